@@ -1,0 +1,1 @@
+//! Reads Stable Diffusion XL checkpoints: headers, layouts, names, the load plan

@@ -1,0 +1,1 @@
+//! Noise, sigma schedules, prediction types, guidance and samplers for diffusion models

@@ -1,0 +1,178 @@
+//! Projects: a name, a picture size, a frame rate.
+
+use crate::{FieldError, Problem, ProjectId};
+use serde::{Deserialize, Serialize};
+
+/// The bounds of a project's fields; the page's inputs carry the same numbers.
+pub mod limits {
+    use std::ops::RangeInclusive;
+
+    /// Characters (Unicode scalar values, not bytes) in a project's name.
+    pub const NAME_CHARS: RangeInclusive<usize> = 1..=120;
+    /// A picture's side in pixels.
+    pub const SIDE_PX: RangeInclusive<u32> = 64..=2048;
+    /// A picture's side is a multiple of this many pixels: the VAE's factor.
+    pub const SIDE_STEP_PX: u32 = 8;
+    /// Frames per second.
+    pub const FPS: RangeInclusive<u32> = 1..=60;
+}
+
+/// A project as the page and the API show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// 1 to 120 characters, any script.
+    pub name: String,
+    /// Picture width in pixels.
+    pub width: u32,
+    /// Picture height in pixels.
+    pub height: u32,
+    /// Frames per second.
+    pub fps: u32,
+    /// URL path of its newest picture; none while it has no picture.
+    pub cover: Option<String>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// RFC 3339, UTC.
+    pub updated_at: String,
+}
+
+/// What a new project is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewProject {
+    /// 1 to 120 characters after trimming.
+    pub name: String,
+    /// Picture width in pixels.
+    pub width: u32,
+    /// Picture height in pixels.
+    pub height: u32,
+    /// Frames per second.
+    pub fps: u32,
+}
+
+/// A change to a project: absent fields stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProjectPatch {
+    /// New name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New picture width in pixels, for pictures made from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// New picture height in pixels, for pictures made from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// New frame rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<u32>,
+}
+
+impl NewProject {
+    /// The project as it will be stored (name trimmed), or every field that is out of bounds.
+    pub fn validated(self) -> Result<Self, Problem> {
+        let Self { name, width, height, fps } = self;
+        let ProjectPatch { name, .. } =
+            ProjectPatch { name: Some(name), width: Some(width), height: Some(height), fps: Some(fps) }.validated()?;
+        Ok(Self { name: name.unwrap_or_default(), width, height, fps })
+    }
+}
+
+impl ProjectPatch {
+    /// The change as it will be stored (name trimmed), or every field that is out of bounds.
+    pub fn validated(mut self) -> Result<Self, Problem> {
+        let mut errors = Vec::new();
+        if let Some(name) = &mut self.name {
+            *name = name.trim().to_owned();
+            errors.extend(name_error(name));
+        }
+        errors.extend(self.width.and_then(|px| side_error("width", px)));
+        errors.extend(self.height.and_then(|px| side_error("height", px)));
+        if let Some(fps) = self.fps.filter(|fps| !limits::FPS.contains(fps)) {
+            errors.push(FieldError::new(
+                "fps",
+                format!("must be {} to {}, not {fps}", limits::FPS.start(), limits::FPS.end()),
+            ));
+        }
+        if errors.is_empty() { Ok(self) } else { Err(Problem::Invalid(errors)) }
+    }
+}
+
+fn name_error(name: &str) -> Option<FieldError> {
+    let count = name.chars().count();
+    let (least, most) = (limits::NAME_CHARS.start(), limits::NAME_CHARS.end());
+    let message = match count {
+        0 => "must not be empty".to_owned(),
+        _ if count > *most => format!("must be {least} to {most} characters long, not {count}"),
+        // A control character (a line break, a NUL) in a name breaks lists, logs and file names.
+        _ if name.chars().any(char::is_control) => "must not contain control characters".to_owned(),
+        _ => return None,
+    };
+    Some(FieldError::new("name", message))
+}
+
+fn side_error(field: &str, px: u32) -> Option<FieldError> {
+    let in_bounds = limits::SIDE_PX.contains(&px) && px.is_multiple_of(limits::SIDE_STEP_PX);
+    (!in_bounds).then(|| {
+        FieldError::new(
+            field,
+            format!(
+                "must be a multiple of {} from {} to {}, not {px}",
+                limits::SIDE_STEP_PX,
+                limits::SIDE_PX.start(),
+                limits::SIDE_PX.end()
+            ),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(name: &str, width: u32, height: u32, fps: u32) -> Result<NewProject, Problem> {
+        NewProject { name: name.to_owned(), width, height, fps }.validated()
+    }
+
+    fn bad_fields(result: Result<NewProject, Problem>) -> Vec<String> {
+        let problem = result.expect_err("should have been refused");
+        problem.field_errors().iter().map(|e| e.field.clone()).collect()
+    }
+
+    #[test]
+    fn names_of_any_script_are_kept_as_they_are() {
+        for name in ["a", "<script>alert(1)</script>", "\"O'Neill\" & co", "🔥🐉", "قصة مصورة", "龍の物語"]
+        {
+            assert_eq!(project(name, 1024, 1024, 12).expect("a good name").name, name);
+        }
+        assert_eq!(project(&"龍".repeat(120), 64, 2048, 60).expect("120 characters").name.chars().count(), 120);
+    }
+
+    #[test]
+    fn the_name_is_trimmed_before_it_is_measured() {
+        assert_eq!(project("  Storm \n", 512, 512, 1).expect("good").name, "Storm");
+        assert_eq!(bad_fields(project(" \t ", 512, 512, 1)), ["name"]);
+    }
+
+    #[test]
+    fn every_bad_field_is_named_at_once() {
+        assert_eq!(bad_fields(project("", 0, 7, 0)), ["name", "width", "height", "fps"]);
+        assert_eq!(bad_fields(project("x", 100_000, 1001, 61)), ["width", "height", "fps"]);
+        assert_eq!(bad_fields(project(&"x".repeat(121), 64, 64, 1)), ["name"]);
+        assert_eq!(bad_fields(project("two\nlines", 64, 64, 1)), ["name"]);
+    }
+
+    #[test]
+    fn the_message_tells_the_limit() {
+        let problem = project("x", 1001, 64, 1).expect_err("not a multiple of 8");
+        assert_eq!(problem.to_string(), "width: must be a multiple of 8 from 64 to 2048, not 1001");
+    }
+
+    #[test]
+    fn an_absent_field_is_not_judged() {
+        assert_eq!(ProjectPatch::default().validated(), Ok(ProjectPatch::default()));
+        let patch = ProjectPatch { fps: Some(0), ..Default::default() };
+        assert_eq!(patch.validated().expect_err("fps 0").field_errors()[0].field, "fps");
+    }
+}

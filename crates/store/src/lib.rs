@@ -1,0 +1,1 @@
+//! Emberline's database: schema, models, queries, pool

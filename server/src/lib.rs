@@ -1,0 +1,1 @@
+//! The binary emberline: command line, HTTP, WebSocket, media
