@@ -30,6 +30,7 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectUpdated {
     /// The project as it is now.
+    #[serde(flatten)]
     pub project: Project,
     /// Whether it is deleted (it can be restored for a while).
     pub deleted: bool,

@@ -4,11 +4,11 @@
 mod error;
 mod event;
 mod id;
-mod project;
+pub mod project;
 mod task;
 
 pub use error::{FieldError, Problem};
 pub use event::{Event, Hello, Message, Metrics, ProjectUpdated};
 pub use id::{FrameId, ProjectId, TakeId, TaskId};
-pub use project::{NewProject, Project, ProjectPatch, limits};
+pub use project::{NewProject, Project, ProjectPatch};
 pub use task::{TaskStatus, TaskSummary};

@@ -40,6 +40,7 @@ pub struct Project {
 
 /// What a new project is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewProject {
     /// 1 to 120 characters after trimming.
     pub name: String,
@@ -53,7 +54,7 @@ pub struct NewProject {
 
 /// A change to a project: absent fields stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ProjectPatch {
     /// New name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +68,27 @@ pub struct ProjectPatch {
     /// New frame rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fps: Option<u32>,
+}
+
+/// What a project's field takes, for a value that is not even of the field's type (a text as a width, -1).
+pub fn expected(field: &str) -> Option<String> {
+    Some(match field {
+        "name" => {
+            format!("must be a text of {} to {} characters", limits::NAME_CHARS.start(), limits::NAME_CHARS.end())
+        }
+        "width" | "height" => side_rule(),
+        "fps" => fps_rule(),
+        _ => return None,
+    })
+}
+
+fn side_rule() -> String {
+    let (least, most) = (limits::SIDE_PX.start(), limits::SIDE_PX.end());
+    format!("must be a multiple of {} from {least} to {most}", limits::SIDE_STEP_PX)
+}
+
+fn fps_rule() -> String {
+    format!("must be a whole number from {} to {}", limits::FPS.start(), limits::FPS.end())
 }
 
 impl NewProject {
@@ -90,10 +112,7 @@ impl ProjectPatch {
         errors.extend(self.width.and_then(|px| side_error("width", px)));
         errors.extend(self.height.and_then(|px| side_error("height", px)));
         if let Some(fps) = self.fps.filter(|fps| !limits::FPS.contains(fps)) {
-            errors.push(FieldError::new(
-                "fps",
-                format!("must be {} to {}, not {fps}", limits::FPS.start(), limits::FPS.end()),
-            ));
+            errors.push(FieldError::new("fps", format!("{}, not {fps}", fps_rule())));
         }
         if errors.is_empty() { Ok(self) } else { Err(Problem::Invalid(errors)) }
     }
@@ -114,17 +133,7 @@ fn name_error(name: &str) -> Option<FieldError> {
 
 fn side_error(field: &str, px: u32) -> Option<FieldError> {
     let in_bounds = limits::SIDE_PX.contains(&px) && px.is_multiple_of(limits::SIDE_STEP_PX);
-    (!in_bounds).then(|| {
-        FieldError::new(
-            field,
-            format!(
-                "must be a multiple of {} from {} to {}, not {px}",
-                limits::SIDE_STEP_PX,
-                limits::SIDE_PX.start(),
-                limits::SIDE_PX.end()
-            ),
-        )
-    })
+    (!in_bounds).then(|| FieldError::new(field, format!("{}, not {px}", side_rule())))
 }
 
 #[cfg(test)]
