@@ -1,0 +1,72 @@
+//! Everything that does not match, at once.
+
+use serde::Serialize;
+use std::fmt;
+
+/// A tensor of another shape than the model's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Misshapen {
+    /// Its name in the file.
+    pub name: String,
+    /// The shape that the model needs.
+    pub expected: Vec<usize>,
+    /// The shape in the file.
+    pub found: Vec<usize>,
+}
+
+/// The tensors and the model do not match. Names are the file's own, so that a person finds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PlanError {
+    /// Parameters of the model without a tensor.
+    pub missing: Vec<String>,
+    /// Tensors that no parameter takes and no published list ignores.
+    pub unexpected: Vec<String>,
+    /// Tensors of another shape than their parameter's.
+    pub misshapen: Vec<Misshapen>,
+    /// Tensors in a dtype that cannot be read, with the dtype.
+    pub unreadable: Vec<(String, crate::Dtype)>,
+}
+
+impl PlanError {
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+/// How many names a message shows of each kind; the data has them all.
+const SHOWN: usize = 3;
+
+fn list<T>(
+    f: &mut fmt::Formatter<'_>,
+    first: &mut bool,
+    what: &str,
+    of: &[T],
+    show: impl Fn(&T) -> String,
+) -> fmt::Result {
+    if of.is_empty() {
+        return Ok(());
+    }
+    if !std::mem::take(first) {
+        f.write_str("; ")?;
+    }
+    let names: Vec<String> = of.iter().take(SHOWN).map(show).collect();
+    write!(f, "{} {what}: {}", of.len(), names.join(", "))?;
+    if of.len() > SHOWN { write!(f, " and {} more", of.len() - SHOWN) } else { Ok(()) }
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = true;
+        list(f, &mut first, "missing", &self.missing, Clone::clone)?;
+        list(f, &mut first, "unexpected", &self.unexpected, Clone::clone)?;
+        list(f, &mut first, "misshapen", &self.misshapen, |m| {
+            format!("{} is {:?}, needs {:?}", m.name, m.found, m.expected)
+        })?;
+        list(f, &mut first, "in a dtype that cannot be read", &self.unreadable, |(name, dtype)| {
+            format!("{name} ({dtype})")
+        })
+    }
+}
+
+impl std::error::Error for PlanError {}

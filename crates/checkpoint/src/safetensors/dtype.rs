@@ -1,0 +1,82 @@
+//! Number formats of the safetensors format.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A tensor's number format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Dtype {
+    /// 64-bit float.
+    F64,
+    /// 32-bit float.
+    F32,
+    /// 16-bit float, 5 bits of exponent.
+    F16,
+    /// 16-bit float, 8 bits of exponent.
+    Bf16,
+    /// 8-bit float, either kind. Not readable: it needs scales that the file may keep elsewhere.
+    F8,
+    /// 64-bit integer, signed or not.
+    I64,
+    /// 32-bit integer, signed or not.
+    I32,
+    /// 16-bit integer, signed or not.
+    I16,
+    /// 8-bit integer, signed or not.
+    I8,
+    /// One byte a truth value.
+    Bool,
+}
+
+impl Dtype {
+    /// Bytes a number.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F64 | Self::I64 => 8,
+            Self::F32 | Self::I32 => 4,
+            Self::F16 | Self::Bf16 | Self::I16 => 2,
+            Self::F8 | Self::I8 | Self::Bool => 1,
+        }
+    }
+
+    /// Whether weights in it can be read.
+    pub fn is_readable(self) -> bool {
+        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
+    }
+
+    /// The format's own spelling to its meaning.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "F64" => Self::F64,
+            "F32" => Self::F32,
+            "F16" => Self::F16,
+            "BF16" => Self::Bf16,
+            "F8_E4M3" | "F8_E5M2" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" => Self::F8,
+            "I64" | "U64" => Self::I64,
+            "I32" | "U32" => Self::I32,
+            "I16" | "U16" => Self::I16,
+            "I8" | "U8" => Self::I8,
+            "BOOL" => Self::Bool,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F64 => "f64",
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::F8 => "f8",
+            Self::I64 => "i64",
+            Self::I32 => "i32",
+            Self::I16 => "i16",
+            Self::I8 => "i8",
+            Self::Bool => "bool",
+        })
+    }
+}
