@@ -1,1 +1,14 @@
-//! The binary emberline: command line, HTTP, WebSocket, media
+//! The binary `emberline`: command line, configuration, HTTP, WebSocket, media. A library as well, so that
+//! the tests in `tests/` drive the same code.
+
+pub mod cli;
+pub mod data_dir;
+pub mod http;
+pub mod logging;
+pub mod serve;
+mod service;
+mod state;
+mod ws;
+
+pub use service::StudioServices;
+pub use state::AppState;

@@ -1,0 +1,77 @@
+//! The command line. Every option is an environment variable too, `EMBERLINE_<OPTION>`; this is the only
+//! place that reads either.
+
+use crate::logging::LogFormat;
+use clap::{Args, Parser, Subcommand};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// A self-hosted studio for picture sequences with Stable Diffusion XL, in which you watch each picture form.
+#[derive(Debug, Parser)]
+#[command(name = "emberline", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// What to log, as `tracing` filters have it: `warn`, `info`, `server=debug,info`.
+    #[arg(long, env = "EMBERLINE_LOG", default_value = "info", global = true)]
+    pub log: String,
+
+    /// How log lines look; they always go to standard error.
+    #[arg(long, env = "EMBERLINE_LOG_FORMAT", value_enum, default_value_t, global = true)]
+    pub log_format: LogFormat,
+}
+
+/// One command of the binary.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the studio's server and print its address.
+    Serve(ServeArgs),
+}
+
+/// Options of `emberline serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on; port 0 takes any free one. Loopback addresses only.
+    #[arg(long, env = "EMBERLINE_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+
+    /// Folder for the database and the pictures [default: the platform's user-data folder]
+    #[arg(long, env = "EMBERLINE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Database: `sqlite:FILE` or `postgres://...` [default: SQLite inside the data folder]
+    #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Another origin whose pages may use this server, `http://127.0.0.1:8080`: for a front end that a
+    /// development server such as trunk delivers. Repeat it, or separate by commas.
+    #[arg(long, env = "EMBERLINE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+
+    /// Serve the front end's files from this folder instead of those inside the binary.
+    #[arg(long, env = "EMBERLINE_SITE_ROOT", value_name = "DIR")]
+    pub site_root: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_is_an_environment_variable_too() {
+        let command = Cli::command();
+        let options = command.get_subcommands().flat_map(|sub| sub.get_arguments()).chain(command.get_arguments());
+        for option in options.filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")) {
+            let long = option.get_long().expect("every option has a long name");
+            let expected = format!("EMBERLINE_{}", long.to_uppercase().replace('-', "_"));
+            assert_eq!(option.get_env().and_then(|env| env.to_str()), Some(expected.as_str()), "--{long}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The data folder: where it is, that it can be written, and that one server at a time owns it.
+
+use anyhow::{Context, Result, bail};
+use std::{
+    env,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+/// A data folder that this process owns until it is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    // The lock lives as long as the open file.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the folder if need be and takes its lock.
+    pub fn open(path: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&path).with_context(|| format!("cannot make the data folder {}", path.display()))?;
+        let lock_path = path.join("emberline.lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .with_context(|| format!("cannot write in the data folder {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another emberline uses the data folder {}; stop it, or give this one its own with --data-dir",
+                path.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock the data folder {}", path.display()))
+            }
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The default database inside it.
+    pub fn database_url(&self) -> String {
+        format!("sqlite:{}", self.path.join("emberline.db").display())
+    }
+}
+
+/// The platform's folder for a user's data, with `emberline` in it.
+pub fn default_path() -> Result<PathBuf> {
+    let var = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = if cfg!(windows) {
+        var("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        var("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        var("XDG_DATA_HOME").or_else(|| var("HOME").map(|home| home.join(".local/share")))
+    };
+    base.map(|base| base.join("emberline")).context("cannot tell the user's data folder; name one with --data-dir")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_owner_at_a_time() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("new/data");
+        let first = DataDir::open(path.clone()).expect("the first takes it");
+        let second = DataDir::open(path.clone()).expect_err("the second is refused");
+        assert!(second.to_string().contains("another emberline"), "{second}");
+        drop(first);
+        DataDir::open(path).expect("free again");
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("file");
+        fs::write(&path, "in the way").expect("written");
+        let error = format!("{:#}", DataDir::open(path.clone()).expect_err("not a folder"));
+        assert!(error.contains(&path.display().to_string()), "{error}");
+    }
+}

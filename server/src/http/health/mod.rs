@@ -1,0 +1,4 @@
+//! `/health`: for supervisors and load balancers.
+
+pub mod live;
+pub mod ready;

@@ -1,0 +1,14 @@
+//! `GET /api/v1/projects/{id}`
+
+use crate::{
+    http::{extract::ProjectPath, problem::ApiError},
+    state::AppState,
+};
+use app::services::Services;
+use axum::{Json, extract::State};
+use protocol::Project;
+
+/// One project; 404 for one that is deleted.
+pub async fn read(State(state): State<AppState>, ProjectPath(id): ProjectPath) -> Result<Json<Project>, ApiError> {
+    Ok(Json(state.services.project(id).await?))
+}

@@ -1,0 +1,100 @@
+//! The front end's files: from inside the binary, or from `--site-root`.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use tower::ServiceExt;
+use tower_http::services::ServeDir;
+
+/// The encodings that the bundler writes beside a file, best first.
+const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
+
+/// The file at the request's path, or nothing.
+pub async fn find(site_root: &str, request: &Request<Body>) -> Option<Response<Body>> {
+    let path = request.uri().path();
+    if site_root.is_empty() { embedded(path, request.headers()) } else { from_disk(site_root, path, request).await }
+}
+
+fn embedded(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+    // A file's compressed twin is an answer to its own address only in another encoding.
+    let plain = site::find(path).filter(|_| !ENCODINGS.iter().any(|(_, suffix)| path.ends_with(suffix)))?;
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (file, encoding) = ENCODINGS
+        .iter()
+        .filter(|(name, _)| accepts(accepted, name))
+        .find_map(|(name, suffix)| Some((site::find(&format!("{path}{suffix}"))?, Some(*name))))
+        .unwrap_or((plain, None));
+
+    let unchanged = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| {
+        tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == file.etag))
+    });
+    let mut response = if unchanged {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, content_type(path))], file.bytes).into_response()
+    };
+    let out = response.headers_mut();
+    out.insert(header::ETAG, HeaderValue::from_static(file.etag));
+    // Names carry no hash: the browser asks each time, and a match costs a 304 without a body.
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(encoding) = encoding.filter(|_| !unchanged) {
+        out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    Some(response)
+}
+
+/// Whether an `Accept-Encoding` lists this encoding with a weight above 0.
+fn accepts(accept_encoding: &str, encoding: &str) -> bool {
+    accept_encoding.split(',').any(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
+        let refused = parts.any(|p| p.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0)));
+        named && !refused
+    })
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "css" => "text/css; charset=utf-8",
+        "html" => "text/html; charset=utf-8",
+        "ico" => "image/x-icon",
+        "js" => "text/javascript; charset=utf-8",
+        "json" | "webmanifest" => "application/json",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "txt" => "text/plain; charset=utf-8",
+        "wasm" => "application/wasm",
+        "woff2" => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}
+
+async fn from_disk(site_root: &str, path: &str, request: &Request<Body>) -> Option<Response<Body>> {
+    // `/` is a page, not the folder's index.
+    if path.ends_with('/') {
+        return None;
+    }
+    let mut copy = Request::builder().uri(request.uri()).body(Body::empty()).ok()?;
+    *copy.headers_mut() = request.headers().clone();
+    let files =
+        ServeDir::new(site_root).precompressed_br().precompressed_gzip().append_index_html_on_directories(false);
+    let response = files.oneshot(copy).await.ok()?;
+    (response.status() != StatusCode::NOT_FOUND).then(|| response.map(Body::new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accepts;
+
+    #[test]
+    fn a_weight_of_zero_refuses() {
+        assert!(accepts("gzip, deflate, br", "br"));
+        assert!(accepts("BR;q=0.5", "br"));
+        assert!(!accepts("gzip, br;q=0", "br"));
+        assert!(!accepts("", "gzip"));
+        assert!(!accepts("brotli", "br"));
+    }
+}

@@ -1,0 +1,33 @@
+//! Logs: to standard error always, for people on a terminal or as JSON lines.
+
+use std::io::{self, IsTerminal};
+use tracing_subscriber::EnvFilter;
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people; in colour on a terminal.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging for the process. A filter that cannot be read falls back to `info`, and says so.
+pub fn init(format: LogFormat, filter: &str) {
+    let parsed = EnvFilter::try_new(filter);
+    let error = parsed.as_ref().err().map(ToString::to_string);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parsed.unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_writer(io::stderr);
+    let started = match format {
+        LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).with_target(false).compact().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    // A second call (tests in one process) keeps the first subscriber.
+    if started.is_ok()
+        && let Some(error) = error
+    {
+        tracing::warn!(filter, error, "the log filter cannot be read; logging at info");
+    }
+}

@@ -1,0 +1,38 @@
+//! What every handler can reach.
+
+use crate::{service::StudioServices, ws::Hub};
+use axum::extract::FromRef;
+use leptos::config::LeptosOptions;
+use std::sync::Arc;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+/// Shared by all handlers; cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    /// The database.
+    pub store: Store,
+    /// What the page and the API can do, one implementation for both.
+    pub services: Arc<StudioServices>,
+    /// Where events go out.
+    pub hub: Arc<Hub>,
+    /// Where the front end's files are and how they are named.
+    pub leptos_options: LeptosOptions,
+    /// Cancelled when the server begins to stop.
+    pub stopping: CancellationToken,
+}
+
+impl AppState {
+    /// The state over an open database.
+    pub fn new(store: Store, leptos_options: LeptosOptions) -> Self {
+        let hub = Arc::new(Hub::new());
+        let services = Arc::new(StudioServices::new(store.clone(), Arc::clone(&hub)));
+        Self { store, services, hub, leptos_options, stopping: CancellationToken::new() }
+    }
+}
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.leptos_options.clone()
+    }
+}

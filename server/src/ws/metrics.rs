@@ -1,0 +1,45 @@
+//! The machine's state, for people, while someone listens.
+
+use crate::state::AppState;
+use protocol::Metrics;
+use std::time::{Duration, Instant};
+use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Publishes `metrics` every two seconds until the server stops; measures nothing while nobody listens.
+pub async fn report(state: AppState) {
+    let started = Instant::now();
+    let mut system = System::new();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = state.stopping.cancelled() => return,
+        }
+        if state.hub.has_readers() {
+            let metrics;
+            // Reading /proc takes about a millisecond: not worth a thread of its own, too long for most handlers.
+            (system, metrics) = match tokio::task::spawn_blocking(move || measure(system, started)).await {
+                Ok(measured) => measured,
+                Err(error) => return tracing::error!(%error, "measuring the machine failed"),
+            };
+            state.hub.publish_metrics(metrics);
+        }
+    }
+}
+
+fn measure(mut system: System, started: Instant) -> (System, Metrics) {
+    system.refresh_cpu_usage();
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let own = Pid::from_u32(std::process::id());
+    let memory_only = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), true, memory_only);
+    let metrics = Metrics {
+        cpu_percent: system.global_cpu_usage(),
+        memory_used_bytes: system.used_memory(),
+        memory_total_bytes: system.total_memory(),
+        process_memory_bytes: system.process(own).map_or(0, |process| process.memory()),
+        uptime_s: started.elapsed().as_secs(),
+    };
+    (system, metrics)
+}

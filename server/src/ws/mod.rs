@@ -1,0 +1,9 @@
+//! WebSocket `/ws`: `hello` first, then every event, and the machine's state every two seconds.
+
+mod connection;
+mod hub;
+mod metrics;
+
+pub use connection::connect;
+pub use hub::Hub;
+pub use metrics::report as report_metrics;

@@ -1,0 +1,187 @@
+//! The front end: compiled for WASM by cargo, bound to JavaScript by the library behind wasm-bindgen's
+//! command, so that one lock file pins both halves; style and public files beside it.
+
+use crate::{compress, machine, process, workspace::Workspace};
+use anyhow::{Context, Result, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use wasm_bindgen_cli_support::Bindgen;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const PROFILE: &str = "wasm-release";
+/// What the pages ask for: `/pkg/emberline.{js,wasm,css}`.
+const OUT_NAME: &str = "emberline";
+
+/// Builds the hydrating front end into `<target>/site`.
+pub fn site(workspace: &Workspace) -> Result<()> {
+    let site = workspace.site();
+    build(workspace, "hydrate", &site)?;
+    for name in ["js", "wasm"] {
+        let file = site.join("pkg").join(format!("{OUT_NAME}.{name}"));
+        let size = |path: PathBuf| fs::metadata(path).map_or(0, |file| file.len() / 1000);
+        let compressed = size(file.with_extension(format!("{name}.br")));
+        println!("{OUT_NAME}.{name}: {} kB, brotli {compressed} kB", size(file));
+    }
+    Ok(())
+}
+
+/// Builds the client-side-rendered front end into `<target>/csr`, as `trunk build` would.
+pub fn csr(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.csr();
+    build(workspace, "csr", &folder)?;
+    let page = fs::read_to_string(workspace.root.join("frontend/index.html")).context("frontend/index.html")?;
+    fs::write(folder.join("index.html"), without_trunk(&page)?).context("cannot write the page")
+}
+
+fn build(workspace: &Workspace, feature: &str, out: &Path) -> Result<()> {
+    machine::wasm_target(workspace)?;
+    let arguments =
+        ["build", "--locked", "--package", "frontend", "--profile", PROFILE, "--target", TARGET, "--features", feature];
+    process::run(&mut workspace.cargo(&arguments))?;
+
+    // Everything is made beside the old site first: a failed build leaves the old one whole.
+    let fresh = out.with_extension("new");
+    clear(&fresh)?;
+    let package = fresh.join("pkg");
+    fs::create_dir_all(&package).context("cannot make the package folder")?;
+    Bindgen::new()
+        .input_path(workspace.target.join(TARGET).join(PROFILE).join("frontend.wasm"))
+        .out_name(OUT_NAME)
+        .web(true)?
+        .typescript(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .generate(&package)
+        .context("wasm-bindgen")?;
+    // wasm-bindgen appends `_bg`; Leptos' hydration script asks for the bare name.
+    fs::rename(package.join(format!("{OUT_NAME}_bg.wasm")), package.join(format!("{OUT_NAME}.wasm")))
+        .context("wasm-bindgen wrote no WASM file")?;
+    let style = style_sheet(&workspace.root.join("style/main.css"))?;
+    fs::write(package.join(format!("{OUT_NAME}.css")), style).context("cannot write the style sheet")?;
+    copy_folder(&workspace.root.join("public"), &fresh)?;
+    compress::folder(&fresh)?;
+    replace_if_changed(&fresh, out)
+}
+
+/// One style sheet from `main.css` and what it imports: `@import "name.css";`, a line each.
+fn style_sheet(path: &Path) -> Result<String> {
+    let source = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut out = String::new();
+    for line in source.lines() {
+        match line.trim().strip_prefix("@import \"").and_then(|rest| rest.strip_suffix("\";")) {
+            Some(name) => out += &style_sheet(&path.with_file_name(name))?,
+            None if line.trim_start().starts_with("@import") => {
+                bail!("{}: an import must be one line, `@import \"name.css\";`: {line}", path.display())
+            }
+            None => {
+                out += line;
+                out.push('\n');
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// `index.html` with trunk's directives replaced by what trunk makes of them.
+fn without_trunk(page: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut started = false;
+    for line in page.lines() {
+        if line.contains("data-trunk") {
+            if line.contains("rel=\"rust\"") {
+                started = true;
+                out += &format!(
+                    "<link rel=\"stylesheet\" href=\"/pkg/{OUT_NAME}.css\">\n<script type=\"module\">import init from \
+                     \"/pkg/{OUT_NAME}.js\"; init({{ module_or_path: \"/pkg/{OUT_NAME}.wasm\" }});</script>\n"
+                );
+            }
+        } else {
+            out += line;
+            out.push('\n');
+        }
+    }
+    if !started {
+        bail!("frontend/index.html has no line with <link data-trunk rel=\"rust\" ...>");
+    }
+    Ok(out)
+}
+
+fn clear(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot clear {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target).with_context(|| format!("cannot write {}", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the new folder in the old one's place, unless they are equal: an untouched site spares the binary
+/// that embeds it from being built again.
+fn replace_if_changed(fresh: &Path, out: &Path) -> Result<()> {
+    if same(fresh, out).unwrap_or(false) {
+        return clear(fresh);
+    }
+    clear(out)?;
+    fs::rename(fresh, out).with_context(|| format!("cannot put {} in place", out.display()))
+}
+
+fn same(a: &Path, b: &Path) -> Result<bool> {
+    let names = |folder: &Path| -> Result<Vec<_>> {
+        let mut names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    };
+    let both = names(a)?;
+    if both != names(b)? {
+        return Ok(false);
+    }
+    for name in both {
+        let (a, b) = (a.join(&name), b.join(&name));
+        let equal = if a.is_dir() { same(&a, &b)? } else { fs::read(a)? == fs::read(b)? };
+        if !equal {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_put_where_they_stand() {
+        let folder = std::env::temp_dir().join(format!("emberline-style-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("made");
+        fs::write(folder.join("main.css"), "@import \"a.css\";\nmain {}\n").expect("written");
+        fs::write(folder.join("a.css"), "a {}\n").expect("written");
+        assert_eq!(style_sheet(&folder.join("main.css")).expect("bundled"), "a {}\nmain {}\n");
+        fs::write(folder.join("a.css"), "@import url(https://example.com/x.css);\n").expect("written");
+        assert!(style_sheet(&folder.join("main.css")).is_err(), "an import that is not bundled must not pass");
+        fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn trunks_directives_become_a_style_sheet_and_a_module() {
+        let page = "<head>\n<link data-trunk rel=\"rust\" data-wasm-opt=\"0\">\n<link data-trunk rel=\"css\" href=\"x\">\n</head>";
+        let made = without_trunk(page).expect("made");
+        assert!(made.contains("/pkg/emberline.js") && made.contains("/pkg/emberline.css") && !made.contains("trunk"));
+        assert!(without_trunk("<head></head>").is_err());
+    }
+}

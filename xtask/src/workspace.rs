@@ -1,0 +1,66 @@
+//! Where things are.
+
+use crate::process;
+use anyhow::{Context, Result};
+use cargo_metadata::{Metadata, MetadataCommand};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The workspace and its target folder (`CARGO_TARGET_DIR` is honoured).
+pub struct Workspace {
+    pub root: PathBuf,
+    pub target: PathBuf,
+}
+
+impl Workspace {
+    pub fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?.to_owned();
+        let metadata = MetadataCommand::new()
+            .manifest_path(root.join("Cargo.toml"))
+            .no_deps()
+            .exec()
+            .context("cannot read the workspace")?;
+        Ok(Self { root, target: metadata.target_directory.into() })
+    }
+
+    /// The workspace's whole dependency graph.
+    pub fn metadata(&self) -> Result<Metadata> {
+        let locked = vec!["--locked".to_owned()];
+        MetadataCommand::new()
+            .manifest_path(self.root.join("Cargo.toml"))
+            .other_options(locked)
+            .exec()
+            .context("cannot read the dependency graph")
+    }
+
+    /// The front end's files, which the crate `site` embeds.
+    pub fn site(&self) -> PathBuf {
+        self.target.join("site")
+    }
+
+    /// The client-side-rendered front end.
+    pub fn csr(&self) -> PathBuf {
+        self.target.join("csr")
+    }
+
+    /// The release binary.
+    pub fn binary(&self) -> PathBuf {
+        self.target.join("release").join(format!("emberline{}", env::consts::EXE_SUFFIX))
+    }
+
+    /// Cargo in the workspace, with the site's place told.
+    pub fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(arguments).current_dir(&self.root).env("EMBERLINE_SITE_DIR", self.site());
+        command
+    }
+
+    /// Builds the release binary, with the same features as the tests have, so that nothing is compiled twice.
+    pub fn build_binary(&self) -> Result<()> {
+        let arguments = ["build", "--release", "--locked", "--workspace", "--exclude", "xtask", "--bin", "emberline"];
+        process::run(&mut self.cargo(&arguments))
+    }
+}
