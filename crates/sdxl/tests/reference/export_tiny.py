@@ -54,7 +54,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     out = options.out
     scratch = out / ".scratch"
-    for name in ("tiny", "odd", ".scratch"):
+    for name in ("tiny", "odd", "reference", ".scratch"):
         shutil.rmtree(out / name, ignore_errors=True)
 
     tiny, slow, fast = make(tiny_model.TINY, options.clip, scratch)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from single_file import single_file
 
 PARTS = ("text_encoder", "text_encoder_2", "unet", "vae")
-LOCAL = {"_name_or_path", "dtype", "torch_dtype"}
+LOCAL = {"_name_or_path", "_use_default_values", "dtype", "torch_dtype"}
 
 
 def tensors_of(pipe, part: str) -> dict:

@@ -1,0 +1,114 @@
+//! The reference values, and how far ours are from them.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use checkpoint::{Checkpoint, Part};
+use sdxl::{Compute, DeviceChoice, LoadError, Weights, load_part};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+pub fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+pub fn cpu() -> Compute {
+    Compute::open(DeviceChoice::Cpu).expect("the CPU is always there")
+}
+
+pub fn open(name: &str) -> Checkpoint {
+    Checkpoint::open(&path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+pub fn part<T>(
+    checkpoint: &Checkpoint,
+    part: Part,
+    device: &Device,
+    build: impl FnOnce(Weights) -> Result<T, LoadError>,
+) -> T {
+    load_part(checkpoint, part, device, DType::F32, &mut |_, _| {}, build).unwrap_or_else(|e| panic!("{part}: {e}"))
+}
+
+/// A safetensors file of f32 and i64 tensors, read without the code under test.
+pub struct Values(BTreeMap<String, (Vec<usize>, Vec<f64>)>);
+
+impl Values {
+    pub fn read(name: &str) -> Self {
+        let bytes = std::fs::read(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+        let header: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+        let data = &bytes[8 + length..];
+        let tensors = header.into_iter().filter(|(name, _)| name != "__metadata__").map(|(name, entry)| {
+            let numbers = |key: &str| -> Vec<usize> {
+                entry[key].as_array().expect("a list").iter().map(|n| n.as_u64().expect("a number") as usize).collect()
+            };
+            let (shape, span) = (numbers("shape"), numbers("data_offsets"));
+            let raw = &data[span[0]..span[1]];
+            let values = match entry["dtype"].as_str() {
+                Some("F32") => raw.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
+                Some("I64") => raw.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f64).collect(),
+                other => panic!("{name}: {other:?}"),
+            };
+            (name, (shape, values))
+        });
+        Self(tensors.collect())
+    }
+
+    pub fn numbers(&self, name: &str) -> &[f64] {
+        &self.0.get(name).unwrap_or_else(|| panic!("no {name} in the fixture")).1
+    }
+
+    pub fn f32(&self, name: &str) -> Vec<f32> {
+        self.numbers(name).iter().map(|&x| x as f32).collect()
+    }
+
+    pub fn shape<const D: usize>(&self, name: &str) -> [usize; D] {
+        self.0[name].0.clone().try_into().unwrap_or_else(|shape| panic!("{name} is {shape:?}"))
+    }
+
+    pub fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.f32(name), self.shape::<D>(name)), (device, DType::F32))
+    }
+
+    /// Rows of token ids.
+    pub fn ids(&self, name: &str) -> Vec<Vec<u32>> {
+        let [_, n] = self.shape::<2>(name);
+        self.numbers(name).chunks(n).map(|row| row.iter().map(|&id| id as u32).collect()).collect()
+    }
+}
+
+/// The largest difference as a share of the reference's standard deviation (its mean square root about 0
+/// where it does not vary). Stricter than a share of the largest value.
+pub fn deviation(found: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len(), "as many numbers");
+    let n = expected.len() as f64;
+    let mean = expected.iter().sum::<f64>() / n;
+    let spread = (expected.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let worst = found.iter().zip(expected).map(|(&a, &b)| (f64::from(a) - b).abs());
+    // `f64::max` would drop a NaN.
+    let worst = worst.fold(0.0, |a: f64, b| if b.is_nan() || b > a { b } else { a });
+    worst / spread
+}
+
+/// Compares a stage with its reference, and prints how far it is.
+#[track_caller]
+pub fn close(stage: &str, found: &[f32], expected: &[f64], tolerance: f64) {
+    let deviation = deviation(found, expected);
+    println!("{stage}: largest deviation {deviation:.2e}");
+    assert!(deviation <= tolerance, "{stage}: {deviation:.3e} is over {tolerance:e}");
+}
+
+#[track_caller]
+pub fn tensor_close<const D: usize>(stage: &str, found: Tensor<D>, values: &Values, name: &str, tolerance: f64) {
+    assert_eq!(found.dims(), values.shape::<D>(name), "{stage}");
+    let found = found.into_data().try_into_vec::<f32>().expect("f32");
+    close(stage, &found, values.numbers(name), tolerance);
+}
+
+/// The tolerance of a single stage.
+pub const STAGE: f64 = 1e-4;
+
+/// Both tiny models: the folder, and its reference values.
+pub const MODELS: [(&str, &str); 2] =
+    [("tiny/diffusers", "reference/tiny_stages.safetensors"), ("odd/diffusers-fp16", "reference/odd_stages.safetensors")];

@@ -1,0 +1,13 @@
+//! Every stage of the model, and whole pictures, against diffusers and transformers.
+//!
+//! The fixtures are made by `tests/reference/export_tiny.py` and `export_tokens.py`. `cargo test --release -p
+//! sdxl --test parity -- --nocapture` prints the largest deviation of each stage.
+
+mod fixture;
+mod layouts;
+mod pictures;
+mod previews;
+mod text;
+mod tokens;
+mod unet;
+mod vae;
