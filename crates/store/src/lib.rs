@@ -1,1 +1,27 @@
-//! Emberline's database: schema, models, queries, pool
+//! Emberline's database: projects, frames, tasks and takes, in SQLite or in PostgreSQL.
+//!
+//! One set of queries over one [`schema`] serves both. [`Store::open`] takes the address, brings the tables
+//! up to date and refuses a database that a newer version has changed.
+//!
+//! What holds for every call:
+//! - A call that answers `Ok` has reached the disk. Killing the process afterwards loses nothing.
+//! - A call whose future is dropped runs to its end all the same: no transaction stays open, and the change
+//!   is made whole or not at all.
+//! - Text goes in as a bound value, never as SQL.
+//! - Nothing is validated twice: `protocol` judges requests, the tables' constraints guard against mistakes.
+//!
+//! What a frame shows is computed by its readers and is in no column.
+
+mod backend;
+mod clock;
+mod error;
+mod migrate;
+mod projects;
+pub mod rows;
+pub mod schema;
+mod store;
+mod url;
+
+pub use error::{OpenFault, StoreError};
+pub use projects::Purged;
+pub use store::Store;

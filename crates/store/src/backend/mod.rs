@@ -1,0 +1,4 @@
+//! What differs between the two databases: how they are opened.
+
+pub(crate) mod postgres;
+pub(crate) mod sqlite;

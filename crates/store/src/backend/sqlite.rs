@@ -1,0 +1,136 @@
+//! SQLite: one file, one writer, some readers.
+
+use crate::migrate::{self, MigrateError};
+use crate::store::Pools;
+use crate::{OpenFault, StoreError};
+use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::prelude::*;
+use diesel_async::{
+    AsyncConnection as _, SimpleAsyncConnection,
+    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool::Pool},
+    sync_connection_wrapper::SyncConnectionWrapper,
+};
+use std::path::{Path, PathBuf};
+
+/// A connection: each query runs on a blocking thread of tokio's.
+pub(crate) type Connection = SyncConnectionWrapper<SqliteConnection>;
+
+/// Readers at once. Queries are short, and each holds a blocking thread.
+const READERS: usize = 4;
+
+/// For every connection.
+/// - `busy_timeout`: waits in milliseconds for another *process*, such as `sqlite3` in a terminal or a backup.
+/// - `synchronous = FULL`: the log is synced at each commit. `NORMAL` would survive `kill -9` as well, but a
+///   power cut may take the newest commits back, and what was acknowledged, a finished picture's row above
+///   all, must stay. It costs one sync for each write, and people write seldom.
+/// - `foreign_keys`: off by default in SQLite, for each connection anew.
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+
+/// Readers never write, whatever a query says.
+const READER_PRAGMAS: &str = "PRAGMA query_only = ON;";
+
+/// Makes the file if it is not there, brings its tables up to date and gives the pools.
+pub(crate) async fn open(database: &str, path: PathBuf) -> Result<Pools, StoreError> {
+    let (name, path_text) = (database.to_owned(), path.display().to_string());
+    tokio::task::spawn_blocking(move || prepare(&name, &path)).await.map_err(StoreError::Aborted)??;
+    Ok(Pools::Sqlite {
+        writer: pool(database, &path_text, 1, "")?,
+        readers: pool(database, &path_text, READERS, READER_PRAGMAS)?,
+    })
+}
+
+/// Folds the write-ahead log into the file, so that the file alone is the whole database.
+pub(crate) async fn fold_log(connection: &mut Connection) -> Result<(), StoreError> {
+    Ok(connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").await?)
+}
+
+fn pool(database: &str, path: &str, size: usize, more: &'static str) -> Result<Pool<Connection>, StoreError> {
+    let mut config = ManagerConfig::<Connection>::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |path| {
+        Box::pin(async move {
+            let mut connection = Connection::establish(path).await?;
+            let setup = connection.batch_execute(PRAGMAS).await;
+            let setup = if setup.is_ok() { connection.batch_execute(more).await } else { setup };
+            setup.map(|()| connection).map_err(ConnectionError::CouldntSetupConfiguration)
+        })
+    });
+    Pool::builder(AsyncDieselConnectionManager::new_with_config(path, config))
+        .max_size(size)
+        .build()
+        .map_err(|error| open_error(database, OpenFault::Other(Box::new(error))))
+}
+
+fn prepare(database: &str, path: &Path) -> Result<(), StoreError> {
+    let mut connection = SqliteConnection::establish(&path.display().to_string())
+        .map_err(|error| open_error(database, diagnosed(path, Box::new(error))))?;
+    connection.batch_execute(PRAGMAS).map_err(|error| query_error(database, path, error))?;
+    let foreign = is_foreign(&mut connection).map_err(|error| query_error(database, path, error))?;
+    if foreign {
+        return Err(open_error(database, OpenFault::Foreign("it holds another program's tables")));
+    }
+    // Stays with the file. Readers and the writer do not wait for each other.
+    connection.batch_execute("PRAGMA journal_mode = WAL").map_err(|error| query_error(database, path, error))?;
+    connection.immediate_transaction(|connection| migrate::run(connection, migrate::SQLITE)).map_err(
+        |error| match error {
+            MigrateError::Query(error) => query_error(database, path, error),
+            error => error.into_store_error(database),
+        },
+    )
+}
+
+/// Whether the file has tables and none of them keeps our migrations.
+fn is_foreign(connection: &mut SqliteConnection) -> QueryResult<bool> {
+    let condition = diesel::dsl::sql::<diesel::sql_types::Bool>(
+        "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table') \
+         AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')",
+    );
+    diesel::select(condition).get_result(connection)
+}
+
+fn open_error(database: &str, fault: OpenFault) -> StoreError {
+    StoreError::Open { database: database.to_owned(), fault }
+}
+
+fn query_error(database: &str, path: &Path, error: diesel::result::Error) -> StoreError {
+    let text = error.to_string();
+    match StoreError::from(error) {
+        StoreError::Database(_) if text.contains("file is not a database") => {
+            open_error(database, OpenFault::Foreign("it is no SQLite file"))
+        }
+        StoreError::Database(error) => open_error(database, diagnosed(path, Box::new(error))),
+        told => told,
+    }
+}
+
+/// SQLite says "unable to open database file" or "attempt to write a readonly database" whatever the reason;
+/// the operating system knows better. Only after a failure: closing a file that SQLite has open elsewhere in
+/// this process would drop its locks.
+fn diagnosed(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> OpenFault {
+    let folder = path.parent().unwrap_or(path);
+    let file_fault = |path: &Path, source| OpenFault::File { path: path.display().to_string(), source };
+    match std::fs::metadata(folder) {
+        Err(source) => return file_fault(folder, source),
+        Ok(metadata) if !metadata.is_dir() => {
+            return file_fault(folder, std::io::ErrorKind::NotADirectory.into());
+        }
+        Ok(_) => {}
+    }
+    if path.is_dir() {
+        return file_fault(path, std::io::ErrorKind::IsADirectory.into());
+    }
+    if path.exists() {
+        if let Err(source) = std::fs::OpenOptions::new().read(true).write(true).open(path) {
+            return file_fault(path, source);
+        }
+    }
+    // SQLite needs the folder too, for its log.
+    let probe = folder.join(format!(".emberline-probe-{}", std::process::id()));
+    match std::fs::File::create_new(&probe) {
+        Err(source) => file_fault(folder, source),
+        Ok(_) => {
+            let _ = std::fs::remove_file(&probe);
+            OpenFault::Other(error)
+        }
+    }
+}

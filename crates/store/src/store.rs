@@ -1,0 +1,177 @@
+//! The store: two kinds of pool behind one handle, and the macros that run one body on either.
+
+use crate::backend::{postgres, sqlite};
+use crate::{StoreError, url::Address};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use diesel_async::pooled_connection::deadpool::{Pool, PoolError};
+use std::{future::Future, sync::Arc, time::Duration};
+
+/// How long a call waits for a connection before it says that the database is busy.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The database. Cheap to clone; clones share the connections.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    /// For messages; without a password.
+    pub(crate) database: String,
+    pub(crate) pools: Pools,
+}
+
+pub(crate) enum Pools {
+    /// SQLite has one writer at a time. So has this: its calls wait their turn in the pool's queue, in order,
+    /// instead of polling the file's lock, where one of many can be passed over until it times out.
+    Sqlite { writer: Pool<sqlite::Connection>, readers: Pool<sqlite::Connection> },
+    /// PostgreSQL, any connection for anything.
+    Postgres(Pool<postgres::Connection>),
+}
+
+/// Runs a body that reads, on whichever database is open.
+///
+/// `read!(store, |conn| { ... Ok(value) })`: the body is compiled once for each kind of connection. It runs as
+/// a task of its own, so it must own what it uses (see [`in_own_task`]).
+macro_rules! read {
+    ($store:expr, |$conn:ident| $body:block) => {{
+        let inner = std::sync::Arc::clone(&$store.inner);
+        match &$store.inner.pools {
+            $crate::store::Pools::Sqlite { readers, .. } => {
+                let pool = readers.clone();
+                $crate::store::in_own_task(async move {
+                    let mut object = $crate::store::checkout(&inner, pool.get()).await?;
+                    let $conn = &mut *object;
+                    $body
+                })
+                .await
+            }
+            $crate::store::Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                $crate::store::in_own_task(async move {
+                    let mut object = $crate::store::checkout(&inner, pool.get()).await?;
+                    let $conn = &mut *object;
+                    $body
+                })
+                .await
+            }
+        }
+    }};
+}
+
+/// Runs a body that writes, in one transaction, on whichever database is open. As `read!` otherwise.
+///
+/// On SQLite the transaction begins as a writer (`IMMEDIATE`): one that begins as a reader and then writes is
+/// refused at once, without waiting, when another process has written in between.
+macro_rules! write {
+    ($store:expr, |$conn:ident| $body:block) => {{
+        let inner = std::sync::Arc::clone(&$store.inner);
+        match &$store.inner.pools {
+            $crate::store::Pools::Sqlite { writer, .. } => {
+                let pool = writer.clone();
+                $crate::store::in_own_task(async move {
+                    let mut object = $crate::store::checkout(&inner, pool.get()).await?;
+                    object.immediate_transaction(async move |$conn| $body).await
+                })
+                .await
+            }
+            $crate::store::Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                $crate::store::in_own_task(async move {
+                    let mut object = $crate::store::checkout(&inner, pool.get()).await?;
+                    diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| $body).await
+                })
+                .await
+            }
+        }
+    }};
+}
+
+pub(crate) use {read, write};
+
+/// Runs a database call in a task of its own, so that dropping the caller's future (a client that hangs up)
+/// cannot stop it half-way: that would hand a connection with an open transaction, or with a query still
+/// running on it, back to the pool.
+pub(crate) async fn in_own_task<T, F>(call: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, StoreError>> + Send + 'static,
+{
+    tokio::spawn(call).await.map_err(StoreError::Aborted)?
+}
+
+/// A connection from the pool, or `Busy` when none comes free in time.
+pub(crate) async fn checkout<T>(
+    inner: &Inner,
+    taken: impl Future<Output = Result<T, PoolError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(CHECKOUT_TIMEOUT, taken).await {
+        Ok(object) => object.map_err(|error| StoreError::from_pool(&inner.database, error)),
+        Err(_elapsed) => Err(StoreError::Busy),
+    }
+}
+
+impl Store {
+    /// Opens the database, makes it if it is a SQLite file that is not there yet, and brings its tables up to
+    /// date.
+    ///
+    /// `url` is a path, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`. The folder of a SQLite file must
+    /// exist.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`] for a database that a newer version has changed, which stays as it is;
+    /// [`StoreError::Open`] for one that cannot be reached, read or written.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let address = Address::parse(url)?;
+        let database = address.display();
+        let pools = match address {
+            Address::Sqlite(path) => sqlite::open(&database, path).await?,
+            Address::Postgres(config) => Pools::Postgres(postgres::open(&database, *config).await?),
+        };
+        tracing::info!(database, "database open");
+        Ok(Self { inner: Arc::new(Inner { database, pools }) })
+    }
+
+    /// Whether the database answers a query over its tables.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        use crate::schema::projects;
+        read!(self, |conn| {
+            projects::table.select(projects::id).limit(1).load::<i64>(conn).await?;
+            Ok(())
+        })
+    }
+
+    /// Ends the store: lets the writes that wait finish, folds SQLite's log into its file, and closes every
+    /// connection. Calls on any clone answer [`StoreError::Closed`] from then on. Closing twice is harmless.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        match &self.inner.pools {
+            Pools::Sqlite { writer, readers } => {
+                // The queue is in order: once we hold the writer, every earlier write is done.
+                let inner = Arc::clone(&self.inner);
+                let (writer, readers) = (writer.clone(), readers.clone());
+                in_own_task(async move {
+                    let held = checkout(&inner, writer.get()).await;
+                    writer.close();
+                    readers.close();
+                    match held {
+                        Ok(mut connection) => sqlite::fold_log(&mut connection).await,
+                        Err(StoreError::Closed) => Ok(()),
+                        Err(error) => Err(error),
+                    }
+                })
+                .await
+            }
+            Pools::Postgres(pool) => {
+                pool.close();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("database", &self.inner.database).finish_non_exhaustive()
+    }
+}
