@@ -1,1 +1,17 @@
-//! The WASM entry of Emberline's page
+//! The WASM entry of Emberline's page. Without a feature it is empty, so that the workspace builds for the
+//! host; `hydrate` takes over a page that the server has rendered, `csr` renders it from nothing.
+
+/// Called by the page's script once the module is there.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    app::tell_panics();
+    leptos::mount::hydrate_body(app::App);
+}
+
+#[cfg(all(feature = "csr", not(feature = "hydrate")))]
+#[wasm_bindgen::prelude::wasm_bindgen(start)]
+fn start() {
+    app::tell_panics();
+    leptos::mount::mount_to_body(app::App);
+}

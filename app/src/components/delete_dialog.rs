@@ -1,0 +1,37 @@
+//! The question before a project is deleted.
+
+use crate::serverfns::projects::DeleteProject;
+use leptos::{form::ActionForm, prelude::*};
+use protocol::{Project, ProjectId};
+
+/// The element that a button opens (`popovertarget`).
+pub fn dialog_id(id: ProjectId) -> String {
+    format!("delete-{id}")
+}
+
+/// A popover, which opens without script. Cancel comes first, so that Enter on opening harms nothing.
+#[component]
+pub fn DeleteDialog(
+    /// The project.
+    project: Memo<Project>,
+    /// What it does.
+    action: ServerAction<DeleteProject>,
+) -> impl IntoView {
+    let id = project.read_untracked().id;
+    let title_id = format!("delete-title-{id}");
+    view! {
+        <dialog id=dialog_id(id) class="dialog" popover="auto" aria-labelledby=title_id>
+            <h2 id=title_id.clone() class="dialog-title">
+                "Delete “"<bdi>{move || project.read().name.clone()}</bdi>"”?"
+            </h2>
+            <p class="dialog-text">"Its pictures go with it. You can take this back for a while."</p>
+            <ActionForm action attr:class="form">
+                <input type="hidden" name="id" value=id.to_string()/>
+                <div class="form-actions">
+                    <button class="button" type="button" popovertarget=dialog_id(id) popovertargetaction="hide">"Cancel"</button>
+                    <button class="button button-danger" type="submit" disabled=move || action.pending().get()>"Delete project"</button>
+                </div>
+            </ActionForm>
+        </dialog>
+    }
+}

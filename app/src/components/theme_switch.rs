@@ -1,0 +1,44 @@
+//! The switch between dark, light and the system's choice.
+
+use super::Icon;
+use crate::{serverfns::theme::SetTheme, theme::Theme};
+use leptos::{form::ActionForm, prelude::*};
+
+/// Three buttons of one form: without script it is posted and the page comes back in its new colours; with
+/// script the colours change at once and the post only keeps the choice.
+#[component]
+pub fn ThemeSwitch() -> impl IntoView {
+    let action = ServerAction::<SetTheme>::new();
+    let chosen = RwSignal::new(Theme::current());
+    let choose = move |theme: Theme| {
+        chosen.set(theme);
+        #[cfg(feature = "browser")]
+        theme.show();
+    };
+    let button = move |theme: Theme| {
+        let (label, icon) = match theme {
+            Theme::System => ("As the system", Icon::System),
+            Theme::Dark => ("Dark", Icon::Dark),
+            Theme::Light => ("Light", Icon::Light),
+        };
+        view! {
+            <button
+                class="theme-button"
+                type="submit"
+                name="theme"
+                value=theme.as_str()
+                title=label
+                aria-label=label
+                aria-pressed=move || if chosen.get() == theme { "true" } else { "false" }
+                on:click=move |_| choose(theme)
+            >
+                {icon.view()}
+            </button>
+        }
+    };
+    view! {
+        <ActionForm action attr:class="theme-switch" attr:role="group" attr:aria-label="Colours">
+            {Theme::ALL.map(button).into_iter().collect_view()}
+        </ActionForm>
+    }
+}

@@ -1,0 +1,207 @@
+//! The project form: its presets, and text turned into numbers. The browser and the server read a form
+//! with the same function, so both say the same about it.
+
+use crate::error::AppError;
+use protocol::{FieldError, NewProject, Problem, ProjectPatch, project::limits};
+use std::ops::RangeInclusive;
+
+/// A picture size to choose.
+pub struct Preset {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// What a person calls the shape.
+    pub shape: &'static str,
+}
+
+const fn preset(width: u32, height: u32, shape: &'static str) -> Preset {
+    Preset { width, height, shape }
+}
+
+/// The sizes that SDXL was trained on (SDXL's paper, appendix I, the nine in common use), then two small
+/// ones for small models and quick trials.
+pub const PRESETS: [Preset; 11] = [
+    preset(1024, 1024, "Square"),
+    preset(1152, 896, "Landscape 9:7"),
+    preset(1216, 832, "Landscape 3:2"),
+    preset(1344, 768, "Landscape 7:4"),
+    preset(1536, 640, "Panorama 12:5"),
+    preset(896, 1152, "Portrait 7:9"),
+    preset(832, 1216, "Portrait 2:3"),
+    preset(768, 1344, "Portrait 4:7"),
+    preset(640, 1536, "Tall 5:12"),
+    preset(512, 512, "Small square"),
+    preset(128, 128, "Tiny square"),
+];
+
+/// The value of the size field that says that width and height are typed.
+pub const CUSTOM: &str = "custom";
+
+/// Frames per second that a new project's form starts with.
+pub const DEFAULT_FPS: u32 = 12;
+
+impl Preset {
+    /// The value that the form posts for it.
+    pub fn value(&self) -> String {
+        format!("{}x{}", self.width, self.height)
+    }
+}
+
+/// A project's form as it was typed. Text, because a person can type anything into a number field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectDraft {
+    /// The name.
+    pub name: String,
+    /// A preset's value, or [`CUSTOM`].
+    pub size: String,
+    /// Pixels; read where the size is custom.
+    pub width: String,
+    /// Pixels; read where the size is custom.
+    pub height: String,
+    /// Frames per second.
+    pub fps: String,
+}
+
+impl ProjectDraft {
+    /// The project that the form describes, or everything that is wrong with it at once.
+    pub fn read(&self) -> Result<NewProject, Problem> {
+        let mut errors = Vec::new();
+        let (width, height) = match self.size.split_once('x').map(|(w, h)| (w.parse().ok(), h.parse().ok())) {
+            Some((Some(width), Some(height))) => (Some(width), Some(height)),
+            _ if self.size == CUSTOM => (
+                number("width", &self.width, limits::SIDE_PX, &mut errors),
+                number("height", &self.height, limits::SIDE_PX, &mut errors),
+            ),
+            _ => {
+                errors.push(FieldError::new("size", "must be one of the sizes offered, or custom"));
+                (None, None)
+            }
+        };
+        let fps = number("fps", &self.fps, limits::FPS, &mut errors);
+        // An absent number has its error already; the rest is judged by the one validation there is.
+        match (ProjectPatch { name: Some(self.name.clone()), width, height, fps }.validated(), &errors[..]) {
+            (Ok(ProjectPatch { name: Some(name), width: Some(width), height: Some(height), fps: Some(fps) }), []) => {
+                Ok(NewProject { name, width, height, fps })
+            }
+            (Err(Problem::Invalid(mut all)), _) => {
+                all.extend(errors);
+                Err(Problem::Invalid(all))
+            }
+            (Err(problem), _) => Err(problem),
+            (Ok(_), _) => Err(Problem::Invalid(errors)),
+        }
+    }
+
+    /// The error together with what was typed.
+    pub fn refused(&self, problem: Problem) -> AppError {
+        let kept = [
+            ("name", &self.name),
+            ("size", &self.size),
+            ("width", &self.width),
+            ("height", &self.height),
+            ("fps", &self.fps),
+        ];
+        AppError {
+            problem,
+            kept: kept.into_iter().map(|(field, text)| (field.to_owned(), clipped(text, KEPT_CHARS))).collect(),
+        }
+    }
+}
+
+/// A refused name together with the project that it was for.
+pub fn rename_refused(id: protocol::ProjectId, name: &str, problem: Problem) -> AppError {
+    let kept = vec![("id".to_owned(), id.to_string()), ("name".to_owned(), clipped(name, KEPT_CHARS))];
+    AppError { problem, kept }
+}
+
+/// What was typed travels back in the address bar: servers and proxies refuse addresses past 8 kB, and a
+/// character can take 12 bytes there (4 of UTF-8, times 4/3 for base64, in quotes and escapes).
+const KEPT_CHARS: usize = 240;
+
+fn clipped(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
+fn number(field: &str, text: &str, bounds: RangeInclusive<u32>, errors: &mut Vec<FieldError>) -> Option<u32> {
+    let text = text.trim();
+    let read = text.parse();
+    if read.is_err() {
+        let (least, most) = (bounds.start(), bounds.end());
+        errors.push(FieldError::new(
+            field,
+            match text {
+                "" => "must not be empty".to_owned(),
+                _ => format!("must be a whole number from {least} to {most}, not {}", clipped(text, 20)),
+            },
+        ));
+    }
+    read.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(name: &str, size: &str, width: &str, height: &str, fps: &str) -> ProjectDraft {
+        ProjectDraft {
+            name: name.into(),
+            size: size.into(),
+            width: width.into(),
+            height: height.into(),
+            fps: fps.into(),
+        }
+    }
+
+    fn messages(draft: ProjectDraft) -> Vec<(String, String)> {
+        let problem = draft.read().expect_err("should have been refused");
+        problem.field_errors().iter().map(|e| (e.field.clone(), e.message.clone())).collect()
+    }
+
+    #[test]
+    fn every_preset_makes_a_project_of_its_size() {
+        for preset in PRESETS {
+            let project = draft(" Storm ", &preset.value(), "", "", "12").read().expect("a preset is valid");
+            assert_eq!((project.width, project.height), (preset.width, preset.height));
+            assert_eq!(project.name, "Storm");
+        }
+    }
+
+    #[test]
+    fn a_custom_size_is_read_from_its_fields() {
+        let project = draft("a", CUSTOM, " 640 ", "360", "24").read().expect("valid");
+        assert_eq!((project.width, project.height, project.fps), (640, 360, 24));
+    }
+
+    #[test]
+    fn the_form_says_what_the_api_says() {
+        let form = draft("", CUSTOM, "0", "100000", "0").read().expect_err("all bad");
+        let api = NewProject { name: String::new(), width: 0, height: 100_000, fps: 0 };
+        assert_eq!(form, api.validated().expect_err("all bad"));
+        assert_eq!(
+            messages(draft("a", CUSTOM, "7", "64", "1")),
+            [("width".to_owned(), "must be a multiple of 8 from 64 to 2048, not 7".to_owned())]
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_is_named_with_its_limits_beside_the_other_errors() {
+        let errors = messages(draft("", CUSTOM, "wide", "-8", ""));
+        let fields: Vec<&str> = errors.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(fields, ["name", "width", "height", "fps"]);
+        assert_eq!(errors[1].1, "must be a whole number from 64 to 2048, not wide");
+        assert_eq!(errors[2].1, "must be a whole number from 64 to 2048, not -8");
+        assert_eq!(errors[3].1, "must not be empty");
+        for size in ["", "1024", "x", "1024x", "1e3x8", "99999999999x8"] {
+            assert_eq!(messages(draft("a", size, "", "", "1"))[0].0, "size", "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_form_keeps_what_was_typed_within_bounds() {
+        let error = draft(&"龍".repeat(5000), CUSTOM, "7", "8", "x").refused(Problem::Internal);
+        assert_eq!(error.kept("name").map(|name| name.chars().count()), Some(KEPT_CHARS));
+        assert_eq!(error.kept("fps"), Some("x"));
+        assert_eq!(rename_refused(protocol::ProjectId(7), "", Problem::Internal).kept("id"), Some("7"));
+    }
+}

@@ -1,0 +1,73 @@
+//! Numbers as people read them.
+
+/// Memory in use of all memory, in binary gigabytes: `3.1 of 15.6 GB`.
+pub fn memory(used_bytes: u64, total_bytes: u64) -> String {
+    format!("{} of {} GB", gigabytes(used_bytes), gigabytes(total_bytes))
+}
+
+/// Tenths by integers: the browser then needs no code for printing floats.
+fn gigabytes(bytes: u64) -> String {
+    let tenths = ((bytes >> 20) * 10 + 512) >> 10;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// A length of time by its two largest units: `4 s`, `12 min`, `3 h 5 min`, `2 d 1 h`.
+pub fn uptime(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
+        (days, hours, _) => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// A share of a hundred, as a whole number; what is no number is 0.
+pub fn percent(share: f32) -> u32 {
+    // A float becomes an integer by saturation, and NaN becomes 0.
+    (share + 0.5).clamp(0.0, 100.0) as u32
+}
+
+/// How many there are, in words: `1 project`, `12 projects`.
+pub fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gigabytes_are_rounded_to_tenths() {
+        const GIB: u64 = 1 << 30;
+        for (bytes, text) in [
+            (0, "0.0"),
+            (GIB / 20, "0.0"),
+            (GIB, "1.0"),
+            (GIB * 31 / 10, "3.1"),
+            (GIB * 156 / 10, "15.6"),
+            (17 * GIB, "17.0"),
+        ] {
+            assert_eq!(gigabytes(bytes), text, "{bytes}");
+        }
+        assert_eq!(memory(GIB, 16 * GIB), "1.0 of 16.0 GB");
+        assert_eq!(gigabytes(u64::MAX), "17179869184.0");
+    }
+
+    #[test]
+    fn time_is_told_by_its_two_largest_units() {
+        let read = [0, 59, 60, 3599, 3600, 11_100, 86_400, 180_000].map(uptime);
+        assert_eq!(read, ["0 s", "59 s", "1 min", "59 min", "1 h 0 min", "3 h 5 min", "1 d 0 h", "2 d 2 h"]);
+    }
+
+    #[test]
+    fn a_share_is_never_more_than_all_or_less_than_nothing() {
+        assert_eq!([12.4, 12.5, -3.0, 250.0, f32::NAN, f32::INFINITY].map(percent), [12, 13, 0, 100, 0, 100]);
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(count(1, "project", "projects"), "1 project");
+        assert_eq!(count(0, "project", "projects"), "0 projects");
+    }
+}

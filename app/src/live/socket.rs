@@ -1,0 +1,74 @@
+//! The WebSocket itself, in the browser only.
+
+use super::{Connection, Live, backoff::delay_ms};
+use futures::{
+    FutureExt, StreamExt,
+    channel::mpsc::{self, UnboundedReceiver},
+    future::{Either, select},
+};
+use gloo_net::websocket::{Message, futures::WebSocket};
+use gloo_timers::future::TimeoutFuture;
+use leptos::{ev, prelude::*, task::spawn_local_scoped_with_cancellation};
+
+/// The server sends metrics every two seconds; after this much silence the connection is dead, though the
+/// browser may not know it for minutes (a laptop that slept, a network that was left).
+const SILENCE_MS: u32 = 12_000;
+
+/// Opens the connection and opens it again whenever it is lost, until the current owner is cleaned up.
+pub fn keep_open(live: Live) {
+    let mut woken = wakings();
+    spawn_local_scoped_with_cancellation(async move {
+        let mut failures = 0;
+        loop {
+            let was_live = listen(live).await;
+            live.lose();
+            failures = if was_live { 0 } else { failures + 1 };
+            while woken.next().now_or_never().is_some() {}
+            let wait = TimeoutFuture::new(delay_ms(failures, js_sys::Math::random()));
+            if let Either::Right(_) = select(wait, woken.next()).await {
+                failures = 0;
+            }
+        }
+    });
+}
+
+/// One connection, from opening to its end. True if the server said hello on it.
+async fn listen(live: Live) -> bool {
+    let Some(mut socket) = address().and_then(|url| WebSocket::open(&url).ok()) else { return false };
+    let mut was_live = false;
+    while let Either::Left((Some(Ok(heard)), _)) = select(socket.next(), TimeoutFuture::new(SILENCE_MS)).await {
+        // An event of a newer server that this page does not know is passed over.
+        if let Message::Text(text) = heard
+            && let Ok(message) = serde_json::from_str::<protocol::Message>(&text)
+        {
+            live.hear(message.event);
+            was_live |= live.connection.get_untracked() == Connection::Live;
+        }
+    }
+    was_live
+}
+
+/// `ws://host/ws`, or `wss:` on a page that came over TLS.
+fn address() -> Option<String> {
+    let location = window().location();
+    let scheme = if location.protocol().ok()? == "https:" { "wss" } else { "ws" };
+    Some(format!("{scheme}://{}/ws", location.host().ok()?))
+}
+
+/// Says when waiting has become pointless: the network is back, or someone looks at the page again.
+fn wakings() -> UnboundedReceiver<()> {
+    let (wake, woken) = mpsc::unbounded();
+    let wake_on_return = wake.clone();
+    let online = window_event_listener(ev::online, move |_| _ = wake.unbounded_send(()));
+    // Fired at the document, it bubbles to the window.
+    let visible = window_event_listener(ev::visibilitychange, move |_| {
+        if !document().hidden() {
+            _ = wake_on_return.unbounded_send(());
+        }
+    });
+    on_cleanup(move || {
+        online.remove();
+        visible.remove();
+    });
+    woken
+}

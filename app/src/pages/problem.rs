@@ -1,0 +1,37 @@
+//! What is shown in place of a page that cannot be shown.
+
+use crate::error::{sentence, status};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use protocol::Problem;
+
+/// No route leads here.
+#[component]
+pub fn NotFoundPage() -> impl IntoView {
+    view! { <ProblemPage problem=Problem::NotFound("page at this address".to_owned())/> }
+}
+
+/// A problem instead of a page, with the HTTP status that says the same.
+#[component]
+pub fn ProblemPage(
+    /// Why there is nothing else to show.
+    problem: Problem,
+) -> impl IntoView {
+    let code = status(&problem);
+    #[cfg(feature = "ssr")]
+    if let (Some(response), Ok(code)) =
+        (use_context::<leptos_axum::ResponseOptions>(), http::StatusCode::from_u16(code))
+    {
+        response.set_status(code);
+    }
+    let title = if code == 404 { "Not found" } else { "Something is wrong" };
+    view! {
+        <Title text=title/>
+        <main id="main" class="page problem" tabindex="-1">
+            <p class="problem-code">{code}</p>
+            <h1 class="problem-title">{title}</h1>
+            <p class="problem-text">{sentence(&problem.to_string())}</p>
+            <p><a class="button" href="/">"All projects"</a></p>
+        </main>
+    }
+}

@@ -1,0 +1,151 @@
+//! The list of projects.
+
+use crate::{
+    components::{Notice, ProjectCard, ProjectForm, UndoBar},
+    error::AppError,
+    format::count,
+    live::Live,
+    serverfns::projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
+};
+use leptos::{either::EitherOf3, prelude::*};
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+use protocol::{Project, ProjectId};
+
+const NEW_DIALOG: &str = "new-project";
+
+/// What the page does, shared by its parts.
+#[derive(Clone, Copy)]
+struct Actions {
+    create: ServerAction<CreateProject>,
+    rename: ServerAction<UpdateProject>,
+    delete: ServerAction<DeleteProject>,
+    restore: ServerAction<RestoreProject>,
+}
+
+/// The list's answer once it is there.
+type Projects = Signal<Option<Result<Vec<Project>, AppError>>>;
+
+/// All projects. The list is read again after each change made here and each change heard of.
+#[component]
+pub fn ProjectsPage() -> impl IntoView {
+    let live = Live::expect();
+    let actions = Actions {
+        create: ServerAction::new(),
+        rename: ServerAction::new(),
+        delete: ServerAction::new(),
+        restore: ServerAction::new(),
+    };
+    let changes = move || {
+        let Actions { rename, delete, restore, .. } = actions;
+        (live.projects_changed.get(), rename.version().get(), delete.version().get(), restore.version().get())
+    };
+    let projects = Resource::new(changes, |_| list_projects());
+    view! {
+        <Title text="Projects"/>
+        <main id="main" class="page" tabindex="-1">
+            <Transition fallback=|| view! { <p class="page-wait" role="status">"Reading the projects…"</p> }>
+                <ProjectList projects=Signal::derive(move || projects.get()) actions/>
+            </Transition>
+        </main>
+    }
+}
+
+/// Which of its faces the page shows; the cards stay in place while the list changes under them.
+#[derive(Clone, PartialEq)]
+enum Face {
+    Waiting,
+    Failed(String),
+    Empty,
+    Cards,
+}
+
+#[component]
+fn ProjectList(projects: Projects, actions: Actions) -> impl IntoView {
+    let face = Memo::new(move |_| {
+        projects.with(|answer| match answer {
+            None => Face::Waiting,
+            Some(Err(error)) => Face::Failed(error.problem.to_string()),
+            Some(Ok(list)) if list.is_empty() => Face::Empty,
+            Some(Ok(_)) => Face::Cards,
+        })
+    });
+    let list =
+        Memo::new(move |_| projects.with(|p| p.as_ref().and_then(|p| p.as_ref().ok()).cloned().unwrap_or_default()));
+    let query = use_query_map();
+    let deleted = Memo::new(move |_| {
+        let id: ProjectId = query.with(|q| q.get_str("deleted")?.parse().ok())?;
+        (face.get() != Face::Waiting && list.with(|list| list.iter().all(|p| p.id != id))).then_some(id)
+    });
+    view! {
+        {move || match face.get() {
+            Face::Waiting => EitherOf3::A(()),
+            Face::Failed(why) => EitherOf3::B(view! {
+                <h1 class="page-title">"Projects"</h1>
+                <Notice message=Signal::stored(Some(why))/>
+            }),
+            Face::Empty => EitherOf3::C(leptos::either::Either::Left(view! { <Welcome actions/> })),
+            Face::Cards => EitherOf3::C(leptos::either::Either::Right(view! { <Cards list actions/> })),
+        }}
+        {move || deleted.get().map(|id| view! { <UndoBar id deleted=actions.delete action=actions.restore/> })}
+    }
+}
+
+#[component]
+fn Welcome(actions: Actions) -> impl IntoView {
+    view! {
+        <div class="welcome">
+            <div class="welcome-text">
+                <h1 class="welcome-title">"Make your first project"</h1>
+                <p>"A project is a sequence of pictures of one size, played at one rate."</p>
+                <p>"Give it a name, choose a size, and create it. Both can be changed later."</p>
+            </div>
+            <section class="panel" aria-label="New project">
+                <ProjectForm action=actions.create/>
+            </section>
+        </div>
+    }
+}
+
+#[component]
+fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
+    let Actions { create, rename, delete, .. } = actions;
+    // A post without script that was refused comes back with its form standing open.
+    let standing = create.value().with_untracked(|outcome| matches!(outcome, Some(Err(_))));
+    let cancel = if standing {
+        view! { <a class="button" href="/">"Cancel"</a> }.into_any()
+    } else {
+        view! {
+            <button class="button" type="button" popovertarget=NEW_DIALOG popovertargetaction="hide">"Cancel"</button>
+        }
+        .into_any()
+    };
+    let delete_failed = Signal::derive(move || {
+        delete.value().with(|outcome| Some(outcome.as_ref()?.as_ref().err()?.problem.to_string()))
+    });
+    view! {
+        <div class="page-head">
+            <h1 class="page-title">"Projects"</h1>
+            <p class="page-count">{move || count(list.with(Vec::len), "project", "projects")}</p>
+            <button class="button button-primary" type="button" popovertarget=NEW_DIALOG>"New project"</button>
+        </div>
+        <Notice message=delete_failed/>
+        <ul class="cards">
+            <For each=move || list.get() key=|project| project.id let:project>
+                <ProjectCard project=current(list, project) rename delete/>
+            </For>
+        </ul>
+        <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=standing aria-labelledby="new-project-title">
+            <h2 id="new-project-title" class="dialog-title">"New project"</h2>
+            <ProjectForm action=create cancel/>
+        </dialog>
+    }
+}
+
+/// The project as the list has it now; as it last was, for the moment in which its card is taken away.
+fn current(list: Memo<Vec<Project>>, first: Project) -> Memo<Project> {
+    Memo::new(move |last: Option<&Project>| {
+        let now = list.with(|list| list.iter().find(|p| p.id == first.id).cloned());
+        now.unwrap_or_else(|| last.unwrap_or(&first).clone())
+    })
+}

@@ -1,0 +1,42 @@
+//! Every change that the page makes, and every read: one typed server function a file, which only hands on
+//! to the services in the context.
+
+pub mod projects;
+pub mod theme;
+
+#[cfg(feature = "ssr")]
+mod reply {
+    use crate::{
+        error::{AppError, status},
+        services::SharedServices,
+    };
+    use leptos::context::use_context;
+    use protocol::Problem;
+
+    /// The services that the binary has put into the context.
+    pub fn services() -> Result<SharedServices, AppError> {
+        use_context().ok_or_else(|| Problem::Internal.into())
+    }
+
+    /// The answer, its HTTP status set by its problem. A form posted without script is answered with a
+    /// redirect to the page it came from, whose 302 must stay.
+    pub fn answer<T, E: Into<AppError>>(result: Result<T, E>) -> Result<T, AppError> {
+        let error = match result {
+            Ok(done) => return Ok(done),
+            Err(error) => error.into(),
+        };
+        let wants_page = use_context::<http::request::Parts>().is_some_and(|request| {
+            let accept = request.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            accept.is_some_and(|accept| accept.contains("text/html"))
+        });
+        if !wants_page
+            && let Some(response) = use_context::<leptos_axum::ResponseOptions>()
+            && let Ok(status) = http::StatusCode::from_u16(status(&error.problem))
+        {
+            response.set_status(status);
+        }
+        Err(error)
+    }
+}
+#[cfg(feature = "ssr")]
+use reply::{answer, services};

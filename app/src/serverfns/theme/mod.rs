@@ -1,0 +1,5 @@
+//! The theme.
+
+mod set;
+
+pub use set::{SetTheme, set_theme};
