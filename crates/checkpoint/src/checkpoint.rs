@@ -3,6 +3,11 @@
 use crate::{
     Element, Entry, Error, Family, Latent2Rgb, Layout, Part, Plan, SchedulerConfig, TaesdConfig, TextEncoderConfig,
     UnetConfig, VaeConfig,
+    config::latent2rgb,
+    plan::build,
+    read::read,
+    shape::{self, Shape},
+    source::Sources,
 };
 use std::{
     collections::BTreeMap,
@@ -40,13 +45,9 @@ pub enum TokenizerFiles {
 /// with the file.
 #[derive(Debug)]
 pub struct Checkpoint {
-    path: PathBuf,
-    layout: Layout,
+    sources: Sources,
     files: Vec<PathBuf>,
-    unet: Option<UnetConfig>,
-    vae: Option<VaeConfig>,
-    text: BTreeMap<Part, TextEncoderConfig>,
-    taesd: Option<TaesdConfig>,
+    shapes: BTreeMap<Part, Shape>,
     scheduler: SchedulerConfig,
     force_zeros_for_empty_prompt: bool,
     latent2rgb: Option<Latent2Rgb>,
@@ -65,8 +66,17 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As there.
-    pub fn open_with(path: &Path, _options: &OpenOptions) -> Result<Self, Error> {
-        Err(Error::Family { path: path.to_owned(), family: Family::Unknown })
+    pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        let sources = Sources::open(path, options)?;
+        if sources.family != Family::Sdxl {
+            return Err(Error::Family { path: path.to_owned(), family: sources.family });
+        }
+        if !sources.parts.contains_key(&Part::Unet) {
+            return Err(Error::NoPart { path: path.to_owned(), part: Part::Unet });
+        }
+        let checkpoint = Self::from_sources(sources)?;
+        shape::check_together(path, &checkpoint.shapes)?;
+        Ok(checkpoint)
     }
 
     /// Opens the weights of one part alone: a file in diffusers' or LDM's names, or a folder with a
@@ -74,19 +84,39 @@ impl Checkpoint {
     /// `--taesd`.
     ///
     /// # Errors
-    /// As [`Checkpoint::open`]; [`Error::NoPart`] where it holds something else.
-    pub fn open_part(part: Part, path: &Path, _options: &OpenOptions) -> Result<Self, Error> {
-        Err(Error::NoPart { path: path.to_owned(), part })
+    /// As [`Checkpoint::open`]; [`Error::NoPart`] and [`Error::NotPart`] where it holds something else.
+    pub fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        Self::from_sources(Sources::open_part(part, path, options)?)
+    }
+
+    fn from_sources(sources: Sources) -> Result<Self, Error> {
+        let shapes = sources
+            .parts
+            .keys()
+            .map(|&part| Ok((part, Shape::read(&sources, part)?)))
+            .collect::<Result<BTreeMap<_, _>, Error>>()?;
+        let force_zeros = sources.index.as_ref().map(|index| index.flag("force_zeros_for_empty_prompt", true));
+        Ok(Self {
+            scheduler: shape::scheduler(&sources)?,
+            force_zeros_for_empty_prompt: force_zeros.transpose()?.unwrap_or(true),
+            latent2rgb: match sources.layout {
+                Layout::Diffusers => latent2rgb(&sources.path)?,
+                Layout::SingleFile | Layout::Part => None,
+            },
+            files: sources.files.iter().map(|file| file.path.clone()).collect(),
+            shapes,
+            sources,
+        })
     }
 
     /// The path that was opened.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.sources.path
     }
 
     /// How it lies on the disk.
     pub fn layout(&self) -> Layout {
-        self.layout
+        self.sources.layout
     }
 
     /// Its weight files; [`crate::TensorRef::file`] points in here.
@@ -101,12 +131,7 @@ impl Checkpoint {
 
     /// Whether it brings this part.
     pub fn has(&self, part: Part) -> bool {
-        match part {
-            Part::Unet => self.unet.is_some(),
-            Part::Vae => self.vae.is_some(),
-            Part::Taesd => self.taesd.is_some(),
-            Part::TextEncoder | Part::TextEncoder2 => self.text.contains_key(&part),
-        }
+        self.shapes.contains_key(&part)
     }
 
     /// The UNet's shape.
@@ -114,7 +139,10 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::NoPart`].
     pub fn unet(&self) -> Result<&UnetConfig, Error> {
-        self.unet.as_ref().ok_or_else(|| self.no_part(Part::Unet))
+        match self.shapes.get(&Part::Unet) {
+            Some(Shape::Unet(config)) => Ok(config),
+            _ => Err(self.no_part(Part::Unet)),
+        }
     }
 
     /// The VAE's shape.
@@ -122,7 +150,10 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::NoPart`].
     pub fn vae(&self) -> Result<&VaeConfig, Error> {
-        self.vae.as_ref().ok_or_else(|| self.no_part(Part::Vae))
+        match self.shapes.get(&Part::Vae) {
+            Some(Shape::Vae(config)) => Ok(config),
+            _ => Err(self.no_part(Part::Vae)),
+        }
     }
 
     /// The shape of one of the two text encoders.
@@ -130,7 +161,10 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::NoPart`], also where `part` is no text encoder.
     pub fn text_encoder(&self, part: Part) -> Result<&TextEncoderConfig, Error> {
-        self.text.get(&part).ok_or_else(|| self.no_part(part))
+        match self.shapes.get(&part) {
+            Some(Shape::Text(config)) => Ok(config),
+            _ => Err(self.no_part(part)),
+        }
     }
 
     /// The preview decoder's shape.
@@ -138,7 +172,10 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::NoPart`].
     pub fn taesd(&self) -> Result<&TaesdConfig, Error> {
-        self.taesd.as_ref().ok_or_else(|| self.no_part(Part::Taesd))
+        match self.shapes.get(&Part::Taesd) {
+            Some(Shape::Taesd(config)) => Ok(config),
+            _ => Err(self.no_part(Part::Taesd)),
+        }
     }
 
     /// The training schedule and prediction type.
@@ -157,8 +194,19 @@ impl Checkpoint {
     }
 
     /// Where the tokenizer of a text encoder is.
-    pub fn tokenizer(&self, _part: Part) -> TokenizerFiles {
-        TokenizerFiles::BuiltIn
+    pub fn tokenizer(&self, part: Part) -> TokenizerFiles {
+        let folder = match part {
+            Part::TextEncoder2 => "tokenizer_2",
+            _ => "tokenizer",
+        };
+        let file = |name: &str| Some(self.sources.path.join(folder).join(name)).filter(|path| path.is_file());
+        if let Some(path) = file("tokenizer.json") {
+            return TokenizerFiles::Json(path);
+        }
+        match (file("vocab.json"), file("merges.txt")) {
+            (Some(vocab), Some(merges)) => TokenizerFiles::VocabMerges { vocab, merges },
+            _ => TokenizerFiles::BuiltIn,
+        }
     }
 
     /// The load plan of one part, made without reading weights. Strict: every tensor is applied, or ignored
@@ -167,20 +215,29 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::NoPart`]; [`Error::Plan`] with everything that does not match.
     pub fn plan(&self, part: Part) -> Result<Plan, Error> {
-        Err(self.no_part(part))
+        let (Some(shape), Some(source)) = (self.shapes.get(&part), self.sources.parts.get(&part)) else {
+            return Err(self.no_part(part));
+        };
+        let (plan, mut wrong) = build(&self.sources, part, source, &shape.expected());
+        wrong.unexpected.extend(self.sources.strays.iter().cloned());
+        if wrong.is_empty() { Ok(plan) } else { Err(Error::Plan { path: self.path().to_owned(), source: wrong }) }
     }
 
     /// Reads one parameter, transformed and converted, in PyTorch's (row-major) order of `entry.shape`.
     ///
-    /// Takes memory for the result and about 1 MiB beside it (a transposed matrix: twice the result).
+    /// Takes memory for the result and a few MiB beside it (a transposed matrix: twice the result).
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Shrunk`], [`Error::Overflow`].
+    /// [`Error::Io`], [`Error::Shrunk`], [`Error::Overflow`]. An entry of another checkpoint is
+    /// [`Error::NoPart`] or reads other bytes.
     pub fn read<E: Element>(&self, entry: &Entry) -> Result<Vec<E>, Error> {
-        Err(Error::Shrunk { path: self.path.clone(), tensor: entry.source.name.clone() })
+        match self.sources.files.get(entry.source.file) {
+            Some(file) => read(file, entry),
+            None => Err(self.no_part(Part::Unet)),
+        }
     }
 
     fn no_part(&self, part: Part) -> Error {
-        Error::NoPart { path: self.path.clone(), part }
+        Error::NoPart { path: self.path().to_owned(), part }
     }
 }

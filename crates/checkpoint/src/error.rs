@@ -68,6 +68,16 @@ pub enum Error {
         /// What was asked for.
         part: Part,
     },
+    /// The file holds something else than the part that was asked for, recognised.
+    #[error("{path}: this is {family}, not {part}")]
+    NotPart {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        part: Part,
+        /// What it is.
+        family: Family,
+    },
     /// The tensors do not match the model that the config (or their shapes) describe.
     #[error("{path}: {source}")]
     Plan {
@@ -140,6 +150,12 @@ pub enum HeaderError {
         /// What the parser said.
         message: String,
     },
+    /// A name that no model has: too long, or with control characters.
+    #[error("has a tensor name that is longer than 1024 bytes or has control characters: {name}")]
+    Name {
+        /// Its beginning, made printable.
+        name: String,
+    },
     /// The same name twice.
     #[error("has tensor {name} twice")]
     Duplicate {
@@ -192,7 +208,7 @@ pub enum TensorError {
     #[error("its shape {shape:?} in {dtype} does not fill {bytes} bytes")]
     Size {
         /// The shape.
-        shape: Vec<usize>,
+        shape: Vec<u64>,
         /// The dtype as the file spells it.
         dtype: String,
         /// Bytes between its offsets.

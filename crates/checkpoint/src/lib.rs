@@ -3,10 +3,14 @@
 mod checkpoint;
 mod config;
 mod error;
+mod inspect;
+mod names;
 mod part;
 mod plan;
 mod read;
 mod safetensors;
+mod shape;
+mod source;
 
 pub use checkpoint::{Checkpoint, OpenOptions, TokenizerFiles};
 pub use config::{
@@ -14,7 +18,9 @@ pub use config::{
     TextEncoderConfig, TimestepSpacing, UnetBlock, UnetConfig, UnetMid, VaeConfig,
 };
 pub use error::{Error, FolderError, HeaderError, TensorError};
+pub use inspect::{FileReport, PartReport, Report, inspect};
 pub use part::{Family, Layout, Part};
-pub use plan::{Entry, Misshapen, Plan, PlanError, TensorRef, Transform};
+pub use plan::{Entry, IGNORED, Ignored, Misshapen, Plan, PlanError, TensorRef, Transform, ignored};
 pub use read::Element;
-pub use safetensors::Dtype;
+pub use safetensors::{Dtype, Header, MAX_HEADER_BYTES, MAX_TENSORS, Tensor};
+pub use shape::Shape;

@@ -1,45 +1,142 @@
-//! Reading a parameter's numbers.
+//! Reading a parameter's numbers: in pieces, converted on the way.
 
-use half::{bf16, f16};
+use crate::{Dtype, Entry, Error, Transform, safetensors::WeightFile};
+use half::{
+    bf16, f16,
+    slice::{HalfBitsSliceExt, HalfFloatSliceExt},
+};
+
+/// Bytes read at a time: the memory that reading takes beside its result.
+const PIECE_BYTES: usize = 1 << 20;
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for half::f16 {}
-    impl Sealed for half::bf16 {}
+    pub trait Sealed: Sized {
+        /// The file's own format of this type.
+        const DTYPE: crate::Dtype;
+        /// Appends numbers that are in that format, little end first.
+        fn extend_from_bytes(out: &mut Vec<Self>, bytes: &[u8]);
+        /// Appends numbers, each rounded to the nearest.
+        fn extend_from_f32(out: &mut Vec<Self>, numbers: &[f32]);
+        fn is_infinite(&self) -> bool;
+    }
 }
+
+use sealed::Sealed;
 
 /// A number type that parameters can be read as: `f32`, `half::f16`, `half::bf16`.
-pub trait Element: Copy + Default + Send + sealed::Sealed + 'static {
-    /// The nearest value; infinite where out of range.
-    fn from_f32(value: f32) -> Self;
-    /// Exactly that value.
-    fn to_f32(self) -> f32;
-}
+pub trait Element: Copy + Default + Send + Sealed + 'static {}
 
-impl Element for f32 {
-    fn from_f32(value: f32) -> Self {
-        value
-    }
-    fn to_f32(self) -> f32 {
-        self
-    }
-}
+impl Element for f32 {}
+impl Element for f16 {}
+impl Element for bf16 {}
 
-impl Element for f16 {
-    fn from_f32(value: f32) -> Self {
-        Self::from_f32(value)
+impl Sealed for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+    fn extend_from_bytes(out: &mut Vec<Self>, bytes: &[u8]) {
+        out.extend(bytes.as_chunks::<4>().0.iter().map(|&four| Self::from_le_bytes(four)));
     }
-    fn to_f32(self) -> f32 {
-        Self::to_f32(self)
+    fn extend_from_f32(out: &mut Vec<Self>, numbers: &[f32]) {
+        out.extend_from_slice(numbers);
+    }
+    fn is_infinite(&self) -> bool {
+        Self::is_infinite(*self)
     }
 }
 
-impl Element for bf16 {
-    fn from_f32(value: f32) -> Self {
-        Self::from_f32(value)
+macro_rules! half_element {
+    ($half:ty, $dtype:expr) => {
+        impl Sealed for $half {
+            const DTYPE: Dtype = $dtype;
+            fn extend_from_bytes(out: &mut Vec<Self>, bytes: &[u8]) {
+                out.extend(bytes.as_chunks::<2>().0.iter().map(|&two| Self::from_le_bytes(two)));
+            }
+            fn extend_from_f32(out: &mut Vec<Self>, numbers: &[f32]) {
+                let start = out.len();
+                out.resize(start + numbers.len(), Self::ZERO);
+                out[start..].convert_from_f32_slice(numbers);
+            }
+            fn is_infinite(&self) -> bool {
+                Self::is_infinite(*self)
+            }
+        }
+    };
+}
+half_element!(f16, Dtype::F16);
+half_element!(bf16, Dtype::Bf16);
+
+/// Reads one entry from its file.
+pub(crate) fn read<E: Element>(file: &WeightFile, entry: &Entry) -> Result<Vec<E>, Error> {
+    let source = &entry.source;
+    let size = source.dtype.bytes();
+    let elements = usize::try_from(entry.elements()).unwrap_or(usize::MAX);
+    let mut out = Vec::new();
+    out.try_reserve_exact(elements)
+        .map_err(|_| Error::Io { path: file.path.clone(), source: std::io::ErrorKind::OutOfMemory.into() })?;
+    let skipped = match entry.transform {
+        Transform::Rows { start, .. } => start as u64 * source.shape.iter().skip(1).map(|&n| n as u64).product::<u64>(),
+        _ => 0,
+    };
+    let mut offset = source.offset + skipped * size;
+    let mut left = entry.source_bytes();
+    let mut bytes = vec![0; left.min(PIECE_BYTES as u64) as usize];
+    let mut numbers = Vec::new();
+    while left > 0 {
+        let piece = &mut bytes[..left.min(PIECE_BYTES as u64) as usize];
+        file.read_exact_at(piece, offset, &source.name)?;
+        if source.dtype == E::DTYPE {
+            E::extend_from_bytes(&mut out, piece);
+        } else {
+            widen(source.dtype, piece, &mut numbers);
+            let start = out.len();
+            E::extend_from_f32(&mut out, &numbers);
+            check_range(file, entry, &numbers, &out[start..])?;
+        }
+        offset += piece.len() as u64;
+        left -= piece.len() as u64;
     }
-    fn to_f32(self) -> f32 {
-        Self::to_f32(self)
+    Ok(match (entry.transform, entry.shape.as_slice()) {
+        (Transform::Transpose, &[rows, columns]) => transposed(&out, rows, columns),
+        _ => out,
+    })
+}
+
+/// A piece's numbers as f32, replacing what `numbers` held.
+fn widen(dtype: Dtype, piece: &[u8], numbers: &mut Vec<f32>) {
+    let bits = || piece.as_chunks::<2>().0.iter().map(|&two| u16::from_le_bytes(two)).collect::<Vec<_>>();
+    numbers.clear();
+    match dtype {
+        Dtype::F16 => {
+            numbers.resize(piece.len() / 2, 0.0);
+            bits().reinterpret_cast::<f16>().convert_to_f32_slice(numbers);
+        }
+        Dtype::Bf16 => {
+            numbers.resize(piece.len() / 2, 0.0);
+            bits().reinterpret_cast::<bf16>().convert_to_f32_slice(numbers);
+        }
+        Dtype::F64 => numbers.extend(piece.as_chunks::<8>().0.iter().map(|&eight| f64::from_le_bytes(eight) as f32)),
+        // The plan lets no other readable dtype through.
+        _ => f32::extend_from_bytes(numbers, piece),
     }
+}
+
+/// No finite number became infinite: f16 ends at 65504, and a weight lost this way shows only as black
+/// pictures.
+fn check_range<E: Element>(file: &WeightFile, entry: &Entry, numbers: &[f32], read: &[E]) -> Result<(), Error> {
+    if !matches!(E::DTYPE, Dtype::F16) {
+        return Ok(());
+    }
+    let lost = numbers.iter().zip(read).find(|(number, read)| number.is_finite() && read.is_infinite());
+    match lost {
+        None => Ok(()),
+        Some((&value, _)) => Err(Error::Overflow { path: file.path.clone(), tensor: entry.source.name.clone(), value }),
+    }
+}
+
+/// Row-major `[rows, columns]` from its transpose.
+fn transposed<E: Copy>(of: &[E], rows: usize, columns: usize) -> Vec<E> {
+    let mut out = Vec::with_capacity(of.len());
+    for row in 0..rows {
+        out.extend((0..columns).map(|column| of[column * rows + row]));
+    }
+    out
 }

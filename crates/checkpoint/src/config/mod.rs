@@ -1,11 +1,28 @@
 //! Typed shapes of the parts, from config.json or from the tensors.
 
+mod json;
 mod scheduler;
+mod scheduler_read;
+mod taesd_read;
+mod tensors;
 mod text;
+mod text_read;
 mod unet;
+mod unet_build;
+mod unet_json;
+mod unet_tensors;
 mod vae;
+mod vae_read;
 
+pub(crate) use json::{ConfigFile, read_json};
 pub use scheduler::{BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing};
+pub(crate) use scheduler_read::{latent2rgb, scheduler_from_json, scheduler_from_tensors};
+pub(crate) use taesd_read::{taesd_from_json, taesd_from_tensors};
+pub(crate) use tensors::Shapes;
 pub use text::{TextActivation, TextEncoderConfig};
+pub(crate) use text_read::{text_from_json, text_from_tensors};
 pub use unet::{UnetBlock, UnetConfig, UnetMid};
+pub(crate) use unet_json::unet_from_json;
+pub(crate) use unet_tensors::unet_from_tensors;
 pub use vae::{TaesdConfig, VaeConfig};
+pub(crate) use vae_read::{vae_from_json, vae_from_tensors};

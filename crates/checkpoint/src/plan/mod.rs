@@ -1,8 +1,12 @@
 //! The load plan: which bytes become which parameter, made from headers alone.
 
+mod build;
 mod error;
+mod ignored;
 
+pub(crate) use build::build;
 pub use error::{Misshapen, PlanError};
+pub use ignored::{IGNORED, Ignored, ignored};
 
 use crate::{Dtype, Part};
 use serde::Serialize;

@@ -1,5 +1,12 @@
 //! The safetensors format: header and positioned reads. Nothing of Stable Diffusion in here.
 
 mod dtype;
+mod file;
+mod header;
+mod json;
+mod sniff;
 
 pub use dtype::Dtype;
+pub(crate) use file::WeightFile;
+pub(crate) use header::one_line;
+pub use header::{Header, MAX_HEADER_BYTES, MAX_TENSORS, Tensor};

@@ -1,0 +1,144 @@
+//! A config.json with getters that check: a value of another type or out of bounds is an error that names
+//! the key, the value and what would do.
+
+use crate::error::{Error, FolderError};
+use serde_json::{Map, Value};
+use std::{
+    io::Read,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+/// No config of any model is near this; weights_map indexes of large models reach 1 MB.
+const MAX_JSON_BYTES: u64 = 16 << 20;
+/// Bound of every width: SDXL's largest is 49408 (vocabulary), its largest layer 10240.
+pub(crate) const WIDTH: RangeInclusive<usize> = 1..=1 << 20;
+
+/// A JSON object and where it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct ConfigFile {
+    pub path: PathBuf,
+    pub map: Map<String, Value>,
+}
+
+/// Reads a file that should be small, as text.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let json = |message: String| Error::Json { path: path.to_owned(), message };
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(json("is not a regular file".into()));
+    }
+    let mut text = Vec::new();
+    std::fs::File::open(path).map_err(io)?.take(MAX_JSON_BYTES + 1).read_to_end(&mut text).map_err(io)?;
+    if text.len() as u64 > MAX_JSON_BYTES {
+        return Err(json(format!("is longer than {MAX_JSON_BYTES} bytes")));
+    }
+    serde_json::from_slice(&text).map_err(|error| json(crate::safetensors::one_line(&error.to_string())))
+}
+
+impl ConfigFile {
+    /// Reads it; that it is not there is [`FolderError::NoFile`].
+    pub(crate) fn read(folder: &Path, name: &str) -> Result<Self, Error> {
+        let path = folder.join(name);
+        if !path.exists() {
+            let reason = FolderError::NoFile { file: name.to_owned() };
+            return Err(Error::Folder { path: folder.to_owned(), reason });
+        }
+        Ok(Self { map: read_json(&path)?, path })
+    }
+
+    /// The value, where there is one that is not null.
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    /// The error about a key.
+    pub(crate) fn bad(&self, key: &str, supported: impl Into<String>) -> Error {
+        let value = self.map.get(key).map_or_else(|| "absent".to_owned(), Value::to_string);
+        Error::Config {
+            path: self.path.clone(),
+            key: key.to_owned(),
+            value: crate::safetensors::one_line(&value),
+            supported: supported.into(),
+        }
+    }
+
+    /// Refuses any value but those; an absent or null one passes only where null is among them.
+    pub(crate) fn must_be(&self, key: &str, allowed: &[Value]) -> Result<(), Error> {
+        let value = self.map.get(key).unwrap_or(&Value::Null);
+        let same = |a: &Value| match (a.as_f64(), value.as_f64()) {
+            (Some(a), Some(b)) => a == b,
+            _ => a == value,
+        };
+        if allowed.iter().any(same) {
+            return Ok(());
+        }
+        let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
+        Err(self.bad(key, allowed.join(" or ")))
+    }
+
+    /// A whole number; `default` where absent, an error where there is no default.
+    pub(crate) fn size(&self, key: &str, default: Option<usize>, range: RangeInclusive<usize>) -> Result<usize, Error> {
+        let supported = || format!("{} to {}", range.start(), range.end());
+        match (self.get(key), default) {
+            (None, Some(default)) => Ok(default),
+            (None, None) => Err(self.bad(key, supported())),
+            (Some(value), _) => self.whole(value, &range).ok_or_else(|| self.bad(key, supported())),
+        }
+    }
+
+    /// A list of whole numbers, or one number for `len` equal ones.
+    pub(crate) fn sizes(
+        &self,
+        key: &str,
+        default: Option<usize>,
+        len: usize,
+        range: RangeInclusive<usize>,
+    ) -> Result<Vec<usize>, Error> {
+        if let Some(Value::Array(list)) = self.get(key) {
+            let sizes: Option<Vec<usize>> = list.iter().map(|value| self.whole(value, &range)).collect();
+            return sizes.filter(|sizes| sizes.len() == len).ok_or_else(|| {
+                self.bad(key, format!("a list of {len} numbers, {} to {}", range.start(), range.end()))
+            });
+        }
+        Ok(vec![self.size(key, default, range)?; len])
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&self, key: &str) -> Result<Vec<&str>, Error> {
+        let list = self.get(key).and_then(Value::as_array);
+        list.and_then(|list| list.iter().map(Value::as_str).collect()).ok_or_else(|| self.bad(key, "a list of texts"))
+    }
+
+    /// A finite number.
+    pub(crate) fn number(&self, key: &str, default: f64) -> Result<f64, Error> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(value) => value.as_f64().filter(|number| number.is_finite()).ok_or_else(|| self.bad(key, "a number")),
+        }
+    }
+
+    /// A finite number above zero.
+    pub(crate) fn positive(&self, key: &str, default: f64) -> Result<f64, Error> {
+        let number = self.number(key, default)?;
+        if number > 0.0 { Ok(number) } else { Err(self.bad(key, "a number above 0")) }
+    }
+
+    /// A truth value.
+    pub(crate) fn flag(&self, key: &str, default: bool) -> Result<bool, Error> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(value) => value.as_bool().ok_or_else(|| self.bad(key, "true or false")),
+        }
+    }
+
+    /// A text; none where absent.
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&str>, Error> {
+        self.get(key).map(|value| value.as_str().ok_or_else(|| self.bad(key, "a text"))).transpose()
+    }
+
+    fn whole(&self, value: &Value, range: &RangeInclusive<usize>) -> Option<usize> {
+        value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| range.contains(n))
+    }
+}

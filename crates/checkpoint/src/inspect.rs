@@ -1,0 +1,219 @@
+//! What a checkpoint is, as data: also of one that cannot be loaded.
+
+use crate::{
+    Dtype, Error, Family, Layout, Misshapen, OpenOptions, Part, PlanError, SchedulerConfig,
+    config::ConfigFile,
+    plan::build,
+    safetensors::Tensor,
+    shape::{self, Shape},
+    source::{PartSource, Sources},
+};
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// What a checkpoint is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Which model it holds.
+    pub family: Family,
+    /// How it lies on the disk.
+    pub layout: Layout,
+    /// Whether [`crate::Checkpoint`] opens and plans it: as a whole, or as the one part that it is.
+    pub loadable: bool,
+    /// Its weight files.
+    pub files: Vec<FileReport>,
+    /// Numbers in all its tensors together, ignored ones too.
+    pub parameters: u64,
+    /// The same by number format.
+    pub dtypes: BTreeMap<Dtype, u64>,
+    /// Its parts, in loading order.
+    pub parts: Vec<PartReport>,
+    /// Tensors that belong to no part.
+    pub unexpected: Vec<String>,
+    /// The training schedule, and where the prediction type was read.
+    pub scheduler: Option<SchedulerConfig>,
+    /// The safetensors metadata of its first file.
+    pub metadata: BTreeMap<String, String>,
+    /// What stands in the way of loading, a line each.
+    pub problems: Vec<String>,
+}
+
+/// One weight file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileReport {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// How many tensors it has.
+    pub tensors: usize,
+}
+
+/// One part.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartReport {
+    /// Which.
+    pub part: Part,
+    /// Numbers in its tensors.
+    pub parameters: u64,
+    /// The same by number format.
+    pub dtypes: BTreeMap<Dtype, u64>,
+    /// Its shape; none where the config or the tensors do not give one that is supported.
+    pub config: Option<Shape>,
+    /// Parameters without a tensor.
+    pub missing: Vec<String>,
+    /// Tensors that are neither applied nor ignored.
+    pub unexpected: Vec<String>,
+    /// Tensors of the wrong shape.
+    pub misshapen: Vec<Misshapen>,
+    /// Tensors in a dtype that cannot be read.
+    pub unreadable: Vec<(String, Dtype)>,
+    /// Tensors left out by the published list.
+    pub ignored: Vec<String>,
+}
+
+/// Looks at a file or folder, headers and configs only; a 7 GB file takes milliseconds.
+///
+/// # Errors
+/// What is no safetensors file, no folder with one, or broken. Another model than SDXL, or tensors that do
+/// not match, are no errors here: the report says so.
+pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
+    let mut sources = match Sources::open(path, options) {
+        Err(Error::Folder { reason: crate::FolderError::NoIndex, path }) => match part_of_folder(&path) {
+            Some(part) => Sources::open_part(part, &path, options)?,
+            None => return Err(Error::Folder { reason: crate::FolderError::NoIndex, path }),
+        },
+        other => other?,
+    };
+    let alone = match sources.family {
+        Family::Vae => Some(Part::Vae),
+        Family::Taesd => Some(Part::Taesd),
+        _ => None,
+    };
+    if let Some(part) = alone
+        && !sources.parts.contains_key(&part)
+        && let Ok(opened) = Sources::open_part(part, path, options)
+    {
+        sources = opened;
+    }
+    let judged = sources.family == Family::Sdxl || sources.layout == Layout::Part;
+    let mut problems = Vec::new();
+    if !judged {
+        problems.push(Error::Family { path: path.to_owned(), family: sources.family }.to_string());
+    }
+    let mut shapes = BTreeMap::new();
+    let parts: Vec<PartReport> = sources
+        .parts
+        .iter()
+        .map(|(&part, source)| part_report(&sources, part, source, judged, &mut shapes, &mut problems))
+        .collect();
+    if sources.family == Family::Sdxl {
+        for part in [Part::TextEncoder, Part::TextEncoder2, Part::Unet, Part::Vae] {
+            if !sources.parts.contains_key(&part) {
+                problems.push(Error::NoPart { path: path.to_owned(), part }.to_string());
+            }
+        }
+        problems.extend(shape::check_together(path, &shapes).err().map(|error| error.to_string()));
+    } else if sources.parts.is_empty() && problems.is_empty() {
+        problems.push(Error::Family { path: path.to_owned(), family: sources.family }.to_string());
+    }
+    let unexpected = if sources.family == Family::Sdxl { sources.strays.clone() } else { Vec::new() };
+    if !unexpected.is_empty() {
+        let wrong = PlanError { unexpected: unexpected.clone(), ..PlanError::default() };
+        problems.push(wrong.to_string());
+    }
+    let scheduler = match (judged && sources.parts.contains_key(&Part::Unet), shape::scheduler(&sources)) {
+        (false, _) => None,
+        (true, Ok(scheduler)) => Some(scheduler),
+        (true, Err(error)) => {
+            problems.push(error.to_string());
+            None
+        }
+    };
+    Ok(Report {
+        path: path.to_owned(),
+        family: sources.family,
+        layout: sources.layout,
+        loadable: problems.is_empty(),
+        files: sources
+            .files
+            .iter()
+            .map(|file| FileReport { path: file.path.clone(), bytes: file.bytes, tensors: file.header.tensors.len() })
+            .collect(),
+        parameters: sources.all_tensors().map(Tensor::elements).sum(),
+        dtypes: by_dtype(sources.all_tensors()),
+        parts,
+        unexpected,
+        scheduler,
+        metadata: sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default(),
+        problems,
+    })
+}
+
+/// Which part's own folder it is, by its config.json.
+fn part_of_folder(folder: &Path) -> Option<Part> {
+    let config = ConfigFile::read(folder, "config.json").ok()?;
+    match config.text("_class_name").ok()?? {
+        "UNet2DConditionModel" => Some(Part::Unet),
+        "AutoencoderKL" => Some(Part::Vae),
+        "AutoencoderTiny" => Some(Part::Taesd),
+        _ => None,
+    }
+}
+
+fn part_report(
+    sources: &Sources,
+    part: Part,
+    source: &PartSource,
+    judged: bool,
+    shapes: &mut BTreeMap<Part, Shape>,
+    problems: &mut Vec<String>,
+) -> PartReport {
+    let tensors = || source.tensors.iter().map(|at| sources.tensor(at));
+    let mut report = PartReport {
+        part,
+        parameters: tensors().map(Tensor::elements).sum(),
+        dtypes: by_dtype(tensors()),
+        config: None,
+        missing: Vec::new(),
+        unexpected: Vec::new(),
+        misshapen: Vec::new(),
+        unreadable: Vec::new(),
+        ignored: Vec::new(),
+    };
+    if !judged {
+        return report;
+    }
+    match Shape::read(sources, part) {
+        Err(error) => {
+            problems.push(error.to_string());
+            if let Error::Plan { source, .. } = error {
+                report.missing = source.missing;
+            }
+        }
+        Ok(shape) => {
+            let (plan, wrong) = build(sources, part, source, &shape.expected());
+            if !wrong.is_empty() {
+                problems.push(format!("{part}: {wrong}"));
+            }
+            let PlanError { missing, unexpected, misshapen, unreadable } = wrong;
+            report = PartReport { missing, unexpected, misshapen, unreadable, ignored: plan.ignored, ..report };
+            report.config = Some(shape.clone());
+            shapes.insert(part, shape);
+        }
+    }
+    report
+}
+
+fn by_dtype<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> BTreeMap<Dtype, u64> {
+    let mut counts = BTreeMap::new();
+    for tensor in tensors {
+        *counts.entry(tensor.dtype).or_insert(0) += tensor.elements();
+    }
+    counts
+}

@@ -1,0 +1,114 @@
+//! Holds a part's tensors against the parameters that its shape calls for.
+
+use super::{Entry, Misshapen, Plan, PlanError, Transform, ignored, ignored::TAESD_ENCODER};
+use crate::{
+    Part,
+    names::Expected,
+    source::{Located, Naming, PartSource, Sources},
+};
+use std::collections::{BTreeSet, HashMap};
+
+/// Makes the plan, and lists everything that does not match; the plan is whole when the list is empty.
+pub(crate) fn build(sources: &Sources, part: Part, source: &PartSource, expected: &[Expected]) -> (Plan, PlanError) {
+    let mut by_name: HashMap<&str, &Located> = HashMap::with_capacity(source.tensors.len());
+    let mut doubles = Vec::new();
+    for at in &source.tensors {
+        if by_name.insert(&at.local, at).is_some() {
+            // Two spellings of one name, both present.
+            doubles.push(sources.tensor(at).name.clone());
+        }
+    }
+    let mut used: BTreeSet<&str> = BTreeSet::new();
+    let mut entries = Vec::with_capacity(expected.len());
+    let mut wrong = PlanError { unexpected: doubles, ..PlanError::default() };
+    for parameter in expected {
+        let name = match source.naming {
+            Naming::Diffusers => &parameter.target,
+            Naming::Ldm => &parameter.ldm,
+        };
+        let first = used.insert(name);
+        match by_name.get(name.as_str()) {
+            Some(at) => match entry(sources, at, parameter, source.naming) {
+                Ok(entry) => entries.push(entry),
+                // Three parameters share a stacked tensor: it is told once.
+                Err(found) if first => found.add_to(&mut wrong),
+                Err(_) => {}
+            },
+            None if first => wrong.missing.push(format!("{}{name}", source.prefix)),
+            None => {}
+        }
+    }
+    let mut left_out = Vec::new();
+    for at in source.tensors.iter().filter(|at| !used.contains(at.local.as_str())) {
+        let full = &sources.tensor(at).name;
+        if is_ignored(part, full) { left_out.push(full.clone()) } else { wrong.unexpected.push(full.clone()) }
+    }
+    entries.sort_by(|a, b| {
+        let key = |entry: &Entry| (entry.source.file, entry.source.offset, row(entry));
+        key(a).cmp(&key(b))
+    });
+    (Plan { part, entries, ignored: left_out }, wrong)
+}
+
+fn row(entry: &Entry) -> usize {
+    match entry.transform {
+        Transform::Rows { start, .. } => start,
+        _ => 0,
+    }
+}
+
+fn is_ignored(part: Part, name: &str) -> bool {
+    let encoder = part == Part::Taesd && TAESD_ENCODER.iter().any(|start| name.starts_with(start));
+    let projection = part == Part::TextEncoder && name == "text_projection.weight";
+    encoder || projection || ignored(name).is_some()
+}
+
+enum Wrong {
+    Shape(Misshapen),
+    Dtype(String, crate::Dtype),
+}
+
+impl Wrong {
+    fn add_to(self, error: &mut PlanError) {
+        match self {
+            Self::Shape(misshapen) => error.misshapen.push(misshapen),
+            Self::Dtype(name, dtype) => error.unreadable.push((name, dtype)),
+        }
+    }
+}
+
+/// One parameter's entry, when the tensor fits.
+fn entry(sources: &Sources, at: &Located, parameter: &Expected, naming: Naming) -> Result<Entry, Wrong> {
+    let source = sources.tensor_ref(at);
+    if !source.dtype.is_readable() {
+        return Err(Wrong::Dtype(source.name, source.dtype));
+    }
+    let transform = match naming {
+        Naming::Ldm => parameter.transform,
+        Naming::Diffusers => Transform::None,
+    };
+    let needed = source_shape(&parameter.shape, transform);
+    let shape = parameter.shape.clone();
+    if source.shape == needed {
+        return Ok(Entry { target: parameter.target.clone(), shape, source, transform });
+    }
+    let is_convolution = source.shape.len() > needed.len()
+        && source.shape.starts_with(&needed)
+        && source.shape[needed.len()..].iter().all(|&side| side == 1);
+    if parameter.squeezable && is_convolution {
+        return Ok(Entry { target: parameter.target.clone(), shape, source, transform: Transform::Squeeze });
+    }
+    Err(Wrong::Shape(Misshapen { name: source.name, expected: needed, found: source.shape }))
+}
+
+/// The shape in the file of a tensor that becomes a parameter of that shape.
+fn source_shape(shape: &[usize], transform: Transform) -> Vec<usize> {
+    let mut shape = shape.to_vec();
+    match transform {
+        Transform::Transpose => shape.reverse(),
+        // q, k and v on top of each other.
+        Transform::Rows { rows, .. } => shape[0] = 3 * rows,
+        Transform::None | Transform::Squeeze => {}
+    }
+    shape
+}

@@ -1,0 +1,209 @@
+//! diffusers' folder: model_index.json, a folder a part, weights whole or in shards, in one variant or two.
+
+use super::{Located, Naming, PartSource, Sources, part_of_file};
+use crate::{
+    Family, Layout, OpenOptions, Part,
+    config::{ConfigFile, read_json},
+    error::{Error, FolderError},
+    safetensors::WeightFile,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
+};
+
+/// The largest published models come in about 60.
+const MAX_SHARDS: usize = 256;
+
+/// Opens a whole checkpoint.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
+    if !path.join("model_index.json").exists() {
+        return Err(Error::Folder { path: path.to_owned(), reason: FolderError::NoIndex });
+    }
+    let index = ConfigFile::read(path, "model_index.json")?;
+    let family = family(path, &index)?;
+    let mut sources = Sources {
+        path: path.to_owned(),
+        layout: Layout::Diffusers,
+        family,
+        files: Vec::new(),
+        parts: BTreeMap::new(),
+        strays: Vec::new(),
+        index: Some(index),
+    };
+    if !matches!(family, Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner) {
+        return Ok(sources);
+    }
+    for part in Part::ALL {
+        let listed = sources.index.as_ref().is_some_and(|index| is_listed(index, part));
+        // A TAESD is no component of the pipeline: it is there when its folder is.
+        if listed || (part == Part::Taesd && path.join(part.folder()).join("config.json").exists()) {
+            add_part(&mut sources, part, path, part.folder(), options)?;
+        }
+    }
+    Ok(sources)
+}
+
+/// Opens one part: its own folder, or a checkpoint's folder with the part's inside.
+pub(super) fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
+    let inside = path.join(part.folder()).join("config.json").exists();
+    let (layout, files, strays) = (Layout::Part, Vec::new(), Vec::new());
+    let family = match part {
+        Part::Vae => Family::Vae,
+        Part::Taesd => Family::Taesd,
+        _ => Family::Component,
+    };
+    let parts = BTreeMap::new();
+    let mut sources = Sources { path: path.to_owned(), layout, family, files, parts, strays, index: None };
+    if !inside && path.join("model_index.json").exists() {
+        return Err(Error::NoPart { path: path.to_owned(), part });
+    }
+    add_part(&mut sources, part, path, if inside { part.folder() } else { "" }, options)?;
+    Ok(sources)
+}
+
+/// Whether model_index.json has the component: `["diffusers", "UNet2DConditionModel"]`, not `[null, null]`.
+fn is_listed(index: &ConfigFile, part: Part) -> bool {
+    let entry = index.get(part.folder()).and_then(Value::as_array);
+    entry.is_some_and(|entry| entry.get(1).is_some_and(Value::is_string))
+}
+
+/// The family by the pipeline's class, and by what SDXL's own variants differ in.
+fn family(path: &Path, index: &ConfigFile) -> Result<Family, Error> {
+    let class = index.text("_class_name")?.unwrap_or_default();
+    let unet = || path.join("unet/config.json").exists().then(|| ConfigFile::read(path, "unet/config.json"));
+    Ok(if class.starts_with("StableDiffusionXL") {
+        if !is_listed(index, Part::TextEncoder) && is_listed(index, Part::TextEncoder2) {
+            Family::SdxlRefiner
+        } else if unet().transpose()?.is_some_and(|unet| unet.get("in_channels") == Some(&Value::from(9))) {
+            Family::SdxlInpaint
+        } else {
+            Family::Sdxl
+        }
+    } else if class.starts_with("StableDiffusion3") {
+        Family::Sd3
+    } else if class.starts_with("Flux") {
+        Family::Flux
+    } else if class.contains("ControlNet") {
+        Family::ControlNet
+    } else if class.starts_with("StableDiffusion") {
+        let context = unet().transpose()?.and_then(|unet| unet.get("cross_attention_dim").and_then(Value::as_u64));
+        if context == Some(1024) { Family::Sd2 } else { Family::Sd1 }
+    } else {
+        Family::Unknown
+    })
+}
+
+fn add_part(sources: &mut Sources, part: Part, root: &Path, folder: &str, options: &OpenOptions) -> Result<(), Error> {
+    let name = |file: &str| if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") };
+    let config = ConfigFile::read(root, &name("config.json"))?;
+    let (index, shards) = weights(root, &root.join(folder), part, options, name)?;
+    let first = sources.files.len();
+    for shard in &shards {
+        sources.files.push(WeightFile::open(&root.join(name(shard)))?);
+    }
+    let files = &sources.files;
+    let mut tensors = Vec::new();
+    let mut holders: HashMap<String, usize> = HashMap::new();
+    for (number, shard) in shards.iter().enumerate() {
+        let found = part_of_file(part, files, first + number, "", Naming::Diffusers);
+        for at in &found {
+            if let Some(other) = holders.insert(at.local.clone(), number) {
+                let tensor = at.local.clone();
+                let reason =
+                    FolderError::ShardDuplicate { tensor, first: shards[other].clone(), second: shard.clone() };
+                return Err(Error::Folder { path: root.to_owned(), reason });
+            }
+        }
+        tensors.extend(found);
+    }
+    if let Some((index, map)) = index {
+        check_index(root, &name(&index), &map, &shards, &tensors, files)?;
+    }
+    let source = PartSource { prefix: String::new(), naming: Naming::Diffusers, tensors, config: Some(config) };
+    sources.parts.insert(part, source);
+    Ok(())
+}
+
+/// An index file's name and its map from tensor to shard.
+type Index = (String, BTreeMap<String, String>);
+
+/// The part's weight files: one, or an index's shards.
+fn weights(
+    root: &Path,
+    folder: &Path,
+    part: Part,
+    options: &OpenOptions,
+    name: impl Fn(&str) -> String,
+) -> Result<(Option<Index>, Vec<String>), Error> {
+    let stem = match part {
+        Part::TextEncoder | Part::TextEncoder2 => "model",
+        Part::Unet | Part::Vae | Part::Taesd => "diffusion_pytorch_model",
+    };
+    let full = [format!("{stem}.safetensors"), format!("{stem}.safetensors.index.json")];
+    let half = [
+        format!("{stem}.fp16.safetensors"),
+        format!("{stem}.safetensors.index.fp16.json"),
+        format!("{stem}.fp16.safetensors.index.json"),
+    ];
+    let (first, second) = if options.prefer_fp16 { (&half[..], &full[..]) } else { (&full[..], &half[..]) };
+    let Some(file) = first.iter().chain(second).find(|file| folder.join(file).exists()) else {
+        let pickles = [format!("{stem}.bin"), "pytorch_model.bin".into(), format!("{stem}.fp16.bin")];
+        let reason = match pickles.iter().find(|file| folder.join(file).exists()) {
+            Some(pickle) => FolderError::PickleOnly { file: name(pickle) },
+            None => FolderError::NoFile { file: name(&full[0]) },
+        };
+        return Err(Error::Folder { path: root.to_owned(), reason });
+    };
+    if file.ends_with(".safetensors") {
+        return Ok((None, vec![file.clone()]));
+    }
+    #[derive(Deserialize)]
+    struct IndexFile {
+        weight_map: BTreeMap<String, String>,
+    }
+    let IndexFile { weight_map } = read_json(&folder.join(file))?;
+    let shards: BTreeSet<&String> = weight_map.values().collect();
+    let fail = |reason| Err(Error::Folder { path: root.to_owned(), reason });
+    if shards.len() > MAX_SHARDS {
+        return fail(FolderError::TooManyShards { index: name(file), shards: shards.len(), limit: MAX_SHARDS });
+    }
+    if let Some(shard) = shards.iter().find(|shard| !is_plain_name(shard)) {
+        let shard = crate::safetensors::one_line(shard);
+        return fail(FolderError::ShardPath { index: name(file), shard });
+    }
+    let shards = shards.into_iter().cloned().collect();
+    Ok((Some((file.clone(), weight_map)), shards))
+}
+
+/// A file name of the folder itself: no separators of any system, no drive, no parent.
+fn is_plain_name(shard: &str) -> bool {
+    let plain = |c: char| !matches!(c, '/' | '\\' | ':') && !c.is_control();
+    shard.ends_with(".safetensors") && shard.chars().all(plain)
+}
+
+/// Every tensor that the index promises is where it says.
+fn check_index(
+    root: &Path,
+    index: &str,
+    map: &BTreeMap<String, String>,
+    shards: &[String],
+    tensors: &[Located],
+    files: &[WeightFile],
+) -> Result<(), Error> {
+    let first = tensors.first().map_or(0, |at| at.file);
+    let holds: BTreeSet<(&str, &str)> = tensors
+        .iter()
+        .map(|at| (files[at.file].header.tensors[at.index].name.as_str(), shards[at.file - first].as_str()))
+        .collect();
+    match map.iter().find(|(tensor, shard)| !holds.contains(&(tensor.as_str(), shard.as_str()))) {
+        None => Ok(()),
+        Some((tensor, shard)) => {
+            let (tensor, shard) = (crate::safetensors::one_line(tensor), shard.clone());
+            let reason = FolderError::ShardTensor { index: index.to_owned(), shard, tensor };
+            Err(Error::Folder { path: root.to_owned(), reason })
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A checkpoint's files with their headers, and which tensors belong to which part. Nothing is judged here
+//! but the files themselves: `inspect` describes also what cannot be loaded.
+
+mod detect;
+mod folder;
+mod single;
+
+use crate::{
+    Family, Layout, OpenOptions, Part, TensorRef,
+    config::{ConfigFile, Shapes},
+    error::Error,
+    safetensors::{Tensor, WeightFile},
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// Whose names a part's tensors carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// diffusers' and transformers'.
+    Diffusers,
+    /// The original code's: LDM, OpenCLIP, TAESD.
+    Ldm,
+}
+
+/// Everything that the disk tells, headers only.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub path: PathBuf,
+    pub layout: Layout,
+    pub family: Family,
+    pub files: Vec<WeightFile>,
+    pub parts: BTreeMap<Part, PartSource>,
+    /// Tensors of no part, ignored ones left out.
+    pub strays: Vec<String>,
+    /// model_index.json.
+    pub index: Option<ConfigFile>,
+}
+
+/// One part's tensors.
+#[derive(Debug)]
+pub(crate) struct PartSource {
+    /// What every one of its names begins with in the file.
+    pub prefix: String,
+    pub naming: Naming,
+    pub tensors: Vec<Located>,
+    /// Its config.json; none where its shape comes from the tensors.
+    pub config: Option<ConfigFile>,
+}
+
+/// A tensor of a part.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    /// Its name without the prefix, old spellings replaced.
+    pub local: String,
+    pub file: usize,
+    pub index: usize,
+}
+
+impl Sources {
+    /// Opens a whole checkpoint.
+    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        let metadata = std::fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        if metadata.is_dir() { folder::open(path, options) } else { single::open(path) }
+    }
+
+    /// Opens one part alone.
+    pub(crate) fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        let metadata = std::fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        if metadata.is_dir() { folder::open_part(part, path, options) } else { single::open_part(part, path) }
+    }
+
+    pub(crate) fn tensor(&self, at: &Located) -> &Tensor {
+        &self.files[at.file].header.tensors[at.index]
+    }
+
+    pub(crate) fn tensor_ref(&self, at: &Located) -> TensorRef {
+        let Tensor { name, dtype, shape, offset, bytes } = self.tensor(at).clone();
+        TensorRef { file: at.file, name, dtype, shape, offset, bytes }
+    }
+
+    /// Every tensor of every file.
+    pub(crate) fn all_tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.files.iter().flat_map(|file| &file.header.tensors)
+    }
+
+    pub(crate) fn shapes<'a>(&'a self, part: &'a PartSource) -> Shapes<'a> {
+        let shape = |at: &'a Located| (at.local.as_str(), self.tensor(at).shape.as_slice());
+        Shapes { path: &self.path, prefix: &part.prefix, by_name: part.tensors.iter().map(shape).collect() }
+    }
+}
+
+/// Every tensor of a file whose name begins so, as tensors of that part.
+fn part_of_file(part: Part, files: &[WeightFile], file: usize, prefix: &str, naming: Naming) -> Vec<Located> {
+    let tensors = files[file].header.tensors.iter().enumerate();
+    tensors
+        .filter_map(|(index, tensor)| {
+            let local = tensor.name.strip_prefix(prefix)?;
+            Some(Located { local: modern(part, naming, local), file, index })
+        })
+        .collect()
+}
+
+/// Today's name of a tensor that other versions of diffusers or transformers spell otherwise.
+fn modern(part: Part, naming: Naming, name: &str) -> String {
+    const VAE_ATTENTION: [(&str, &str); 4] =
+        [("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")];
+    match part {
+        // transformers 5 saves CLIPTextModel without its wrapper's name.
+        Part::TextEncoder | Part::TextEncoder2 if naming == Naming::Diffusers => {
+            let bare = ["embeddings.", "encoder.", "final_layer_norm."].iter().any(|start| name.starts_with(start));
+            if bare { format!("text_model.{name}") } else { name.to_owned() }
+        }
+        // diffusers before 0.17.
+        Part::Vae if naming == Naming::Diffusers => {
+            let renamed = name.split_once("mid_block.attentions.0.").and_then(|(side, rest)| {
+                let (layer, kind) = rest.rsplit_once('.')?;
+                let (_, new) = VAE_ATTENTION.iter().find(|(old, _)| *old == layer)?;
+                Some(format!("{side}mid_block.attentions.0.{new}.{kind}"))
+            });
+            renamed.unwrap_or_else(|| name.to_owned())
+        }
+        _ => name.to_owned(),
+    }
+}

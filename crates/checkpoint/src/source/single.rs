@@ -1,0 +1,85 @@
+//! One safetensors file: a whole checkpoint in LDM's names, or one part.
+
+use super::{Naming, PartSource, Sources, detect::family_of_names, part_of_file};
+use crate::{Family, Layout, Part, error::Error, plan::ignored, safetensors::WeightFile};
+use std::{collections::BTreeMap, path::Path};
+
+/// What each part's names begin with in a single file, and whose names follow.
+const PREFIXES: [(Part, &str, Naming); 5] = [
+    (Part::Unet, "model.diffusion_model.", Naming::Ldm),
+    (Part::TextEncoder, "conditioner.embedders.0.transformer.", Naming::Diffusers),
+    (Part::TextEncoder2, "conditioner.embedders.1.model.", Naming::Ldm),
+    (Part::Vae, "first_stage_model.", Naming::Ldm),
+    (Part::Vae, "vae.", Naming::Ldm),
+];
+
+/// What a TAESD's decoder's names begin with: stable-diffusion-webui and ComfyUI, the original's class, the
+/// original's decoder file.
+const TAESD_PREFIXES: [&str; 3] = ["taesd_decoder.", "decoder.", ""];
+
+/// Opens a whole checkpoint, or whatever else the file holds.
+pub(super) fn open(path: &Path) -> Result<Sources, Error> {
+    let files = vec![WeightFile::open(path)?];
+    let tensors = &files[0].header.tensors;
+    let family = family_of_names(tensors);
+    let mut parts = BTreeMap::new();
+    for (part, prefix, naming) in PREFIXES {
+        let found = part_of_file(part, &files, 0, prefix, naming);
+        if !found.is_empty() && !parts.contains_key(&part) {
+            parts.insert(part, PartSource { prefix: prefix.into(), naming, tensors: found, config: None });
+        }
+    }
+    let taken = |name: &str| parts.values().any(|part| name.starts_with(part.prefix.as_str()));
+    let strays = tensors
+        .iter()
+        .filter(|tensor| !taken(&tensor.name) && ignored(&tensor.name).is_none())
+        .map(|tensor| &tensor.name);
+    let strays = strays.cloned().collect();
+    let layout = if parts.is_empty() { Layout::Part } else { Layout::SingleFile };
+    Ok(Sources { path: path.to_owned(), layout, family, files, parts, strays, index: None })
+}
+
+/// Opens one part: of a whole checkpoint, or of a file that holds that part alone.
+pub(super) fn open_part(part: Part, path: &Path) -> Result<Sources, Error> {
+    let files = vec![WeightFile::open(path)?];
+    let tensors = &files[0].header.tensors;
+    let family = family_of_names(tensors);
+    let starts = |prefix: &str| tensors.iter().any(|tensor| tensor.name.starts_with(prefix));
+    let has = |name: &str| tensors.iter().any(|tensor| tensor.name == name);
+    let inside = PREFIXES.into_iter().find(|(of, prefix, _)| *of == part && starts(prefix));
+    let (prefix, naming) = match (inside, part) {
+        (Some((_, prefix, naming)), _) => (prefix, naming),
+        (None, Part::Unet) if has("conv_in.weight") => ("", Naming::Diffusers),
+        (None, Part::Unet) if has("input_blocks.0.0.weight") => ("", Naming::Ldm),
+        (None, Part::Vae) if starts("decoder.up_blocks.") => ("", Naming::Diffusers),
+        (None, Part::Vae) if starts("decoder.up.") => ("", Naming::Ldm),
+        (None, Part::TextEncoder | Part::TextEncoder2) if starts("text_model.") || starts("embeddings.") => {
+            ("", Naming::Diffusers)
+        }
+        (None, Part::TextEncoder2) if has("positional_embedding") => ("", Naming::Ldm),
+        (None, Part::Taesd) if has("decoder.layers.0.weight") => ("", Naming::Diffusers),
+        // The decoder's layer 0 is a clamp without weights; a file with a layer 0 is the encoder.
+        (None, Part::Taesd) => match TAESD_PREFIXES.iter().find(|prefix| {
+            has(&format!("{prefix}1.weight"))
+                && has(&format!("{prefix}3.conv.0.weight"))
+                && !has(&format!("{prefix}0.weight"))
+        }) {
+            Some(prefix) => (*prefix, Naming::Ldm),
+            None => return Err(other(path, part, family)),
+        },
+        _ => return Err(other(path, part, family)),
+    };
+    let found = part_of_file(part, &files, 0, prefix, naming);
+    let source = PartSource { prefix: prefix.into(), naming, tensors: found, config: None };
+    let parts = BTreeMap::from([(part, source)]);
+    Ok(Sources { path: path.to_owned(), layout: Layout::Part, family, files, parts, strays: Vec::new(), index: None })
+}
+
+/// The file holds something else, named where it is known.
+fn other(path: &Path, part: Part, family: Family) -> Error {
+    let path = path.to_owned();
+    match family {
+        Family::Unknown | Family::Sdxl | Family::Component => Error::NoPart { path, part },
+        family => Error::NotPart { path, part, family },
+    }
+}
