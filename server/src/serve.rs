@@ -100,8 +100,8 @@ fn leptos_options(address: SocketAddr, site_root: Option<std::path::PathBuf>) ->
 async fn purge(state: AppState) {
     loop {
         match state.store.purge_projects(UNDO_FOR).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "projects deleted long ago are gone for good"),
+            Ok(gone) if gone.projects.is_empty() => {}
+            Ok(gone) => tracing::info!(count = gone.projects.len(), "projects deleted long ago are gone for good"),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "old deletions could not be made final")
             }

@@ -28,7 +28,7 @@ impl StudioServices {
 #[async_trait]
 impl Services for StudioServices {
     async fn projects(&self) -> Result<Vec<Project>, Problem> {
-        self.store.projects().await.map_err(problem)
+        self.store.list_projects().await.map_err(problem)
     }
 
     async fn project(&self, id: ProjectId) -> Result<Project, Problem> {
@@ -68,6 +68,11 @@ fn problem(error: StoreError) -> Problem {
             tracing::warn!("the database stayed locked past its timeout");
             Problem::Unavailable("the database is busy; try again".to_owned())
         }
+        StoreError::DiskFull => {
+            tracing::error!("the database's disk is full");
+            Problem::Unavailable("the server's disk is full; nothing was changed".to_owned())
+        }
+        StoreError::Closed => Problem::Unavailable("the server is stopping".to_owned()),
         other => {
             tracing::error!(error = &other as &dyn std::error::Error, "the database failed");
             Problem::Internal

@@ -8,12 +8,14 @@ use std::process::Command;
 pub fn test(workspace: &Workspace) -> Result<()> {
     let chromium = machine::chromium()?;
     machine::node_modules(workspace)?;
+    let folder = workspace.root.join("end2end");
+    process::run(Command::new("npx").args(["--no-install", "tsc"]).current_dir(&folder))?;
     bundle::csr(workspace)?;
     workspace.build_binary()?;
     process::run(
         Command::new("npx")
             .args(["--no-install", "playwright", "test"])
-            .current_dir(workspace.root.join("end2end"))
+            .current_dir(&folder)
             .env("EMBERLINE_CHROMIUM", chromium)
             .env("EMBERLINE_BIN", workspace.binary())
             .env("EMBERLINE_CSR_DIR", workspace.csr()),

@@ -1,0 +1,25 @@
+import { expect, type Page } from "@playwright/test";
+
+/** Makes a project by the form on the list, as a person does, and ends on its page. */
+export async function createProject(page: Page, name: string, size = "1024 × 1024"): Promise<void> {
+  const opener = page.getByRole("button", { name: "New project" });
+  // The empty list shows the form itself.
+  if (await opener.isVisible()) await opener.click();
+  await page.getByRole("textbox", { name: "Name" }).locator("visible=true").fill(name);
+  await page.getByText(size, { exact: true }).locator("visible=true").click();
+  await page.getByRole("button", { name: "Create project" }).locator("visible=true").click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(name);
+}
+
+/** The first thing that anyone does; the server-rendered and the client-side-rendered page must both do it. */
+export async function createReloadFind(page: Page, home: string): Promise<void> {
+  await page.goto(home);
+  await expect(page.getByRole("heading", { name: "Make your first project" })).toBeVisible();
+  await createProject(page, "Storm over the bay");
+  await page.reload();
+  await expect(page.getByRole("heading", { name: "Storm over the bay" })).toBeVisible();
+  await page.getByRole("link", { name: "All projects" }).click();
+  await page.reload();
+  await page.getByRole("link", { name: "Storm over the bay", exact: true }).click();
+  await expect(page).toHaveURL(/\/projects\/\d+$/);
+}

@@ -1,0 +1,54 @@
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test as base, type Page } from "@playwright/test";
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { Server } from "./server.ts";
+
+export { expect };
+
+const screenshots = path.resolve(import.meta.dirname, "../screenshots");
+
+/** Playwright's test, failing on any message in the browser's console. */
+export const test = base.extend<{ consoleMessages: string[] }>({
+  consoleMessages: [
+    async ({ context }, use) => {
+      const messages: string[] = [];
+      context.on("console", (message) => messages.push(`${message.type()}: ${message.text()}`));
+      context.on("weberror", (error) => messages.push(`uncaught: ${error.error().message}`));
+      await use(messages);
+      expect(messages, "the browser's console").toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+/** A server for the test file that calls this: fresh data, stopped in order at the end, quiet in its log. */
+export function serverForThisFile(...args: string[]): Server {
+  const server = new Server();
+  test.beforeAll(() => server.start(...args));
+  test.afterAll(async () => {
+    const status = await server.stop();
+    server.clean();
+    expect(status, "the server's exit status").toBe(0);
+    expect(server.warnings, "the server's warnings").toEqual([]);
+  });
+  return server;
+}
+
+/** Waits until the page is hydrated and its socket is open. */
+export async function hydrated(page: Page): Promise<void> {
+  await expect(page.getByRole("button", { name: "Connection live" })).toBeVisible();
+}
+
+/** No violation that axe can find, in the page as it stands. */
+export async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const told = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((n) => n.html).join(" | ")}`);
+  expect(told).toEqual([]);
+}
+
+/** Keeps a picture of the whole page for people to look at. */
+export async function keepScreenshot(page: Page, name: string): Promise<void> {
+  mkdirSync(screenshots, { recursive: true });
+  await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true });
+}

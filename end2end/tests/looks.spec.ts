@@ -1,0 +1,78 @@
+import { createProject } from "../support/projects.ts";
+import { expect, expectAccessible, hydrated, keepScreenshot, serverForThisFile, test } from "../support/test.ts";
+
+const server = serverForThisFile();
+
+for (const colorScheme of ["dark", "light"] as const) {
+  for (const width of [1440, 390]) {
+    test.describe(`${colorScheme}, ${width} px`, () => {
+      test.use({ colorScheme, viewport: { width, height: width > 600 ? 900 : 844 } });
+
+      test("every view is accessible, fits the width, and is kept as a picture", async ({ page, request }) => {
+        const keep = async (name: string) => {
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          expect(overflow, `${name}: pixels wider than the window`).toBeLessThanOrEqual(0);
+          await expectAccessible(page);
+          await keepScreenshot(page, `${name}-${colorScheme}-${width}`);
+        };
+        const listed = `${server.url}/api/v1/projects`;
+        for (const { id } of await (await request.get(listed)).json()) await request.delete(`${listed}/${id}`);
+
+        await page.goto(server.url);
+        await hydrated(page);
+        await keep("empty");
+        for (const [name, size] of [["Storm over the bay", "1216 × 832"], ["Character sheet", "832 × 1216"]] as const) {
+          await page.goto(server.url);
+          await hydrated(page);
+          await createProject(page, name, size);
+        }
+        await keep("project");
+        await page.goto(server.url);
+        await hydrated(page);
+        await keep("projects");
+        await page.getByRole("button", { name: "New project" }).click();
+        await keep("new-project");
+        await page.keyboard.press("Escape");
+        await page.getByRole("button", { name: "Delete Character sheet" }).click();
+        await keep("delete");
+        await page.getByRole("button", { name: "Delete project" }).locator("visible=true").click();
+        await expect(page.getByRole("button", { name: "Undo" })).toBeVisible();
+        await keep("undo");
+      });
+    });
+  }
+}
+
+test("the colours can be chosen, and stay chosen", async ({ page }) => {
+  await page.goto(server.url);
+  await hydrated(page);
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await page.getByRole("button", { name: "Dark", exact: true }).click();
+  const dark = await background();
+  await page.getByRole("button", { name: "Light", exact: true }).click();
+  await expect.poll(background).not.toBe(dark);
+  const light = await background();
+  await page.waitForLoadState("networkidle");
+  await page.reload();
+  expect(await background()).toBe(light);
+});
+
+test("everything on the list is reached by keyboard, with the focus visible", async ({ page }) => {
+  await page.goto(server.url);
+  await hydrated(page);
+  const reached = new Set<string>();
+  for (let i = 0; i < 20; i++) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement;
+      if (!element || element === document.body) return undefined;
+      const { outlineStyle, boxShadow } = getComputedStyle(element);
+      const name = element.getAttribute("aria-label") ?? element.textContent?.trim() ?? "";
+      return { name, visible: outlineStyle !== "none" || boxShadow !== "none" };
+    });
+    if (!focused) break;
+    expect(focused.visible, `the focus on “${focused.name}” is visible`).toBe(true);
+    reached.add(focused.name);
+  }
+  for (const name of ["Emberline", "New project"]) expect([...reached]).toContain(name);
+});

@@ -1,0 +1,7 @@
+//! The release binary as its users meet it: each test starts it on a free port with a folder of its own.
+
+mod api;
+mod events;
+mod page;
+mod start_and_stop;
+mod support;

@@ -1,0 +1,184 @@
+//! One running server for one test, and words to talk to it.
+
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// The binary with no option from this machine's environment.
+pub fn emberline() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_emberline"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EMBERLINE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a command of the binary to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    emberline().args(arguments).output().expect("the binary starts")
+}
+
+/// A server with its data folder.
+pub struct TestServer {
+    pub url: String,
+    pub folder: TempDir,
+    child: Child,
+    log: Option<JoinHandle<String>>,
+}
+
+/// A status and a body, JSON where it is JSON.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The fields that a problem names.
+    pub fn bad_fields(&self) -> Vec<String> {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().map(|error| error["field"].as_str().expect("a field").to_owned()).collect()
+    }
+}
+
+impl TestServer {
+    pub fn start() -> Self {
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), &[])
+    }
+
+    /// Starts in a folder that may hold an earlier server's data, and waits for the address on standard output.
+    pub fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        let mut child = emberline()
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = child.stderr.take().map(read_log);
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("standard output");
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
+        let Some(url) = url else {
+            child.kill().ok();
+            child.wait().ok();
+            panic!("no address in {line:?}; log:\n{}", log.expect("piped").join().expect("read"));
+        };
+        Self { url, folder, child, log }
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        request(&format!("{}{path}", self.url), method, headers, body).expect("the server answers")
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[], None)
+    }
+
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.request(method, path, &[("content-type", "application/json")], Some(body.to_string().as_bytes()))
+    }
+
+    /// Makes a project and returns it.
+    pub fn create(&self, name: &str) -> Value {
+        let new = json!({"name": name, "width": 1024, "height": 576, "fps": 12});
+        let answer = self.send("POST", "/api/v1/projects", &new);
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()
+    }
+
+    /// The names in the list, in its order.
+    pub fn names(&self) -> Vec<String> {
+        let list = self.get("/api/v1/projects").json();
+        let names = list.as_array().expect("a list").iter();
+        names.map(|project| project["name"].as_str().expect("a name").to_owned()).collect()
+    }
+
+    /// Sends SIGTERM and waits; the status, the log, and the folder for another start.
+    pub fn stop(self) -> (ExitStatus, String, TempDir) {
+        let signalled = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(signalled.success());
+        self.wait()
+    }
+
+    /// Kills it with SIGKILL; the folder for another start.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().expect("killed");
+        self.wait().2
+    }
+
+    fn wait(mut self) -> (ExitStatus, String, TempDir) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("waits") {
+                break status;
+            }
+            if Instant::now() > deadline {
+                self.child.kill().ok();
+                panic!("the server did not end in 20 s");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let log = self.log.take().expect("piped").join().expect("read");
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a temporary folder"));
+        (status, log, folder)
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn read_log(mut stderr: ChildStderr) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).ok();
+        text
+    })
+}
+
+/// One request; an error only when no answer came.
+pub fn request(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<Answer, ureq::Error> {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(Duration::from_secs(20)))
+        .allow_non_standard_methods(true)
+        .build();
+    let mut builder = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    let agent = ureq::Agent::new_with_config(config);
+    let mut response = match body {
+        Some(body) => agent.run(builder.body(body)?)?,
+        None => agent.run(builder.body(())?)?,
+    };
+    let text = String::from_utf8_lossy(&response.body_mut().read_to_vec()?).into_owned();
+    Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), text })
+}
