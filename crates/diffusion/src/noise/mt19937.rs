@@ -1,0 +1,48 @@
+//! The Mersenne Twister, 32 bits, as PyTorch's CPU generator runs it.
+
+const N: usize = 624;
+const M: usize = 397;
+
+/// mt19937 (Matsumoto and Nishimura, 1998).
+#[derive(Clone)]
+pub(super) struct Mt19937 {
+    state: [u32; N],
+    next: usize,
+}
+
+impl Mt19937 {
+    /// Seeds the state with Knuth's linear congruential rule.
+    pub(super) fn new(seed: u32) -> Self {
+        let mut state = [0; N];
+        let mut word = seed;
+        for (i, slot) in (0_u32..).zip(state.iter_mut()) {
+            if i > 0 {
+                word = 1_812_433_253_u32.wrapping_mul(word ^ (word >> 30)).wrapping_add(i);
+            }
+            *slot = word;
+        }
+        Self { state, next: N }
+    }
+
+    /// The next 32 random bits.
+    pub(super) fn next_u32(&mut self) -> u32 {
+        if self.next == N {
+            self.twist();
+        }
+        let mut y = self.state[self.next];
+        self.next += 1;
+        y ^= y >> 11;
+        y ^= (y << 7) & 0x9d2c_5680;
+        y ^= (y << 15) & 0xefc6_0000;
+        y ^ (y >> 18)
+    }
+
+    fn twist(&mut self) {
+        for i in 0..N {
+            let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % N] & 0x7fff_ffff);
+            let odd = if y & 1 == 1 { 0x9908_b0df } else { 0 };
+            self.state[i] = self.state[(i + M) % N] ^ (y >> 1) ^ odd;
+        }
+        self.next = 0;
+    }
+}

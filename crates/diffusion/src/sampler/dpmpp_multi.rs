@@ -1,0 +1,157 @@
+//! DPM-Solver++ with the estimates of earlier steps.
+
+use super::{
+    Outcome,
+    run::{Interval, Run, combined, euler_step},
+};
+use crate::{Denoise, NoiseSource, Observer};
+use burn::tensor::Tensor;
+
+/// An estimate and the log-sigma length of the step that it was made for.
+struct Past {
+    denoised: Tensor<4>,
+    h: f64,
+}
+
+/// The length of a step in `-ln sigma`.
+fn length(step: &Interval) -> f64 {
+    (step.sigma / step.next).ln()
+}
+
+/// DPM-Solver++(2M) (Lu et al. 2022; k-diffusion's `sample_dpmpp_2m`).
+///
+/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step.
+///
+/// # Errors
+/// Whatever `denoise` fails with.
+pub fn dpmpp_2m<D: Denoise>(
+    denoise: &mut D,
+    mut x: Tensor<4>,
+    sigmas: &[f32],
+    observer: &mut dyn Observer,
+) -> Result<Outcome, D::Error> {
+    Run::over(denoise, sigmas, observer, |run| {
+        let mut past: Option<Past> = None;
+        for step in run.intervals() {
+            let denoised = run.observed(&step, &x)?;
+            if step.is_last() {
+                return Ok(denoised);
+            }
+            let h = length(&step);
+            let steered = match past.take() {
+                Some(old) => {
+                    let weight = 0.5 * h / old.h;
+                    combined(1.0 + weight, denoised.clone(), -weight, old.denoised)
+                }
+                None => denoised.clone(),
+            };
+            x = euler_step(x, steered, step.sigma, step.next);
+            past = Some(Past { denoised, h });
+        }
+        Ok(x)
+    })
+}
+
+/// DPM-Solver++(2M) SDE, the midpoint form (k-diffusion's `sample_dpmpp_2m_sde`, eta 1).
+///
+/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, noise on all
+/// steps but the last.
+///
+/// # Errors
+/// Whatever `denoise` fails with.
+pub fn dpmpp_2m_sde<D: Denoise>(
+    denoise: &mut D,
+    mut x: Tensor<4>,
+    sigmas: &[f32],
+    noise: &mut dyn NoiseSource,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, D::Error> {
+    Run::over(denoise, sigmas, observer, |run| {
+        let mut past: Option<Past> = None;
+        for step in run.intervals() {
+            let denoised = run.observed(&step, &x)?;
+            if step.is_last() {
+                return Ok(denoised);
+            }
+            let h = length(&step);
+            let keep = (-2.0 * h).exp();
+            let weight = past.as_ref().map_or(0.0, |old| 0.5 * (1.0 - keep) * h / old.h);
+            x = combined(keep, x, 1.0 - keep + weight, denoised.clone());
+            if let Some(old) = past.take() {
+                x = x - old.denoised.mul_scalar(weight as f32);
+            }
+            x = renoised(x, &step, keep, noise);
+            past = Some(Past { denoised, h });
+        }
+        Ok(x)
+    })
+}
+
+/// DPM-Solver++(3M) SDE (k-diffusion's `sample_dpmpp_3m_sde`, eta 1).
+///
+/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, noise on all
+/// steps but the last.
+///
+/// # Errors
+/// Whatever `denoise` fails with.
+pub fn dpmpp_3m_sde<D: Denoise>(
+    denoise: &mut D,
+    mut x: Tensor<4>,
+    sigmas: &[f32],
+    noise: &mut dyn NoiseSource,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, D::Error> {
+    Run::over(denoise, sigmas, observer, |run| {
+        // The newest last.
+        let mut past: [Option<Past>; 2] = [None, None];
+        for step in run.intervals() {
+            let denoised = run.observed(&step, &x)?;
+            if step.is_last() {
+                return Ok(denoised);
+            }
+            let h = length(&step);
+            let keep = (-2.0 * h).exp();
+            let lengths = [past[1].as_ref().map(|p| p.h), past[0].as_ref().map(|p| p.h)];
+            let [now, before, before_that] = weights_3m(h, lengths);
+            x = combined(keep, x, 1.0 - keep + now, denoised.clone());
+            let [older, old] = past;
+            for (weight, estimate) in [(before, &old), (before_that, &older)] {
+                if let Some(estimate) = estimate {
+                    x = x + estimate.denoised.clone().mul_scalar(weight as f32);
+                }
+            }
+            x = renoised(x, &step, keep, noise);
+            past = [old, Some(Past { denoised, h })];
+        }
+        Ok(x)
+    })
+}
+
+/// What the third-order corrections give to this step's estimate and to the two before it. `lengths` are
+/// those of the last step and the one before, where there were such.
+fn weights_3m(h: f64, lengths: [Option<f64>; 2]) -> [f64; 3] {
+    let doubled = 2.0 * h;
+    let phi_2 = (-doubled).exp_m1() / doubled + 1.0;
+    let phi_3 = phi_2 / doubled - 0.5;
+    match lengths {
+        [None, _] => [0.0; 3],
+        [Some(last), None] => {
+            let weight = phi_2 * h / last;
+            [weight, -weight, 0.0]
+        }
+        [Some(last), Some(before)] => {
+            let (r0, r1) = (last / h, before / h);
+            // Of the first and the second difference quotient in phi_2 * d1 - phi_3 * d2.
+            let bend = (phi_2 * r0 - phi_3) / (r0 + r1);
+            let (first, second) = ((phi_2 + bend) / r0, -bend / r1);
+            [first, second - first, -second]
+        }
+    }
+}
+
+/// The noise of an SDE step: `sigma' * sqrt(1 - keep)`.
+fn renoised(x: Tensor<4>, step: &Interval, keep: f64, noise: &mut dyn NoiseSource) -> Tensor<4> {
+    let (sigma, next) = step.ends();
+    let drawn = noise.draw(&x, sigma, next);
+    x + drawn.mul_scalar((step.next * (1.0 - keep).sqrt()) as f32)
+}

@@ -1,0 +1,85 @@
+//! DPM-Solver++ with two evaluations a step.
+
+use super::{
+    Outcome,
+    run::{Run, ancestral_parts, euler_step},
+};
+use crate::{Denoise, NoiseSource, Observer};
+use burn::tensor::Tensor;
+
+// In the data prediction form, `(sigma' / sigma) * x - expm1(-h) * x0` with `h = ln(sigma / sigma')` is the
+// straight line of `euler_step`: both samplers are such lines, steered by an estimate from further down.
+
+/// DPM-Solver++(2S), ancestral (Lu et al. 2022; k-diffusion's `sample_dpmpp_2s_ancestral`, eta 1).
+///
+/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; two evaluations a step, one on the
+/// last; noise on all steps but the last.
+///
+/// # Errors
+/// Whatever `denoise` fails with.
+pub fn dpmpp_2s_ancestral<D: Denoise>(
+    denoise: &mut D,
+    mut x: Tensor<4>,
+    sigmas: &[f32],
+    noise: &mut dyn NoiseSource,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, D::Error> {
+    Run::over(denoise, sigmas, observer, |run| {
+        for step in run.intervals() {
+            let denoised = run.observed(&step, &x)?;
+            if step.is_last() {
+                x = denoised;
+                continue;
+            }
+            let (down, up) = ancestral_parts(step.sigma, step.next);
+            let middle = (step.sigma * down).sqrt();
+            let halfway = euler_step(x.clone(), denoised, step.sigma, middle);
+            let denoised = run.evaluated(&step, halfway, middle)?;
+            x = euler_step(x, denoised, step.sigma, down);
+            let (sigma, next) = step.ends();
+            let drawn = noise.draw(&x, sigma, next);
+            x = x + drawn.mul_scalar(up as f32);
+        }
+        Ok(x)
+    })
+}
+
+/// DPM-Solver++ (SDE) (k-diffusion's `sample_dpmpp_sde`, eta 1, r 1/2).
+///
+/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; two evaluations a step, one on the
+/// last; noise to the middle and to the end of all steps but the last. The two must lie on one path:
+/// `noise` should be a [`BrownianPath`](crate::BrownianPath).
+///
+/// # Errors
+/// Whatever `denoise` fails with.
+pub fn dpmpp_sde<D: Denoise>(
+    denoise: &mut D,
+    mut x: Tensor<4>,
+    sigmas: &[f32],
+    noise: &mut dyn NoiseSource,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, D::Error> {
+    Run::over(denoise, sigmas, observer, |run| {
+        for step in run.intervals() {
+            let denoised = run.observed(&step, &x)?;
+            if step.is_last() {
+                x = denoised;
+                continue;
+            }
+            let (sigma, next) = step.ends();
+            let middle = (step.sigma * step.next).sqrt();
+
+            let (down, up) = ancestral_parts(step.sigma, middle);
+            let halfway = euler_step(x.clone(), denoised, step.sigma, down);
+            let drawn = noise.draw(&x, sigma, middle as f32);
+            let denoised = run.evaluated(&step, halfway + drawn.mul_scalar(up as f32), middle)?;
+
+            // With r = 1/2 the estimate at the start has no weight of its own.
+            let (down, up) = ancestral_parts(step.sigma, step.next);
+            x = euler_step(x, denoised, step.sigma, down);
+            let drawn = noise.draw(&x, sigma, next);
+            x = x + drawn.mul_scalar(up as f32);
+        }
+        Ok(x)
+    })
+}

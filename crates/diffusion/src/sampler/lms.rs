@@ -1,0 +1,50 @@
+//! The linear multistep method.
+
+use super::{Outcome, run::Run};
+use crate::{Denoise, Observer};
+use burn::tensor::Tensor;
+use std::collections::VecDeque;
+
+const ORDER: usize = 4;
+
+/// Adams-Bashforth steps of order 4 on an uneven grid (k-diffusion's `sample_lms`).
+///
+/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, and the slopes
+/// of up to three steps before.
+///
+/// # Errors
+/// Whatever `denoise` fails with.
+pub fn lms<D: Denoise>(
+    denoise: &mut D,
+    mut x: Tensor<4>,
+    sigmas: &[f32],
+    observer: &mut dyn Observer,
+) -> Result<Outcome, D::Error> {
+    Run::over(denoise, sigmas, observer, |run| {
+        // The newest first: sigma and the slope (x - x0) / sigma there.
+        let mut slopes: VecDeque<(f64, Tensor<4>)> = VecDeque::with_capacity(ORDER + 1);
+        for step in run.intervals() {
+            let denoised = run.observed(&step, &x)?;
+            slopes.push_front((step.sigma, (x.clone() - denoised).div_scalar(step.sigma as f32)));
+            slopes.truncate(ORDER);
+            let nodes: Vec<f64> = slopes.iter().map(|(sigma, _)| *sigma).collect();
+            for (j, (_, slope)) in slopes.iter().enumerate() {
+                let weight = lagrange_integral(&nodes, j, step.sigma, step.next);
+                x = x + slope.clone().mul_scalar(weight as f32);
+            }
+        }
+        Ok(x)
+    })
+}
+
+/// The integral from `from` to `to` of the Lagrange polynomial that is 1 at `nodes[j]` and 0 at the others.
+/// Gauss's rule with two points is exact up to degree 3, which is that of four nodes.
+fn lagrange_integral(nodes: &[f64], j: usize, from: f64, to: f64) -> f64 {
+    let polynomial = |t: f64| -> f64 {
+        let others = nodes.iter().enumerate().filter(|(k, _)| *k != j);
+        others.map(|(_, node)| (t - node) / (nodes[j] - node)).product()
+    };
+    let (middle, half) = (0.5 * (from + to), 0.5 * (to - from));
+    let offset = half / 3.0_f64.sqrt();
+    half * (polynomial(middle - offset) + polynomial(middle + offset))
+}

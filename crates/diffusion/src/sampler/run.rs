@@ -1,0 +1,106 @@
+//! What all samplers share: the loop's bookkeeping, the observer, the way out.
+
+use super::Outcome;
+use crate::{Denoise, Observer, Step, Stop};
+use burn::tensor::Tensor;
+use std::ops::ControlFlow;
+
+/// One step of a sampler: from `sigma` to `next`. In f64: the solvers' coefficients are differences of
+/// logarithms and exponentials, a few numbers a step.
+#[derive(Clone, Copy)]
+pub(super) struct Interval {
+    pub(super) index: usize,
+    pub(super) sigma: f64,
+    pub(super) next: f64,
+}
+
+impl Interval {
+    /// Whether the step ends without noise.
+    pub(super) fn is_last(&self) -> bool {
+        self.next == 0.0
+    }
+
+    /// The ends as the f32 values that they were given as.
+    pub(super) fn ends(&self) -> (f32, f32) {
+        (self.sigma as f32, self.next as f32)
+    }
+}
+
+/// Why a sampler's loop ended early.
+pub(super) enum Halt<E> {
+    Stopped(Outcome),
+    Failed(E),
+}
+
+/// The model and the observer during one run.
+pub(super) struct Run<'a, D: Denoise> {
+    denoise: &'a mut D,
+    observer: &'a mut dyn Observer,
+    sigmas: &'a [f32],
+}
+
+impl<'a, D: Denoise> Run<'a, D> {
+    /// Runs a sampler's loop to its end or to an early one.
+    pub(super) fn over(
+        denoise: &'a mut D,
+        sigmas: &'a [f32],
+        observer: &'a mut dyn Observer,
+        sampler: impl FnOnce(&mut Self) -> Result<Tensor<4>, Halt<D::Error>>,
+    ) -> Result<Outcome, D::Error> {
+        match sampler(&mut Self { denoise, observer, sigmas }) {
+            Ok(latents) => Ok(Outcome::Finished { latents }),
+            Err(Halt::Stopped(outcome)) => Ok(outcome),
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The steps, in order.
+    pub(super) fn intervals(&self) -> impl Iterator<Item = Interval> + use<'a, D> {
+        let pairs = self.sigmas.iter().zip(self.sigmas.iter().skip(1)).enumerate();
+        pairs.map(|(index, (&sigma, &next))| Interval { index, sigma: sigma.into(), next: next.into() })
+    }
+
+    /// A step's first evaluation, which the observer sees.
+    pub(super) fn observed(&mut self, step: &Interval, x: &Tensor<4>) -> Result<Tensor<4>, Halt<D::Error>> {
+        let denoised = self.evaluated(step, x.clone(), step.sigma)?;
+        let total = self.sigmas.len() - 1;
+        let seen = Step { index: step.index, total, sigma: step.sigma as f32, x, denoised: &denoised };
+        match self.observer.step(&seen) {
+            ControlFlow::Continue(()) => Ok(denoised),
+            ControlFlow::Break(Stop::Cancel) => Err(Halt::Stopped(Outcome::Cancelled { step: step.index + 1 })),
+            ControlFlow::Break(Stop::Keep) => {
+                Err(Halt::Stopped(Outcome::Kept { latents: denoised, step: step.index + 1 }))
+            }
+        }
+    }
+
+    /// An evaluation that the observer does not see: the second of a step.
+    pub(super) fn evaluated(&mut self, step: &Interval, x: Tensor<4>, sigma: f64) -> Result<Tensor<4>, Halt<D::Error>> {
+        if self.observer.is_cancelled() {
+            return Err(Halt::Stopped(Outcome::Cancelled { step: step.index + 1 }));
+        }
+        self.denoise.denoise(x, sigma as f32).map_err(Halt::Failed)
+    }
+}
+
+/// `a * x + b * y`, the one shape of every solver's update.
+pub(super) fn combined(a: f64, x: Tensor<4>, b: f64, y: Tensor<4>) -> Tensor<4> {
+    x.mul_scalar(a as f32) + y.mul_scalar(b as f32)
+}
+
+/// Along the straight line from `x` at `step.sigma` to where `denoised` points, down to noise level `to`:
+/// Euler's step `x + (x - x0) / sigma * (to - sigma)`, written so that level 0 gives `x0` itself.
+pub(super) fn euler_step(x: Tensor<4>, denoised: Tensor<4>, sigma: f64, to: f64) -> Tensor<4> {
+    if to == 0.0 {
+        return denoised;
+    }
+    let share = to / sigma;
+    combined(share, x, 1.0 - share, denoised)
+}
+
+/// How an ancestral step parts its way (k-diffusion's `get_ancestral_step`, eta 1): down to the first number
+/// without noise, then up again by noise times the second.
+pub(super) fn ancestral_parts(from: f64, to: f64) -> (f64, f64) {
+    let up = to.min((to * to * (from * from - to * to) / (from * from)).sqrt());
+    ((to * to - up * up).sqrt(), up)
+}

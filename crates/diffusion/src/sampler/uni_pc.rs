@@ -1,0 +1,104 @@
+//! UniPC: a predictor and a corrector that share their evaluations.
+
+use super::{Outcome, run::Run};
+use crate::{Denoise, Observer};
+use burn::tensor::Tensor;
+
+const ORDER: usize = 3;
+
+/// Estimates of past steps, the newest first, each with its `-ln sigma`.
+type Past = Vec<(f64, Tensor<4>)>;
+
+/// UniPC of order 3 with B(h) = h (Zhao et al. 2023; ComfyUI's `uni_pc`, diffusers' `UniPCMultistepScheduler`
+/// with `solver_type="bh1"`, `solver_order=3`). The last step, to sigma 0, gives its estimate.
+///
+/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step. The observer
+/// sees `x` as predicted, which is what the model saw, before the corrector.
+///
+/// # Errors
+/// Whatever `denoise` fails with.
+pub fn uni_pc<D: Denoise>(
+    denoise: &mut D,
+    mut x: Tensor<4>,
+    sigmas: &[f32],
+    observer: &mut dyn Observer,
+) -> Result<Outcome, D::Error> {
+    Run::over(denoise, sigmas, observer, |run| {
+        let mut past: Past = Vec::with_capacity(ORDER + 1);
+        // The corrected x of the step before, and the order that it was left with.
+        let mut left: Option<(Tensor<4>, usize)> = None;
+        let total = sigmas.len().saturating_sub(1);
+        for step in run.intervals() {
+            let denoised = run.observed(&step, &x)?;
+            if step.is_last() {
+                return Ok(denoised);
+            }
+            let lambda = -step.sigma.ln();
+            if let Some((start, order)) = left.take() {
+                x = advanced(start, &past, lambda, Some(&denoised), order);
+            }
+            past.insert(0, (lambda, denoised));
+            past.truncate(ORDER);
+            let order = ORDER.min(step.index + 1).min(total - step.index);
+            left = Some((x.clone(), order));
+            x = advanced(x, &past, -step.next.ln(), None, order);
+        }
+        Ok(x)
+    })
+}
+
+/// From the newest point in `past`, where `x` is, to `to` (a `-ln sigma`). With `corrector`, the estimate at
+/// `to`, this is UniC; without, UniP.
+fn advanced(x: Tensor<4>, past: &Past, to: f64, corrector: Option<&Tensor<4>>, order: usize) -> Tensor<4> {
+    let Some(((from, newest), older)) = past.split_first() else {
+        return x;
+    };
+    // Times in units of this step's length, measured from its start: negative for the past, 1 for its end.
+    let h = to - from;
+    let mut nodes: Vec<(f64, &Tensor<4>)> =
+        older.iter().take(order - 1).map(|(lambda, estimate)| ((lambda - from) / h, estimate)).collect();
+    nodes.extend(corrector.map(|estimate| (1.0, estimate)));
+
+    let times: Vec<f64> = nodes.iter().map(|(time, _)| *time).collect();
+    let shares = shares(&times, h);
+    let phi_1 = (-h).exp_m1();
+    // x' = e^-h x - phi_1 m0 - B(h) * sum of share * (m - m0) / time, with B(h) = -h.
+    let weights: Vec<f64> = shares.iter().zip(&times).map(|(share, time)| h * share / time).collect();
+    let own = -phi_1 - weights.iter().sum::<f64>();
+    let start = x.mul_scalar((-h).exp() as f32) + newest.clone().mul_scalar(own as f32);
+    nodes.into_iter().zip(weights).fold(start, |x, ((_, m), weight)| x + m.clone().mul_scalar(weight as f32))
+}
+
+/// The coefficients rho: the solution of `sum over k of rho_k * times_k^(i-1) = b_i`. For a single node the
+/// paper's reference takes one half in place of the solution.
+fn shares(times: &[f64], h: f64) -> Vec<f64> {
+    if times.len() < 2 {
+        return vec![0.5; times.len()];
+    }
+    let mut phi = (-h).exp_m1() / -h - 1.0;
+    let mut factorial = 1.0;
+    let mut rows: Vec<Vec<f64>> = Vec::with_capacity(times.len());
+    for i in 0..times.len() {
+        let mut row: Vec<f64> = times.iter().map(|time| time.powi(i as i32)).collect();
+        row.push(phi * factorial / -h);
+        rows.push(row);
+        factorial *= (i + 2) as f64;
+        phi = phi / -h - 1.0 / factorial;
+    }
+    solved(rows)
+}
+
+/// Gauss elimination without pivoting of a system of two or three rows, right-hand sides last. The rows are
+/// powers of distinct times, so that no pivot is 0.
+fn solved(mut rows: Vec<Vec<f64>>) -> Vec<f64> {
+    let n = rows.len();
+    for pivot in 0..n {
+        let pivot_row: Vec<f64> = rows[pivot].iter().map(|v| v / rows[pivot][pivot]).collect();
+        for (i, row) in rows.iter_mut().enumerate() {
+            let factor = if i == pivot { 0.0 } else { row[pivot] };
+            row.iter_mut().zip(&pivot_row).for_each(|(value, p)| *value -= factor * p);
+        }
+        rows[pivot] = pivot_row;
+    }
+    rows.iter().map(|row| row[n]).collect()
+}

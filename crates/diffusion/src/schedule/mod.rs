@@ -1,0 +1,152 @@
+//! Sigma schedules: which noise levels a run visits.
+
+mod beta_quantile;
+mod points;
+mod table;
+
+pub use table::{Betas, ModelSigmas, TRAINING_STEPS};
+
+use crate::names::named;
+use std::ops::RangeInclusive;
+
+/// How many steps a run may have.
+pub const STEPS: RangeInclusive<usize> = 1..=TRAINING_STEPS;
+/// How much of an initial picture may be redone.
+pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
+
+named! {
+    /// Which noise levels a run visits. Names and formulas are ComfyUI's, except for `leading`.
+    Schedule, "schedule":
+    /// Evenly spaced timesteps from the table's top to its bottom.
+    Normal = "normal",
+    /// Karras et al. 2022: evenly spaced in `sigma^(1/7)`.
+    Karras = "karras",
+    /// Evenly spaced in log sigma.
+    Exponential = "exponential",
+    /// As `normal` with one more point, the last of which is dropped.
+    SgmUniform = "sgm_uniform",
+    /// Every nth place of the table, from the top.
+    Simple = "simple",
+    /// Every nth place of the table, from the second.
+    DdimUniform = "ddim_uniform",
+    /// Quantiles of Beta(0.6, 0.6): dense at both ends.
+    Beta = "beta",
+    /// diffusers' default for SDXL: `EulerDiscreteScheduler` with `timestep_spacing="leading"`.
+    Leading = "leading",
+}
+
+/// What the first step starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Noise alone.
+    Noise,
+    /// A picture's latents, with noise added.
+    Image,
+}
+
+/// Why there is no schedule.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScheduleError {
+    /// The number of steps is out of range.
+    #[error("steps is {steps}, but must be from {} to {}", STEPS.start(), STEPS.end())]
+    Steps {
+        /// As asked for.
+        steps: usize,
+    },
+    /// The strength is out of range, or not a number.
+    #[error("strength is {strength}, but must be from {} to {}", STRENGTH.start(), STRENGTH.end())]
+    Strength {
+        /// As asked for.
+        strength: f64,
+    },
+    /// The training schedule makes no sense.
+    #[error("betas run from {start} to {end}, but must rise and lie between 0 and 1")]
+    Betas {
+        /// The first beta.
+        start: f64,
+        /// The last beta.
+        end: f64,
+    },
+    /// Sigmas that were not made here do not fall to 0.
+    #[error("sigma {index} is {sigma}, but sigmas must be finite, fall strictly, and be above 0 up to the last")]
+    Sigma {
+        /// Its place.
+        index: usize,
+        /// Its value.
+        sigma: f32,
+    },
+}
+
+impl Schedule {
+    /// The noise levels of a whole run: `steps + 1` numbers, strictly falling, the last one 0.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Steps`] outside [`STEPS`].
+    pub fn sigmas(self, table: &ModelSigmas, steps: usize) -> Result<Vec<f32>, ScheduleError> {
+        self.truncated(table, steps, 1.0)
+    }
+
+    /// The noise levels of a run that redoes `strength` of a picture: the end of a longer schedule.
+    ///
+    /// - `leading`, by diffusers' rule: the last `int(steps * strength)` steps (at least one) of `steps`.
+    ///   The run is shorter than asked for.
+    /// - All others, by ComfyUI's rule (`denoise`): the last `steps` steps of `int(steps / strength)`. The
+    ///   run is as long as asked for, in smaller steps.
+    ///
+    /// Strength 1 is the whole schedule; strength 0 gives `[0]`, no step at all.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Steps`] outside [`STEPS`], [`ScheduleError::Strength`] outside [`STRENGTH`].
+    pub fn truncated(self, table: &ModelSigmas, steps: usize, strength: f64) -> Result<Vec<f32>, ScheduleError> {
+        if !STEPS.contains(&steps) {
+            return Err(ScheduleError::Steps { steps });
+        }
+        if !STRENGTH.contains(&strength) {
+            return Err(ScheduleError::Strength { strength });
+        }
+        if strength == 0.0 {
+            return Ok(vec![0.0]);
+        }
+        let (whole, kept) = match self {
+            Self::Leading => (steps, ((steps as f64 * strength) as usize).clamp(1, steps)),
+            _ => (((steps as f64 / strength) as usize).min(LONGEST), steps),
+        };
+        let mut sigmas = points::points(self, table, whole, whole - kept);
+        sigmas.push(0.0);
+        Ok(sigmas)
+    }
+
+    /// The factor on unit noise before the first step.
+    ///
+    /// - `leading`: `sqrt(sigma^2 + 1)`, diffusers' `init_noise_sigma`; over a picture, sigma.
+    /// - All others, as ComfyUI: `sqrt(sigma^2 + 1)` where sigma is the table's top, else sigma.
+    pub fn noise_scale(self, table: &ModelSigmas, first_sigma: f32, start: Start) -> f32 {
+        let full = match self {
+            Self::Leading => start == Start::Noise,
+            _ => first_sigma >= table.max() * (1.0 - 1e-5),
+        };
+        if full { f64::from(first_sigma).hypot(1.0) as f32 } else { first_sigma }
+    }
+}
+
+/// Steps of the longest schedule whose end is taken. A strength that asks for more is below 0.001, where the
+/// levels all lie at the table's bottom anyway, and f32 would no longer tell neighbours apart.
+const LONGEST: usize = 1000 * TRAINING_STEPS;
+
+/// Whether sigmas from elsewhere can be sampled over: at least one, finite, strictly falling, above 0 but for
+/// the last, which may be 0.
+///
+/// # Errors
+/// [`ScheduleError::Sigma`] with the first that does not fit.
+pub fn check_sigmas(sigmas: &[f32]) -> Result<(), ScheduleError> {
+    let last = sigmas.len().saturating_sub(1);
+    let mut before = f32::INFINITY;
+    for (index, &sigma) in sigmas.iter().enumerate() {
+        let positive = sigma > 0.0 || (index == last && sigma == 0.0);
+        if !positive || sigma >= before {
+            return Err(ScheduleError::Sigma { index, sigma });
+        }
+        before = sigma;
+    }
+    Ok(())
+}

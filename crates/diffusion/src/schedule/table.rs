@@ -1,0 +1,152 @@
+//! The noise levels that a model was trained on, and the way between sigma and timestep.
+
+use super::ScheduleError;
+
+/// Noise levels of the training schedule.
+pub const TRAINING_STEPS: usize = 1000;
+
+/// The training schedule: betas whose square roots are evenly spaced (`scaled_linear` in diffusers).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Betas {
+    /// The first beta; 0.00085 for SDXL.
+    pub start: f64,
+    /// The last beta; 0.012 for SDXL.
+    pub end: f64,
+    /// Whether the last step is rescaled to pure noise (Lin et al. 2023, algorithm 1), as models with
+    /// `ztsnr` were trained.
+    pub zero_terminal_snr: bool,
+}
+
+impl Default for Betas {
+    /// SDXL's.
+    fn default() -> Self {
+        Self { start: 0.00085, end: 0.012, zero_terminal_snr: false }
+    }
+}
+
+/// The noise level of each training step: `sigma = sqrt((1 - a) / a)`, `a` the running product of `1 - beta`.
+///
+/// Rounded as diffusers' `EulerDiscreteScheduler` rounds (f32, the product in f64), so that its sigmas are
+/// met to the last digit or nearly so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSigmas {
+    /// Rising.
+    sigmas: Vec<f32>,
+    /// Logarithms of the same f32 values: a sigma taken from the table finds its whole timestep again.
+    logs: Vec<f64>,
+}
+
+impl Default for ModelSigmas {
+    /// SDXL's.
+    fn default() -> Self {
+        Self::from_unchecked(Betas::default())
+    }
+}
+
+impl ModelSigmas {
+    /// The table of a training schedule.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Betas`] unless `0 < start < end < 1`.
+    pub fn new(betas: Betas) -> Result<Self, ScheduleError> {
+        let Betas { start, end, .. } = betas;
+        if !(start > 0.0 && start < end && end < 1.0) {
+            return Err(ScheduleError::Betas { start, end });
+        }
+        Ok(Self::from_unchecked(betas))
+    }
+
+    fn from_unchecked(betas: Betas) -> Self {
+        let mut products = cumulative_products(&scaled_linear(betas.start, betas.end));
+        if betas.zero_terminal_snr {
+            products = cumulative_products(&rescaled_to_zero_snr(&products));
+            if let Some(last) = products.last_mut() {
+                // Not 0, which would make the last sigma infinite: diffusers takes f16's smallest number.
+                *last = 2_f32.powi(-24);
+            }
+        }
+        let sigmas: Vec<f32> = products.iter().map(|a| ((1.0 - a) / a).sqrt()).collect();
+        let logs = sigmas.iter().map(|&sigma| f64::from(sigma).ln()).collect();
+        Self { sigmas, logs }
+    }
+
+    /// Every level, rising: index 0 is the least noise.
+    pub fn as_slice(&self) -> &[f32] {
+        &self.sigmas
+    }
+
+    /// The lowest level (0.0292 for SDXL).
+    pub fn min(&self) -> f32 {
+        self.sigmas.first().copied().unwrap_or_default()
+    }
+
+    /// The highest level (14.6146 for SDXL).
+    pub fn max(&self) -> f32 {
+        self.sigmas.last().copied().unwrap_or_default()
+    }
+
+    /// The sigma at a timestep, between two whole ones interpolated in log sigma (k-diffusion's
+    /// `t_to_sigma`). Timesteps outside the table give its nearest end.
+    pub fn sigma_from_timestep(&self, timestep: f64) -> f32 {
+        let last = self.sigmas.len() - 1;
+        let timestep = timestep.clamp(0.0, last as f64);
+        let low = timestep.floor() as usize;
+        let part = timestep - low as f64;
+        if part == 0.0 {
+            return self.sigmas[low];
+        }
+        ((1.0 - part) * self.logs[low] + part * self.logs[low + 1]).exp() as f32
+    }
+
+    /// The timestep of a sigma, whole where the sigma is one of the table's, else interpolated in log sigma
+    /// (k-diffusion's `sigma_to_t`, diffusers' `_sigma_to_t`). Sigmas outside the table give its nearest
+    /// end. This is what the network is told.
+    pub fn timestep_from_sigma(&self, sigma: f32) -> f32 {
+        let above = self.sigmas.partition_point(|&s| s <= sigma);
+        let last = self.sigmas.len() - 1;
+        if above == 0 || sigma.is_nan() {
+            return 0.0;
+        }
+        if above > last {
+            return last as f32;
+        }
+        let (low, high) = (self.logs[above - 1], self.logs[above]);
+        let part = (f64::from(sigma).ln() - low) / (high - low);
+        ((above - 1) as f64 + part) as f32
+    }
+
+    /// The whole timestep whose sigma is nearest in log sigma, as ComfyUI tells the network.
+    pub fn nearest_timestep_from_sigma(&self, sigma: f32) -> f32 {
+        self.timestep_from_sigma(sigma).round()
+    }
+}
+
+/// `torch.linspace(sqrt(start), sqrt(end), 1000, dtype=float32) ** 2`, which counts from both ends.
+fn scaled_linear(start: f64, end: f64) -> Vec<f32> {
+    let (start, end) = (start.sqrt() as f32, end.sqrt() as f32);
+    let step = (end - start) / (TRAINING_STEPS - 1) as f32;
+    let root = |i: usize| {
+        if i < TRAINING_STEPS / 2 { start + step * i as f32 } else { end - step * (TRAINING_STEPS - 1 - i) as f32 }
+    };
+    (0..TRAINING_STEPS).map(|i| root(i) * root(i)).collect()
+}
+
+fn cumulative_products(betas: &[f32]) -> Vec<f32> {
+    betas
+        .iter()
+        .scan(1.0_f64, |product, beta| {
+            *product *= f64::from(1.0 - beta);
+            Some(*product as f32)
+        })
+        .collect()
+}
+
+/// Algorithm 1 of Lin et al. 2023, from the running products to new betas.
+fn rescaled_to_zero_snr(products: &[f32]) -> Vec<f32> {
+    let first = products.first().copied().unwrap_or(1.0).sqrt();
+    let last = products.last().copied().unwrap_or(0.0).sqrt();
+    let scale = first / (first - last);
+    let rescaled: Vec<f32> = products.iter().map(|a| ((a.sqrt() - last) * scale).powi(2)).collect();
+    let before = std::iter::once(1.0).chain(rescaled.iter().copied());
+    rescaled.iter().zip(before).map(|(a, before)| 1.0 - a / before).collect()
+}

@@ -1,0 +1,9 @@
+//! Every number against the references in `tests/reference` (see `export.py` there).
+
+mod guidance;
+mod moments;
+mod noise;
+mod observer;
+mod reference;
+mod samplers;
+mod schedules;
