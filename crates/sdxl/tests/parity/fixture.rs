@@ -59,6 +59,10 @@ impl Values {
         &self.0.get(name).unwrap_or_else(|| panic!("no {name} in the fixture")).1
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     pub fn f32(&self, name: &str) -> Vec<f32> {
         self.numbers(name).iter().map(|&x| x as f32).collect()
     }

@@ -1,6 +1,6 @@
 //! Whole pictures: 20 Euler steps over `leading` timesteps, against diffusers' pipelines.
 
-use crate::fixture::{STAGE, Values, close, cpu, deviation, open, path};
+use crate::fixture::{STAGE, Values, close, cpu, open, path};
 use diffusion::{Observer, Prediction, Step, Stop};
 use sdxl::{Finish, Generated, HostTensor, InitImage, LoadOptions, Output, Params, Picture, Pipeline};
 use serde_json::Value;
@@ -8,6 +8,8 @@ use std::ops::ControlFlow;
 
 /// The tolerance of the final latents.
 const LATENTS: f64 = 1e-3;
+/// The tolerance of the picture, which the decoder makes of those latents.
+const IMAGE: f64 = 5e-3;
 
 fn notes() -> Value {
     let text = std::fs::read_to_string(path("reference/reference.json")).expect("the fixture");
@@ -65,9 +67,10 @@ fn check_picture(stage: &str, pipeline: &Pipeline, params: &Params, values: &Val
     check(stage, &prompt, values, "prompt_embeds", STAGE);
     check(stage, &read(positive.pooled.clone()), values, "pooled_prompt_embeds", STAGE);
     check(stage, &output.latents, values, "latents", LATENTS);
-    let image = deviation(output.picture.pixels(), values.numbers("image"));
-    println!("{stage} image: largest deviation {image:.2e}");
-    assert!(image < 5e-3, "{stage} image: {image:e}");
+    // Some references leave the picture out, to stay small.
+    if values.has("image") {
+        close(&format!("{stage} image"), output.picture.pixels(), values.numbers("image"), IMAGE);
+    }
     output
 }
 
@@ -96,8 +99,20 @@ fn image_to_image_is_that_of_diffusers() {
     check_picture("tiny img2img", &load("tiny/diffusers"), &params, &values);
 }
 
-/// A v-prediction model with zero terminal SNR and rescaled guidance: the tiny weights under another
-/// scheduler, as `--prediction v` would have them, cannot be asked of the folder; `odd` has it in its own.
+/// The tiny model under another scheduler: v-prediction, zero terminal SNR, rescaled guidance.
+#[test]
+fn v_prediction_with_zero_terminal_snr_is_that_of_diffusers() {
+    let options = LoadOptions {
+        prediction: Some(Prediction::V),
+        zero_terminal_snr: Some(true),
+        ..LoadOptions::default()
+    };
+    let pipeline = Pipeline::load(&open("tiny/diffusers"), &cpu(), options).expect("loads");
+    let spec = &notes()["pictures"]["tiny"]["v_ztsnr"];
+    let values = Values::read("reference/tiny_picture_v_ztsnr.safetensors");
+    check_picture("tiny v_ztsnr", &pipeline, &params(spec), &values);
+}
+
 #[test]
 fn the_checkpoint_s_scheduler_decides_what_is_predicted() {
     assert_eq!(load("tiny/diffusers").prediction(), Prediction::Epsilon);

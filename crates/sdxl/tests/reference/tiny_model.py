@@ -169,6 +169,24 @@ def build_taesd(seed: int) -> AutoencoderTiny:
     return model.eval()
 
 
+BRANCH_ENDS = ("conv2.weight", "to_out.0.weight", "ff.net.2.weight", "proj_out.weight")
+
+
+def factor(model: torch.nn.Module, name: str) -> float:
+    """Sharper attention, and a UNet whose residual branches are small beside the stream they join.
+
+    With all at 1 a disturbance of 1e-6 in the noise grew to 0.3 over 20 steps at guidance 5: rounding would
+    decide the picture, and no two implementations could agree. With these it stays at 1e-6, and another
+    prompt still moves the latents by a tenth.
+    """
+    if isinstance(model, UNet2DConditionModel):
+        if name.endswith(BRANCH_ENDS):
+            return 0.4
+        if name == "conv_out.weight":
+            return 0.5
+    return 1.7 if any(part in name for part in ("to_q", "to_k", "q_proj", "k_proj")) else 1.0
+
+
 def enliven(model: torch.nn.Module, seed: int, gain: float = 1.0):
     """Random parameters under which every layer's output is of order one and depends on its input.
 
@@ -189,8 +207,7 @@ def enliven(model: torch.nn.Module, seed: int, gain: float = 1.0):
                 new = 0.1 * noise
             else:
                 fan_in = value[0].numel()
-                sharper = 1.7 if any(part in name for part in ("to_q", "to_k", "q_proj", "k_proj")) else 1.0
-                new = gain * sharper * noise / fan_in**0.5
+                new = gain * factor(model, name) * noise / fan_in**0.5
             value.copy_(new.half().float())
 
 
