@@ -28,5 +28,5 @@ pub use shell::shell;
 /// Writes a panic to the browser's console; else it would only say `unreachable`.
 #[cfg(feature = "browser")]
 pub fn tell_panics() {
-    std::panic::set_hook(Box::new(|panic| leptos::logging::console_error(&panic.to_string())));
+    std::panic::set_hook(Box::new(|panic| leptos::logging::error!("{panic}")));
 }

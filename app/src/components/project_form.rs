@@ -32,7 +32,7 @@ pub fn ProjectForm(
 ) -> impl IntoView {
     let form = NodeRef::<html::Form>::new();
     let value = action.value();
-    let kept = |field: &str, fallback: String| {
+    let kept = move |field: &str, fallback: String| {
         let typed = |error: &AppError| error.kept(field).map(str::to_owned);
         value.with_untracked(|outcome| typed(outcome.as_ref()?.as_ref().err()?)).unwrap_or(fallback)
     };
