@@ -28,8 +28,14 @@ impl Interval {
 
 /// Why a sampler's loop ended early.
 pub(super) enum Halt<E> {
-    Stopped(Outcome),
+    Stopped(Box<Outcome>),
     Failed(E),
+}
+
+impl<E> Halt<E> {
+    fn stopped(outcome: Outcome) -> Self {
+        Self::Stopped(Box::new(outcome))
+    }
 }
 
 /// The model and the observer during one run.
@@ -49,7 +55,7 @@ impl<'a, D: Denoise> Run<'a, D> {
     ) -> Result<Outcome, D::Error> {
         match sampler(&mut Self { denoise, observer, sigmas }) {
             Ok(latents) => Ok(Outcome::Finished { latents }),
-            Err(Halt::Stopped(outcome)) => Ok(outcome),
+            Err(Halt::Stopped(outcome)) => Ok(*outcome),
             Err(Halt::Failed(error)) => Err(error),
         }
     }
@@ -67,9 +73,9 @@ impl<'a, D: Denoise> Run<'a, D> {
         let seen = Step { index: step.index, total, sigma: step.sigma as f32, x, denoised: &denoised };
         match self.observer.step(&seen) {
             ControlFlow::Continue(()) => Ok(denoised),
-            ControlFlow::Break(Stop::Cancel) => Err(Halt::Stopped(Outcome::Cancelled { step: step.index + 1 })),
+            ControlFlow::Break(Stop::Cancel) => Err(Halt::stopped(Outcome::Cancelled { step: step.index + 1 })),
             ControlFlow::Break(Stop::Keep) => {
-                Err(Halt::Stopped(Outcome::Kept { latents: denoised, step: step.index + 1 }))
+                Err(Halt::stopped(Outcome::Kept { latents: denoised, step: step.index + 1 }))
             }
         }
     }
@@ -77,7 +83,7 @@ impl<'a, D: Denoise> Run<'a, D> {
     /// An evaluation that the observer does not see: the second of a step.
     pub(super) fn evaluated(&mut self, step: &Interval, x: Tensor<4>, sigma: f64) -> Result<Tensor<4>, Halt<D::Error>> {
         if self.observer.is_cancelled() {
-            return Err(Halt::Stopped(Outcome::Cancelled { step: step.index + 1 }));
+            return Err(Halt::stopped(Outcome::Cancelled { step: step.index + 1 }));
         }
         self.denoise.denoise(x, sigma as f32).map_err(Halt::Failed)
     }

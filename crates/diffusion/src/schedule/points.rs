@@ -77,7 +77,7 @@ fn offset(count: usize) -> f64 {
 
 /// Quantiles of Beta(0.6, 0.6), rounded to the table's places.
 ///
-/// Past about 150 steps neighbours round to the same place. ComfyUI drops one and makes fewer steps; here it
+/// From 139 steps on some neighbours round to the same place. ComfyUI drops one and makes fewer steps; here it
 /// moves to the next free place.
 fn beta(count: usize) -> Vec<f64> {
     let top = (TRAINING_STEPS - 1) as f64;

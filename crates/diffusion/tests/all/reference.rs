@@ -21,7 +21,7 @@ pub fn tensor(values: &[f32], shape: [usize; 4]) -> Tensor<4> {
 }
 
 pub fn values(tensor: &Tensor<4>) -> Vec<f32> {
-    tensor.to_data().to_vec().expect("f32 values")
+    tensor.try_to_vec_as().expect("f32 values")
 }
 
 /// The largest absolute difference; the lengths must be equal.
