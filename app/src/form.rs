@@ -23,16 +23,16 @@ const fn preset(width: u32, height: u32, shape: &'static str) -> Preset {
 /// ones for small models and quick trials.
 pub const PRESETS: [Preset; 11] = [
     preset(1024, 1024, "Square"),
-    preset(1152, 896, "Landscape 9:7"),
-    preset(1216, 832, "Landscape 3:2"),
-    preset(1344, 768, "Landscape 7:4"),
+    preset(1152, 896, "Wide 9:7"),
+    preset(1216, 832, "Wide 3:2"),
+    preset(1344, 768, "Wide 7:4"),
     preset(1536, 640, "Panorama 12:5"),
-    preset(896, 1152, "Portrait 7:9"),
-    preset(832, 1216, "Portrait 2:3"),
-    preset(768, 1344, "Portrait 4:7"),
+    preset(896, 1152, "Tall 7:9"),
+    preset(832, 1216, "Tall 2:3"),
+    preset(768, 1344, "Tall 4:7"),
     preset(640, 1536, "Tall 5:12"),
-    preset(512, 512, "Small square"),
-    preset(128, 128, "Tiny square"),
+    preset(512, 512, "Small"),
+    preset(128, 128, "Tiny"),
 ];
 
 /// The value of the size field that says that width and height are typed.

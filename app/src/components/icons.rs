@@ -5,7 +5,7 @@ use leptos::prelude::*;
 /// A drawing.
 #[derive(Clone, Copy)]
 pub enum Icon {
-    /// Half dark, half light: as the system says.
+    /// A screen: as the system says.
     System,
     /// A moon.
     Dark,
@@ -24,7 +24,7 @@ pub enum Icon {
 impl Icon {
     fn path(self) -> &'static str {
         match self {
-            Self::System => "M8 1.75a6.25 6.25 0 1 0 0 12.5ZM8 1.75a6.25 6.25 0 0 1 0 12.5",
+            Self::System => "M2 3h12v8H2ZM5.5 13.5h5",
             Self::Dark => "M13.5 9.6A6 6 0 0 1 6.4 2.5a6 6 0 1 0 7.1 7.1Z",
             Self::Light => {
                 "M8 5.25a2.75 2.75 0 1 0 0 5.5 2.75 2.75 0 0 0 0-5.5ZM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15\
@@ -42,7 +42,7 @@ impl Icon {
     /// The drawing, in the colour of the text around it; its button says what it means.
     pub fn view(self) -> impl IntoView {
         view! {
-            <svg class="icon" class:icon-half=matches!(self, Self::System) viewBox="0 0 16 16" aria-hidden="true">
+            <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
                 <path d=self.path()/>
             </svg>
         }

@@ -26,7 +26,7 @@ pub fn Picture(
 #[component]
 fn Placeholder(width: u32, height: u32) -> impl IntoView {
     let short = width.min(height);
-    let (mark, dot) = (short / 7, (short / 36).max(1));
+    let (mark, dot) = (short / 9, (short / 56).max(1));
     let (right, bottom) = (width - mark, height - mark);
     let corners = format!(
         "M0 {mark}V0H{mark}M{right} 0H{width}V{mark}M{width} {bottom}V{height}H{right}M{mark} {height}H0V{bottom}"

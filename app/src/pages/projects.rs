@@ -98,7 +98,7 @@ fn Welcome(actions: Actions) -> impl IntoView {
             <div class="welcome-text">
                 <h1 class="welcome-title">"Make your first project"</h1>
                 <p>"A project is a sequence of pictures of one size, played at one rate."</p>
-                <p>"Give it a name, choose a size, and create it. Both can be changed later."</p>
+                <p>"Give it a name, choose a size, and create it. You can rename it at any time."</p>
             </div>
             <section class="panel" aria-label="New project">
                 <ProjectForm action=actions.create/>
