@@ -10,7 +10,7 @@ use crate::{
 };
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -122,6 +122,9 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
     } else if sources.parts.is_empty() && problems.is_empty() {
         problems.push(Error::Family { path: path.to_owned(), family: sources.family }.to_string());
     }
+    // The UNet's shape needs the second encoder's: what is wrong with that comes up twice.
+    let mut told = BTreeSet::new();
+    problems.retain(|problem| told.insert(problem.clone()));
     let unexpected = if sources.family == Family::Sdxl { sources.strays.clone() } else { Vec::new() };
     if !unexpected.is_empty() {
         let wrong = PlanError { unexpected: unexpected.clone(), ..PlanError::default() };

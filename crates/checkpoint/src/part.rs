@@ -93,6 +93,8 @@ pub enum Family {
     Vae,
     /// A TAESD alone.
     Taesd,
+    /// The encoder of a TAESD alone, which is of no use here.
+    TaesdEncoder,
     /// A UNet, text encoder or other part alone.
     Component,
     /// None of these.
@@ -114,6 +116,7 @@ impl fmt::Display for Family {
             Self::TextualInversion => "a textual inversion",
             Self::Vae => "a VAE alone",
             Self::Taesd => "a TAESD alone",
+            Self::TaesdEncoder => "the encoder of a TAESD alone",
             Self::Component => "one part of a model",
             Self::Unknown => "no model that is known here",
         })

@@ -52,12 +52,20 @@ impl<'a> Shapes<'a> {
         }
     }
 
-    /// Heads of an attention of that width.
+    /// Heads of an attention of that width: 64 channels each, one head where there are fewer.
     pub(crate) fn heads(&self, name: &str, width: usize) -> Result<usize, Error> {
-        if width > 0 && width.is_multiple_of(HEAD_WIDTH) {
-            return Ok(width / HEAD_WIDTH);
+        match width {
+            ..HEAD_WIDTH => Ok(1),
+            _ if width.is_multiple_of(HEAD_WIDTH) => Ok(width / HEAD_WIDTH),
+            _ => Err(self.bad(
+                name,
+                format!("a width that is a multiple of {HEAD_WIDTH}: a file alone does not tell the heads"),
+            )),
         }
-        let supported = format!("a width that is a multiple of {HEAD_WIDTH} (a single file does not tell the heads)");
-        Err(self.bad(name, supported))
     }
+}
+
+/// Groups of every GroupNorm: 32, fewer only where a level has fewer channels.
+pub(crate) fn groups(widths: impl IntoIterator<Item = usize>) -> usize {
+    widths.into_iter().chain([32]).min().unwrap_or(32)
 }

@@ -8,8 +8,8 @@ use super::{
 use crate::{Part, error::Error, source::Naming};
 use serde_json::{Value, json};
 
-/// CLIP's end-of-text token.
-const END_OF_TEXT: u32 = 49407;
+/// CLIP's end-of-text token, where a config does not tell.
+const END_OF_TEXT: usize = 49407;
 
 /// Reads the shape from config.json.
 pub(crate) fn text_from_json(file: &ConfigFile, part: Part) -> Result<TextEncoderConfig, Error> {
@@ -22,7 +22,7 @@ pub(crate) fn text_from_json(file: &ConfigFile, part: Part) -> Result<TextEncode
     let vocab_size = file.size("vocab_size", Some(49408), WIDTH)?;
     // CLIPTextConfig's default was 2 once, saved into most SDXL configs; transformers then takes the highest
     // token, which is the end of the text.
-    let eos = match file.size("eos_token_id", Some(END_OF_TEXT as usize), 0..=*WIDTH.end())? {
+    let eos = match file.size("eos_token_id", Some(END_OF_TEXT), 0..=*WIDTH.end())? {
         2 => vocab_size - 1,
         eos => eos,
     };
@@ -87,6 +87,7 @@ pub(crate) fn text_from_tensors(shapes: &Shapes<'_>, naming: Naming, part: Part)
         hidden_act: if part == Part::TextEncoder2 { TextActivation::Gelu } else { TextActivation::QuickGelu },
         layer_norm_eps: 1e-5,
         projection_dim,
-        eos_token_id: END_OF_TEXT,
+        // The end of the text is the highest token of CLIP's vocabulary.
+        eos_token_id: u32::try_from(vocab_size - 1).map_err(|_| shapes.bad(tokens, "a vocabulary"))?,
     })
 }

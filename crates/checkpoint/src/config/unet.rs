@@ -47,7 +47,7 @@ pub struct UnetBlock {
     /// Transformer blocks behind each ResNet; empty where the block has no attention, else as long as
     /// `resnet_in_channels`. A 0 is a transformer without blocks: norm and both projections remain.
     pub transformer_depths: Vec<usize>,
-    /// Attention heads (diffusers' `attention_head_dim`). Of no meaning without attention.
+    /// Attention heads (diffusers' `attention_head_dim`); 1 without attention.
     pub heads: usize,
     /// Whether a downsampler (or upsampler) follows.
     pub resamples: bool,

@@ -30,11 +30,16 @@ pub(super) fn down_blocks(levels: &[Level]) -> Vec<UnetBlock> {
             resnet_in_channels,
             out_channels: level.channels,
             transformer_depths: level.down_depths.clone(),
-            heads: level.heads,
+            heads: heads(&level.down_depths, level),
             resamples: index < last,
         }
     };
     levels.iter().enumerate().map(block).collect()
+}
+
+/// 1 where there is no attention: configs say something there too, and it must not tell models apart.
+fn heads(depths: &[usize], level: &Level) -> usize {
+    if depths.is_empty() { 1 } else { level.heads }
 }
 
 /// Blocks on the way up: each ResNet takes also what its skip brings, and the last of a block meets the
@@ -56,7 +61,7 @@ pub(super) fn up_blocks(levels: &[Level]) -> Vec<UnetBlock> {
             resnet_in_channels,
             out_channels: own,
             transformer_depths: level.up_depths.clone(),
-            heads: level.heads,
+            heads: heads(&level.up_depths, level),
             resamples: index > 0,
         }
     };

@@ -2,7 +2,7 @@
 
 use super::{
     UnetConfig,
-    tensors::Shapes,
+    tensors::{Shapes, groups},
     unet_build::{Level, check, down_blocks, middle, up_blocks},
 };
 use crate::error::Error;
@@ -39,7 +39,7 @@ pub(crate) fn unet_from_tensors(shapes: &Shapes<'_>, pooled: Option<usize>) -> R
         time_embed_dim,
         addition_time_embed_dim: pooled.map_or(SINES, |pooled| added.saturating_sub(pooled) / 6),
         projection_class_embeddings_input_dim: added,
-        norm_num_groups: 32,
+        norm_num_groups: groups(levels.iter().map(|level| level.channels)),
         norm_eps: 1e-5,
         flip_sin_to_cos: true,
         freq_shift: 0.0,

@@ -3,7 +3,7 @@
 use super::{
     VaeConfig,
     json::{ConfigFile, WIDTH},
-    tensors::Shapes,
+    tensors::{Shapes, groups},
 };
 use crate::{error::Error, source::Naming};
 use serde_json::{Value, json};
@@ -54,16 +54,16 @@ pub(crate) fn vae_from_tensors(shapes: &Shapes<'_>, naming: Naming) -> Result<Va
     let [out_channels, _, _, _] = shapes.need("decoder.conv_out.weight")?;
     let [_, latent_channels, _, _] = shapes.need("decoder.conv_in.weight")?;
     let count = shapes.count(levels, &format!("{blocks}.0.conv1.weight")).clamp(1, 8);
-    let block_out_channels = (0..count)
+    let block_out_channels: Vec<usize> = (0..count)
         .map(|level| shapes.need(&format!("{levels}.{level}.{blocks}.0.conv1.weight")).map(|[out, _, _, _]| out))
         .collect::<Result<_, _>>()?;
     let config = VaeConfig {
         in_channels,
         out_channels,
         latent_channels,
-        block_out_channels,
         layers_per_block: shapes.count(&format!("{levels}.0.{blocks}"), "conv1.weight").clamp(1, 16),
-        norm_num_groups: 32,
+        norm_num_groups: groups(block_out_channels.iter().copied()),
+        block_out_channels,
         scaling_factor: SDXL_SCALING_FACTOR,
         shift_factor: 0.0,
         mid_attention: shapes.has(attention),

@@ -34,6 +34,9 @@ pub(crate) fn family_of_names(tensors: &[Tensor]) -> Family {
     if !tensors.is_empty() && tensors.iter().all(is_embedding) {
         return Family::TextualInversion;
     }
+    if has("0.weight") && has("1.conv.0.weight") {
+        return Family::TaesdEncoder;
+    }
     if has("decoder.layers.0.weight") || has("3.conv.0.weight") || starts("taesd_") || has("decoder.3.conv.0.weight") {
         return Family::Taesd;
     }

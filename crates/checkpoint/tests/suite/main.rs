@@ -1,0 +1,12 @@
+//! The crate from outside: files on a disk in, plans and numbers out.
+
+mod common;
+mod detect;
+mod folder;
+mod full_size;
+mod hostile;
+mod inspect;
+mod layouts;
+mod mutations;
+mod read;
+mod strict;
