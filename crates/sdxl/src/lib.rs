@@ -1,1 +1,33 @@
-//! Stable Diffusion XL in burn
+#![doc = include_str!("../README.md")]
+
+mod clip;
+mod device;
+mod error;
+pub mod latent2rgb;
+pub mod nn;
+mod picture;
+mod pipeline;
+mod plan_source;
+pub mod prompt;
+mod taesd;
+mod text;
+pub mod tokenizer;
+mod turns;
+mod unet;
+mod vae;
+mod weights;
+
+pub use clip::{TextEncoder, TextEncoding};
+pub use device::{Compute, DeviceChoice, DeviceInfo, DeviceKind, Precision, UnknownDevice, UnknownPrecision};
+pub use error::{DeviceError, Error, LoadError, ParamError, TokenizerError};
+pub use picture::Picture;
+pub use pipeline::{
+    Finish, Generated, InitImage, LoadOptions, Output, Params, Pipeline, PreviewMethod, Timings, limits,
+};
+pub use plan_source::load_part;
+pub use prompt::PromptSyntax;
+pub use taesd::Taesd;
+pub use text::{Conditioning, Embeddings, HostTensor, TextEncoders};
+pub use unet::{Unet, UnetCondition};
+pub use vae::{FACTOR, Posterior, Vae};
+pub use weights::{Loader, Source, Weights};

@@ -54,7 +54,11 @@ fn fixture(name: &str) -> std::path::PathBuf {
 fn compare(stage: &str, expected: &[f32], found: &[f32]) {
     assert_eq!(expected.len(), found.len(), "{stage}");
     let largest = expected.iter().fold(0.0, |a: f32, b| a.max(b.abs()));
-    let worst = expected.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, |a: f32, b| if b > a || b.is_nan() { b } else { a });
+    let worst = expected
+        .iter()
+        .zip(found)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |a: f32, b| if b > a || b.is_nan() { b } else { a });
     println!("{stage}: largest deviation {:.2e}", worst / largest);
     assert!(worst <= TOLERANCE * largest, "{stage}: {worst} of {largest}");
 }

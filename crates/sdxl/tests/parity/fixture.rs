@@ -114,5 +114,7 @@ pub fn tensor_close<const D: usize>(stage: &str, found: Tensor<D>, values: &Valu
 pub const STAGE: f64 = 1e-4;
 
 /// Both tiny models: the folder, and its reference values.
-pub const MODELS: [(&str, &str); 2] =
-    [("tiny/diffusers", "reference/tiny_stages.safetensors"), ("odd/diffusers-fp16", "reference/odd_stages.safetensors")];
+pub const MODELS: [(&str, &str); 2] = [
+    ("tiny/diffusers", "reference/tiny_stages.safetensors"),
+    ("odd/diffusers-fp16", "reference/odd_stages.safetensors"),
+];

@@ -102,11 +102,8 @@ fn image_to_image_is_that_of_diffusers() {
 /// The tiny model under another scheduler: v-prediction, zero terminal SNR, rescaled guidance.
 #[test]
 fn v_prediction_with_zero_terminal_snr_is_that_of_diffusers() {
-    let options = LoadOptions {
-        prediction: Some(Prediction::V),
-        zero_terminal_snr: Some(true),
-        ..LoadOptions::default()
-    };
+    let options =
+        LoadOptions { prediction: Some(Prediction::V), zero_terminal_snr: Some(true), ..LoadOptions::default() };
     let pipeline = Pipeline::load(&open("tiny/diffusers"), &cpu(), options).expect("loads");
     let spec = &notes()["pictures"]["tiny"]["v_ztsnr"];
     let values = Values::read("reference/tiny_picture_v_ztsnr.safetensors");
@@ -176,9 +173,8 @@ fn the_encoders_can_go_before_the_picture_is_made() {
 #[test]
 fn threads_share_one_pipeline() {
     let pipeline = load("tiny/diffusers");
-    let params: Vec<Params> = (0..3)
-        .map(|seed| Params { seed, steps: 3, ..params(&notes()["pictures"]["tiny"]["cfg1"]) })
-        .collect();
+    let params: Vec<Params> =
+        (0..3).map(|seed| Params { seed, steps: 3, ..params(&notes()["pictures"]["tiny"]["cfg1"]) }).collect();
     let alone: Vec<HostTensor> =
         params.iter().map(|p| generate(&pipeline, p, &mut diffusion::Unobserved).latents).collect();
     let together: Vec<HostTensor> = std::thread::scope(|scope| {

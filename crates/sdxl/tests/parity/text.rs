@@ -2,7 +2,11 @@
 
 use crate::fixture::{MODELS, STAGE, Values, close, cpu, open, part, path, tensor_close};
 use checkpoint::Part;
-use sdxl::{Precision, PromptSyntax, TextEncoder, TextEncoders, prompt::parse, tokenizer::{Padding, Tokenizer}};
+use sdxl::{
+    Precision, PromptSyntax, TextEncoder, TextEncoders,
+    prompt::parse,
+    tokenizer::{Padding, Tokenizer},
+};
 use serde_json::Value;
 
 fn prompts() -> Vec<String> {
@@ -70,7 +74,8 @@ fn weights_multiply_and_the_mean_is_restored() {
     };
     let plain = encode("a red fox", PromptSyntax::Plain);
     let weighted = encode("a (red:1.5) fox", PromptSyntax::A1111);
-    let tokenizer = Tokenizer::load(&checkpoint.tokenizer(Part::TextEncoder), Padding::End, 576, 77).expect("its files");
+    let tokenizer =
+        Tokenizer::load(&checkpoint.tokenizer(Part::TextEncoder), Padding::End, 576, 77).expect("its files");
     let chunk = &tokenizer.chunks(&parse("a (red:1.5) fox", PromptSyntax::A1111)).expect("tokens")[0];
     // The first encoder has 16 of 40 columns; each encoder's mean is its own.
     let mut expected = vec![0.0; plain.len()];

@@ -52,8 +52,7 @@ fn tiles_leave_no_seams_and_stay_close_to_one_piece() {
         let (c, y, x) = (c as f32, y as f32, x as f32);
         (0.13 * x + 0.4 * c).sin() * (0.09 * y - c).cos() + 0.2 * (1.7 * x + 2.3 * y + c).sin()
     };
-    let numbers: Vec<f32> =
-        (0..4 * h * w).map(|i| latent(i / (h * w), i / w % h, i % w)).collect();
+    let numbers: Vec<f32> = (0..4 * h * w).map(|i| latent(i / (h * w), i / w % h, i % w)).collect();
     let data = burn::tensor::TensorData::new(numbers, [1, 4, h, w]);
     let latents = Tensor::<4>::from_data(data, &compute.device);
     let whole = vae.decode(latents.clone()).expect("one piece");

@@ -1,0 +1,157 @@
+//! CLIP's text model (Radford et al., 2021), as transformers' `CLIPTextModel` and
+//! `CLIPTextModelWithProjection`: SDXL's two text encoders.
+
+use crate::{
+    LoadError, Weights,
+    nn::{Bias, LayerNorm, Linear, causal_attention},
+};
+use burn::tensor::{Int, Tensor, TensorData, activation};
+use checkpoint::{TextActivation, TextEncoderConfig};
+
+/// What a text encoder makes of one row of token ids.
+#[derive(Clone, Debug)]
+pub struct TextEncoding {
+    /// `hidden_states[-2]`, the output of the last layer but one, without the final norm: `[b, n, width]`.
+    pub hidden: Tensor<3>,
+    /// The final norm of the last layer at the first end-of-text token, projected: `[b, projection]`; none
+    /// without a projection.
+    pub pooled: Option<Tensor<2>>,
+}
+
+/// A CLIP text encoder.
+#[derive(Clone, Debug)]
+pub struct TextEncoder {
+    token_embedding: Tensor<2>,
+    position_embedding: Tensor<2>,
+    layers: Vec<Layer>,
+    final_layer_norm: LayerNorm,
+    text_projection: Option<Linear>,
+    config: TextEncoderConfig,
+}
+
+impl TextEncoder {
+    /// Takes `text_model.*` and, with a projection, `text_projection.weight`.
+    pub fn load(mut w: Weights, config: &TextEncoderConfig) -> Result<Self, LoadError> {
+        let TextEncoderConfig { vocab_size, hidden_size: width, max_position_embeddings, .. } = *config;
+        if config.num_hidden_layers == 0 || !width.is_multiple_of(config.num_attention_heads.max(1)) {
+            return Err(w.config_error(format!(
+                "{} layers of width {width} with {} heads",
+                config.num_hidden_layers, config.num_attention_heads
+            )));
+        }
+        let mut model = w.sub("text_model");
+        let mut embeddings = model.sub("embeddings");
+        let token_embedding = embeddings.tensor("token_embedding.weight", [vocab_size, width])?;
+        let position_embedding = embeddings.tensor("position_embedding.weight", [max_position_embeddings, width])?;
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for i in 0..config.num_hidden_layers {
+            layers.push(Layer::load(model.sub(format_args!("encoder.layers.{i}")), config)?);
+        }
+        let final_layer_norm = LayerNorm::load(model.sub("final_layer_norm"), width, config.layer_norm_eps)?;
+        let text_projection = match config.projection_dim {
+            Some(out) => Some(Linear::load(w.sub("text_projection"), width, out, Bias::No)?),
+            None => None,
+        };
+        Ok(Self {
+            token_embedding,
+            position_embedding,
+            layers,
+            final_layer_norm,
+            text_projection,
+            config: config.clone(),
+        })
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &TextEncoderConfig {
+        &self.config
+    }
+
+    /// Encodes rows of token ids, all of the same length `n`, at most `max_position_embeddings`; ids must be
+    /// below `vocab_size`.
+    ///
+    /// # Shapes
+    /// `b` rows of `n` ids -> `hidden [b, n, width]`, `pooled [b, projection]`
+    pub fn forward(&self, rows: &[Vec<u32>]) -> TextEncoding {
+        let (b, n) = (rows.len(), rows.first().map_or(0, Vec::len));
+        let device = self.token_embedding.device();
+        let ids: Vec<i32> = rows.iter().flatten().map(|&id| id as i32).collect();
+        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [b * n]), &device);
+        let width = self.config.hidden_size;
+        let tokens = self.token_embedding.clone().select(0, ids).reshape([b, n, width]);
+        let positions = self.position_embedding.clone().narrow(0, 0, n).unsqueeze::<3>();
+        let (last, before) = match self.layers.split_last() {
+            Some((last, before)) => (Some(last), before),
+            None => (None, &self.layers[..]),
+        };
+        let hidden = before.iter().fold(tokens + positions, |x, layer| layer.forward(x));
+        // Only the pooled embedding needs the last layer: the first encoder is spared it.
+        let pooled = match (&self.text_projection, last) {
+            (Some(projection), Some(last)) => {
+                let x = last.forward(hidden.clone());
+                Some(projection.forward(self.final_layer_norm.forward(self.at_end_of_text(x, rows))))
+            }
+            _ => None,
+        };
+        TextEncoding { hidden, pooled }
+    }
+
+    /// Each row's state at its first end-of-text token: `[b, n, width] -> [b, width]`.
+    fn at_end_of_text(&self, x: Tensor<3>, rows: &[Vec<u32>]) -> Tensor<2> {
+        let [b, n, width] = x.dims();
+        let end = self.config.eos_token_id;
+        let at = |(row, ids): (usize, &Vec<u32>)| (row * n + ids.iter().position(|&id| id == end).unwrap_or(0)) as i32;
+        let indices: Vec<i32> = rows.iter().enumerate().map(at).collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [b]), &x.device());
+        x.reshape([b * n, width]).select(0, indices)
+    }
+}
+
+/// `x + attention(norm1(x))`, then `x + mlp(norm2(x))`.
+#[derive(Clone, Debug)]
+struct Layer {
+    layer_norm1: LayerNorm,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    layer_norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    heads: usize,
+    activation: TextActivation,
+}
+
+impl Layer {
+    fn load(mut w: Weights, config: &TextEncoderConfig) -> Result<Self, LoadError> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let mut projection = |name| Linear::load(w.sub(format_args!("self_attn.{name}")), width, width, Bias::Yes);
+        Ok(Self {
+            q_proj: projection("q_proj")?,
+            k_proj: projection("k_proj")?,
+            v_proj: projection("v_proj")?,
+            out_proj: projection("out_proj")?,
+            layer_norm1: LayerNorm::load(w.sub("layer_norm1"), width, config.layer_norm_eps)?,
+            layer_norm2: LayerNorm::load(w.sub("layer_norm2"), width, config.layer_norm_eps)?,
+            fc1: Linear::load(w.sub("mlp.fc1"), width, inner, Bias::Yes)?,
+            fc2: Linear::load(w.sub("mlp.fc2"), inner, width, Bias::Yes)?,
+            heads: config.num_attention_heads,
+            activation: config.hidden_act,
+        })
+    }
+
+    /// # Shapes
+    /// `[b, n, width] -> [b, n, width]`
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let y = self.layer_norm1.forward(x.clone());
+        let (q, k) = (self.q_proj.forward(y.clone()), self.k_proj.forward(y.clone()));
+        let v = self.v_proj.forward(y);
+        let x = x + self.out_proj.forward(causal_attention(q, k, v, self.heads));
+        let y = self.fc1.forward(self.layer_norm2.forward(x.clone()));
+        let y = match self.activation {
+            TextActivation::QuickGelu => activation::sigmoid(y.clone() * 1.702) * y,
+            TextActivation::Gelu => activation::gelu(y),
+        };
+        x + self.fc2.forward(y)
+    }
+}

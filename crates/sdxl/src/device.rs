@@ -1,0 +1,250 @@
+//! Which device computes: a GPU through wgpu, or the CPU.
+
+use crate::DeviceError;
+use burn::tensor::{
+    DType, Device,
+    wgpu::{WgpuSetup, wgpu::DeviceType},
+};
+use std::{fmt, str::FromStr, sync::OnceLock};
+
+/// What a person asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DeviceChoice {
+    /// A real GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// wgpu's adapter, also if it is a software one.
+    Wgpu,
+}
+
+impl DeviceChoice {
+    /// The names that [`FromStr`] knows.
+    pub const NAMES: [&'static str; 3] = ["auto", "cpu", "wgpu"];
+}
+
+/// A device of an unknown name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no device `{0}`; use auto, cpu or wgpu")]
+pub struct UnknownDevice(pub String);
+
+impl FromStr for DeviceChoice {
+    type Err = UnknownDevice;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "wgpu" => Ok(Self::Wgpu),
+            _ => Err(UnknownDevice(name.to_owned())),
+        }
+    }
+}
+
+/// The number type of the UNet and the text encoders. The VAE is f32 always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// 32 bits.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// bfloat16.
+    Bf16,
+}
+
+/// A number type of an unknown name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no dtype `{0}`; use f32, f16 or bf16")]
+pub struct UnknownPrecision(pub String);
+
+impl Precision {
+    /// The names that [`FromStr`] knows.
+    pub const NAMES: [&'static str; 3] = ["f32", "f16", "bf16"];
+
+    /// Its name, as [`FromStr`] knows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// burn's name for it.
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+}
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "f32" => Ok(Self::F32),
+            "f16" => Ok(Self::F16),
+            "bf16" => Ok(Self::Bf16),
+            _ => Err(UnknownPrecision(name.to_owned())),
+        }
+    }
+}
+
+/// What kind of device it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeviceKind {
+    /// burn's CPU back end.
+    Cpu,
+    /// A graphics card (or the graphics part of a processor) through wgpu.
+    Gpu,
+    /// A software adapter: shaders on the CPU, for tests.
+    SoftwareGpu,
+}
+
+/// A device, as logs and `doctor` describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Kind.
+    pub kind: DeviceKind,
+    /// As it names itself.
+    pub name: String,
+    /// Graphics interface and driver; empty on the CPU.
+    pub driver: String,
+    /// The largest buffer that a kernel can use, bytes.
+    pub max_buffer_bytes: u64,
+    /// Whether it computes in f16.
+    pub f16: bool,
+}
+
+impl fmt::Display for DeviceInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if self.kind == DeviceKind::Cpu {
+            return Ok(());
+        }
+        let kind = if self.kind == DeviceKind::Gpu { "" } else { ", software" };
+        let f16 = if self.f16 { "f16" } else { "no f16" };
+        write!(f, " ({}{kind}, buffers up to {} MiB, {f16})", self.driver, self.max_buffer_bytes >> 20)
+    }
+}
+
+/// An opened device.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    /// For tensors.
+    pub device: Device,
+    /// For people.
+    pub info: DeviceInfo,
+}
+
+impl Compute {
+    /// Opens the device that was asked for. The GPU is opened once for each process; later calls share it.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoAdapter`] where wgpu was asked for and finds nothing.
+    pub fn open(choice: DeviceChoice) -> Result<Self, DeviceError> {
+        match choice {
+            DeviceChoice::Cpu => Ok(Self::cpu()),
+            DeviceChoice::Wgpu => wgpu_device().map_err(|message| DeviceError::NoAdapter(message.to_owned())),
+            // llvmpipe also answers, far slower than the CPU back end.
+            DeviceChoice::Auto => {
+                Ok(wgpu_device().ok().filter(|compute| compute.info.kind == DeviceKind::Gpu).unwrap_or_else(Self::cpu))
+            }
+        }
+    }
+
+    fn cpu() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let info = DeviceInfo {
+            kind: DeviceKind::Cpu,
+            name: format!("CPU, {threads} threads"),
+            driver: String::new(),
+            max_buffer_bytes: u64::MAX,
+            // burn-flex sums f16 products in f16: 4096 ones add up to 2048.
+            f16: false,
+        };
+        Self { device: Device::flex(), info }
+    }
+
+    /// The number type to compute in: the one asked for, or f16 on a GPU that has it, else f32.
+    ///
+    /// # Errors
+    /// [`DeviceError::Dtype`] for a type that the device cannot compute in, or not well.
+    pub fn precision(&self, asked: Option<Precision>) -> Result<Precision, DeviceError> {
+        let computes = |precision| match (precision, self.info.kind) {
+            (Precision::F32, _) => true,
+            (Precision::F16, _) => self.info.f16,
+            (Precision::Bf16, kind) => kind != DeviceKind::Cpu && self.device.supports_dtype(DType::BF16),
+        };
+        match asked {
+            Some(precision) if computes(precision) => Ok(precision),
+            Some(precision) => Err(DeviceError::Dtype { device: self.info.name.clone(), dtype: precision.name() }),
+            None if self.info.kind == DeviceKind::Gpu && computes(Precision::F16) => Ok(Precision::F16),
+            None => Ok(Precision::F32),
+        }
+    }
+
+    /// Waits until all work is done.
+    ///
+    /// # Errors
+    /// [`DeviceError::Failed`] if some of it failed; `doing` says what it was.
+    pub fn sync(&self, doing: &'static str) -> Result<(), DeviceError> {
+        self.device.sync().map_err(|e| DeviceError::Failed { doing, message: one_line(&e.to_string()) })
+    }
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// wgpu's adapter. Its runtime can be registered once for each process only.
+fn wgpu_device() -> Result<Compute, &'static str> {
+    static OPENED: OnceLock<Result<Compute, String>> = OnceLock::new();
+    let opened = OPENED.get_or_init(|| {
+        let (device, setup) = Device::wgpu_options().init_with_setup().map_err(|e| one_line(&e.to_string()))?;
+        let info = describe(&device, &setup);
+        Ok(Compute { device, info })
+    });
+    opened.clone().map_err(|_| opened.as_ref().err().map_or("", String::as_str))
+}
+
+fn describe(device: &Device, setup: &WgpuSetup) -> DeviceInfo {
+    let adapter = setup.adapter.get_info();
+    let limits = setup.device.limits();
+    DeviceInfo {
+        kind: match adapter.device_type {
+            DeviceType::Cpu => DeviceKind::SoftwareGpu,
+            _ => DeviceKind::Gpu,
+        },
+        name: adapter.name,
+        driver: format!("{} {} {}", adapter.backend, adapter.driver, adapter.driver_info).trim().to_owned(),
+        max_buffer_bytes: limits.max_buffer_size.min(u64::from(limits.max_storage_buffer_binding_size)),
+        f16: device.supports_dtype(DType::F16),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_takes_f32_only() {
+        let cpu = Compute::open(DeviceChoice::Cpu).expect("always there");
+        assert_eq!(cpu.precision(None), Ok(Precision::F32));
+        let error = cpu.precision(Some(Precision::F16)).expect_err("sums in f16");
+        assert!(error.to_string().contains("--dtype f32"), "{error}");
+    }
+
+    #[test]
+    fn names_read_back() {
+        for name in Precision::NAMES {
+            assert_eq!(name.parse::<Precision>().expect("known").name(), name);
+        }
+        assert!(DeviceChoice::NAMES.iter().all(|name| name.parse::<DeviceChoice>().is_ok()));
+        assert!("cuda".parse::<DeviceChoice>().is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! Group and layer normalisation.
+
+use crate::{LoadError, Weights};
+use burn::tensor::{DType, Tensor, module};
+
+/// Group normalisation (Wu and He, 2018) over `[b, c, ..]`: each group of channels of each picture to mean
+/// 0 and variance 1, then scaled and shifted for each channel.
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    groups: usize,
+    epsilon: f64,
+}
+
+impl GroupNorm {
+    /// Takes `weight` and `bias`, both `[channels]`.
+    pub fn load(mut w: Weights, channels: usize, groups: usize, epsilon: f64) -> Result<Self, LoadError> {
+        if groups == 0 || !channels.is_multiple_of(groups) {
+            return Err(w.config_error(format!("{channels} channels do not divide into {groups} groups")));
+        }
+        let (weight, bias) = (w.tensor("weight", [channels])?, w.tensor("bias", [channels])?);
+        Ok(Self { weight, bias, groups, epsilon })
+    }
+
+    /// # Shapes
+    /// `[b, c, h, w] -> [b, c, h, w]`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [b, c, h, w] = x.dims();
+        let dtype = x.dtype();
+        let per_group = c / self.groups * h * w;
+        // A sum of squares of f16 activations passes 65504 and the picture turns black: widen.
+        let x = widened(x.reshape([b, self.groups, per_group]));
+        let mean = x.clone().mean_dim(2);
+        let centred = x - mean;
+        let variance = centred.clone().square().mean_dim(2);
+        // One scale for each channel instead of a division for each pixel.
+        let inverse_std = (variance + self.epsilon).sqrt().recip();
+        let scale = inverse_std.expand([b, self.groups, c / self.groups]).reshape([b, c, 1])
+            * widened(self.weight.clone()).reshape([1, c, 1]);
+        let y = centred.reshape([b, c, h * w]) * scale + widened(self.bias.clone()).reshape([1, c, 1]);
+        y.cast(dtype).reshape([b, c, h, w])
+    }
+}
+
+fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) }
+}
+
+/// Layer normalisation over the last axis.
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    /// Takes `weight` and `bias`, both `[width]`.
+    pub fn load(mut w: Weights, width: usize, epsilon: f64) -> Result<Self, LoadError> {
+        Ok(Self { weight: w.tensor("weight", [width])?, bias: w.tensor("bias", [width])?, epsilon })
+    }
+
+    /// # Shapes
+    /// `[.., width] -> [.., width]`
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let dtype = x.dtype();
+        let (weight, bias) = (widened(self.weight.clone()), widened(self.bias.clone()));
+        let y = module::layer_norm(widened(x), weight, Some(bias), self.epsilon);
+        if dtype == DType::F32 { y } else { y.cast(dtype) }
+    }
+}

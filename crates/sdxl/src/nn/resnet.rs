@@ -1,0 +1,69 @@
+//! diffusers' `ResnetBlock2D`, the block of both the UNet and the VAE.
+
+use super::{Bias, Conv2d, GroupNorm, Linear, silu};
+use crate::{LoadError, Weights};
+use burn::tensor::Tensor;
+
+/// What a [`ResnetBlock`] is built for.
+#[derive(Clone, Copy, Debug)]
+pub struct ResnetSpec {
+    /// Channels that come in.
+    pub c_in: usize,
+    /// Channels that go out.
+    pub c_out: usize,
+    /// Groups of both normalisations.
+    pub groups: usize,
+    /// Their epsilon: 1e-5 in the UNet, 1e-6 in the VAE.
+    pub epsilon: f64,
+    /// Width of the time embedding; `None` in the VAE.
+    pub time_width: Option<usize>,
+}
+
+/// `shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))) + time)))`.
+#[derive(Clone, Debug)]
+pub struct ResnetBlock {
+    norm1: GroupNorm,
+    conv1: Conv2d,
+    time_emb_proj: Option<Linear>,
+    norm2: GroupNorm,
+    conv2: Conv2d,
+    conv_shortcut: Option<Conv2d>,
+}
+
+impl ResnetBlock {
+    /// Takes `norm1, conv1, time_emb_proj?, norm2, conv2, conv_shortcut?`.
+    pub fn load(mut w: Weights, spec: ResnetSpec) -> Result<Self, LoadError> {
+        let ResnetSpec { c_in, c_out, groups, epsilon, time_width } = spec;
+        Ok(Self {
+            norm1: GroupNorm::load(w.sub("norm1"), c_in, groups, epsilon)?,
+            conv1: Conv2d::load(w.sub("conv1"), c_in, c_out, 3, Bias::Yes)?,
+            time_emb_proj: match time_width {
+                Some(width) => Some(Linear::load(w.sub("time_emb_proj"), width, c_out, Bias::Yes)?),
+                None => None,
+            },
+            norm2: GroupNorm::load(w.sub("norm2"), c_out, groups, epsilon)?,
+            conv2: Conv2d::load(w.sub("conv2"), c_out, c_out, 3, Bias::Yes)?,
+            conv_shortcut: match c_in == c_out {
+                true => None,
+                false => Some(Conv2d::load(w.sub("conv_shortcut"), c_in, c_out, 1, Bias::Yes)?),
+            },
+        })
+    }
+
+    /// # Shapes
+    /// - `x`: `[b, c_in, h, w]`
+    /// - `time`: `[b, time_width]`, after its SiLU
+    /// - result: `[b, c_out, h, w]`
+    pub fn forward(&self, x: Tensor<4>, time: Option<&Tensor<2>>) -> Tensor<4> {
+        let mut y = self.conv1.forward(silu(self.norm1.forward(x.clone())));
+        if let (Some(proj), Some(time)) = (&self.time_emb_proj, time) {
+            let [b, c, _, _] = y.dims();
+            y = y + proj.forward(time.clone()).reshape([b, c, 1, 1]);
+        }
+        let y = self.conv2.forward(silu(self.norm2.forward(y)));
+        match &self.conv_shortcut {
+            Some(shortcut) => shortcut.forward(x) + y,
+            None => x + y,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! From a checkpoint to a pipeline.
+
+use super::Pipeline;
+use crate::{
+    Compute, DeviceKind, Error, LoadError, Precision, Taesd, TextEncoders, Unet, Vae, latent2rgb,
+    plan_source::load_part, turns::Turns,
+};
+use burn::tensor::DType;
+use checkpoint::{BetaSchedule, Checkpoint, Part, PredictionType, SchedulerConfig};
+use diffusion::{Betas, ModelSigmas, Passes, Prediction};
+use std::sync::{Arc, RwLock};
+
+/// How a checkpoint is loaded.
+#[derive(Default)]
+pub struct LoadOptions<'a> {
+    /// The UNet's and text encoders' number type; by default f16 on a GPU that has it, else f32.
+    pub precision: Option<Precision>,
+    /// Takes the VAE from here.
+    pub vae: Option<&'a Checkpoint>,
+    /// Takes the TAESD from here.
+    pub taesd: Option<&'a Checkpoint>,
+    /// What the UNet predicts, against what the checkpoint says.
+    pub prediction: Option<Prediction>,
+    /// Whether the model was trained down to zero terminal signal, against what the checkpoint says.
+    pub zero_terminal_snr: Option<bool>,
+    /// Whether guidance runs the UNet once on two prompts or twice on one; by default what is quicker on the
+    /// device.
+    pub passes: Option<Passes>,
+    /// Leaves the text encoders out: prompts come encoded ([`TextEncoders::encode`]).
+    pub without_text_encoders: bool,
+    /// Called after each tensor: the part, its tensors so far, its tensors in all.
+    #[expect(clippy::type_complexity, reason = "a name would not say more than the three numbers")]
+    pub progress: Option<&'a mut dyn FnMut(Part, usize, usize)>,
+}
+
+impl Pipeline {
+    /// Loads a checkpoint onto a device. Strict: every tensor goes to exactly one parameter, every parameter
+    /// gets exactly one tensor.
+    ///
+    /// # Errors
+    /// A checkpoint that does not fit, or a number type that the device does not compute in.
+    pub fn load(checkpoint: &Checkpoint, compute: &Compute, options: LoadOptions) -> Result<Self, Error> {
+        let LoadOptions { vae, taesd, passes, without_text_encoders, progress, .. } = options;
+        let precision = compute.precision(options.precision)?;
+        let (table, prediction) = schedule(checkpoint.scheduler(), options.zero_terminal_snr)?;
+        let mut ignore = |_: Part, _: usize, _: usize| {};
+        let progress = progress.unwrap_or(&mut ignore);
+        let text = match without_text_encoders {
+            true => None,
+            false => Some(Arc::new(TextEncoders::load(checkpoint, compute, precision, progress)?)),
+        };
+        let vae_source = vae.unwrap_or(checkpoint);
+        let taesd_source = taesd.or_else(|| Some(checkpoint).filter(|c| c.has(Part::Taesd)));
+        tracing::info!(device = %compute.info, dtype = precision.name(), "loading {}", checkpoint.path().display());
+        Ok(Self {
+            text: RwLock::new(text),
+            unet: load_unet(checkpoint, compute, precision, progress)?,
+            vae: load_vae(vae_source, compute, progress)?,
+            taesd: match taesd_source {
+                Some(source) => Some(load_taesd(source, compute, progress)?),
+                None => None,
+            },
+            latent2rgb: checkpoint.latent2rgb().cloned().unwrap_or(latent2rgb::SDXL),
+            table,
+            prediction: options.prediction.unwrap_or(prediction),
+            passes: passes.unwrap_or_else(|| quicker_passes(compute)),
+            turns: Turns::default(),
+            compute: compute.clone(),
+            precision,
+        })
+    }
+}
+
+/// One pass saves a GPU half of its launches. On the CPU, too, burn-flex re-lays out a convolution's weights
+/// in every call, so that one call on two pictures is the cheaper.
+fn quicker_passes(compute: &Compute) -> Passes {
+    match compute.info.kind {
+        DeviceKind::Cpu | DeviceKind::Gpu | DeviceKind::SoftwareGpu => Passes::One,
+    }
+}
+
+fn schedule(config: &SchedulerConfig, zero_snr: Option<bool>) -> Result<(ModelSigmas, Prediction), Error> {
+    let refuse = |message: String| LoadError::Config { part: "scheduler", message };
+    if config.beta_schedule != BetaSchedule::ScaledLinear {
+        return Err(refuse("beta_schedule is linear; SDXL's is scaled_linear".into()).into());
+    }
+    if config.num_train_timesteps != diffusion::TRAINING_STEPS {
+        let n = config.num_train_timesteps;
+        return Err(refuse(format!("num_train_timesteps is {n}; SDXL's is {}", diffusion::TRAINING_STEPS)).into());
+    }
+    let betas = Betas {
+        start: config.beta_start,
+        end: config.beta_end,
+        zero_terminal_snr: zero_snr.unwrap_or(config.rescale_betas_zero_snr),
+    };
+    let prediction = match config.prediction_type {
+        PredictionType::Epsilon => Prediction::Epsilon,
+        PredictionType::V => Prediction::V,
+    };
+    Ok((ModelSigmas::new(betas)?, prediction))
+}
+
+type Progress<'a> = &'a mut dyn FnMut(Part, usize, usize);
+
+fn load_unet(checkpoint: &Checkpoint, compute: &Compute, precision: Precision, p: Progress) -> Result<Unet, LoadError> {
+    let (config, dtype) = (checkpoint.unet()?, precision.dtype());
+    let mut progress = |done, total| p(Part::Unet, done, total);
+    load_part(checkpoint, Part::Unet, &compute.device, dtype, &mut progress, |w| Unet::load(w, config, dtype))
+}
+
+fn load_vae(checkpoint: &Checkpoint, compute: &Compute, p: Progress) -> Result<Vae, LoadError> {
+    let (config, max_buffer) = (checkpoint.vae()?, compute.info.max_buffer_bytes);
+    let mut progress = |done, total| p(Part::Vae, done, total);
+    load_part(checkpoint, Part::Vae, &compute.device, DType::F32, &mut progress, |w| Vae::load(w, config, max_buffer))
+}
+
+fn load_taesd(checkpoint: &Checkpoint, compute: &Compute, p: Progress) -> Result<Taesd, LoadError> {
+    let config = checkpoint.taesd()?;
+    let mut progress = |done, total| p(Part::Taesd, done, total);
+    load_part(checkpoint, Part::Taesd, &compute.device, DType::F32, &mut progress, |w| Taesd::load(w, config))
+}

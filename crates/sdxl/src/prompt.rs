@@ -1,0 +1,218 @@
+//! Emphasis in prompts, as AUTOMATIC1111's web UI reads it.
+//!
+//! - `(word)` weighs 1.1 times as much, `((word))` 1.21 times; `[word]` 1 / 1.1 times.
+//! - `(word:1.3)` weighs 1.3 times.
+//! - `\(`, `\)`, `\[`, `\]` and `\\` are the characters themselves.
+//! - What is opened and never closed counts as closed at the end; what is closed and never opened is text.
+
+use std::str::FromStr;
+
+/// How a prompt is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PromptSyntax {
+    /// With emphasis.
+    #[default]
+    A1111,
+    /// As it stands.
+    Plain,
+}
+
+impl PromptSyntax {
+    /// The names that [`FromStr`] knows.
+    pub const NAMES: [&'static str; 2] = ["a1111", "plain"];
+}
+
+/// A prompt syntax of an unknown name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no prompt syntax `{0}`; use a1111 or plain")]
+pub struct UnknownSyntax(pub String);
+
+impl FromStr for PromptSyntax {
+    type Err = UnknownSyntax;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "a1111" => Ok(Self::A1111),
+            "plain" => Ok(Self::Plain),
+            _ => Err(UnknownSyntax(name.to_owned())),
+        }
+    }
+}
+
+/// A stretch of a prompt with one weight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Its text, without brackets and escapes.
+    pub text: String,
+    /// What its embeddings are multiplied by.
+    pub weight: f32,
+}
+
+const ROUND: f32 = 1.1;
+const SQUARE: f32 = 1.0 / 1.1;
+/// Products of nested brackets overflow past 900 of them; no picture is made with weights beyond this.
+const MAX_WEIGHT: f32 = 100.0;
+
+/// Splits a prompt into stretches of one weight each; neighbours of equal weight are joined. A prompt
+/// without text gives one empty segment.
+pub fn parse(prompt: &str, syntax: PromptSyntax) -> Vec<Segment> {
+    match syntax {
+        PromptSyntax::Plain => vec![Segment { text: prompt.to_owned(), weight: 1.0 }],
+        PromptSyntax::A1111 => Parser::default().run(prompt),
+    }
+}
+
+#[derive(Default)]
+struct Parser {
+    segments: Vec<Segment>,
+    /// Index of the first segment inside each open bracket.
+    round: Vec<usize>,
+    square: Vec<usize>,
+}
+
+impl Parser {
+    fn run(mut self, prompt: &str) -> Vec<Segment> {
+        let mut rest = prompt;
+        while let Some(c) = rest.chars().next() {
+            let mut used = c.len_utf8();
+            match c {
+                '\\' => match rest[1..].chars().next() {
+                    Some(escaped @ ('(' | ')' | '[' | ']' | '\\')) => {
+                        self.push(&rest[1..1 + escaped.len_utf8()]);
+                        used = 2;
+                    }
+                    // A lone backslash is dropped, as there.
+                    _ => {}
+                },
+                '(' => self.round.push(self.segments.len()),
+                '[' => self.square.push(self.segments.len()),
+                ':' => match closing_weight(rest).filter(|_| !self.round.is_empty()) {
+                    Some((weight, length)) => {
+                        if let Some(start) = self.round.pop() {
+                            self.multiply(start, weight);
+                        }
+                        used = length;
+                    }
+                    None => self.push(":"),
+                },
+                ')' => match self.round.pop() {
+                    Some(start) => self.multiply(start, ROUND),
+                    None => self.push(")"),
+                },
+                ']' => match self.square.pop() {
+                    Some(start) => self.multiply(start, SQUARE),
+                    None => self.push("]"),
+                },
+                _ => {
+                    used = rest.find(['\\', '(', ')', '[', ']', ':']).unwrap_or(rest.len());
+                    self.push(&rest[..used]);
+                }
+            }
+            rest = &rest[used..];
+        }
+        for start in std::mem::take(&mut self.round) {
+            self.multiply(start, ROUND);
+        }
+        for start in std::mem::take(&mut self.square) {
+            self.multiply(start, SQUARE);
+        }
+        self.joined()
+    }
+
+    fn push(&mut self, text: &str) {
+        self.segments.push(Segment { text: text.to_owned(), weight: 1.0 });
+    }
+
+    fn multiply(&mut self, start: usize, factor: f32) {
+        for segment in &mut self.segments[start..] {
+            segment.weight = (segment.weight * factor).clamp(-MAX_WEIGHT, MAX_WEIGHT);
+        }
+    }
+
+    fn joined(self) -> Vec<Segment> {
+        let mut joined: Vec<Segment> = Vec::new();
+        for segment in self.segments {
+            match joined.last_mut() {
+                Some(last) if last.weight == segment.weight => last.text.push_str(&segment.text),
+                _ => joined.push(segment),
+            }
+        }
+        if joined.is_empty() {
+            joined.push(Segment { text: String::new(), weight: 1.0 });
+        }
+        joined
+    }
+}
+
+/// `:1.3)` at the start of `rest`: the weight and the bytes it takes. Digits, a point and a sign only, as
+/// there; anything else is text.
+fn closing_weight(rest: &str) -> Option<(f32, usize)> {
+    let end = rest.find(')')?;
+    let number = rest.get(1..end)?.trim();
+    let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return None;
+    }
+    number.parse().ok().map(|weight: f32| (weight.clamp(-MAX_WEIGHT, MAX_WEIGHT), end + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(prompt: &str) -> Vec<(String, f32)> {
+        parse(prompt, PromptSyntax::A1111).into_iter().map(|s| (s.text, (s.weight * 1e4).round() / 1e4)).collect()
+    }
+
+    /// The examples in the docstring of A1111's `parse_prompt_attention`, and the edges of its grammar.
+    #[test]
+    fn emphasis_is_read_as_there() {
+        let cases: &[(&str, &[(&str, f32)])] = &[
+            ("normal text", &[("normal text", 1.0)]),
+            ("an (important) word", &[("an ", 1.0), ("important", 1.1), (" word", 1.0)]),
+            ("(unbalanced", &[("unbalanced", 1.1)]),
+            (r"\(literal\]", &[("(literal]", 1.0)]),
+            ("(unnecessary)(parens)", &[("unnecessaryparens", 1.1)]),
+            (
+                "a (((house:1.3)) [on] a (hill:0.5), sun, (((sky))).",
+                &[
+                    ("a ", 1.0),
+                    ("house", 1.573),
+                    (" ", 1.1),
+                    ("on", 1.0),
+                    (" a ", 1.1),
+                    ("hill", 0.55),
+                    (", sun, ", 1.1),
+                    ("sky", 1.4641),
+                    (".", 1.1),
+                ],
+            ),
+            ("", &[("", 1.0)]),
+            ("()", &[("", 1.0)]),
+            ("a) b] c", &[("a) b] c", 1.0)]),
+            ("time 12:30, a:b", &[("time 12:30, a:b", 1.0)]),
+            ("(a:b)", &[("a:b", 1.1)]),
+            ("(a: -1.5 )", &[("a", -1.5)]),
+            ("(a:1.2.3)", &[("a:1.2.3", 1.1)]),
+            (r"back\slash \\", &[(r"backslash \", 1.0)]),
+            ("(龍:1.4)、火", &[("龍", 1.4), ("、火", 1.0)]),
+        ];
+        for (prompt, expected) in cases {
+            let expected: Vec<(String, f32)> = expected.iter().map(|&(t, w)| (t.to_owned(), w)).collect();
+            assert_eq!(parsed(prompt), expected, "{prompt}");
+        }
+    }
+
+    #[test]
+    fn plain_prompts_keep_their_brackets() {
+        let text = "(a:1.3) [b] \\(c\\)";
+        assert_eq!(parse(text, PromptSyntax::Plain), [Segment { text: text.to_owned(), weight: 1.0 }]);
+    }
+
+    #[test]
+    fn weights_stay_finite_however_deep_the_brackets() {
+        let deep = format!("{}x{}", "(".repeat(5000), ")".repeat(5000));
+        assert_eq!(parsed(&deep), [("x".to_owned(), MAX_WEIGHT)]);
+        assert_eq!(parsed(&format!("(x:{})", "9".repeat(300))), [("x".to_owned(), MAX_WEIGHT)]);
+    }
+}

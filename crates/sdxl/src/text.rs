@@ -1,0 +1,186 @@
+//! From prompts to conditions: two tokenizers, two encoders.
+
+use crate::{
+    Compute, DeviceError, Error, LoadError, Precision, TextEncoder,
+    picture::host_numbers,
+    plan_source::load_part,
+    prompt::{PromptSyntax, parse},
+    tokenizer::{Chunk, Padding, Tokenizer},
+};
+use burn::tensor::{DType, Tensor, TensorData};
+use checkpoint::{Checkpoint, Part, TextEncoderConfig};
+
+/// SDXL's two text encoders with their tokenizers.
+#[derive(Debug)]
+pub struct TextEncoders {
+    first: Encoder,
+    second: Encoder,
+    force_zeros_for_empty_prompt: bool,
+    compute: Compute,
+}
+
+#[derive(Debug)]
+struct Encoder {
+    tokenizer: Tokenizer,
+    model: TextEncoder,
+}
+
+/// One prompt, encoded.
+#[derive(Clone, Debug)]
+pub struct Embeddings {
+    /// Both encoders' states side by side: `[1, tokens, 2048]` in f32.
+    pub prompt: Tensor<3>,
+    /// The second encoder's pooled embedding: `[1, 1280]` in f32.
+    pub pooled: Tensor<2>,
+}
+
+/// A prompt and what guidance leads away from.
+#[derive(Clone, Debug)]
+pub struct Conditioning {
+    /// The prompt.
+    pub positive: Embeddings,
+    /// The negative prompt, of as many tokens; none where guidance is off and it is not asked for.
+    pub negative: Option<Embeddings>,
+}
+
+/// Numbers on the host, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostTensor {
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Numbers.
+    pub data: Vec<f32>,
+}
+
+impl HostTensor {
+    /// Reads a tensor; waits for the device.
+    ///
+    /// # Errors
+    /// A device that failed while `doing`.
+    pub fn read<const D: usize>(x: Tensor<D>, doing: &'static str) -> Result<Self, DeviceError> {
+        let shape = x.dims().to_vec();
+        Ok(Self { data: host_numbers(x, doing)?, shape })
+    }
+
+    /// Whether no number is infinite or none.
+    pub fn is_finite(&self) -> bool {
+        self.data.iter().all(|x| x.is_finite())
+    }
+}
+
+impl TextEncoders {
+    /// Loads both; `progress(part, done, total)` counts tensors.
+    ///
+    /// # Errors
+    /// Weights or tokenizer files that do not fit.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        compute: &Compute,
+        precision: Precision,
+        progress: &mut dyn FnMut(Part, usize, usize),
+    ) -> Result<Self, Error> {
+        let mut encoder = |part, padding| -> Result<Encoder, Error> {
+            let config = checkpoint.text_encoder(part).map_err(LoadError::from)?;
+            let TextEncoderConfig { vocab_size, max_position_embeddings: length, .. } = *config;
+            let tokenizer = Tokenizer::load(&checkpoint.tokenizer(part), padding, vocab_size, length)?;
+            let mut progress = |done, total| progress(part, done, total);
+            let dtype = precision.dtype();
+            let model =
+                load_part(checkpoint, part, &compute.device, dtype, &mut progress, |w| TextEncoder::load(w, config))?;
+            Ok(Encoder { tokenizer, model })
+        };
+        Ok(Self {
+            first: encoder(Part::TextEncoder, Padding::End)?,
+            second: encoder(Part::TextEncoder2, Padding::Bang)?,
+            force_zeros_for_empty_prompt: checkpoint.force_zeros_for_empty_prompt(),
+            compute: compute.clone(),
+        })
+    }
+
+    /// Encodes a prompt and, if asked for, a negative prompt. The shorter one is padded with empty chunks.
+    /// An empty negative prompt means zeros where the checkpoint wants it so; an empty prompt is encoded.
+    ///
+    /// # Errors
+    /// Tokens outside the vocabulary, a device that failed, numbers that are not finite.
+    pub fn encode(&self, prompt: &str, negative: Option<&str>, syntax: PromptSyntax) -> Result<Conditioning, Error> {
+        let zeros = self.force_zeros_for_empty_prompt && negative.is_some_and(str::is_empty);
+        let mut chunks = [
+            self.chunks(prompt, syntax)?,
+            match negative {
+                Some(text) if !zeros => self.chunks(text, syntax)?,
+                _ => Default::default(),
+            },
+        ];
+        let longest = chunks.iter().flatten().map(Vec::len).max().unwrap_or(1);
+        let [positive, negative_chunks] = &mut chunks;
+        let positive = self.embeddings(positive, longest)?;
+        let negative = match negative {
+            None => None,
+            Some(_) if zeros => {
+                Some(Embeddings { prompt: positive.prompt.zeros_like(), pooled: positive.pooled.zeros_like() })
+            }
+            Some(_) => Some(self.embeddings(negative_chunks, longest)?),
+        };
+        self.compute.sync("encoding the prompt")?;
+        if !HostTensor::read(positive.pooled.clone(), "encoding the prompt")?.is_finite() {
+            return Err(Error::NotFinite { stage: "text encoder" });
+        }
+        Ok(Conditioning { positive, negative })
+    }
+
+    /// The chunks of both encoders; they may differ in number.
+    fn chunks(&self, text: &str, syntax: PromptSyntax) -> Result<[Vec<Chunk>; 2], Error> {
+        let segments = parse(text, syntax);
+        Ok([self.first.tokenizer.chunks(&segments)?, self.second.tokenizer.chunks(&segments)?])
+    }
+
+    fn embeddings(&self, chunks: &mut [Vec<Chunk>; 2], count: usize) -> Result<Embeddings, Error> {
+        let [first, second] = chunks;
+        let (first, _) = self.first.encode(first, count);
+        let (second, pooled) = self.second.encode(second, count);
+        let pooled = pooled.ok_or_else(|| LoadError::Config {
+            part: Part::TextEncoder2.folder(),
+            message: "it has no projection, whose output SDXL's UNet needs".to_owned(),
+        })?;
+        Ok(Embeddings { prompt: Tensor::cat(vec![first, second], 2), pooled })
+    }
+}
+
+impl Encoder {
+    /// `count` chunks, their states one after the other: `[1, count * length, width]`; and the first chunk's
+    /// pooled embedding.
+    fn encode(&self, chunks: &mut Vec<Chunk>, count: usize) -> (Tensor<3>, Option<Tensor<2>>) {
+        chunks.resize(count, self.tokenizer.empty_chunk());
+        // One at a time: a batch of a long prompt's chunks would take their memory together.
+        let mut encoded = chunks.iter().map(|chunk| {
+            let encoding = self.model.forward(std::slice::from_ref(&chunk.ids));
+            (weighted(encoding.hidden.cast(DType::F32), &chunk.weights), encoding.pooled)
+        });
+        let Some((first, pooled)) = encoded.next() else {
+            let encoding = self.model.forward(&[self.tokenizer.empty_chunk().ids]);
+            return (encoding.hidden.cast(DType::F32), encoding.pooled.map(|p| p.cast(DType::F32)));
+        };
+        let states: Vec<_> = std::iter::once(first).chain(encoded.map(|(states, _)| states)).collect();
+        (Tensor::cat(states, 1), pooled.map(|p| p.cast(DType::F32)))
+    }
+}
+
+/// Multiplies each token's state by its weight, then scales the whole chunk so that its mean is what it was
+/// (AUTOMATIC1111's "original" emphasis).
+///
+/// # Shapes
+/// `[1, n, width]`, `n` weights
+fn weighted(states: Tensor<3>, weights: &[f32]) -> Tensor<3> {
+    if weights.iter().all(|&w| w == 1.0) {
+        return states;
+    }
+    let n = weights.len();
+    let factors = TensorData::new(weights.to_vec(), [1, n, 1]);
+    let factors = Tensor::<3>::from_data(factors, (&states.device(), DType::F32));
+    let mean = states.clone().mean();
+    let states = states * factors;
+    let changed = states.clone().mean();
+    // A mean of exactly 0 cannot be restored; leave the states as they are then.
+    let restore = (mean / changed.clone()).mask_fill(changed.equal_elem(0.0), 1.0);
+    states * restore.reshape([1, 1, 1])
+}

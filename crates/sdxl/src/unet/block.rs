@@ -1,0 +1,176 @@
+//! The blocks of the UNet: one type for the way down and the way up, with attention or without, and the
+//! one in the middle.
+
+use super::transformer::{Transformer, TransformerSpec};
+use crate::{
+    LoadError, Weights,
+    nn::{Bias, Conv2d, ResnetBlock, ResnetSpec, upsample_nearest},
+};
+use burn::tensor::Tensor;
+use checkpoint::{UnetBlock, UnetConfig};
+
+/// Which way through the picture's sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Down,
+    Up,
+}
+
+/// ResNets, each with a transformer behind it or none, then a resampler or none.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    layers: Vec<Layer>,
+    /// Halves (stride 2) on the way down; follows the enlargement on the way up.
+    resampler: Option<Conv2d>,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    resnet: ResnetBlock,
+    attention: Option<Transformer>,
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<4>, time: &Tensor<2>, context: &Tensor<3>) -> Tensor<4> {
+        let x = self.resnet.forward(x, Some(time));
+        match &self.attention {
+            Some(attention) => attention.forward(x, context),
+            None => x,
+        }
+    }
+}
+
+impl Block {
+    pub(super) fn load(
+        mut w: Weights,
+        block: &UnetBlock,
+        config: &UnetConfig,
+        direction: Direction,
+    ) -> Result<Self, LoadError> {
+        let c = block.out_channels;
+        let mut layers = Vec::with_capacity(block.resnet_in_channels.len());
+        for (i, &c_in) in block.resnet_in_channels.iter().enumerate() {
+            let resnet = ResnetBlock::load(w.sub(format_args!("resnets.{i}")), resnet_spec(config, c_in, c))?;
+            let attention = match block.transformer_depths.get(i) {
+                Some(&depth) => Some(Transformer::load(
+                    w.sub(format_args!("attentions.{i}")),
+                    transformer_spec(config, c, depth, block.heads),
+                )?),
+                None => None,
+            };
+            layers.push(Layer { resnet, attention });
+        }
+        let name = match direction {
+            Direction::Down => "downsamplers.0.conv",
+            Direction::Up => "upsamplers.0.conv",
+        };
+        let resampler = match (block.resamples, direction) {
+            (false, _) => None,
+            (true, Direction::Down) => Some(Conv2d::load(w.sub(name), c, c, 3, Bias::Yes)?.with_stride(2, (1, 1))),
+            (true, Direction::Up) => Some(Conv2d::load(w.sub(name), c, c, 3, Bias::Yes)?),
+        };
+        Ok(Self { layers, resampler })
+    }
+
+    /// The way down; every intermediate result is left in `skips` for the way up.
+    ///
+    /// # Shapes
+    /// `[b, c_in, h, w] -> [b, c, ceil(h/2), ceil(w/2)]`, or `[b, c, h, w]` without a downsampler
+    pub(super) fn down(
+        &self,
+        x: Tensor<4>,
+        time: &Tensor<2>,
+        context: &Tensor<3>,
+        skips: &mut Vec<Tensor<4>>,
+    ) -> Tensor<4> {
+        let mut x = x;
+        for layer in &self.layers {
+            x = layer.forward(x, time, context);
+            skips.push(x.clone());
+        }
+        if let Some(conv) = &self.resampler {
+            x = conv.forward(x);
+            skips.push(x.clone());
+        }
+        x
+    }
+
+    /// The way up; takes one skip for each ResNet. It enlarges to the size of the skip that comes next,
+    /// which is not twice its own where halving rounded up.
+    ///
+    /// # Shapes
+    /// `[b, c_in, h, w] -> [b, c, h', w']`
+    pub(super) fn up(
+        &self,
+        x: Tensor<4>,
+        time: &Tensor<2>,
+        context: &Tensor<3>,
+        skips: &mut Vec<Tensor<4>>,
+    ) -> Tensor<4> {
+        let mut x = x;
+        for layer in &self.layers {
+            if let Some(skip) = skips.pop() {
+                x = Tensor::cat(vec![x, skip], 1);
+            }
+            x = layer.forward(x, time, context);
+        }
+        if let Some(conv) = &self.resampler {
+            let [_, _, h, w] = skips.last().map_or([0, 0, 2 * x.dims()[2], 2 * x.dims()[3]], Tensor::dims);
+            x = conv.forward(upsample_nearest(x, [h, w]));
+        }
+        x
+    }
+}
+
+/// ResNet, transformer, ResNet; or one ResNet alone.
+#[derive(Clone, Debug)]
+pub(super) struct Mid {
+    first: ResnetBlock,
+    rest: Option<(Transformer, ResnetBlock)>,
+}
+
+impl Mid {
+    pub(super) fn load(mut w: Weights, config: &UnetConfig) -> Result<Self, LoadError> {
+        let c = config.mid.channels;
+        let spec = resnet_spec(config, c, c);
+        let first = ResnetBlock::load(w.sub("resnets.0"), spec)?;
+        let rest = match config.mid.transformer_depth {
+            Some(depth) => Some((
+                Transformer::load(w.sub("attentions.0"), transformer_spec(config, c, depth, config.mid.heads))?,
+                ResnetBlock::load(w.sub("resnets.1"), spec)?,
+            )),
+            None => None,
+        };
+        Ok(Self { first, rest })
+    }
+
+    /// # Shapes
+    /// `[b, c, h, w] -> [b, c, h, w]`
+    pub(super) fn forward(&self, x: Tensor<4>, time: &Tensor<2>, context: &Tensor<3>) -> Tensor<4> {
+        let x = self.first.forward(x, Some(time));
+        match &self.rest {
+            Some((attention, second)) => second.forward(attention.forward(x, context), Some(time)),
+            None => x,
+        }
+    }
+}
+
+fn resnet_spec(config: &UnetConfig, c_in: usize, c_out: usize) -> ResnetSpec {
+    ResnetSpec {
+        c_in,
+        c_out,
+        groups: config.norm_num_groups,
+        epsilon: config.norm_eps,
+        time_width: Some(config.time_embed_dim),
+    }
+}
+
+fn transformer_spec(config: &UnetConfig, channels: usize, depth: usize, heads: usize) -> TransformerSpec {
+    TransformerSpec {
+        channels,
+        depth,
+        heads,
+        context_width: config.cross_attention_dim,
+        groups: config.norm_num_groups,
+    }
+}

@@ -1,0 +1,125 @@
+//! SDXL's denoiser: diffusers' `UNet2DConditionModel` with text-time conditioning (Podell et al., 2023).
+
+mod block;
+mod embedding;
+mod transformer;
+
+use crate::{
+    LoadError, Weights,
+    nn::{Bias, Conv2d, GroupNorm, silu},
+};
+use block::{Block, Direction, Mid};
+use burn::tensor::{DType, Tensor};
+use checkpoint::UnetConfig;
+use embedding::{TimestepEmbedding, sinusoids};
+
+/// The denoiser. Its forward pass takes `&self`: threads share one set of weights through an `Arc`.
+#[derive(Clone, Debug)]
+pub struct Unet {
+    conv_in: Conv2d,
+    time_embedding: TimestepEmbedding,
+    add_embedding: TimestepEmbedding,
+    down_blocks: Vec<Block>,
+    mid_block: Mid,
+    up_blocks: Vec<Block>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+    config: UnetConfig,
+    dtype: DType,
+}
+
+/// What a denoising run is conditioned on, made once for all its steps.
+#[derive(Clone, Debug)]
+pub struct UnetCondition {
+    /// Text embeddings `[b, tokens, cross_attention_dim]` in the UNet's dtype.
+    context: Tensor<3>,
+    /// The pooled text and the sizes, embedded: `[b, time_embed_dim]`.
+    added: Tensor<2>,
+}
+
+impl UnetCondition {
+    /// Both conditions as one batch; their contexts must be of the same length.
+    pub fn cat(conditions: &[&Self]) -> Self {
+        Self {
+            context: Tensor::cat(conditions.iter().map(|c| c.context.clone()).collect(), 0),
+            added: Tensor::cat(conditions.iter().map(|c| c.added.clone()).collect(), 0),
+        }
+    }
+}
+
+impl Unet {
+    /// Takes every parameter of a `UNet2DConditionModel` of this shape, in `dtype`.
+    pub fn load(mut w: Weights, config: &UnetConfig, dtype: DType) -> Result<Self, LoadError> {
+        let Some((first, last)) = config.down.first().zip(config.up.last()) else {
+            return Err(w.config_error("it has no blocks"));
+        };
+        let blocks = |w: &mut Weights, name: &str, blocks: &[checkpoint::UnetBlock], direction| {
+            let load = |(i, block)| Block::load(w.sub(format_args!("{name}.{i}")), block, config, direction);
+            blocks.iter().enumerate().map(load).collect::<Result<Vec<_>, _>>()
+        };
+        let (base, out, time) = (first.out_channels, last.out_channels, config.time_embed_dim);
+        Ok(Self {
+            conv_in: Conv2d::load(w.sub("conv_in"), config.in_channels, base, 3, Bias::Yes)?,
+            time_embedding: TimestepEmbedding::load(w.sub("time_embedding"), base, time)?,
+            add_embedding: TimestepEmbedding::load(
+                w.sub("add_embedding"),
+                config.projection_class_embeddings_input_dim,
+                time,
+            )?,
+            down_blocks: blocks(&mut w, "down_blocks", &config.down, Direction::Down)?,
+            mid_block: Mid::load(w.sub("mid_block"), config)?,
+            up_blocks: blocks(&mut w, "up_blocks", &config.up, Direction::Up)?,
+            conv_norm_out: GroupNorm::load(w.sub("conv_norm_out"), out, config.norm_num_groups, config.norm_eps)?,
+            conv_out: Conv2d::load(w.sub("conv_out"), out, config.out_channels, 3, Bias::Yes)?,
+            config: config.clone(),
+            dtype,
+        })
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &UnetConfig {
+        &self.config
+    }
+
+    /// The number type that it computes in.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Embeds what does not change from step to step.
+    ///
+    /// # Shapes
+    /// - `context`: text embeddings `[b, tokens, cross_attention_dim]`
+    /// - `pooled`: `[b, pooled]`
+    /// - `time_ids`: for each of the batch `[height, width, top, left, height, width]` in pixels: the original
+    ///   size, the crop's corner, the target size
+    pub fn condition(&self, context: Tensor<3>, pooled: Tensor<2>, time_ids: &[[f32; 6]]) -> UnetCondition {
+        let width = self.config.addition_time_embed_dim;
+        let sizes = sinusoids(time_ids.as_flattened(), width, &self.config, &pooled.device());
+        let sizes = sizes.reshape([time_ids.len(), 6 * width]);
+        let added = Tensor::cat(vec![pooled.cast(DType::F32), sizes], 1).cast(self.dtype);
+        UnetCondition { context: context.cast(self.dtype), added: self.add_embedding.forward(added) }
+    }
+
+    /// Predicts the noise (or velocity) in `x` at `timestep` (0 to 999, fractions allowed).
+    ///
+    /// # Shapes
+    /// `x`: `[b, in_channels, h, w]`, any height and width; result `[b, out_channels, h, w]` in f32
+    pub fn forward(&self, x: Tensor<4>, timestep: f32, condition: &UnetCondition) -> Tensor<4> {
+        let base = self.config.down.first().map_or(0, |block| block.out_channels);
+        let time = sinusoids(&[timestep], base, &self.config, &x.device()).cast(self.dtype);
+        // Every ResNet applies a SiLU to the embedding before its own projection: once here for all.
+        let time = silu(self.time_embedding.forward(time) + condition.added.clone());
+        let context = &condition.context;
+
+        let x = self.conv_in.forward(x.cast(self.dtype));
+        let mut skips = vec![x.clone()];
+        let mut x = self.down_blocks.iter().fold(x, |x, block| block.down(x, &time, context, &mut skips));
+        x = self.mid_block.forward(x, &time, context);
+        for block in &self.up_blocks {
+            x = block.up(x, &time, context, &mut skips);
+        }
+        let x = self.conv_out.forward(silu(self.conv_norm_out.forward(x)));
+        x.cast(DType::F32)
+    }
+}

@@ -1,0 +1,154 @@
+//! diffusers' `Transformer2DModel`: attention over the pixels, and from them to the text.
+
+use crate::{
+    LoadError, Weights,
+    nn::{Bias, GroupNorm, LayerNorm, Linear, attention},
+};
+use burn::tensor::{Tensor, activation};
+
+/// Epsilon of the transformers' group norm: not the ResNets' 1e-5, and in no configuration file.
+const NORM_EPS: f64 = 1e-6;
+/// Epsilon of the layer norms.
+const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// `x + proj_out(blocks(proj_in(norm(x))))`, pixels as a sequence.
+#[derive(Clone, Debug)]
+pub(super) struct Transformer {
+    norm: GroupNorm,
+    proj_in: Linear,
+    blocks: Vec<TransformerBlock>,
+    proj_out: Linear,
+}
+
+/// What a [`Transformer`] is built for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TransformerSpec {
+    pub(super) channels: usize,
+    pub(super) depth: usize,
+    pub(super) heads: usize,
+    pub(super) context_width: usize,
+    pub(super) groups: usize,
+}
+
+impl Transformer {
+    pub(super) fn load(mut w: Weights, spec: TransformerSpec) -> Result<Self, LoadError> {
+        let TransformerSpec { channels, depth, heads, groups, .. } = spec;
+        if heads == 0 || !channels.is_multiple_of(heads) {
+            return Err(w.config_error(format!("{channels} channels do not divide into {heads} heads")));
+        }
+        let mut blocks = Vec::with_capacity(depth);
+        for i in 0..depth {
+            blocks.push(TransformerBlock::load(w.sub(format_args!("transformer_blocks.{i}")), spec)?);
+        }
+        Ok(Self {
+            norm: GroupNorm::load(w.sub("norm"), channels, groups, NORM_EPS)?,
+            proj_in: Linear::load(w.sub("proj_in"), channels, channels, Bias::Yes)?,
+            blocks,
+            proj_out: Linear::load(w.sub("proj_out"), channels, channels, Bias::Yes)?,
+        })
+    }
+
+    /// # Shapes
+    /// `x`: `[b, c, h, w]`, `context`: `[b, tokens, context_width]`; result `[b, c, h, w]`
+    pub(super) fn forward(&self, x: Tensor<4>, context: &Tensor<3>) -> Tensor<4> {
+        let [b, c, h, w] = x.dims();
+        let y = self.norm.forward(x.clone()).reshape([b, c, h * w]).swap_dims(1, 2);
+        let y = self.blocks.iter().fold(self.proj_in.forward(y), |y, block| block.forward(y, context));
+        x + self.proj_out.forward(y).swap_dims(1, 2).reshape([b, c, h, w])
+    }
+}
+
+/// Self-attention, cross-attention and a gated feed-forward, each with a residual.
+#[derive(Clone, Debug)]
+struct TransformerBlock {
+    norm1: LayerNorm,
+    attn1: Attention,
+    norm2: LayerNorm,
+    attn2: Attention,
+    norm3: LayerNorm,
+    ff: FeedForward,
+}
+
+impl TransformerBlock {
+    fn load(mut w: Weights, spec: TransformerSpec) -> Result<Self, LoadError> {
+        let TransformerSpec { channels, heads, context_width, .. } = spec;
+        let mut norm = |name| LayerNorm::load(w.sub(name), channels, LAYER_NORM_EPS);
+        let (norm1, norm2, norm3) = (norm("norm1")?, norm("norm2")?, norm("norm3")?);
+        Ok(Self {
+            norm1,
+            attn1: Attention::load(w.sub("attn1"), channels, channels, heads)?,
+            norm2,
+            attn2: Attention::load(w.sub("attn2"), channels, context_width, heads)?,
+            norm3,
+            ff: FeedForward::load(w.sub("ff"), channels)?,
+        })
+    }
+
+    /// # Shapes
+    /// `x`: `[b, n, c]`, `context`: `[b, tokens, context_width]`; result `[b, n, c]`
+    fn forward(&self, x: Tensor<3>, context: &Tensor<3>) -> Tensor<3> {
+        let y = self.norm1.forward(x.clone());
+        let x = x + self.attn1.forward(y.clone(), y);
+        let y = self.norm2.forward(x.clone());
+        let x = x + self.attn2.forward(y, context.clone());
+        let y = self.norm3.forward(x.clone());
+        x + self.ff.forward(y)
+    }
+}
+
+/// Attention from a sequence to another, or to itself.
+#[derive(Clone, Debug)]
+struct Attention {
+    to_q: Linear,
+    to_k: Linear,
+    to_v: Linear,
+    to_out: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    fn load(mut w: Weights, width: usize, context: usize, heads: usize) -> Result<Self, LoadError> {
+        Ok(Self {
+            to_q: Linear::load(w.sub("to_q"), width, width, Bias::No)?,
+            to_k: Linear::load(w.sub("to_k"), context, width, Bias::No)?,
+            to_v: Linear::load(w.sub("to_v"), context, width, Bias::No)?,
+            to_out: Linear::load(w.sub("to_out.0"), width, width, Bias::Yes)?,
+            heads,
+        })
+    }
+
+    /// # Shapes
+    /// `x`: `[b, n, width]`, `context`: `[b, m, context]`; result `[b, n, width]`
+    fn forward(&self, x: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
+        let (q, k) = (self.to_q.forward(x), self.to_k.forward(context.clone()));
+        let v = self.to_v.forward(context);
+        self.to_out.forward(attention(q, k, v, self.heads))
+    }
+}
+
+/// GEGLU (Shazeer, 2020): `net.2(a * gelu(b))`, `[a, b] = net.0.proj(x)`, four times as wide inside.
+#[derive(Clone, Debug)]
+struct FeedForward {
+    proj: Linear,
+    out: Linear,
+    inner: usize,
+}
+
+impl FeedForward {
+    fn load(mut w: Weights, width: usize) -> Result<Self, LoadError> {
+        let inner = 4 * width;
+        Ok(Self {
+            proj: Linear::load(w.sub("net.0.proj"), width, 2 * inner, Bias::Yes)?,
+            out: Linear::load(w.sub("net.2"), inner, width, Bias::Yes)?,
+            inner,
+        })
+    }
+
+    /// # Shapes
+    /// `[b, n, width] -> [b, n, width]`
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let y = self.proj.forward(x);
+        let (value, gate) = (y.clone().narrow(2, 0, self.inner), y.narrow(2, self.inner, self.inner));
+        self.out.forward(value * activation::gelu(gate))
+    }
+}

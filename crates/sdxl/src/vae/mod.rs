@@ -1,0 +1,131 @@
+//! The picture codec: diffusers' `AutoencoderKL` (Rombach et al., 2022). Always in f32 (or bf16): SDXL's
+//! overflows in f16 and decodes to black.
+
+mod coder;
+mod tile;
+
+use crate::{
+    DeviceError, LoadError, Weights,
+    nn::{Bias, Conv2d},
+};
+use burn::tensor::Tensor;
+use checkpoint::VaeConfig;
+use coder::{Decoder, Encoder};
+use tile::{Scale, Tiling};
+
+/// Pixels of a picture for each pixel of the latent, along one side.
+pub const FACTOR: usize = 8;
+
+/// The largest activation that is made in one piece, bytes, where the device allows more: 1 GiB is what
+/// SDXL's decoder needs at 1024x1024, which so stays equal to diffusers'.
+const LARGEST_ACTIVATION: u64 = 1 << 30;
+
+/// Encoder and decoder.
+#[derive(Clone, Debug)]
+pub struct Vae {
+    encoder: Encoder,
+    decoder: Decoder,
+    quant_conv: Option<Conv2d>,
+    post_quant_conv: Option<Conv2d>,
+    config: VaeConfig,
+    max_activation: u64,
+}
+
+/// The normal distribution that a picture encodes to, before scaling: both `[b, latent, h/8, w/8]`.
+#[derive(Clone, Debug)]
+pub struct Posterior {
+    /// Its mean.
+    pub mean: Tensor<4>,
+    /// Its standard deviation.
+    pub std: Tensor<4>,
+}
+
+impl Vae {
+    /// Takes every parameter of an `AutoencoderKL` of this shape. `max_buffer` is the device's largest
+    /// buffer in bytes: pictures whose activations pass it (or 1 GiB) are coded in tiles.
+    pub fn load(mut w: Weights, config: &VaeConfig, max_buffer: u64) -> Result<Self, LoadError> {
+        let levels = config.block_out_channels.len();
+        if levels != FACTOR.ilog2() as usize + 1 {
+            return Err(w.config_error(format!("it has {levels} levels; a picture {FACTOR} times its latent needs 4")));
+        }
+        let mut conv1x1 = |name, used, channels| match used {
+            true => Conv2d::load(w.sub(name), channels, channels, 1, Bias::Yes).map(Some),
+            false => Ok(None),
+        };
+        let quant_conv = conv1x1("quant_conv", config.use_quant_conv, 2 * config.latent_channels)?;
+        let post_quant_conv = conv1x1("post_quant_conv", config.use_post_quant_conv, config.latent_channels)?;
+        Ok(Self {
+            encoder: Encoder::load(w.sub("encoder"), config)?,
+            decoder: Decoder::load(w.sub("decoder"), config)?,
+            quant_conv,
+            post_quant_conv,
+            config: config.clone(),
+            max_activation: max_buffer.min(LARGEST_ACTIVATION),
+        })
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &VaeConfig {
+        &self.config
+    }
+
+    /// The same codec with another bound on the bytes of one activation: a smaller one means smaller tiles.
+    pub fn with_max_activation(self, bytes: u64) -> Self {
+        Self { max_activation: bytes, ..self }
+    }
+
+    /// Encodes pictures in -1..1.
+    ///
+    /// # Shapes
+    /// `[b, 3, h, w] -> [b, latent, h/8, w/8]` twice
+    ///
+    /// # Errors
+    /// A device that fails between two tiles.
+    pub fn encode(&self, picture: Tensor<4>) -> Result<Posterior, DeviceError> {
+        let latent = self.config.latent_channels;
+        let encode = |x: Tensor<4>| {
+            let moments = self.encoder.forward(x, self.max_activation);
+            match &self.quant_conv {
+                Some(conv) => conv.forward(moments),
+                None => moments,
+            }
+        };
+        // The first level works at the picture's size.
+        let channels = self.config.block_out_channels.first().copied().unwrap_or(1);
+        let tiling = Tiling::for_activation(self.max_activation, channels, 1, FACTOR);
+        let moments = tiling.run(picture, Scale::Shrink(FACTOR), encode)?;
+        let mean = moments.clone().narrow(1, 0, latent);
+        // diffusers' bounds; they keep the exponential finite.
+        let log_variance = moments.narrow(1, latent, latent).clamp(-30.0, 20.0);
+        Ok(Posterior { mean, std: (log_variance * 0.5).exp() })
+    }
+
+    /// The pipeline's latents of encoded ones: `(z - shift) * scaling_factor`.
+    pub fn scale(&self, z: Tensor<4>) -> Tensor<4> {
+        (z - self.config.shift_factor) * self.config.scaling_factor
+    }
+
+    /// Decodes the pipeline's latents to pictures in about -1..1.
+    ///
+    /// Past the bound on one activation it decodes in overlapping tiles that are blended: the middle, with
+    /// its attention over the whole picture, is still computed in one piece, so that tiles agree on what
+    /// they show; only the statistics of the enlarging blocks' normalisations are a tile's own.
+    ///
+    /// # Shapes
+    /// `[b, latent, h, w] -> [b, 3, 8h, 8w]`
+    ///
+    /// # Errors
+    /// A device that fails between two tiles.
+    pub fn decode(&self, latents: Tensor<4>) -> Result<Tensor<4>, DeviceError> {
+        let z = latents / self.config.scaling_factor + self.config.shift_factor;
+        let z = match &self.post_quant_conv {
+            Some(conv) => conv.forward(z),
+            None => z,
+        };
+        let x = self.decoder.middle(z, self.max_activation);
+        // The widest activation at the picture's size: the last level's input, after its enlargement.
+        let channels = self.config.block_out_channels.get(1).copied().unwrap_or(1);
+        let tiling = Tiling::for_activation(self.max_activation, channels, FACTOR, 1);
+        tiling.run(x, Scale::Grow(FACTOR), |x| self.decoder.enlarge(x))
+    }
+}

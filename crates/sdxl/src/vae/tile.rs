@@ -1,0 +1,187 @@
+//! Pictures in overlapping tiles, blended, so that memory is bounded by the tile.
+
+use crate::{DeviceError, picture::host_numbers};
+use burn::tensor::{Tensor, TensorData};
+
+/// How a tile's result relates to it in size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// That many times as large.
+    Grow(usize),
+    /// That many times as small.
+    Shrink(usize),
+}
+
+impl Scale {
+    fn of(self, n: usize) -> usize {
+        match self {
+            Self::Grow(factor) => n * factor,
+            Self::Shrink(factor) => n / factor,
+        }
+    }
+}
+
+/// The largest tile, and how much neighbours share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tiling {
+    /// Side of a square tile with as many pixels as fit, in pixels of the input.
+    side: usize,
+    /// Tiles start and end at multiples of this.
+    step: usize,
+}
+
+/// A tile shares at least this part of its side with its neighbour.
+const OVERLAP_DIVISOR: usize = 4;
+/// Smaller tiles than this many pixels of the latent would be all overlap.
+const LEAST_SIDE: usize = 16;
+
+impl Tiling {
+    /// Tiles whose activation of `channels` f32 numbers a pixel, `grown` times the input's size along each
+    /// side, stays within `bytes`. Sides are multiples of `step`.
+    pub(super) fn for_activation(bytes: u64, channels: usize, grown: usize, step: usize) -> Self {
+        let bytes_for_pixel = (size_of::<f32>() * channels.max(1) * grown * grown) as u64;
+        let side = (bytes / bytes_for_pixel).isqrt() as usize;
+        Self { side: (side / step * step).max(LEAST_SIDE * step), step }
+    }
+
+    /// Runs `f` over `x` in one piece if that fits, else in tiles.
+    ///
+    /// # Shapes
+    /// `x`: `[b, c, h, w]`; `f` scales height and width by `scale`
+    pub(super) fn run(
+        self,
+        x: Tensor<4>,
+        scale: Scale,
+        f: impl Fn(Tensor<4>) -> Tensor<4>,
+    ) -> Result<Tensor<4>, DeviceError> {
+        let [_, _, height, width] = x.dims();
+        if height * width <= self.side * self.side {
+            return Ok(f(x));
+        }
+        let (rows, columns) = (self.spans(height), self.spans(width));
+        let mut canvas: Option<Canvas> = None;
+        for &(top, h) in &rows {
+            for &(left, w) in &columns {
+                let tile = f(x.clone().slice([0..x.dims()[0], 0..x.dims()[1], top..top + h, left..left + w]));
+                let canvas = canvas.get_or_insert_with(|| {
+                    let [b, c, _, _] = tile.dims();
+                    Canvas::new(b * c, scale.of(height), scale.of(width))
+                });
+                canvas.blend(tile, scale.of(top), scale.of(left))?;
+            }
+        }
+        let canvas = canvas.unwrap_or_else(|| Canvas::new(0, 0, 0));
+        let [b, ..] = x.dims();
+        Ok(canvas.into_tensor(b, &x))
+    }
+
+    /// Evenly spread spans `(start, length)` over `0..length`, all of one length.
+    fn spans(self, length: usize) -> Vec<(usize, usize)> {
+        let side = self.side.min(length);
+        let stride = side - side / OVERLAP_DIVISOR;
+        let count = (length - side).div_ceil(stride.max(1)) + 1;
+        let start = |i: usize| match count {
+            1 => 0,
+            _ => (i * (length - side) / (count - 1)) / self.step * self.step,
+        };
+        (0..count).map(|i| (start(i), if i + 1 == count { length - start(i) } else { side })).collect()
+    }
+}
+
+/// Where tiles are added up on the host: a weighted sum and its weights.
+struct Canvas {
+    sum: Vec<f32>,
+    weight: Vec<f32>,
+    planes: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Canvas {
+    fn new(planes: usize, height: usize, width: usize) -> Self {
+        let pixels = height * width;
+        Self { sum: vec![0.0; planes * pixels], weight: vec![0.0; pixels], planes, height, width }
+    }
+
+    fn blend(&mut self, tile: Tensor<4>, top: usize, left: usize) -> Result<(), DeviceError> {
+        let [_, _, h, w] = tile.dims();
+        let numbers = host_numbers(tile, "coding a tile of the picture")?;
+        let down = ramp(h, top > 0, top + h < self.height);
+        let across = ramp(w, left > 0, left + w < self.width);
+        for (y, &dy) in down.iter().enumerate() {
+            let row = (top + y) * self.width + left;
+            for (weight, &dx) in self.weight[row..row + w].iter_mut().zip(&across) {
+                *weight += dy * dx;
+            }
+            for plane in 0..self.planes {
+                let source = &numbers[(plane * h + y) * w..][..w];
+                let target = &mut self.sum[plane * self.height * self.width + row..][..w];
+                for ((t, &s), &dx) in target.iter_mut().zip(source).zip(&across) {
+                    *t += s * dy * dx;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn into_tensor(self, batch: usize, like: &Tensor<4>) -> Tensor<4> {
+        let Self { mut sum, weight, planes, height, width } = self;
+        for plane in sum.chunks_mut((height * width).max(1)) {
+            plane.iter_mut().zip(&weight).for_each(|(s, w)| *s /= w);
+        }
+        let shape = [batch, planes / batch.max(1), height, width];
+        Tensor::from_data(TensorData::new(sum, shape), (&like.device(), like.dtype()))
+    }
+}
+
+/// A tile's weights along one side: 1 in the middle, falling to nearly 0 over a quarter of the side where a
+/// neighbour takes over. Never 0, so that every pixel has a weight.
+fn ramp(length: usize, neighbour_before: bool, neighbour_after: bool) -> Vec<f32> {
+    let overlap = (length / OVERLAP_DIVISOR).max(1) as f32;
+    let rise = |i: usize| ((i as f32 + 0.5) / overlap).min(1.0);
+    let weight = |i| {
+        let before = if neighbour_before { rise(i) } else { 1.0 };
+        let after = if neighbour_after { rise(length - 1 - i) } else { 1.0 };
+        f32::min(before, after)
+    };
+    (0..length).map(weight).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_cover_everything_and_overlap_by_a_quarter() {
+        for (side, step, length) in [(16, 1, 17), (16, 1, 256), (40, 1, 128), (128, 8, 1096), (64, 8, 72)] {
+            let spans = Tiling { side, step }.spans(length);
+            assert_eq!(spans[0].0, 0, "{side} {length}");
+            assert_eq!(spans.last().map(|(start, n)| start + n), Some(length), "{side} {length}");
+            for pair in spans.windows(2) {
+                let shared = pair[0].0 + pair[0].1 - pair[1].0;
+                assert!(shared + step > side / OVERLAP_DIVISOR, "{spans:?}");
+                assert!(pair[1].0.is_multiple_of(step), "{spans:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_comes_back_unchanged_from_tiles_that_do_nothing() {
+        let device = burn::tensor::Device::flex();
+        let numbers: Vec<f32> = (0..2 * 3 * 40 * 56).map(|i| (i as f32 * 0.37).sin()).collect();
+        let x = Tensor::<4>::from_data(TensorData::new(numbers.clone(), [2, 3, 40, 56]), &device);
+        let y = Tiling { side: 16, step: 1 }.run(x, Scale::Grow(1), |tile| tile).expect("nothing to fail");
+        assert_eq!(y.dims(), [2, 3, 40, 56]);
+        let y = y.into_data().try_into_vec::<f32>().expect("f32");
+        let worst = numbers.iter().zip(&y).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-6, "{worst}");
+    }
+
+    #[test]
+    fn the_side_follows_the_memory() {
+        // 128 MiB over 256 channels at eight times the latent's size.
+        assert_eq!(Tiling::for_activation(128 << 20, 256, 8, 1).side, 45);
+        // 1 GiB is just SDXL at 1024x1024.
+        assert_eq!(Tiling::for_activation(1 << 30, 256, 8, 1).side, 128);
+    }
+}

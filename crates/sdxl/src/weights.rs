@@ -1,0 +1,108 @@
+//! Parameters by name. A module is built *from* its weights, never initialised and then overwritten: a
+//! parameter that the source lacks is an error at once, and a tensor that no module took is an error at
+//! the end, so nothing is left at a default and nothing is silently ignored.
+
+use crate::LoadError;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use std::{collections::BTreeSet, fmt::Display};
+
+/// Where tensors come from, by diffusers' names.
+pub trait Source {
+    /// Every name that it offers.
+    fn names(&self) -> Vec<String>;
+
+    /// The shape of the tensor `name`, or `None` if there is none.
+    fn shape(&self, name: &str) -> Option<Vec<usize>>;
+
+    /// The tensor `name` in `dtype` (f32, f16 or bf16), row-major.
+    fn read(&mut self, name: &str, dtype: DType) -> Result<TensorData, LoadError>;
+}
+
+/// Hands a source's tensors to modules, each once, and knows which are left.
+pub struct Loader<'s> {
+    source: &'s mut dyn Source,
+    left: BTreeSet<String>,
+    taken: usize,
+    total: usize,
+    part: &'static str,
+    device: Device,
+    dtype: DType,
+    progress: &'s mut dyn FnMut(usize, usize),
+}
+
+impl<'s> Loader<'s> {
+    /// A loader for `part` (named in errors) that makes tensors of `dtype` on `device` and calls
+    /// `progress(taken, total)` after each tensor.
+    pub fn new(
+        part: &'static str,
+        source: &'s mut dyn Source,
+        device: &Device,
+        dtype: DType,
+        progress: &'s mut dyn FnMut(usize, usize),
+    ) -> Self {
+        let left: BTreeSet<String> = source.names().into_iter().collect();
+        Self { total: left.len(), source, left, taken: 0, part, device: device.clone(), dtype, progress }
+    }
+
+    /// The weights at the root of the part.
+    pub fn root(&mut self) -> Weights<'_, 's> {
+        Weights { loader: self, prefix: String::new() }
+    }
+
+    /// Ends the loading: an error if a tensor was taken by no parameter.
+    pub fn finish(self) -> Result<(), LoadError> {
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        Err(LoadError::Unused { part: self.part, names: self.left.into_iter().collect() })
+    }
+
+    fn take<const D: usize>(&mut self, name: String, expected: [usize; D]) -> Result<Tensor<D>, LoadError> {
+        let Some(found) = self.source.shape(&name) else {
+            return Err(LoadError::Missing { name });
+        };
+        if !self.left.remove(&name) {
+            return Err(LoadError::TakenTwice { name });
+        }
+        if found != expected {
+            return Err(LoadError::Shape { name, expected: expected.to_vec(), found });
+        }
+        let data = self.source.read(&name, self.dtype)?;
+        self.taken += 1;
+        (self.progress)(self.taken, self.total);
+        Ok(Tensor::from_data(data, (&self.device, self.dtype)))
+    }
+}
+
+/// A place in the tree of names, e.g. `down_blocks.1.attentions.0.`.
+pub struct Weights<'a, 's> {
+    loader: &'a mut Loader<'s>,
+    prefix: String,
+}
+
+impl<'s> Weights<'_, 's> {
+    /// The weights below `name`; a dotted name goes several levels down.
+    pub fn sub(&mut self, name: impl Display) -> Weights<'_, 's> {
+        Weights { prefix: format!("{}{name}.", self.prefix), loader: self.loader }
+    }
+
+    /// Takes the tensor `name`, which must have exactly `shape`.
+    pub fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
+        self.loader.take(format!("{}{name}", self.prefix), shape)
+    }
+
+    /// The shape of `name`, without taking it.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.loader.source.shape(&format!("{}{name}", self.prefix))
+    }
+
+    /// An error about the configuration of the part that is being loaded.
+    pub fn config_error(&self, message: impl Into<String>) -> LoadError {
+        LoadError::Config { part: self.loader.part, message: message.into() }
+    }
+
+    /// The device that tensors are made on.
+    pub fn device(&self) -> &Device {
+        &self.loader.device
+    }
+}
