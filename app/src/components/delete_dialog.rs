@@ -1,5 +1,6 @@
 //! The question before a project is deleted.
 
+use super::Cancel;
 use crate::serverfns::projects::DeleteProject;
 use leptos::{form::ActionForm, prelude::*};
 use protocol::{Project, ProjectId};
@@ -28,7 +29,7 @@ pub fn DeleteDialog(
             <ActionForm action attr:class="form">
                 <input type="hidden" name="id" value=id.to_string()/>
                 <div class="form-actions">
-                    <button class="button" type="button" popovertarget=dialog_id(id) popovertargetaction="hide">"Cancel"</button>
+                    <Cancel dialog=dialog_id(id) standing=RwSignal::new(false)/>
                     <button class="button button-danger" type="submit" disabled=move || action.pending().get()>"Delete project"</button>
                 </div>
             </ActionForm>

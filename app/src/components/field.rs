@@ -97,10 +97,3 @@ pub fn focus_first_invalid(form: NodeRef<html::Form>, refused: impl Fn() -> bool
         });
     });
 }
-
-/// Closes a dialog that stands open as a popover.
-pub fn close_popover(dialog: NodeRef<html::Dialog>) {
-    if let Some(dialog) = dialog.get_untracked() {
-        _ = dialog.hide_popover();
-    }
-}

@@ -2,6 +2,7 @@
 
 mod connection_status;
 mod delete_dialog;
+mod dialog;
 mod field;
 mod icons;
 mod picture;
@@ -13,6 +14,7 @@ mod theme_switch;
 mod top_bar;
 mod undo_bar;
 
+pub use dialog::{Cancel, standing};
 pub use field::{Field, Notice};
 pub use icons::{Icon, Mark};
 pub use picture::Picture;

@@ -2,11 +2,11 @@
 
 use super::{
     Field, Notice,
-    field::{close_popover, focus_first_invalid},
+    dialog::{self, Cancel},
+    field::focus_first_invalid,
 };
 use crate::{form::rename_refused, serverfns::projects::UpdateProject};
 use leptos::{
-    either::Either,
     ev::SubmitEvent,
     form::{ActionForm, FromFormData},
     html,
@@ -29,7 +29,7 @@ pub fn RenameDialog(
     action: ServerAction<UpdateProject>,
 ) -> impl IntoView {
     let id = project.read_untracked().id;
-    let dialog = NodeRef::<html::Dialog>::new();
+    let node = NodeRef::<html::Dialog>::new();
     let form = NodeRef::<html::Form>::new();
     let value = action.value();
     let id_text = id.to_string();
@@ -37,7 +37,7 @@ pub fn RenameDialog(
         value.with(|outcome| outcome.as_ref()?.as_ref().err().filter(|e| e.kept("id") == Some(&id_text)).cloned())
     });
     let refused_before = error.get_untracked();
-    let standing = RwSignal::new(refused_before.is_some());
+    let standing = dialog::standing(refused_before.is_some());
     let name = refused_before.as_ref().and_then(|error| error.kept("name").map(str::to_owned));
     let at_name = Signal::derive(move || error.with(|e| e.as_ref()?.at_field("name").map(str::to_owned)));
     let beside = Signal::derive(move || error.with(|e| e.as_ref()?.beside_fields(&["name"])));
@@ -54,12 +54,12 @@ pub fn RenameDialog(
     Effect::new(move |_| {
         if value.with(|outcome| matches!(outcome, Some(Ok(done)) if done.id == id)) {
             standing.set(false);
-            close_popover(dialog);
+            dialog::close(node);
         }
     });
     let title_id = format!("rename-title-{id}");
     view! {
-        <dialog id=dialog_id(id) class="dialog" popover="auto" open=move || standing.get() aria-labelledby=title_id node_ref=dialog>
+        <dialog id=dialog_id(id) class="dialog" popover="auto" open=move || standing.get() aria-labelledby=title_id node_ref=node>
             <h2 id=title_id.clone() class="dialog-title">"Rename project"</h2>
             <ActionForm action node_ref=form attr:class="form" attr:novalidate=true on:submit:capture=check>
                 <Notice message=beside/>
@@ -73,13 +73,7 @@ pub fn RenameDialog(
                 />
                 <div class="form-actions">
                     <button class="button button-primary" type="submit" disabled=move || action.pending().get()>"Rename"</button>
-                    {move || if standing.get() {
-                        Either::Left(view! { <a class="button" href="/">"Cancel"</a> })
-                    } else {
-                        Either::Right(view! {
-                            <button class="button" type="button" popovertarget=dialog_id(id) popovertargetaction="hide">"Cancel"</button>
-                        })
-                    }}
+                    <Cancel dialog=dialog_id(id) standing/>
                 </div>
             </ActionForm>
         </dialog>

@@ -37,8 +37,8 @@ pub fn ThemeSwitch() -> impl IntoView {
         }
     };
     view! {
-        <ActionForm action attr:class="theme-switch" attr:role="group" attr:aria-label="Colours">
-            {Theme::ALL.map(button).into_iter().collect_view()}
-        </ActionForm>
+        <div class="theme-switch" role="group" aria-label="Colours">
+            <ActionForm action>{Theme::ALL.map(button).into_iter().collect_view()}</ActionForm>
+        </div>
     }
 }

@@ -21,10 +21,11 @@ pub fn ProjectPage() -> impl IntoView {
     let project = Resource::new(
         move || (id.get(), live.projects_changed.get()),
         |(id, _)| async move {
-            match id {
-                Some(id) => get_project(id).await,
-                None => Err(AppError::from(Problem::NotFound("page at this address".to_owned()))),
-            }
+            let found = match id {
+                Some(id) => get_project(id).await?.ok_or_else(|| format!("project {id}")),
+                None => Err("page at this address".to_owned()),
+            };
+            found.map_err(|what| AppError::from(Problem::NotFound(what)))
         },
     );
     view! {

@@ -1,7 +1,7 @@
 //! The list of projects.
 
 use crate::{
-    components::{Notice, ProjectCard, ProjectForm, UndoBar},
+    components::{Cancel, Notice, ProjectCard, ProjectForm, UndoBar, standing},
     error::AppError,
     format::count,
     live::Live,
@@ -111,15 +111,8 @@ fn Welcome(actions: Actions) -> impl IntoView {
 fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
     let Actions { create, rename, delete, .. } = actions;
     // A post without script that was refused comes back with its form standing open.
-    let standing = create.value().with_untracked(|outcome| matches!(outcome, Some(Err(_))));
-    let cancel = if standing {
-        view! { <a class="button" href="/">"Cancel"</a> }.into_any()
-    } else {
-        view! {
-            <button class="button" type="button" popovertarget=NEW_DIALOG popovertargetaction="hide">"Cancel"</button>
-        }
-        .into_any()
-    };
+    let standing = standing(create.value().with_untracked(|outcome| matches!(outcome, Some(Err(_)))));
+    let cancel = view! { <Cancel dialog=NEW_DIALOG standing/> }.into_any();
     let delete_failed = Signal::derive(move || {
         delete.value().with(|outcome| Some(outcome.as_ref()?.as_ref().err()?.problem.to_string()))
     });
@@ -135,7 +128,7 @@ fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
                 <ProjectCard project=current(list, project) rename delete/>
             </For>
         </ul>
-        <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=standing aria-labelledby="new-project-title">
+        <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=move || standing.get() aria-labelledby="new-project-title">
             <h2 id="new-project-title" class="dialog-title">"New project"</h2>
             <ProjectForm action=create cancel/>
         </dialog>
