@@ -68,7 +68,7 @@ fn trajectories_are_the_references() {
             // Relative to the size of x, which falls from 30 to 2 along the way.
             let size = theirs.iter().fold(1.0_f32, |most, v| most.max(v.abs()));
             let off = deviation(ours, theirs) / size;
-            assert!(off <= 2e-5, "{what}: x before step {step} is off by {off:e}");
+            assert!(off <= 1e-5, "{what}: x before step {step} is off by {off:e}");
             let entry = worst.entry(case.sampler.clone()).or_default();
             *entry = entry.max(off);
         }
@@ -100,7 +100,8 @@ fn any_sampler_runs_over_any_schedule() {
                 let Ok(outcome) = sampler.sample(&mut denoise, x, &sigmas, &mut noise, &mut Unobserved);
                 let result = values(&outcome.latents().expect("the run finished"));
                 let most = result.iter().fold(0.0_f32, |most, v| if v.is_nan() { *v } else { most.max(v.abs()) });
-                assert!(most < 10.0, "{sampler} over {schedule} in {steps} steps gives up to {most}");
+                // The data lie within 4; Heun's method overshoots to 20 where its two steps are 14 and 0.03 long.
+                assert!(most < 50.0, "{sampler} over {schedule} in {steps} steps gives up to {most}");
             }
         }
     }
@@ -156,8 +157,8 @@ fn a_brownian_path_is_one_path() {
     let mut draws = Generator::seed(8);
     let (first, second) = (draws.randn(64), draws.randn(64));
     let expected: Vec<f32> = first.iter().zip(&second).map(|(a, b)| (a * 3.0_f32.sqrt() + b) / 2.0).collect();
-    assert_eq!(to_middle, first);
+    assert!(deviation(&to_middle, &first) <= 1e-6);
     assert!(deviation(&to_end, &expected) <= 1e-6);
     // Further on, another increment.
-    assert_eq!(values(&path.draw(&like, 5.0, 4.0)), draws.randn(64));
+    assert!(deviation(&values(&path.draw(&like, 5.0, 4.0)), &draws.randn(64)) <= 1e-6);
 }
