@@ -52,7 +52,9 @@ async fn file_or_not_found(State(state): State<AppState>, request: Request<Body>
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    if let Some(file) = static_files::find(&state.leptos_options.site_root, &request).await {
+    // Copies: a reference to the request, whose body is not `Sync`, must not live across the wait.
+    let (uri, headers) = (request.uri().clone(), request.headers().clone());
+    if let Some(file) = static_files::find(&state.leptos_options.site_root, &uri, &headers).await {
         return file;
     }
     let options = state.leptos_options.clone();

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header},
     response::IntoResponse,
 };
 use tower::ServiceExt;
@@ -12,9 +12,8 @@ use tower_http::services::ServeDir;
 const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 /// The file at the request's path, or nothing.
-pub async fn find(site_root: &str, request: &Request<Body>) -> Option<Response<Body>> {
-    let path = request.uri().path();
-    if site_root.is_empty() { embedded(path, request.headers()) } else { from_disk(site_root, path, request).await }
+pub async fn find(site_root: &str, uri: &Uri, headers: &HeaderMap) -> Option<Response<Body>> {
+    if site_root.is_empty() { embedded(uri.path(), headers) } else { from_disk(site_root, uri, headers).await }
 }
 
 fn embedded(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
@@ -72,16 +71,16 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-async fn from_disk(site_root: &str, path: &str, request: &Request<Body>) -> Option<Response<Body>> {
+async fn from_disk(site_root: &str, uri: &Uri, headers: &HeaderMap) -> Option<Response<Body>> {
     // `/` is a page, not the folder's index.
-    if path.ends_with('/') {
+    if uri.path().ends_with('/') {
         return None;
     }
-    let mut copy = Request::builder().uri(request.uri()).body(Body::empty()).ok()?;
-    *copy.headers_mut() = request.headers().clone();
+    let mut request = Request::builder().uri(uri).body(Body::empty()).ok()?;
+    *request.headers_mut() = headers.clone();
     let files =
         ServeDir::new(site_root).precompressed_br().precompressed_gzip().append_index_html_on_directories(false);
-    let response = files.oneshot(copy).await.ok()?;
+    let response = files.oneshot(request).await.ok()?;
     (response.status() != StatusCode::NOT_FOUND).then(|| response.map(Body::new))
 }
 

@@ -50,7 +50,10 @@ fn hello_comes_first_then_each_change_with_its_number() {
     let mut socket = connect(&server);
     let Message::Text(first) = socket.read().expect("a message") else { panic!("text comes first") };
     let hello: Value = serde_json::from_str(&first).expect("JSON");
-    assert_eq!((&hello["type"], &hello["data"]["seq"], &hello["data"]["tasks"]), (&json!("hello"), &json!(1), &json!([])));
+    assert_eq!(
+        (&hello["type"], &hello["data"]["seq"], &hello["data"]["tasks"]),
+        (&json!("hello"), &json!(1), &json!([]))
+    );
     assert!(hello.get("seq").is_none() && hello["data"]["epoch"].is_string() && hello["data"]["version"].is_string());
 
     let made = server.create("after");
