@@ -3,26 +3,21 @@
 
 use crate::{compress, machine, process, workspace::Workspace};
 use anyhow::{Context, Result, bail};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 use wasm_bindgen_cli_support::Bindgen;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm-release";
-/// What the pages ask for: `/pkg/emberline.{js,wasm,css}`.
+/// What the pages ask for: `/pkg/emberline.js`, `/pkg/emberline_bg.wasm`, `/pkg/emberline.css`.
 const OUT_NAME: &str = "emberline";
 
 /// Builds the hydrating front end into `<target>/site`.
 pub fn site(workspace: &Workspace) -> Result<()> {
     let site = workspace.site();
     build(workspace, "hydrate", &site)?;
-    for name in ["js", "wasm"] {
-        let file = site.join("pkg").join(format!("{OUT_NAME}.{name}"));
-        let size = |path: PathBuf| fs::metadata(path).map_or(0, |file| file.len() / 1000);
-        let compressed = size(file.with_extension(format!("{name}.br")));
-        println!("{OUT_NAME}.{name}: {} kB, brotli {compressed} kB", size(file));
+    for name in [format!("{OUT_NAME}.js"), format!("{OUT_NAME}_bg.wasm")] {
+        let kilobytes = |name: &str| fs::metadata(site.join("pkg").join(name)).map_or(0, |file| file.len() / 1000);
+        println!("{name}: {} kB, brotli {} kB", kilobytes(&name), kilobytes(&format!("{name}.br")));
     }
     Ok(())
 }
@@ -55,9 +50,6 @@ fn build(workspace: &Workspace, feature: &str, out: &Path) -> Result<()> {
         .remove_producers_section(true)
         .generate(&package)
         .context("wasm-bindgen")?;
-    // wasm-bindgen appends `_bg`; Leptos' hydration script asks for the bare name.
-    fs::rename(package.join(format!("{OUT_NAME}_bg.wasm")), package.join(format!("{OUT_NAME}.wasm")))
-        .context("wasm-bindgen wrote no WASM file")?;
     let style = style_sheet(&workspace.root.join("style/main.css"))?;
     fs::write(package.join(format!("{OUT_NAME}.css")), style).context("cannot write the style sheet")?;
     copy_folder(&workspace.root.join("public"), &fresh)?;
@@ -94,7 +86,7 @@ fn without_trunk(page: &str) -> Result<String> {
                 started = true;
                 out += &format!(
                     "<link rel=\"stylesheet\" href=\"/pkg/{OUT_NAME}.css\">\n<script type=\"module\">import init from \
-                     \"/pkg/{OUT_NAME}.js\"; init({{ module_or_path: \"/pkg/{OUT_NAME}.wasm\" }});</script>\n"
+                     \"/pkg/{OUT_NAME}.js\"; init({{ module_or_path: \"/pkg/{OUT_NAME}_bg.wasm\" }});</script>\n"
                 );
             }
         } else {
