@@ -149,7 +149,7 @@ impl Compute {
     pub fn open(choice: DeviceChoice) -> Result<Self, DeviceError> {
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
-            DeviceChoice::Wgpu => wgpu_device().map_err(|message| DeviceError::NoAdapter(message.to_owned())),
+            DeviceChoice::Wgpu => wgpu_device(),
             // llvmpipe also answers, far slower than the CPU back end.
             DeviceChoice::Auto => {
                 Ok(wgpu_device().ok().filter(|compute| compute.info.kind == DeviceKind::Gpu).unwrap_or_else(Self::cpu))
@@ -202,14 +202,15 @@ fn one_line(message: &str) -> String {
 }
 
 /// wgpu's adapter. Its runtime can be registered once for each process only.
-fn wgpu_device() -> Result<Compute, &'static str> {
-    static OPENED: OnceLock<Result<Compute, String>> = OnceLock::new();
-    let opened = OPENED.get_or_init(|| {
-        let (device, setup) = Device::wgpu_options().init_with_setup().map_err(|e| one_line(&e.to_string()))?;
+fn wgpu_device() -> Result<Compute, DeviceError> {
+    static OPENED: OnceLock<Result<Compute, DeviceError>> = OnceLock::new();
+    let open = || {
+        let opened = Device::wgpu_options().init_with_setup();
+        let (device, setup) = opened.map_err(|e| DeviceError::NoAdapter(one_line(&e.to_string())))?;
         let info = describe(&device, &setup);
         Ok(Compute { device, info })
-    });
-    opened.clone().map_err(|_| opened.as_ref().err().map_or("", String::as_str))
+    };
+    OPENED.get_or_init(open).clone()
 }
 
 fn describe(device: &Device, setup: &WgpuSetup) -> DeviceInfo {

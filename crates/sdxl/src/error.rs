@@ -99,7 +99,7 @@ pub enum TokenizerError {
 }
 
 /// Why a device could not be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
     /// No adapter that wgpu can drive.
     #[error("no graphics adapter: {0}; use --device cpu")]

@@ -76,14 +76,13 @@ impl Parser {
         while let Some(c) = rest.chars().next() {
             let mut used = c.len_utf8();
             match c {
-                '\\' => match rest[1..].chars().next() {
-                    Some(escaped @ ('(' | ')' | '[' | ']' | '\\')) => {
+                // A lone backslash is dropped, as there.
+                '\\' => {
+                    if let Some(escaped @ ('(' | ')' | '[' | ']' | '\\')) = rest[1..].chars().next() {
                         self.push(&rest[1..1 + escaped.len_utf8()]);
                         used = 2;
                     }
-                    // A lone backslash is dropped, as there.
-                    _ => {}
-                },
+                }
                 '(' => self.round.push(self.segments.len()),
                 '[' => self.square.push(self.segments.len()),
                 ':' => match closing_weight(rest).filter(|_| !self.round.is_empty()) {

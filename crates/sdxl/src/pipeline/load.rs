@@ -29,7 +29,6 @@ pub struct LoadOptions<'a> {
     /// Leaves the text encoders out: prompts come encoded ([`TextEncoders::encode`]).
     pub without_text_encoders: bool,
     /// Called after each tensor: the part, its tensors so far, its tensors in all.
-    #[expect(clippy::type_complexity, reason = "a name would not say more than the three numbers")]
     pub progress: Option<&'a mut dyn FnMut(Part, usize, usize)>,
 }
 
