@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Instant};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = PathBuf::from(std::env::args_os().nth(1).ok_or("give the path of a checkpoint")?);
     let start = Instant::now();
-    println!("{}", serde_json::to_string_pretty(&inspect(&path, &OpenOptions::default())?)?);
+    print!("{}", inspect(&path, &OpenOptions::default())?);
     println!("inspected in {:?}", start.elapsed());
     let checkpoint = Checkpoint::open(&path)?;
     for part in checkpoint.parts() {

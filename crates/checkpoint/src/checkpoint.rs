@@ -67,9 +67,12 @@ impl Checkpoint {
     /// # Errors
     /// As there.
     pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        let sources = Sources::open(path, options)?;
+        let mut sources = Sources::open(path, options)?;
         if sources.family != Family::Sdxl {
             return Err(Error::Family { path: path.to_owned(), family: sources.family });
+        }
+        if let Some(error) = sources.broken.drain(..).next() {
+            return Err(error);
         }
         if !sources.parts.contains_key(&Part::Unet) {
             return Err(Error::NoPart { path: path.to_owned(), part: Part::Unet });

@@ -102,7 +102,7 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
         sources = opened;
     }
     let judged = sources.family == Family::Sdxl || sources.layout == Layout::Part;
-    let mut problems = Vec::new();
+    let mut problems: Vec<String> = sources.broken.iter().map(Error::to_string).collect();
     if !judged {
         problems.push(Error::Family { path: path.to_owned(), family: sources.family }.to_string());
     }
@@ -114,7 +114,7 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
         .collect();
     if sources.family == Family::Sdxl {
         for part in [Part::TextEncoder, Part::TextEncoder2, Part::Unet, Part::Vae] {
-            if !sources.parts.contains_key(&part) {
+            if !sources.parts.contains_key(&part) && sources.broken.is_empty() {
                 problems.push(Error::NoPart { path: path.to_owned(), part }.to_string());
             }
         }

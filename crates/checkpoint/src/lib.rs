@@ -1,4 +1,4 @@
-//! Reads Stable Diffusion XL checkpoints: headers, layouts, names, the load plan.
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 mod config;
@@ -8,6 +8,7 @@ mod names;
 mod part;
 mod plan;
 mod read;
+mod report_text;
 mod safetensors;
 mod shape;
 mod source;

@@ -1,6 +1,6 @@
 //! Holds a part's tensors against the parameters that its shape calls for.
 
-use super::{Entry, Misshapen, Plan, PlanError, Transform, ignored, ignored::TAESD_ENCODER};
+use super::{Entry, Misshapen, Plan, PlanError, Transform, ignored};
 use crate::{
     Part,
     names::Expected,
@@ -41,7 +41,11 @@ pub(crate) fn build(sources: &Sources, part: Part, source: &PartSource, expected
     let mut left_out = Vec::new();
     for at in source.tensors.iter().filter(|at| !used.contains(at.local.as_str())) {
         let full = &sources.tensor(at).name;
-        if is_ignored(part, full) { left_out.push(full.clone()) } else { wrong.unexpected.push(full.clone()) }
+        if ignored(Some(part), full).is_some() {
+            left_out.push(full.clone())
+        } else {
+            wrong.unexpected.push(full.clone())
+        }
     }
     entries.sort_by(|a, b| {
         let key = |entry: &Entry| (entry.source.file, entry.source.offset, row(entry));
@@ -55,12 +59,6 @@ fn row(entry: &Entry) -> usize {
         Transform::Rows { start, .. } => start,
         _ => 0,
     }
-}
-
-fn is_ignored(part: Part, name: &str) -> bool {
-    let encoder = part == Part::Taesd && TAESD_ENCODER.iter().any(|start| name.starts_with(start));
-    let projection = part == Part::TextEncoder && name == "text_projection.weight";
-    encoder || projection || ignored(name).is_some()
 }
 
 enum Wrong {

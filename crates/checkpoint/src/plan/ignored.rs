@@ -1,5 +1,6 @@
 //! The published list of tensors that are left out on purpose.
 
+use crate::Part;
 use serde::Serialize;
 
 /// Tensors that are left out on purpose.
@@ -7,53 +8,67 @@ use serde::Serialize;
 pub struct Ignored {
     /// Their name in the file; a `*` at either end stands for anything.
     pub pattern: &'static str,
+    /// The part whose own file alone may have it (a diffusers folder's); none means anywhere.
+    pub part: Option<Part>,
     /// Why nothing is lost.
     pub reason: &'static str,
 }
 
 const SCHEDULE: &str = "a table that the training schedule gives";
+const PREVIEWS: &str = "previews only decode";
 const FIRST_POOLED: &str = "SDXL does not use the first encoder's pooled output";
 
 /// Every tensor that is left out on purpose. A tensor that is neither in here nor applied is an error.
 pub const IGNORED: &[Ignored] = &[
-    Ignored { pattern: "*position_ids", reason: "the numbers 0 to 76, saved as a buffer" },
-    Ignored { pattern: "*logit_scale", reason: "CLIP's training temperature" },
-    Ignored { pattern: "conditioner.embedders.1.model.attn_mask", reason: "the causal mask, saved as a buffer" },
-    Ignored { pattern: "conditioner.embedders.0.transformer.text_projection*", reason: FIRST_POOLED },
-    Ignored { pattern: "conditioner.embedders.0.text_projection", reason: FIRST_POOLED },
-    Ignored { pattern: "model_ema.*", reason: "a second, averaged copy of the UNet" },
-    Ignored { pattern: "v_pred", reason: "a mark that says what the model predicts; it was read" },
-    Ignored { pattern: "ztsnr", reason: "a mark that the betas are rescaled; it was read" },
-    Ignored { pattern: "first_stage_model.loss.*", reason: "networks that only the VAE's training used" },
-    Ignored { pattern: "first_stage_model.model_ema.*", reason: "a second, averaged copy of the VAE" },
-    Ignored { pattern: "global_step", reason: "the training's step count" },
-    Ignored { pattern: "epoch", reason: "the training's epoch count" },
-    Ignored { pattern: "betas", reason: SCHEDULE },
-    Ignored { pattern: "alphas_cumprod", reason: SCHEDULE },
-    Ignored { pattern: "alphas_cumprod_prev", reason: SCHEDULE },
-    Ignored { pattern: "sqrt_alphas_cumprod", reason: SCHEDULE },
-    Ignored { pattern: "sqrt_one_minus_alphas_cumprod", reason: SCHEDULE },
-    Ignored { pattern: "log_one_minus_alphas_cumprod", reason: SCHEDULE },
-    Ignored { pattern: "sqrt_recip_alphas_cumprod", reason: SCHEDULE },
-    Ignored { pattern: "sqrt_recipm1_alphas_cumprod", reason: SCHEDULE },
-    Ignored { pattern: "posterior_variance", reason: SCHEDULE },
-    Ignored { pattern: "posterior_log_variance_clipped", reason: SCHEDULE },
-    Ignored { pattern: "posterior_mean_coef1", reason: SCHEDULE },
-    Ignored { pattern: "posterior_mean_coef2", reason: SCHEDULE },
-    Ignored { pattern: "lvlb_weights", reason: SCHEDULE },
-    Ignored { pattern: "logvar", reason: SCHEDULE },
-    Ignored { pattern: "denoiser.sigmas", reason: SCHEDULE },
-    Ignored { pattern: "denoiser.log_sigmas", reason: SCHEDULE },
+    anywhere("*position_ids", "the numbers 0 to 76, saved as a buffer"),
+    anywhere("*logit_scale", "CLIP's training temperature"),
+    anywhere("conditioner.embedders.1.model.attn_mask", "the causal mask, saved as a buffer"),
+    anywhere("conditioner.embedders.0.transformer.text_projection*", FIRST_POOLED),
+    anywhere("conditioner.embedders.0.text_projection", FIRST_POOLED),
+    anywhere("model_ema.*", "a second, averaged copy of the UNet"),
+    anywhere("v_pred", "a mark that says what the model predicts; it was read"),
+    anywhere("ztsnr", "a mark that the betas are rescaled; it was read"),
+    anywhere("first_stage_model.loss.*", "networks that only the VAE's training used"),
+    anywhere("first_stage_model.model_ema.*", "a second, averaged copy of the VAE"),
+    anywhere("global_step", "the training's step count"),
+    anywhere("epoch", "the training's epoch count"),
+    anywhere("betas", SCHEDULE),
+    anywhere("alphas_cumprod", SCHEDULE),
+    anywhere("alphas_cumprod_prev", SCHEDULE),
+    anywhere("sqrt_alphas_cumprod", SCHEDULE),
+    anywhere("sqrt_one_minus_alphas_cumprod", SCHEDULE),
+    anywhere("log_one_minus_alphas_cumprod", SCHEDULE),
+    anywhere("sqrt_recip_alphas_cumprod", SCHEDULE),
+    anywhere("sqrt_recipm1_alphas_cumprod", SCHEDULE),
+    anywhere("posterior_variance", SCHEDULE),
+    anywhere("posterior_log_variance_clipped", SCHEDULE),
+    anywhere("posterior_mean_coef1", SCHEDULE),
+    anywhere("posterior_mean_coef2", SCHEDULE),
+    anywhere("lvlb_weights", SCHEDULE),
+    anywhere("logvar", SCHEDULE),
+    anywhere("denoiser.sigmas", SCHEDULE),
+    anywhere("denoiser.log_sigmas", SCHEDULE),
+    within(Part::TextEncoder, "text_projection.weight", FIRST_POOLED),
+    within(Part::Taesd, "encoder.*", PREVIEWS),
+    within(Part::Taesd, "taesd_encoder.*", PREVIEWS),
 ];
 
-/// Left out beside them when the part is TAESD: only its decoder is loaded.
-pub(super) const TAESD_ENCODER: [&str; 2] = ["encoder.", "taesd_encoder."];
+const fn anywhere(pattern: &'static str, reason: &'static str) -> Ignored {
+    Ignored { pattern, part: None, reason }
+}
 
-/// The entry of the published list that a tensor of this full name falls under.
-pub fn ignored(name: &str) -> Option<&'static Ignored> {
-    IGNORED.iter().find(|entry| match (entry.pattern.strip_prefix('*'), entry.pattern.strip_suffix('*')) {
+const fn within(part: Part, pattern: &'static str, reason: &'static str) -> Ignored {
+    Ignored { pattern, part: Some(part), reason }
+}
+
+/// The entry of the published list that a tensor of this full name falls under, in a file of `part`'s own or
+/// (none) in a whole checkpoint's.
+pub fn ignored(part: Option<Part>, name: &str) -> Option<&'static Ignored> {
+    let fits = |pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        // "*position_ids" is no "my_position_ids".
         (Some(end), _) => name.strip_suffix(end).is_some_and(|front| front.is_empty() || front.ends_with('.')),
         (None, Some(start)) => name.starts_with(start),
-        (None, None) => name == entry.pattern,
-    })
+        (None, None) => name == pattern,
+    };
+    IGNORED.iter().find(|entry| (entry.part.is_none() || entry.part == part) && fits(entry.pattern))
 }

@@ -31,6 +31,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error>
         files: Vec::new(),
         parts: BTreeMap::new(),
         strays: Vec::new(),
+        broken: Vec::new(),
         index: Some(index),
     };
     if !matches!(family, Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner) {
@@ -39,8 +40,9 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error>
     for part in Part::ALL {
         let listed = sources.index.as_ref().is_some_and(|index| is_listed(index, part));
         // A TAESD is no component of the pipeline: it is there when its folder is.
-        if listed || (part == Part::Taesd && path.join(part.folder()).join("config.json").exists()) {
-            add_part(&mut sources, part, path, part.folder(), options)?;
+        let present = listed || (part == Part::Taesd && path.join(part.folder()).join("config.json").exists());
+        if present && let Err(error) = add_part(&mut sources, part, path, part.folder(), options) {
+            sources.broken.push(error);
         }
     }
     Ok(sources)
@@ -49,14 +51,14 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error>
 /// Opens one part: its own folder, or a checkpoint's folder with the part's inside.
 pub(super) fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
     let inside = path.join(part.folder()).join("config.json").exists();
-    let (layout, files, strays) = (Layout::Part, Vec::new(), Vec::new());
+    let (layout, files, strays, broken) = (Layout::Part, Vec::new(), Vec::new(), Vec::new());
     let family = match part {
         Part::Vae => Family::Vae,
         Part::Taesd => Family::Taesd,
         _ => Family::Component,
     };
     let parts = BTreeMap::new();
-    let mut sources = Sources { path: path.to_owned(), layout, family, files, parts, strays, index: None };
+    let mut sources = Sources { path: path.to_owned(), layout, family, files, parts, strays, broken, index: None };
     if !inside && path.join("model_index.json").exists() {
         return Err(Error::NoPart { path: path.to_owned(), part });
     }

@@ -35,6 +35,8 @@ pub(crate) struct Sources {
     pub parts: BTreeMap<Part, PartSource>,
     /// Tensors of no part, ignored ones left out.
     pub strays: Vec<String>,
+    /// Parts of a folder that could not be opened: why. `inspect` describes the others all the same.
+    pub broken: Vec<Error>,
     /// model_index.json.
     pub index: Option<ConfigFile>,
 }

@@ -32,11 +32,11 @@ pub(super) fn open(path: &Path) -> Result<Sources, Error> {
     let taken = |name: &str| parts.values().any(|part| name.starts_with(part.prefix.as_str()));
     let strays = tensors
         .iter()
-        .filter(|tensor| !taken(&tensor.name) && ignored(&tensor.name).is_none())
+        .filter(|tensor| !taken(&tensor.name) && ignored(None, &tensor.name).is_none())
         .map(|tensor| &tensor.name);
     let strays = strays.cloned().collect();
     let layout = if parts.is_empty() { Layout::Part } else { Layout::SingleFile };
-    Ok(Sources { path: path.to_owned(), layout, family, files, parts, strays, index: None })
+    Ok(Sources { path: path.to_owned(), layout, family, files, parts, strays, broken: Vec::new(), index: None })
 }
 
 /// Opens one part: of a whole checkpoint, or of a file that holds that part alone.
@@ -72,7 +72,16 @@ pub(super) fn open_part(part: Part, path: &Path) -> Result<Sources, Error> {
     let found = part_of_file(part, &files, 0, prefix, naming);
     let source = PartSource { prefix: prefix.into(), naming, tensors: found, config: None };
     let parts = BTreeMap::from([(part, source)]);
-    Ok(Sources { path: path.to_owned(), layout: Layout::Part, family, files, parts, strays: Vec::new(), index: None })
+    Ok(Sources {
+        path: path.to_owned(),
+        layout: Layout::Part,
+        family,
+        files,
+        parts,
+        strays: Vec::new(),
+        broken: Vec::new(),
+        index: None,
+    })
 }
 
 /// The file holds something else, named where it is known.

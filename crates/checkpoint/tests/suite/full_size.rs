@@ -1,8 +1,8 @@
 //! SDXL base itself, full size, as files of holes: every name and shape against diffusers' own.
 
-use crate::common::{Name, fixtures, sdxl_names, single_file_tensors, write_sparse};
+use crate::common::{Name, fixtures, sdxl_names, single_file_tensors, timed, write_sparse};
 use checkpoint::{Checkpoint, Family, Layout, OpenOptions, Part, Plan, inspect};
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
 const PARTS: [Part; 4] = [Part::TextEncoder, Part::TextEncoder2, Part::Unet, Part::Vae];
 
@@ -95,9 +95,7 @@ fn seven_gigabytes_are_inspected_in_under_a_second() {
     write_sparse(&path, &single_file_tensors("F16"));
     let bytes = std::fs::metadata(&path).expect("it is there").len();
     assert!(bytes > 6_900_000_000, "{bytes}");
-    let start = Instant::now();
-    let report = inspect(&path, &OpenOptions::default()).expect("a report");
-    let elapsed = start.elapsed();
+    let (elapsed, report) = timed(|| inspect(&path, &OpenOptions::default()).expect("a report"));
     assert!(report.loadable, "{:?}", report.problems);
     // UNet, VAE and both encoders, as published.
     let parameters = 2_567_463_684 + 83_653_863 + 123_060_480 + 694_659_840;

@@ -77,3 +77,22 @@ fn another_model_is_described_without_complaints_about_its_tensors() {
     assert_eq!(json["family"], "lora");
     assert_eq!(json["dtypes"]["bf16"], 6);
 }
+
+#[test]
+fn a_folder_with_a_broken_part_is_described_but_for_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let from = models().join("tiny/diffusers");
+    for name in ["model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors", "vae/config.json"]
+    {
+        std::fs::create_dir_all(folder.path().join(name).parent().expect("a folder")).expect("it is made");
+        std::fs::copy(from.join(name), folder.path().join(name)).expect("a copy");
+    }
+    let report = report(folder.path());
+    assert_eq!((report.family, report.parts.len(), report.loadable), (Family::Sdxl, 1, false));
+    let told = |end: &str| report.problems.iter().any(|problem| problem.ends_with(end));
+    assert!(told("has no vae/diffusion_pytorch_model.safetensors"), "{:?}", report.problems);
+    assert!(told("has no text_encoder_2/config.json"), "{:?}", report.problems);
+    let text = report.to_string();
+    assert!(text.contains("unet: 123908 parameters, f32"), "{text}");
+    assert!(text.ends_with("cannot be loaded\n"), "{text}");
+}

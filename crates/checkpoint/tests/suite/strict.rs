@@ -95,10 +95,13 @@ fn the_published_list_is_ignored() {
 #[test]
 fn the_list_takes_no_parameter_with_it() {
     for (name, ..) in single_file_tensors("F16") {
-        assert!(ignored(&name).is_none(), "{name}");
+        assert!(ignored(None, &name).is_none(), "{name}");
     }
-    assert!(ignored("betas_of_mine").is_none());
-    assert!(ignored("my_position_ids").is_none());
+    assert!(ignored(None, "betas_of_mine").is_none());
+    assert!(ignored(None, "my_position_ids").is_none());
+    assert!(ignored(None, "encoder.layers.0.weight").is_none());
+    assert!(ignored(Some(Part::Vae), "encoder.layers.0.weight").is_none());
+    assert!(ignored(Some(Part::Taesd), "encoder.layers.0.weight").is_some());
     assert!(IGNORED.iter().all(|entry| !entry.reason.is_empty()));
 }
 
