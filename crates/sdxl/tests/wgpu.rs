@@ -20,8 +20,9 @@ const AUTOTUNE: &str = "CUBECL_AUTOTUNE_LEVEL";
 fn wgpu_agrees_with_the_cpu() {
     if std::env::var_os(AUTOTUNE).is_none() {
         let this = std::env::current_exe().expect("this test's own path");
-        let child = Command::new(this).args(["--exact", "wgpu_agrees_with_the_cpu", "--nocapture"]);
-        let status = { child }.env(AUTOTUNE, "minimal").status().expect("runs again");
+        let mut child = Command::new(this);
+        child.args(["--exact", "wgpu_agrees_with_the_cpu", "--nocapture"]).env(AUTOTUNE, "minimal");
+        let status = child.status().expect("runs again");
         assert!(status.success(), "the comparison failed, see above");
         return;
     }
