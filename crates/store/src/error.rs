@@ -48,8 +48,7 @@ pub enum StoreError {
     Open {
         /// The file, or the server and database without its password.
         database: String,
-        /// Why.
-        #[source]
+        /// Why, with its causes: the message tells all, so it is no `source` as well.
         fault: OpenFault,
     },
     /// The store has been closed; the server is stopping.

@@ -119,10 +119,10 @@ fn diagnosed(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Op
     if path.is_dir() {
         return file_fault(path, std::io::ErrorKind::IsADirectory.into());
     }
-    if path.exists() {
-        if let Err(source) = std::fs::OpenOptions::new().read(true).write(true).open(path) {
-            return file_fault(path, source);
-        }
+    if path.exists()
+        && let Err(source) = std::fs::OpenOptions::new().read(true).write(true).open(path)
+    {
+        return file_fault(path, source);
     }
     // SQLite needs the folder too, for its log.
     let probe = folder.join(format!(".emberline-probe-{}", std::process::id()));
@@ -132,5 +132,32 @@ fn diagnosed(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Op
             let _ = std::fs::remove_file(&probe);
             OpenFault::Other(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::dsl::sql;
+    use diesel::sql_types::BigInt;
+    use diesel_async::RunQueryDsl;
+
+    #[tokio::test]
+    async fn every_connection_is_set_up_and_readers_cannot_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pools = open("test", folder.path().join("a.sqlite")).await.expect("opens");
+        let Pools::Sqlite { writer, readers } = pools else { panic!("it is SQLite") };
+        for pool in [&writer, &readers] {
+            let mut connection = pool.get().await.expect("a connection");
+            // synchronous: 2 is FULL.
+            for (pragma, value) in [("foreign_keys", 1), ("synchronous", 2), ("busy_timeout", 5000)] {
+                let query = sql::<BigInt>(&format!("PRAGMA {pragma}"));
+                let set: i64 = query.get_result(&mut *connection).await.expect("the pragma");
+                assert_eq!(set, value, "{pragma}");
+            }
+        }
+        let mut reader = readers.get().await.expect("a reader");
+        let refused = reader.batch_execute("DELETE FROM projects").await.expect_err("it only reads");
+        assert!(refused.to_string().contains("readonly"), "{refused}");
     }
 }

@@ -1,0 +1,108 @@
+//! A throw-away PostgreSQL cluster, one for the whole test program.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Runs the server for as long as its standard input is open: the end of the test program closes it, however
+/// it ends, killed included, and then the server is stopped and its folder removed. Signals from a terminal
+/// are ignored here, so that Ctrl+C cannot end this script before it has cleaned up.
+/// `$1` is the folder of the programs. The folder is short, because a socket's path may have 107 bytes.
+const SUPERVISOR: &str = r#"
+set -eu
+trap '' INT TERM HUP
+cd /
+dir=$(mktemp -d /tmp/emberline-pg.XXXXXX)
+server=
+clean() {
+    if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
+    rm -rf "$dir"
+}
+trap clean EXIT
+"$1/initdb" -D "$dir/data" -U ember -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
+"$1/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 \
+    -c fsync=off -c full_page_writes=off >>"$dir/log" 2>&1 </dev/null &
+server=$!
+echo "$dir"
+read -r _ || true
+"#;
+
+/// The running cluster.
+pub struct Cluster {
+    /// The folder of its socket.
+    pub folder: String,
+    _supervisor: Child,
+    _alive: ChildStdin,
+}
+
+/// The cluster, started by the first test that asks; none where PostgreSQL's programs are missing.
+pub fn cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    let start = || match start() {
+        Ok(cluster) => Some(cluster),
+        Err(why) => {
+            // Not eprintln!, which the test harness keeps to itself when a test passes.
+            let _ = writeln!(std::io::stderr(), "\nSKIPPED: the store's tests on PostgreSQL: {why}");
+            None
+        }
+    };
+    CLUSTER.get_or_init(start).as_ref()
+}
+
+fn start() -> Result<Cluster, String> {
+    let programs = programs().ok_or("initdb is not on this machine (Debian: apt install postgresql)")?;
+    let mut command = Command::new("sh");
+    command.args(["-c", SUPERVISOR, "supervisor"]).arg(&programs);
+    command.env_remove("PGDATA").stdin(Stdio::piped()).stdout(Stdio::piped());
+    as_ordinary_user(&mut command)?;
+    let mut supervisor = command.spawn().map_err(|e| format!("sh: {e}"))?;
+    let alive = supervisor.stdin.take().ok_or("no standard input")?;
+    let mut folder = String::new();
+    let output = supervisor.stdout.take().ok_or("no standard output")?;
+    BufReader::new(output).read_line(&mut folder).map_err(|e| e.to_string())?;
+    let folder = folder.trim().to_owned();
+    // initdb is here but does not work: that is a failure to look at, not a reason to skip.
+    assert!(!folder.is_empty(), "initdb of {} failed; its output is above", programs.display());
+    let socket = Path::new(&folder).join(".s.PGSQL.5432");
+    for _ in 0..600 {
+        if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+            return Ok(Cluster { folder, _supervisor: supervisor, _alive: alive });
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("the PostgreSQL server in {folder} did not start within a minute");
+}
+
+/// The folder that holds `initdb` and `postgres`: behind PATH, or where Debian keeps it.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).filter_map(|folder| folder.join("initdb").canonicalize().ok());
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| entries.flatten().map(|entry| entry.path().join("bin/initdb")).collect())
+        .unwrap_or_default();
+    versions.sort();
+    let folders = on_path.chain(versions.into_iter().rev()).filter_map(|initdb| initdb.parent().map(Path::to_owned));
+    folders.into_iter().find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+}
+
+/// PostgreSQL refuses to run as root; then it runs as `postgres` or `nobody`.
+fn as_ordinary_user(command: &mut Command) -> Result<(), String> {
+    use std::os::unix::process::CommandExt;
+    let id = Command::new("id").arg("-u").output().map_err(|e| format!("id: {e}"))?;
+    if id.stdout.trim_ascii() != b"0" {
+        return Ok(());
+    }
+    let users = std::fs::read_to_string("/etc/passwd").map_err(|e| format!("/etc/passwd: {e}"))?;
+    let find = |name: &str| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut ids = line.split(':').skip(2).map(str::parse::<u32>);
+        Some((ids.next()?.ok()?, ids.next()?.ok()?))
+    };
+    let (user, group) = find("postgres")
+        .or_else(|| find("nobody"))
+        .ok_or("PostgreSQL does not run as root, and there is no other user")?;
+    command.uid(user).gid(group);
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Many callers at once, and callers that go away.
+
+use crate::database::{Database, create, names, new_project};
+use crate::on_both;
+use diesel::connection::SimpleConnection;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use store::{Store, StoreError};
+
+on_both![
+    many_writers_lose_nothing,
+    two_processes_on_one_database_lose_nothing,
+    a_cancelled_write_leaves_no_open_transaction,
+    a_closed_store_says_so,
+];
+
+/// Tasks that write at once, and how many projects each makes.
+const WRITERS: usize = 16;
+const EACH: usize = 20;
+
+fn writers(store: &Store, who: &str) -> Vec<tokio::task::JoinHandle<Vec<i64>>> {
+    let writer = async |store: Store, name: String| {
+        let mut ids = Vec::new();
+        for n in 0..EACH {
+            ids.push(create(&store, &format!("{name}, {n}")).await.id.0);
+            // Readers in between: they must not be in the writers' way, nor see half a change.
+            if n % 5 == 0 {
+                store.list_projects().await.expect("a list while others write");
+            }
+        }
+        ids
+    };
+    (0..WRITERS).map(|n| tokio::spawn(writer(store.clone(), format!("{who} {n}")))).collect()
+}
+
+async fn made(writers: Vec<tokio::task::JoinHandle<Vec<i64>>>) -> BTreeSet<i64> {
+    let mut ids = BTreeSet::new();
+    for writer in writers {
+        for id in writer.await.expect("no writer failed") {
+            assert!(ids.insert(id), "{id} twice");
+        }
+    }
+    ids
+}
+
+async fn listed(store: &Store) -> BTreeSet<i64> {
+    store.list_projects().await.expect("the list").into_iter().map(|project| project.id.0).collect()
+}
+
+async fn many_writers_lose_nothing(database: &Database) {
+    let store = database.open().await;
+    let ids = made(writers(&store, "writer")).await;
+    assert_eq!(ids.len(), WRITERS * EACH);
+    assert_eq!(listed(&store).await, ids);
+}
+
+async fn two_processes_on_one_database_lose_nothing(database: &Database) {
+    // Two stores share nothing in this process, so that they meet only in the database, as processes do.
+    let (one, two) = (database.open().await, database.open().await);
+    let both = writers(&one, "one").into_iter().chain(writers(&two, "two")).collect();
+    let ids = made(both).await;
+    assert_eq!(ids.len(), 2 * WRITERS * EACH);
+    assert_eq!(listed(&one).await, ids);
+}
+
+async fn a_cancelled_write_leaves_no_open_transaction(database: &Database) {
+    let store = database.open().await;
+    create(&store, "to have a connection").await;
+    let start = Instant::now();
+    create(&store, "to see how long one takes").await;
+    // On a machine that is busy elsewhere one can take seconds, and there are two hundred.
+    let one = start.elapsed().min(Duration::from_millis(50));
+    let cancelled = 200_u32;
+    for n in 0..cancelled {
+        // From "not begun" to "just done", evenly.
+        let patience = one * n / cancelled;
+        let _ = tokio::time::timeout(patience, store.create_project(new_project(&format!("cancelled {n}")))).await;
+    }
+    // A write that works, on every connection that could have been left open.
+    let after: Vec<_> = (0..16).map(|n| (store.clone(), format!("after {n}"))).collect();
+    let after = after.into_iter().map(|(store, name)| tokio::spawn(async move { create(&store, &name).await }));
+    for write in after.collect::<Vec<_>>() {
+        write.await.expect("a write after the cancelled ones");
+    }
+    assert_none_is_open(database).await;
+    // Dropping the call does not stop it: each was made, once, or never began.
+    let names = names(&store).await;
+    let unique: BTreeSet<_> = names.iter().collect();
+    assert_eq!(unique.len(), names.len());
+    assert!(names.iter().filter(|name| name.starts_with("after")).count() == 16, "{names:?}");
+}
+
+async fn assert_none_is_open(database: &Database) {
+    if database.is_sqlite() {
+        // No busy timeout on this connection: it fails at once if a writer is in there.
+        let mut raw = database.raw_sqlite();
+        raw.batch_execute("BEGIN IMMEDIATE; ROLLBACK").expect("no writer holds the file");
+        return;
+    }
+    let open = "SELECT count(*) FROM pg_stat_activity \
+                WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    assert_eq!(database.number(open).await, 0);
+}
+
+async fn a_closed_store_says_so(database: &Database) {
+    let store = database.open().await;
+    let pending = writers(&store, "before");
+    made(pending).await;
+    let clone = store.clone();
+    store.close().await.expect("closed");
+    store.close().await.expect("closed again");
+    assert!(matches!(clone.create_project(new_project("late")).await, Err(StoreError::Closed)));
+    assert!(matches!(clone.list_projects().await, Err(StoreError::Closed)));
+    assert!(matches!(clone.ping().await, Err(StoreError::Closed)));
+    assert_eq!(listed(&database.open().await).await.len(), WRITERS * EACH);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_file_is_waited_for_and_then_reported() {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    let mut other = database.raw_sqlite();
+    other.batch_execute("BEGIN IMMEDIATE").expect("another program writes");
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { create(&store, "patient").await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished(), "it waits");
+    assert_eq!(names(&store).await, [""; 0], "readers do not");
+    other.batch_execute("ROLLBACK").expect("the other program is done");
+    waiting.await.expect("it got its turn");
+
+    other.batch_execute("BEGIN IMMEDIATE").expect("another program writes, and stays");
+    let result = store.create_project(new_project("in vain")).await;
+    assert!(matches!(result, Err(StoreError::Busy)), "{result:?}");
+    other.batch_execute("ROLLBACK").expect("the other program is done");
+    assert_eq!(names(&store).await, ["patient"]);
+    create(&store, "and on it goes").await;
+}

@@ -1,0 +1,140 @@
+//! A fresh database for each test, and raw SQL on it that goes past the store.
+
+use crate::cluster::{Cluster, cluster};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use protocol::{NewProject, Project, ProjectId};
+use std::sync::atomic::{AtomicU32, Ordering};
+use store::Store;
+
+/// One database; removed with its folder, or with the cluster.
+pub struct Database {
+    /// What `Store::open` takes.
+    pub url: String,
+    /// The folder of the SQLite file; none on PostgreSQL.
+    pub folder: Option<tempfile::TempDir>,
+}
+
+impl Database {
+    /// A path in a new folder, with no file yet.
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = folder.path().join("emberline.sqlite").display().to_string();
+        Self { url, folder: Some(folder) }
+    }
+
+    /// An empty database on the cluster, if there is one.
+    pub async fn postgres() -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let cluster = tokio::task::spawn_blocking(cluster).await.expect("PostgreSQL starts")?;
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        // The socket is there a moment before the server takes connections.
+        let admin = Self { url: address(cluster, "postgres"), folder: None };
+        for attempt in 0.. {
+            match tokio_postgres::connect(&admin.url, tokio_postgres::NoTls).await {
+                Ok(_) => break,
+                Err(_) if attempt < 100 => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                Err(error) => panic!("PostgreSQL lets nobody in: {error:?}"),
+            }
+        }
+        admin.execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await;
+        Some(Self { url: address(cluster, &name), folder: None })
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    pub async fn open(&self) -> Store {
+        Store::open(&self.url).await.expect("the database opens")
+    }
+
+    /// Runs SQL that must work.
+    pub async fn execute(&self, sql: &str) {
+        self.try_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Runs SQL; the error is the database's own.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), String> {
+        if self.is_sqlite() {
+            return self.raw_sqlite().batch_execute(sql).map_err(|error| error.to_string());
+        }
+        self.raw_postgres().await.batch_execute(sql).await.map_err(|error| format!("{error:?}"))
+    }
+
+    /// The one number that a query answers.
+    pub async fn number(&self, sql: &str) -> i64 {
+        if self.is_sqlite() {
+            return diesel::dsl::sql::<diesel::sql_types::BigInt>(sql)
+                .get_result(&mut self.raw_sqlite())
+                .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        let row = self.raw_postgres().await.query_one(sql, &[]).await;
+        row.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
+    }
+
+    /// A connection of SQLite's own that waits for nobody.
+    pub fn raw_sqlite(&self) -> SqliteConnection {
+        let mut connection = SqliteConnection::establish(&self.url).expect("the file opens");
+        connection.batch_execute("PRAGMA foreign_keys = ON").expect("a pragma");
+        connection
+    }
+
+    async fn raw_postgres(&self) -> tokio_postgres::Client {
+        let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.unwrap_or_else(|error| panic!("{}: {error:?}", self.url));
+        tokio::spawn(connection);
+        client
+    }
+
+    /// A frame at the project's end.
+    pub async fn add_frame(&self, project: ProjectId) -> i64 {
+        self.number(&format!(
+            "INSERT INTO frames (project_id, position, created_at) \
+             SELECT {project}, count(*), 0 FROM frames WHERE project_id = {project} RETURNING id"
+        ))
+        .await
+    }
+
+    /// A task for the frame and its take of that key, finished at `finished_at` (epoch milliseconds) or running.
+    pub async fn add_take(&self, frame: i64, key: &str, finished_at: Option<i64>) -> i64 {
+        let (status, ended) = match finished_at {
+            Some(ms) => ("completed", ms.to_string()),
+            None => ("running", "NULL".to_owned()),
+        };
+        let task = self
+            .number(&format!(
+                "INSERT INTO tasks (project_id, frame_id, status, attempt, parameters, seed, queue_order, created_at, \
+                 started_at, finished_at) SELECT project_id, id, '{status}', 1, '{{}}', 7, 1, 0, 0, {ended} \
+                 FROM frames WHERE id = {frame} RETURNING id"
+            ))
+            .await;
+        let (etag, step) = if finished_at.is_some() { ("'e'", "30") } else { ("NULL", "NULL") };
+        self.number(&format!(
+            "INSERT INTO takes (project_id, frame_id, task_id, key, width, height, etag, finished_step, finished_at, \
+             created_at) SELECT project_id, id, {task}, '{key}', 64, 64, {etag}, {step}, {ended}, 0 \
+             FROM frames WHERE id = {frame} RETURNING id"
+        ))
+        .await
+    }
+}
+
+fn address(cluster: &Cluster, name: &str) -> String {
+    format!("postgres:///{name}?host={}&user=ember", cluster.folder)
+}
+
+/// A request for a project of that name.
+pub fn new_project(name: &str) -> NewProject {
+    NewProject { name: name.to_owned(), width: 1024, height: 768, fps: 12 }
+}
+
+/// Makes a project of that name.
+pub async fn create(store: &Store, name: &str) -> Project {
+    store.create_project(new_project(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Lists the projects' names.
+pub async fn names(store: &Store) -> Vec<String> {
+    let listed = store.list_projects().await.expect("the list");
+    listed.into_iter().map(|project| project.name).collect()
+}

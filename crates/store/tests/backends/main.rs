@@ -1,0 +1,29 @@
+//! The store's tests: one body each, run on SQLite and on PostgreSQL.
+
+mod cluster;
+mod concurrency;
+mod database;
+mod durability;
+mod opening;
+mod projects;
+mod tables;
+
+/// Makes a test on each database of an `async fn(&Database)`.
+macro_rules! on_both {
+    ($($body:ident),+ $(,)?) => {$(
+        mod $body {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                super::$body(&$crate::database::Database::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                if let Some(database) = $crate::database::Database::postgres().await {
+                    super::$body(&database).await;
+                }
+            }
+        }
+    )+};
+}
+use on_both;

@@ -1,0 +1,188 @@
+//! The tables themselves: what diesel reads is what the migrations made, and what must not be cannot be.
+
+use crate::database::{Database, create};
+use crate::on_both;
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, async_connection_wrapper::AsyncConnectionWrapper};
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use store::rows::{FrameRow, ProjectRow, TakeRow, TaskRow};
+use store::schema::{frames, projects, takes, tasks};
+
+on_both![every_column_is_read_as_it_was_written, the_tables_refuse_what_cannot_be, down_undoes_up];
+
+type Rows = (Vec<ProjectRow>, Vec<FrameRow>, Vec<TaskRow>, Vec<TakeRow>);
+
+/// All rows of all tables. Async for both: one query that both databases are asked.
+macro_rules! all_rows {
+    ($connection:expr) => {{
+        let connection = $connection;
+        let rows: Rows = (
+            diesel_async::RunQueryDsl::load(projects::table.select(ProjectRow::as_select()), connection)
+                .await
+                .expect("projects"),
+            diesel_async::RunQueryDsl::load(frames::table.select(FrameRow::as_select()), connection)
+                .await
+                .expect("frames"),
+            diesel_async::RunQueryDsl::load(tasks::table.select(TaskRow::as_select()), connection)
+                .await
+                .expect("tasks"),
+            diesel_async::RunQueryDsl::load(takes::table.select(TakeRow::as_select()), connection)
+                .await
+                .expect("takes"),
+        );
+        rows
+    }};
+}
+
+async fn rows(database: &Database) -> Rows {
+    if database.is_sqlite() {
+        type Connection = diesel_async::sync_connection_wrapper::SyncConnectionWrapper<SqliteConnection>;
+        all_rows!(&mut Connection::establish(&database.url).await.expect("the file opens"))
+    } else {
+        all_rows!(&mut AsyncPgConnection::establish(&database.url).await.expect("the server answers"))
+    }
+}
+
+async fn every_column_is_read_as_it_was_written(database: &Database) {
+    let project = create(&database.open().await, "Storm").await.id;
+    // Past 32 bits where a column is wider than that, and a different number in each.
+    database
+        .execute(&format!(
+            "UPDATE projects SET created_at = 5000000001, updated_at = 5000000002, fps = 7 WHERE id = {project}"
+        ))
+        .await;
+    let frame = database.add_frame(project).await;
+    let take = database.add_take(frame, "0123456789abcdef-key", Some(5_000_000_003)).await;
+    database
+        .execute(&format!(
+            "UPDATE frames SET position = 3, duration = 4, selected_take_id = {take}, note = 'n', created_at = 5000000004, \
+             deleted_at = 5000000005"
+        ))
+        .await;
+    database
+        .execute(
+            "UPDATE tasks SET status = 'failed', attempt = 2, parameters = '{\"a\":1}', seed = 9007199254740991, \
+             error = 'why', queue_order = 5000000006, created_at = 5000000007, started_at = 5000000008, \
+             finished_at = 5000000009",
+        )
+        .await;
+    database
+        .execute("UPDATE takes SET width = 72, height = 80, etag = 'tag', finished_step = 29, created_at = 5000000010")
+        .await;
+    let (projects, frames, tasks, takes) = rows(database).await;
+    let project_row = ProjectRow {
+        id: project.0,
+        name: "Storm".into(),
+        width: 1024,
+        height: 768,
+        fps: 7,
+        created_at: 5_000_000_001,
+        updated_at: 5_000_000_002,
+        deleted_at: None,
+    };
+    let frame_row = FrameRow {
+        id: frame,
+        project_id: project.0,
+        position: 3,
+        duration: 4,
+        selected_take_id: Some(take),
+        note: "n".into(),
+        created_at: 5_000_000_004,
+        deleted_at: Some(5_000_000_005),
+    };
+    let task_row = TaskRow {
+        id: tasks[0].id,
+        project_id: project.0,
+        frame_id: frame,
+        status: "failed".into(),
+        attempt: 2,
+        parameters: "{\"a\":1}".into(),
+        seed: 9_007_199_254_740_991,
+        error: Some("why".into()),
+        queue_order: 5_000_000_006,
+        created_at: 5_000_000_007,
+        started_at: Some(5_000_000_008),
+        finished_at: Some(5_000_000_009),
+    };
+    let take_row = TakeRow {
+        id: take,
+        project_id: project.0,
+        frame_id: frame,
+        task_id: task_row.id,
+        key: "0123456789abcdef-key".into(),
+        width: 72,
+        height: 80,
+        etag: Some("tag".into()),
+        finished_step: Some(29),
+        finished_at: Some(5_000_000_003),
+        created_at: 5_000_000_010,
+    };
+    assert_eq!((projects, frames, tasks, takes), (vec![project_row], vec![frame_row], vec![task_row], vec![take_row]));
+}
+
+async fn the_tables_refuse_what_cannot_be(database: &Database) {
+    let store = database.open().await;
+    let (project, other) = (create(&store, "Storm").await.id, create(&store, "other").await.id);
+    let (frame, elsewhere) = (database.add_frame(project).await, database.add_frame(other).await);
+    let take = database.add_take(frame, "0123456789abcdef", None).await;
+    let theirs = database.add_take(elsewhere, "fedcba9876543210", Some(1)).await;
+    let before = rows(database).await;
+    let refused = [
+        // A frame shows takes of its own only.
+        format!("UPDATE frames SET selected_take_id = {theirs} WHERE id = {frame}"),
+        format!("UPDATE frames SET selected_take_id = 999 WHERE id = {frame}"),
+        format!("UPDATE frames SET position = -1 WHERE id = {frame}"),
+        format!("UPDATE frames SET duration = 0 WHERE id = {frame}"),
+        format!("UPDATE frames SET project_id = {other} WHERE id = {frame}"),
+        "INSERT INTO frames (project_id, position, created_at) VALUES (999, 0, 0)".to_owned(),
+        "UPDATE tasks SET status = 'paused'".to_owned(),
+        "UPDATE tasks SET status = 'failed', finished_at = 1, error = NULL".to_owned(),
+        "UPDATE tasks SET status = 'completed', finished_at = NULL".to_owned(),
+        "UPDATE tasks SET status = 'running', finished_at = NULL, started_at = NULL".to_owned(),
+        "UPDATE tasks SET seed = -1".to_owned(),
+        "UPDATE tasks SET seed = 9007199254740992".to_owned(),
+        format!("UPDATE tasks SET project_id = {other} WHERE frame_id = {frame}"),
+        // A key is a file's name: nothing that leads anywhere, and one picture for each.
+        format!("UPDATE takes SET key = '../../../etc/passwd' WHERE id = {take}"),
+        format!("UPDATE takes SET key = 'ABCDEFABCDEFABCDEF' WHERE id = {take}"),
+        format!("UPDATE takes SET key = 'short' WHERE id = {take}"),
+        format!("UPDATE takes SET key = 'fedcba9876543210' WHERE id = {take}"),
+        format!("UPDATE takes SET finished_at = 1 WHERE id = {take}"),
+        format!("UPDATE takes SET frame_id = {elsewhere} WHERE id = {take}"),
+        format!("UPDATE takes SET task_id = (SELECT task_id FROM takes WHERE id = {theirs}) WHERE id = {take}"),
+    ];
+    for sql in refused {
+        database.try_execute(&sql).await.expect_err(&sql);
+    }
+    assert_eq!(rows(database).await, before);
+    // Deferred: selected and deleted in one transaction is fine, deleted alone is not.
+    database.execute(&format!("UPDATE frames SET selected_take_id = {take} WHERE id = {frame}")).await;
+    let delete = format!("DELETE FROM takes WHERE id = {take}");
+    database.try_execute(&delete).await.expect_err("the frame shows it");
+    let deselect = format!("UPDATE frames SET selected_take_id = NULL WHERE id = {frame}");
+    database.execute(&format!("BEGIN; {delete}; {deselect}; COMMIT")).await;
+}
+
+async fn down_undoes_up(database: &Database) {
+    let store = database.open().await;
+    let frame = database.add_frame(create(&store, "Storm").await.id).await;
+    let take = database.add_take(frame, "0123456789abcdef", Some(1)).await;
+    database.execute(&format!("UPDATE frames SET selected_take_id = {take}")).await;
+    store.close().await.expect("closed");
+    let (url, is_sqlite) = (database.url.clone(), database.is_sqlite());
+    let revert = move || {
+        let from =
+            |name| FileBasedMigrations::from_path(format!("{}/../../migrations/{name}", env!("CARGO_MANIFEST_DIR")));
+        if is_sqlite {
+            let mut connection = SqliteConnection::establish(&url).expect("the file opens");
+            connection.revert_all_migrations(from("sqlite").expect("the folder")).expect("reverted");
+        } else {
+            type Wrapped = AsyncConnectionWrapper<AsyncPgConnection>;
+            let mut connection = <Wrapped as Connection>::establish(&url).expect("the server answers");
+            connection.revert_all_migrations(from("postgres").expect("the folder")).expect("reverted");
+        }
+    };
+    tokio::task::spawn_blocking(revert).await.expect("no panic");
+    database.try_execute("SELECT id FROM projects").await.expect_err("the table is gone");
+    assert!(database.open().await.list_projects().await.expect("anew").is_empty());
+}
