@@ -1,10 +1,10 @@
 //! What a checkpoint is, as data: also of one that cannot be loaded.
 
 use crate::{
-    Dtype, Error, Family, Layout, Misshapen, OpenOptions, Part, PlanError, SchedulerConfig,
+    Dtype, Error, Family, FolderError, Layout, Misshapen, OpenOptions, Part, PlanError, SchedulerConfig,
     config::ConfigFile,
     plan::build,
-    safetensors::Tensor,
+    safetensors::{Tensor, WeightFile},
     shape::{self, Shape},
     source::{PartSource, Sources},
 };
@@ -83,52 +83,22 @@ pub struct PartReport {
 /// What is no safetensors file, no folder with one, or broken. Another model than SDXL, or tensors that do
 /// not match, are no errors here: the report says so.
 pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
-    let mut sources = match Sources::open(path, options) {
-        Err(Error::Folder { reason: crate::FolderError::NoIndex, path }) => match part_of_folder(&path) {
-            Some(part) => Sources::open_part(part, &path, options)?,
-            None => return Err(Error::Folder { reason: crate::FolderError::NoIndex, path }),
-        },
-        other => other?,
-    };
-    let alone = match sources.family {
-        Family::Vae => Some(Part::Vae),
-        Family::Taesd => Some(Part::Taesd),
-        _ => None,
-    };
-    if let Some(part) = alone
-        && !sources.parts.contains_key(&part)
-        && let Ok(opened) = Sources::open_part(part, path, options)
-    {
-        sources = opened;
-    }
+    let sources = open(path, options)?;
     let judged = sources.family == Family::Sdxl || sources.layout == Layout::Part;
     let mut problems: Vec<String> = sources.broken.iter().map(Error::to_string).collect();
-    if !judged {
+    if !judged || sources.parts.is_empty() {
         problems.push(Error::Family { path: path.to_owned(), family: sources.family }.to_string());
     }
     let mut shapes = BTreeMap::new();
-    let parts: Vec<PartReport> = sources
-        .parts
-        .iter()
+    let parts: Vec<PartReport> = Part::ALL
+        .into_iter()
+        .filter_map(|part| sources.parts.get_key_value(&part))
         .map(|(&part, source)| part_report(&sources, part, source, judged, &mut shapes, &mut problems))
         .collect();
-    if sources.family == Family::Sdxl {
-        for part in [Part::TextEncoder, Part::TextEncoder2, Part::Unet, Part::Vae] {
-            if !sources.parts.contains_key(&part) && sources.broken.is_empty() {
-                problems.push(Error::NoPart { path: path.to_owned(), part }.to_string());
-            }
-        }
-        problems.extend(shape::check_together(path, &shapes).err().map(|error| error.to_string()));
-    } else if sources.parts.is_empty() && problems.is_empty() {
-        problems.push(Error::Family { path: path.to_owned(), family: sources.family }.to_string());
-    }
-    // The UNet's shape needs the second encoder's: what is wrong with that comes up twice.
-    let mut told = BTreeSet::new();
-    problems.retain(|problem| told.insert(problem.clone()));
-    let unexpected = if sources.family == Family::Sdxl { sources.strays.clone() } else { Vec::new() };
-    if !unexpected.is_empty() {
-        let wrong = PlanError { unexpected: unexpected.clone(), ..PlanError::default() };
-        problems.push(wrong.to_string());
+    let mut unexpected = Vec::new();
+    if sources.family == Family::Sdxl && sources.layout != Layout::Part {
+        unexpected.clone_from(&sources.strays);
+        problems.extend(whole_problems(&sources, &shapes));
     }
     let scheduler = match (judged && sources.parts.contains_key(&Part::Unet), shape::scheduler(&sources)) {
         (false, _) => None,
@@ -138,16 +108,20 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
             None
         }
     };
+    // The UNet's shape needs the second encoder's: what is wrong with that comes up twice.
+    let mut told = BTreeSet::new();
+    problems.retain(|problem| told.insert(problem.clone()));
+    let file = |file: &WeightFile| FileReport {
+        path: file.path.clone(),
+        bytes: file.bytes,
+        tensors: file.header.tensors.len(),
+    };
     Ok(Report {
         path: path.to_owned(),
         family: sources.family,
         layout: sources.layout,
         loadable: problems.is_empty(),
-        files: sources
-            .files
-            .iter()
-            .map(|file| FileReport { path: file.path.clone(), bytes: file.bytes, tensors: file.header.tensors.len() })
-            .collect(),
+        files: sources.files.iter().map(file).collect(),
         parameters: sources.all_tensors().map(Tensor::elements).sum(),
         dtypes: by_dtype(sources.all_tensors()),
         parts,
@@ -156,6 +130,41 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
         metadata: sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default(),
         problems,
     })
+}
+
+/// Opens a whole checkpoint, or the one part that the path holds.
+fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
+    let sources = match Sources::open(path, options) {
+        Err(Error::Folder { reason: FolderError::NoIndex, path }) => match part_of_folder(&path) {
+            Some(part) => return Sources::open_part(part, &path, options),
+            None => return Err(Error::Folder { reason: FolderError::NoIndex, path }),
+        },
+        other => other?,
+    };
+    let part = match sources.family {
+        Family::Vae => Part::Vae,
+        Family::Taesd => Part::Taesd,
+        _ => return Ok(sources),
+    };
+    Ok(Sources::open_part(part, path, options).unwrap_or(sources))
+}
+
+/// What a whole SDXL checkpoint lacks, has too much of, or has that does not fit together.
+fn whole_problems(sources: &Sources, shapes: &BTreeMap<Part, Shape>) -> Vec<String> {
+    let path = || sources.path.clone();
+    let mut problems = Vec::new();
+    for part in [Part::TextEncoder, Part::TextEncoder2, Part::Unet, Part::Vae] {
+        // Of a broken part it is told already what is wrong.
+        if !sources.parts.contains_key(&part) && sources.broken.is_empty() {
+            problems.push(Error::NoPart { path: path(), part }.to_string());
+        }
+    }
+    problems.extend(shape::check_together(&path(), shapes).err().map(|error| error.to_string()));
+    if !sources.strays.is_empty() {
+        let wrong = PlanError { unexpected: sources.strays.clone(), ..PlanError::default() };
+        problems.push(wrong.to_string());
+    }
+    problems
 }
 
 /// Which part's own folder it is, by its config.json.
