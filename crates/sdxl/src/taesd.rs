@@ -2,7 +2,7 @@
 
 use crate::{
     LoadError, Weights,
-    nn::{Bias, Conv2d, upsample_nearest},
+    nn::{Bias, Conv2d, resize_nearest},
 };
 use burn::tensor::{Tensor, activation};
 use checkpoint::TaesdConfig;
@@ -60,7 +60,7 @@ impl Taesd {
             x = stage.blocks.iter().fold(x, residual);
             if i + 1 < self.stages.len() {
                 let [_, _, h, w] = x.dims();
-                x = upsample_nearest(x, [2 * h, 2 * w]);
+                x = resize_nearest(x, [2 * h, 2 * w]);
             }
             x = stage.conv.forward(x);
         }

@@ -80,7 +80,7 @@ impl Conv2d {
 ///
 /// # Shapes
 /// `[b, c, h, w] -> [b, c, height, width]`
-pub fn upsample_nearest(x: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
+pub fn resize_nearest(x: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
     let options = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([height, width]);
     module::interpolate(x, options)
 }

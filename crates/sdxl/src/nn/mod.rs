@@ -7,8 +7,8 @@ mod norm;
 mod resnet;
 
 pub use attention::{attention, attention_in_slices, causal_attention};
-pub use basic::{Bias, Conv2d, Linear, upsample_nearest};
-pub use norm::{GroupNorm, LayerNorm};
+pub use basic::{Bias, Conv2d, Linear, resize_nearest};
+pub use norm::{GroupNorm, LayerNorm, Moments, Statistics};
 pub use resnet::{ResnetBlock, ResnetSpec};
 
 use burn::tensor::{Tensor, activation};

@@ -26,20 +26,63 @@ impl GroupNorm {
     /// # Shapes
     /// `[b, c, h, w] -> [b, c, h, w]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.forward_with(x, &mut Statistics::Own)
+    }
+
+    /// As [`GroupNorm::forward`], over `statistics` that need not be those of `x`.
+    ///
+    /// # Shapes
+    /// `[b, c, h, w] -> [b, c, h, w]`
+    pub fn forward_with(&self, x: Tensor<4>, statistics: &mut Statistics) -> Tensor<4> {
         let [b, c, h, w] = x.dims();
         let dtype = x.dtype();
         let per_group = c / self.groups * h * w;
         // A sum of squares of f16 activations passes 65504 and the picture turns black: widen.
         let x = widened(x.reshape([b, self.groups, per_group]));
-        let mean = x.clone().mean_dim(2);
-        let centred = x - mean;
-        let variance = centred.clone().square().mean_dim(2);
+        let (centred, inverse_std) = statistics.apply(x, self.epsilon);
         // One scale for each channel instead of a division for each pixel.
-        let inverse_std = (variance + self.epsilon).sqrt().recip();
         let scale = inverse_std.expand([b, self.groups, c / self.groups]).reshape([b, c, 1])
             * widened(self.weight.clone()).reshape([1, c, 1]);
         let y = centred.reshape([b, c, h * w]) * scale + widened(self.bias.clone()).reshape([1, c, 1]);
         y.cast(dtype).reshape([b, c, h, w])
+    }
+}
+
+/// A group's mean and inverse standard deviation, both `[b, groups, 1]`.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    mean: Tensor<3>,
+    inverse_std: Tensor<3>,
+}
+
+/// Where a [`GroupNorm`]'s mean and variance come from. Tiles of one picture share the picture's: with its
+/// own, a tile of plain sky would be stretched to the contrast of a tile of leaves.
+#[derive(Debug)]
+pub enum Statistics<'a> {
+    /// From the input.
+    Own,
+    /// From the input, and kept here, in the order in which the norms run.
+    Recorded(&'a mut Vec<Moments>),
+    /// From an earlier run, in the same order; from the input once they are used up.
+    Given(std::slice::Iter<'a, Moments>),
+}
+
+impl Statistics<'_> {
+    /// `x` (`[b, groups, n]`, f32) without its mean, and the inverse standard deviation.
+    fn apply(&mut self, x: Tensor<3>, epsilon: f64) -> (Tensor<3>, Tensor<3>) {
+        if let Self::Given(moments) = self
+            && let Some(Moments { mean, inverse_std }) = moments.next()
+        {
+            return (x - mean.clone(), inverse_std.clone());
+        }
+        let mean = x.clone().mean_dim(2);
+        let centred = x - mean.clone();
+        let variance = centred.clone().square().mean_dim(2);
+        let inverse_std = (variance + epsilon).sqrt().recip();
+        if let Self::Recorded(moments) = self {
+            moments.push(Moments { mean, inverse_std: inverse_std.clone() });
+        }
+        (centred, inverse_std)
     }
 }
 

@@ -1,6 +1,6 @@
 //! diffusers' `ResnetBlock2D`, the block of both the UNet and the VAE.
 
-use super::{Bias, Conv2d, GroupNorm, Linear, silu};
+use super::{Bias, Conv2d, GroupNorm, Linear, Statistics, silu};
 use crate::{LoadError, Weights};
 use burn::tensor::Tensor;
 
@@ -55,12 +55,17 @@ impl ResnetBlock {
     /// - `time`: `[b, time_width]`, after its SiLU
     /// - result: `[b, c_out, h, w]`
     pub fn forward(&self, x: Tensor<4>, time: Option<&Tensor<2>>) -> Tensor<4> {
-        let mut y = self.conv1.forward(silu(self.norm1.forward(x.clone())));
+        self.forward_with(x, time, &mut Statistics::Own)
+    }
+
+    /// As [`ResnetBlock::forward`], both norms over given `statistics`.
+    pub fn forward_with(&self, x: Tensor<4>, time: Option<&Tensor<2>>, statistics: &mut Statistics) -> Tensor<4> {
+        let mut y = self.conv1.forward(silu(self.norm1.forward_with(x.clone(), statistics)));
         if let (Some(proj), Some(time)) = (&self.time_emb_proj, time) {
             let [b, c, _, _] = y.dims();
             y = y + proj.forward(time.clone()).reshape([b, c, 1, 1]);
         }
-        let y = self.conv2.forward(silu(self.norm2.forward(y)));
+        let y = self.conv2.forward(silu(self.norm2.forward_with(y, statistics)));
         match &self.conv_shortcut {
             Some(shortcut) => shortcut.forward(x) + y,
             None => x + y,

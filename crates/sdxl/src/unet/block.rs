@@ -4,7 +4,7 @@
 use super::transformer::{Transformer, TransformerSpec};
 use crate::{
     LoadError, Weights,
-    nn::{Bias, Conv2d, ResnetBlock, ResnetSpec, upsample_nearest},
+    nn::{Bias, Conv2d, ResnetBlock, ResnetSpec, resize_nearest},
 };
 use burn::tensor::Tensor;
 use checkpoint::{UnetBlock, UnetConfig};
@@ -116,7 +116,7 @@ impl Block {
         }
         if let Some(conv) = &self.resampler {
             let [_, _, h, w] = skips.last().map_or([0, 0, 2 * x.dims()[2], 2 * x.dims()[3]], Tensor::dims);
-            x = conv.forward(upsample_nearest(x, [h, w]));
+            x = conv.forward(resize_nearest(x, [h, w]));
         }
         x
     }

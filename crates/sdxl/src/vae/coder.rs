@@ -2,7 +2,9 @@
 
 use crate::{
     LoadError, Weights,
-    nn::{Bias, Conv2d, GroupNorm, Linear, ResnetBlock, ResnetSpec, attention_in_slices, silu, upsample_nearest},
+    nn::{
+        Bias, Conv2d, GroupNorm, Linear, ResnetBlock, ResnetSpec, Statistics, attention_in_slices, resize_nearest, silu,
+    },
 };
 use burn::tensor::Tensor;
 use checkpoint::VaeConfig;
@@ -135,16 +137,16 @@ impl Decoder {
     ///
     /// # Shapes
     /// `[b, c, h, w] -> [b, 3, 8h, 8w]`
-    pub(super) fn enlarge(&self, x: Tensor<4>) -> Tensor<4> {
+    pub(super) fn enlarge(&self, x: Tensor<4>, statistics: &mut Statistics) -> Tensor<4> {
         let mut x = x;
         for level in &self.levels {
-            x = level.resnets.iter().fold(x, |x, resnet| resnet.forward(x, None));
+            x = level.resnets.iter().fold(x, |x, resnet| resnet.forward_with(x, None, statistics));
             if let Some(conv) = &level.resampler {
                 let [_, _, h, w] = x.dims();
-                x = conv.forward(upsample_nearest(x, [2 * h, 2 * w]));
+                x = conv.forward(resize_nearest(x, [2 * h, 2 * w]));
             }
         }
-        self.conv_out.forward(silu(self.conv_norm_out.forward(x)))
+        self.conv_out.forward(silu(self.conv_norm_out.forward_with(x, statistics)))
     }
 }
 

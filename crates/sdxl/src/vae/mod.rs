@@ -6,7 +6,7 @@ mod tile;
 
 use crate::{
     DeviceError, LoadError, Weights,
-    nn::{Bias, Conv2d},
+    nn::{Bias, Conv2d, Statistics, resize_nearest},
 };
 use burn::tensor::Tensor;
 use checkpoint::VaeConfig;
@@ -107,9 +107,10 @@ impl Vae {
 
     /// Decodes the pipeline's latents to pictures in about -1..1.
     ///
-    /// Past the bound on one activation it decodes in overlapping tiles that are blended: the middle, with
-    /// its attention over the whole picture, is still computed in one piece, so that tiles agree on what
-    /// they show; only the statistics of the enlarging blocks' normalisations are a tile's own.
+    /// Past the bound on one activation it decodes in overlapping tiles that are blended. The middle, with
+    /// its attention over the whole picture, is still computed in one piece, and all tiles are normalised
+    /// alike: by the statistics of a shrunk picture that goes in one piece. So tiles agree on what they show
+    /// and on its contrast.
     ///
     /// # Shapes
     /// `[b, latent, h, w] -> [b, 3, 8h, 8w]`
@@ -126,6 +127,13 @@ impl Vae {
         // The widest activation at the picture's size: the last level's input, after its enlargement.
         let channels = self.config.block_out_channels.get(1).copied().unwrap_or(1);
         let tiling = Tiling::for_activation(self.max_activation, channels, FACTOR, 1);
-        tiling.run(x, Scale::Grow(FACTOR), |x| self.decoder.enlarge(x))
+        let [_, _, h, w] = x.dims();
+        let Some(small) = tiling.shrunk([h, w]) else {
+            return Ok(self.decoder.enlarge(x, &mut Statistics::Own));
+        };
+        let mut moments = Vec::new();
+        // Every n-th pixel rather than averages, which would have less variance.
+        self.decoder.enlarge(resize_nearest(x.clone(), small), &mut Statistics::Recorded(&mut moments));
+        tiling.run(x, Scale::Grow(FACTOR), |tile| self.decoder.enlarge(tile, &mut Statistics::Given(moments.iter())))
     }
 }

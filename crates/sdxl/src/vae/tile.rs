@@ -44,6 +44,14 @@ impl Tiling {
         Self { side: (side / step * step).max(LEAST_SIDE * step), step }
     }
 
+    /// The largest size of the same proportions that goes in one piece, or `None` if this one does.
+    pub(super) fn shrunk(self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
+        let pixels = height * width;
+        let fits = pixels <= self.side * self.side;
+        let share = self.side as f64 / (pixels as f64).sqrt();
+        (!fits).then(|| [height, width].map(|side| ((side as f64 * share) as usize).max(1)))
+    }
+
     /// Runs `f` over `x` in one piece if that fits, else in tiles.
     ///
     /// # Shapes
@@ -55,7 +63,7 @@ impl Tiling {
         f: impl Fn(Tensor<4>) -> Tensor<4>,
     ) -> Result<Tensor<4>, DeviceError> {
         let [_, _, height, width] = x.dims();
-        if height * width <= self.side * self.side {
+        if self.shrunk([height, width]).is_none() {
             return Ok(f(x));
         }
         let (rows, columns) = (self.spans(height), self.spans(width));
