@@ -7,8 +7,9 @@ use diesel_async::RunQueryDsl;
 use diesel_async::pooled_connection::deadpool::{Pool, PoolError};
 use std::{future::Future, sync::Arc, time::Duration};
 
-/// How long a call waits for a connection before it says that the database is busy.
-const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a call waits for a connection before it says that the database is busy. Longer than SQLite's
+/// `busy_timeout`, so that one call that waits for another process does not fail those behind it.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The database. Cheap to clone; clones share the connections.
 #[derive(Clone)]

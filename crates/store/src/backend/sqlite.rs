@@ -24,7 +24,7 @@ const READERS: usize = 4;
 ///   power cut may take the newest commits back, and what was acknowledged, a finished picture's row above
 ///   all, must stay. It costs one sync for each write, and people write seldom.
 /// - `foreign_keys`: off by default in SQLite, for each connection anew.
-const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
 /// Readers never write, whatever a query says.
 const READER_PRAGMAS: &str = "PRAGMA query_only = ON;";
@@ -71,12 +71,14 @@ fn prepare(database: &str, path: &Path) -> Result<(), StoreError> {
     }
     // Stays with the file. Readers and the writer do not wait for each other.
     connection.batch_execute("PRAGMA journal_mode = WAL").map_err(|error| query_error(database, path, error))?;
-    connection.immediate_transaction(|connection| migrate::run(connection, migrate::SQLITE)).map_err(
-        |error| match error {
-            MigrateError::Query(error) => query_error(database, path, error),
-            error => error.into_store_error(database),
-        },
-    )
+    let migrated = connection.immediate_transaction(|connection| migrate::run(connection, migrate::SQLITE));
+    migrated.map_err(|error| match error {
+        MigrateError::Query(error) => query_error(database, path, error),
+        error => error.into_store_error(database),
+    })?;
+    // SQLite opens a file that it may only read without a word, even for an IMMEDIATE transaction. This writes
+    // nothing either, but asks for it.
+    connection.batch_execute("DELETE FROM projects WHERE FALSE").map_err(|error| query_error(database, path, error))
 }
 
 /// Whether the file has tables and none of them keeps our migrations.
@@ -150,7 +152,7 @@ mod tests {
         for pool in [&writer, &readers] {
             let mut connection = pool.get().await.expect("a connection");
             // synchronous: 2 is FULL.
-            for (pragma, value) in [("foreign_keys", 1), ("synchronous", 2), ("busy_timeout", 5000)] {
+            for (pragma, value) in [("foreign_keys", 1), ("synchronous", 2), ("busy_timeout", 10_000)] {
                 let query = sql::<BigInt>(&format!("PRAGMA {pragma}"));
                 let set: i64 = query.get_result(&mut *connection).await.expect("the pragma");
                 assert_eq!(set, value, "{pragma}");

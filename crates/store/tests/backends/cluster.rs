@@ -7,20 +7,22 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Runs the server for as long as its standard input is open: the end of the test program closes it, however
-/// it ends, killed included, and then the server is stopped and its folder removed. Signals from a terminal
-/// are ignored here, so that Ctrl+C cannot end this script before it has cleaned up.
+/// it ends, killed included, and then the server is stopped and its folder removed. A signal, or the broken
+/// pipe of a test program that is killed while initdb still works, comes to the same end. The server is told to
+/// stop until it is gone: one that has only just begun does not hear the first time.
 /// `$1` is the folder of the programs. The folder is short, because a socket's path may have 107 bytes.
 const SUPERVISOR: &str = r#"
 set -eu
-trap '' INT TERM HUP
 cd /
 dir=$(mktemp -d /tmp/emberline-pg.XXXXXX)
 server=
 clean() {
-    if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
+    trap '' INT TERM HUP PIPE
+    while [ -n "$server" ] && kill -INT "$server" 2>/dev/null; do sleep 0.1; done
     rm -rf "$dir"
 }
 trap clean EXIT
+trap : INT TERM HUP PIPE
 "$1/initdb" -D "$dir/data" -U ember -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
 "$1/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 \
     -c fsync=off -c full_page_writes=off >>"$dir/log" 2>&1 </dev/null &
