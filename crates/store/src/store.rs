@@ -92,8 +92,8 @@ macro_rules! write {
 pub(crate) use {read, write};
 
 /// Runs a database call in a task of its own, so that dropping the caller's future (a client that hangs up)
-/// cannot stop it half-way: that would hand a connection with an open transaction, or with a query still
-/// running on it, back to the pool.
+/// does not stop it half-way. Stopped, it would give its connection back with a transaction open or a query
+/// still running, and whether the change was made would depend on the moment.
 pub(crate) async fn in_own_task<T, F>(call: F) -> Result<T, StoreError>
 where
     T: Send + 'static,
