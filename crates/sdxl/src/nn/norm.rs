@@ -48,11 +48,27 @@ impl GroupNorm {
     }
 }
 
-/// A group's mean and inverse standard deviation, both `[b, groups, 1]`.
+/// A group's mean and variance, both `[b, groups, 1]`.
 #[derive(Clone, Debug)]
 pub struct Moments {
     mean: Tensor<3>,
-    inverse_std: Tensor<3>,
+    variance: Tensor<3>,
+}
+
+impl Moments {
+    /// Those of several equally large parts taken together.
+    ///
+    /// # Panics
+    /// Without a part.
+    pub fn pooled(parts: &[Self]) -> Self {
+        let average = |of: fn(&Self) -> Tensor<3>| {
+            let stacked = Tensor::cat(parts.iter().map(of).collect(), 2);
+            stacked.mean_dim(2)
+        };
+        let mean = average(|part| part.mean.clone());
+        let square = average(|part| part.variance.clone() + part.mean.clone().square());
+        Self { variance: square - mean.clone().square(), mean }
+    }
 }
 
 /// Where a [`GroupNorm`]'s mean and variance come from. Tiles of one picture share the picture's: with its
@@ -70,19 +86,19 @@ pub enum Statistics<'a> {
 impl Statistics<'_> {
     /// `x` (`[b, groups, n]`, f32) without its mean, and the inverse standard deviation.
     fn apply(&mut self, x: Tensor<3>, epsilon: f64) -> (Tensor<3>, Tensor<3>) {
+        let inverse_std = |variance: Tensor<3>| (variance + epsilon).sqrt().recip();
         if let Self::Given(moments) = self
-            && let Some(Moments { mean, inverse_std }) = moments.next()
+            && let Some(Moments { mean, variance }) = moments.next()
         {
-            return (x - mean.clone(), inverse_std.clone());
+            return (x - mean.clone(), inverse_std(variance.clone()));
         }
         let mean = x.clone().mean_dim(2);
         let centred = x - mean.clone();
         let variance = centred.clone().square().mean_dim(2);
-        let inverse_std = (variance + epsilon).sqrt().recip();
         if let Self::Recorded(moments) = self {
-            moments.push(Moments { mean, inverse_std: inverse_std.clone() });
+            moments.push(Moments { mean, variance: variance.clone() });
         }
-        (centred, inverse_std)
+        (centred, inverse_std(variance))
     }
 }
 

@@ -6,12 +6,12 @@ mod tile;
 
 use crate::{
     DeviceError, LoadError, Weights,
-    nn::{Bias, Conv2d, Statistics, resize_nearest},
+    nn::{Bias, Conv2d, Moments, Statistics},
 };
 use burn::tensor::Tensor;
 use checkpoint::VaeConfig;
 use coder::{Decoder, Encoder};
-use tile::{Scale, Tiling};
+use tile::{Place, Scale, Tiling};
 
 /// Pixels of a picture for each pixel of the latent, along one side.
 pub const FACTOR: usize = 8;
@@ -109,8 +109,7 @@ impl Vae {
     ///
     /// Past the bound on one activation it decodes in overlapping tiles that are blended. The middle, with
     /// its attention over the whole picture, is still computed in one piece, and all tiles are normalised
-    /// alike: by the statistics of a shrunk picture that goes in one piece. So tiles agree on what they show
-    /// and on its contrast.
+    /// alike: by the statistics of all tiles together. So tiles agree on what they show and on its contrast.
     ///
     /// # Shapes
     /// `[b, latent, h, w] -> [b, 3, 8h, 8w]`
@@ -128,12 +127,23 @@ impl Vae {
         let channels = self.config.block_out_channels.get(1).copied().unwrap_or(1);
         let tiling = Tiling::for_activation(self.max_activation, channels, FACTOR, 1);
         let [_, _, h, w] = x.dims();
-        let Some(small) = tiling.shrunk([h, w]) else {
+        if tiling.fits([h, w]) {
             return Ok(self.decoder.enlarge(x, &mut Statistics::Own));
-        };
-        let mut moments = Vec::new();
-        // Every n-th pixel rather than averages, which would have less variance.
-        self.decoder.enlarge(resize_nearest(x.clone(), small), &mut Statistics::Recorded(&mut moments));
+        }
+        let moments = self.pooled_moments(tiling, &x);
         tiling.run(x, Scale::Grow(FACTOR), |tile| self.decoder.enlarge(tile, &mut Statistics::Given(moments.iter())))
+    }
+
+    /// The statistics of every norm on the way up, of all tiles taken together. A run of its own over the
+    /// tiles: twice the time of one, and the tiles' numbers agree.
+    fn pooled_moments(&self, tiling: Tiling, x: &Tensor<4>) -> Vec<Moments> {
+        let mut of_norms: Vec<Vec<Moments>> = Vec::new();
+        for Place { tile, .. } in tiling.tiles(x) {
+            let mut moments = Vec::new();
+            self.decoder.enlarge(tile, &mut Statistics::Recorded(&mut moments));
+            of_norms.resize_with(moments.len(), Vec::new);
+            of_norms.iter_mut().zip(moments).for_each(|(norm, moments)| norm.push(moments));
+        }
+        of_norms.iter().map(|parts| Moments::pooled(parts)).collect()
     }
 }

@@ -30,6 +30,13 @@ pub(super) struct Tiling {
     step: usize,
 }
 
+/// A tile and where it lies, in pixels of the whole.
+pub(super) struct Place {
+    pub(super) top: usize,
+    pub(super) left: usize,
+    pub(super) tile: Tensor<4>,
+}
+
 /// A tile shares at least this part of its side with its neighbour.
 const OVERLAP_DIVISOR: usize = 4;
 /// Smaller tiles than this many pixels of the latent would be all overlap.
@@ -44,12 +51,9 @@ impl Tiling {
         Self { side: (side / step * step).max(LEAST_SIDE * step), step }
     }
 
-    /// The largest size of the same proportions that goes in one piece, or `None` if this one does.
-    pub(super) fn shrunk(self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
-        let pixels = height * width;
-        let fits = pixels <= self.side * self.side;
-        let share = self.side as f64 / (pixels as f64).sqrt();
-        (!fits).then(|| [height, width].map(|side| ((side as f64 * share) as usize).max(1)))
+    /// Whether a picture of this size goes in one piece.
+    pub(super) fn fits(self, [height, width]: [usize; 2]) -> bool {
+        height * width <= self.side * self.side
     }
 
     /// Runs `f` over `x` in one piece if that fits, else in tiles.
@@ -63,24 +67,33 @@ impl Tiling {
         f: impl Fn(Tensor<4>) -> Tensor<4>,
     ) -> Result<Tensor<4>, DeviceError> {
         let [_, _, height, width] = x.dims();
-        if self.shrunk([height, width]).is_none() {
+        if self.fits([height, width]) {
             return Ok(f(x));
         }
-        let (rows, columns) = (self.spans(height), self.spans(width));
         let mut canvas: Option<Canvas> = None;
-        for &(top, h) in &rows {
-            for &(left, w) in &columns {
-                let tile = f(x.clone().slice([0..x.dims()[0], 0..x.dims()[1], top..top + h, left..left + w]));
-                let canvas = canvas.get_or_insert_with(|| {
-                    let [b, c, _, _] = tile.dims();
-                    Canvas::new(b * c, scale.of(height), scale.of(width))
-                });
-                canvas.blend(tile, scale.of(top), scale.of(left))?;
-            }
+        for Place { top, left, tile } in self.tiles(&x) {
+            let tile = f(tile);
+            let canvas = canvas.get_or_insert_with(|| {
+                let [b, c, _, _] = tile.dims();
+                Canvas::new(b * c, scale.of(height), scale.of(width))
+            });
+            canvas.blend(tile, scale.of(top), scale.of(left))?;
         }
         let canvas = canvas.unwrap_or_else(|| Canvas::new(0, 0, 0));
         let [b, ..] = x.dims();
         Ok(canvas.into_tensor(b, &x))
+    }
+
+    /// The tiles of `x`, row by row.
+    pub(super) fn tiles(self, x: &Tensor<4>) -> impl Iterator<Item = Place> {
+        let [_, _, height, width] = x.dims();
+        let columns = self.spans(width);
+        let places =
+            self.spans(height).into_iter().flat_map(move |row| columns.clone().into_iter().map(move |c| (row, c)));
+        places.map(|((top, h), (left, w))| {
+            let tile = x.clone().narrow(2, top, h).narrow(3, left, w);
+            Place { top, left, tile }
+        })
     }
 
     /// Evenly spread spans `(start, length)` over `0..length`, all of one length.
