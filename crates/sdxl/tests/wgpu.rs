@@ -8,7 +8,7 @@ use sdxl::{
     Compute, DeviceChoice, DeviceError, Generated, LoadOptions, Params, Pipeline, Precision, Taesd, TextEncoder, Unet,
     Vae, load_part,
 };
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Instant};
 
 /// Largest difference as a share of the CPU result's largest magnitude.
 const TOLERANCE: f32 = 1e-3;
@@ -36,16 +36,17 @@ fn wgpu_agrees_with_the_cpu() {
     };
     println!("comparing {} with the CPU", gpu.info);
     let cpu = Compute::open(DeviceChoice::Cpu).expect("always there");
-    for model in ["tiny/diffusers", "odd/diffusers-fp16"] {
-        let checkpoint = Checkpoint::open(&fixture(model)).unwrap_or_else(|e| panic!("{e}"));
-        let [expected, found] = [&cpu, &gpu].map(|compute| stages(&checkpoint, compute));
-        for ((stage, expected), (_, found)) in expected.iter().zip(&found) {
-            compare(&format!("{model} {stage}"), expected, found);
-        }
-        let [expected, found] = [&cpu, &gpu].map(|compute| picture(&checkpoint, compute));
-        compare(&format!("{model} latents of 3 steps"), &expected.0, &found.0);
-        compare(&format!("{model} picture"), &expected.1, &found.1);
-    }
+    let checkpoint = Checkpoint::open(&fixture("tiny/diffusers")).unwrap_or_else(|e| panic!("{e}"));
+    let mut expected = Vec::new();
+    run(&checkpoint, &cpu, &mut |stage, numbers| expected.push((stage, numbers)));
+    let mut expected = expected.into_iter();
+    let started = Instant::now();
+    run(&checkpoint, &gpu, &mut |stage, found| {
+        let (name, expected) = expected.next().expect("as many stages");
+        assert_eq!(name, stage);
+        compare(stage, &expected, &found);
+        println!("  after {:.0} s", started.elapsed().as_secs_f64());
+    });
 }
 
 fn fixture(name: &str) -> std::path::PathBuf {
@@ -73,17 +74,16 @@ fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_into_vec().expect("f32")
 }
 
-fn stages(checkpoint: &Checkpoint, compute: &Compute) -> Vec<(&'static str, Vec<f32>)> {
+/// Every stage alone, then a picture of three steps.
+fn run(checkpoint: &Checkpoint, compute: &Compute, out: &mut dyn FnMut(&'static str, Vec<f32>)) {
     let device = &compute.device;
-    let mut out = Vec::new();
-
     let config = checkpoint.text_encoder(Part::TextEncoder2).expect("its shape");
     let load = |w: sdxl::Weights| TextEncoder::load(w, config);
     let encoder = load_part(checkpoint, Part::TextEncoder2, device, DType::F32, &mut |_, _| {}, load).expect("fits");
     let row: Vec<u32> = (0..77).map(|i| (i * 37 % 570) as u32).collect();
     let encoding = encoder.forward(&[row]);
-    out.push(("text states", numbers(encoding.hidden)));
-    out.push(("pooled", numbers(encoding.pooled.expect("a projection"))));
+    out("text states", numbers(encoding.hidden));
+    out("pooled", numbers(encoding.pooled.expect("a projection")));
 
     let config = checkpoint.unet().expect("its shape");
     let load = |w: sdxl::Weights| Unet::load(w, config, DType::F32);
@@ -91,20 +91,23 @@ fn stages(checkpoint: &Checkpoint, compute: &Compute) -> Vec<(&'static str, Vec<
     let context = noise(compute, 1, [2, 77, config.cross_attention_dim]);
     let pooled = noise(compute, 2, [2, config.pooled_dim()]);
     let condition = unet.condition(context, pooled, &[[64.0, 96.0, 0.0, 0.0, 64.0, 96.0]; 2]);
-    out.push(("unet", numbers(unet.forward(noise(compute, 3, [2, 4, 9, 14]), 481.0, &condition))));
+    out("unet", numbers(unet.forward(noise(compute, 3, [2, 4, 9, 14]), 481.0, &condition)));
 
     let (config, limit) = (checkpoint.vae().expect("its shape"), compute.info.max_buffer_bytes);
     let load = |w: sdxl::Weights| Vae::load(w, config, limit);
     let vae = load_part(checkpoint, Part::Vae, device, DType::F32, &mut |_, _| {}, load).expect("fits");
-    out.push(("vae encoder", numbers(vae.encode(noise(compute, 4, [1, 3, 40, 72])).expect("one piece").mean)));
-    out.push(("vae decoder", numbers(vae.decode(noise(compute, 5, [1, 4, 5, 9])).expect("one piece"))));
+    out("vae encoder", numbers(vae.encode(noise(compute, 4, [1, 3, 40, 72])).expect("one piece").mean));
+    out("vae decoder", numbers(vae.decode(noise(compute, 5, [1, 4, 5, 9])).expect("one piece")));
 
     let taesd = Checkpoint::open_part(Part::Taesd, &fixture("tiny/taesd"), &Default::default()).expect("opens");
     let config = taesd.taesd().expect("its shape");
     let load = |w: sdxl::Weights| Taesd::load(w, config);
     let taesd = load_part(&taesd, Part::Taesd, device, DType::F32, &mut |_, _| {}, load).expect("fits");
-    out.push(("taesd", numbers(taesd.decode(noise(compute, 6, [1, 4, 5, 9])))));
-    out
+    out("taesd", numbers(taesd.decode(noise(compute, 6, [1, 4, 5, 9]))));
+
+    let (latents, picture) = picture(checkpoint, compute);
+    out("latents of 3 steps", latents);
+    out("picture", picture);
 }
 
 fn picture(checkpoint: &Checkpoint, compute: &Compute) -> (Vec<f32>, Vec<f32>) {

@@ -70,11 +70,12 @@ impl Pipeline {
     }
 }
 
-/// One pass saves a GPU half of its launches. On the CPU, too, burn-flex re-lays out a convolution's weights
-/// in every call, so that one call on two pictures is the cheaper.
+/// One pass saves a GPU half of its launches. On the CPU burn-flex takes more than twice the time for twice
+/// the batch: a 5.7 M parameter UNet at 512x512 took 1.38 s a step in one pass, 0.72 s in two (two cores).
 fn quicker_passes(compute: &Compute) -> Passes {
     match compute.info.kind {
-        DeviceKind::Cpu | DeviceKind::Gpu | DeviceKind::SoftwareGpu => Passes::One,
+        DeviceKind::Cpu => Passes::Two,
+        DeviceKind::Gpu | DeviceKind::SoftwareGpu => Passes::One,
     }
 }
 
