@@ -16,7 +16,8 @@ export default defineConfig({
   // One browser at a time: the server under test wants the machine's other core.
   workers: 1,
   forbidOnly: true,
-  timeout: 30_000,
+  // Six views with axe take 20 s on two busy cores; a test that hangs is rare.
+  timeout: 120_000,
   expect: { timeout: 10_000 },
   reporter: [["list"]],
   outputDir: "test-results",

@@ -6,7 +6,7 @@ export async function createProject(page: Page, name: string, size = "1024 × 10
   // The empty list shows the form itself.
   if (await opener.isVisible()) await opener.click();
   await page.getByRole("textbox", { name: "Name" }).locator("visible=true").fill(name);
-  await page.getByText(size, { exact: true }).locator("visible=true").click();
+  await page.getByRole("radio", { name: size }).locator("visible=true").check();
   await page.getByRole("button", { name: "Create project" }).locator("visible=true").click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(name);
 }

@@ -57,7 +57,9 @@ test("the colours can be chosen, and stay chosen", async ({ page }) => {
   expect(await background()).toBe(light);
 });
 
-test("everything on the list is reached by keyboard, with the focus visible", async ({ page }) => {
+test("everything on the list is reached by keyboard, with the focus visible", async ({ page, request }) => {
+  const project = { name: "Reached by keyboard", width: 512, height: 512, fps: 12 };
+  expect((await request.post(`${server.url}/api/v1/projects`, { data: project })).status()).toBe(201);
   await page.goto(server.url);
   await hydrated(page);
   const reached = new Set<string>();
@@ -74,5 +76,5 @@ test("everything on the list is reached by keyboard, with the focus visible", as
     expect(focused.visible, `the focus on “${focused.name}” is visible`).toBe(true);
     reached.add(focused.name);
   }
-  for (const name of ["Emberline", "New project"]) expect([...reached]).toContain(name);
+  for (const name of ["Emberline", "New project", project.name, `Rename ${project.name}`, `Delete ${project.name}`]) expect([...reached]).toContain(name);
 });

@@ -41,7 +41,7 @@ test("each bad field is told at the field, and nothing is stored", async ({ page
   const before = await (await request.get(`${server.url}/api/v1/projects`)).json();
   await page.getByRole("button", { name: "New project" }).click();
   const dialog = page.getByRole("dialog", { name: "New project" });
-  await dialog.getByText("Custom", { exact: true }).click();
+  await dialog.getByRole("radio", { name: "Custom" }).check();
   await dialog.getByRole("spinbutton", { name: "Width" }).fill("0");
   await dialog.getByRole("spinbutton", { name: "Height" }).fill("7");
   await dialog.getByRole("spinbutton", { name: "Frames per second" }).fill("0");
@@ -91,7 +91,7 @@ test("what does not exist is a page that says so", async ({ page, request }) => 
 test.describe("without script", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("forms post: create, a refused create, delete, undo", async ({ page }) => {
+  test("forms post: create, a refused create, delete, undo", async ({ page, consoleMessages }) => {
     await page.goto(server.url);
     await page.getByRole("button", { name: "New project" }).click();
     await page.getByRole("textbox", { name: "Name" }).locator("visible=true").fill("By post");
@@ -112,5 +112,9 @@ test.describe("without script", () => {
     await expect(page.getByRole("link", { name: "By post", exact: true })).toBeHidden();
     await page.getByRole("button", { name: "Undo" }).click();
     await expect(page.getByRole("link", { name: "By post", exact: true })).toBeVisible();
+    // Without script the browser remarks that nobody used the script's preloaded files: true, and as it should be.
+    const ours = consoleMessages.filter((message) => !message.includes("was preloaded using link preload but not used"));
+    expect(ours).toEqual([]);
+    consoleMessages.length = 0;
   });
 });

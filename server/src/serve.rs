@@ -67,6 +67,10 @@ async fn serve(args: ServeArgs) -> Result<()> {
         Ok(ended) => ended.context("the server's task panicked")?.context("the server failed")?,
         Err(_) => tracing::warn!(grace_s = GRACE.as_secs(), "requests were still open; stopping without them"),
     }
+    state.sockets.close();
+    if tokio::time::timeout(GRACE, state.sockets.wait()).await.is_err() {
+        tracing::warn!(sockets = state.sockets.len(), "sockets were still open; stopping without them");
+    }
     for task in background {
         task.await.context("a background task panicked")?;
     }

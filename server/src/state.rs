@@ -5,7 +5,7 @@ use axum::extract::FromRef;
 use leptos::config::LeptosOptions;
 use std::sync::Arc;
 use store::Store;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Shared by all handlers; cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -20,6 +20,9 @@ pub struct AppState {
     pub leptos_options: LeptosOptions,
     /// Cancelled when the server begins to stop.
     pub stopping: CancellationToken,
+    /// Open sockets. The HTTP server lets go of a connection once it is upgraded: without this list, the
+    /// process would end before their closing frames are out.
+    pub sockets: TaskTracker,
 }
 
 impl AppState {
@@ -27,7 +30,7 @@ impl AppState {
     pub fn new(store: Store, leptos_options: LeptosOptions) -> Self {
         let hub = Arc::new(Hub::new());
         let services = Arc::new(StudioServices::new(store.clone(), Arc::clone(&hub)));
-        Self { store, services, hub, leptos_options, stopping: CancellationToken::new() }
+        Self { store, services, hub, leptos_options, stopping: CancellationToken::new(), sockets: TaskTracker::new() }
     }
 }
 

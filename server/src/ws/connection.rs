@@ -22,7 +22,7 @@ pub async fn connect(State(state): State<AppState>, upgrade: WebSocketUpgrade) -
     upgrade
         .max_message_size(MAX_INCOMING_BYTES)
         .max_frame_size(MAX_INCOMING_BYTES)
-        .on_upgrade(move |socket| serve(socket, state))
+        .on_upgrade(move |socket| state.sockets.clone().track_future(serve(socket, state)))
 }
 
 async fn serve(mut socket: WebSocket, state: AppState) {

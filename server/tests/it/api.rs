@@ -100,8 +100,8 @@ fn a_body_that_is_no_project_is_refused_in_words() {
         assert_eq!(answer.status, status, "{}", answer.text);
         assert!(answer.text.contains(word), "{} does not say {word}", answer.text);
     }
-    let deep = "[".repeat(100_000);
-    assert_eq!(server.request("POST", "/api/v1/projects", &[], Some(deep.as_bytes())).status, 400);
+    let deep = format!("{{\"colour\":{}", "[".repeat(100_000));
+    assert_eq!(server.request("POST", "/api/v1/projects", &[], Some(deep.as_bytes())).status, 422);
     let huge = vec![b' '; 3 * 1024 * 1024];
     assert_eq!(server.request("POST", "/api/v1/projects", &[], Some(&huge)).status, 413);
     assert!(server.names().is_empty());

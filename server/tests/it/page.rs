@@ -1,6 +1,13 @@
 //! The server-rendered pages, as curl and a browser without script get them.
 
-use crate::support::TestServer;
+use crate::support::{Answer, TestServer};
+
+/// Posts a form of the first page as a browser without script does.
+fn post_form(server: &TestServer, path: &str, form: &[u8]) -> Answer {
+    let referer = format!("{}/", server.url);
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    server.request("POST", path, &[kind, ("accept", "text/html"), ("referer", &referer)], Some(form))
+}
 
 #[test]
 fn the_first_page_shows_the_projects_as_text() {
@@ -38,8 +45,7 @@ fn what_does_not_exist_is_a_page_with_status_404() {
 fn a_form_without_script_makes_a_project_and_comes_back() {
     let server = TestServer::start();
     let form = b"name=Posted&size=1024x1024&width=&height=&fps=12";
-    let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html"), ("referer", "/")];
-    let answer = server.request("POST", "/fn/projects/create", &headers, Some(form));
+    let answer = post_form(&server, "/fn/projects/create", form);
     assert!((300..400).contains(&answer.status), "{} {}", answer.status, answer.text);
     assert_eq!(server.names(), ["Posted"]);
 }
@@ -48,10 +54,9 @@ fn a_form_without_script_makes_a_project_and_comes_back() {
 fn a_bad_form_without_script_stores_nothing_and_tells_the_field() {
     let server = TestServer::start();
     let form = b"name=&size=custom&width=0&height=7&fps=0";
-    let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html"), ("referer", "/")];
-    let answer = server.request("POST", "/fn/projects/create", &headers, Some(form));
+    let answer = post_form(&server, "/fn/projects/create", form);
     assert!((300..400).contains(&answer.status), "{} {}", answer.status, answer.text);
-    let page = server.get(answer.header("location"));
+    let page = server.get(answer.header("location").trim_start_matches(&server.url));
     for message in ["must not be empty", "not 0", "not 7", "1 to 60"] {
         assert!(page.text.contains(message), "the page does not say {message:?}");
     }
