@@ -1,4 +1,4 @@
-//! The tiny model through wgpu against the CPU: every stage, then a picture. Any adapter will do, also a
+//! The tiny model through wgpu against the CPU: every stage, and a whole picture. Any adapter will do, also a
 //! software one (Mesa's lavapipe); without one the test says that it skipped.
 
 use burn::tensor::{DType, Tensor, TensorData};
@@ -16,12 +16,25 @@ const TOLERANCE: f32 = 1e-3;
 /// software adapter is the difference between minutes and hours. It must be set before the process starts.
 const AUTOTUNE: &str = "CUBECL_AUTOTUNE_LEVEL";
 
+/// Computes on one device and hands out each result by name.
+type Stages = fn(&Checkpoint, &Compute, &mut dyn FnMut(&'static str, Vec<f32>));
+
 #[test]
 fn wgpu_agrees_with_the_cpu() {
+    agree("wgpu_agrees_with_the_cpu", stages);
+}
+
+#[test]
+#[ignore = "more than ten minutes on a software adapter: the kernels of every further shape are compiled there"]
+fn a_whole_picture_agrees_too() {
+    agree("a_whole_picture_agrees_too", whole_picture);
+}
+
+fn agree(test: &str, run: Stages) {
     if std::env::var_os(AUTOTUNE).is_none() {
         let this = std::env::current_exe().expect("this test's own path");
         let mut child = Command::new(this);
-        child.args(["--exact", "wgpu_agrees_with_the_cpu", "--nocapture"]).env(AUTOTUNE, "minimal");
+        child.args(["--exact", test, "--nocapture", "--include-ignored"]).env(AUTOTUNE, "minimal");
         let status = child.status().expect("runs again");
         assert!(status.success(), "the comparison failed, see above");
         return;
@@ -74,8 +87,8 @@ fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_into_vec().expect("f32")
 }
 
-/// Every stage alone, then a picture of three steps.
-fn run(checkpoint: &Checkpoint, compute: &Compute, out: &mut dyn FnMut(&'static str, Vec<f32>)) {
+/// Every stage alone.
+fn stages(checkpoint: &Checkpoint, compute: &Compute, out: &mut dyn FnMut(&'static str, Vec<f32>)) {
     let device = &compute.device;
     let config = checkpoint.text_encoder(Part::TextEncoder2).expect("its shape");
     let load = |w: sdxl::Weights| TextEncoder::load(w, config);
@@ -104,19 +117,19 @@ fn run(checkpoint: &Checkpoint, compute: &Compute, out: &mut dyn FnMut(&'static 
     let load = |w: sdxl::Weights| Taesd::load(w, config);
     let taesd = load_part(&taesd, Part::Taesd, device, DType::F32, &mut |_, _| {}, load).expect("fits");
     out("taesd", numbers(taesd.decode(noise(compute, 6, [1, 4, 5, 9]))));
-
-    let (latents, picture) = picture(checkpoint, compute);
-    out("latents of 3 steps", latents);
-    out("picture", picture);
 }
 
-fn picture(checkpoint: &Checkpoint, compute: &Compute) -> (Vec<f32>, Vec<f32>) {
+/// From a prompt to a picture, in three steps.
+fn whole_picture(checkpoint: &Checkpoint, compute: &Compute, out: &mut dyn FnMut(&'static str, Vec<f32>)) {
     let options = LoadOptions { precision: Some(Precision::F32), ..LoadOptions::default() };
     let pipeline = Pipeline::load(checkpoint, compute, options).unwrap_or_else(|e| panic!("{e}"));
     let params =
         Params { prompt: "a small red fox".into(), width: 72, height: 64, steps: 3, seed: 7, ..Params::default() };
     match pipeline.generate(&params, &mut Unobserved) {
-        Ok(Generated::Picture(output)) => (output.latents.data, output.picture.pixels().to_vec()),
+        Ok(Generated::Picture(output)) => {
+            out("latents of 3 steps", output.latents.data);
+            out("picture", output.picture.pixels().to_vec());
+        }
         other => panic!("{other:?}"),
     }
 }
