@@ -223,7 +223,7 @@ fn describe(device: &Device, setup: &WgpuSetup) -> DeviceInfo {
         },
         name: adapter.name,
         driver: format!("{} {} {}", adapter.backend, adapter.driver, adapter.driver_info).trim().to_owned(),
-        max_buffer_bytes: limits.max_buffer_size.min(u64::from(limits.max_storage_buffer_binding_size)),
+        max_buffer_bytes: limits.max_buffer_size.min(limits.max_storage_buffer_binding_size),
         f16: device.supports_dtype(DType::F16),
     }
 }
