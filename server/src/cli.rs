@@ -1,7 +1,10 @@
 //! The command line. Every option is an environment variable too, `EMBERLINE_<OPTION>`; this is the only
 //! place that reads either.
 
-use crate::logging::LogFormat;
+use crate::{
+    commands::{generate::GenerateArgs, inspect::InspectArgs},
+    logging::LogFormat,
+};
 use clap::{Args, Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -27,6 +30,10 @@ pub struct Cli {
 pub enum Command {
     /// Start the studio's server and print its address.
     Serve(ServeArgs),
+    /// Make one picture without a server.
+    Generate(Box<GenerateArgs>),
+    /// Tell what a checkpoint is: model, layout, number formats, and what is missing or unexpected.
+    Inspect(InspectArgs),
 }
 
 /// Options of `emberline serve`.
@@ -68,7 +75,8 @@ mod tests {
     fn every_option_is_an_environment_variable_too() {
         let command = Cli::command();
         let options = command.get_subcommands().flat_map(|sub| sub.get_arguments()).chain(command.get_arguments());
-        for option in options.filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")) {
+        for option in options.filter(|arg| !arg.is_positional() && !matches!(arg.get_id().as_str(), "help" | "version"))
+        {
             let long = option.get_long().expect("every option has a long name");
             let expected = format!("EMBERLINE_{}", long.to_uppercase().replace('-', "_"));
             assert_eq!(option.get_env().and_then(|env| env.to_str()), Some(expected.as_str()), "--{long}");

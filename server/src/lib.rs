@@ -2,6 +2,7 @@
 //! the tests in `tests/` drive the same code.
 
 pub mod cli;
+pub mod commands;
 pub mod data_dir;
 pub mod http;
 pub mod logging;

@@ -3,6 +3,7 @@
 use clap::Parser;
 use server::{
     cli::{Cli, Command},
+    commands::{generate, inspect},
     logging, serve,
 };
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ fn main() -> ExitCode {
     logging::init(cli.log_format, &cli.log);
     let result = match cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

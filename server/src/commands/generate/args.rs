@@ -1,0 +1,157 @@
+//! Options of `emberline generate`, judged before anything is loaded.
+
+use clap::Args;
+use diffusion::{CFG_SCALE, Sampler, Schedule};
+use sdxl::{DeviceChoice, Precision, PromptSyntax, limits};
+use std::path::PathBuf;
+
+/// Options of `emberline generate`.
+#[derive(Clone, Debug, Args)]
+pub struct GenerateArgs {
+    /// What the picture shows.
+    #[arg(long, env = "EMBERLINE_PROMPT", value_name = "TEXT", value_parser = prompt)]
+    pub prompt: String,
+
+    /// The picture's file; written when it is whole.
+    #[arg(long, env = "EMBERLINE_OUT", value_name = "FILE.png")]
+    pub out: PathBuf,
+
+    /// What the picture does not show.
+    #[arg(long, env = "EMBERLINE_NEGATIVE_PROMPT", value_name = "TEXT", default_value = "", value_parser = prompt)]
+    pub negative_prompt: String,
+
+    /// How prompts are read: a1111 takes (word), (word:1.2), [word] as emphasis; plain takes them as they are.
+    #[arg(long, env = "EMBERLINE_PROMPT_SYNTAX", value_name = "a1111|plain", default_value = "a1111")]
+    pub prompt_syntax: PromptSyntax,
+
+    /// The model: an SDXL .safetensors file or a diffusers folder.
+    #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH")]
+    pub model: Option<PathBuf>,
+
+    /// Take the preview decoder from here (diffusers' AutoencoderTiny, or the original taesdxl file).
+    #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
+    pub taesd: Option<PathBuf>,
+
+    /// Take the VAE from here.
+    #[arg(long, env = "EMBERLINE_VAE", value_name = "PATH")]
+    pub vae: Option<PathBuf>,
+
+    /// What the UNet predicts, against what the checkpoint says.
+    #[arg(long, env = "EMBERLINE_PREDICTION", value_enum)]
+    pub prediction: Option<PredictionArg>,
+
+    /// Pixels from left to right: a multiple of 8, 64 to 2048.
+    #[arg(long, env = "EMBERLINE_WIDTH", value_name = "N", default_value_t = 1024, value_parser = side)]
+    pub width: u32,
+
+    /// Pixels from top to bottom: a multiple of 8, 64 to 2048.
+    #[arg(long, env = "EMBERLINE_HEIGHT", value_name = "N", default_value_t = 1024, value_parser = side)]
+    pub height: u32,
+
+    /// Sampling steps, 1 to 1000.
+    #[arg(long, env = "EMBERLINE_STEPS", value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: u32,
+
+    /// Strength of the guidance, 1 (none) to 30.
+    #[arg(long, env = "EMBERLINE_CFG_SCALE", value_name = "X", default_value_t = 5.0, value_parser = cfg_scale)]
+    pub cfg_scale: f64,
+
+    /// Sampling method, by ComfyUI's name.
+    #[arg(long, env = "EMBERLINE_SAMPLER", value_name = "NAME", default_value_t = Sampler::Euler)]
+    pub sampler: Sampler,
+
+    /// Noise schedule, by ComfyUI's name, or `leading`, diffusers' default for SDXL.
+    #[arg(long, env = "EMBERLINE_SCHEDULER", value_name = "NAME", default_value_t = Schedule::Leading)]
+    pub scheduler: Schedule,
+
+    /// Seed of the noise, 0 to 2^53-1 [default: a random one]
+    #[arg(long, env = "EMBERLINE_SEED", value_name = "N", value_parser = clap::value_parser!(u64).range(0..=limits::SEED))]
+    pub seed: Option<u64>,
+
+    /// A picture to start from (PNG, JPEG, WebP).
+    #[arg(long, env = "EMBERLINE_INIT_IMAGE", value_name = "FILE")]
+    pub init_image: Option<PathBuf>,
+
+    /// How much of the start picture is redone, 0 to 1.
+    #[arg(long, env = "EMBERLINE_STRENGTH", value_name = "X", default_value_t = 0.6, value_parser = strength)]
+    pub strength: f64,
+
+    /// Where to compute; auto takes a real GPU, else the CPU.
+    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
+    pub device: DeviceChoice,
+
+    /// The UNet's and text encoders' number type [default: f16 on a GPU that has it, else f32]
+    #[arg(long, env = "EMBERLINE_DTYPE", value_name = "f32|f16|bf16")]
+    pub dtype: Option<Precision>,
+
+    /// How each step's estimate becomes a preview.
+    #[arg(long, env = "EMBERLINE_PREVIEW", value_enum, default_value_t)]
+    pub preview: PreviewArg,
+
+    /// Write each step's preview here, `step_0001.png` and on.
+    #[arg(long, env = "EMBERLINE_PREVIEW_DIR", value_name = "DIR")]
+    pub preview_dir: Option<PathBuf>,
+
+    /// Start from the `initial_noise` in this file instead of the seed's.
+    #[arg(long, env = "EMBERLINE_LATENTS", value_name = "FILE.safetensors")]
+    pub latents: Option<PathBuf>,
+
+    /// Write embeddings, sigmas, noise, latents and picture here, in f32.
+    #[arg(long, env = "EMBERLINE_DUMP", value_name = "FILE.safetensors")]
+    pub dump: Option<PathBuf>,
+
+    /// Print one JSON object about the run on standard output, and nothing else.
+    #[arg(long, env = "EMBERLINE_JSON")]
+    pub json: bool,
+}
+
+/// What a UNet predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PredictionArg {
+    /// The noise.
+    Epsilon,
+    /// The velocity.
+    V,
+}
+
+/// A preview method by the name that settings and the API use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PreviewArg {
+    /// taesd where the model has one, else latent2rgb.
+    #[default]
+    Auto,
+    /// A matrix: fast, coarse, at the latent's size.
+    Latent2rgb,
+    /// A tiny decoder: slower, sharper.
+    Taesd,
+    /// None.
+    None,
+}
+
+fn prompt(text: &str) -> Result<String, String> {
+    let count = text.chars().count();
+    match count <= limits::PROMPT_CHARS {
+        true => Ok(text.to_owned()),
+        false => Err(format!("must be at most {} characters long, not {count}", limits::PROMPT_CHARS)),
+    }
+}
+
+fn side(text: &str) -> Result<u32, String> {
+    let (least, most, step) = (limits::SIDE_PX.start(), limits::SIDE_PX.end(), limits::SIDE_STEP_PX);
+    let rule = || format!("must be a multiple of {step} from {least} to {most}");
+    let px: u32 = text.parse().map_err(|_| rule())?;
+    if limits::SIDE_PX.contains(&px) && px.is_multiple_of(step) { Ok(px) } else { Err(rule()) }
+}
+
+fn cfg_scale(text: &str) -> Result<f64, String> {
+    within(text, CFG_SCALE)
+}
+
+fn strength(text: &str) -> Result<f64, String> {
+    within(text, diffusion::STRENGTH)
+}
+
+fn within(text: &str, bounds: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value| bounds.contains(value));
+    value.ok_or_else(|| format!("must be a number from {} to {}", bounds.start(), bounds.end()))
+}

@@ -1,0 +1,246 @@
+//! `emberline generate`: one picture, without a server.
+
+mod args;
+mod files;
+mod report;
+
+pub use args::GenerateArgs;
+
+use anyhow::{Context, Result, bail};
+use args::{PredictionArg, PreviewArg};
+use checkpoint::{Checkpoint, OpenOptions, Part};
+use diffusion::{Observer, Prediction, Step, Stop};
+use files::{PreviewFolder, check_writable, write_whole};
+use indicatif::ProgressBar;
+use report::{Report, bar, dump, initial_noise, model_name, peak_rss_bytes};
+use sdxl::{Compute, Generated, InitImage, LoadOptions, Output, Params, Picture, Pipeline, Precision, PreviewMethod};
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+/// Makes the picture. Ctrl+C ends it within a step and leaves no file.
+pub fn run(args: &GenerateArgs) -> Result<()> {
+    let started = Instant::now();
+    check_writable("--out", &args.out)?;
+    if let Some(path) = &args.dump {
+        check_writable("--dump", path)?;
+    }
+    let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() & u64::from(u32::MAX));
+    let params = params(args, seed)?;
+    let cancelled = cancelled_by_ctrl_c()?;
+    let Some(model) = &args.model else {
+        bail!("--model is missing: name an SDXL .safetensors file or a diffusers folder");
+    };
+    let pipeline = load(args, model)?;
+    let load_s = started.elapsed().as_secs_f64();
+    let method = preview_method(args, &pipeline)?;
+
+    let conditioning = pipeline.encode(&params)?;
+    let text_encode_s = started.elapsed().as_secs_f64() - load_s;
+    // Nothing else is encoded: their memory (3 GB for SDXL in f32) is better used by the UNet's activations.
+    pipeline.drop_text_encoders();
+    let mut watch = Watch {
+        bar: bar(params.steps, "sampling"),
+        previews: args.preview_dir.as_deref().map(PreviewFolder::open).transpose()?,
+        preview_s: Vec::new(),
+        method,
+        pipeline: &pipeline,
+        cancelled,
+        error: None,
+    };
+    let generated = pipeline.generate_from(&params, conditioning, &mut watch)?;
+    watch.bar.finish_and_clear();
+    if let Some(error) = watch.error.take() {
+        return Err(error);
+    }
+    let output = match generated {
+        Generated::Picture(output) if !watch.cancelled.load(Ordering::Relaxed) => output,
+        _ => bail!("cancelled; nothing was written"),
+    };
+
+    let mut report = Report::new(args, model, seed, pipeline.compute(), pipeline.precision());
+    write_picture(args, &output, report.seed, &model_name(model))?;
+    if let Some(previews) = &mut watch.previews {
+        previews.keep();
+    }
+    report.timings.load_s = load_s;
+    report.timings.text_encode_s = text_encode_s;
+    report.timings.steps_s = output.timings.steps_s;
+    report.timings.preview_s = watch.preview_s;
+    report.timings.decode_s = output.timings.decode_s;
+    report.timings.total_s = started.elapsed().as_secs_f64();
+    report.peak_rss_bytes = peak_rss_bytes();
+    if args.json {
+        let text = serde_json::to_string(&report).context("the report cannot be written as JSON")?;
+        writeln!(io::stdout().lock(), "{text}").context("cannot print the report")?;
+    } else {
+        tracing::info!(seed, seconds = report.timings.total_s, out = %args.out.display(), "done");
+    }
+    Ok(())
+}
+
+fn params(args: &GenerateArgs, seed: u64) -> Result<Params> {
+    let mut params = Params {
+        prompt: args.prompt.clone(),
+        negative_prompt: args.negative_prompt.clone(),
+        prompt_syntax: args.prompt_syntax,
+        width: args.width,
+        height: args.height,
+        steps: args.steps as usize,
+        cfg_scale: args.cfg_scale,
+        sampler: args.sampler,
+        schedule: args.scheduler,
+        seed,
+        ..Params::default()
+    };
+    if let Some(path) = &args.init_image {
+        let image = image::open(path).with_context(|| format!("--init-image {}", path.display()))?;
+        let picture = Picture::from_rgb8(&image.to_rgb8());
+        params.init_image = Some(InitImage { picture, strength: args.strength });
+    }
+    if let Some(path) = &args.latents {
+        params.initial_noise = Some(initial_noise(path, params.latent_shape(4))?);
+    }
+    params.validate()?;
+    Ok(params)
+}
+
+fn load(args: &GenerateArgs, model: &Path) -> Result<Pipeline> {
+    let options = OpenOptions { prefer_fp16: args.dtype == Some(Precision::F16) };
+    let checkpoint = Checkpoint::open_with(model, &options)?;
+    let open = |part, path: &Option<std::path::PathBuf>| {
+        path.as_deref().map(|path| Checkpoint::open_part(part, path, &options)).transpose()
+    };
+    let (vae, taesd) = (open(Part::Vae, &args.vae)?, open(Part::Taesd, &args.taesd)?);
+    let compute = Compute::open(args.device)?;
+    let mut progress = LoadBar { part: None, bar: ProgressBar::hidden() };
+    let mut tell = |part: Part, done: usize, total: usize| progress.tell(part, done, total);
+    let options = LoadOptions {
+        precision: args.dtype,
+        vae: vae.as_ref(),
+        taesd: taesd.as_ref(),
+        prediction: args.prediction.map(|prediction| match prediction {
+            PredictionArg::Epsilon => Prediction::Epsilon,
+            PredictionArg::V => Prediction::V,
+        }),
+        progress: Some(&mut tell),
+        ..LoadOptions::default()
+    };
+    let pipeline = Pipeline::load(&checkpoint, &compute, options)?;
+    progress.bar.finish_and_clear();
+    Ok(pipeline)
+}
+
+/// One bar for each part while it is loaded.
+struct LoadBar {
+    part: Option<Part>,
+    bar: ProgressBar,
+}
+
+impl LoadBar {
+    fn tell(&mut self, part: Part, done: usize, total: usize) {
+        if self.part != Some(part) {
+            self.bar.finish_and_clear();
+            self.bar = bar(total, part.folder());
+            self.part = Some(part);
+        }
+        self.bar.set_position(done as u64);
+    }
+}
+
+/// The method for `--preview-dir`; without that folder nobody sees a preview, and none is made.
+fn preview_method(args: &GenerateArgs, pipeline: &Pipeline) -> Result<Option<PreviewMethod>> {
+    let method = match args.preview {
+        PreviewArg::None => None,
+        PreviewArg::Latent2rgb => Some(PreviewMethod::Latent2Rgb),
+        PreviewArg::Taesd if !pipeline.has_taesd() => {
+            bail!("--preview taesd: this model brings no TAESD; name one with --taesd, or use --preview latent2rgb")
+        }
+        PreviewArg::Auto if !pipeline.has_taesd() => Some(PreviewMethod::Latent2Rgb),
+        PreviewArg::Taesd | PreviewArg::Auto => Some(PreviewMethod::Taesd),
+    };
+    Ok(method.filter(|_| args.preview_dir.is_some()))
+}
+
+fn write_picture(args: &GenerateArgs, output: &Output, seed: u64, model: &str) -> Result<()> {
+    let parameters = png_info::Parameters {
+        prompt: args.prompt.clone(),
+        negative_prompt: args.negative_prompt.clone(),
+        width: args.width,
+        height: args.height,
+        steps: args.steps,
+        cfg_scale: args.cfg_scale,
+        sampler: args.sampler.name().to_owned(),
+        scheduler: args.scheduler.name().to_owned(),
+        seed,
+        model: model.to_owned(),
+        strength: args.init_image.is_some().then_some(args.strength),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    // The numbers first: were the picture there without them, the run would look whole.
+    if let Some(path) = &args.dump {
+        write_whole("--dump", path, &dump(output)?)?;
+    }
+    let written = png(&output.picture, Some(&parameters)).and_then(|png| write_whole("--out", &args.out, &png));
+    if let (Err(_), Some(path)) = (&written, &args.dump) {
+        std::fs::remove_file(path).ok();
+    }
+    written
+}
+
+fn png(picture: &Picture, parameters: Option<&png_info::Parameters>) -> Result<Vec<u8>> {
+    let rgb = picture.to_rgb8();
+    png_info::encode(rgb.as_raw(), rgb.width(), rgb.height(), parameters).context("cannot make the PNG")
+}
+
+/// What watches the steps.
+struct Watch<'a> {
+    bar: ProgressBar,
+    previews: Option<PreviewFolder>,
+    preview_s: Vec<f64>,
+    method: Option<PreviewMethod>,
+    pipeline: &'a Pipeline,
+    cancelled: Arc<AtomicBool>,
+    error: Option<anyhow::Error>,
+}
+
+impl Watch<'_> {
+    fn preview(&mut self, step: &Step<'_>) -> Result<()> {
+        if let (Some(folder), Some(method)) = (&mut self.previews, self.method) {
+            let started = Instant::now();
+            let picture = self.pipeline.preview(method, step.denoised)?;
+            folder.write(step.index + 1, &png(&picture, None)?)?;
+            self.preview_s.push(started.elapsed().as_secs_f64());
+        }
+        Ok(())
+    }
+}
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, step: &Step<'_>) -> ControlFlow<Stop> {
+        if let Err(error) = self.preview(step) {
+            self.error = Some(error);
+            return ControlFlow::Break(Stop::Cancel);
+        }
+        self.bar.set_position(step.index as u64 + 1);
+        if self.is_cancelled() { ControlFlow::Break(Stop::Cancel) } else { ControlFlow::Continue(()) }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancelled);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl+C")?;
+    Ok(cancelled)
+}
