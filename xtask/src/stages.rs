@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 pub enum Name {
     Format,
     Layers,
-    Bundle,
     Clippy,
+    Bundle,
     Tests,
     Browser,
 }
