@@ -38,6 +38,7 @@ pub enum Command {
 
 /// Options of `emberline serve`.
 #[derive(Clone, Debug, Args)]
+#[command(args_override_self = true)]
 pub struct ServeArgs {
     /// Address and port to listen on; port 0 takes any free one. Loopback addresses only.
     #[arg(long, env = "EMBERLINE_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDR:PORT")]

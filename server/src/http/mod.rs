@@ -1,5 +1,6 @@
 //! HTTP: the router, and one file a verb under one folder a resource.
 
+mod body_limit;
 mod extract;
 pub mod guard;
 mod health;
@@ -44,6 +45,7 @@ pub fn router(state: AppState, origins: Origins) -> Router {
         .with_state(state)
         .layer(middleware::from_fn_with_state(Arc::new(origins), guard::check))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(MAX_BODY_BYTES, body_limit::check))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),

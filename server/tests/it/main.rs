@@ -2,6 +2,7 @@
 
 mod api;
 mod events;
+mod generate;
 mod page;
 mod start_and_stop;
 mod support;

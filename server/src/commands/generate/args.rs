@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// Options of `emberline generate`.
 #[derive(Clone, Debug, Args)]
+#[command(args_override_self = true)]
 pub struct GenerateArgs {
     /// What the picture shows.
     #[arg(long, env = "EMBERLINE_PROMPT", value_name = "TEXT", value_parser = prompt)]

@@ -1,0 +1,236 @@
+//! `emberline generate` and `emberline inspect`, on the tiny random SDXL of the model's own tests.
+
+use crate::support::{emberline, run};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/sdxl/tests/fixtures").join(name)
+}
+
+/// A folder for one test's files, and the words of a small generation into it.
+struct Workshop {
+    folder: TempDir,
+    model: PathBuf,
+}
+
+impl Workshop {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), model: fixture("tiny/diffusers") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = emberline();
+        command.args(["generate", "--prompt", "a red car", "--seed", "1", "--device", "cpu", "--model"]);
+        command.arg(&self.model).arg("--out").arg(self.path("out.png"));
+        command.args(["--width", "64", "--height", "96", "--steps", "4", "--cfg-scale", "4"]);
+        command.args(more);
+        command
+    }
+
+    fn generate(&self, more: &[&str]) -> Output {
+        let output = self.command(more).output().expect("the binary starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).expect("a folder");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+}
+
+#[test]
+fn the_json_tells_all_and_stands_alone_on_standard_output() {
+    let shop = Workshop::new();
+    let output = shop.generate(&["--json", "--sampler", "dpmpp_2m", "--scheduler", "karras"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let expected = json!({
+        "model": fixture("tiny/diffusers"), "dtype": "f32", "width": 64, "height": 96, "steps": 4, "seed": 1,
+        "sampler": "dpmpp_2m", "scheduler": "karras", "out": shop.path("out.png"),
+    });
+    for (name, value) in expected.as_object().expect("an object") {
+        assert_eq!(&report[name], value, "{name}");
+    }
+    let timings = &report["timings"];
+    assert_eq!(timings["steps_s"].as_array().map(Vec::len), Some(4));
+    for name in ["load_s", "text_encode_s", "decode_s", "total_s"] {
+        assert!(timings[name].as_f64().is_some_and(|seconds| seconds > 0.0), "{name} in {timings}");
+    }
+    assert!(report["device"].is_string() && report["peak_rss_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20));
+    assert_eq!(shop.files(), ["out.png"]);
+}
+
+#[test]
+fn the_picture_carries_its_parameters() {
+    let shop = Workshop::new();
+    shop.generate(&["--negative-prompt", "fog", "--sampler", "euler_ancestral"]);
+    let info = png_info::read(&fs::read(shop.path("out.png")).expect("written")).expect("a PNG");
+    let parameters = info.parameters.expect("Emberline's own record");
+    assert_eq!((parameters.prompt.as_str(), parameters.negative_prompt.as_str()), ("a red car", "fog"));
+    assert_eq!((parameters.width, parameters.height, parameters.steps, parameters.seed), (64, 96, 4, 1));
+    let a1111 = info.a1111.expect("A1111's text");
+    assert!(a1111.contains("Sampler: Euler a") && a1111.contains("Seed: 1"), "{a1111}");
+    let picture = image::open(shop.path("out.png")).expect("an image");
+    assert_eq!((picture.width(), picture.height()), (64, 96));
+}
+
+#[test]
+fn a_dump_has_every_number_and_its_noise_makes_the_picture_again() {
+    let shop = Workshop::new();
+    let dump = shop.text("dump.safetensors");
+    shop.generate(&["--dump", &dump, "--negative-prompt", "fog"]);
+    let bytes = fs::read(&dump).expect("written");
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let shape = |name: &str| file.tensor(name).unwrap_or_else(|error| panic!("{name}: {error}")).shape().to_vec();
+    assert_eq!(shape("sigmas"), [5]);
+    assert_eq!((shape("initial_noise"), shape("latents")), (vec![1, 4, 12, 8], vec![1, 4, 12, 8]));
+    assert_eq!(shape("image"), [96, 64, 3]);
+    assert_eq!(shape("prompt_embeds"), shape("negative_prompt_embeds"));
+    assert_eq!(shape("prompt_embeds")[..2], [1, 77]);
+    assert_eq!(shape("pooled_prompt_embeds"), shape("negative_pooled_prompt_embeds"));
+
+    let first = fs::read(shop.path("out.png")).expect("written");
+    let pixels = |png: &[u8]| image::load_from_memory(png).expect("a picture").to_rgb8().into_raw();
+    shop.generate(&["--negative-prompt", "fog", "--seed", "2"]);
+    assert_ne!(pixels(&fs::read(shop.path("out.png")).expect("written")), pixels(&first), "another seed");
+    shop.generate(&["--negative-prompt", "fog", "--seed", "2", "--latents", &dump]);
+    assert_eq!(pixels(&fs::read(shop.path("out.png")).expect("written")), pixels(&first), "the same noise");
+}
+
+#[test]
+fn each_step_leaves_a_preview() {
+    let shop = Workshop::new();
+    let folder = shop.text("previews");
+    let taesd = fixture("tiny/taesd").display().to_string();
+    for (method, side) in [("latent2rgb", 8), ("taesd", 64)] {
+        shop.generate(&["--preview", method, "--preview-dir", &folder, "--taesd", &taesd]);
+        for step in 1..=4 {
+            let preview = image::open(shop.path("previews").join(format!("step_{step:04}.png"))).expect("a preview");
+            assert_eq!(preview.width(), side, "{method}");
+        }
+    }
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 4);
+}
+
+#[test]
+fn a_picture_can_be_started_from() {
+    let shop = Workshop::new();
+    let init = fixture("reference/init_image.png").display().to_string();
+    shop.generate(&["--init-image", &init, "--strength", "0.5"]);
+    let info = png_info::read(&fs::read(shop.path("out.png")).expect("written")).expect("a PNG");
+    assert_eq!(info.parameters.and_then(|parameters| parameters.strength), Some(0.5));
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_stops_within_a_step_and_leaves_no_file() {
+    let shop = Workshop::new();
+    let (previews, dump) = (shop.path("previews"), shop.text("dump.safetensors"));
+    let mut child = shop
+        .command(&["--steps", "1000", "--dump", &dump, "--preview-dir", &previews.display().to_string()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !previews.join("step_0002.png").exists() {
+        assert!(Instant::now() < deadline, "no second step in 60 s");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(signalled.success());
+    let status = child.wait().expect("ends");
+    assert_eq!(status.code(), Some(1));
+    assert!(shop.files().is_empty(), "left behind: {:?}", shop.files());
+}
+
+#[test]
+fn bad_input_is_told_in_a_line_and_leaves_no_file() {
+    let shop = Workshop::new();
+    fs::write(shop.path("text.safetensors"), "just words").expect("written");
+    fs::create_dir(shop.path("empty")).expect("made");
+    let before = shop.files();
+    let (long, words, empty) = ("x".repeat(100_000), shop.text("text.safetensors"), shop.text("empty"));
+    let nowhere = shop.text("nowhere/out.png");
+    let taesd = fixture("tiny/taesd").display().to_string();
+    let cases: &[(&[&str], &str)] = &[
+        (&["--width", "1001"], "--width"),
+        (&["--width", "0"], "64 to 2048"),
+        (&["--height", "16384"], "64 to 2048"),
+        (&["--steps", "0"], "1..=1000"),
+        (&["--steps", "10000"], "--steps"),
+        (&["--cfg-scale", "0.5"], "1 to 30"),
+        (&["--cfg-scale", "nan"], "--cfg-scale"),
+        (&["--strength", "1.5"], "--strength"),
+        (&["--seed", "9007199254740992"], "--seed"),
+        (&["--sampler", "eulr"], "euler_ancestral"),
+        (&["--scheduler", "cosine"], "karras"),
+        (&["--device", "cuda"], "auto, cpu or wgpu"),
+        (&["--dtype", "f8"], "f32, f16 or bf16"),
+        (&["--prompt", &long], "10000"),
+        (&["--out", &nowhere], "does not exist"),
+        (&["--dump", &nowhere], "--dump"),
+        (&["--model", &words], "text.safetensors"),
+        (&["--model", &empty], "empty"),
+        (&["--model", "/no/such/model"], "/no/such/model"),
+        (&["--model", &taesd], "taesd"),
+        (&["--init-image", &words], "--init-image"),
+        (&["--latents", &words], "--latents"),
+        (&["--preview", "taesd", "--preview-dir", &empty], "--taesd"),
+    ];
+    for (arguments, word) in cases {
+        let mut command = shop.command(&[]);
+        // clap refuses an option that is given twice: the case's own replaces the usual one.
+        let usual: Vec<_> = command.get_args().map(|argument| argument.to_owned()).collect();
+        let mut words = Vec::new();
+        let mut rest = usual.into_iter();
+        while let Some(word) = rest.next() {
+            if arguments.iter().any(|argument| word == *argument) {
+                rest.next();
+            } else {
+                words.push(word);
+            }
+        }
+        command = emberline();
+        let output = command.args(words).args(*arguments).output().expect("the binary starts");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}: {:?}\n{error}", output.status);
+        assert!(error.contains(word), "{arguments:?}: {error} does not tell {word}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert_eq!(shop.files(), before, "{arguments:?} left something");
+    }
+}
+
+#[test]
+fn inspect_tells_a_checkpoint_from_its_headers() {
+    for name in ["tiny/diffusers", "tiny/single-f32.safetensors", "tiny/single-f16.safetensors"] {
+        let path = fixture(name).display().to_string();
+        let output = run(&["inspect", &path, "--json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((&report["family"], &report["loadable"]), (&json!("sdxl"), &json!(true)), "{report}");
+        let output = run(&["inspect", &path]);
+        assert!(String::from_utf8_lossy(&output.stdout).contains("sdxl"));
+    }
+    let output = run(&["inspect", "/no/such/model"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/model"));
+}
