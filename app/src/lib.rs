@@ -23,7 +23,7 @@ mod shell;
 
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use shell::shell;
+pub use shell::{page, shell};
 
 /// Writes a panic to the browser's console; else it would only say `unreachable`.
 #[cfg(feature = "browser")]

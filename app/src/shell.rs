@@ -7,7 +7,10 @@ use leptos_meta::{HashedStylesheet, MetaTags};
 /// The whole document. The theme stands in its first tag, from the cookie, so that nothing flashes; every
 /// inline script carries the request's nonce (`leptos::nonce`), so that a policy of
 /// `script-src 'nonce-…' 'wasm-unsafe-eval'` lets it run. It needs no inline style.
-pub fn shell(options: LeptosOptions) -> impl IntoView {
+///
+/// Erased, as is [`page`]: the page's type is deep, and the binary would compile all of its rendering again
+/// (100 s of each build on two cores).
+pub fn shell(options: LeptosOptions) -> AnyView {
     view! {
         <!DOCTYPE html>
         <html lang="en" data-theme=Theme::current().as_str()>
@@ -28,4 +31,10 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </body>
         </html>
     }
+    .into_any()
+}
+
+/// The page without the document around it: what the list of routes is read from.
+pub fn page() -> AnyView {
+    view! { <App/> }.into_any()
 }

@@ -3,12 +3,23 @@
 
 mod error;
 mod event;
+pub mod frame;
+pub mod generation;
 mod id;
+mod model;
 pub mod project;
+pub mod settings;
 mod task;
 
 pub use error::{FieldError, Problem};
-pub use event::{Event, Hello, Message, Metrics, ProjectUpdated};
+pub use event::{
+    Event, FrameEvent, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
+    GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync,
+};
+pub use frame::{Frame, FramePatch, FrameStatus, Take, media_path};
+pub use generation::{Accepted, AcceptedTask, Defaults, NewGeneration, Parameters, PreviewMethod};
 pub use id::{FrameId, ProjectId, TakeId, TaskId};
+pub use model::{Model, Recommended};
 pub use project::{NewProject, Project, ProjectPatch};
-pub use task::{TaskStatus, TaskSummary};
+pub use settings::{Interrupted, Settings, SettingsPatch};
+pub use task::{Queue, QueueOrder, Task, TaskStatus, TaskSummary};

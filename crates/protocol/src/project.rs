@@ -131,7 +131,7 @@ fn name_error(name: &str) -> Option<FieldError> {
     Some(FieldError::new("name", message))
 }
 
-fn side_error(field: &str, px: u32) -> Option<FieldError> {
+pub(crate) fn side_error(field: &str, px: u32) -> Option<FieldError> {
     let in_bounds = limits::SIDE_PX.contains(&px) && px.is_multiple_of(limits::SIDE_STEP_PX);
     (!in_bounds).then(|| FieldError::new(field, format!("{}, not {px}", side_rule())))
 }

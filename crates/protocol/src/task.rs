@@ -1,6 +1,6 @@
 //! Tasks: one generation each.
 
-use crate::{FrameId, ProjectId, TakeId, TaskId};
+use crate::{FrameId, Parameters, ProjectId, TakeId, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// Where a task stands.
@@ -34,6 +34,11 @@ impl TaskStatus {
         }
     }
 
+    /// Whether it waits or runs: it will still change by itself.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Running)
+    }
+
     /// The status of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
@@ -59,8 +64,64 @@ pub struct TaskSummary {
     pub step: u32,
     /// Sampling steps in all.
     pub total_steps: u32,
+    /// Time to the picture, milliseconds; none while nothing is known.
+    pub eta_ms: Option<u64>,
     /// URL path of its preview, later its picture.
     pub preview_path: String,
+}
+
+/// One generation with all that it was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Its frame's project.
+    pub project_id: ProjectId,
+    /// The frame that it makes a picture for.
+    pub frame_id: FrameId,
+    /// The picture that it makes; none once that is gone (cancelled, failed, deleted).
+    pub take_id: Option<TakeId>,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// Counts its starts; 0 before the first.
+    pub attempt: u32,
+    /// Sampling steps done in this attempt.
+    pub step: u32,
+    /// Sampling steps in all.
+    pub total_steps: u32,
+    /// Time to the picture, milliseconds; none while nothing is known.
+    pub eta_ms: Option<u64>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Everything that it was asked for but the seed.
+    pub parameters: Parameters,
+    /// Seed of its noise.
+    pub seed: u64,
+    /// URL path of its preview, later its picture; none once that is gone.
+    pub preview_path: Option<String>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// RFC 3339, UTC; of the newest start.
+    pub started_at: Option<String>,
+    /// RFC 3339, UTC.
+    pub finished_at: Option<String>,
+}
+
+/// The queue: what runs, and what waits in its order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Whether waiting tasks stay waiting; running ones go on.
+    pub paused: bool,
+    /// Running tasks, then waiting ones in the order in which they will run.
+    pub tasks: Vec<Task>,
+}
+
+/// The body of `PUT /queue/order`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueOrder {
+    /// Waiting tasks in the order in which they are to run; those left out come after them, as they stood.
+    pub task_ids: Vec<TaskId>,
 }
 
 #[cfg(test)]

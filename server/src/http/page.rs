@@ -16,7 +16,7 @@ use leptos_axum::{LeptosRoutes, ResponseOptions};
 
 /// Adds the pages and the server functions to the router.
 pub fn routes(router: Router<AppState>, state: &AppState) -> Router<AppState> {
-    let listing = leptos_axum::generate_route_list(app::App);
+    let listing = leptos_axum::generate_route_list(app::page);
     let options = state.leptos_options.clone();
     router
         .leptos_routes_with_context(state, listing, context(state), move || app::shell(options.clone()))
