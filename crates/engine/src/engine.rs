@@ -13,8 +13,11 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use store::{Ended, EndedAs, Store, StoreError};
-use tokio::runtime::Handle;
+use store::{End, Ended, Store, StoreError};
+use tokio::{
+    runtime::Handle,
+    sync::{RwLock, RwLockReadGuard},
+};
 
 /// How an engine works.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) slots: Slots,
     pub(crate) alarm: Alarm,
     pub(crate) statistics: Statistics,
+    /// Held for writing while a task is taken, for reading while one is made and told of.
+    pub(crate) claims: RwLock<()>,
     pub(crate) runtime: Handle,
 }
 
@@ -78,6 +83,7 @@ impl Engine {
             slots: Slots::default(),
             alarm: Alarm::new(options.paused),
             statistics: Statistics::default(),
+            claims: RwLock::new(()),
             runtime: Handle::current(),
         });
         let mut workers = Vec::new();
@@ -92,6 +98,12 @@ impl Engine {
     /// A task was queued: a free worker takes it.
     pub fn wake(&self) {
         self.shared.alarm.ring();
+    }
+
+    /// As long as the answer lives, no worker takes a task: what is queued meanwhile can be told of before it
+    /// starts.
+    pub async fn hold_claims(&self) -> RwLockReadGuard<'_, ()> {
+        self.shared.claims.read().await
     }
 
     /// Keeps waiting tasks waiting, or lets them run. Running ones go on.
@@ -131,7 +143,7 @@ impl Engine {
     /// No such task, or one that has ended already.
     pub async fn cancel(&self, id: TaskId) -> Result<Task, EngineError> {
         let from = [TaskStatus::Queued, TaskStatus::Running];
-        let ended = self.shared.store.end_task(id, &from, EndedAs::Cancelled).await?;
+        let ended = self.shared.store.end_task(id, &from, End::Cancelled).await?;
         self.shared.leave_nothing(&ended);
         let Ended { task, frame, frame_removed, take_id, .. } = ended;
         self.shared.announce.announce(Event::GenerationCancelled(GenerationCancelled {

@@ -1,10 +1,10 @@
 //! One attempt at a task: parameters in, picture out, watched on the way.
 
 use crate::{
+    media::Media,
     models::{Models, NoPipeline},
     preview::{DoneStep, PreviewQueue, PreviewTimes},
     slot::{Eta, Slot},
-    media::Media,
 };
 use diffusion::{Observer, Sampler, Schedule, Step, Stop};
 use protocol::{Parameters, Task};

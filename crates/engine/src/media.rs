@@ -217,9 +217,11 @@ impl Media {
             let Some(name) = name.to_str() else { continue };
             if let Some(key) = name.strip_suffix(".png").filter(|key| is_key(key)) {
                 listing.keys.push(key.to_owned());
-            } else if name.strip_suffix(UNFINISHED).and_then(|stem| stem.rsplit_once('.')).is_some_and(|(key, number)| {
-                is_key(key) && number.bytes().all(|digit| digit.is_ascii_digit())
-            }) {
+            } else if name
+                .strip_suffix(UNFINISHED)
+                .and_then(|stem| stem.rsplit_once('.'))
+                .is_some_and(|(key, number)| is_key(key) && number.bytes().all(|digit| digit.is_ascii_digit()))
+            {
                 listing.unfinished.push(entry.path());
             }
         }

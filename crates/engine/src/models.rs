@@ -119,7 +119,8 @@ impl Models {
             taesd: self.options.taesd.as_ref(),
             ..LoadOptions::default()
         };
-        let pipeline = Pipeline::load(&checkpoint, &self.compute, options).map_err(|error| failed(error.to_string()))?;
+        let pipeline =
+            Pipeline::load(&checkpoint, &self.compute, options).map_err(|error| failed(error.to_string()))?;
         let pipeline = Arc::new(pipeline);
         tracing::info!(model = name, seconds = started.elapsed().as_secs_f64(), "model loaded");
         *loaded = Some(Loaded { name: name.to_owned(), pipeline: Arc::clone(&pipeline) });

@@ -3,7 +3,7 @@
 use crate::{Media, first_preview};
 use protocol::{Interrupted, TakeId, Task, TaskId};
 use std::{collections::HashSet, io, path::PathBuf};
-use store::{EndedAs, Store, StoreError};
+use store::{End, Store, StoreError};
 
 /// What does not fit together, and what is done about it. Nothing of it is done yet.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,8 +60,11 @@ pub async fn look(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
         .filter(|take| take.finished && !present.contains(take.key.as_str()))
         .map(|take| (take.take_id, take.key.clone()))
         .collect();
-    let lost_previews =
-        open.iter().filter(|open| !media.is_whole(&open.key)).map(|open| (open.task.clone(), open.key.clone())).collect();
+    let lost_previews = open
+        .iter()
+        .filter(|open| !media.is_whole(&open.key))
+        .map(|open| (open.task.clone(), open.key.clone()))
+        .collect();
     let interrupted = store.interrupted_tasks().await?.into_iter().map(|open| open.task.id).collect();
     Ok(Findings { interrupted, orphaned_files, unfinished_files: listing.unfinished, lost_previews, lost_pictures })
 }
@@ -91,10 +94,10 @@ pub async fn mend(store: &Store, media: &Media, interrupted: Interrupted) -> Res
     }
     for id in &findings.interrupted {
         match interrupted {
-            Interrupted::Requeue => store.requeue_task(*id).await?,
+            Interrupted::Requeue => drop(store.requeue_task(*id).await?),
             Interrupted::Fail => {
                 let error = "the server stopped while this was being made".to_owned();
-                let ended = store.end_task(*id, &[protocol::TaskStatus::Running], EndedAs::Failed(error)).await?;
+                let ended = store.end_task(*id, &[protocol::TaskStatus::Running], End::Failed(error)).await?;
                 media.remove(&ended.key).map_err(failed)?;
             }
         }

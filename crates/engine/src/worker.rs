@@ -17,7 +17,7 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::{Claimed, Ended, EndedAs, StoreError};
+use store::{End, Ended, OpenTask, StoreError};
 
 /// How long a worker rests before it looks into the queue unasked: on one database another server may have
 /// queued a task.
@@ -97,7 +97,11 @@ pub(crate) fn run(shared: &Shared) {
             shared.alarm.sleep(seen, LOOK_EVERY);
             continue;
         }
-        match shared.runtime.block_on(shared.store.claim_task()) {
+        let claimed = shared.runtime.block_on(async {
+            let _told = shared.claims.write().await;
+            shared.store.claim_task().await
+        });
+        match claimed {
             Ok(Some(claimed)) => attempt(shared, claimed),
             Ok(None) => shared.alarm.sleep(seen, LOOK_EVERY),
             Err(StoreError::Closed) => return,
@@ -110,8 +114,8 @@ pub(crate) fn run(shared: &Shared) {
 }
 
 /// One attempt at a task, from its start to its event.
-fn attempt(shared: &Shared, claimed: Claimed) {
-    let Claimed { task, key, take_id } = claimed;
+fn attempt(shared: &Shared, claimed: OpenTask) {
+    let OpenTask { task, key, take_id } = claimed;
     let listed = shared.slots.begin(task.id, task.attempt, key);
     let attempt = Attempt { shared, slot: &listed.slot, task: &task, take_id };
     // Cancelled between being taken and being listed: whoever did it found no attempt to silence.
@@ -189,8 +193,8 @@ impl Attempt<'_> {
         let of = &self.task.parameters;
         let init_key = match of.init_take_id {
             Some(id) => {
-                let (_, key) = self.block_on(|| self.shared.store.take(id)).map_err(|_| Fault::NoInitImage)?;
-                Some(key)
+                let start = self.block_on(|| self.shared.store.take(id)).map_err(|_| Fault::NoInitImage)?;
+                Some(start.key)
             }
             None => None,
         };
@@ -229,7 +233,7 @@ impl Attempt<'_> {
             Ok(ended) => self.tell_completed(ended, etag, step),
             // Cancelled while it was written: the one who cancelled removed what stood there then, and this
             // removes what was renamed after.
-            Err(StoreError::Refused { .. } | StoreError::NotFound { .. }) => {
+            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {
                 self.shared.media.remove(&self.slot.key).ok();
             }
             Err(error) => {
@@ -255,9 +259,8 @@ impl Attempt<'_> {
 
     fn fail(&self, error: String) {
         tracing::warn!(task.id = %self.task.id, error, "generation failed");
-        let ended = self.insist(|| {
-            self.shared.store.end_task(self.task.id, &[TaskStatus::Running], EndedAs::Failed(error.clone()))
-        });
+        let ended = self
+            .insist(|| self.shared.store.end_task(self.task.id, &[TaskStatus::Running], End::Failed(error.clone())));
         match ended {
             Ok(ended) => {
                 self.shared.leave_nothing(&ended);
@@ -270,7 +273,7 @@ impl Attempt<'_> {
                 self.shared.tell_frame(ended.frame, ended.frame_removed);
             }
             // Cancelled meanwhile, and told so.
-            Err(StoreError::Refused { .. } | StoreError::NotFound { .. }) => {}
+            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
             Err(error) => {
                 tracing::error!(task.id = %self.task.id, error = &error as &dyn std::error::Error, "a failure could not be recorded; the next start takes the task up again");
             }

@@ -46,6 +46,8 @@ pub struct Ended {
     pub frame: Option<Frame>,
     /// What its frame was, where it was removed because nothing was left to show.
     pub frame_removed: Option<Frame>,
+    /// Its take. Unless the task is completed, it is gone.
+    pub take_id: TakeId,
     /// The key of its take. Unless the task is completed the take is gone, and the caller removes
     /// `<key>.png`.
     pub key: String,
@@ -127,7 +129,7 @@ on_connections! {
         diesel::update(frames::table.find(frame_id)).set(frames::selected_take_id.eq(take_id)).execute(conn).await?;
         conn.touch_project(project_id, now).await?;
         let (task, frame) = (conn.task_shown(id.0).await?, conn.frame_shown(frame_id).await?);
-        Ok(Ended { task, frame, frame_removed: None, key })
+        Ok(Ended { task, frame, frame_removed: None, take_id: TakeId(take_id), key })
     }
 
     /// See [`Store::end_task`].
@@ -147,13 +149,15 @@ on_connections! {
             return Err(conn.wrong_status(id, &names.join(" or ")).await?);
         }
         let take = takes::table.filter(takes::task_id.eq(id.0));
-        let key: String = diesel::delete(take).returning(takes::key).get_result(conn).await?;
+        let gone: (i64, String) = diesel::delete(take).returning((takes::id, takes::key)).get_result(conn).await?;
+        let (take_id, key) = gone;
         let is_removed = conn.delete_if_empty(frame_id, now).await?;
         if is_removed {
             conn.touch_project(project_id, now).await?;
         }
         let (task, frame) = (conn.task_shown(id.0).await?, conn.frame_shown(frame_id).await?);
-        Ok(Ended { task, frame, frame_removed: before.filter(|_| is_removed), key })
+        let frame_removed = before.filter(|_| is_removed);
+        Ok(Ended { task, frame, frame_removed, take_id: TakeId(take_id), key })
     }
 
     /// See [`Store::retry_task`].

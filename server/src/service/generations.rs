@@ -3,7 +3,7 @@
 use super::{StudioServices, problem::problem};
 use engine::{first_preview, new_key};
 use protocol::{
-    Accepted, AcceptedTask, Defaults, Event, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId, Task,
+    Accepted, Defaults, Event, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId,
     generation::limits::SEED,
 };
 use sha2::{Digest, Sha256};
@@ -36,23 +36,23 @@ impl StudioServices {
         // No worker takes a task before its frame has been told of.
         let _unclaimed = self.engine.hold_claims().await;
         let tasks = NewTasks { project_id: id, frame_id: new.frame_id, takes: takes.clone(), idempotency };
-        let created = match self.store.create_tasks(tasks).await {
-            Ok(created) if !created.replayed => created,
-            unused => {
-                self.remove_pictures(takes.iter().map(|take| take.key.as_str()));
-                unused.map_err(problem)?
-            }
-        };
+        let created = self.store.create_tasks(tasks).await;
+        if !created.as_ref().is_ok_and(|created| !created.replayed) {
+            self.remove_pictures(takes.iter().map(|take| take.key.as_str()));
+        }
+        let created = created.map_err(problem)?;
         if !created.replayed {
             self.tell_created(&created);
         }
-        Ok(accepted(&created.tasks))
+        Ok(Accepted { tasks: created.accepted })
     }
 
     /// The frame's state, then work for the workers.
     pub(super) fn tell_created(&self, created: &Created) {
-        let event = FrameEvent::from(created.frame.clone());
-        self.publish(if created.frame_is_new { Event::FrameCreated(event) } else { Event::FrameUpdated(event) });
+        if let Some(frame) = created.frame.clone() {
+            let event = FrameEvent::from(frame);
+            self.publish(if created.frame_is_new { Event::FrameCreated(event) } else { Event::FrameUpdated(event) });
+        }
         self.engine.wake();
         self.hub_queue_changed();
     }
@@ -117,7 +117,7 @@ impl StudioServices {
     async fn check_start(&self, project: ProjectId, parameters: &Parameters) -> Result<(), Problem> {
         let Some(id) = parameters.init_take_id else { return Ok(()) };
         match self.store.take(id).await {
-            Ok((take, _)) if take.project_id == project && take.etag.is_some() => Ok(()),
+            Ok(found) if found.take.project_id == project && found.take.etag.is_some() => Ok(()),
             Ok(_) | Err(store::StoreError::NotFound { .. }) => {
                 Err(Problem::invalid("init_take_id", "must be the id of a finished take of this project"))
             }
@@ -134,17 +134,4 @@ fn idempotency(key: String, project: ProjectId, new: &NewGeneration) -> Result<I
     let request = serde_json::to_vec(&(project, new)).map_err(|_| Problem::Internal)?;
     let fingerprint = Sha256::digest(request).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Idempotency { key, fingerprint })
-}
-
-/// The answer for these tasks. One that was answered before may have lost its take since.
-fn accepted(tasks: &[Task]) -> Accepted {
-    let tasks = tasks.iter().filter_map(|task| {
-        Some(AcceptedTask {
-            task_id: task.id,
-            frame_id: task.frame_id,
-            take_id: task.take_id?,
-            preview_path: task.preview_path.clone()?,
-        })
-    });
-    Accepted { tasks: tasks.collect() }
 }

@@ -9,10 +9,9 @@ use store::StoreError;
 pub(super) fn problem(error: StoreError) -> Problem {
     match error {
         StoreError::NotFound { what } => Problem::NotFound(what),
-        StoreError::Refused { why } => Problem::Conflict(why),
-        StoreError::QueueFull { limit } => {
-            Problem::Unavailable(format!("{limit} generations wait already; try again when some are done"))
-        }
+        StoreError::Conflict { why } => Problem::Conflict(why),
+        StoreError::Invalid { field, message } => Problem::invalid(field, message),
+        full @ StoreError::QueueFull { .. } => Problem::Unavailable(full.to_string()),
         StoreError::Busy => {
             tracing::warn!("the database stayed locked past its timeout");
             Problem::Unavailable("the database is busy; try again".to_owned())

@@ -66,7 +66,7 @@ impl StudioServices {
     pub(super) async fn cancel_each(&self, ids: impl IntoIterator<Item = TaskId>) {
         for id in ids {
             match self.engine.cancel(id).await {
-                Ok(_) | Err(EngineError::Store(StoreError::Refused { .. } | StoreError::NotFound { .. })) => {}
+                Ok(_) | Err(EngineError::Store(StoreError::Conflict { .. } | StoreError::NotFound { .. })) => {}
                 Err(error) => _ = engine_problem(error),
             }
         }
