@@ -1,13 +1,14 @@
 //! Frames: list, read, change, delete, restore, copy, purge. What one shows is in [`crate::shows`].
 
 use crate::clock::now_ms;
+use crate::creation::InsertTake;
 use crate::projects::no_project;
 use crate::rows::{FrameRow, TakeRow, TaskRow, stored};
 use crate::schema::{frames, idempotency_keys, projects, takes, tasks};
 use crate::shows::{OPEN, ShowQueries};
 use crate::store::{on_connections, read, write};
 use crate::takes::TakeQueries;
-use crate::tasks::{InsertTake, TaskQueries};
+use crate::tasks::TaskQueries;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -191,8 +192,15 @@ on_connections! {
             tasks::finished_at.eq(now),
         );
         let task: i64 = diesel::insert_into(tasks::table).values(made).returning(tasks::id).get_result(conn).await?;
-        let (width, height) = (source.width, source.height);
-        let new = InsertTake { project_id: row.project_id, frame_id: copy, task_id: task, key, width, height, created_at: now };
+        let new = InsertTake {
+            project_id: row.project_id,
+            frame_id: copy,
+            task_id: task,
+            key,
+            width: source.width,
+            height: source.height,
+            created_at: now,
+        };
         let finished = (
             takes::etag.eq(source.etag),
             takes::finished_step.eq(source.finished_step),

@@ -4,14 +4,13 @@
 //! who cancels) one wins and the other is told.
 
 use crate::clock::now_ms;
+use crate::creation::{Created, CreationQueries, InsertTake};
 use crate::frames::FrameQueries;
 use crate::rows::{FrameRow, stored};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::store::{on_connections, write};
-use crate::tasks::{
-    Created, FullRow, InsertTake, TaskQueries, is_waiting, no_task, parameters_from_text, task_from_row,
-};
+use crate::tasks::{FullRow, TaskQueries, is_waiting, no_task, parameters_from_text, task_from_row};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -173,6 +172,11 @@ on_connections! {
             return Err(StoreError::Conflict { why });
         }
         conn.assert_room(1).await?;
+        if frame.deleted_at.is_some() {
+            // Before anything else is changed: a purge that has the frame's row already must not have to wait
+            // for a row of ours.
+            conn.revive_frame(frame_id).await?;
+        }
         let ended = [TaskStatus::Failed.as_str(), TaskStatus::Cancelled.as_str()];
         let again = (
             tasks::status.eq(TaskStatus::Queued.as_str()),
@@ -197,9 +201,6 @@ on_connections! {
             created_at: now,
         };
         diesel::insert_into(takes::table).values(take).execute(conn).await?;
-        if frame.deleted_at.is_some() {
-            conn.revive_frame(frame_id).await?;
-        }
         conn.touch_project(project_id, now).await?;
         let task = conn.task_shown(id.0).await?;
         conn.created(frame_id, frame.deleted_at.is_some(), vec![task]).await

@@ -1,7 +1,6 @@
 //! The queue: what runs, what waits, and in which order.
 
 use crate::lifecycle::{OpenTask, open_task_from_row};
-use crate::rows::TaskRow;
 use crate::schema::{frames, projects, takes, tasks};
 use crate::store::{on_connections, read, write};
 use crate::tasks::{FullRow, full_tasks, is_waiting, no_task};
@@ -16,7 +15,7 @@ on_connections! {
 
     /// Running tasks, then those that wait, in their order.
     async fn open_rows(conn: Db) -> Result<Vec<FullRow>, StoreError> {
-        let is_running = diesel::dsl::sql::<diesel::sql_types::Bool>("tasks.status = 'running'");
+        let is_running = tasks::status.eq(TaskStatus::Running.as_str());
         let order = (tasks::queue_order.asc(), tasks::id.asc());
         let mut rows: Vec<FullRow> = full_tasks!().filter(is_running).order(order).load(conn).await?;
         rows.extend(full_tasks!().filter(is_waiting!()).order(order).load::<FullRow>(conn).await?);

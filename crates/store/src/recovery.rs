@@ -3,7 +3,7 @@
 use crate::clock::now_ms;
 use crate::frames::FrameQueries;
 use crate::lifecycle::{OpenTask, open_task_from_row};
-use crate::rows::{TakeRow, TaskRow};
+use crate::rows::TakeRow;
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::store::{on_connections, read, write};

@@ -96,7 +96,10 @@ macro_rules! write {
 macro_rules! on_connections {
     (
         trait $name:ident;
-        $($(#[$doc:meta])* async fn $function:ident($conn:ident: Db $(, $argument:ident: $type:ty)* $(,)?) -> $answer:ty $body:block)+
+        $(
+            $(#[$doc:meta])*
+            async fn $function:ident($conn:ident: Db $(, $argument:ident: $type:ty)* $(,)?) -> $answer:ty $body:block
+        )+
     ) => {
         pub(crate) trait $name {
             $($(#[$doc])* fn $function(&mut self $(, $argument: $type)*) -> impl Future<Output = $answer> + Send;)+
