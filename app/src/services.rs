@@ -2,7 +2,10 @@
 //! neither the database nor the engine.
 
 use async_trait::async_trait;
-use protocol::{NewProject, Problem, Project, ProjectId, ProjectPatch};
+use protocol::{
+    Accepted, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject, Problem, Project, ProjectId, ProjectPatch,
+    Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId,
+};
 use std::sync::Arc;
 
 /// The services as the context carries them.
@@ -23,4 +26,50 @@ pub trait Services: Send + Sync {
     async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem>;
     /// Takes a deletion back; restoring a project that is not deleted changes nothing.
     async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem>;
+
+    /// Everything that a project's page shows, and the `seq` that it is as new as.
+    async fn studio(&self, id: ProjectId) -> Result<Studio, Problem>;
+    /// A project's frames in their order.
+    async fn frames(&self, id: ProjectId) -> Result<Vec<Frame>, Problem>;
+    /// Changes a frame; answers every frame that is another now, the named one first.
+    async fn update_frame(&self, id: FrameId, patch: FramePatch) -> Result<Vec<Frame>, Problem>;
+    /// Deletes a frame and cancels its tasks; it can be restored for a while if it had a finished take.
+    async fn delete_frame(&self, id: FrameId) -> Result<Frame, Problem>;
+    /// Takes a deletion back.
+    async fn restore_frame(&self, id: FrameId) -> Result<Frame, Problem>;
+
+    /// A frame's takes, newest first.
+    async fn takes(&self, id: FrameId) -> Result<Vec<Take>, Problem>;
+    /// Deletes a take and its picture.
+    async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem>;
+
+    /// Queues a generation. Its frame stands on the timeline, its first preview at its address, before this
+    /// answers. The same `idempotency_key` again answers the same tasks.
+    async fn generate(
+        &self,
+        id: ProjectId,
+        new: NewGeneration,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, Problem>;
+    /// One task.
+    async fn task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Stops a queued or running task and leaves nothing of it.
+    async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Ends a running task with the estimate that it has.
+    async fn keep_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Queues a failed or cancelled task again.
+    async fn retry_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// What runs and what waits.
+    async fn queue(&self) -> Result<Queue, Problem>;
+    /// Keeps waiting tasks waiting, or lets them run again.
+    async fn pause_queue(&self, paused: bool) -> Result<Queue, Problem>;
+    /// Puts waiting tasks into another order.
+    async fn reorder_queue(&self, ids: Vec<TaskId>) -> Result<Queue, Problem>;
+
+    /// The models that can be chosen, the default first.
+    async fn models(&self) -> Result<Vec<Model>, Problem>;
+    /// The server's settings.
+    async fn settings(&self) -> Result<Settings, Problem>;
+    /// Changes the server's settings.
+    async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem>;
 }

@@ -58,6 +58,7 @@ impl Live {
             }
             Event::Metrics(metrics) => self.metrics.set(Some(metrics)),
             Event::ProjectUpdated(_) => self.projects_changed.update(|n| *n = n.wrapping_add(1)),
+            _ => {}
         }
     }
 

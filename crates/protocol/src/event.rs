@@ -1,6 +1,6 @@
 //! WebSocket messages: `{"type": ..., "seq": n, "data": {...}}`.
 
-use crate::{Frame, FrameId, Project, ProjectId, Queue, TakeId, TaskId, TaskSummary};
+use crate::{Frame, FrameId, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId, TaskSummary};
 use serde::{Deserialize, Serialize};
 
 /// One text frame from the server. `hello` and `metrics` carry no `seq`.
@@ -66,6 +66,27 @@ impl Event {
 
 /// The name of what makes the pictures, as events carry it.
 pub const GENERATOR: &str = "sdxl";
+
+/// Everything that a project's page shows at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Studio {
+    /// Names this start of the server.
+    pub epoch: String,
+    /// Read before the rest: every event after it is to be applied, some of them twice.
+    pub seq: u64,
+    /// The project.
+    pub project: Project,
+    /// Its frames in their order.
+    pub frames: Vec<Frame>,
+    /// Its queued and running tasks.
+    pub tasks: Vec<TaskSummary>,
+    /// The whole queue, of all projects.
+    pub queue: Queue,
+    /// The models that can be chosen, the default first.
+    pub models: Vec<Model>,
+    /// The server's settings.
+    pub settings: Settings,
+}
 
 /// Why a client must read everything anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ mod task;
 pub use error::{FieldError, Problem};
 pub use event::{
     Event, FrameEvent, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
-    GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync,
+    GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync, Studio,
 };
 pub use frame::{Frame, FramePatch, FrameStatus, Take, media_path};
 pub use generation::{Accepted, AcceptedTask, Defaults, NewGeneration, Parameters, PreviewMethod};

@@ -68,6 +68,31 @@ pub struct TaskSummary {
     pub eta_ms: Option<u64>,
     /// URL path of its preview, later its picture.
     pub preview_path: String,
+    /// How its prompt begins: [`PROMPT_START_CHARS`] characters at most.
+    pub prompt: String,
+}
+
+/// Characters of a prompt that lists of tasks carry: events repeat the list at each change, and a prompt may
+/// be 10,000 characters long.
+pub const PROMPT_START_CHARS: usize = 120;
+
+impl From<&Task> for TaskSummary {
+    fn from(task: &Task) -> Self {
+        Self {
+            task_id: task.id,
+            frame_id: task.frame_id,
+            project_id: task.project_id,
+            // A queued or running task has its take.
+            take_id: task.take_id.unwrap_or(TakeId(0)),
+            status: task.status,
+            attempt: task.attempt,
+            step: task.step,
+            total_steps: task.total_steps,
+            eta_ms: task.eta_ms,
+            preview_path: task.preview_path.clone().unwrap_or_default(),
+            prompt: task.parameters.prompt.chars().take(PROMPT_START_CHARS).collect(),
+        }
+    }
 }
 
 /// One generation with all that it was asked for.
@@ -113,7 +138,7 @@ pub struct Queue {
     /// Whether waiting tasks stay waiting; running ones go on.
     pub paused: bool,
     /// Running tasks, then waiting ones in the order in which they will run.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<TaskSummary>,
 }
 
 /// The body of `PUT /queue/order`.

@@ -15,13 +15,26 @@
 mod backend;
 mod clock;
 mod error;
+mod frames;
+mod lifecycle;
 mod migrate;
 mod projects;
+mod queue;
+mod recovery;
 pub mod rows;
 pub mod schema;
+mod settings;
+mod shows;
 mod store;
+mod takes;
+mod tasks;
 mod url;
 
 pub use error::{OpenFault, StoreError};
+pub use frames::DeletedFrame;
+pub use lifecycle::{End, Ended, OpenTask};
 pub use projects::Purged;
+pub use recovery::{Forgotten, TakeFile};
 pub use store::Store;
+pub use takes::{DeletedTake, KeyedTake};
+pub use tasks::{Created, Idempotency, NewTake, NewTasks, TaskFilter};

@@ -5,7 +5,7 @@ mod extract;
 pub mod guard;
 mod health;
 mod page;
-mod problem;
+pub mod problem;
 mod projects;
 mod static_files;
 

@@ -3,6 +3,7 @@
 mod connection;
 mod hub;
 mod metrics;
+mod reader;
 
 pub use connection::connect;
 pub use hub::Hub;
