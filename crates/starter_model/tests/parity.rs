@@ -1,9 +1,13 @@
 //! The embedded model makes what diffusers makes of the same weights, prompts, seeds and settings.
 //! `reference/export.py` wrote the fixture.
 
+use image::{
+    RgbImage,
+    imageops::{FilterType, resize},
+};
 use safetensors::SafeTensors;
 use sdxl::{Compute, DeviceChoice, Generated, HostTensor, LoadOptions, Output, Params, Pipeline, PreviewMethod};
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 /// The largest deviation of the final latents, as a share of the reference's standard deviation.
 const LATENTS: f64 = 1e-3;
@@ -106,17 +110,46 @@ fn latents_pictures_and_previews_are_those_of_diffusers() {
 }
 
 #[test]
-fn the_last_taesd_preview_is_that_of_diffusers() {
+fn previews_have_the_picture_s_colours_and_taesd_is_the_sharper_one() {
     let (reference, pipeline) = (Reference::open(), pipeline());
     let (seed, prompt) = reference.cases().remove(0);
     let mut last = None;
     let mut keep = |step: &diffusion::Step<'_>| {
         if step.index + 1 == step.total {
-            last = Some(pipeline.preview(PreviewMethod::Taesd, step.denoised).expect("it has a TAESD"));
+            last = Some(
+                [PreviewMethod::Latent2Rgb, PreviewMethod::Taesd]
+                    .map(|method| pipeline.preview(method, step.denoised).expect("it has both").to_rgb8()),
+            );
         }
-        std::ops::ControlFlow::<diffusion::Stop>::Continue(())
+        ControlFlow::<diffusion::Stop>::Continue(())
     };
-    pipeline.generate(&params(seed, &prompt), &mut keep).expect("it draws");
-    let last = last.expect("a last step");
-    check_levels("taesd", last.pixels(), &reference.bytes("1.taesd_u8"));
+    let output = pipeline.generate(&params(seed, &prompt), &mut keep).expect("it draws");
+    let Generated::Picture(output) = output else { panic!("nobody cancelled it") };
+    let [latent2rgb, taesd] = last.expect("a last step");
+    // The reference is diffusers' AutoencoderTiny on diffusers' latents.
+    let taesd_levels: Vec<f32> = taesd.as_raw().iter().map(|&level| f32::from(level) / 255.0).collect();
+    check_levels("taesd", &taesd_levels, &reference.bytes("1.taesd_u8"));
+
+    let picture = output.picture.to_rgb8();
+    let smooth = resize(&latent2rgb, picture.width(), picture.height(), FilterType::CatmullRom);
+    for preview in [&smooth, &taesd] {
+        for (found, expected) in mean(preview).iter().zip(mean(&picture)) {
+            assert!((found - expected).abs() < 8.0, "{found} for {expected}");
+        }
+    }
+    let [coarse, fine, full] = [&smooth, &taesd, &picture].map(detail);
+    println!("detail: latent2rgb {coarse:.0}, taesd {fine:.0}, the picture {full:.0}");
+    assert!(fine > 1.25 * coarse && fine > 0.5 * full, "{coarse} {fine} {full}");
+}
+
+fn mean(picture: &RgbImage) -> [f64; 3] {
+    let count = f64::from(picture.width() * picture.height());
+    [0, 1, 2].map(|channel| picture.pixels().map(|pixel| f64::from(pixel[channel])).sum::<f64>() / count)
+}
+
+/// The mean square difference of neighbours in a row.
+fn detail(picture: &RgbImage) -> f64 {
+    let pairs = picture.rows().flat_map(|row| row.clone().zip(row.skip(1)).collect::<Vec<_>>());
+    let squares = pairs.flat_map(|(a, b)| [0, 1, 2].map(|c| (f64::from(a[c]) - f64::from(b[c])).powi(2)));
+    squares.sum::<f64>() / f64::from(picture.width() * picture.height())
 }
