@@ -1,7 +1,6 @@
 //! The page's frame and its routes.
 
 use crate::{
-    components::TopBar,
     live::Live,
     pages::{NotFoundPage, ProjectPage, ProjectsPage},
 };
@@ -24,7 +23,6 @@ pub fn App() -> impl IntoView {
         <Router>
             // External: the router would scroll there but leave the focus behind.
             <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
-            <TopBar/>
             <Routes fallback=NotFoundPage>
                 <Route path=path!("/") view=ProjectsPage ssr=SsrMode::Async/>
                 <Route path=path!("/projects/:id") view=ProjectPage ssr=SsrMode::Async/>

@@ -7,6 +7,7 @@
 #![recursion_limit = "256"]
 
 mod app;
+mod browser;
 mod components;
 pub mod error;
 pub mod form;
@@ -14,7 +15,9 @@ pub mod format;
 pub mod live;
 mod pages;
 pub mod serverfns;
+pub mod studio;
 pub mod theme;
+mod view;
 
 #[cfg(feature = "ssr")]
 pub mod services;

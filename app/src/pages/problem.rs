@@ -1,6 +1,9 @@
 //! What is shown in place of a page that cannot be shown.
 
-use crate::error::{sentence, status};
+use crate::{
+    components::TopBar,
+    error::{sentence, status},
+};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::Problem;
@@ -27,6 +30,7 @@ pub fn ProblemPage(
     let title = if code == 404 { "Not found" } else { "Something is wrong" };
     view! {
         <Title text=title/>
+        <TopBar/>
         <main id="main" class="page problem" tabindex="-1">
             <p class="problem-code">{code}</p>
             <h1 class="problem-title">{title}</h1>

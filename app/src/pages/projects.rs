@@ -1,7 +1,7 @@
 //! The list of projects.
 
 use crate::{
-    components::{Cancel, Notice, ProjectCard, ProjectForm, UndoBar, standing},
+    components::{Cancel, Notice, ProjectCard, ProjectForm, TopBar, UndoBar, standing},
     error::AppError,
     format::count,
     live::Live,
@@ -43,6 +43,7 @@ pub fn ProjectsPage() -> impl IntoView {
     let projects = Resource::new(changes, |_| list_projects());
     view! {
         <Title text="Projects"/>
+        <TopBar/>
         <main id="main" class="page" tabindex="-1">
             <Transition fallback=|| view! { <p class="page-wait" role="status">"Reading the projects…"</p> }>
                 <ProjectList projects=Signal::derive(move || projects.get()) actions/>
