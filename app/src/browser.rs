@@ -49,6 +49,26 @@ mod here {
         js_sys::Date::now() as u64
     }
 
+    /// The same, in parts of a millisecond.
+    pub fn clock_ms() -> f64 {
+        js_sys::Date::now()
+    }
+
+    /// Pictures that the browser keeps decoded.
+    pub type Held = Vec<web_sys::HtmlImageElement>;
+
+    /// Fetches pictures ahead.
+    pub fn preload(addresses: Vec<String>) -> Held {
+        let image = |address: String| {
+            let image = web_sys::HtmlImageElement::new().ok()?;
+            image.set_src(&address);
+            // Decoding is asked for, not waited for: the promise is the browser's own.
+            _ = image.decode();
+            Some(image)
+        };
+        addresses.into_iter().filter_map(image).collect()
+    }
+
     /// A key that no other form has.
     pub fn random_key() -> String {
         let half = || (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
@@ -91,7 +111,12 @@ mod here {
         FormData::new_with_form(form).ok()?.get(name).as_string()
     }
 
-    /// Writes a field of a form; whoever listens to the form hears it.
+    /// What stands in a field.
+    pub fn value(field: &Element) -> Option<String> {
+        js_sys::Reflect::get(field, &"value".into()).ok()?.as_string()
+    }
+
+    /// Writes a field of a form.
     pub fn set_field(form: &Element, name: &str, value: &str) {
         let Ok(Some(field)) = form.query_selector(&format!("[name=\"{name}\"]")) else { return };
         _ = js_sys::Reflect::set(&field, &"value".into(), &value.into());
@@ -128,6 +153,14 @@ mod nowhere {
         String::new()
     }
     /// Nothing.
+    pub fn clock_ms() -> f64 {
+        0.0
+    }
+    /// Nothing.
+    pub type Held = ();
+    /// Nothing.
+    pub fn preload(_: Vec<String>) -> Held {}
+    /// Nothing.
     pub fn hidden() -> bool {
         false
     }
@@ -145,6 +178,10 @@ mod nowhere {
     pub fn focus(_: &str) {}
     /// Nothing.
     pub fn field(_: &Element, _: &str) -> Option<String> {
+        None
+    }
+    /// Nothing.
+    pub fn value(_: &Element) -> Option<String> {
         None
     }
     /// Nothing.

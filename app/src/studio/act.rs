@@ -3,7 +3,6 @@
 
 use super::Store;
 use crate::serverfns::{
-    frames::{delete_frame, restore_frame},
     queue::{pause_queue, reorder_queue},
     takes::delete_take,
     tasks::{cancel_task, keep_task, retry_task},
@@ -32,9 +31,8 @@ pub fn act(store: Store, act: &str, id: i64) -> bool {
         "pause" => store.run(pause_queue(true)),
         "resume" => store.run(pause_queue(false)),
         "cancel-all" => cancel_all(store),
-        "delete-frame" => store.run(delete_frame(FrameId(id))),
-        "restore-frame" => store.run(restore_frame(FrameId(id))),
         "delete-take" => store.run(delete_take(TakeId(id))),
+        "onion" => store.onion.update(|onion| *onion = (*onion + 1) % 4),
         "understood" => store.refused.set(None),
         _ => return false,
     }

@@ -22,7 +22,7 @@ pub fn picture_unheard(frame: &Frame, now_ms: u64) -> String {
 }
 
 /// The hash without what an `ETag` header puts around it.
-fn hash(etag: &str) -> String {
+pub fn hash(etag: &str) -> String {
     etag.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 

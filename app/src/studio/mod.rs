@@ -15,6 +15,7 @@ mod store;
 mod strip;
 mod viewer;
 mod words;
+pub mod zoom;
 
 pub use shell::Studio;
 pub use store::Store;

@@ -70,6 +70,11 @@ impl Pictures {
         self.shown.get(&id).map(String::as_str)
     }
 
+    /// The addresses on the screen, so many at most.
+    pub fn addresses(&self, most: usize) -> Vec<String> {
+        self.shown.values().take(most).cloned().collect()
+    }
+
     /// New frames are shown at once, for nothing of them is on the screen yet; those that are gone are
     /// forgotten. True if anything changed.
     pub fn keep_up(&mut self, state: &StudioState) -> bool {

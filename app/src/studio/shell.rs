@@ -1,6 +1,12 @@
 //! The studio's layout, and the one listener for its buttons.
 
-use super::{Store, act, form, inspector::inspector, strip::strip, viewer::viewer};
+use super::{
+    Store, act,
+    form::Form,
+    inspector::Inspector,
+    strip::Strip,
+    viewer::{Stage, viewer},
+};
 use crate::{
     components::{Icon, TopBar},
     live::Live,
@@ -31,10 +37,15 @@ pub fn Studio(
         }
         super::pictures::follow(store, live);
     }
-    let form = form::Form::new(store);
+    let (form, stage) = (Form::new(store), Stage::new(store));
+    let (inspector, strip) = (Inspector::new(store), Strip::new(store));
     let click = move |event: ev::MouseEvent| {
         if let Some((name, id)) = act::pressed(&event)
-            && (act::act(store, &name, id) || form.act(&name, &event))
+            && (act::act(store, &name, id)
+                || strip.act(&name, id)
+                || stage.act(&name)
+                || inspector.act(&name, id)
+                || form.act(&name, &event))
         {
             event.prevent_default();
         }
@@ -44,9 +55,9 @@ pub fn Studio(
         <TopBar start=start(store) end=nothing()/>
         <main id="main" class="studio" tabindex="-1" on:click=click>
             {form.view()}
-            {viewer(store)}
-            {inspector(store)}
-            {strip(store)}
+            {viewer(store, stage)}
+            {inspector.view()}
+            {strip.view()}
             {messages(store)}
             <p class="visually-hidden" role="status">{words(move || store.state.with(|state| state.spoken.clone()))}</p>
         </main>

@@ -25,6 +25,12 @@ pub struct Store {
     pub chosen: RwSignal<Option<FrameId>>,
     /// The frame that the viewer and the inspector show.
     pub current: Memo<Option<Frame>>,
+    /// The frame under the play cursor.
+    pub playing: RwSignal<Option<FrameId>>,
+    /// What the viewer shows: the frame under the cursor, else the current one.
+    pub seen: Memo<Option<Frame>>,
+    /// How strongly the neighbours shine through: 0 for not at all, to 3.
+    pub onion: RwSignal<u8>,
     /// Why the last command was not carried out.
     pub refused: RwSignal<Option<String>>,
 }
@@ -40,7 +46,22 @@ impl Store {
             let chosen: Option<FrameId> = chosen.get();
             state.with(|state| chosen.and_then(|id| state.frame(id)).or_else(|| state.default_frame()).cloned())
         });
-        Self { state, pictures, pace: RwSignal::new(Pace::default()), chosen, current, refused: RwSignal::new(None) }
+        let playing = RwSignal::new(None);
+        let seen = Memo::new(move |_| {
+            let under: Option<FrameId> = playing.get();
+            under.and_then(|id| state.with(|state| state.frame(id).cloned())).or_else(|| current.get())
+        });
+        Self {
+            state,
+            pictures,
+            pace: RwSignal::new(Pace::default()),
+            chosen,
+            current,
+            playing,
+            seen,
+            onion: RwSignal::new(0),
+            refused: RwSignal::new(None),
+        }
     }
 
     /// The project.
@@ -63,7 +84,9 @@ impl Store {
         self.state.try_with_untracked(of).unwrap_or_else(|| "/ws".to_owned())
     }
 
-    fn reload(self) {
+    /// Reads everything anew; what is heard meanwhile is kept back until then.
+    pub fn reload(self) {
+        self.state.update(StudioState::hold);
         let id = self.project_id();
         spawn_local(async move {
             match get_studio(id).await {

@@ -14,7 +14,8 @@ impl Axis {
 
     /// An axis of this zoom, kept within its bounds; what is no number is the least.
     pub fn new(px_per_frame: f64) -> Self {
-        Self { px_per_frame: px_per_frame.max(Self::LEAST_PX).min(Self::MOST_PX) }
+        let px_per_frame = if px_per_frame.is_nan() { Self::LEAST_PX } else { px_per_frame };
+        Self { px_per_frame: px_per_frame.clamp(Self::LEAST_PX, Self::MOST_PX) }
     }
 
     /// The zoom.

@@ -239,7 +239,8 @@ fn typed(form: &Element) -> Draft {
     draft
 }
 
-fn remember(store: Store) {
+/// Keeps the form as it stands, by project.
+pub fn remember(store: Store) {
     if let Some(form) = browser::find(FORM) {
         browser::remember(&format!("form-{}", store.project_id()), &typed(&form).to_text());
     }

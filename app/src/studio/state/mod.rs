@@ -149,7 +149,7 @@ impl StudioState {
     }
 
     /// From now on events are kept back, until [`Self::replace`] has what they build upon.
-    fn hold(&mut self) {
+    pub fn hold(&mut self) {
         self.held.get_or_insert_default();
     }
 

@@ -1,26 +1,79 @@
 //! The picture, large, and where its making stands.
 
+mod stage;
+
 use super::{Store, words};
-use crate::view::{button, dynamic, nothing, post_button, words};
+use crate::{
+    components::Icon,
+    view::{button, dynamic, icon_button, nothing, post_button, words},
+};
 use leptos::prelude::*;
 use protocol::{Frame, FrameId, FrameStatus, TaskStatus};
+pub use stage::Stage;
 
 /// The middle of the studio.
-pub fn viewer(store: Store) -> AnyView {
+pub fn viewer(store: Store, stage: Stage) -> AnyView {
     let empty = Memo::new(move |_| store.current.with(Option::is_none));
     view! {
         <section class="viewer" aria-label="Viewer">
-            <div class="viewer-stage" id="stage">
+            <div
+                class="viewer-stage"
+                class:viewer-scaled=move || !stage.fits()
+                id="stage"
+                on:wheel=move |event| stage.wheel(&event)
+                on:pointerdown=move |event| stage.down(&event)
+                on:pointermove=move |event| stage.moved(&event)
+                on:pointerup=move |_| stage.up()
+                on:pointercancel=move |_| stage.up()
+            >
                 {dynamic(move || if empty.get() { welcome(store) } else { picture(store) })}
+                {dynamic(move || onion(store))}
             </div>
+            {dynamic(move || if empty.get() { nothing() } else { tools(stage) })}
             {status(store)}
         </section>
     }
     .into_any()
 }
 
+/// Zoom, at the corner of the picture.
+fn tools(stage: Stage) -> AnyView {
+    let scale = words(move || match stage.percent() {
+        Some(percent) => format!("{percent} %"),
+        None => "Fit".to_owned(),
+    });
+    view! {
+        <div class="viewer-tools" role="group" aria-label="Zoom">
+            {icon_button("zoom-out", "", "Zoom out", Icon::Minus)}
+            <output class="viewer-scale">{scale}</output>
+            {icon_button("zoom-in", "", "Zoom in", Icon::Plus)}
+            {button("viewer-tool", "zoom-fit", "", "Fit")}
+            {button("viewer-tool", "zoom-actual", "", "1:1")}
+        </div>
+    }
+    .into_any()
+}
+
+/// The neighbours, faintly over the picture.
+fn onion(store: Store) -> AnyView {
+    if store.onion.get() == 0 || store.playing.with(Option::is_some) {
+        return nothing();
+    }
+    let around = store.state.with(|state| {
+        let id = store.current.with(|frame| frame.as_ref().map(|frame| frame.id));
+        let at = state.frames.iter().position(|frame| Some(frame.id) == id)?;
+        let before = at.checked_sub(1).map(|at| state.frames[at].id);
+        Some([before, state.frames.get(at + 1).map(|frame| frame.id)])
+    });
+    let skins = around.into_iter().flatten().flatten().map(|id| {
+        view! { <img class=format!("viewer-picture viewer-onion onion-{}", store.onion.get()) src=words(move || store.address(id)) alt="" draggable="false"/> }
+            .into_any()
+    });
+    skins.collect::<Vec<_>>().into_any()
+}
+
 fn of<T: Default>(store: Store, read: impl Fn(&Frame) -> T) -> T {
-    store.current.with(|frame| frame.as_ref().map(read).unwrap_or_default())
+    store.seen.with(|frame| frame.as_ref().map(read).unwrap_or_default())
 }
 
 fn picture(store: Store) -> AnyView {
