@@ -2,10 +2,11 @@
 //! place that reads either.
 
 use crate::{
-    commands::{generate::GenerateArgs, inspect::InspectArgs},
+    commands::{doctor::DoctorArgs, generate::GenerateArgs, inspect::InspectArgs, model::ModelChoice},
     logging::LogFormat,
 };
 use clap::{Args, Parser, Subcommand};
+use sdxl::{DeviceChoice, Precision};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-hosted studio for picture sequences with Stable Diffusion XL, in which you watch each picture form.
@@ -34,6 +35,8 @@ pub enum Command {
     Generate(Box<GenerateArgs>),
     /// Tell what a checkpoint is: model, layout, number formats, and what is missing or unexpected.
     Inspect(InspectArgs),
+    /// Look at devices, database, disk, model and orphans; changes nothing.
+    Doctor(DoctorArgs),
 }
 
 /// Options of `emberline serve`.
@@ -51,6 +54,31 @@ pub struct ServeArgs {
     /// Database: `sqlite:FILE` or `postgres://...` [default: SQLite inside the data folder]
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+
+    /// The model: an SDXL .safetensors file, a diffusers folder, a folder with several of either to choose
+    /// from, or `starter`, the small one inside this program.
+    #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
+    pub model: ModelChoice,
+
+    /// Take the preview decoder from here (diffusers' AutoencoderTiny, or the original taesdxl file).
+    #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
+    pub taesd: Option<PathBuf>,
+
+    /// Take the VAE from here.
+    #[arg(long, env = "EMBERLINE_VAE", value_name = "PATH")]
+    pub vae: Option<PathBuf>,
+
+    /// Where to compute; auto takes a real GPU, else the CPU.
+    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
+    pub device: DeviceChoice,
+
+    /// The UNet's and text encoders' number type [default: f16 on a GPU that has it, else f32]
+    #[arg(long, env = "EMBERLINE_DTYPE", value_name = "f32|f16|bf16")]
+    pub dtype: Option<Precision>,
+
+    /// Generations at the same time, on one loaded model, 1 to 16.
+    #[arg(long, env = "EMBERLINE_CONCURRENCY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub concurrency: u8,
 
     /// Another origin whose pages may use this server, `http://127.0.0.1:8080`: for a front end that a
     /// development server such as trunk delivers. Repeat it, or separate by commas.

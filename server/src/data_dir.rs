@@ -7,6 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The pictures of a data folder.
+pub fn media_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("media")
+}
+
 /// A data folder that this process owns until it is dropped.
 #[derive(Debug)]
 pub struct DataDir {
@@ -38,6 +43,11 @@ impl DataDir {
         }
     }
 
+    /// The folder of the pictures.
+    pub fn media(&self) -> PathBuf {
+        media_in(&self.path)
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -45,8 +55,13 @@ impl DataDir {
 
     /// The default database inside it.
     pub fn database_url(&self) -> String {
-        format!("sqlite:{}", self.path.join("emberline.db").display())
+        database_url_in(&self.path)
     }
+}
+
+/// The default database of a data folder.
+pub fn database_url_in(data_dir: &Path) -> String {
+    format!("sqlite:{}", data_dir.join("emberline.db").display())
 }
 
 /// The platform's folder for a user's data, with `emberline` in it.

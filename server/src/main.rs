@@ -3,7 +3,7 @@
 use clap::Parser;
 use server::{
     cli::{Cli, Command},
-    commands::{generate, inspect},
+    commands::{doctor, generate, inspect},
     logging, serve,
 };
 use std::process::ExitCode;
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Generate(args) => generate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

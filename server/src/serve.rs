@@ -1,14 +1,31 @@
 //! `emberline serve`: opens the data folder and the database, listens, and stops in order.
 
-use crate::{cli::ServeArgs, data_dir, data_dir::DataDir, http, http::guard::Origins, state::AppState, ws};
+use crate::{
+    cli::ServeArgs,
+    commands::model::ModelChoice,
+    data_dir,
+    data_dir::DataDir,
+    http,
+    http::guard::Origins,
+    service::{StudioServices, offers},
+    state::AppState,
+    ws,
+    ws::Hub,
+};
 use anyhow::{Context, Result, bail};
+use checkpoint::{Checkpoint, OpenOptions, Part};
+use engine::{Engine, EngineOptions, Media, ModelOptions, Models, recovery};
 use leptos::config::LeptosOptions;
+use sdxl::{Compute, DeviceChoice, Precision};
 use std::{
     io::{self, Write},
     net::SocketAddr,
+    num::NonZeroUsize,
+    path::Path,
+    sync::Arc,
     time::Duration,
 };
-use store::Store;
+use store::{Store, StoreError};
 use tokio::net::TcpListener;
 
 /// How long open requests may take to end once the server is asked to stop.
@@ -40,19 +57,33 @@ async fn serve(args: ServeArgs) -> Result<()> {
         None => data_dir::default_path()?,
     })?;
     let url = args.database_url.unwrap_or_else(|| data_dir.database_url());
-    // Listening before the database is opened: a taken port should not wait for a migration.
+    // The headers first: what --model names is told of at once. Listening before the database is opened: a taken port should not wait for a migration.
+    let models = Arc::new(models(&args.model, args.vae.as_deref(), args.taesd.as_deref(), args.device, args.dtype)?);
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another with --listen", args.listen))?;
     let address = listener.local_addr().context("the listening socket has no address")?;
     let store = Store::open(&url).await.context("cannot open the database")?;
+    let media = Arc::new(Media::open(&data_dir.media()).context("cannot make the folder of the pictures")?);
+    recover(&store, &media).await?;
+    let hub = Arc::new(Hub::new());
+    let options =
+        EngineOptions { concurrency: workers(args.concurrency), paused: StudioServices::was_paused(&store).await? };
+    let engine =
+        Engine::start(store.clone(), media, models, hub.clone(), options).context("cannot start the engine")?;
 
-    let state = AppState::new(store.clone(), leptos_options(address, args.site_root)?);
+    let state = AppState::new(store.clone(), hub, engine.clone(), leptos_options(address, args.site_root)?);
     let router = http::router(state.clone(), origins.with_own(address));
-    let background = [tokio::spawn(ws::report_metrics(state.clone())), tokio::spawn(purge(state.clone()))];
+    let background = [
+        tokio::spawn(ws::report_metrics(state.clone())),
+        tokio::spawn(ws::report_queue(state.clone())),
+        tokio::spawn(purge(state.clone())),
+    ];
+    load_first(&engine);
 
-    tracing::info!(data_dir = %data_dir.path().display(), "ready");
-    announce(address)?;
+    let default_model = engine.models().offers().first().map_or("", |offer| offer.name.as_str());
+    tracing::info!(data_dir = %data_dir.path().display(), device = %engine.models().compute().info, model = default_model, "ready");
+    announce(address, &engine)?;
 
     let stopping = state.stopping.clone();
     let server = axum::serve(listener, router).with_graceful_shutdown({
@@ -67,6 +98,9 @@ async fn serve(args: ServeArgs) -> Result<()> {
         Ok(ended) => ended.context("the server's task panicked")?.context("the server failed")?,
         Err(_) => tracing::warn!(grace_s = GRACE.as_secs(), "requests were still open; stopping without them"),
     }
+    if !engine.stop(GRACE).await {
+        tracing::warn!(grace_s = GRACE.as_secs(), "a step still ran; the next start takes its task up again");
+    }
     state.sockets.close();
     if tokio::time::timeout(GRACE, state.sockets.wait()).await.is_err() {
         tracing::warn!(sockets = state.sockets.len(), "sockets were still open; stopping without them");
@@ -80,9 +114,63 @@ async fn serve(args: ServeArgs) -> Result<()> {
 }
 
 /// The one line on standard output: scripts wait for it and read the port from it.
-fn announce(address: SocketAddr) -> Result<()> {
+fn announce(address: SocketAddr, engine: &Engine) -> Result<()> {
+    let models = engine.models();
+    let names: Vec<_> = models.offers().iter().map(|offer| offer.name.as_str()).collect();
     let mut out = io::stdout().lock();
-    writeln!(out, "Emberline is at http://{address}").and_then(|()| out.flush()).context("cannot print the address")
+    writeln!(out, "Emberline is at http://{address} (model {}, on {})", names.join(", "), models.compute().info)
+        .and_then(|()| out.flush())
+        .context("cannot print the address")
+}
+
+/// The models on offer, their headers read, and the device that they run on.
+fn models(
+    model: &ModelChoice,
+    vae: Option<&Path>,
+    taesd: Option<&Path>,
+    device: DeviceChoice,
+    precision: Option<Precision>,
+) -> Result<Models> {
+    let open = OpenOptions { prefer_fp16: precision == Some(Precision::F16) };
+    let offers = offers(model, open.clone())?;
+    let part = |part, path: Option<&Path>| path.map(|path| Checkpoint::open_part(part, path, &open)).transpose();
+    let vae = part(Part::Vae, vae).context("--vae")?;
+    let taesd = part(Part::Taesd, taesd).context("--taesd")?;
+    let compute = Compute::open(device)?;
+    compute.precision(precision)?;
+    Ok(Models::new(offers, ModelOptions { vae, taesd, precision }, compute))
+}
+
+fn workers(concurrency: u8) -> NonZeroUsize {
+    NonZeroUsize::new(concurrency.into()).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Brings rows and files together after whatever ended the last run.
+async fn recover(store: &Store, media: &Media) -> Result<()> {
+    let interrupted = StudioServices::stored_settings(store).await?.interrupted;
+    let findings = recovery::mend(store, media, interrupted).await?;
+    if !findings.is_empty() {
+        tracing::info!(
+            interrupted_tasks = findings.interrupted.len(),
+            orphaned_files = findings.orphaned_files.len(),
+            unfinished_files = findings.unfinished_files.len(),
+            lost_previews = findings.lost_previews.len(),
+            lost_pictures = findings.lost_pictures.len(),
+            "recovered from an unclean stop"
+        );
+    }
+    Ok(())
+}
+
+/// Loads the default model while nobody waits for it; a fault is told again by the first task that needs it.
+fn load_first(engine: &Engine) {
+    let models = Arc::clone(engine.models());
+    let Some(name) = models.offers().first().map(|offer| offer.name.clone()) else { return };
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = models.pipeline(&name) {
+            tracing::error!(%error, "the default model cannot be loaded");
+        }
+    });
 }
 
 fn leptos_options(address: SocketAddr, site_root: Option<std::path::PathBuf>) -> Result<LeptosOptions> {
@@ -103,9 +191,9 @@ fn leptos_options(address: SocketAddr, site_root: Option<std::path::PathBuf>) ->
 /// Makes old deletions final, now and every hour, until the server stops.
 async fn purge(state: AppState) {
     loop {
-        match state.store.purge_projects(UNDO_FOR).await {
-            Ok(gone) if gone.projects.is_empty() => {}
-            Ok(gone) => tracing::info!(count = gone.projects.len(), "projects deleted long ago are gone for good"),
+        match purge_once(&state).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(pictures = count, "deletions of long ago are final"),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "old deletions could not be made final")
             }
@@ -115,6 +203,19 @@ async fn purge(state: AppState) {
             () = state.stopping.cancelled() => return,
         }
     }
+}
+
+/// The number of pictures that went. Rows first: a picture without a row is removed at the next start.
+async fn purge_once(state: &AppState) -> Result<usize, StoreError> {
+    let mut keys = state.store.purge_projects(UNDO_FOR).await?.take_keys;
+    keys.extend(state.store.purge_frames(UNDO_FOR).await?);
+    let media = state.services.engine().media();
+    for key in &keys {
+        if let Err(error) = media.remove(key) {
+            tracing::warn!(key, %error, "a picture could not be removed; the next start removes it");
+        }
+    }
+    Ok(keys.len())
 }
 
 #[cfg(unix)]

@@ -2,6 +2,7 @@
 
 use crate::{service::StudioServices, ws::Hub};
 use axum::extract::FromRef;
+use engine::Engine;
 use leptos::config::LeptosOptions;
 use std::sync::Arc;
 use store::Store;
@@ -26,10 +27,9 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The state over an open database.
-    pub fn new(store: Store, leptos_options: LeptosOptions) -> Self {
-        let hub = Arc::new(Hub::new());
-        let services = Arc::new(StudioServices::new(store.clone(), Arc::clone(&hub)));
+    /// The state over an open database and a running engine.
+    pub fn new(store: Store, hub: Arc<Hub>, engine: Engine, leptos_options: LeptosOptions) -> Self {
+        let services = Arc::new(StudioServices::new(store.clone(), Arc::clone(&hub), engine));
         Self { store, services, hub, leptos_options, stopping: CancellationToken::new(), sockets: TaskTracker::new() }
     }
 }

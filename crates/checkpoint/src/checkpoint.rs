@@ -1,9 +1,10 @@
-//! A checkpoint on disk, known from its headers and configs alone.
+//! A checkpoint, known from its headers and configs alone.
 
 use crate::{
-    Element, Entry, Error, Family, Latent2Rgb, Layout, Part, Plan, SchedulerConfig, TaesdConfig, TextEncoderConfig,
-    UnetConfig, VaeConfig,
+    Element, Entry, Error, Family, FolderError, Latent2Rgb, Layout, MemoryFolder, Part, Plan, SchedulerConfig,
+    TaesdConfig, TextEncoderConfig, UnetConfig, VaeConfig,
     config::latent2rgb,
+    place::Place,
     plan::build,
     read::read,
     shape::{self, Shape},
@@ -67,18 +68,38 @@ impl Checkpoint {
     /// # Errors
     /// As there.
     pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        let mut sources = Sources::open(path, options)?;
+        Self::whole(Sources::open(&path.into(), options)?)
+    }
+
+    /// As [`Checkpoint::open`], of a diffusers folder in memory. It may bring no tokenizer files: CLIP's own
+    /// tokenizer is taken.
+    ///
+    /// # Errors
+    /// As there; [`FolderError::Tokenizer`].
+    pub fn in_memory(folder: &MemoryFolder) -> Result<Self, Error> {
+        let place = Place::Memory(folder.clone());
+        for tokenizer in ["tokenizer", "tokenizer_2"] {
+            let files = ["tokenizer.json", "vocab.json", "merges.txt"].map(|file| format!("{tokenizer}/{file}"));
+            if let Some(file) = files.into_iter().find(|file| place.has(file)) {
+                return Err(Error::Folder { path: place.path().to_owned(), reason: FolderError::Tokenizer { file } });
+            }
+        }
+        Self::whole(Sources::open(&place, &OpenOptions::default())?)
+    }
+
+    fn whole(mut sources: Sources) -> Result<Self, Error> {
+        let path = sources.path().to_owned();
         if sources.family != Family::Sdxl {
-            return Err(Error::Family { path: path.to_owned(), family: sources.family });
+            return Err(Error::Family { path, family: sources.family });
         }
         if let Some(error) = sources.broken.drain(..).next() {
             return Err(error);
         }
         if !sources.parts.contains_key(&Part::Unet) {
-            return Err(Error::NoPart { path: path.to_owned(), part: Part::Unet });
+            return Err(Error::NoPart { path, part: Part::Unet });
         }
         let checkpoint = Self::from_sources(sources)?;
-        shape::check_together(path, &checkpoint.shapes)?;
+        shape::check_together(&path, &checkpoint.shapes)?;
         Ok(checkpoint)
     }
 
@@ -89,7 +110,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::open`]; [`Error::NoPart`] and [`Error::NotPart`] where it holds something else.
     pub fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        Self::from_sources(Sources::open_part(part, path, options)?)
+        Self::from_sources(Sources::open_part(part, &path.into(), options)?)
     }
 
     fn from_sources(sources: Sources) -> Result<Self, Error> {
@@ -103,7 +124,7 @@ impl Checkpoint {
             scheduler: shape::scheduler(&sources)?,
             force_zeros_for_empty_prompt: force_zeros.transpose()?.unwrap_or(true),
             latent2rgb: match sources.layout {
-                Layout::Diffusers => latent2rgb(&sources.path)?,
+                Layout::Diffusers => latent2rgb(&sources.place)?,
                 Layout::SingleFile | Layout::Part => None,
             },
             files: sources.files.iter().map(|file| file.path.clone()).collect(),
@@ -112,9 +133,9 @@ impl Checkpoint {
         })
     }
 
-    /// The path that was opened.
+    /// The path that was opened, or the name of a folder in memory.
     pub fn path(&self) -> &Path {
-        &self.sources.path
+        self.sources.path()
     }
 
     /// How it lies on the disk.
@@ -202,7 +223,8 @@ impl Checkpoint {
             Part::TextEncoder2 => "tokenizer_2",
             _ => "tokenizer",
         };
-        let file = |name: &str| Some(self.sources.path.join(folder).join(name)).filter(|path| path.is_file());
+        let Place::Disk(root) = &self.sources.place else { return TokenizerFiles::BuiltIn };
+        let file = |name: &str| Some(root.join(folder).join(name)).filter(|path| path.is_file());
         if let Some(path) = file("tokenizer.json") {
             return TokenizerFiles::Json(path);
         }

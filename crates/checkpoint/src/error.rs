@@ -279,6 +279,12 @@ pub enum FolderError {
         /// The limit.
         limit: usize,
     },
+    /// A folder in memory brings a tokenizer; tokenizers are read from the disk only.
+    #[error("brings {file}, but a folder in memory has to use the tokenizer that is built in")]
+    Tokenizer {
+        /// Path inside the folder.
+        file: String,
+    },
     /// Two shards hold the same tensor.
     #[error("{first} and {second} both hold {tensor}")]
     ShardDuplicate {

@@ -1,8 +1,9 @@
 //! What a checkpoint is, as data: also of one that cannot be loaded.
 
 use crate::{
-    Dtype, Error, Family, FolderError, Layout, Misshapen, OpenOptions, Part, PlanError, SchedulerConfig,
+    Dtype, Error, Family, FolderError, Layout, MemoryFolder, Misshapen, OpenOptions, Part, PlanError, SchedulerConfig,
     config::ConfigFile,
+    place::Place,
     plan::build,
     safetensors::{Tensor, WeightFile},
     shape::{self, Shape},
@@ -83,7 +84,19 @@ pub struct PartReport {
 /// What is no safetensors file, no folder with one, or broken. Another model than SDXL, or tensors that do
 /// not match, are no errors here: the report says so.
 pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
-    let sources = open(path, options)?;
+    Ok(report(&open(path, options)?))
+}
+
+/// As [`inspect`], of a folder in memory.
+///
+/// # Errors
+/// As there.
+pub fn inspect_memory(folder: &MemoryFolder, options: &OpenOptions) -> Result<Report, Error> {
+    Ok(report(&Sources::open(&Place::Memory(folder.clone()), options)?))
+}
+
+fn report(sources: &Sources) -> Report {
+    let path = sources.path();
     let judged = sources.family == Family::Sdxl || sources.layout == Layout::Part;
     let mut problems: Vec<String> = sources.broken.iter().map(Error::to_string).collect();
     if !judged || sources.parts.is_empty() {
@@ -93,14 +106,14 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
     let parts: Vec<PartReport> = Part::ALL
         .into_iter()
         .filter_map(|part| sources.parts.get_key_value(&part))
-        .map(|(&part, source)| part_report(&sources, part, source, judged, &mut shapes, &mut problems))
+        .map(|(&part, source)| part_report(sources, part, source, judged, &mut shapes, &mut problems))
         .collect();
     let mut unexpected = Vec::new();
     if sources.family == Family::Sdxl && sources.layout != Layout::Part {
         unexpected.clone_from(&sources.strays);
-        problems.extend(whole_problems(&sources, &shapes));
+        problems.extend(whole_problems(sources, &shapes));
     }
-    let scheduler = match (judged && sources.parts.contains_key(&Part::Unet), shape::scheduler(&sources)) {
+    let scheduler = match (judged && sources.parts.contains_key(&Part::Unet), shape::scheduler(sources)) {
         (false, _) => None,
         (true, Ok(scheduler)) => Some(scheduler),
         (true, Err(error)) => {
@@ -116,7 +129,7 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
         bytes: file.bytes,
         tensors: file.header.tensors.len(),
     };
-    Ok(Report {
+    Report {
         path: path.to_owned(),
         family: sources.family,
         layout: sources.layout,
@@ -129,14 +142,14 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
         scheduler,
         metadata: sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default(),
         problems,
-    })
+    }
 }
 
 /// Opens a whole checkpoint, or the one part that the path holds.
 fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
-    let sources = match Sources::open(path, options) {
+    let sources = match Sources::open(&path.into(), options) {
         Err(Error::Folder { reason: FolderError::NoIndex, path }) => match part_of_folder(&path) {
-            Some(part) => return Sources::open_part(part, &path, options),
+            Some(part) => return Sources::open_part(part, &path.as_path().into(), options),
             None => return Err(Error::Folder { reason: FolderError::NoIndex, path }),
         },
         other => other?,
@@ -146,12 +159,12 @@ fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
         Family::Taesd => Part::Taesd,
         _ => return Ok(sources),
     };
-    Ok(Sources::open_part(part, path, options).unwrap_or(sources))
+    Ok(Sources::open_part(part, &path.into(), options).unwrap_or(sources))
 }
 
 /// What a whole SDXL checkpoint lacks, has too much of, or has that does not fit together.
 fn whole_problems(sources: &Sources, shapes: &BTreeMap<Part, Shape>) -> Vec<String> {
-    let path = || sources.path.clone();
+    let path = || sources.path().to_owned();
     let mut problems = Vec::new();
     for part in [Part::TextEncoder, Part::TextEncoder2, Part::Unet, Part::Vae] {
         // Of a broken part it is told already what is wrong.
@@ -169,7 +182,7 @@ fn whole_problems(sources: &Sources, shapes: &BTreeMap<Part, Shape>) -> Vec<Stri
 
 /// Which part's own folder it is, by its config.json.
 fn part_of_folder(folder: &Path) -> Option<Part> {
-    let config = ConfigFile::read(folder, "config.json").ok()?;
+    let config = ConfigFile::read(&folder.into(), "config.json").ok()?;
     match config.text("_class_name").ok()?? {
         "UNet2DConditionModel" => Some(Part::Unet),
         "AutoencoderKL" => Some(Part::Vae),

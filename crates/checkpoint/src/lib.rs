@@ -6,6 +6,7 @@ mod error;
 mod inspect;
 mod names;
 mod part;
+mod place;
 mod plan;
 mod read;
 mod report_text;
@@ -19,8 +20,9 @@ pub use config::{
     TextEncoderConfig, TimestepSpacing, UnetBlock, UnetConfig, UnetMid, VaeConfig,
 };
 pub use error::{Error, FolderError, HeaderError, TensorError};
-pub use inspect::{FileReport, PartReport, Report, inspect};
+pub use inspect::{FileReport, PartReport, Report, inspect, inspect_memory};
 pub use part::{Family, Layout, Part};
+pub use place::MemoryFolder;
 pub use plan::{Entry, IGNORED, Ignored, Misshapen, Plan, PlanError, TensorRef, Transform, ignored};
 pub use read::Element;
 pub use safetensors::{Dtype, Header, MAX_HEADER_BYTES, MAX_TENSORS, Tensor};

@@ -33,7 +33,7 @@ impl Shape {
     /// From the part's config.json, or from its tensors where it has none.
     pub(crate) fn read(sources: &Sources, part: Part) -> Result<Self, Error> {
         let Some(source) = sources.parts.get(&part) else {
-            return Err(Error::NoPart { path: sources.path.clone(), part });
+            return Err(Error::NoPart { path: sources.path().to_owned(), part });
         };
         if let Some(file) = &source.config {
             return Ok(match part {
@@ -76,8 +76,9 @@ fn pooled_width(sources: &Sources) -> Result<Option<usize>, Error> {
 
 /// The training schedule: scheduler_config.json's, or what tensors and metadata tell.
 pub(crate) fn scheduler(sources: &Sources) -> Result<SchedulerConfig, Error> {
-    if sources.index.is_some() && sources.path.join("scheduler/scheduler_config.json").exists() {
-        return scheduler_from_json(&ConfigFile::read(&sources.path, "scheduler/scheduler_config.json")?);
+    const NAME: &str = "scheduler/scheduler_config.json";
+    if sources.index.is_some() && sources.place.has(NAME) {
+        return scheduler_from_json(&ConfigFile::read(&sources.place, NAME)?);
     }
     let names: BTreeSet<&str> = sources.all_tensors().map(|tensor| tensor.name.as_str()).collect();
     let metadata = sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default();

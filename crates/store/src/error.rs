@@ -16,6 +16,26 @@ pub enum StoreError {
         /// Names it, for a person: "project 7".
         what: String,
     },
+    /// The thing is not in a state in which this can be done. Nothing was changed.
+    #[error("{why}")]
+    Conflict {
+        /// The state and, where there is one, the way out, for a person.
+        why: String,
+    },
+    /// A field of the request names what cannot be. Nothing was changed.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// The field as the request spells it.
+        field: &'static str,
+        /// The reason, for a person.
+        message: String,
+    },
+    /// As many tasks wait as may. Nothing was changed.
+    #[error("the queue is full: {limit} tasks wait already; wait until some are done, or cancel some")]
+    QueueFull {
+        /// How many may wait at the same time.
+        limit: usize,
+    },
     /// Another writer or a crowd of readers held the database longer than we wait. Nothing was changed; the
     /// same call may work later.
     #[error("the database is busy")]

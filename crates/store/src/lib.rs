@@ -10,18 +10,34 @@
 //! - Text goes in as a bound value, never as SQL.
 //! - Nothing is validated twice: `protocol` judges requests, the tables' constraints guard against mistakes.
 //!
-//! What a frame shows is computed by its readers and is in no column.
+//! What a frame shows is computed, in `shows.rs` alone, and is in no column. A frame that is not deleted always
+//! has something to show.
 
 mod backend;
 mod clock;
+mod creation;
 mod error;
+mod frames;
+mod lifecycle;
 mod migrate;
 mod projects;
+mod queue;
+mod recovery;
 pub mod rows;
 pub mod schema;
+mod settings;
+mod shows;
 mod store;
+mod takes;
+mod tasks;
 mod url;
 
+pub use creation::{Created, Idempotency, NewTake, NewTasks};
 pub use error::{OpenFault, StoreError};
+pub use frames::DeletedFrame;
+pub use lifecycle::{End, Ended, OpenTask};
 pub use projects::Purged;
+pub use recovery::{Forgotten, TakeFile};
 pub use store::Store;
+pub use takes::{DeletedTake, KeyedTake};
+pub use tasks::TaskFilter;

@@ -1,13 +1,13 @@
 //! Projects: list, read, make, change, delete, restore, purge.
 
 use crate::clock::{now_ms, rfc3339_from_ms};
-use crate::rows::ProjectRow;
+use crate::rows::{ProjectRow, shown, stored};
 use crate::schema::{frames, projects, takes};
 use crate::store::{read, write};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{NewProject, Project, ProjectId, ProjectPatch};
+use protocol::{NewProject, Project, ProjectId, ProjectPatch, media_path};
 use std::time::Duration;
 
 /// What a purge removed for good.
@@ -184,7 +184,7 @@ impl Store {
     }
 }
 
-fn no_project(id: ProjectId) -> StoreError {
+pub(crate) fn no_project(id: ProjectId) -> StoreError {
     StoreError::NotFound { what: format!("project {id}") }
 }
 
@@ -195,18 +195,8 @@ fn project_from_row((row, cover): CoveredRow) -> Result<Project, StoreError> {
         width: shown("projects.width", row.width)?,
         height: shown("projects.height", row.height)?,
         fps: shown("projects.fps", row.fps)?,
-        cover: cover.map(|key| format!("/media/{key}.png")),
+        cover: cover.map(|key| media_path(&key)),
         created_at: rfc3339_from_ms("projects.created_at", row.created_at)?,
         updated_at: rfc3339_from_ms("projects.updated_at", row.updated_at)?,
     })
-}
-
-/// A number on its way into a column.
-fn stored(column: &'static str, value: u32) -> Result<i32, StoreError> {
-    i32::try_from(value).map_err(|_| StoreError::Corrupt { column, value: value.to_string() })
-}
-
-/// A number on its way out of a column.
-fn shown(column: &'static str, value: i32) -> Result<u32, StoreError> {
-    u32::try_from(value).map_err(|_| StoreError::Corrupt { column, value: value.to_string() })
 }

@@ -1,7 +1,8 @@
 //! Rows as they are stored: integers for ids and times, text for statuses. [`crate::Store`]'s methods turn
 //! them into what readers want.
 
-use crate::schema::{frames, projects, takes, tasks};
+use crate::StoreError;
+use crate::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
 use diesel::prelude::*;
 
 /// A row of `projects`.
@@ -48,6 +49,8 @@ pub struct FrameRow {
     pub created_at: i64,
     /// Epoch milliseconds.
     pub deleted_at: Option<i64>,
+    /// Deleted because nothing was left to show, and not by a person.
+    pub emptied: bool,
 }
 
 /// A row of `tasks`.
@@ -108,4 +111,42 @@ pub struct TakeRow {
     pub finished_at: Option<i64>,
     /// Epoch milliseconds.
     pub created_at: i64,
+}
+
+/// A row of `settings`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = settings)]
+#[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
+pub struct SettingRow {
+    /// 1 to 64 characters.
+    pub name: String,
+    /// In a form that the setting's owner chooses.
+    pub value: String,
+}
+
+/// A row of `idempotency_keys`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = idempotency_keys)]
+#[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
+pub struct IdempotencyRow {
+    /// The project that the request was for.
+    pub project_id: i64,
+    /// 1 to 255 characters.
+    pub key: String,
+    /// A hash of the request.
+    pub fingerprint: String,
+    /// JSON: the accepted tasks.
+    pub tasks: String,
+    /// Epoch milliseconds.
+    pub created_at: i64,
+}
+
+/// A number on its way into a column.
+pub(crate) fn stored(column: &'static str, value: u32) -> Result<i32, StoreError> {
+    i32::try_from(value).map_err(|_| StoreError::Corrupt { column, value: value.to_string() })
+}
+
+/// A number on its way out of a column.
+pub(crate) fn shown(column: &'static str, value: i32) -> Result<u32, StoreError> {
+    u32::try_from(value).map_err(|_| StoreError::Corrupt { column, value: value.to_string() })
 }

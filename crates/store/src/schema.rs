@@ -42,6 +42,8 @@ diesel::table! {
         created_at -> BigInt,
         /// Epoch milliseconds; NULL while it is not deleted.
         deleted_at -> Nullable<BigInt>,
+        /// Whether it was deleted because nothing was left to show, and not by a person.
+        emptied -> Bool,
     }
 }
 
@@ -103,8 +105,35 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// Settings of the whole server.
+    settings (name) {
+        /// 1 to 64 characters.
+        name -> Text,
+        /// In a form that the setting's owner chooses.
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    /// Requests that were answered under a key.
+    idempotency_keys (project_id, key) {
+        /// The project that the request was for.
+        project_id -> BigInt,
+        /// 1 to 255 characters, the client's choice.
+        key -> Text,
+        /// A hash of the request.
+        fingerprint -> Text,
+        /// JSON: `[protocol::AcceptedTask]`.
+        tasks -> Text,
+        /// Epoch milliseconds.
+        created_at -> BigInt,
+    }
+}
+
 diesel::joinable!(frames -> projects (project_id));
 diesel::joinable!(tasks -> frames (frame_id));
 diesel::joinable!(takes -> frames (frame_id));
 diesel::joinable!(takes -> tasks (task_id));
-diesel::allow_tables_to_appear_in_same_query!(projects, frames, tasks, takes);
+diesel::joinable!(idempotency_keys -> projects (project_id));
+diesel::allow_tables_to_appear_in_same_query!(projects, frames, tasks, takes, settings, idempotency_keys);

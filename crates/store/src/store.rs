@@ -89,7 +89,31 @@ macro_rules! write {
     }};
 }
 
-pub(crate) use {read, write};
+/// Functions over a connection, for the bodies of `read!` and `write!`: written once as free functions, compiled
+/// for each kind of connection as methods of a trait, so that `conn.name(arguments)` finds its own.
+///
+/// A generic function would have to name what every expression in it needs of the database.
+macro_rules! on_connections {
+    (
+        trait $name:ident;
+        $(
+            $(#[$doc:meta])*
+            async fn $function:ident($conn:ident: Db $(, $argument:ident: $type:ty)* $(,)?) -> $answer:ty $body:block
+        )+
+    ) => {
+        pub(crate) trait $name {
+            $($(#[$doc])* fn $function(&mut self $(, $argument: $type)*) -> impl Future<Output = $answer> + Send;)+
+        }
+        impl $name for $crate::backend::sqlite::Connection {
+            $(async fn $function(&mut self $(, $argument: $type)*) -> $answer { let $conn = self; $body })+
+        }
+        impl $name for $crate::backend::postgres::Connection {
+            $(async fn $function(&mut self $(, $argument: $type)*) -> $answer { let $conn = self; $body })+
+        }
+    };
+}
+
+pub(crate) use {on_connections, read, write};
 
 /// Runs a database call in a task of its own, so that dropping the caller's future (a client that hangs up)
 /// does not stop it half-way. Stopped, it would give its connection back with a transaction open or a query

@@ -1,21 +1,23 @@
 //! `emberline inspect`: what a checkpoint is, from its headers alone.
 
+use crate::commands::model::ModelChoice;
 use anyhow::{Context, Result};
 use checkpoint::{OpenOptions, Report};
 use clap::Args;
 use serde::Serialize;
+use starter_model::{Card, Recommended};
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
     io::{self, Write},
-    path::PathBuf,
 };
 
 /// Options of `emberline inspect`.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// A safetensors file or a diffusers folder.
-    pub path: PathBuf,
+    /// A safetensors file or a diffusers folder, or `starter`, the model inside this program.
+    #[arg(value_name = "PATH")]
+    pub path: ModelChoice,
 
     /// Print the whole report as JSON.
     #[arg(long, env = "EMBERLINE_JSON")]
@@ -24,13 +26,44 @@ pub struct InspectArgs {
 
 /// Prints the report. What is not loadable is still described, with status 0: the question was what it is.
 pub fn run(args: &InspectArgs) -> Result<()> {
-    let report = checkpoint::inspect(&args.path, &OpenOptions::default())?;
+    let report = args.path.inspect(&OpenOptions::default())?;
+    let card = (args.path == ModelChoice::Starter).then(starter_model::card);
     let text = if args.json {
-        serde_json::to_string_pretty(&report).context("the report cannot be written as JSON")?
+        serde_json::to_string_pretty(&Described { report, card }).context("the report cannot be written as JSON")?
     } else {
-        Summary(&report).to_string()
+        let card = card.map(|card| CardText(card).to_string()).unwrap_or_default();
+        format!("{}{card}", Summary(&report))
     };
     writeln!(io::stdout().lock(), "{text}").context("cannot print the report")
+}
+
+/// The JSON: the report, and the card of the one model that has one.
+#[derive(Serialize)]
+struct Described {
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<&'static Card>,
+}
+
+/// The card for people, after the report.
+struct CardText<'a>(&'a Card);
+
+impl Display for CardText<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Card { recommended, .. } = self.0;
+        let Recommended { width, height, steps, cfg_scale, sampler, scheduler } = recommended;
+        write!(f, "\n\n{}\n{}\n", self.0.title, self.0.summary)?;
+        writeln!(f, "  draws         {}", self.0.objects.join(", "))?;
+        writeln!(f, "  in colours    {}: {}", self.0.recolourable.join(", "), self.0.colours.join(", "))?;
+        writeln!(f, "  backgrounds   {}", self.0.backgrounds.join(", "))?;
+        writeln!(f, "  a prompt      {}", self.0.wording)?;
+        write!(f, "  best at       {width}x{height}, {steps} steps, {sampler}, {scheduler}, cfg scale {cfg_scale}")?;
+        for limit in &self.0.limits {
+            write!(f, "\n  - {limit}")?;
+        }
+        Ok(())
+    }
 }
 
 /// The report for people.

@@ -1,4 +1,6 @@
 //! The commands that need no server.
 
+pub mod doctor;
 pub mod generate;
 pub mod inspect;
+pub mod model;

@@ -6,8 +6,9 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{StatusCode, request::Parts},
 };
-use protocol::{NewProject, Problem, ProjectId, ProjectPatch};
+use protocol::{FrameId, Problem, ProjectId, TakeId, TaskId};
 use serde::de::DeserializeOwned;
+use std::str::FromStr;
 
 /// A request body that can say what one of its fields takes.
 pub trait Body: DeserializeOwned {
@@ -15,16 +16,27 @@ pub trait Body: DeserializeOwned {
     fn expected(field: &str) -> Option<String>;
 }
 
-impl Body for NewProject {
-    fn expected(field: &str) -> Option<String> {
-        protocol::project::expected(field)
-    }
+macro_rules! bodies {
+    ($($body:ty => $expected:path),+ $(,)?) => {$(
+        impl Body for $body {
+            fn expected(field: &str) -> Option<String> {
+                $expected(field)
+            }
+        }
+    )+};
 }
 
-impl Body for ProjectPatch {
-    fn expected(field: &str) -> Option<String> {
-        protocol::project::expected(field)
-    }
+bodies! {
+    protocol::NewProject => protocol::project::expected,
+    protocol::ProjectPatch => protocol::project::expected,
+    protocol::NewGeneration => protocol::generation::expected,
+    protocol::FramePatch => protocol::frame::expected,
+    protocol::SettingsPatch => protocol::settings::expected,
+    protocol::QueueOrder => order_expected,
+}
+
+fn order_expected(field: &str) -> Option<String> {
+    field.starts_with("task_ids").then(|| "must be a list of ids of waiting tasks".to_owned())
 }
 
 /// A JSON body.
@@ -62,17 +74,57 @@ fn not_json(cause: &serde_json::Error) -> ApiError {
     ApiError::with_status(StatusCode::BAD_REQUEST, Problem::invalid("body", format!("is not JSON: {cause}")))
 }
 
-/// The `{id}` of a project's address; whatever cannot be an id names no project.
+/// The `{id}` of an address; whatever cannot be an id names nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct ProjectPath(pub ProjectId);
+pub struct IdPath<T>(pub T);
 
-impl<S: Send + Sync> FromRequestParts<S> for ProjectPath {
+/// An id that stands in addresses.
+pub trait PathId: FromStr {
+    /// What it is the id of, for people.
+    const OF: &'static str;
+}
+
+impl PathId for ProjectId {
+    const OF: &'static str = "project";
+}
+
+impl PathId for FrameId {
+    const OF: &'static str = "frame";
+}
+
+impl PathId for TaskId {
+    const OF: &'static str = "task";
+}
+
+impl PathId for TakeId {
+    const OF: &'static str = "take";
+}
+
+impl<S: Send + Sync, T: PathId> FromRequestParts<S> for IdPath<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Path(text): Path<String> = Path::from_request_parts(parts, state)
             .await
             .map_err(|rejection| ApiError::with_status(rejection.status(), Problem::Conflict(rejection.body_text())))?;
-        text.parse().map(Self).map_err(|_| Problem::NotFound(format!("project {text}")).into())
+        text.parse().map(Self).map_err(|_| Problem::NotFound(format!("{} {text}", T::OF)).into())
+    }
+}
+
+/// The query of an address.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => {
+                let problem = Problem::invalid("query", rejection.body_text());
+                Err(ApiError::with_status(StatusCode::BAD_REQUEST, problem))
+            }
+        }
     }
 }

@@ -1,22 +1,57 @@
-//! Where events are numbered and handed to every connection.
+//! Where events are numbered, remembered for a while, and handed to every connection.
 
-use protocol::{Event, Hello, Message, Metrics};
+use super::reader::{Delivery, Entry, Reader};
+use protocol::{Event, Message, Metrics, ProjectId};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 
-/// Events that a connection may lag behind before it is closed (its client then asks for the state anew).
-const BACKLOG: usize = 1024;
+/// Events that a client which comes back can still be told: a few minutes of three generations at a time.
+const HISTORY: usize = 8192;
 
 /// Numbers events and hands them out. Publishing never waits for a reader.
 #[derive(Debug)]
 pub struct Hub {
     epoch: String,
-    // Held while an event is sent too, so that every reader sees `seq` grow.
-    seq: Mutex<u64>,
-    sender: broadcast::Sender<Arc<str>>,
+    // Held while an event is handed out too, so that every reader sees `seq` grow.
+    state: Mutex<State>,
+    dropped_progress: AtomicU64,
+    queue_changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    seq: u64,
+    history: VecDeque<Arc<Entry>>,
+    readers: Vec<Weak<Reader>>,
+}
+
+/// From where a client wants to hear.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The epoch that `since` belongs to.
+    pub epoch: Option<String>,
+    /// The last `seq` heard.
+    pub since: Option<u64>,
+    /// Only this project's events, and those that concern everyone.
+    pub project_id: Option<ProjectId>,
+}
+
+/// A new reader's start.
+#[derive(Debug)]
+pub struct Subscription {
+    /// The newest `seq` as it subscribed; everything later comes to the reader.
+    pub seq: u64,
+    /// Where what it missed, and everything from now on, arrives.
+    pub reader: Arc<Reader>,
+    /// Why what it missed cannot be told; none when it can, or when it asked for nothing.
+    pub resync: Option<&'static str>,
 }
 
 impl Hub {
@@ -24,44 +59,102 @@ impl Hub {
     pub fn new() -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let epoch = format!("{:x}-{:x}", since_1970.as_nanos(), std::process::id());
-        Self { epoch, seq: Mutex::new(0), sender: broadcast::channel(BACKLOG).0 }
+        Self { epoch, state: Mutex::default(), dropped_progress: AtomicU64::new(0), queue_changed: Notify::new() }
+    }
+
+    /// Names this start of the server.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// The newest `seq`.
+    pub fn seq(&self) -> u64 {
+        self.lock().seq
     }
 
     /// Sends an event to whoever listens.
     pub fn publish(&self, event: Event) {
-        let mut seq = self.seq.lock().unwrap_or_else(PoisonError::into_inner);
-        *seq += 1;
-        self.send(Message { seq: Some(*seq), event });
-    }
-
-    /// Sends the machine's state; it carries no `seq`.
-    pub fn publish_metrics(&self, metrics: Metrics) {
-        self.send(Message { seq: None, event: Event::Metrics(metrics) });
-    }
-
-    fn send(&self, message: Message) {
-        match serde_json::to_string(&message) {
-            // An error here means that nobody listens.
-            Ok(text) => drop(self.sender.send(text.into())),
-            Err(error) => tracing::error!(%error, "an event could not be written as JSON"),
+        let (project, delivery) = (event.project_id(), Delivery::of(&event));
+        let mut state = self.lock();
+        let seq = state.seq + 1;
+        let Some(text) = json(&Message { seq: Some(seq), event }) else { return };
+        state.seq = seq;
+        let entry = Arc::new(Entry { seq: Some(seq), project, delivery, text });
+        if state.history.len() == HISTORY {
+            state.history.pop_front();
         }
+        state.history.push_back(Arc::clone(&entry));
+        self.hand_out(&mut state, &entry);
     }
 
-    /// A reader's greeting, and everything that is sent after the moment that it describes.
-    pub fn subscribe(&self) -> (Message, broadcast::Receiver<Arc<str>>) {
-        let seq = self.seq.lock().unwrap_or_else(PoisonError::into_inner);
-        let hello = Hello {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            epoch: self.epoch.clone(),
-            seq: *seq,
-            tasks: Vec::new(),
+    /// Sends the machine's state; it carries no `seq` and is not remembered.
+    pub fn publish_metrics(&self, metrics: Metrics) {
+        let event = Event::Metrics(metrics);
+        let delivery = Delivery::of(&event);
+        let Some(text) = json(&Message { seq: None, event }) else { return };
+        let entry = Arc::new(Entry { seq: None, project: None, delivery, text });
+        self.hand_out(&mut self.lock(), &entry);
+    }
+
+    fn hand_out(&self, state: &mut State, entry: &Arc<Entry>) {
+        let mut dropped = 0;
+        state.readers.retain(|reader| {
+            let Some(reader) = reader.upgrade() else { return false };
+            dropped += reader.push(entry);
+            true
+        });
+        self.dropped_progress.fetch_add(dropped, Ordering::Relaxed);
+    }
+
+    /// A new reader, with what it missed already waiting for it.
+    pub fn subscribe(&self, position: &Position) -> Subscription {
+        let mut state = self.lock();
+        let reader = Arc::new(Reader::new(position.project_id));
+        let resync = match position.since {
+            None => None,
+            Some(_) if position.epoch.as_deref().is_some_and(|epoch| epoch != self.epoch) => {
+                Some("the server was started anew")
+            }
+            Some(since) if since > state.seq => Some("this server has not come that far"),
+            Some(since) if state.history.front().is_some_and(|oldest| oldest.seq > Some(since + 1)) => {
+                Some("too much has happened since")
+            }
+            Some(since) => {
+                state.history.iter().filter(|entry| entry.seq > Some(since)).for_each(|entry| _ = reader.push(entry));
+                None
+            }
         };
-        (Message { seq: None, event: Event::Hello(hello) }, self.sender.subscribe())
+        state.readers.push(Arc::downgrade(&reader));
+        Subscription { seq: state.seq, reader, resync }
     }
 
-    /// Whether anyone listens.
-    pub fn has_readers(&self) -> bool {
-        self.sender.receiver_count() > 0
+    /// Connections that are open.
+    pub fn readers(&self) -> usize {
+        self.lock().readers.iter().filter(|reader| reader.strong_count() > 0).count()
+    }
+
+    /// Progress events that slow readers did not get, since the start.
+    pub fn dropped_progress(&self) -> u64 {
+        self.dropped_progress.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the queue has changed; changes up to then count as one.
+    pub async fn queue_change(&self) {
+        self.queue_changed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl engine::Announce for Hub {
+    fn announce(&self, event: Event) {
+        self.publish(event);
+    }
+
+    fn queue_changed(&self) {
+        self.queue_changed.notify_one();
     }
 }
 
@@ -71,51 +164,124 @@ impl Default for Hub {
     }
 }
 
+fn json(message: &Message) -> Option<axum::extract::ws::Utf8Bytes> {
+    match serde_json::to_string(message) {
+        Ok(text) => Some(text.into()),
+        Err(error) => {
+            tracing::error!(%error, "an event could not be written as JSON");
+            None
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Project, ProjectId, ProjectUpdated};
+    use protocol::{FrameId, GenerationIds, GenerationProgress, Queue, TakeId, TaskId};
 
-    fn event() -> Event {
-        let project = Project {
-            id: ProjectId(1),
-            name: "Storm".into(),
-            width: 64,
-            height: 64,
-            fps: 12,
-            cover: None,
-            created_at: String::new(),
-            updated_at: String::new(),
-        };
-        Event::ProjectUpdated(ProjectUpdated { project, deleted: false })
+    fn progress(project: i64, step: u32) -> Event {
+        Event::GenerationProgress(GenerationProgress {
+            of: GenerationIds {
+                task_id: TaskId(project),
+                frame_id: FrameId(1),
+                project_id: ProjectId(project),
+                take_id: TakeId(1),
+                attempt: 1,
+            },
+            step,
+            total_steps: 500,
+            preview_path: String::new(),
+            eta_ms: None,
+        })
     }
 
-    #[tokio::test]
-    async fn hello_tells_the_seq_after_which_events_follow() {
+    fn state() -> Event {
+        Event::QueueUpdated(Queue { paused: false, tasks: vec![] })
+    }
+
+    /// The numbers that wait for a reader.
+    fn waiting(reader: &Reader) -> Vec<u64> {
+        std::iter::from_fn(|| reader.try_next()).filter_map(|entry| entry.seq).collect()
+    }
+
+    fn since(hub: &Hub, seq: u64) -> Subscription {
+        hub.subscribe(&Position { epoch: Some(hub.epoch().to_owned()), since: Some(seq), project_id: None })
+    }
+
+    #[test]
+    fn what_was_missed_comes_before_what_follows() {
         let hub = Hub::new();
-        hub.publish(event());
-        let (hello, mut events) = hub.subscribe();
-        let Event::Hello(hello) = hello.event else { panic!("the first message is hello") };
-        assert_eq!(hello.seq, 1);
-        hub.publish(event());
-        let next: Message = serde_json::from_str(&events.recv().await.expect("an event")).expect("JSON");
-        assert_eq!(next.seq, Some(2));
+        (0..5).for_each(|_| hub.publish(state()));
+        let subscription = since(&hub, 3);
+        hub.publish(state());
+        assert_eq!((subscription.seq, subscription.resync), (5, None));
+        assert_eq!(waiting(&subscription.reader), [4, 5, 6]);
+        assert!(waiting(&hub.subscribe(&Position::default()).reader).is_empty());
     }
 
-    #[tokio::test]
-    async fn many_threads_publish_in_one_order() {
+    #[test]
+    fn what_cannot_be_told_any_more_is_a_resync() {
+        let hub = Hub::new();
+        (0..HISTORY + 10).for_each(|_| hub.publish(state()));
+        assert_eq!(since(&hub, 9).resync, Some("too much has happened since"));
+        assert_eq!(since(&hub, 10).resync, None);
+        assert!(since(&hub, u64::MAX).resync.is_some());
+        let other = Position { epoch: Some("another".into()), since: Some(HISTORY as u64), project_id: None };
+        let subscription = hub.subscribe(&other);
+        assert!(subscription.resync.is_some() && waiting(&subscription.reader).is_empty());
+    }
+
+    #[test]
+    fn a_project_hears_its_own_and_what_concerns_everyone() {
+        let hub = Hub::new();
+        let position = Position { project_id: Some(ProjectId(2)), ..Position::default() };
+        let reader = hub.subscribe(&position).reader;
+        hub.publish(progress(1, 1));
+        hub.publish(progress(2, 1));
+        hub.publish(state());
+        assert_eq!(waiting(&reader), [2, 3]);
+    }
+
+    #[test]
+    fn who_does_not_read_loses_progress_and_never_state_nor_the_last_step() {
+        let hub = Hub::new();
+        let slow = hub.subscribe(&Position::default()).reader;
+        for step in 1..=500 {
+            hub.publish(progress(1, step));
+            if step % 50 == 0 {
+                hub.publish(state());
+            }
+        }
+        let got: Vec<_> = std::iter::from_fn(|| slow.try_next()).collect();
+        let states = got.iter().filter(|entry| entry.text.contains("queue_updated")).count();
+        assert_eq!(states, 10);
+        assert!(got.iter().any(|entry| entry.text.contains("\"step\":500")), "the last step is there");
+        assert!(got.len() < 100, "{} entries wait for a reader that reads nothing", got.len());
+        assert!(got.windows(2).all(|pair| pair[0].seq < pair[1].seq), "in order");
+        assert_eq!(hub.dropped_progress() as usize, 510 - got.len());
+    }
+
+    #[test]
+    fn many_threads_publish_in_one_order() {
         let hub = Arc::new(Hub::new());
-        let (_, mut events) = hub.subscribe();
+        let reader = hub.subscribe(&Position::default()).reader;
         let writers: Vec<_> = (0..4)
             .map(|_| {
                 let hub = Arc::clone(&hub);
-                std::thread::spawn(move || (0..50).for_each(|_| hub.publish(event())))
+                std::thread::spawn(move || (0..50).for_each(|_| hub.publish(state())))
             })
             .collect();
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
-        for expected in 1..=200 {
-            let message: Message = serde_json::from_str(&events.recv().await.expect("an event")).expect("JSON");
-            assert_eq!(message.seq, Some(expected));
-        }
+        assert_eq!(waiting(&reader), (1..=200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_forgotten() {
+        let hub = Hub::new();
+        let reader = hub.subscribe(&Position::default()).reader;
+        assert_eq!(hub.readers(), 1);
+        drop(reader);
+        hub.publish(state());
+        assert_eq!(hub.readers(), 0);
     }
 }

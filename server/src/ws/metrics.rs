@@ -1,7 +1,7 @@
 //! The machine's state, for people, while someone listens.
 
 use crate::state::AppState;
-use protocol::Metrics;
+use protocol::{Metrics, TaskStatus};
 use std::time::{Duration, Instant};
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -16,15 +16,26 @@ pub async fn report(state: AppState) {
             () = tokio::time::sleep(EVERY) => {}
             () = state.stopping.cancelled() => return,
         }
-        if state.hub.has_readers() {
+        if state.hub.readers() > 0 {
             let metrics;
             // Reading /proc takes about a millisecond: not worth a thread of its own, too long for most handlers.
             (system, metrics) = match tokio::task::spawn_blocking(move || measure(system, started)).await {
                 Ok(measured) => measured,
                 Err(error) => return tracing::error!(%error, "measuring the machine failed"),
             };
-            state.hub.publish_metrics(metrics);
+            state.hub.publish_metrics(with_tasks(metrics, &state).await);
         }
+    }
+}
+
+async fn with_tasks(metrics: Metrics, state: &AppState) -> Metrics {
+    let counts = state.store.counts().await.unwrap_or_default();
+    let count = |status| counts.iter().find(|(of, _)| *of == status).map_or(0, |(_, count)| *count);
+    Metrics {
+        device: state.services.engine().models().compute().info.to_string(),
+        queued_tasks: count(TaskStatus::Queued),
+        running_tasks: count(TaskStatus::Running),
+        ..metrics
     }
 }
 
@@ -40,6 +51,9 @@ fn measure(mut system: System, started: Instant) -> (System, Metrics) {
         memory_total_bytes: system.total_memory(),
         process_memory_bytes: system.process(own).map_or(0, |process| process.memory()),
         uptime_s: started.elapsed().as_secs(),
+        device: String::new(),
+        queued_tasks: 0,
+        running_tasks: 0,
     };
     (system, metrics)
 }

@@ -3,7 +3,10 @@
 mod connection;
 mod hub;
 mod metrics;
+mod queue;
+mod reader;
 
 pub use connection::connect;
 pub use hub::Hub;
 pub use metrics::report as report_metrics;
+pub use queue::report as report_queue;

@@ -171,48 +171,39 @@ fn bad_input_is_told_in_a_line_and_leaves_no_file() {
     let (long, words, empty) = ("x".repeat(100_000), shop.text("text.safetensors"), shop.text("empty"));
     let nowhere = shop.text("nowhere/out.png");
     let taesd = fixture("tiny/taesd").display().to_string();
-    let cases: &[(&[&str], &str)] = &[
-        (&["--width", "1001"], "--width"),
-        (&["--width", "0"], "64 to 2048"),
-        (&["--height", "16384"], "64 to 2048"),
-        (&["--steps", "0"], "1..=1000"),
-        (&["--steps", "10000"], "--steps"),
-        (&["--cfg-scale", "0.5"], "1 to 30"),
-        (&["--cfg-scale", "nan"], "--cfg-scale"),
-        (&["--strength", "1.5"], "--strength"),
-        (&["--seed", "9007199254740992"], "--seed"),
-        (&["--sampler", "eulr"], "euler_ancestral"),
-        (&["--scheduler", "cosine"], "karras"),
-        (&["--device", "cuda"], "auto, cpu or wgpu"),
-        (&["--dtype", "f8"], "f32, f16 or bf16"),
-        (&["--prompt", &long], "10000"),
-        (&["--out", &nowhere], "does not exist"),
-        (&["--dump", &nowhere], "--dump"),
-        (&["--model", &words], "text.safetensors"),
-        (&["--model", &empty], "empty"),
-        (&["--model", "/no/such/model"], "/no/such/model"),
-        (&["--model", &taesd], "taesd"),
-        (&["--init-image", &words], "--init-image"),
-        (&["--latents", &words], "--latents"),
-        (&["--preview", "taesd", "--preview-dir", &empty], "--taesd"),
+    // What is wrong, the exit status, and words of the message that no other mistake has.
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["--width", "1001"], 2, "'1001' for '--width <N>': must be a multiple of 8 from 64 to 2048"),
+        (&["--width", "0"], 2, "'0' for '--width <N>': must be a multiple of 8 from 64 to 2048"),
+        (&["--height", "16384"], 2, "'16384' for '--height <N>': must be a multiple of 8 from 64 to 2048"),
+        (&["--steps", "0"], 2, "'0' for '--steps <N>': 0 is not in 1..=1000"),
+        (&["--steps", "10000"], 2, "'10000' for '--steps <N>': 10000 is not in 1..=1000"),
+        (&["--cfg-scale", "0.5"], 2, "'0.5' for '--cfg-scale <X>': must be a number from 1 to 30"),
+        (&["--cfg-scale", "nan"], 2, "'nan' for '--cfg-scale <X>': must be a number from 1 to 30"),
+        (&["--strength", "1.5"], 2, "'1.5' for '--strength <X>': must be a number from 0 to 1"),
+        (&["--seed", "9007199254740992"], 2, "9007199254740992 is not in 0..=9007199254740991"),
+        (&["--sampler", "eulr"], 2, "euler_ancestral"),
+        (&["--scheduler", "cosine"], 2, "karras"),
+        (&["--device", "cuda"], 2, "auto, cpu or wgpu"),
+        (&["--dtype", "f8"], 2, "f32, f16 or bf16"),
+        (&["--prompt", &long], 2, "must be at most 10000 characters long, not 100000"),
+        (&["--out", &nowhere], 1, "does not exist"),
+        (&["--out", &empty], 1, "is a folder"),
+        (&["--dump", &nowhere], 1, "--dump"),
+        (&["--model", &words], 1, "text.safetensors: is not a safetensors file (a text file)"),
+        (&["--model", &empty], 1, "has no model_index.json"),
+        (&["--model", "/no/such/model"], 1, "/no/such/model: No such file"),
+        (&["--model", &taesd], 1, "taesd: has no model_index.json"),
+        (&["--init-image", &words], 1, "--init-image"),
+        (&["--latents", &words], 1, "--latents"),
+        (&["--preview", "taesd", "--preview-dir", &empty], 1, "this model brings no TAESD"),
     ];
-    for (arguments, word) in cases {
-        let mut command = shop.command(&[]);
-        // clap refuses an option that is given twice: the case's own replaces the usual one.
-        let usual: Vec<_> = command.get_args().map(|argument| argument.to_owned()).collect();
-        let mut words = Vec::new();
-        let mut rest = usual.into_iter();
-        while let Some(word) = rest.next() {
-            if arguments.iter().any(|argument| word == *argument) {
-                rest.next();
-            } else {
-                words.push(word);
-            }
-        }
-        command = emberline();
-        let output = command.args(words).args(*arguments).output().expect("the binary starts");
+    for (arguments, status, word) in cases {
+        let output = shop.command(arguments).output().expect("the binary starts");
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}: {:?}\n{error}", output.status);
+        assert_eq!(output.status.code(), Some(*status), "{arguments:?}: {error}");
+        let told: Vec<_> = error.lines().filter(|line| line.starts_with("emberline: ")).collect();
+        assert!(*status == 2 || (told.len() == 1 && told[0].contains(word)), "{arguments:?}: one line: {error}");
         assert!(error.contains(word), "{arguments:?}: {error} does not tell {word}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
         assert_eq!(shop.files(), before, "{arguments:?} left something");
@@ -233,4 +224,79 @@ fn inspect_tells_a_checkpoint_from_its_headers() {
     let output = run(&["inspect", "/no/such/model"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/model"));
+}
+
+/// A picture of the model inside the program, and what `--json` tells of it.
+fn starter(shop: &Workshop, more: &[&str]) -> (Value, image::RgbImage) {
+    let out = shop.text("starter.png");
+    let arguments = ["generate", "--prompt", "a red car on a yellow background", "--out", &out, "--seed", "1"];
+    let output = run(&[&arguments[..], &["--device", "cpu", "--json"], more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    (report, image::open(&out).expect("a picture").to_rgb8())
+}
+
+#[test]
+fn without_a_model_the_one_inside_draws_with_its_own_settings() {
+    let shop = Workshop::new();
+    let (report, picture) = starter(&shop, &[]);
+    let card = &starter_model::card().recommended;
+    let expected = json!({
+        "model": "starter", "width": card.width, "height": card.height, "steps": card.steps,
+        "sampler": card.sampler, "scheduler": card.scheduler,
+    });
+    for (name, value) in expected.as_object().expect("an object") {
+        assert_eq!(&report[name], value, "{name}");
+    }
+    // Yellow at the corners, red in the car's side.
+    let [red, green, blue] = picture.get_pixel(4, 4).0;
+    assert!(red > 200 && green > 150 && blue < 120, "the background is {:?}", picture.get_pixel(4, 4));
+    let is_red = |p: &&image::Rgb<u8>| p[0] > 150 && p[1] < 100 && p[2] < 110;
+    let reds = picture.pixels().filter(is_red).count();
+    assert!(reds > 400, "{reds} red pixels");
+    let info = png_info::read(&fs::read(shop.path("starter.png")).expect("written")).expect("a PNG");
+    let parameters = info.parameters.expect("Emberline's own record");
+    assert_eq!((parameters.model.as_str(), parameters.cfg_scale), ("starter", card.cfg_scale));
+
+    let (_, named) = starter(&shop, &["--model", "starter"]);
+    assert_eq!(named, picture, "by name the same");
+}
+
+#[test]
+fn an_option_wins_over_the_model_s_own_setting() {
+    let shop = Workshop::new();
+    let options = ["--width", "64", "--height", "96", "--steps", "3", "--sampler", "dpmpp_2m", "--scheduler", "karras"];
+    let (report, picture) = starter(&shop, &options);
+    assert_eq!((picture.width(), picture.height()), (64, 96));
+    assert_eq!((&report["steps"], &report["sampler"]), (&json!(3), &json!("dpmpp_2m")));
+    assert_eq!(report["scheduler"], json!("karras"));
+}
+
+#[test]
+fn the_model_inside_brings_both_kinds_of_previews() {
+    let shop = Workshop::new();
+    let folder = shop.text("previews");
+    for (method, side) in [("latent2rgb", 16), ("taesd", 128), ("auto", 128)] {
+        starter(&shop, &["--steps", "2", "--preview", method, "--preview-dir", &folder]);
+        let preview = image::open(shop.path("previews/step_0002.png")).expect("a preview");
+        assert_eq!(preview.width(), side, "{method}");
+    }
+}
+
+#[test]
+fn inspect_describes_the_model_inside() {
+    let output = run(&["inspect", "starter", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&report["path"], &report["family"]), (&json!("starter"), &json!("sdxl")));
+    assert_eq!((&report["loadable"], &report["problems"]), (&json!(true), &json!([])));
+    assert_eq!(report["parts"].as_array().map(Vec::len), Some(5));
+    let card = serde_json::to_value(starter_model::card()).expect("JSON");
+    assert_eq!(report["card"], card);
+
+    let text = run(&["inspect", "starter"]);
+    let text = String::from_utf8_lossy(&text.stdout);
+    for word in ["loadable    yes", "hamburger", "purple", "128x128, 20 steps"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
 }

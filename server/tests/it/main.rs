@@ -3,6 +3,8 @@
 mod api;
 mod events;
 mod generate;
+mod generations;
 mod page;
+mod recovery;
 mod start_and_stop;
 mod support;

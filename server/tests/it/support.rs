@@ -62,6 +62,11 @@ impl TestServer {
         Self::start_in(tempfile::tempdir().expect("a temporary folder"), &[])
     }
 
+    /// With more options.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), arguments)
+    }
+
     /// Starts in a folder that may hold an earlier server's data, and waits for the address on standard output.
     pub fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let mut child = emberline()
@@ -116,6 +121,51 @@ impl TestServer {
         names.map(|project| project["name"].as_str().expect("a name").to_owned()).collect()
     }
 
+    /// A response with its body's bytes.
+    pub fn bytes(&self, path: &str) -> (Answer, Vec<u8>) {
+        let url = format!("{}{path}", self.url);
+        let mut answer = exchange(&url, "GET", &[], None).expect("the server answers");
+        let bytes = std::mem::take(&mut answer.1);
+        (answer.0, bytes)
+    }
+
+    /// Waits until a task has that status; fails at any other end.
+    pub fn wait_for_task(&self, id: &Value, status: &str) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let task = self.get(&format!("/api/v1/tasks/{id}")).json();
+            let now = task["status"].as_str().expect("a status");
+            if now == status {
+                return;
+            }
+            assert!(matches!(now, "queued" | "running"), "{task}");
+            assert!(Instant::now() < deadline, "not {status} in 120 s: {task}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until a task runs as that attempt.
+    pub fn wait_for_start(&self, id: &Value, attempt: u64) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let task = self.get(&format!("/api/v1/tasks/{id}")).json();
+            if task["status"] == "running" && task["attempt"] == attempt {
+                return;
+            }
+            assert!(Instant::now() < deadline, "does not run as attempt {attempt} within 60 s: {task}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until nothing waits or runs.
+    pub fn wait_for_idle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while self.get("/api/v1/queue").json()["tasks"].as_array().is_none_or(|tasks| !tasks.is_empty()) {
+            assert!(Instant::now() < deadline, "not idle in 120 s");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Sends SIGTERM and waits; the status, the log, and the folder for another start.
     pub fn stop(self) -> (ExitStatus, String, TempDir) {
         let signalled = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
@@ -164,10 +214,20 @@ fn read_log(mut stderr: ChildStderr) -> JoinHandle<String> {
 
 /// One request; an error only when no answer came.
 pub fn request(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<Answer, ureq::Error> {
+    Ok(exchange(url, method, headers, body)?.0)
+}
+
+/// The same with the body as it came.
+fn exchange(
+    url: &str,
+    method: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> Result<(Answer, Vec<u8>), ureq::Error> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .timeout_global(Some(Duration::from_secs(20)))
+        .timeout_global(Some(Duration::from_secs(60)))
         .allow_non_standard_methods(true)
         .build();
     let mut builder = ureq::http::Request::builder().method(method).uri(url);
@@ -179,6 +239,71 @@ pub fn request(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&
         Some(body) => agent.run(builder.body(body)?)?,
         None => agent.run(builder.body(())?)?,
     };
-    let text = String::from_utf8_lossy(&response.body_mut().read_to_vec()?).into_owned();
-    Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), text })
+    let bytes = response.body_mut().read_to_vec()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok((Answer { status: response.status().as_u16(), headers: response.headers().clone(), text }, bytes))
+}
+
+/// The size of a PNG that can be decoded to its last row.
+pub fn whole_png(bytes: &[u8]) -> Option<(u32, u32)> {
+    let picture = image::load_from_memory_with_format(bytes, image::ImageFormat::Png).ok()?;
+    Some((picture.width(), picture.height()))
+}
+
+/// A connection to `/ws` and what it heard.
+pub struct Events {
+    socket: tungstenite::WebSocket<std::net::TcpStream>,
+    pub hello: Value,
+}
+
+impl Events {
+    /// Connects with that query ("" or "?since=...") and reads `hello`.
+    pub fn connect(server: &TestServer, query: &str) -> Self {
+        use tungstenite::client::IntoClientRequest;
+        let address = server.url.trim_start_matches("http://");
+        let stream = std::net::TcpStream::connect(address).expect("connects");
+        let request = format!("ws://{address}/ws{query}").into_client_request().expect("a request");
+        let (socket, _) = tungstenite::client(request, stream).expect("a socket");
+        let mut events = Self { socket, hello: Value::Null };
+        let hello = events.next(Duration::from_secs(10)).expect("the first message");
+        assert_eq!(hello["type"], "hello");
+        events.hello = hello["data"].clone();
+        events
+    }
+
+    fn next(&mut self, within: Duration) -> Option<Value> {
+        self.socket.get_ref().set_read_timeout(Some(within)).expect("a timeout");
+        loop {
+            match self.socket.read() {
+                Ok(tungstenite::Message::Text(text)) => return Some(serde_json::from_str(&text).expect("JSON")),
+                Ok(_) => {}
+                Err(tungstenite::Error::Io(_)) => return None,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Everything up to the first event of that type, it included; metrics left out.
+    pub fn until(&mut self, kind: &str, within: Duration) -> Vec<Value> {
+        let deadline = Instant::now() + within;
+        let mut heard = Vec::new();
+        while let Some(event) =
+            self.next(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
+        {
+            if event["type"] == "metrics" {
+                continue;
+            }
+            let found = event["type"] == kind;
+            heard.push(event);
+            if found {
+                return heard;
+            }
+        }
+        panic!("no {kind} in {within:?}; heard {heard:#?}");
+    }
+
+    /// Everything that comes until nothing does for so long.
+    pub fn drain(&mut self, quiet: Duration) -> Vec<Value> {
+        std::iter::from_fn(|| self.next(quiet)).filter(|event| event["type"] != "metrics").collect()
+    }
 }

@@ -1,16 +1,10 @@
 //! A config.json with getters that check: a value of another type or out of bounds is an error that names
 //! the key, the value and what would do.
 
-use crate::error::{Error, FolderError};
+use crate::{error::Error, place::Place};
 use serde_json::{Map, Value};
-use std::{
-    io::Read,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-};
+use std::{ops::RangeInclusive, path::PathBuf};
 
-/// No config of any model is near this; weights_map indexes of large models reach 1 MB.
-const MAX_JSON_BYTES: u64 = 16 << 20;
 /// Bound of every width: SDXL's largest is 49408 (vocabulary), its largest layer 10240.
 pub(crate) const WIDTH: RangeInclusive<usize> = 1..=1 << 20;
 
@@ -21,31 +15,13 @@ pub(crate) struct ConfigFile {
     pub map: Map<String, Value>,
 }
 
-/// Reads a file that should be small, as text.
-pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let json = |message: String| Error::Json { path: path.to_owned(), message };
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        return Err(json("is not a regular file".into()));
-    }
-    let mut text = Vec::new();
-    std::fs::File::open(path).map_err(io)?.take(MAX_JSON_BYTES + 1).read_to_end(&mut text).map_err(io)?;
-    if text.len() as u64 > MAX_JSON_BYTES {
-        return Err(json(format!("is longer than {MAX_JSON_BYTES} bytes")));
-    }
-    serde_json::from_slice(&text).map_err(|error| json(crate::safetensors::one_line(&error.to_string())))
-}
-
 impl ConfigFile {
-    /// Reads it; that it is not there is [`FolderError::NoFile`].
-    pub(crate) fn read(folder: &Path, name: &str) -> Result<Self, Error> {
-        let path = folder.join(name);
-        if !path.exists() {
-            let reason = FolderError::NoFile { file: name.to_owned() };
-            return Err(Error::Folder { path: folder.to_owned(), reason });
+    /// Reads it; that it is not there is [`crate::FolderError::NoFile`].
+    pub(crate) fn read(folder: &Place, name: &str) -> Result<Self, Error> {
+        if !folder.has(name) {
+            return Err(folder.no_file(name));
         }
-        Ok(Self { map: read_json(&path)?, path })
+        Ok(Self { map: folder.json(name)?, path: folder.path().join(name) })
     }
 
     /// The value, where there is one that is not null.

@@ -14,7 +14,7 @@ mod unet_tensors;
 mod vae;
 mod vae_read;
 
-pub(crate) use json::{ConfigFile, read_json};
+pub(crate) use json::ConfigFile;
 pub use scheduler::{BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing};
 pub(crate) use scheduler_read::{latent2rgb, scheduler_from_json, scheduler_from_tensors};
 pub(crate) use taesd_read::{taesd_from_json, taesd_from_tensors};

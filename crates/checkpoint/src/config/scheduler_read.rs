@@ -1,13 +1,12 @@
 //! The training schedule, from scheduler_config.json or from what a single file lets slip.
 
 use super::{
-    BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing,
-    json::{ConfigFile, read_json},
+    BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing, json::ConfigFile,
 };
-use crate::error::Error;
+use crate::{error::Error, place::Place};
 use serde::Deserialize;
 use serde_json::Value;
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 /// Reads scheduler_config.json. What is absent has diffusers' default, which is not SDXL's.
 pub(crate) fn scheduler_from_json(file: &ConfigFile) -> Result<SchedulerConfig, Error> {
@@ -78,20 +77,20 @@ pub(crate) fn scheduler_from_tensors(
 }
 
 /// Reads latent2rgb.json where there is one.
-pub(crate) fn latent2rgb(folder: &Path) -> Result<Option<Latent2Rgb>, Error> {
+pub(crate) fn latent2rgb(folder: &Place) -> Result<Option<Latent2Rgb>, Error> {
     /// The file has notes for people besides.
     #[derive(Deserialize)]
     struct File {
         matrix: [[f32; 3]; 4],
         bias: [f32; 3],
     }
-    let path = folder.join("latent2rgb.json");
-    if !path.exists() {
+    const NAME: &str = "latent2rgb.json";
+    if !folder.has(NAME) {
         return Ok(None);
     }
-    let File { matrix, bias } = read_json(&path)?;
+    let File { matrix, bias } = folder.json(NAME)?;
     if matrix.iter().flatten().chain(&bias).all(|number| number.is_finite()) {
         return Ok(Some(Latent2Rgb { matrix, bias }));
     }
-    Err(Error::Json { path, message: "holds a number beyond f32".into() })
+    Err(Error::Json { path: folder.path().join(NAME), message: "holds a number beyond f32".into() })
 }

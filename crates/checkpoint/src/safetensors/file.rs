@@ -1,5 +1,5 @@
 //! Files: opened once, read at positions, never mapped. A mapped file that shrinks kills the process, and
-//! its pages count as resident memory.
+//! its pages count as resident memory. A file may also be in memory; it goes the same way.
 
 use super::Header;
 use crate::error::Error;
@@ -7,6 +7,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// An open safetensors file and its header.
@@ -15,7 +16,16 @@ pub(crate) struct WeightFile {
     pub path: PathBuf,
     pub bytes: u64,
     pub header: Header,
-    file: File,
+    content: Content,
+}
+
+/// Bytes that can be read at positions.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Of an open file.
+    File(File),
+    /// In memory.
+    Memory(Arc<Vec<u8>>),
 }
 
 impl WeightFile {
@@ -27,28 +37,62 @@ impl WeightFile {
             // Opening a pipe would wait for its other end.
             return Err(io(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")));
         }
-        let file = File::open(path).map_err(io)?;
-        let header =
-            Header::read(&file).map_err(io)?.map_err(|source| Error::Header { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), bytes: metadata.len(), header, file })
+        Self::read_header(path.to_owned(), Content::File(File::open(path).map_err(io)?))
+    }
+
+    /// As [`WeightFile::open`], of a file in memory that messages call `path`.
+    pub(crate) fn in_memory(path: PathBuf, bytes: Arc<Vec<u8>>) -> Result<Self, Error> {
+        Self::read_header(path, Content::Memory(bytes))
+    }
+
+    fn read_header(path: PathBuf, content: Content) -> Result<Self, Error> {
+        let io = |source| Error::Io { path: path.clone(), source };
+        let bytes = content.bytes().map_err(io)?;
+        match Header::read(&content, bytes).map_err(io)? {
+            Ok(header) => Ok(Self { path, bytes, header, content }),
+            Err(source) => Err(Error::Header { path, source }),
+        }
     }
 
     /// Fills the buffer from that position.
     pub(crate) fn read_exact_at(&self, buffer: &mut [u8], offset: u64, tensor: &str) -> Result<(), Error> {
-        read_exact_at(&self.file, buffer, offset).map_err(|source| match source.kind() {
+        self.content.read_exact_at(buffer, offset).map_err(|source| match source.kind() {
             io::ErrorKind::UnexpectedEof => Error::Shrunk { path: self.path.clone(), tensor: tensor.to_owned() },
             _ => Error::Io { path: self.path.clone(), source },
         })
     }
 }
 
+impl Content {
+    /// How many there are.
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        match self {
+            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
+    /// Fills the buffer from that position.
+    pub(super) fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::File(file) => read_exact_at(file, buffer, offset),
+            Self::Memory(bytes) => {
+                let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
+                let piece = rest.and_then(|rest| rest.get(..buffer.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
+                buffer.copy_from_slice(piece);
+                Ok(())
+            }
+        }
+    }
+}
+
 #[cfg(unix)]
-pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
 }
 
 #[cfg(windows)]
-pub(super) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !buffer.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, buffer, offset) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -2,14 +2,12 @@
 
 use super::{
     Dtype,
+    file::Content,
     json::{MAX_RANK, RawTensor, parse_json},
     sniff,
 };
 use crate::error::{HeaderError, TensorError};
-use std::{
-    collections::{BTreeMap, HashSet},
-    fs::File,
-};
+use std::collections::{BTreeMap, HashSet};
 
 /// The longest header that the format allows; the reference implementation's limit.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -61,21 +59,20 @@ impl Header {
         Self::from_json(json, file.len() as u64)
     }
 
-    /// Reads the header of an open file; nothing behind the header is read.
+    /// Reads the header of an open file of that length; nothing behind the header is read.
     ///
     /// # Errors
     /// The system's, or whatever is wrong with the header.
-    pub(crate) fn read(file: &File) -> std::io::Result<Result<Self, HeaderError>> {
-        let file_bytes = file.metadata()?.len();
+    pub(super) fn read(file: &Content, file_bytes: u64) -> std::io::Result<Result<Self, HeaderError>> {
         let mut start = [0; 64];
         let known = file_bytes.min(64) as usize;
-        super::file::read_exact_at(file, &mut start[..known], 0)?;
+        file.read_exact_at(&mut start[..known], 0)?;
         let length = match header_length(&start[..known], file_bytes) {
             Ok(length) => length,
             Err(error) => return Ok(Err(error)),
         };
         let mut json = vec![0; length as usize];
-        super::file::read_exact_at(file, &mut json, 8)?;
+        file.read_exact_at(&mut json, 8)?;
         Ok(Self::from_json(&json, file_bytes))
     }
 

@@ -3,29 +3,27 @@
 use super::{Located, Naming, PartSource, Sources, part_of_file};
 use crate::{
     Family, Layout, OpenOptions, Part,
-    config::{ConfigFile, read_json},
+    config::ConfigFile,
     error::{Error, FolderError},
+    place::Place,
     safetensors::WeightFile,
 };
 use serde::Deserialize;
 use serde_json::Value;
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The largest published models come in about 60.
 const MAX_SHARDS: usize = 256;
 
 /// Opens a whole checkpoint.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
-    if !path.join("model_index.json").exists() {
-        return Err(Error::Folder { path: path.to_owned(), reason: FolderError::NoIndex });
+pub(super) fn open(place: &Place, options: &OpenOptions) -> Result<Sources, Error> {
+    if !place.has("model_index.json") {
+        return Err(Error::Folder { path: place.path().to_owned(), reason: FolderError::NoIndex });
     }
-    let index = ConfigFile::read(path, "model_index.json")?;
-    let family = family(path, &index)?;
+    let index = ConfigFile::read(place, "model_index.json")?;
+    let family = family(place, &index)?;
     let mut sources = Sources {
-        path: path.to_owned(),
+        place: place.clone(),
         layout: Layout::Diffusers,
         family,
         files: Vec::new(),
@@ -40,8 +38,8 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error>
     for part in Part::ALL {
         let listed = sources.index.as_ref().is_some_and(|index| is_listed(index, part));
         // A TAESD is no component of the pipeline: it is there when its folder is.
-        let present = listed || (part == Part::Taesd && path.join(part.folder()).join("config.json").exists());
-        if present && let Err(error) = add_part(&mut sources, part, path, part.folder(), options) {
+        let present = listed || (part == Part::Taesd && has_config(place, part));
+        if present && let Err(error) = add_part(&mut sources, part, place, part.folder(), options) {
             sources.broken.push(error);
         }
     }
@@ -49,8 +47,8 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error>
 }
 
 /// Opens one part: its own folder, or a checkpoint's folder with the part's inside.
-pub(super) fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
-    let inside = path.join(part.folder()).join("config.json").exists();
+pub(super) fn open_part(part: Part, place: &Place, options: &OpenOptions) -> Result<Sources, Error> {
+    let inside = has_config(place, part);
     let (layout, files, strays, broken) = (Layout::Part, Vec::new(), Vec::new(), Vec::new());
     let family = match part {
         Part::Vae => Family::Vae,
@@ -58,12 +56,17 @@ pub(super) fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Resul
         _ => Family::Component,
     };
     let parts = BTreeMap::new();
-    let mut sources = Sources { path: path.to_owned(), layout, family, files, parts, strays, broken, index: None };
-    if !inside && path.join("model_index.json").exists() {
-        return Err(Error::NoPart { path: path.to_owned(), part });
+    let mut sources = Sources { place: place.clone(), layout, family, files, parts, strays, broken, index: None };
+    if !inside && place.has("model_index.json") {
+        return Err(Error::NoPart { path: place.path().to_owned(), part });
     }
-    add_part(&mut sources, part, path, if inside { part.folder() } else { "" }, options)?;
+    add_part(&mut sources, part, place, if inside { part.folder() } else { "" }, options)?;
     Ok(sources)
+}
+
+/// Whether the folder has one with the part's config.json inside.
+fn has_config(place: &Place, part: Part) -> bool {
+    place.has(&format!("{}/config.json", part.folder()))
 }
 
 /// Whether model_index.json has the component: `["diffusers", "UNet2DConditionModel"]`, not `[null, null]`.
@@ -73,9 +76,9 @@ fn is_listed(index: &ConfigFile, part: Part) -> bool {
 }
 
 /// The family by the pipeline's class, and by what SDXL's own variants differ in.
-fn family(path: &Path, index: &ConfigFile) -> Result<Family, Error> {
+fn family(place: &Place, index: &ConfigFile) -> Result<Family, Error> {
     let class = index.text("_class_name")?.unwrap_or_default();
-    let unet = || path.join("unet/config.json").exists().then(|| ConfigFile::read(path, "unet/config.json"));
+    let unet = || place.has("unet/config.json").then(|| ConfigFile::read(place, "unet/config.json"));
     Ok(if class.starts_with("StableDiffusionXL") {
         if !is_listed(index, Part::TextEncoder) && is_listed(index, Part::TextEncoder2) {
             Family::SdxlRefiner
@@ -98,13 +101,13 @@ fn family(path: &Path, index: &ConfigFile) -> Result<Family, Error> {
     })
 }
 
-fn add_part(sources: &mut Sources, part: Part, root: &Path, folder: &str, options: &OpenOptions) -> Result<(), Error> {
+fn add_part(sources: &mut Sources, part: Part, root: &Place, folder: &str, options: &OpenOptions) -> Result<(), Error> {
     let name = |file: &str| if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") };
     let config = ConfigFile::read(root, &name("config.json"))?;
-    let (index, shards) = weights(root, &root.join(folder), part, options, name)?;
+    let (index, shards) = weights(root, part, options, name)?;
     let first = sources.files.len();
     for shard in &shards {
-        sources.files.push(WeightFile::open(&root.join(name(shard)))?);
+        sources.files.push(root.weights(&name(shard))?);
     }
     let files = &sources.files;
     let mut tensors = Vec::new();
@@ -116,7 +119,7 @@ fn add_part(sources: &mut Sources, part: Part, root: &Path, folder: &str, option
                 let tensor = at.local.clone();
                 let reason =
                     FolderError::ShardDuplicate { tensor, first: shards[other].clone(), second: shard.clone() };
-                return Err(Error::Folder { path: root.to_owned(), reason });
+                return Err(Error::Folder { path: root.path().to_owned(), reason });
             }
         }
         tensors.extend(found);
@@ -134,8 +137,7 @@ type Index = (String, BTreeMap<String, String>);
 
 /// The part's weight files: one, or an index's shards.
 fn weights(
-    root: &Path,
-    folder: &Path,
+    root: &Place,
     part: Part,
     options: &OpenOptions,
     name: impl Fn(&str) -> String,
@@ -151,13 +153,13 @@ fn weights(
         format!("{stem}.fp16.safetensors.index.json"),
     ];
     let (first, second) = if options.prefer_fp16 { (&half[..], &full[..]) } else { (&full[..], &half[..]) };
-    let Some(file) = first.iter().chain(second).find(|file| folder.join(file).exists()) else {
+    let Some(file) = first.iter().chain(second).find(|file| root.has(&name(file))) else {
         let pickles = [format!("{stem}.bin"), "pytorch_model.bin".into(), format!("{stem}.fp16.bin")];
-        let reason = match pickles.iter().find(|file| folder.join(file).exists()) {
+        let reason = match pickles.iter().find(|file| root.has(&name(file))) {
             Some(pickle) => FolderError::PickleOnly { file: name(pickle) },
             None => FolderError::NoFile { file: name(&full[0]) },
         };
-        return Err(Error::Folder { path: root.to_owned(), reason });
+        return Err(Error::Folder { path: root.path().to_owned(), reason });
     };
     if file.ends_with(".safetensors") {
         return Ok((None, vec![file.clone()]));
@@ -166,9 +168,9 @@ fn weights(
     struct IndexFile {
         weight_map: BTreeMap<String, String>,
     }
-    let IndexFile { weight_map } = read_json(&folder.join(file))?;
+    let IndexFile { weight_map } = root.json(&name(file))?;
     let shards: BTreeSet<&String> = weight_map.values().collect();
-    let fail = |reason| Err(Error::Folder { path: root.to_owned(), reason });
+    let fail = |reason| Err(Error::Folder { path: root.path().to_owned(), reason });
     if shards.len() > MAX_SHARDS {
         return fail(FolderError::TooManyShards { index: name(file), shards: shards.len(), limit: MAX_SHARDS });
     }
@@ -188,7 +190,7 @@ fn is_plain_name(shard: &str) -> bool {
 
 /// Every tensor that the index promises is where it says.
 fn check_index(
-    root: &Path,
+    root: &Place,
     index: &str,
     map: &BTreeMap<String, String>,
     shards: &[String],
@@ -205,7 +207,7 @@ fn check_index(
         Some((tensor, shard)) => {
             let (tensor, shard) = (crate::safetensors::one_line(tensor), shard.clone());
             let reason = FolderError::ShardTensor { index: index.to_owned(), shard, tensor };
-            Err(Error::Folder { path: root.to_owned(), reason })
+            Err(Error::Folder { path: root.path().to_owned(), reason })
         }
     }
 }

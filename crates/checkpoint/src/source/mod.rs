@@ -9,12 +9,10 @@ use crate::{
     Family, Layout, OpenOptions, Part, TensorRef,
     config::{ConfigFile, Shapes},
     error::Error,
+    place::Place,
     safetensors::{Tensor, WeightFile},
 };
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 /// Whose names a part's tensors carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +23,10 @@ pub(crate) enum Naming {
     Ldm,
 }
 
-/// Everything that the disk tells, headers only.
+/// Everything that the files tell, headers only.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    pub path: PathBuf,
+    pub place: Place,
     pub layout: Layout,
     pub family: Family,
     pub files: Vec<WeightFile>,
@@ -63,15 +61,21 @@ pub(crate) struct Located {
 
 impl Sources {
     /// Opens a whole checkpoint.
-    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        let metadata = std::fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        if metadata.is_dir() { folder::open(path, options) } else { single::open(path) }
+    pub(crate) fn open(place: &Place, options: &OpenOptions) -> Result<Self, Error> {
+        if place.is_folder()? { folder::open(place, options) } else { single::open(place.path()) }
     }
 
     /// Opens one part alone.
-    pub(crate) fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        let metadata = std::fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        if metadata.is_dir() { folder::open_part(part, path, options) } else { single::open_part(part, path) }
+    pub(crate) fn open_part(part: Part, place: &Place, options: &OpenOptions) -> Result<Self, Error> {
+        match place.is_folder()? {
+            true => folder::open_part(part, place, options),
+            false => single::open_part(part, place.path()),
+        }
+    }
+
+    /// The path that was opened, or what stands for one in messages.
+    pub(crate) fn path(&self) -> &Path {
+        self.place.path()
     }
 
     pub(crate) fn tensor(&self, at: &Located) -> &Tensor {
@@ -90,7 +94,7 @@ impl Sources {
 
     pub(crate) fn shapes<'a>(&'a self, part: &'a PartSource) -> Shapes<'a> {
         let shape = |at: &'a Located| (at.local.as_str(), self.tensor(at).shape.as_slice());
-        Shapes { path: &self.path, prefix: &part.prefix, by_name: part.tensors.iter().map(shape).collect() }
+        Shapes { path: self.path(), prefix: &part.prefix, by_name: part.tensors.iter().map(shape).collect() }
     }
 }
 

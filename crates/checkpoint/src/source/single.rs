@@ -36,7 +36,7 @@ pub(super) fn open(path: &Path) -> Result<Sources, Error> {
         .map(|tensor| &tensor.name);
     let strays = strays.cloned().collect();
     let layout = if parts.is_empty() { Layout::Part } else { Layout::SingleFile };
-    Ok(Sources { path: path.to_owned(), layout, family, files, parts, strays, broken: Vec::new(), index: None })
+    Ok(Sources { place: path.into(), layout, family, files, parts, strays, broken: Vec::new(), index: None })
 }
 
 /// Opens one part: of a whole checkpoint, or of a file that holds that part alone.
@@ -73,7 +73,7 @@ pub(super) fn open_part(part: Part, path: &Path) -> Result<Sources, Error> {
     let source = PartSource { prefix: prefix.into(), naming, tensors: found, config: None };
     let parts = BTreeMap::from([(part, source)]);
     Ok(Sources {
-        path: path.to_owned(),
+        place: path.into(),
         layout: Layout::Part,
         family,
         files,

@@ -7,6 +7,7 @@ mod full_size;
 mod hostile;
 mod inspect;
 mod layouts;
+mod memory;
 mod mutations;
 mod read;
 mod strict;

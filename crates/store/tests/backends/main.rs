@@ -4,9 +4,16 @@ mod cluster;
 mod concurrency;
 mod database;
 mod durability;
+mod generations;
+mod model;
 mod opening;
 mod projects;
+mod queue;
+mod random;
+mod steps;
+mod studio;
 mod tables;
+mod timeline;
 
 /// Makes a test on each database of an `async fn(&Database)`.
 macro_rules! on_both {

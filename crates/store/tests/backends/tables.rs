@@ -5,12 +5,12 @@ use crate::on_both;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
-use store::rows::{FrameRow, ProjectRow, TakeRow, TaskRow};
-use store::schema::{frames, projects, takes, tasks};
+use store::rows::{FrameRow, IdempotencyRow, ProjectRow, SettingRow, TakeRow, TaskRow};
+use store::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
 
 on_both![every_column_is_read_as_it_was_written, the_tables_refuse_what_cannot_be, down_undoes_up];
 
-type Rows = (Vec<ProjectRow>, Vec<FrameRow>, Vec<TaskRow>, Vec<TakeRow>);
+type Rows = (Vec<ProjectRow>, Vec<FrameRow>, Vec<TaskRow>, Vec<TakeRow>, Vec<SettingRow>, Vec<IdempotencyRow>);
 
 /// All rows of all tables. Async for both: one query that both databases are asked.
 macro_rules! all_rows {
@@ -29,6 +29,12 @@ macro_rules! all_rows {
             diesel_async::RunQueryDsl::load(takes::table.select(TakeRow::as_select()), connection)
                 .await
                 .expect("takes"),
+            diesel_async::RunQueryDsl::load(settings::table.select(SettingRow::as_select()), connection)
+                .await
+                .expect("settings"),
+            diesel_async::RunQueryDsl::load(idempotency_keys::table.select(IdempotencyRow::as_select()), connection)
+                .await
+                .expect("idempotency keys"),
         );
         rows
     }};
@@ -56,7 +62,15 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
     database
         .execute(&format!(
             "UPDATE frames SET position = 3, duration = 4, selected_take_id = {take}, note = 'n', created_at = 5000000004, \
-             deleted_at = 5000000005"
+             deleted_at = 5000000005, emptied = {}",
+            if database.is_sqlite() { "1" } else { "TRUE" }
+        ))
+        .await;
+    database.execute("INSERT INTO settings (name, value) VALUES ('a setting', 'its value')").await;
+    database
+        .execute(&format!(
+            "INSERT INTO idempotency_keys (project_id, key, fingerprint, tasks, created_at) \
+             VALUES ({project}, 'a key', 'a hash', '[]', 5000000011)"
         ))
         .await;
     database
@@ -69,7 +83,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
     database
         .execute("UPDATE takes SET width = 72, height = 80, etag = 'tag', finished_step = 29, created_at = 5000000010")
         .await;
-    let (projects, frames, tasks, takes) = rows(database).await;
+    let (projects, frames, tasks, takes, settings, idempotency_keys) = rows(database).await;
     let project_row = ProjectRow {
         id: project.0,
         name: "Storm".into(),
@@ -89,6 +103,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         note: "n".into(),
         created_at: 5_000_000_004,
         deleted_at: Some(5_000_000_005),
+        emptied: true,
     };
     let task_row = TaskRow {
         id: tasks[0].id,
@@ -118,6 +133,15 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         created_at: 5_000_000_010,
     };
     assert_eq!((projects, frames, tasks, takes), (vec![project_row], vec![frame_row], vec![task_row], vec![take_row]));
+    assert_eq!(settings, [SettingRow { name: "a setting".into(), value: "its value".into() }]);
+    let idempotency_row = IdempotencyRow {
+        project_id: project.0,
+        key: "a key".into(),
+        fingerprint: "a hash".into(),
+        tasks: "[]".into(),
+        created_at: 5_000_000_011,
+    };
+    assert_eq!(idempotency_keys, [idempotency_row]);
 }
 
 async fn the_tables_refuse_what_cannot_be(database: &Database) {
@@ -126,6 +150,7 @@ async fn the_tables_refuse_what_cannot_be(database: &Database) {
     let (frame, elsewhere) = (database.add_frame(project).await, database.add_frame(other).await);
     let take = database.add_take(frame, "0123456789abcdef", None).await;
     let theirs = database.add_take(elsewhere, "fedcba9876543210", Some(1)).await;
+    database.execute("INSERT INTO settings (name, value) VALUES ('once', '')").await;
     let before = rows(database).await;
     let refused = [
         // A frame shows takes of its own only.
@@ -150,6 +175,13 @@ async fn the_tables_refuse_what_cannot_be(database: &Database) {
         format!("UPDATE takes SET finished_at = 1 WHERE id = {take}"),
         format!("UPDATE takes SET frame_id = {elsewhere} WHERE id = {take}"),
         format!("UPDATE takes SET task_id = (SELECT task_id FROM takes WHERE id = {theirs}) WHERE id = {take}"),
+        format!("UPDATE frames SET emptied = NULL WHERE id = {frame}"),
+        "INSERT INTO settings (name, value) VALUES ('once', 'twice')".to_owned(),
+        "INSERT INTO settings (name, value) VALUES ('', 'nameless')".to_owned(),
+        key_of(project.0, "", "0"),
+        key_of(project.0, &"k".repeat(256), "0"),
+        key_of(999, "of no project", "0"),
+        key_of(project.0, "without a time", "NULL"),
     ];
     for sql in refused {
         database.try_execute(&sql).await.expect_err(&sql);
@@ -161,6 +193,13 @@ async fn the_tables_refuse_what_cannot_be(database: &Database) {
     database.try_execute(&delete).await.expect_err("the frame shows it");
     let deselect = format!("UPDATE frames SET selected_take_id = NULL WHERE id = {frame}");
     database.execute(&format!("BEGIN; {delete}; {deselect}; COMMIT")).await;
+}
+
+fn key_of(project: i64, key: &str, created_at: &str) -> String {
+    format!(
+        "INSERT INTO idempotency_keys (project_id, key, fingerprint, tasks, created_at) \
+         VALUES ({project}, '{key}', 'a hash', '[]', {created_at})"
+    )
 }
 
 async fn down_undoes_up(database: &Database) {

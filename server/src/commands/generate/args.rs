@@ -1,9 +1,11 @@
 //! Options of `emberline generate`, judged before anything is loaded.
 
+use crate::commands::model::{ModelChoice, Settings};
+use anyhow::Result;
 use clap::Args;
 use diffusion::{CFG_SCALE, Sampler, Schedule};
 use sdxl::{DeviceChoice, Precision, PromptSyntax, limits};
-use std::path::PathBuf;
+use std::{fmt::Display, path::PathBuf};
 
 /// Options of `emberline generate`.
 #[derive(Clone, Debug, Args)]
@@ -25,9 +27,10 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_PROMPT_SYNTAX", value_name = "a1111|plain", default_value = "a1111")]
     pub prompt_syntax: PromptSyntax,
 
-    /// The model: an SDXL .safetensors file or a diffusers folder.
-    #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH")]
-    pub model: Option<PathBuf>,
+    /// The model: an SDXL .safetensors file or a diffusers folder, or `starter`, the small one inside this
+    /// program.
+    #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
+    pub model: ModelChoice,
 
     /// Take the preview decoder from here (diffusers' AutoencoderTiny, or the original taesdxl file).
     #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
@@ -41,29 +44,29 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_PREDICTION", value_enum)]
     pub prediction: Option<PredictionArg>,
 
-    /// Pixels from left to right: a multiple of 8, 64 to 2048.
-    #[arg(long, env = "EMBERLINE_WIDTH", value_name = "N", default_value_t = 1024, value_parser = side)]
-    pub width: u32,
+    /// Pixels from left to right.
+    #[arg(long, env = "EMBERLINE_WIDTH", value_name = "N", help = with_default("Pixels from left to right: a multiple of 8, 64 to 2048", |s| s.width), value_parser = side)]
+    pub width: Option<u32>,
 
     /// Pixels from top to bottom: a multiple of 8, 64 to 2048.
-    #[arg(long, env = "EMBERLINE_HEIGHT", value_name = "N", default_value_t = 1024, value_parser = side)]
-    pub height: u32,
+    #[arg(long, env = "EMBERLINE_HEIGHT", value_name = "N", help = with_default("Pixels from top to bottom: a multiple of 8, 64 to 2048", |s| s.height), value_parser = side)]
+    pub height: Option<u32>,
 
     /// Sampling steps, 1 to 1000.
-    #[arg(long, env = "EMBERLINE_STEPS", value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub steps: u32,
+    #[arg(long, env = "EMBERLINE_STEPS", value_name = "N", help = with_default("Sampling steps, 1 to 1000", |s| s.steps), value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: Option<u32>,
 
     /// Strength of the guidance, 1 (none) to 30.
-    #[arg(long, env = "EMBERLINE_CFG_SCALE", value_name = "X", default_value_t = 5.0, value_parser = cfg_scale)]
-    pub cfg_scale: f64,
+    #[arg(long, env = "EMBERLINE_CFG_SCALE", value_name = "X", help = with_default("Strength of the guidance, 1 (none) to 30", |s| s.cfg_scale), value_parser = cfg_scale)]
+    pub cfg_scale: Option<f64>,
 
     /// Sampling method, by ComfyUI's name.
-    #[arg(long, env = "EMBERLINE_SAMPLER", value_name = "NAME", default_value_t = Sampler::Euler)]
-    pub sampler: Sampler,
+    #[arg(long, env = "EMBERLINE_SAMPLER", value_name = "NAME", help = with_default("Sampling method, by ComfyUI's name", |s| s.sampler))]
+    pub sampler: Option<Sampler>,
 
     /// Noise schedule, by ComfyUI's name, or `leading`, diffusers' default for SDXL.
-    #[arg(long, env = "EMBERLINE_SCHEDULER", value_name = "NAME", default_value_t = Schedule::Leading)]
-    pub scheduler: Schedule,
+    #[arg(long, env = "EMBERLINE_SCHEDULER", value_name = "NAME", help = with_default("Noise schedule, by ComfyUI's name, or `leading`, diffusers' default for SDXL", |s| s.scheduler))]
+    pub scheduler: Option<Schedule>,
 
     /// Seed of the noise, 0 to 2^53-1 [default: a random one]
     #[arg(long, env = "EMBERLINE_SEED", value_name = "N", value_parser = clap::value_parser!(u64).range(0..=limits::SEED))]
@@ -104,6 +107,30 @@ pub struct GenerateArgs {
     /// Print one JSON object about the run on standard output, and nothing else.
     #[arg(long, env = "EMBERLINE_JSON")]
     pub json: bool,
+}
+
+impl GenerateArgs {
+    /// The options' settings, and the model's own where there is no option.
+    pub fn settings(&self) -> Result<Settings> {
+        let own = self.model.settings()?;
+        Ok(Settings {
+            width: self.width.unwrap_or(own.width),
+            height: self.height.unwrap_or(own.height),
+            steps: self.steps.unwrap_or(own.steps),
+            cfg_scale: self.cfg_scale.unwrap_or(own.cfg_scale),
+            sampler: self.sampler.unwrap_or(own.sampler),
+            scheduler: self.scheduler.unwrap_or(own.scheduler),
+        })
+    }
+}
+
+/// An option's help with its default: the model's own.
+fn with_default<T: Display + PartialEq>(help: &str, field: impl Fn(&Settings) -> T) -> String {
+    let any = field(&Settings::default());
+    match ModelChoice::Starter.settings().map(|own| field(&own)) {
+        Ok(starter) if starter != any => format!("{help} [default: {any}; {starter} for the starter model]"),
+        _ => format!("{help} [default: {any}]"),
+    }
 }
 
 /// What a UNet predicts.

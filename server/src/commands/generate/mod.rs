@@ -6,18 +6,18 @@ mod report;
 
 pub use args::GenerateArgs;
 
+use super::model::Settings;
 use anyhow::{Context, Result, bail};
 use args::{PredictionArg, PreviewArg};
 use checkpoint::{Checkpoint, OpenOptions, Part};
 use diffusion::{Observer, Prediction, Step, Stop};
 use files::{PreviewFolder, check_writable, write_whole};
 use indicatif::ProgressBar;
-use report::{Report, bar, dump, initial_noise, model_name, peak_rss_bytes};
+use report::{Report, bar, dump, initial_noise, peak_rss_bytes};
 use sdxl::{Compute, Generated, InitImage, LoadOptions, Output, Params, Picture, Pipeline, Precision, PreviewMethod};
 use std::{
     io::{self, Write},
     ops::ControlFlow,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -33,12 +33,10 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         check_writable("--dump", path)?;
     }
     let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() & u64::from(u32::MAX));
-    let params = params(args, seed)?;
+    let settings = args.settings()?;
+    let params = params(args, &settings, seed)?;
     let cancelled = cancelled_by_ctrl_c()?;
-    let Some(model) = &args.model else {
-        bail!("--model is missing: name an SDXL .safetensors file or a diffusers folder");
-    };
-    let pipeline = load(args, model)?;
+    let pipeline = load(args)?;
     let load_s = started.elapsed().as_secs_f64();
     let method = preview_method(args, &pipeline)?;
 
@@ -65,8 +63,8 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         _ => bail!("cancelled; nothing was written"),
     };
 
-    let mut report = Report::new(args, model, seed, pipeline.compute(), pipeline.precision());
-    write_picture(args, &output, report.seed, &model_name(model))?;
+    let mut report = Report::new(args, &settings, seed, pipeline.compute(), pipeline.precision());
+    write_picture(args, &settings, &output, seed)?;
     if let Some(previews) = &mut watch.previews {
         previews.keep();
     }
@@ -86,17 +84,17 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     Ok(())
 }
 
-fn params(args: &GenerateArgs, seed: u64) -> Result<Params> {
+fn params(args: &GenerateArgs, settings: &Settings, seed: u64) -> Result<Params> {
     let mut params = Params {
         prompt: args.prompt.clone(),
         negative_prompt: args.negative_prompt.clone(),
         prompt_syntax: args.prompt_syntax,
-        width: args.width,
-        height: args.height,
-        steps: args.steps as usize,
-        cfg_scale: args.cfg_scale,
-        sampler: args.sampler,
-        schedule: args.scheduler,
+        width: settings.width,
+        height: settings.height,
+        steps: settings.steps as usize,
+        cfg_scale: settings.cfg_scale,
+        sampler: settings.sampler,
+        schedule: settings.scheduler,
         seed,
         ..Params::default()
     };
@@ -112,9 +110,9 @@ fn params(args: &GenerateArgs, seed: u64) -> Result<Params> {
     Ok(params)
 }
 
-fn load(args: &GenerateArgs, model: &Path) -> Result<Pipeline> {
+fn load(args: &GenerateArgs) -> Result<Pipeline> {
     let options = OpenOptions { prefer_fp16: args.dtype == Some(Precision::F16) };
-    let checkpoint = Checkpoint::open_with(model, &options)?;
+    let checkpoint = args.model.open(&options)?;
     let open = |part, path: &Option<std::path::PathBuf>| {
         path.as_deref().map(|path| Checkpoint::open_part(part, path, &options)).transpose()
     };
@@ -169,18 +167,18 @@ fn preview_method(args: &GenerateArgs, pipeline: &Pipeline) -> Result<Option<Pre
     Ok(method.filter(|_| args.preview_dir.is_some()))
 }
 
-fn write_picture(args: &GenerateArgs, output: &Output, seed: u64, model: &str) -> Result<()> {
+fn write_picture(args: &GenerateArgs, settings: &Settings, output: &Output, seed: u64) -> Result<()> {
     let parameters = png_info::Parameters {
         prompt: args.prompt.clone(),
         negative_prompt: args.negative_prompt.clone(),
-        width: args.width,
-        height: args.height,
-        steps: args.steps,
-        cfg_scale: args.cfg_scale,
-        sampler: args.sampler.name().to_owned(),
-        scheduler: args.scheduler.name().to_owned(),
+        width: settings.width,
+        height: settings.height,
+        steps: settings.steps,
+        cfg_scale: settings.cfg_scale,
+        sampler: settings.sampler.name().to_owned(),
+        scheduler: settings.scheduler.name().to_owned(),
         seed,
-        model: model.to_owned(),
+        model: args.model.name(),
         strength: args.init_image.is_some().then_some(args.strength),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };

@@ -1,15 +1,12 @@
 //! What a run tells: its files of numbers, its JSON, its progress.
 
-use super::GenerateArgs;
+use super::{GenerateArgs, Settings};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use safetensors::{Dtype, tensor::TensorView};
 use sdxl::{Compute, Embeddings, HostTensor, Output, Precision};
 use serde::Serialize;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 /// The object that `--json` prints.
 #[derive(Debug, Serialize)]
@@ -40,17 +37,23 @@ pub struct Times {
 }
 
 impl<'a> Report<'a> {
-    pub fn new(args: &'a GenerateArgs, model: &'a Path, seed: u64, compute: &Compute, precision: Precision) -> Self {
+    pub fn new(
+        args: &'a GenerateArgs,
+        settings: &Settings,
+        seed: u64,
+        compute: &Compute,
+        precision: Precision,
+    ) -> Self {
         Self {
-            model,
+            model: args.model.path(),
             device: compute.info.to_string(),
             dtype: precision.name(),
-            width: args.width,
-            height: args.height,
-            steps: args.steps,
+            width: settings.width,
+            height: settings.height,
+            steps: settings.steps,
             seed,
-            sampler: args.sampler.name(),
-            scheduler: args.scheduler.name(),
+            sampler: settings.sampler.name(),
+            scheduler: settings.scheduler.name(),
             timings: Times::default(),
             peak_rss_bytes: None,
             out: &args.out,
@@ -119,10 +122,4 @@ pub fn bar(total: usize, what: &'static str) -> ProgressBar {
     }
     bar.set_message(what);
     bar
-}
-
-/// A model's name as a picture records it: no path.
-pub fn model_name(path: &Path) -> String {
-    let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
-    stem.map_or_else(|| path.display().to_string(), |name| PathBuf::from(name).display().to_string())
 }

@@ -2,19 +2,19 @@
 
 use crate::{
     http::{
-        extract::{Json, ProjectPath},
+        extract::{IdPath, Json},
         problem::ApiError,
     },
     state::AppState,
 };
 use app::services::Services;
 use axum::extract::State;
-use protocol::{Project, ProjectPatch};
+use protocol::{Project, ProjectId, ProjectPatch};
 
 /// Changes the fields that the body names.
 pub async fn update(
     State(state): State<AppState>,
-    ProjectPath(id): ProjectPath,
+    IdPath(id): IdPath<ProjectId>,
     Json(patch): Json<ProjectPatch>,
 ) -> Result<axum::Json<Project>, ApiError> {
     Ok(axum::Json(state.services.update_project(id, patch).await?))

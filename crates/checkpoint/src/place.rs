@@ -1,0 +1,124 @@
+//! Where a checkpoint's files are: on the disk, or in memory. Whoever reads them sees no difference.
+
+use crate::{
+    error::{Error, FolderError},
+    safetensors::WeightFile,
+};
+use serde::de::DeserializeOwned;
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// No config of any model is near this; weight_map indexes of large models reach 1 MB.
+const MAX_JSON_BYTES: u64 = 16 << 20;
+
+/// A diffusers folder whose files are in memory: of a model that a program carries, or has fetched.
+///
+/// Clones share the bytes.
+#[derive(Clone, Debug)]
+pub struct MemoryFolder {
+    name: PathBuf,
+    files: BTreeMap<String, Arc<Vec<u8>>>,
+}
+
+impl MemoryFolder {
+    /// A folder of files, each by its path inside the folder with `/` between: `unet/config.json`. Messages
+    /// call the folder `name`.
+    pub fn new(name: impl Into<PathBuf>, files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        let files = files.into_iter().map(|(file, bytes)| (file, Arc::new(bytes)));
+        Self { name: name.into(), files: files.collect() }
+    }
+}
+
+/// The file or folder that is opened.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// On the disk.
+    Disk(PathBuf),
+    /// In memory; always a folder.
+    Memory(MemoryFolder),
+}
+
+impl From<&Path> for Place {
+    fn from(path: &Path) -> Self {
+        Self::Disk(path.to_owned())
+    }
+}
+
+impl Place {
+    /// Its path, or the name that stands for one in messages.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Disk(path) => path,
+            Self::Memory(folder) => &folder.name,
+        }
+    }
+
+    /// Whether it is a folder.
+    pub(crate) fn is_folder(&self) -> Result<bool, Error> {
+        match self {
+            Self::Disk(path) => match std::fs::metadata(path) {
+                Ok(metadata) => Ok(metadata.is_dir()),
+                Err(source) => Err(Error::Io { path: path.clone(), source }),
+            },
+            Self::Memory(_) => Ok(true),
+        }
+    }
+
+    /// Whether the folder has this file.
+    pub(crate) fn has(&self, file: &str) -> bool {
+        match self {
+            Self::Disk(path) => path.join(file).exists(),
+            Self::Memory(folder) => folder.files.contains_key(file),
+        }
+    }
+
+    /// Opens one of the folder's weight files.
+    pub(crate) fn weights(&self, file: &str) -> Result<WeightFile, Error> {
+        let path = self.path().join(file);
+        match self {
+            Self::Disk(_) => WeightFile::open(&path),
+            Self::Memory(folder) => match folder.files.get(file) {
+                Some(bytes) => WeightFile::in_memory(path, Arc::clone(bytes)),
+                None => Err(self.no_file(file)),
+            },
+        }
+    }
+
+    /// Reads one of the folder's files that should be small, as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self, file: &str) -> Result<T, Error> {
+        let bad = |message: String| Error::Json { path: self.path().join(file), message };
+        let from_disk;
+        let text: &[u8] = match self {
+            Self::Disk(path) => {
+                from_disk = read_small(&path.join(file))?;
+                &from_disk
+            }
+            Self::Memory(folder) => folder.files.get(file).ok_or_else(|| self.no_file(file))?,
+        };
+        if text.len() as u64 > MAX_JSON_BYTES {
+            return Err(bad(format!("is longer than {MAX_JSON_BYTES} bytes")));
+        }
+        serde_json::from_slice(text).map_err(|error| bad(crate::safetensors::one_line(&error.to_string())))
+    }
+
+    /// That this file is not there.
+    pub(crate) fn no_file(&self, file: &str) -> Error {
+        Error::Folder { path: self.path().to_owned(), reason: FolderError::NoFile { file: file.to_owned() } }
+    }
+}
+
+/// At most one byte more than [`MAX_JSON_BYTES`].
+fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        // Opening a pipe would wait for its other end.
+        return Err(Error::Json { path: path.to_owned(), message: "is not a regular file".into() });
+    }
+    let mut text = Vec::new();
+    std::fs::File::open(path).map_err(io)?.take(MAX_JSON_BYTES + 1).read_to_end(&mut text).map_err(io)?;
+    Ok(text)
+}

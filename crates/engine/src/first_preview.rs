@@ -1,0 +1,51 @@
+//! The first preview: what sampling starts from, before any step.
+
+use protocol::Parameters;
+
+/// How much of the noise is shown. At full strength it would look like a broken picture.
+const SOFTNESS: f32 = 0.4;
+
+/// The initial noise of that seed as colours, softly: a PNG at the latent's size. It needs no model, so that
+/// it is there at once even while a model is loaded.
+///
+/// # Errors
+/// A size of 0.
+pub fn first_preview(parameters: &Parameters, seed: u64) -> Result<Vec<u8>, png_info::Error> {
+    let side = |px: u32| px as usize / sdxl::FACTOR;
+    let (width, height) = (side(parameters.width), side(parameters.height));
+    let mut noise = diffusion::Generator::seed(seed).randn(4 * width * height);
+    noise.iter_mut().for_each(|x| *x *= SOFTNESS);
+    let rgb = sdxl::latent2rgb::preview(&sdxl::latent2rgb::SDXL, &noise, height, width).to_rgb8();
+    png_info::encode_quickly(rgb.as_raw(), rgb.width(), rgb.height())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::PreviewMethod;
+
+    #[test]
+    fn it_is_a_whole_picture_of_the_latents_size_soft_and_of_its_seed() {
+        let parameters = Parameters {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            steps: 1,
+            cfg_scale: 1.0,
+            sampler: "euler".into(),
+            scheduler: "leading".into(),
+            width: 256,
+            height: 128,
+            model: "starter".into(),
+            preview_method: PreviewMethod::Auto,
+            preview_interval_ms: 0,
+            init_take_id: None,
+            strength: None,
+        };
+        let png = first_preview(&parameters, 7).expect("a picture");
+        let picture = image::load_from_memory(&png).expect("whole").to_rgb8();
+        assert_eq!(picture.dimensions(), (32, 16));
+        assert_ne!(png, first_preview(&parameters, 8).expect("a picture"));
+        let extreme = picture.pixels().filter(|p| p.0.iter().any(|v| *v == 0 || *v == 255)).count();
+        assert!(extreme < 16, "{extreme} of 512 pixels are at the end of their range");
+    }
+}

@@ -1,0 +1,246 @@
+//! One attempt at a task: parameters in, picture out, watched on the way.
+
+use crate::{
+    media::Media,
+    models::{Models, NoPipeline},
+    preview::{DoneStep, PreviewQueue, PreviewTimes},
+    slot::{Eta, Slot},
+};
+use diffusion::{Observer, Sampler, Schedule, Step, Stop};
+use protocol::{Parameters, Task};
+use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline, PromptSyntax};
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Why an attempt made no picture. The words are for people.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error(transparent)]
+    Model(#[from] NoPipeline),
+    #[error("{0}")]
+    Parameters(String),
+    #[error("the picture to start from is not there any more")]
+    NoInitImage,
+    #[error("the generation failed: {0}")]
+    Sampling(#[from] sdxl::Error),
+    #[error("the picture could not be encoded: {0}")]
+    Png(#[from] png_info::Error),
+}
+
+impl Fault {
+    /// Whether the device may have been lost: the model is loaded anew for the next task.
+    pub(crate) fn is_of_device(&self) -> bool {
+        matches!(self, Self::Sampling(sdxl::Error::Device(_)))
+    }
+}
+
+/// What an attempt came to.
+pub(crate) enum Made {
+    Picture(Box<Finished>),
+    Stopped,
+}
+
+/// A finished picture and what it cost.
+pub(crate) struct Finished {
+    pub(crate) png: Vec<u8>,
+    /// The step that it was finished at.
+    pub(crate) step: u32,
+    pub(crate) costs: Costs,
+}
+
+/// Where an attempt's time went; for metrics and the next one's estimate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Costs {
+    /// Each sampling step, seconds.
+    pub steps_s: Vec<f64>,
+    /// Latents to picture, seconds.
+    pub decode_s: f64,
+    /// Picture to PNG, seconds.
+    pub encode_s: f64,
+    /// All previews.
+    pub previews: PreviewTimes,
+}
+
+/// What an attempt works with.
+pub(crate) struct Workbench<'a> {
+    pub(crate) models: &'a Models,
+    pub(crate) media: &'a Media,
+    /// What decoding a picture of this size took last time.
+    pub(crate) decode: Option<Duration>,
+    /// The key of the picture to start from.
+    pub(crate) init_key: Option<String>,
+}
+
+impl Workbench<'_> {
+    /// Makes the picture. `tell` hears of each step once its preview stands.
+    pub(crate) fn generate(&self, task: &Task, slot: &Slot, tell: &(dyn Fn(DoneStep) + Sync)) -> Result<Made, Fault> {
+        let mut params = params(&task.parameters, task.seed)?;
+        params.init_image = self.init_image(&task.parameters)?;
+        let pipeline = self.models.pipeline(&task.parameters.model)?;
+        if slot.is_stopped() {
+            return Ok(Made::Stopped);
+        }
+        let least = Duration::from_millis(task.parameters.preview_interval_ms.into());
+        let queue = PreviewQueue::new(task.parameters.preview_method, least);
+        let (generated, previews) = thread::scope(|scope| {
+            let writer = scope.spawn(|| queue.write(&pipeline, self.media, slot, tell));
+            // Ends the writer also when the sampler panics: the scope waits for it.
+            let generated = {
+                let _ends = EndOnDrop(&queue);
+                sample(&pipeline, &params, slot, &queue, self.decode)
+            };
+            (generated, writer.join().unwrap_or_default())
+        });
+        match generated? {
+            Generated::Picture(output) if !slot.is_stopped() => {
+                Ok(Made::Picture(Box::new(finished(task, *output, previews)?)))
+            }
+            _ => Ok(Made::Stopped),
+        }
+    }
+
+    fn init_image(&self, parameters: &Parameters) -> Result<Option<InitImage>, Fault> {
+        let (Some(key), Some(strength)) = (&self.init_key, parameters.strength) else { return Ok(None) };
+        let bytes = self.media.read(key).map_err(|_| Fault::NoInitImage)?;
+        let image = image::load_from_memory(&bytes).map_err(|_| Fault::NoInitImage)?;
+        Ok(Some(InitImage { picture: Picture::from_rgb8(&image.to_rgb8()), strength }))
+    }
+}
+
+struct EndOnDrop<'a>(&'a PreviewQueue);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+fn sample(
+    pipeline: &Arc<Pipeline>,
+    params: &Params,
+    slot: &Slot,
+    queue: &PreviewQueue,
+    decode: Option<Duration>,
+) -> Result<Generated, sdxl::Error> {
+    let conditioning = pipeline.encode(params)?;
+    let eta = Eta::new(decode, Instant::now());
+    pipeline.generate_from(params, conditioning, &mut Watch { slot, queue, eta })
+}
+
+fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finished, Fault> {
+    let step = match output.finish {
+        sdxl::Finish::Complete => output.sigmas.len().saturating_sub(1),
+        sdxl::Finish::Kept { step } => step,
+    };
+    let started = Instant::now();
+    let rgb = output.picture.to_rgb8();
+    let png = png_info::encode(rgb.as_raw(), rgb.width(), rgb.height(), Some(&record(task)))?;
+    let costs = Costs {
+        steps_s: output.timings.steps_s,
+        decode_s: output.timings.decode_s,
+        encode_s: started.elapsed().as_secs_f64(),
+        previews,
+    };
+    Ok(Finished { png, step: u32::try_from(step).unwrap_or(u32::MAX), costs })
+}
+
+/// What the picture's file says of itself.
+fn record(task: &Task) -> png_info::Parameters {
+    let of = task.parameters.clone();
+    png_info::Parameters {
+        prompt: of.prompt,
+        negative_prompt: of.negative_prompt,
+        width: of.width,
+        height: of.height,
+        steps: of.steps,
+        cfg_scale: of.cfg_scale,
+        sampler: of.sampler,
+        scheduler: of.scheduler,
+        seed: task.seed,
+        model: of.model,
+        strength: of.strength,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// A task's parameters as the model takes them.
+pub(crate) fn params(of: &Parameters, seed: u64) -> Result<Params, Fault> {
+    let unknown = |error: diffusion::UnknownName| Fault::Parameters(error.to_string());
+    Ok(Params {
+        prompt: of.prompt.clone(),
+        negative_prompt: of.negative_prompt.clone(),
+        prompt_syntax: PromptSyntax::default(),
+        width: of.width,
+        height: of.height,
+        steps: of.steps as usize,
+        cfg_scale: of.cfg_scale,
+        sampler: of.sampler.parse::<Sampler>().map_err(unknown)?,
+        schedule: of.scheduler.parse::<Schedule>().map_err(unknown)?,
+        seed,
+        ..Params::default()
+    })
+}
+
+/// Sampling steps of a run: not always `steps`. A start picture shortens the schedule `leading`, and
+/// `ddim_uniform` rounds.
+pub fn total_steps(of: &Parameters) -> u32 {
+    let count = || {
+        let schedule = of.scheduler.parse::<Schedule>().ok()?;
+        let table = diffusion::ModelSigmas::new(diffusion::Betas::default()).ok()?;
+        let sigmas = schedule.truncated(&table, of.steps as usize, of.strength.unwrap_or(1.0)).ok()?;
+        u32::try_from(sigmas.len().saturating_sub(1)).ok()
+    };
+    count().unwrap_or(of.steps)
+}
+
+/// What watches the sampler: hands each step on and reads nothing from the device.
+struct Watch<'a> {
+    slot: &'a Slot,
+    queue: &'a PreviewQueue,
+    eta: Eta,
+}
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, step: &Step<'_>) -> ControlFlow<Stop> {
+        if self.slot.is_stopped() {
+            return ControlFlow::Break(Stop::Cancel);
+        }
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let (index, total) = (count(step.index + 1), count(step.total));
+        let (took, eta_ms) = self.eta.step_done(index, total, Instant::now());
+        self.queue.push(DoneStep { step: index, total, took, eta_ms }, step.denoised);
+        match self.slot.is_kept() {
+            true => ControlFlow::Break(Stop::Keep),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.slot.is_stopped()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_protocol_are_the_samplers_own() {
+        let same = |ours: &[&str], theirs: &[&str]| {
+            let sorted = |names: &[&str]| {
+                let mut names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+                names.sort();
+                names
+            };
+            assert_eq!(sorted(ours), sorted(theirs));
+        };
+        same(&protocol::generation::SAMPLERS, Sampler::NAMES);
+        same(&protocol::generation::SCHEDULERS, Schedule::NAMES);
+        assert_eq!(protocol::generation::limits::SEED, sdxl::limits::SEED);
+        assert_eq!(protocol::generation::limits::PROMPT_CHARS, sdxl::limits::PROMPT_CHARS);
+    }
+}

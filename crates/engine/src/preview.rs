@@ -1,0 +1,225 @@
+//! The preview path of one attempt: beside the sampler, in the order of the steps, the latest first when the
+//! writer is behind.
+
+use crate::{media::Media, slot::Slot};
+use burn::tensor::Tensor;
+use protocol::PreviewMethod;
+use sdxl::Pipeline;
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// `auto` leaves TAESD for latent2rgb where decoding one preview takes more than this share of a step.
+const TAESD_SHARE: f64 = 0.25;
+
+/// A step that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DoneStep {
+    /// 1 for the first.
+    pub(crate) step: u32,
+    pub(crate) total: u32,
+    pub(crate) took: Duration,
+    pub(crate) eta_ms: u64,
+}
+
+/// A step on its way to the browser.
+struct Pending {
+    done: DoneStep,
+    /// What its preview is made of; none when there is to be none.
+    estimate: Option<Tensor<4>>,
+    /// The first and the last step's previews are never dropped.
+    always: bool,
+}
+
+/// Steps that wait for the writer.
+#[derive(Default)]
+struct Waiting {
+    steps: VecDeque<Pending>,
+    ended: bool,
+}
+
+/// Between the sampler's thread, which never waits, and the writer's.
+pub(crate) struct PreviewQueue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    method: PreviewMethod,
+    least: Duration,
+    last_taken: Mutex<Option<Instant>>,
+}
+
+/// How long previews took, by stage; for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PreviewTimes {
+    /// Previews written.
+    pub count: u64,
+    /// Previews left out, because a newer one was there or too little time had passed.
+    pub dropped: u64,
+    /// Latent to picture.
+    pub decode: Duration,
+    /// Picture to PNG.
+    pub encode: Duration,
+    /// PNG to file.
+    pub write: Duration,
+}
+
+impl PreviewQueue {
+    pub(crate) fn new(method: PreviewMethod, least: Duration) -> Self {
+        let (waiting, changed) = Default::default();
+        Self { waiting, changed, method, least, last_taken: Mutex::new(None) }
+    }
+
+    /// A step is done. Takes a handle on its estimate, reads nothing from the device.
+    pub(crate) fn push(&self, done: DoneStep, estimate: &Tensor<4>) {
+        let always = done.step == 1 || done.step >= done.total;
+        let estimate = self.is_due(always).then(|| estimate.clone());
+        let mut waiting = self.lock();
+        if estimate.is_some() {
+            // The writer is behind: older previews give way, their steps are told all the same.
+            waiting.steps.iter_mut().filter(|older| !older.always).for_each(|older| older.estimate = None);
+        }
+        waiting.steps.push_back(Pending { done, estimate, always });
+        self.changed.notify_one();
+    }
+
+    /// No further step comes.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_one();
+    }
+
+    fn is_due(&self, always: bool) -> bool {
+        if self.method == PreviewMethod::None {
+            return false;
+        }
+        let mut last = self.last_taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = always || last.is_none_or(|last| last.elapsed() >= self.least);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
+    }
+
+    fn next(&self) -> Option<Pending> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(pending) = waiting.steps.pop_front() {
+                return Some(pending);
+            }
+            if waiting.ended {
+                return None;
+            }
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes previews until the steps end. Each step is told by `tell` once its preview stands at its address
+    /// (or once it is clear that it gets none).
+    pub(crate) fn write(
+        &self,
+        pipeline: &Pipeline,
+        media: &Media,
+        slot: &Slot,
+        tell: &dyn Fn(DoneStep),
+    ) -> PreviewTimes {
+        let mut writer = Writer { pipeline, media, slot, method: self.first_method(pipeline), complained: false };
+        let mut times = PreviewTimes::default();
+        while let Some(pending) = self.next() {
+            match &pending.estimate {
+                Some(estimate) => self.write_one(&mut writer, &pending, estimate, &mut times),
+                None => times.dropped += 1,
+            }
+            tell(pending.done);
+        }
+        times
+    }
+
+    fn write_one(&self, writer: &mut Writer, pending: &Pending, estimate: &Tensor<4>, times: &mut PreviewTimes) {
+        let before = times.decode;
+        if let Err(why) = writer.write(estimate, times) {
+            writer.complain(&why);
+        }
+        let decode = times.decode - before;
+        if self.method == PreviewMethod::Auto && decode > pending.done.took.mul_f64(TAESD_SHARE) {
+            writer.method = sdxl::PreviewMethod::Latent2Rgb;
+        }
+    }
+
+    fn first_method(&self, pipeline: &Pipeline) -> sdxl::PreviewMethod {
+        match self.method {
+            PreviewMethod::Auto | PreviewMethod::Taesd if pipeline.has_taesd() => sdxl::PreviewMethod::Taesd,
+            _ => sdxl::PreviewMethod::Latent2Rgb,
+        }
+    }
+}
+
+struct Writer<'a> {
+    pipeline: &'a Pipeline,
+    media: &'a Media,
+    slot: &'a Slot,
+    method: sdxl::PreviewMethod,
+    complained: bool,
+}
+
+impl Writer<'_> {
+    fn write(&self, estimate: &Tensor<4>, times: &mut PreviewTimes) -> Result<(), String> {
+        let started = Instant::now();
+        let picture = self.pipeline.preview(self.method, estimate).map_err(|error| error.to_string())?;
+        let decoded = Instant::now();
+        let rgb = picture.to_rgb8();
+        let png = png_info::encode_quickly(rgb.as_raw(), rgb.width(), rgb.height()).map_err(|e| e.to_string())?;
+        let encoded = Instant::now();
+        let written = self.slot.if_open(|| self.media.write_preview(&self.slot.key, &png));
+        times.count += 1;
+        times.decode += decoded - started;
+        times.encode += encoded - decoded;
+        times.write += encoded.elapsed();
+        written.unwrap_or(Ok(())).map_err(|error| error.to_string())
+    }
+
+    /// A preview is not worth failing a picture for; the log hears of the first that could not be written.
+    fn complain(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.complained, true) {
+            tracing::warn!(task.id = %self.slot.task_id, why, "a preview could not be made; the generation goes on");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn pushed(method: PreviewMethod, least: Duration, steps: u32, total: u32) -> Vec<(u32, bool)> {
+        let queue = PreviewQueue::new(method, least);
+        let estimate = Tensor::zeros([1, 4, 2, 2], &Device::flex());
+        for step in 1..=steps {
+            queue.push(DoneStep { step, total, took: Duration::ZERO, eta_ms: 0 }, &estimate);
+        }
+        queue.end();
+        std::iter::from_fn(|| queue.next()).map(|p| (p.done.step, p.estimate.is_some())).collect()
+    }
+
+    #[test]
+    fn when_the_writer_is_behind_first_newest_and_last_are_left_and_every_step_is_told() {
+        let of = |steps| pushed(PreviewMethod::Auto, Duration::ZERO, steps, 6);
+        assert_eq!(of(5), [(1, true), (2, false), (3, false), (4, false), (5, true)]);
+        assert_eq!(of(6), [(1, true), (2, false), (3, false), (4, false), (5, false), (6, true)]);
+    }
+
+    #[test]
+    fn the_least_time_between_previews_spares_first_and_last() {
+        let of = pushed(PreviewMethod::Taesd, Duration::from_secs(3600), 4, 4);
+        assert_eq!(of, [(1, true), (2, false), (3, false), (4, true)]);
+    }
+
+    #[test]
+    fn none_means_none() {
+        assert_eq!(pushed(PreviewMethod::None, Duration::ZERO, 2, 2), [(1, false), (2, false)]);
+    }
+}

@@ -1,0 +1,36 @@
+//! Drawing with the model as the form offers it: the card's own settings.
+
+use sdxl::{Compute, DeviceChoice, Generated, LoadOptions, Output, Params, Pipeline};
+use std::error::Error;
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The embedded model on the CPU, so that figures are the same everywhere.
+pub fn pipeline() -> Result<Pipeline> {
+    let compute = Compute::open(DeviceChoice::Cpu)?;
+    Ok(Pipeline::load(&starter_model::checkpoint()?, &compute, LoadOptions::default())?)
+}
+
+/// A prompt with the card's settings.
+pub fn params(prompt: &str, seed: u64) -> Result<Params> {
+    let card = &starter_model::card().recommended;
+    Ok(Params {
+        prompt: prompt.to_owned(),
+        width: card.width,
+        height: card.height,
+        steps: card.steps as usize,
+        cfg_scale: card.cfg_scale,
+        sampler: card.sampler.parse()?,
+        schedule: card.scheduler.parse()?,
+        seed,
+        ..Params::default()
+    })
+}
+
+/// Makes the picture; `observer` sees every step.
+pub fn draw(pipeline: &Pipeline, params: &Params, observer: &mut dyn diffusion::Observer) -> Result<Output> {
+    match pipeline.generate(params, observer)? {
+        Generated::Picture(output) => Ok(*output),
+        Generated::Cancelled { step } => Err(format!("cancelled in step {step}").into()),
+    }
+}

@@ -1,0 +1,62 @@
+//! The weights load, and the card tells what they and the engine can do.
+
+use checkpoint::{Part, TokenizerFiles};
+use diffusion::{Sampler, Schedule};
+use starter_model::{card, checkpoint};
+use std::collections::BTreeSet;
+
+/// The whole budget of the binary, bytes.
+const MOST_PACKED: usize = 14_000_000;
+
+#[test]
+fn the_weights_fit_into_the_binary() {
+    assert!(starter_model::packed_bytes() <= MOST_PACKED, "{} bytes", starter_model::packed_bytes());
+}
+
+#[test]
+fn every_part_plans_and_brings_its_previews() {
+    let checkpoint = checkpoint().expect("it opens");
+    assert_eq!(checkpoint.parts(), Part::ALL);
+    for part in Part::ALL {
+        let plan = checkpoint.plan(part).unwrap_or_else(|error| panic!("{part}: {error}"));
+        assert!(!plan.entries.is_empty(), "{part}");
+    }
+    assert!(checkpoint.latent2rgb().is_some());
+    assert_eq!(checkpoint.tokenizer(Part::TextEncoder), TokenizerFiles::BuiltIn);
+    let report = checkpoint::inspect_memory(&starter_model::folder().expect("it inflates"), &Default::default());
+    let report = report.expect("a report");
+    assert!(report.loadable, "{:?}", report.problems);
+}
+
+#[test]
+fn its_settings_are_some_that_the_engine_has() {
+    let settings = &card().recommended;
+    settings.sampler.parse::<Sampler>().expect("a sampler");
+    settings.scheduler.parse::<Schedule>().expect("a schedule");
+    let params = sdxl::Params {
+        width: settings.width,
+        height: settings.height,
+        steps: settings.steps as usize,
+        cfg_scale: settings.cfg_scale,
+        ..sdxl::Params::default()
+    };
+    params.validate().expect("within bounds");
+}
+
+#[test]
+fn its_examples_are_made_of_what_it_draws() {
+    let card = card();
+    assert_eq!(card.name, starter_model::NAME);
+    assert!(card.recolourable.iter().all(|object| card.objects.contains(object)));
+    let known: BTreeSet<&str> = [&card.objects, &card.colours, &card.backgrounds]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .chain(["a", "an", "on", "background"])
+        .collect();
+    for prompt in card.example_prompts.iter().chain([&card.wording]) {
+        let unknown: Vec<_> = prompt.split(' ').filter(|word| !known.contains(word)).collect();
+        assert!(unknown.is_empty(), "{prompt}: {unknown:?}");
+    }
+    assert!(card.example_prompts.len() >= 4);
+}

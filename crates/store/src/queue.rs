@@ -1,0 +1,140 @@
+//! The queue: what runs, what waits, and in which order.
+
+use crate::lifecycle::{OpenTask, open_task_from_row};
+use crate::schema::{frames, projects, takes, tasks};
+use crate::store::{on_connections, read, write};
+use crate::tasks::{FullRow, full_tasks, is_waiting, no_task};
+use crate::{Store, StoreError};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use protocol::{Task, TaskId, TaskStatus};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+on_connections! {
+    trait QueueQueries;
+
+    /// Running tasks, then those that wait, in their order.
+    async fn open_rows(conn: Db) -> Result<Vec<FullRow>, StoreError> {
+        let is_running = tasks::status.eq(TaskStatus::Running.as_str());
+        let order = (tasks::queue_order.asc(), tasks::id.asc());
+        let mut rows: Vec<FullRow> = full_tasks!().filter(is_running).order(order).load(conn).await?;
+        rows.extend(full_tasks!().filter(is_waiting!()).order(order).load::<FullRow>(conn).await?);
+        Ok(rows)
+    }
+
+    /// See [`Store::reorder_queue`].
+    async fn reorder(conn: Db, wanted: Vec<TaskId>) -> Result<Vec<FullRow>, StoreError> {
+        let waiting: Vec<(i64, i64)> = tasks::table
+            .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
+            .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
+            .filter(is_waiting!())
+            .order((tasks::queue_order.asc(), tasks::id.asc()))
+            .select((tasks::id, tasks::queue_order))
+            .load(conn)
+            .await?;
+        let known: BTreeSet<i64> = waiting.iter().map(|(id, _)| *id).collect();
+        if let Some(unknown) = wanted.iter().find(|id| !known.contains(&id.0)) {
+            let status: Option<String> =
+                tasks::table.find(unknown.0).select(tasks::status).first(conn).await.optional()?;
+            return Err(status.map_or_else(
+                || no_task(*unknown),
+                |status| StoreError::Conflict { why: not_waiting(*unknown, &status) },
+            ));
+        }
+        for (id, place) in new_places(&waiting, &wanted) {
+            // Only while it waits: a worker may have taken it by now, and then its place says nothing.
+            let task = tasks::table.find(id).filter(tasks::status.eq(TaskStatus::Queued.as_str()));
+            diesel::update(task).set(tasks::queue_order.eq(place)).execute(conn).await?;
+        }
+        conn.open_rows().await
+    }
+}
+
+fn not_waiting(id: TaskId, status: &str) -> String {
+    if status == TaskStatus::Queued.as_str() {
+        format!("task {id} belongs to a frame or a project that is deleted")
+    } else {
+        format!("task {id} is {status}, not queued")
+    }
+}
+
+/// The places that change, in the order of ids (two reorderings that meet lock the rows in the same order).
+/// The waiting tasks share out the places that they have, so that they stay behind those that run and before
+/// those that come.
+fn new_places(waiting: &[(i64, i64)], wanted: &[TaskId]) -> BTreeMap<i64, i64> {
+    let first: BTreeSet<i64> = wanted.iter().map(|id| id.0).collect();
+    let left_out = waiting.iter().map(|(id, _)| *id).filter(|id| !first.contains(id));
+    let old: HashMap<i64, i64> = waiting.iter().copied().collect();
+    let mut least = i64::MIN;
+    let places = waiting.iter().map(|(_, place)| {
+        let place = (*place).max(least);
+        least = place.saturating_add(1);
+        place
+    });
+    let order = wanted.iter().map(|id| id.0).chain(left_out);
+    order.zip(places).filter(|(id, place)| old.get(id) != Some(place)).collect()
+}
+
+impl Store {
+    /// Running tasks, then those that wait in the order in which they will run; not those whose frame or
+    /// project is deleted.
+    pub async fn queue(&self) -> Result<Vec<Task>, StoreError> {
+        Ok(self.open_tasks().await?.into_iter().map(|open| open.task).collect())
+    }
+
+    /// The same, with the keys of their takes.
+    pub async fn open_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
+        let rows: Vec<FullRow> = read!(self, |conn| { conn.open_rows().await })?;
+        rows.into_iter().map(open_task_from_row).collect()
+    }
+
+    /// Puts waiting tasks into this order; those left out come after them, as they stood. Answers the queue.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] naming a task that does not wait, [`StoreError::NotFound`] naming one that is
+    /// not there, [`StoreError::Invalid`] for one that is named twice.
+    pub async fn reorder_queue(&self, order: &[TaskId]) -> Result<Vec<Task>, StoreError> {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = order.iter().find(|id| !seen.insert(**id)) {
+            let message = format!("must name each task once, and names {twice} twice");
+            return Err(StoreError::Invalid { field: "task_ids", message });
+        }
+        let wanted = order.to_vec();
+        let rows: Vec<FullRow> = write!(self, |conn| { conn.reorder(wanted).await })?;
+        rows.into_iter().map(|row| open_task_from_row(row).map(|open| open.task)).collect()
+    }
+
+    /// How many tasks there are of each status, every status named. Tasks that wait for a deleted frame or
+    /// project are not counted.
+    pub async fn counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
+        let (by_status, waiting): (Vec<(String, i64)>, i64) = read!(self, |conn| {
+            let grouped = tasks::table.group_by(tasks::status).select((tasks::status, diesel::dsl::count_star()));
+            let waiting = tasks::table
+                .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
+                .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
+                .filter(is_waiting!())
+                .count();
+            Ok((grouped.load(conn).await?, waiting.get_result(conn).await?))
+        })?;
+        let by_status: HashMap<String, i64> = by_status.into_iter().collect();
+        let count = |status: TaskStatus| match status {
+            TaskStatus::Queued => waiting,
+            _ => by_status.get(status.as_str()).copied().unwrap_or_default(),
+        };
+        Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_left_out_follow_as_they_stood_and_places_that_are_shared_part() {
+        let waiting = [(1, 5), (2, 5), (3, 9), (4, 10)];
+        let places = new_places(&waiting, &[TaskId(4), TaskId(2)]);
+        assert_eq!(places, BTreeMap::from([(1, 9), (2, 6), (3, 10), (4, 5)]));
+        assert_eq!(new_places(&waiting, &[]), BTreeMap::from([(2, 6)]));
+        assert_eq!(new_places(&[], &[]), BTreeMap::new());
+    }
+}

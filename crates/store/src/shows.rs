@@ -1,0 +1,200 @@
+//! What a frame shows: the one place that says so. Every answer that holds a frame is made here.
+
+use crate::StoreError;
+use crate::clock::rfc3339_from_ms;
+use crate::rows::{FrameRow, shown};
+use crate::schema::{frames, projects, takes, tasks};
+use crate::store::on_connections;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use protocol::{Frame, FrameId, FrameStatus, ProjectId, TakeId, TaskId, TaskStatus, media_path};
+use std::collections::HashMap;
+
+/// The statuses of a task that will still change by itself.
+pub(crate) const OPEN: [&str; 2] = ["queued", "running"];
+
+/// A take that its frame may show, with its task's status.
+#[derive(Clone, Debug, Queryable)]
+struct Candidate {
+    id: i64,
+    frame_id: i64,
+    task_id: i64,
+    key: String,
+    width: i32,
+    height: i32,
+    etag: Option<String>,
+    status: String,
+}
+
+/// The rule: the newest running take, else the selected one, else the oldest queued one.
+fn shown_take(selected: Option<i64>, candidates: &[Candidate]) -> Option<&Candidate> {
+    let of = |status: TaskStatus| candidates.iter().filter(move |take| take.status == status.as_str());
+    let running = of(TaskStatus::Running).max_by_key(|take| take.id);
+    let selected = selected.and_then(|id| candidates.iter().find(|take| take.id == id));
+    let queued = of(TaskStatus::Queued).min_by_key(|take| take.id);
+    running.or(selected).or(queued)
+}
+
+/// Selected takes and those of open tasks, before any further filter: the prompts of hundreds of pictures are
+/// not read to show a timeline.
+macro_rules! candidates {
+    () => {
+        takes::table
+            .inner_join(tasks::table.on(tasks::id.eq(takes::task_id)))
+            .inner_join(frames::table.on(frames::id.eq(takes::frame_id)))
+            .filter(tasks::status.eq_any(OPEN).or(takes::id.nullable().eq(frames::selected_take_id)))
+            .select((
+                takes::id,
+                takes::frame_id,
+                takes::task_id,
+                takes::key,
+                takes::width,
+                takes::height,
+                takes::etag,
+                tasks::status,
+            ))
+    };
+}
+
+on_connections! {
+    trait ShowQueries;
+
+    /// The live frames of a project in their order: two queries, however many frames there are.
+    async fn frames_shown(conn: Db, project_id: i64) -> Result<Vec<Frame>, StoreError> {
+        let rows: Vec<FrameRow> = frames::table
+            .filter(frames::project_id.eq(project_id))
+            .filter(frames::deleted_at.is_null())
+            .order((frames::position.asc(), frames::id.asc()))
+            .select(FrameRow::as_select())
+            .load(conn)
+            .await?;
+        let live = candidates!().filter(takes::project_id.eq(project_id)).filter(frames::deleted_at.is_null());
+        let mut of_frame: HashMap<i64, Vec<Candidate>> = HashMap::new();
+        for take in live.load::<Candidate>(conn).await? {
+            of_frame.entry(take.frame_id).or_default().push(take);
+        }
+        let mut answer = Vec::with_capacity(rows.len());
+        for (rank, row) in rows.into_iter().enumerate() {
+            let takes = of_frame.remove(&row.id).unwrap_or_default();
+            if let Some(take) = shown_take(row.selected_take_id, &takes) {
+                answer.push(frame_from_rows(row, rank, take)?);
+            }
+        }
+        Ok(answer)
+    }
+
+    /// A frame as it is; none when it, or its project, is deleted.
+    async fn frame_shown(conn: Db, id: i64) -> Result<Option<Frame>, StoreError> {
+        let live = frames::table
+            .inner_join(projects::table)
+            .filter(frames::id.eq(id))
+            .filter(frames::deleted_at.is_null())
+            .filter(projects::deleted_at.is_null());
+        let Some(row) = live.select(FrameRow::as_select()).first::<FrameRow>(conn).await.optional()? else {
+            return Ok(None);
+        };
+        let takes: Vec<Candidate> = candidates!().filter(takes::frame_id.eq(id)).load(conn).await?;
+        let Some(take) = shown_take(row.selected_take_id, &takes) else { return Ok(None) };
+        let before = frames::position
+            .lt(row.position)
+            .or(frames::position.eq(row.position).and(frames::id.lt(row.id)));
+        let rank: i64 = frames::table
+            .filter(frames::project_id.eq(row.project_id))
+            .filter(frames::deleted_at.is_null())
+            .filter(before)
+            .count()
+            .get_result(conn)
+            .await?;
+        frame_from_rows(row, usize::try_from(rank).unwrap_or_default(), take).map(Some)
+    }
+
+    /// Whether a frame would have nothing to show, deleted or not.
+    async fn shows_nothing(conn: Db, id: i64) -> Result<bool, StoreError> {
+        let selected: Option<Option<i64>> =
+            frames::table.find(id).select(frames::selected_take_id).first(conn).await.optional()?;
+        let takes: Vec<Candidate> = candidates!().filter(takes::frame_id.eq(id)).load(conn).await?;
+        Ok(shown_take(selected.flatten(), &takes).is_none())
+    }
+
+    /// Deletes a live frame that has nothing left to show; whether it did.
+    async fn delete_if_empty(conn: Db, id: i64, now: i64) -> Result<bool, StoreError> {
+        if !conn.shows_nothing(id).await? {
+            return Ok(false);
+        }
+        let live = frames::table.find(id).filter(frames::deleted_at.is_null());
+        let deletion = (frames::deleted_at.eq(now), frames::emptied.eq(true));
+        Ok(diesel::update(live).set(deletion).execute(conn).await? == 1)
+    }
+}
+
+fn frame_from_rows(row: FrameRow, rank: usize, take: &Candidate) -> Result<Frame, StoreError> {
+    let status = match TaskStatus::from_name(&take.status) {
+        Some(TaskStatus::Running) => FrameStatus::Running,
+        Some(TaskStatus::Queued) => FrameStatus::Queued,
+        _ => FrameStatus::Ready,
+    };
+    Ok(Frame {
+        id: FrameId(row.id),
+        project_id: ProjectId(row.project_id),
+        position: u32::try_from(rank).unwrap_or(u32::MAX),
+        duration: shown("frames.duration", row.duration)?,
+        path: media_path(&take.key),
+        width: shown("takes.width", take.width)?,
+        height: shown("takes.height", take.height)?,
+        status,
+        take_id: TakeId(take.id),
+        task_id: TaskId(take.task_id),
+        selected_take_id: row.selected_take_id.map(TakeId),
+        etag: take.etag.clone(),
+        note: row.note,
+        created_at: rfc3339_from_ms("frames.created_at", row.created_at)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(id: i64, status: TaskStatus) -> Candidate {
+        Candidate {
+            id,
+            frame_id: 1,
+            task_id: 100 + id,
+            key: format!("key-{id}"),
+            width: 64,
+            height: 64,
+            etag: None,
+            status: status.as_str().to_owned(),
+        }
+    }
+
+    /// Each of: no, one or two takes queued, running; none or one selected, older or newer than the others.
+    #[test]
+    fn the_rule_holds_for_every_combination() {
+        for queued in 0..=2 {
+            for running in 0..=2 {
+                for selected in [None, Some(1), Some(90)] {
+                    let queued_ids = (0..queued).map(|n| 10 + n);
+                    let running_ids = (0..running).map(|n| 20 + n);
+                    let mut takes: Vec<Candidate> = queued_ids.map(|id| take(id, TaskStatus::Queued)).collect();
+                    takes.extend(selected.map(|id| take(id, TaskStatus::Completed)));
+                    takes.extend(running_ids.map(|id| take(id, TaskStatus::Running)));
+                    for _ in 0..takes.len().max(1) {
+                        let expected = match (running, selected, queued) {
+                            (1.., _, _) => Some(20 + running - 1),
+                            (_, Some(id), _) => Some(id),
+                            (_, None, 1..) => Some(10),
+                            _ => None,
+                        };
+                        let told = shown_take(selected, &takes).map(|take| take.id);
+                        assert_eq!(told, expected, "{queued} queued, {running} running, selected {selected:?}");
+                        // The order in which the database answers decides nothing.
+                        if !takes.is_empty() {
+                            takes.rotate_left(1);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

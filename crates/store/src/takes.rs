@@ -1,0 +1,176 @@
+//! Takes: list, read, delete.
+
+use crate::clock::{now_ms, rfc3339_from_ms};
+use crate::frames::{FrameQueries, no_frame};
+use crate::rows::{TakeRow, TaskRow, shown};
+use crate::schema::{frames, projects, takes, tasks};
+use crate::shows::{OPEN, ShowQueries};
+use crate::store::{on_connections, read, write};
+use crate::tasks::{parameters_from_text, seed_from_row, status_from_text};
+use crate::{Store, StoreError};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use protocol::{Frame, FrameId, ProjectId, Take, TakeId, TaskId, frame, media_path};
+
+/// A take, and the key that its file is named after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyedTake {
+    /// The take.
+    pub take: Take,
+    /// Its picture is `<key>.png`.
+    pub key: String,
+}
+
+/// A take that a person deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedTake {
+    /// The caller removes `<key>.png`.
+    pub key: String,
+    /// The frame as it is without it.
+    pub frame: Frame,
+}
+
+/// A take's row with its task's and the take that its frame has selected.
+type FullRow = (TakeRow, TaskRow, Option<i64>);
+
+/// Takes of frames and projects that are not deleted.
+macro_rules! live_takes {
+    () => {
+        takes::table
+            .inner_join(tasks::table.on(tasks::id.eq(takes::task_id)))
+            .inner_join(frames::table.on(frames::id.eq(takes::frame_id)))
+            .inner_join(projects::table.on(projects::id.eq(takes::project_id)))
+            .filter(frames::deleted_at.is_null())
+            .filter(projects::deleted_at.is_null())
+            .select((TakeRow::as_select(), TaskRow::as_select(), frames::selected_take_id))
+    };
+}
+
+on_connections! {
+    trait TakeQueries;
+
+    /// The finished take of that id, if it is this frame's.
+    async fn finished_take_of(conn: Db, frame_id: i64, take: TakeId) -> Result<TakeRow, StoreError> {
+        let own = takes::table
+            .find(take.0)
+            .filter(takes::frame_id.eq(frame_id))
+            .filter(takes::finished_at.is_not_null());
+        let row = own.select(TakeRow::as_select()).first(conn).await.optional()?;
+        row.ok_or_else(|| {
+            let rule = frame::expected("take_id").unwrap_or_default();
+            StoreError::Invalid { field: "take_id", message: format!("{rule}, not {take}") }
+        })
+    }
+
+    /// Removes a finished take; where its frame had selected it, the newest other finished one is selected.
+    async fn drop_finished_take(conn: Db, take: &TakeRow) -> Result<(), StoreError> {
+        let newest_other: Option<i64> = takes::table
+            .filter(takes::frame_id.eq(take.frame_id))
+            .filter(takes::id.ne(take.id))
+            .filter(takes::finished_at.is_not_null())
+            .order((takes::finished_at.desc(), takes::id.desc()))
+            .select(takes::id)
+            .first(conn)
+            .await
+            .optional()?;
+        let showing = frames::table.find(take.frame_id).filter(frames::selected_take_id.eq(take.id));
+        diesel::update(showing).set(frames::selected_take_id.eq(newest_other)).execute(conn).await?;
+        diesel::delete(takes::table.find(take.id)).execute(conn).await?;
+        Ok(())
+    }
+
+    /// See [`Store::delete_take`].
+    async fn remove_take(conn: Db, id: TakeId) -> Result<DeletedTake, StoreError> {
+        let frame_id: Option<i64> = takes::table.find(id.0).select(takes::frame_id).first(conn).await.optional()?;
+        let frame_id = frame_id.ok_or_else(|| no_take(id))?;
+        let project_id = match conn.hold_live_frame(frame_id).await {
+            Ok(row) => row.project_id,
+            Err(StoreError::NotFound { .. }) => return Err(no_take(id)),
+            Err(error) => return Err(error),
+        };
+        let row: Option<(TakeRow, String)> = takes::table
+            .inner_join(tasks::table.on(tasks::id.eq(takes::task_id)))
+            .filter(takes::id.eq(id.0))
+            .select((TakeRow::as_select(), tasks::status))
+            .first(conn)
+            .await
+            .optional()?;
+        let (row, status) = row.ok_or_else(|| no_take(id))?;
+        if OPEN.contains(&status.as_str()) {
+            let task = row.task_id;
+            let why = format!("take {id} is still being made: task {task} is {status}; cancel it first");
+            return Err(StoreError::Conflict { why });
+        }
+        conn.drop_finished_take(&row).await?;
+        if conn.shows_nothing(frame_id).await? {
+            let why = format!("take {id} is all that frame {frame_id} has to show; delete the frame instead");
+            return Err(StoreError::Conflict { why });
+        }
+        conn.touch_project(project_id, now_ms()).await?;
+        let frame = conn.frame_shown(frame_id).await?.ok_or_else(|| no_frame(FrameId(frame_id)))?;
+        Ok(DeletedTake { key: row.key, frame })
+    }
+}
+
+impl Store {
+    /// The takes of a frame, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the frame is not there, or it or its project is deleted.
+    pub async fn takes(&self, frame: FrameId) -> Result<Vec<Take>, StoreError> {
+        let rows: Vec<FullRow> = read!(self, |conn| {
+            // A live frame always has a take to show.
+            let of_frame = live_takes!().filter(takes::frame_id.eq(frame.0)).order(takes::id.desc());
+            Ok(of_frame.load(conn).await?)
+        })?;
+        if rows.is_empty() {
+            return Err(no_frame(frame));
+        }
+        rows.into_iter().map(|row| keyed_take_from_row(row).map(|keyed| keyed.take)).collect()
+    }
+
+    /// One take and its key.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not there, or its frame or project is deleted.
+    pub async fn take(&self, id: TakeId) -> Result<KeyedTake, StoreError> {
+        let row: Option<FullRow> =
+            read!(self, |conn| { Ok(live_takes!().filter(takes::id.eq(id.0)).first(conn).await.optional()?) })?;
+        keyed_take_from_row(row.ok_or_else(|| no_take(id))?)
+    }
+
+    /// Deletes a take for good. Where its frame had selected it, the newest other finished take is selected.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when its task still waits or runs, or its frame has nothing else to show;
+    /// [`StoreError::NotFound`].
+    pub async fn delete_take(&self, id: TakeId) -> Result<DeletedTake, StoreError> {
+        write!(self, |conn| { conn.remove_take(id).await })
+    }
+}
+
+pub(crate) fn no_take(id: TakeId) -> StoreError {
+    StoreError::NotFound { what: format!("take {id}") }
+}
+
+fn keyed_take_from_row((row, task, selected): FullRow) -> Result<KeyedTake, StoreError> {
+    let time = |column, ms: Option<i64>| ms.map(|ms| rfc3339_from_ms(column, ms)).transpose();
+    let take = Take {
+        id: TakeId(row.id),
+        frame_id: FrameId(row.frame_id),
+        project_id: ProjectId(row.project_id),
+        task_id: TaskId(row.task_id),
+        path: media_path(&row.key),
+        width: shown("takes.width", row.width)?,
+        height: shown("takes.height", row.height)?,
+        status: status_from_text(&task.status)?,
+        selected: selected == Some(row.id),
+        parameters: parameters_from_text(&task.parameters)?,
+        seed: seed_from_row(task.seed)?,
+        etag: row.etag,
+        finished_step: row.finished_step.map(|step| shown("takes.finished_step", step)).transpose()?,
+        created_at: rfc3339_from_ms("takes.created_at", row.created_at)?,
+        finished_at: time("takes.finished_at", row.finished_at)?,
+    };
+    Ok(KeyedTake { take, key: row.key })
+}

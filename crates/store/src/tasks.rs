@@ -1,0 +1,172 @@
+//! Tasks: list, read. How they are made is in [`crate::creation`], how they run and end in
+//! [`crate::lifecycle`], their order in [`crate::queue`].
+
+use crate::clock::rfc3339_from_ms;
+use crate::rows::{TaskRow, shown};
+use crate::schema::{frames, projects, takes, tasks};
+use crate::store::{on_connections, read};
+use crate::{Store, StoreError};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use protocol::generation::limits::QUEUED_TASKS;
+use protocol::{FrameId, Parameters, ProjectId, TakeId, Task, TaskId, TaskStatus, media_path};
+
+/// The most tasks that a list answers.
+const LISTED: i64 = 1000;
+
+/// Which tasks to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskFilter {
+    /// Only those of this status.
+    pub status: Option<TaskStatus>,
+    /// Only those of this project.
+    pub project_id: Option<ProjectId>,
+}
+
+/// A task's take: id, key, the step that it was finished at.
+pub(crate) type TakeOfTask = Option<(i64, String, Option<i32>)>;
+
+/// A task's row with its take.
+pub(crate) type FullRow = (TaskRow, TakeOfTask);
+
+/// Every task with its take, joined to its frame and project for filters on them.
+macro_rules! full_tasks {
+    () => {
+        tasks::table
+            .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
+            .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
+            .left_join(takes::table.on(takes::task_id.eq(tasks::id)))
+            .select(($crate::rows::TaskRow::as_select(), (takes::id, takes::key, takes::finished_step).nullable()))
+    };
+}
+pub(crate) use full_tasks;
+
+/// A condition on `full_tasks!`: it waits, and neither its frame nor its project is deleted.
+macro_rules! is_waiting {
+    () => {
+        tasks::status
+            .eq(protocol::TaskStatus::Queued.as_str())
+            .and(frames::deleted_at.is_null())
+            .and(projects::deleted_at.is_null())
+    };
+}
+pub(crate) use is_waiting;
+
+on_connections! {
+    trait TaskQueries;
+
+    /// A task, whatever is deleted.
+    async fn task_with_take(conn: Db, id: i64) -> Result<FullRow, StoreError> {
+        let row: Option<FullRow> = full_tasks!().filter(tasks::id.eq(id)).first(conn).await.optional()?;
+        row.ok_or_else(|| no_task(TaskId(id)))
+    }
+
+    /// A task as readers see it.
+    async fn task_shown(conn: Db, id: i64) -> Result<Task, StoreError> {
+        task_from_row(conn.task_with_take(id).await?)
+    }
+
+    /// The place behind every task, so that one queued now never comes before one queued earlier, nor before
+    /// one that runs and may be queued again.
+    async fn end_of_queue(conn: Db) -> Result<i64, StoreError> {
+        let last: Option<i64> = tasks::table.select(diesel::dsl::max(tasks::queue_order)).first(conn).await?;
+        Ok(last.unwrap_or_default().saturating_add(1))
+    }
+
+    /// Refuses `more` tasks when too many wait. Two processes that ask in the same moment may pass the limit
+    /// by one request.
+    async fn assert_room(conn: Db, more: usize) -> Result<(), StoreError> {
+        let waiting: i64 = tasks::table
+            .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
+            .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
+            .filter(is_waiting!())
+            .count()
+            .get_result(conn)
+            .await?;
+        let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+        if waiting.saturating_add(more) > QUEUED_TASKS {
+            return Err(StoreError::QueueFull { limit: QUEUED_TASKS });
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Tasks of projects that are not deleted, the newest first, 1000 at most.
+    pub async fn tasks(&self, filter: TaskFilter) -> Result<Vec<Task>, StoreError> {
+        let rows: Vec<FullRow> = read!(self, |conn| {
+            let mut listed =
+                full_tasks!().filter(projects::deleted_at.is_null()).order(tasks::id.desc()).limit(LISTED).into_boxed();
+            if let Some(status) = filter.status {
+                listed = listed.filter(tasks::status.eq(status.as_str()));
+            }
+            if let Some(project) = filter.project_id {
+                listed = listed.filter(tasks::project_id.eq(project.0));
+            }
+            Ok(listed.load(conn).await?)
+        })?;
+        rows.into_iter().map(task_from_row).collect()
+    }
+
+    /// One task. `step` and `eta_ms` of one that runs live with its worker; here they are 0 and none.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not there, or its project is deleted.
+    pub async fn task(&self, id: TaskId) -> Result<Task, StoreError> {
+        let row: Option<FullRow> = read!(self, |conn| {
+            let live = full_tasks!().filter(tasks::id.eq(id.0)).filter(projects::deleted_at.is_null());
+            Ok(live.first(conn).await.optional()?)
+        })?;
+        task_from_row(row.ok_or_else(|| no_task(id))?)
+    }
+}
+
+pub(crate) fn no_task(id: TaskId) -> StoreError {
+    StoreError::NotFound { what: format!("task {id}") }
+}
+
+pub(crate) fn status_from_text(text: &str) -> Result<TaskStatus, StoreError> {
+    TaskStatus::from_name(text).ok_or_else(|| StoreError::Corrupt { column: "tasks.status", value: text.to_owned() })
+}
+
+pub(crate) fn parameters_from_text(text: &str) -> Result<Parameters, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt { column: "tasks.parameters", value: text.to_owned() })
+}
+
+pub(crate) fn seed_from_row(seed: i64) -> Result<u64, StoreError> {
+    u64::try_from(seed).map_err(|_| StoreError::Corrupt { column: "tasks.seed", value: seed.to_string() })
+}
+
+pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
+    let status = status_from_text(&row.status)?;
+    let parameters = parameters_from_text(&row.parameters)?;
+    let time = |column, ms: Option<i64>| ms.map(|ms| rfc3339_from_ms(column, ms)).transpose();
+    let (take_id, key, finished_step) = match take {
+        Some((id, key, step)) => (Some(TakeId(id)), Some(key), step),
+        None => (None, None, None),
+    };
+    let step = match (status, finished_step) {
+        (_, Some(step)) => shown("takes.finished_step", step)?,
+        // Its take, and with it the step that it was kept at, is deleted.
+        (TaskStatus::Completed, None) => parameters.steps,
+        _ => 0,
+    };
+    Ok(Task {
+        id: TaskId(row.id),
+        project_id: ProjectId(row.project_id),
+        frame_id: FrameId(row.frame_id),
+        take_id,
+        status,
+        attempt: shown("tasks.attempt", row.attempt)?,
+        step,
+        total_steps: parameters.steps,
+        eta_ms: None,
+        error: row.error,
+        parameters,
+        seed: seed_from_row(row.seed)?,
+        preview_path: key.as_deref().map(media_path),
+        created_at: rfc3339_from_ms("tasks.created_at", row.created_at)?,
+        started_at: time("tasks.started_at", row.started_at)?,
+        finished_at: time("tasks.finished_at", row.finished_at)?,
+    })
+}

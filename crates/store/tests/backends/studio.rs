@@ -1,0 +1,101 @@
+//! Short words for what the tests do with frames, tasks and takes.
+
+use protocol::{Frame, FrameId, Parameters, PreviewMethod, ProjectId, Task, TaskStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
+use store::{Created, End, Ended, NewTake, NewTasks, OpenTask, Store, StoreError};
+
+/// A key that no other take has, not even one of another process.
+pub fn key() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    format!("{:08x}-{:023x}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Parameters of a picture of 64 by 128 pixels in 30 steps.
+pub fn parameters() -> Parameters {
+    Parameters {
+        prompt: "a storm over \"龍\" 🔥".into(),
+        negative_prompt: String::new(),
+        steps: 30,
+        cfg_scale: 0.1 + 4.2,
+        sampler: "euler".into(),
+        scheduler: "leading".into(),
+        width: 64,
+        height: 128,
+        model: "starter".into(),
+        preview_method: PreviewMethod::Latent2Rgb,
+        preview_interval_ms: 250,
+        init_take_id: None,
+        strength: None,
+    }
+}
+
+/// A request for that many takes, their seeds counting up from 100.
+pub fn request(project: ProjectId, frame: Option<FrameId>, takes: u64) -> NewTasks {
+    let take = |n| NewTake { key: key(), parameters: parameters(), seed: 100 + n };
+    NewTasks { project_id: project, frame_id: frame, takes: (0..takes).map(take).collect(), idempotency: None }
+}
+
+/// Queues that many takes.
+pub async fn generate(store: &Store, project: ProjectId, frame: Option<FrameId>, takes: u64) -> Created {
+    store.create_tasks(request(project, frame, takes)).await.expect("accepted")
+}
+
+/// Queues one take of a new frame.
+pub async fn new_frame(store: &Store, project: ProjectId) -> (Frame, Task) {
+    let made = generate(store, project, None, 1).await;
+    let task = made.tasks.into_iter().next().expect("one task");
+    (made.frame.expect("a new frame"), task)
+}
+
+/// Makes a frame with one finished picture. No other task may wait.
+pub async fn ready_frame(store: &Store, project: ProjectId) -> Frame {
+    let (_, task) = new_frame(store, project).await;
+    let claimed = claim(store).await;
+    assert_eq!(claimed.task.id, task.id, "another task waits");
+    finish(store, &claimed).await.frame.expect("a live frame")
+}
+
+/// Takes the next task.
+pub async fn claim(store: &Store) -> OpenTask {
+    store.claim_task().await.expect("claimed").expect("a task waits")
+}
+
+/// Completes a task at its last step.
+pub async fn finish(store: &Store, open: &OpenTask) -> Ended {
+    // Two pictures in one millisecond have no order but their ids'.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let etag = format!("etag-{}", open.key);
+    store.complete_task(open.task.id, open.task.attempt, etag, open.task.total_steps).await.expect("completed")
+}
+
+/// Cancels a task that waits or runs.
+pub async fn cancel(store: &Store, task: &Task) -> Ended {
+    let open = [TaskStatus::Queued, TaskStatus::Running];
+    store.end_task(task.id, &open, End::Cancelled).await.expect("cancelled")
+}
+
+/// The ids of a project's frames in their order; asserts that positions count from 0.
+pub async fn timeline(store: &Store, project: ProjectId) -> Vec<FrameId> {
+    let frames = store.frames(project).await.expect("the timeline");
+    for (rank, frame) in frames.iter().enumerate() {
+        assert_eq!(frame.position as usize, rank, "{frames:?}");
+        assert_eq!(*frame, store.frame(frame.id).await.expect("the same, alone"));
+    }
+    frames.into_iter().map(|frame| frame.id).collect()
+}
+
+/// The words of a refusal because of a state.
+pub fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
+    match result {
+        Err(StoreError::Conflict { why }) => why,
+        other => panic!("no conflict: {other:?}"),
+    }
+}
+
+/// What a refusal found missing.
+pub fn missing<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
+    match result {
+        Err(StoreError::NotFound { what }) => what,
+        other => panic!("not missing: {other:?}"),
+    }
+}

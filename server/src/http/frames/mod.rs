@@ -1,0 +1,6 @@
+//! `/api/v1/frames`.
+
+pub mod delete;
+pub mod list;
+pub mod restore;
+pub mod update;

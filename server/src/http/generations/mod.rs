@@ -1,0 +1,3 @@
+//! `/api/v1/projects/{id}/generations`.
+
+pub mod create;

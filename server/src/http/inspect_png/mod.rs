@@ -1,0 +1,3 @@
+//! `/api/v1/inspect-png`.
+
+pub mod create;

@@ -1,0 +1,169 @@
+//! `GET /media/{key}.png`: pictures, by the random keys that they were made with.
+
+use super::problem::ApiError;
+use crate::state::AppState;
+use axum::{
+    body::Body,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use engine::OpenPicture;
+use protocol::Problem;
+use serde::Deserialize;
+use std::{
+    io::{Read, Seek, SeekFrom},
+    ops::RangeInclusive,
+};
+
+/// `?v=<etag>` names these very bytes; any other query only tells one look from the next.
+#[derive(Debug, Deserialize)]
+pub struct Version {
+    v: Option<String>,
+}
+
+/// A picture, whole: its header and its body come from one open file. 304 when the client has these bytes.
+pub async fn read(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    version: Result<Query<Version>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, ApiError> {
+    let unknown = || ApiError::from(Problem::NotFound(format!("picture {:?}", shortened(&name))));
+    let key = name.strip_suffix(".png").ok_or_else(unknown)?.to_owned();
+    let media = std::sync::Arc::clone(state.services.engine().media());
+    let version = version.ok().and_then(|Query(Version { v })| v);
+    let answer = tokio::task::spawn_blocking(move || {
+        let picture = media.picture(&key)?;
+        answer(picture, version.as_deref(), &headers)
+    });
+    match answer.await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Err(unknown()),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a picture could not be read");
+            Err(Problem::Internal.into())
+        }
+        Err(_) => Err(Problem::Internal.into()),
+    }
+}
+
+fn answer(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) -> std::io::Result<Response<Body>> {
+    let etag = format!("\"{}\"", picture.etag);
+    let caching = match version == Some(picture.etag.as_str()) {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if text(header::IF_NONE_MATCH).is_some_and(|tags| matches(tags, &etag)) {
+        return Ok(with_headers(StatusCode::NOT_MODIFIED.into_response(), &etag, caching));
+    }
+    // A range of other bytes than the client has a part of would make a picture of two.
+    let same = text(header::IF_RANGE).is_none_or(|tag| tag == etag);
+    let range = text(header::RANGE).filter(|_| same).and_then(|range| requested(range, picture.length));
+    let mut response = match range {
+        None => {
+            let mut bytes = Vec::with_capacity(usize::try_from(picture.length).unwrap_or_default());
+            picture.file.read_to_end(&mut bytes)?;
+            bytes.into_response()
+        }
+        Some(Err(Unsatisfiable)) => {
+            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            insert(&mut response, header::CONTENT_RANGE, &format!("bytes */{}", picture.length));
+            response
+        }
+        Some(Ok(range)) => {
+            let (start, end) = (*range.start(), *range.end());
+            let mut bytes = Vec::new();
+            picture.file.seek(SeekFrom::Start(start))?;
+            picture.file.take(end - start + 1).read_to_end(&mut bytes)?;
+            let mut response = (StatusCode::PARTIAL_CONTENT, bytes).into_response();
+            insert(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{end}/{}", picture.length));
+            response
+        }
+    };
+    insert(&mut response, header::CONTENT_TYPE, "image/png");
+    insert(&mut response, header::ACCEPT_RANGES, "bytes");
+    Ok(with_headers(response, &etag, caching))
+}
+
+fn with_headers(mut response: Response<Body>, etag: &str, caching: &str) -> Response<Body> {
+    insert(&mut response, header::ETAG, etag);
+    insert(&mut response, header::CACHE_CONTROL, caching);
+    response
+}
+
+fn insert(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Whether one of an `If-None-Match`'s tags is this one. A weak one counts: RFC 9110, 13.1.2.
+fn matches(tags: &str, etag: &str) -> bool {
+    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// A range past the end.
+#[derive(Debug, PartialEq, Eq)]
+struct Unsatisfiable;
+
+/// The one range of a `Range` header; none for several or for what is no range of bytes, which are then
+/// answered with the whole.
+fn requested(header: &str, length: u64) -> Option<Result<RangeInclusive<u64>, Unsatisfiable>> {
+    let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
+    let end = length.checked_sub(1);
+    let (first, last) = (first.trim(), last.trim());
+    let range = if first.is_empty() {
+        let count: u64 = last.parse().ok()?;
+        (count > 0).then(|| length.saturating_sub(count)).zip(end)
+    } else {
+        let start: u64 = first.parse().ok()?;
+        let last: u64 = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
+        if last < start {
+            return None;
+        }
+        end.filter(|end| start <= *end).map(|end| (start, last.min(end)))
+    };
+    Some(range.map(|(start, end)| start..=end).ok_or(Unsatisfiable))
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_those_of_rfc_9110() {
+        let of = |header| requested(header, 100);
+        assert_eq!(of("bytes=0-9"), Some(Ok(0..=9)));
+        assert_eq!(of("bytes=90-"), Some(Ok(90..=99)));
+        assert_eq!(of("bytes=90-1000"), Some(Ok(90..=99)));
+        assert_eq!(of("bytes=-10"), Some(Ok(90..=99)));
+        assert_eq!(of("bytes=-1000"), Some(Ok(0..=99)));
+        assert_eq!(of("bytes=100-"), Some(Err(Unsatisfiable)));
+        assert_eq!(of("bytes=-0"), Some(Err(Unsatisfiable)));
+        for whole in ["bytes=9-0", "bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=a-b", "bytes=-"] {
+            assert_eq!(of(whole), None, "{whole}");
+        }
+        assert_eq!(requested("bytes=0-", 0), Some(Err(Unsatisfiable)));
+    }
+
+    #[test]
+    fn tags_match_strong_weak_and_in_lists() {
+        for (tags, same) in [
+            ("\"a\"", true),
+            ("W/\"a\"", true),
+            ("\"b\", \"a\"", true),
+            ("*", true),
+            ("\"b\"", false),
+            ("a", false),
+            ("", false),
+        ] {
+            assert_eq!(matches(tags, "\"a\""), same, "{tags}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! `/api/v1/queue`.
+
+pub mod order;
+pub mod pause;
+pub mod read;
+pub mod resume;

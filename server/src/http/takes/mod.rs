@@ -1,0 +1,4 @@
+//! `/api/v1/takes`.
+
+pub mod delete;
+pub mod list;

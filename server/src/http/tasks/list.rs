@@ -1,0 +1,33 @@
+//! `GET /api/v1/tasks?status=&project_id=`
+
+use crate::{
+    http::{extract::Query, problem::ApiError},
+    state::AppState,
+};
+use axum::{Json, extract::State};
+use protocol::{Problem, ProjectId, Task, TaskStatus};
+use serde::Deserialize;
+
+/// Which tasks are listed.
+#[derive(Debug, Deserialize)]
+pub struct Filter {
+    status: Option<String>,
+    project_id: Option<String>,
+}
+
+/// Tasks, newest first, a thousand at most. An empty filter is none.
+pub async fn list(State(state): State<AppState>, Query(filter): Query<Filter>) -> Result<Json<Vec<Task>>, ApiError> {
+    let given = |value: Option<String>| value.filter(|value| !value.is_empty());
+    let status = given(filter.status).map(|name| TaskStatus::from_name(&name).ok_or_else(bad_status)).transpose()?;
+    let project = given(filter.project_id).map(|id| id.parse::<ProjectId>().map_err(|_| bad_project())).transpose()?;
+    Ok(Json(state.services.list_tasks(status, project).await?))
+}
+
+fn bad_status() -> Problem {
+    let names = TaskStatus::ALL.map(TaskStatus::as_str).join(", ");
+    Problem::invalid("status", format!("must be one of {names}"))
+}
+
+fn bad_project() -> Problem {
+    Problem::invalid("project_id", "must be an id, a whole number")
+}

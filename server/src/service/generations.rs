@@ -1,0 +1,137 @@
+//! From a request to tasks in the queue, their first previews at their addresses.
+
+use super::{StudioServices, problem::problem};
+use engine::{first_preview, new_key};
+use protocol::{
+    Accepted, Defaults, Event, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId,
+    generation::limits::SEED,
+};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use store::{Created, Idempotency, NewTake, NewTasks};
+
+/// Characters of an `Idempotency-Key`.
+const KEY_CHARS: usize = 255;
+
+impl StudioServices {
+    /// Accepts a generation: first previews, then rows, then the event, then the answer. Nobody can ask for
+    /// an address that is not there.
+    pub(super) async fn accept(
+        &self,
+        id: ProjectId,
+        new: NewGeneration,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, Problem> {
+        let project = self.read_project(id).await?;
+        let idempotency = idempotency_key.map(|key| idempotency(key, id, &new)).transpose()?;
+        let parameters = new.resolved(&self.defaults(&project, &new).await?)?;
+        self.check_start(id, &parameters).await?;
+        // PyTorch's generator takes the low 32 bits: a longer random seed would say no more.
+        let first_seed = new.seed.unwrap_or_else(|| rand::random::<u32>().into());
+        let seeds = (0..u64::from(new.variants())).map(|number| (first_seed + number).min(SEED));
+        let takes: Vec<_> =
+            seeds.map(|seed| NewTake { key: new_key(), parameters: parameters.clone(), seed }).collect();
+        self.write_first_previews(&takes).await?;
+
+        // No worker takes a task before its frame has been told of.
+        let _unclaimed = self.engine.hold_claims().await;
+        let tasks = NewTasks { project_id: id, frame_id: new.frame_id, takes: takes.clone(), idempotency };
+        let created = self.store.create_tasks(tasks).await;
+        if !created.as_ref().is_ok_and(|created| !created.replayed) {
+            self.remove_pictures(takes.iter().map(|take| take.key.as_str()));
+        }
+        let created = created.map_err(problem)?;
+        if !created.replayed {
+            self.tell_created(&created);
+        }
+        Ok(Accepted { tasks: created.accepted })
+    }
+
+    /// The frame's state, then work for the workers.
+    pub(super) fn tell_created(&self, created: &Created) {
+        if let Some(frame) = created.frame.clone() {
+            let event = FrameEvent::from(frame);
+            self.publish(if created.frame_is_new { Event::FrameCreated(event) } else { Event::FrameUpdated(event) });
+        }
+        self.engine.wake();
+        self.hub_queue_changed();
+    }
+
+    pub(super) async fn write_first_previews(&self, takes: &[NewTake]) -> Result<(), Problem> {
+        let (media, takes) = (Arc::clone(self.media()), takes.to_vec());
+        let write = move || -> Result<(), String> {
+            for take in &takes {
+                let png = first_preview(&take.parameters, take.seed).map_err(|error| error.to_string())?;
+                if let Err(error) = media.write_preview(&take.key, &png) {
+                    takes.iter().for_each(|take| _ = media.remove(&take.key));
+                    return Err(error.to_string());
+                }
+            }
+            Ok(())
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => {
+                tracing::error!(why, "a first preview could not be written");
+                Err(Problem::Unavailable(format!("the server cannot write pictures: {why}")))
+            }
+            Err(_) => Err(Problem::Internal),
+        }
+    }
+
+    pub(super) fn remove_pictures<'a>(&self, keys: impl Iterator<Item = &'a str>) {
+        for key in keys {
+            if let Err(error) = self.media().remove(key) {
+                tracing::warn!(key, %error, "a picture could not be removed; the next start removes it");
+            }
+        }
+    }
+
+    /// What the request's blanks are filled with.
+    async fn defaults(&self, project: &Project, new: &NewGeneration) -> Result<Defaults, Problem> {
+        let models = self.engine.models().offers();
+        let asked = new.model.as_deref();
+        let model = match asked {
+            None => models.first(),
+            Some(name) => models.iter().find(|model| model.name == name),
+        };
+        let Some(model) = model else {
+            let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
+            return Err(Problem::invalid("model", format!("must be one of {}", names.join(", "))));
+        };
+        let settings = self.read_settings().await?;
+        Ok(Defaults {
+            steps: model.recommended.steps,
+            cfg_scale: model.recommended.cfg_scale,
+            sampler: model.recommended.sampler.clone(),
+            scheduler: model.recommended.scheduler.clone(),
+            width: project.width,
+            height: project.height,
+            model: model.name.clone(),
+            preview_method: settings.preview_method,
+            preview_interval_ms: settings.preview_interval_ms,
+        })
+    }
+
+    /// The take to start from is a finished one of the same project.
+    async fn check_start(&self, project: ProjectId, parameters: &Parameters) -> Result<(), Problem> {
+        let Some(id) = parameters.init_take_id else { return Ok(()) };
+        match self.store.take(id).await {
+            Ok(found) if found.take.project_id == project && found.take.etag.is_some() => Ok(()),
+            Ok(_) | Err(store::StoreError::NotFound { .. }) => {
+                Err(Problem::invalid("init_take_id", "must be the id of a finished take of this project"))
+            }
+            Err(error) => Err(problem(error)),
+        }
+    }
+}
+
+fn idempotency(key: String, project: ProjectId, new: &NewGeneration) -> Result<Idempotency, Problem> {
+    let count = key.chars().count();
+    if !(1..=KEY_CHARS).contains(&count) || key.chars().any(char::is_control) {
+        return Err(Problem::invalid("Idempotency-Key", format!("must be 1 to {KEY_CHARS} characters, not {count}")));
+    }
+    let request = serde_json::to_vec(&(project, new)).map_err(|_| Problem::Internal)?;
+    let fingerprint = Sha256::digest(request).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Idempotency { key, fingerprint })
+}

@@ -1,0 +1,180 @@
+//! What the studio can do, once, for the server functions and the HTTP API alike: validate, store, tell.
+
+mod frames;
+mod generations;
+mod models;
+mod problem;
+mod projects;
+mod settings;
+mod tasks;
+
+pub use models::offers;
+
+use crate::ws::Hub;
+use app::services::Services;
+use async_trait::async_trait;
+use engine::{Engine, Media};
+use protocol::{
+    Accepted, Event, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject, Problem, Project, ProjectId,
+    ProjectPatch, Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId, TaskSummary,
+};
+use std::sync::Arc;
+use store::Store;
+
+/// The services over a database, the engine and the event hub.
+#[derive(Debug)]
+pub struct StudioServices {
+    store: Store,
+    hub: Arc<Hub>,
+    engine: Engine,
+}
+
+impl StudioServices {
+    /// Services that store in `store`, generate with `engine` and announce on `hub`.
+    pub fn new(store: Store, hub: Arc<Hub>, engine: Engine) -> Self {
+        Self { store, hub, engine }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn media(&self) -> &Arc<Media> {
+        self.engine.media()
+    }
+
+    fn publish(&self, event: Event) {
+        self.hub.publish(event);
+    }
+
+    /// Queued and running tasks with their present steps.
+    pub async fn open_tasks(&self) -> Result<Vec<TaskSummary>, Problem> {
+        self.tasks_of_queue().await
+    }
+
+    /// The queue is another now: tells its new state.
+    pub async fn tell_queue(&self) {
+        if let Ok(queue) = self.queue().await {
+            self.publish(Event::QueueUpdated(queue));
+        }
+    }
+}
+
+#[async_trait]
+impl Services for StudioServices {
+    async fn projects(&self) -> Result<Vec<Project>, Problem> {
+        self.list_projects().await
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Project, Problem> {
+        self.read_project(id).await
+    }
+
+    async fn create_project(&self, new: NewProject) -> Result<Project, Problem> {
+        self.make_project(new).await
+    }
+
+    async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Problem> {
+        self.change_project(id, patch).await
+    }
+
+    async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem> {
+        self.remove_project(id).await
+    }
+
+    async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem> {
+        self.bring_project_back(id).await
+    }
+
+    async fn studio(&self, id: ProjectId) -> Result<Studio, Problem> {
+        // The number first: an event between it and the reads below is applied twice, never lost.
+        let seq = self.hub.seq();
+        let project = self.read_project(id).await?;
+        let queue = self.read_queue().await?;
+        let tasks = queue.tasks.iter().filter(|task| task.project_id == id).cloned().collect();
+        Ok(Studio {
+            epoch: self.hub.epoch().to_owned(),
+            seq,
+            project,
+            frames: self.list_frames(id).await?,
+            tasks,
+            queue,
+            models: self.engine.models().list(),
+            settings: self.read_settings().await?,
+        })
+    }
+
+    async fn frames(&self, id: ProjectId) -> Result<Vec<Frame>, Problem> {
+        self.list_frames(id).await
+    }
+
+    async fn update_frame(&self, id: FrameId, patch: FramePatch) -> Result<Vec<Frame>, Problem> {
+        self.change_frame(id, patch).await
+    }
+
+    async fn delete_frame(&self, id: FrameId) -> Result<Frame, Problem> {
+        self.remove_frame(id).await
+    }
+
+    async fn restore_frame(&self, id: FrameId) -> Result<Frame, Problem> {
+        self.bring_frame_back(id).await
+    }
+
+    async fn takes(&self, id: FrameId) -> Result<Vec<Take>, Problem> {
+        self.list_takes(id).await
+    }
+
+    async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {
+        self.remove_take(id).await
+    }
+
+    async fn generate(
+        &self,
+        id: ProjectId,
+        new: NewGeneration,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, Problem> {
+        self.accept(id, new, idempotency_key).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Task, Problem> {
+        self.read_task(id).await
+    }
+
+    async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem> {
+        self.cancel(id).await
+    }
+
+    async fn keep_task(&self, id: TaskId) -> Result<Task, Problem> {
+        self.keep(id).await
+    }
+
+    async fn retry_task(&self, id: TaskId) -> Result<Task, Problem> {
+        self.retry(id).await
+    }
+
+    async fn queue(&self) -> Result<Queue, Problem> {
+        self.read_queue().await
+    }
+
+    async fn pause_queue(&self, paused: bool) -> Result<Queue, Problem> {
+        self.pause(paused).await
+    }
+
+    async fn reorder_queue(&self, ids: Vec<TaskId>) -> Result<Queue, Problem> {
+        self.reorder(ids).await
+    }
+
+    async fn models(&self) -> Result<Vec<Model>, Problem> {
+        Ok(self.engine.models().list())
+    }
+
+    async fn settings(&self) -> Result<Settings, Problem> {
+        self.read_settings().await
+    }
+
+    async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem> {
+        self.change_settings(patch).await
+    }
+}

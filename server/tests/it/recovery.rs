@@ -1,0 +1,187 @@
+//! Promise 9: killed at any moment, the server comes back with rows and files that fit together. The check
+//! reads the database and the folder with its own statements, not through the store.
+
+use crate::support::{TestServer, whole_png};
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types};
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+#[derive(QueryableByName)]
+struct TakeRow {
+    #[diesel(sql_type = sql_types::Text)]
+    key: String,
+    #[diesel(sql_type = sql_types::Bool)]
+    finished: bool,
+    #[diesel(sql_type = sql_types::Text)]
+    status: String,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = sql_types::BigInt)]
+    count: i64,
+}
+
+fn count(database: &mut SqliteConnection, query: &str) -> i64 {
+    sql_query(format!("SELECT count(*) AS count FROM {query}")).get_result::<Count>(database).expect("a count").count
+}
+
+/// What must hold while no server runs and none has just been killed: after a clean stop.
+fn check(data: &Path) -> BTreeMap<String, usize> {
+    let file = data.join("emberline.db");
+    let mut database = SqliteConnection::establish(&file.display().to_string()).expect("a database");
+    let takes: Vec<TakeRow> = sql_query(
+        "SELECT takes.key AS key, takes.finished_at IS NOT NULL AS finished, tasks.status AS status \
+         FROM takes JOIN tasks ON tasks.id = takes.task_id",
+    )
+    .load(&mut database)
+    .expect("takes");
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(data.join("media")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let bytes = fs::read(&path).expect("read");
+        assert!(whole_png(&bytes).is_some(), "{name} is half-written: {} bytes", bytes.len());
+        names.insert(name);
+    }
+    let keys: BTreeSet<_> = takes.iter().map(|take| format!("{}.png", take.key)).collect();
+    assert_eq!(names, keys, "no file without a row, no row without a file");
+    for take in &takes {
+        let fits = match take.status.as_str() {
+            "completed" => take.finished,
+            "queued" | "running" => !take.finished,
+            _ => false,
+        };
+        assert!(fits, "{} is {}finished and its task {}", take.key, if take.finished { "" } else { "un" }, take.status);
+    }
+    let empty = "frames WHERE deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM takes WHERE takes.frame_id = frames.id)";
+    assert_eq!(count(&mut database, empty), 0, "a frame shows nothing");
+    let foreign = "frames JOIN takes ON takes.id = frames.selected_take_id \
+                   WHERE takes.frame_id <> frames.id OR takes.finished_at IS NULL";
+    assert_eq!(count(&mut database, foreign), 0, "a frame selects what it cannot show");
+    let doubled = "(SELECT task_id FROM takes GROUP BY task_id HAVING count(*) > 1)";
+    assert_eq!(count(&mut database, doubled), 0, "a task has two takes");
+    let mut by_status = BTreeMap::new();
+    takes.into_iter().for_each(|take| *by_status.entry(take.status).or_insert(0) += 1);
+    by_status
+}
+
+/// A number that differs from run to run, below `below`.
+fn random(below: u64) -> u64 {
+    rand::random::<u64>() % below
+}
+
+#[test]
+fn killed_at_any_moment_it_comes_back_whole() {
+    const KILLS: usize = 25;
+    let mut folder: TempDir = tempfile::tempdir().expect("a folder");
+    let mut asked = 0;
+    for kill in 0..KILLS {
+        let server = TestServer::start_in(folder, &["--concurrency", "2"]);
+        let project = match server.get("/api/v1/projects").json()[0]["id"].clone() {
+            serde_json::Value::Null => server.create("Killed")["id"].clone(),
+            id => id,
+        };
+        // What was running runs again, or waits; nothing else is called running.
+        let queue = server.get("/api/v1/queue").json();
+        let waiting = queue["tasks"].as_array().expect("a list").len();
+        if waiting < 3 {
+            let steps = 1 + random(6);
+            let body =
+                json!({"prompt": "a star", "steps": steps, "num_variants": 1 + random(2), "width": 64, "height": 64});
+            let path = format!("/api/v1/projects/{project}/generations");
+            let answer = server.send("POST", &path, &body);
+            assert_eq!(answer.status, 202, "{}", answer.text);
+            asked += answer.json()["tasks"].as_array().expect("a list").len();
+        }
+        // Sometimes during the recovery itself, and before the first preview; mostly in the middle of steps.
+        thread::sleep(Duration::from_millis(if kill % 5 == 0 { random(30) } else { random(900) }));
+        folder = server.kill();
+    }
+    let server = TestServer::start_in(folder, &["--concurrency", "2"]);
+    server.wait_for_idle();
+    let (status, log, folder) = server.stop();
+    assert!(status.success(), "{log}");
+    let by_status = check(&folder.path().join("data"));
+    assert_eq!(by_status, BTreeMap::from([("completed".to_owned(), asked)]), "every task ends with its one picture");
+}
+
+#[test]
+fn what_a_crash_left_behind_is_mended_at_the_next_start() {
+    let server = TestServer::start();
+    let project = server.create("Crash");
+    let path = format!("/api/v1/projects/{}/generations", project["id"]);
+    let ask = |server: &TestServer, steps: u32| {
+        server.send("POST", &path, &json!({"prompt": "a star", "steps": steps, "width": 64, "height": 64})).json()
+    };
+    ask(&server, 1);
+    ask(&server, 1);
+    server.wait_for_idle();
+    let running = ask(&server, 1000)["tasks"][0].clone();
+    let waiting = ask(&server, 1)["tasks"][0].clone();
+    let folder = server.kill();
+    let media = folder.path().join("data/media");
+    let finished = fs::read_dir(&media).expect("a folder").count();
+    assert_eq!(finished, 4);
+    // An orphan, an unfinished write, a truncated preview, and a stranger that is not ours to remove.
+    fs::write(media.join(format!("{}.png", "f".repeat(32))), "orphan").expect("written");
+    fs::write(media.join(format!("{}.3.tmp", "e".repeat(32))), "half").expect("written");
+    let name = waiting["preview_path"].as_str().expect("a path").trim_start_matches("/media/");
+    fs::write(media.join(name), "broken").expect("written");
+    fs::write(folder.path().join("data/notes.txt"), "mine").expect("written");
+
+    let data = folder.path().join("data").display().to_string();
+    let seen = crate::support::run(&["doctor", "--data-dir", &data]);
+    let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert!(text.contains("1 interrupted tasks, 1 files without a row, 1 unfinished files, 1 lost previews"), "{text}");
+
+    let server = TestServer::start_in(folder, &[]);
+    assert!(whole_png(&server.bytes(waiting["preview_path"].as_str().expect("a path")).1).is_some());
+    let task = server.get(&format!("/api/v1/tasks/{}", running["task_id"])).json();
+    assert!(matches!(task["status"].as_str(), Some("queued" | "running")), "{task}");
+    let cancel = format!("/api/v1/tasks/{}/cancel", running["task_id"]);
+    server.wait_for_start(&running["task_id"], 2);
+    assert_eq!(server.request("POST", &cancel, &[], None).status, 200);
+    server.wait_for_idle();
+    let (_, _, folder) = server.stop();
+    assert_eq!(check(&folder.path().join("data")), BTreeMap::from([("completed".to_owned(), 3)]));
+
+    // A finished picture that somebody removed: its take is forgotten, the frame with it, the rest stays.
+    let media = folder.path().join("data/media");
+    let victim = fs::read_dir(&media).expect("a folder").next().expect("a picture").expect("an entry").path();
+    fs::remove_file(victim).expect("removed");
+    let server = TestServer::start_in(folder, &[]);
+    let frames = server.get(&format!("/api/v1/projects/{}/frames", project["id"])).json();
+    assert_eq!(frames.as_array().map(Vec::len), Some(2));
+    let (_, _, folder) = server.stop();
+    check(&folder.path().join("data"));
+}
+
+#[test]
+fn interrupted_tasks_are_marked_failed_where_that_is_the_setting() {
+    let server = TestServer::start();
+    let project = server.create("Interrupted");
+    assert_eq!(server.send("PATCH", "/api/v1/settings", &json!({"interrupted": "fail"})).status, 200);
+    assert_eq!(
+        server.send("PATCH", "/api/v1/settings", &json!({"interrupted": "forget"})).bad_fields(),
+        ["interrupted"]
+    );
+    let path = format!("/api/v1/projects/{}/generations", project["id"]);
+    let made =
+        server.send("POST", &path, &json!({"prompt": "a star", "steps": 1000, "width": 64, "height": 64})).json();
+    let id = made["tasks"][0]["task_id"].clone();
+    server.wait_for_start(&id, 1);
+    let server = TestServer::start_in(server.kill(), &[]);
+    let task = server.get(&format!("/api/v1/tasks/{id}")).json();
+    assert_eq!(task["status"], "failed");
+    assert!(task["error"].as_str().is_some_and(|error| error.contains("server stopped")), "{task}");
+    let (_, _, folder) = server.stop();
+    assert!(check(&folder.path().join("data")).is_empty());
+}
