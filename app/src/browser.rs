@@ -98,6 +98,22 @@ mod here {
         document().query_selector(selector).ok().flatten()
     }
 
+    /// Opens a panel by its id.
+    pub fn open(id: &str) {
+        if let Some(panel) = find(&format!("#{id}")).and_then(|panel| panel.dyn_into::<HtmlElement>().ok()) {
+            _ = panel.toggle_popover();
+        }
+    }
+
+    /// Presses the button of an act, if it is in the page.
+    pub fn click(act: &str) {
+        if let Some(button) =
+            find(&format!("[data-act={act}]")).and_then(|button| button.dyn_into::<HtmlElement>().ok())
+        {
+            button.click();
+        }
+    }
+
     /// Puts the focus there.
     pub fn focus(selector: &str) {
         if let Some(element) = find(selector).and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
@@ -174,6 +190,10 @@ mod nowhere {
     pub fn find(_: &str) -> Option<Element> {
         None
     }
+    /// Nothing.
+    pub fn open(_: &str) {}
+    /// Nothing.
+    pub fn click(_: &str) {}
     /// Nothing.
     pub fn focus(_: &str) {}
     /// Nothing.

@@ -9,11 +9,6 @@ pub fn words(read: impl Fn() -> String + Send + Sync + 'static) -> Signal<String
     Signal::derive(read)
 }
 
-/// A text that may be absent, as an attribute.
-pub fn maybe(read: impl Fn() -> Option<String> + Send + Sync + 'static) -> Signal<Option<String>> {
-    Signal::derive(read)
-}
-
 /// A part of the page that is made anew whenever what it reads changes.
 pub fn dynamic(make: impl Fn() -> AnyView + Send + Sync + 'static) -> AnyView {
     fn erased(make: Arc<dyn Fn() -> AnyView + Send + Sync>) -> AnyView {

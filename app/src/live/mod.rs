@@ -31,7 +31,14 @@ pub struct Live {
     pub projects_changed: RwSignal<u32>,
     /// The studio that is open: what it hears, and from where on.
     pub studio: RwSignal<Option<Store>>,
+    /// Whether messages are kept for the event log.
+    pub log_open: RwSignal<bool>,
+    /// The newest messages as they came, newest last, while they are kept.
+    pub log: RwSignal<Vec<String>>,
 }
+
+/// Messages that the event log keeps.
+const MOST_LOGGED: usize = 200;
 
 impl Live {
     /// Puts the signals into the context and, in the browser, opens the connection.
@@ -41,6 +48,8 @@ impl Live {
             metrics: RwSignal::new(None),
             projects_changed: RwSignal::new(0),
             studio: RwSignal::new(None),
+            log_open: RwSignal::new(false),
+            log: RwSignal::new(Vec::new()),
         };
         provide_context(live);
         #[cfg(feature = "browser")]
@@ -67,6 +76,17 @@ impl Live {
         }
         if let Some(studio) = self.studio.get_untracked() {
             studio.hear(message);
+        }
+    }
+
+    /// Keeps a message as it came, if the event log listens.
+    pub fn note(self, text: &str) {
+        if self.log_open.get_untracked() {
+            self.log.update(|log| {
+                let surplus = (log.len() + 1).saturating_sub(MOST_LOGGED);
+                log.drain(..surplus);
+                log.push(text.to_owned());
+            });
         }
     }
 

@@ -55,10 +55,10 @@ async fn listen(live: Live) -> bool {
     let Some(mut socket) = address(live).and_then(|url| WebSocket::open(&url).ok()) else { return false };
     let mut was_live = false;
     while let Either::Left((Some(Ok(heard)), _)) = select(socket.next(), TimeoutFuture::new(SILENCE_MS)).await {
+        let Message::Text(text) = heard else { continue };
+        live.note(&text);
         // An event of a newer server that this page does not know is passed over.
-        if let Message::Text(text) = heard
-            && let Some(message) = wire::message(&text)
-        {
+        if let Some(message) = wire::message(&text) {
             live.hear(message);
             was_live |= live.connection.get_untracked() == Connection::Live;
         }

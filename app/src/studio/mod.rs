@@ -6,6 +6,7 @@ pub mod address;
 pub mod draft;
 mod form;
 mod inspector;
+mod panels;
 #[cfg(feature = "browser")]
 mod pictures;
 pub mod refresh;

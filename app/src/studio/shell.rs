@@ -4,6 +4,7 @@ use super::{
     Store, act,
     form::Form,
     inspector::Inspector,
+    panels::{Log, panels},
     strip::Strip,
     viewer::{Stage, viewer},
 };
@@ -39,12 +40,14 @@ pub fn Studio(
     }
     let (form, stage) = (Form::new(store), Stage::new(store));
     let (inspector, strip) = (Inspector::new(store), Strip::new(store));
+    let log = Log::new(live);
     let click = move |event: ev::MouseEvent| {
         if let Some((name, id)) = act::pressed(&event)
             && (act::act(store, &name, id)
                 || strip.act(&name, id)
                 || stage.act(&name)
                 || inspector.act(&name, id)
+                || log.act(&name)
                 || form.act(&name, &event))
         {
             event.prevent_default();
@@ -52,8 +55,9 @@ pub fn Studio(
     };
     view! {
         <Title text=words(move || store.state.with(|state| state.project.name.clone()))/>
-        <TopBar start=start(store) end=nothing()/>
-        <main id="main" class="studio" tabindex="-1" on:click=click>
+        <div class="studio-root" on:click=click>
+        <TopBar start=start(store) end=panels(store, log)/>
+        <main id="main" class="studio" tabindex="-1">
             {form.view()}
             {viewer(store, stage)}
             {inspector.view()}
@@ -61,6 +65,7 @@ pub fn Studio(
             {messages(store)}
             <p class="visually-hidden" role="status">{words(move || store.state.with(|state| state.spoken.clone()))}</p>
         </main>
+        </div>
     }
 }
 

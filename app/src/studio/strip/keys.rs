@@ -51,9 +51,15 @@ impl Strip {
             ("End", _) => self.step_with_focus(isize::MAX),
             ("Delete" | "Backspace", Some((id, _))) => self.delete(id),
             (" ", _) => self.toggle_play(),
+            ("o", _) => self.store.onion.update(|onion| *onion = (*onion + 1) % 4),
             ("k", _) => self.stop(),
             ("j", _) => self.shuttle(false),
             ("l", _) => self.shuttle(true),
+            ("+", _) => browser::click("zoom-in"),
+            ("-", _) => browser::click("zoom-out"),
+            ("0", _) => browser::click("zoom-fit"),
+            ("1", _) => browser::click("zoom-actual"),
+            ("?", _) => browser::open("keys"),
             _ => return false,
         }
         true
