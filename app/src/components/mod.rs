@@ -1,6 +1,7 @@
 //! What pages are made of.
 
 mod connection_status;
+mod deed;
 mod delete_dialog;
 mod dialog;
 mod field;
@@ -14,6 +15,7 @@ mod theme_switch;
 mod top_bar;
 mod undo_bar;
 
+pub use deed::Deed;
 pub use dialog::{Cancel, standing};
 pub use field::{Field, Notice};
 pub use icons::{Icon, Mark};

@@ -1,13 +1,13 @@
 //! The list of projects.
 
 use crate::{
-    components::{Cancel, Notice, ProjectCard, ProjectForm, TopBar, UndoBar, standing},
+    components::{Cancel, Deed, Notice, ProjectCard, ProjectForm, TopBar, UndoBar, standing},
     error::AppError,
     format::count,
     live::Live,
     serverfns::projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
 };
-use leptos::{either::EitherOf3, prelude::*};
+use leptos::{either::EitherOf3, prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use protocol::{Project, ProjectId};
@@ -17,10 +17,10 @@ const NEW_DIALOG: &str = "new-project";
 /// What the page does, shared by its parts.
 #[derive(Clone, Copy)]
 struct Actions {
-    create: ServerAction<CreateProject>,
-    rename: ServerAction<UpdateProject>,
-    delete: ServerAction<DeleteProject>,
-    restore: ServerAction<RestoreProject>,
+    create: Deed,
+    rename: Deed,
+    delete: Deed,
+    restore: Deed,
 }
 
 /// The list's answer once it is there.
@@ -31,14 +31,14 @@ type Projects = Signal<Option<Result<Vec<Project>, AppError>>>;
 pub fn ProjectsPage() -> impl IntoView {
     let live = Live::expect();
     let actions = Actions {
-        create: ServerAction::new(),
-        rename: ServerAction::new(),
-        delete: ServerAction::new(),
-        restore: ServerAction::new(),
+        create: Deed::new(CreateProject::PATH),
+        rename: Deed::new(UpdateProject::PATH),
+        delete: Deed::new(DeleteProject::PATH),
+        restore: Deed::new(RestoreProject::PATH),
     };
     let changes = move || {
         let Actions { rename, delete, restore, .. } = actions;
-        (live.projects_changed.get(), rename.version().get(), delete.version().get(), restore.version().get())
+        (live.projects_changed.get(), rename.version.get(), delete.version.get(), restore.version.get())
     };
     let projects = Resource::new(changes, |_| list_projects());
     view! {
@@ -112,11 +112,9 @@ fn Welcome(actions: Actions) -> impl IntoView {
 fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
     let Actions { create, rename, delete, .. } = actions;
     // A post without script that was refused comes back with its form standing open.
-    let standing = standing(create.value().with_untracked(|outcome| matches!(outcome, Some(Err(_)))));
+    let standing = standing(untrack(|| create.refusal(|_| Some(()))).is_some());
     let cancel = view! { <Cancel dialog=NEW_DIALOG standing/> }.into_any();
-    let delete_failed = Signal::derive(move || {
-        delete.value().with(|outcome| Some(outcome.as_ref()?.as_ref().err()?.problem.to_string()))
-    });
+    let delete_failed = Signal::derive(move || delete.refusal(|error| Some(error.problem.to_string())));
     view! {
         <div class="page-head">
             <h1 class="page-title">"Projects"</h1>
