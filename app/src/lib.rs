@@ -13,6 +13,7 @@ pub mod error;
 pub mod form;
 pub mod format;
 pub mod live;
+pub mod packed;
 mod pages;
 pub mod serverfns;
 pub mod studio;

@@ -2,13 +2,8 @@
 
 use crate::error::AppError;
 use leptos::{
-    ev::SubmitEvent,
-    prelude::*,
-    server::ServerActionError,
-    server_fn::error::ServerFnUrlError,
-    task::spawn_local,
-    wasm_bindgen::JsCast,
-    web_sys::Element,
+    ev::SubmitEvent, prelude::*, server::ServerActionError, server_fn::error::ServerFnUrlError, task::spawn_local,
+    wasm_bindgen::JsCast, web_sys::Element,
 };
 use protocol::Project;
 
@@ -34,12 +29,7 @@ impl Deed {
         let posted = use_context::<ServerActionError>()
             .filter(|error| error.path() == path)
             .map(|error| Err(ServerFnUrlError::<AppError>::decode_err(error.err())));
-        Self {
-            path,
-            outcome: RwSignal::new(posted),
-            pending: RwSignal::new(false),
-            version: RwSignal::new(0),
-        }
+        Self { path, outcome: RwSignal::new(posted), pending: RwSignal::new(false), version: RwSignal::new(0) }
     }
 
     /// Why it was refused, if it was.

@@ -12,6 +12,7 @@ mod project_form;
 mod rename_dialog;
 mod size_picker;
 mod theme_switch;
+mod title;
 mod top_bar;
 mod undo_bar;
 
@@ -22,5 +23,6 @@ pub use icons::{Icon, Mark};
 pub use picture::Picture;
 pub use project_card::ProjectCard;
 pub use project_form::ProjectForm;
+pub use title::PageTitle;
 pub use top_bar::TopBar;
 pub use undo_bar::UndoBar;

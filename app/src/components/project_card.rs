@@ -1,6 +1,8 @@
 //! A project in the list.
 
-use super::{Deed, Icon, Picture, delete_dialog, delete_dialog::DeleteDialog, rename_dialog, rename_dialog::RenameDialog};
+use super::{
+    Deed, Icon, Picture, delete_dialog, delete_dialog::DeleteDialog, rename_dialog, rename_dialog::RenameDialog,
+};
 use leptos::prelude::*;
 use protocol::Project;
 

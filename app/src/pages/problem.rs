@@ -1,11 +1,10 @@
 //! What is shown in place of a page that cannot be shown.
 
 use crate::{
-    components::TopBar,
+    components::{PageTitle, TopBar},
     error::{sentence, status},
 };
 use leptos::prelude::*;
-use leptos_meta::Title;
 use protocol::Problem;
 
 /// No route leads here.
@@ -29,7 +28,7 @@ pub fn ProblemPage(
     }
     let title = if code == 404 { "Not found" } else { "Something is wrong" };
     view! {
-        <Title text=title/>
+        <PageTitle text=title.to_owned()/>
         <TopBar/>
         <main id="main" class="page problem" tabindex="-1">
             <p class="problem-code">{code}</p>

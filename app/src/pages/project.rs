@@ -26,7 +26,10 @@ pub fn ProjectPage() -> impl IntoView {
     view! {
         <Transition fallback=|| view! { <main id="main" class="page" tabindex="-1" aria-busy="true"></main> }>
             {move || studio.get().map(|found| match found {
-                Ok(studio) => view! { <Studio studio/> }.into_any(),
+                Ok(studio) => match studio.open() {
+                    Ok(studio) => view! { <Studio studio/> }.into_any(),
+                    Err(error) => view! { <ProblemPage problem=error.problem/> }.into_any(),
+                },
                 Err(error) => view! { <ProblemPage problem=error.problem/> }.into_any(),
             })}
         </Transition>

@@ -1,14 +1,14 @@
 //! The list of projects.
 
 use crate::{
-    components::{Cancel, Deed, Notice, ProjectCard, ProjectForm, TopBar, UndoBar, standing},
+    components::{Cancel, Deed, Notice, PageTitle, ProjectCard, ProjectForm, TopBar, UndoBar, standing},
     error::AppError,
     format::count,
     live::Live,
     serverfns::projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
+    view::{self, dynamic, nothing},
 };
-use leptos::{either::EitherOf3, prelude::*, server_fn::ServerFn};
-use leptos_meta::Title;
+use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_router::hooks::use_query_map;
 use protocol::{Project, ProjectId};
 
@@ -40,13 +40,14 @@ pub fn ProjectsPage() -> impl IntoView {
         let Actions { rename, delete, restore, .. } = actions;
         (live.projects_changed.get(), rename.version.get(), delete.version.get(), restore.version.get())
     };
-    let projects = Resource::new(changes, |_| list_projects());
+    let packed = Resource::new(changes, |_| list_projects());
+    let projects = Signal::derive(move || packed.get().map(|list| list.and_then(|list| list.open())));
     view! {
-        <Title text="Projects"/>
+        <PageTitle text="Projects".to_owned()/>
         <TopBar/>
         <main id="main" class="page" tabindex="-1">
             <Transition fallback=|| view! { <p class="page-wait" role="status">"Reading the projects…"</p> }>
-                <ProjectList projects=Signal::derive(move || projects.get()) actions/>
+                <ProjectList projects actions/>
             </Transition>
         </main>
     }
@@ -79,15 +80,16 @@ fn ProjectList(projects: Projects, actions: Actions) -> impl IntoView {
         (face.get() != Face::Waiting && list.with(|list| list.iter().all(|p| p.id != id))).then_some(id)
     });
     view! {
-        {move || match face.get() {
-            Face::Waiting => EitherOf3::A(()),
-            Face::Failed(why) => EitherOf3::B(view! {
+        {dynamic(move || match face.get() {
+            Face::Waiting => nothing(),
+            Face::Failed(why) => view! {
                 <h1 class="page-title">"Projects"</h1>
                 <Notice message=Signal::stored(Some(why))/>
-            }),
-            Face::Empty => EitherOf3::C(leptos::either::Either::Left(view! { <Welcome actions/> })),
-            Face::Cards => EitherOf3::C(leptos::either::Either::Right(view! { <Cards list actions/> })),
-        }}
+            }
+            .into_any(),
+            Face::Empty => view! { <Welcome actions/> }.into_any(),
+            Face::Cards => view! { <Cards list actions/> }.into_any(),
+        })}
         {move || deleted.get().map(|id| view! { <UndoBar id deleted=actions.delete action=actions.restore/> })}
     }
 }
@@ -111,6 +113,7 @@ fn Welcome(actions: Actions) -> impl IntoView {
 #[component]
 fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
     let Actions { create, rename, delete, .. } = actions;
+    let ids = Memo::new(move |_| list.with(|list| list.iter().map(|project| project.id.0).collect::<Vec<_>>()));
     // A post without script that was refused comes back with its form standing open.
     let standing = standing(untrack(|| create.refusal(|_| Some(()))).is_some());
     let cancel = view! { <Cancel dialog=NEW_DIALOG standing/> }.into_any();
@@ -123,9 +126,10 @@ fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
         </div>
         <Notice message=delete_failed/>
         <ul class="cards">
-            <For each=move || list.get() key=|project| project.id let:project>
-                <ProjectCard project=current(list, project) rename delete/>
-            </For>
+            {view::list(ids.into(), move |id| match current(list, ProjectId(id)) {
+                Some(project) => view! { <ProjectCard project rename delete/> }.into_any(),
+                None => nothing(),
+            })}
         </ul>
         <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=move || standing.get() aria-labelledby="new-project-title">
             <h2 id="new-project-title" class="dialog-title">"New project"</h2>
@@ -135,9 +139,8 @@ fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
 }
 
 /// The project as the list has it now; as it last was, for the moment in which its card is taken away.
-fn current(list: Memo<Vec<Project>>, first: Project) -> Memo<Project> {
-    Memo::new(move |last: Option<&Project>| {
-        let now = list.with(|list| list.iter().find(|p| p.id == first.id).cloned());
-        now.unwrap_or_else(|| last.unwrap_or(&first).clone())
-    })
+fn current(list: Memo<Vec<Project>>, id: ProjectId) -> Option<Memo<Project>> {
+    let find = move |list: &Vec<Project>| list.iter().find(|project| project.id == id).cloned();
+    let first = list.with_untracked(find)?;
+    Some(Memo::new(move |last: Option<&Project>| list.with(find).unwrap_or_else(|| last.unwrap_or(&first).clone())))
 }

@@ -46,7 +46,7 @@ impl Inspector {
     fn read(self, id: FrameId) {
         spawn_local(async move {
             // A server that is gone is told by the connection.
-            let Ok(takes) = frame_takes(id).await else { return };
+            let Ok(takes) = frame_takes(id).await.and_then(|takes| takes.open()) else { return };
             let still =
                 self.store.current.try_with_untracked(|frame| frame.as_ref().is_some_and(|frame| frame.id == id));
             if still == Some(true) {

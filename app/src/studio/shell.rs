@@ -9,12 +9,11 @@ use super::{
     viewer::{Stage, viewer},
 };
 use crate::{
-    components::{Icon, TopBar},
+    components::{Icon, PageTitle, TopBar},
     live::Live,
     view::{button, dynamic, nothing, post_button, words},
 };
 use leptos::{ev, prelude::*};
-use leptos_meta::Title;
 
 /// One project's studio, from what the server has read.
 #[component]
@@ -54,7 +53,7 @@ pub fn Studio(
         }
     };
     view! {
-        <Title text=words(move || store.state.with(|state| state.project.name.clone()))/>
+        <PageTitle text=words(move || store.state.with(|state| state.project.name.clone()))/>
         <div class="studio-root" on:click=click>
         <TopBar start=start(store) end=panels(store, log)/>
         <main id="main" class="studio" tabindex="-1">

@@ -90,12 +90,15 @@ impl Store {
         let id = self.project_id();
         spawn_local(async move {
             match get_studio(id).await {
-                Ok(Some(studio)) => {
-                    let next = self.state.try_update(|state| state.replace(studio));
-                    if next == Some(Next::Reload) {
-                        self.reload();
+                Ok(Some(studio)) => match studio.open() {
+                    Ok(studio) => {
+                        let next = self.state.try_update(|state| state.replace(studio));
+                        if next == Some(Next::Reload) {
+                            self.reload();
+                        }
                     }
-                }
+                    Err(error) => self.refuse(error),
+                },
                 Ok(None) => _ = self.state.try_update(|state| state.deleted = true),
                 // The server went again; the next hello asks anew.
                 Err(error) => self.refuse(error),

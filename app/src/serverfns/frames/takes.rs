@@ -1,4 +1,4 @@
-use crate::error::AppError;
+use crate::{error::AppError, packed::Packed};
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 use protocol::{FrameId, Take};
 
@@ -7,9 +7,10 @@ use protocol::{FrameId, Take};
 pub async fn frame_takes(
     /// Which frame.
     id: FrameId,
-) -> Result<Vec<Take>, AppError> {
-    match crate::serverfns::services()?.takes(id).await {
+) -> Result<Packed<Vec<Take>>, AppError> {
+    let found = match crate::serverfns::services()?.takes(id).await {
         Err(protocol::Problem::NotFound(_)) => Ok(Vec::new()),
-        found => crate::serverfns::answer(found),
-    }
+        found => found,
+    };
+    crate::serverfns::answer(found.and_then(|takes| Packed::new(&takes)))
 }

@@ -1,6 +1,6 @@
 use crate::error::AppError;
 use leptos::prelude::*;
-use protocol::{Interrupted, PreviewMethod, Settings};
+use protocol::{Interrupted, PreviewMethod};
 
 /// Changes the server's settings: what is not given stays.
 #[server(prefix = "/fn", endpoint = "settings/update")]
@@ -14,7 +14,7 @@ pub async fn update_settings(
     /// What becomes of interrupted tasks.
     #[server(default)]
     interrupted: Option<Interrupted>,
-) -> Result<Settings, AppError> {
+) -> Result<(), AppError> {
     let patch = protocol::SettingsPatch { preview_method, preview_interval_ms, interrupted };
-    crate::serverfns::answer(crate::serverfns::services()?.update_settings(patch).await)
+    crate::serverfns::answer(crate::serverfns::services()?.update_settings(patch).await.map(|_| ()))
 }

@@ -1,4 +1,4 @@
-use crate::error::AppError;
+use crate::{error::AppError, packed::Packed};
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 use protocol::{ProjectId, Studio};
 
@@ -7,9 +7,9 @@ use protocol::{ProjectId, Studio};
 pub async fn get_studio(
     /// Which project.
     id: ProjectId,
-) -> Result<Option<Studio>, AppError> {
+) -> Result<Option<Packed<Studio>>, AppError> {
     match crate::serverfns::services()?.studio(id).await {
         Err(protocol::Problem::NotFound(_)) => Ok(None),
-        found => crate::serverfns::answer(found.map(Some)),
+        found => crate::serverfns::answer(found.and_then(|studio| Packed::new(&studio)).map(Some)),
     }
 }

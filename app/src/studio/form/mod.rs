@@ -214,11 +214,7 @@ impl Store {
         let project = self.project_id();
         spawn_local(async move {
             match create_generation(project, draft).await {
-                Ok(accepted) => {
-                    if let Some(task) = accepted.tasks.first() {
-                        self.chosen.try_set(Some(task.frame_id));
-                    }
-                }
+                Ok(frame) => _ = self.chosen.try_set(Some(frame)),
                 Err(error) => refused(error),
             }
         });

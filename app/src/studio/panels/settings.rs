@@ -3,10 +3,10 @@
 use crate::{
     browser,
     serverfns::settings::update_settings,
-    studio::{Store, refresh::Pace},
+    studio::{Store, refresh::Pace, state::StudioState},
 };
 use leptos::{ev, prelude::*, task::spawn_local, wasm_bindgen::JsCast, web_sys::Element};
-use protocol::{Interrupted, PreviewMethod};
+use protocol::{Interrupted, PreviewMethod, SettingsPatch};
 
 /// The panel.
 pub fn panel(store: Store) -> AnyView {
@@ -81,10 +81,19 @@ fn changed(store: Store, event: &ev::Event) {
         "preview_interval_ms" => (None, value.parse().ok(), None),
         _ => (None, None, Some(fate)),
     };
+    let (preview_method, preview_interval_ms, interrupted) = change;
+    let patch = SettingsPatch { preview_method, preview_interval_ms, interrupted };
     spawn_local(async move {
-        match update_settings(change.0, change.1, change.2).await {
-            Ok(settings) => _ = store.state.try_update(|state| state.settings = settings),
+        match update_settings(preview_method, preview_interval_ms, interrupted).await {
+            Ok(()) => _ = store.state.try_update(|state| take_over(state, patch)),
             Err(error) => store.refuse(error),
         }
     });
+}
+
+/// What the server has taken is what is shown from now on.
+fn take_over(state: &mut StudioState, patch: SettingsPatch) {
+    if let Ok(settings) = patch.applied(state.settings.clone()) {
+        state.settings = settings;
+    }
 }
