@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     browser,
-    form::{DEFAULT_FPS, PRESETS, ProjectDraft},
+    form::{CUSTOM, DEFAULT_FPS, PRESETS, ProjectDraft},
     serverfns::projects::create_project,
 };
 use leptos::{ev::SubmitEvent, html, prelude::*};
@@ -21,6 +21,8 @@ const FIELDS: [&str; 5] = ["name", "size", "width", "height", "fps"];
 pub fn ProjectForm(
     /// What it does.
     action: Deed,
+    /// The size that is chosen at first, pixels; the first preset where nothing is known.
+    size: Option<(u32, u32)>,
     /// Beside the button that makes the project: a way out, where there is one.
     #[prop(optional)]
     cancel: Option<AnyView>,
@@ -47,15 +49,17 @@ pub fn ProjectForm(
         }
     };
     focus_first_invalid(form, move || action.refusal(|_| Some(())).is_some());
+    let (width, height) = size.unwrap_or((PRESETS[0].width, PRESETS[0].height));
+    let is_preset = PRESETS.iter().any(|preset| (preset.width, preset.height) == (width, height));
     let fps = Bounds { range: limits::FPS, step: 1 };
     view! {
         <form method="post" action=action.path node_ref=form class="form" novalidate on:submit=send>
             <Notice message=Signal::derive(beside)/>
             <Field id="project-name" label="Name" name="name" value=kept("name", String::new()) error=error_at("name")/>
             <SizePicker
-                chosen=kept("size", PRESETS[0].value())
-                width=kept("width", PRESETS[0].width.to_string())
-                height=kept("height", PRESETS[0].height.to_string())
+                chosen=kept("size", if is_preset { format!("{width}x{height}") } else { CUSTOM.to_owned() })
+                width=kept("width", width.to_string())
+                height=kept("height", height.to_string())
                 size_error=error_at("size")
                 width_error=error_at("width")
                 height_error=error_at("height")

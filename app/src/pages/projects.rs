@@ -5,7 +5,10 @@ use crate::{
     error::AppError,
     format::count,
     live::Live,
-    serverfns::projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
+    serverfns::{
+        models::list_models,
+        projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
+    },
     view::{self, dynamic, nothing},
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -26,6 +29,9 @@ struct Actions {
 /// The list's answer once it is there.
 type Projects = Signal<Option<Result<Vec<Project>, AppError>>>;
 
+/// Width and height of the default model's best pictures.
+type Size = Signal<Option<(u32, u32)>>;
+
 /// All projects. The list is read again after each change made here and each change heard of.
 #[component]
 pub fn ProjectsPage() -> impl IntoView {
@@ -40,14 +46,19 @@ pub fn ProjectsPage() -> impl IntoView {
         let Actions { rename, delete, restore, .. } = actions;
         (live.projects_changed.get(), rename.version.get(), delete.version.get(), restore.version.get())
     };
-    let packed = Resource::new(changes, |_| list_projects());
-    let projects = Signal::derive(move || packed.get().map(|list| list.and_then(|list| list.open())));
+    let read = Resource::new(changes, |_| async { (list_projects().await, list_models().await) });
+    let projects = Signal::derive(move || Some(read.get()?.0.and_then(|list| list.open())));
+    // A new project's pictures have the size that the model draws best.
+    let size = Signal::derive(move || {
+        let models = read.get().and_then(|(_, models)| models.and_then(|models| models.open()).ok());
+        models.and_then(|models| models.first().map(|model| (model.recommended.width, model.recommended.height)))
+    });
     view! {
         <PageTitle text="Projects".to_owned()/>
         <TopBar/>
         <main id="main" class="page" tabindex="-1">
             <Transition fallback=|| view! { <p class="page-wait" role="status">"Reading the projects…"</p> }>
-                <ProjectList projects actions/>
+                <ProjectList projects size actions/>
             </Transition>
         </main>
     }
@@ -63,7 +74,7 @@ enum Face {
 }
 
 #[component]
-fn ProjectList(projects: Projects, actions: Actions) -> impl IntoView {
+fn ProjectList(projects: Projects, size: Size, actions: Actions) -> impl IntoView {
     let face = Memo::new(move |_| {
         projects.with(|answer| match answer {
             None => Face::Waiting,
@@ -87,15 +98,15 @@ fn ProjectList(projects: Projects, actions: Actions) -> impl IntoView {
                 <Notice message=Signal::stored(Some(why))/>
             }
             .into_any(),
-            Face::Empty => view! { <Welcome actions/> }.into_any(),
-            Face::Cards => view! { <Cards list actions/> }.into_any(),
+            Face::Empty => view! { <Welcome size actions/> }.into_any(),
+            Face::Cards => view! { <Cards list size actions/> }.into_any(),
         })}
         {move || deleted.get().map(|id| view! { <UndoBar id deleted=actions.delete action=actions.restore/> })}
     }
 }
 
 #[component]
-fn Welcome(actions: Actions) -> impl IntoView {
+fn Welcome(size: Size, actions: Actions) -> impl IntoView {
     view! {
         <div class="welcome">
             <div class="welcome-text">
@@ -104,14 +115,14 @@ fn Welcome(actions: Actions) -> impl IntoView {
                 <p>"Give it a name, choose a size, and create it. You can rename it at any time."</p>
             </div>
             <section class="panel" aria-label="New project">
-                <ProjectForm action=actions.create/>
+                <ProjectForm action=actions.create size=size.get_untracked()/>
             </section>
         </div>
     }
 }
 
 #[component]
-fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
+fn Cards(list: Memo<Vec<Project>>, size: Size, actions: Actions) -> impl IntoView {
     let Actions { create, rename, delete, .. } = actions;
     let ids = Memo::new(move |_| list.with(|list| list.iter().map(|project| project.id.0).collect::<Vec<_>>()));
     // A post without script that was refused comes back with its form standing open.
@@ -133,7 +144,7 @@ fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
         </ul>
         <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=move || standing.get() aria-labelledby="new-project-title">
             <h2 id="new-project-title" class="dialog-title">"New project"</h2>
-            <ProjectForm action=create cancel/>
+            <ProjectForm action=create size=size.get_untracked() cancel/>
         </dialog>
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod frames;
 pub mod generations;
+pub mod models;
 pub mod projects;
 pub mod queue;
 pub mod settings;
