@@ -99,7 +99,7 @@ on_connections! {
     trait CreationQueries;
 
     /// The answer to a request that was done under this key already.
-    async fn replay(conn: Db, project_id: i64, idempotency: &Idempotency) -> Result<Option<Created>, StoreError> {
+    async fn replay(conn: Db, project_id: i64, idempotency: Idempotency) -> Result<Option<Created>, StoreError> {
         let of_key = idempotency_keys::table.find((project_id, idempotency.key.as_str()));
         let row = of_key.select(IdempotencyRow::as_select()).first::<IdempotencyRow>(conn).await.optional()?;
         let Some(row) = row else { return Ok(None) };
@@ -164,7 +164,7 @@ on_connections! {
             return Err(no_project(project_id));
         }
         if let Some(idempotency) = &idempotency
-            && let Some(done) = conn.replay(project_id.0, idempotency).await?
+            && let Some(done) = conn.replay(project_id.0, idempotency.clone()).await?
         {
             return Ok(done);
         }

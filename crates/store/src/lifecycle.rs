@@ -65,7 +65,7 @@ on_connections! {
     }
 
     /// The error for a task that is not in a status in which something can be done.
-    async fn wrong_status(conn: Db, id: TaskId, needed: &str) -> Result<StoreError, StoreError> {
+    async fn wrong_status(conn: Db, id: TaskId, needed: String) -> Result<StoreError, StoreError> {
         let of_task = tasks::table.find(id.0).select((tasks::status, tasks::attempt));
         let found: Option<(String, i32)> = of_task.first(conn).await.optional()?;
         Ok(match found {
@@ -118,7 +118,7 @@ on_connections! {
             .filter(tasks::attempt.eq(attempt));
         let end = (tasks::status.eq(TaskStatus::Completed.as_str()), tasks::finished_at.eq(now));
         if diesel::update(running).set(end).execute(conn).await? == 0 {
-            return Err(conn.wrong_status(id, &format!("running as attempt {attempt}")).await?);
+            return Err(conn.wrong_status(id, format!("running as attempt {attempt}")).await?);
         }
         let take = takes::table.filter(takes::task_id.eq(id.0));
         let finish = (takes::etag.eq(etag), takes::finished_step.eq(step), takes::finished_at.eq(now));
@@ -145,7 +145,7 @@ on_connections! {
         let open = tasks::table.find(id.0).filter(tasks::status.eq_any(names.clone()));
         let change = (tasks::status.eq(status.as_str()), tasks::error.eq(error), tasks::finished_at.eq(now));
         if diesel::update(open).set(change).execute(conn).await? == 0 {
-            return Err(conn.wrong_status(id, &names.join(" or ")).await?);
+            return Err(conn.wrong_status(id, names.join(" or ")).await?);
         }
         let take = takes::table.filter(takes::task_id.eq(id.0));
         let gone: (i64, String) = diesel::delete(take).returning((takes::id, takes::key)).get_result(conn).await?;
@@ -187,7 +187,7 @@ on_connections! {
         );
         let ended = tasks::table.find(id.0).filter(tasks::status.eq_any(ended));
         if diesel::update(ended).set(again).execute(conn).await? == 0 {
-            return Err(conn.wrong_status(id, "failed or cancelled").await?);
+            return Err(conn.wrong_status(id, "failed or cancelled".to_owned()).await?);
         }
         let parameters = parameters_from_text(&task.parameters)?;
         let now = now_ms();
@@ -212,7 +212,7 @@ on_connections! {
         let running = tasks::table.find(id.0).filter(tasks::status.eq(TaskStatus::Running.as_str()));
         let waiting = tasks::status.eq(TaskStatus::Queued.as_str());
         if diesel::update(running).set(waiting).execute(conn).await? == 0 {
-            return Err(conn.wrong_status(id, TaskStatus::Running.as_str()).await?);
+            return Err(conn.wrong_status(id, TaskStatus::Running.as_str().to_owned()).await?);
         }
         open_task_from_row(conn.task_with_take(id.0).await?)
     }

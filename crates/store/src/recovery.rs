@@ -54,9 +54,10 @@ on_connections! {
             return Err(StoreError::Conflict { why });
         }
         let before = conn.frame_shown(row.frame_id).await?;
-        conn.drop_finished_take(&row).await?;
-        let is_removed = conn.delete_if_empty(row.frame_id, now_ms()).await?;
-        let frame = conn.frame_shown(row.frame_id).await?;
+        let frame_id = row.frame_id;
+        conn.drop_finished_take(row).await?;
+        let is_removed = conn.delete_if_empty(frame_id, now_ms()).await?;
+        let frame = conn.frame_shown(frame_id).await?;
         Ok(Forgotten { frame, frame_removed: before.filter(|_| is_removed) })
     }
 }

@@ -90,9 +90,12 @@ macro_rules! write {
 }
 
 /// Functions over a connection, for the bodies of `read!` and `write!`: written once as free functions, compiled
-/// for each kind of connection as methods of a trait, so that `conn.name(arguments)` finds its own.
+/// for each kind of connection as methods of a trait, so that `conn.name(arguments)` finds its own. Their
+/// arguments own what they hold.
 ///
-/// A generic function would have to name what every expression in it needs of the database.
+/// A generic function would have to name what every expression in it needs of the database. The futures are
+/// boxed so that they are compiled here, once: an `async fn` is compiled anew in each program that calls it,
+/// and these queries took minutes in each.
 macro_rules! on_connections {
     (
         trait $name:ident;
@@ -102,16 +105,23 @@ macro_rules! on_connections {
         )+
     ) => {
         pub(crate) trait $name {
-            $($(#[$doc])* fn $function(&mut self $(, $argument: $type)*) -> impl Future<Output = $answer> + Send;)+
+            $($(#[$doc])* fn $function(&mut self $(, $argument: $type)*) -> $crate::store::Answer<'_, $answer>;)+
         }
         impl $name for $crate::backend::sqlite::Connection {
-            $(async fn $function(&mut self $(, $argument: $type)*) -> $answer { let $conn = self; $body })+
+            $(fn $function(&mut self $(, $argument: $type)*) -> $crate::store::Answer<'_, $answer> {
+                Box::pin(async move { let $conn = self; $body })
+            })+
         }
         impl $name for $crate::backend::postgres::Connection {
-            $(async fn $function(&mut self $(, $argument: $type)*) -> $answer { let $conn = self; $body })+
+            $(fn $function(&mut self $(, $argument: $type)*) -> $crate::store::Answer<'_, $answer> {
+                Box::pin(async move { let $conn = self; $body })
+            })+
         }
     };
 }
+
+/// What a function over a connection comes to.
+pub(crate) type Answer<'conn, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'conn>>;
 
 pub(crate) use {on_connections, read, write};
 

@@ -63,7 +63,7 @@ on_connections! {
     }
 
     /// Removes a finished take; where its frame had selected it, the newest other finished one is selected.
-    async fn drop_finished_take(conn: Db, take: &TakeRow) -> Result<(), StoreError> {
+    async fn drop_finished_take(conn: Db, take: TakeRow) -> Result<(), StoreError> {
         let newest_other: Option<i64> = takes::table
             .filter(takes::frame_id.eq(take.frame_id))
             .filter(takes::id.ne(take.id))
@@ -101,14 +101,15 @@ on_connections! {
             let why = format!("take {id} is still being made: task {task} is {status}; cancel it first");
             return Err(StoreError::Conflict { why });
         }
-        conn.drop_finished_take(&row).await?;
+        let key = row.key.clone();
+        conn.drop_finished_take(row).await?;
         if conn.shows_nothing(frame_id).await? {
             let why = format!("take {id} is all that frame {frame_id} has to show; delete the frame instead");
             return Err(StoreError::Conflict { why });
         }
         conn.touch_project(project_id, now_ms()).await?;
         let frame = conn.frame_shown(frame_id).await?.ok_or_else(|| no_frame(FrameId(frame_id)))?;
-        Ok(DeletedTake { key: row.key, frame })
+        Ok(DeletedTake { key, frame })
     }
 }
 
