@@ -161,10 +161,6 @@ mod nowhere {
     /// Nothing.
     pub fn remember(_: &str, _: &str) {}
     /// Nothing.
-    pub fn now_ms() -> u64 {
-        0
-    }
-    /// Nothing.
     pub fn random_key() -> String {
         String::new()
     }
@@ -176,10 +172,6 @@ mod nowhere {
     pub type Held = ();
     /// Nothing.
     pub fn preload(_: Vec<String>) -> Held {}
-    /// Nothing.
-    pub fn hidden() -> bool {
-        false
-    }
     /// Nothing.
     pub fn area(_: &Element) -> Area {
         Area::default()
