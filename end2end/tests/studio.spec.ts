@@ -47,7 +47,7 @@ test("requests fit the interval, for one and for three generations", async ({ pa
   expect(slower, "one generation at 2 s").toBeGreaterThanOrEqual(3);
   expect(slower, "one generation at 2 s").toBeLessThanOrEqual(6);
   await page.getByRole("button", { name: "Cancel" }).locator("visible=true").click();
-  await expect(page.getByText("Cancelled.")).toBeVisible();
+  await expect(page.locator(".message").getByText("Cancelled.")).toBeVisible();
   expect(await within(3000), "requests after the end").toBe(0);
 });
 
@@ -82,12 +82,12 @@ test("a cancelled first take leaves nothing, and can be tried again", async ({ p
   await generate(page, "a yellow star", 1000);
   await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
   await page.getByRole("button", { name: "Cancel" }).locator("visible=true").click();
-  await expect(page.getByText("Cancelled.")).toBeVisible();
+  await expect(page.locator(".message").getByText("Cancelled.")).toBeVisible();
   await expect(page.getByRole("button", { name: /^Frame / })).toHaveCount(0);
   await page.getByRole("button", { name: "Retry" }).click();
   await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
   await page.getByRole("button", { name: "Cancel" }).locator("visible=true").click();
-  await expect(page.getByText("Cancelled.")).toBeVisible();
+  await expect(page.locator(".message").getByText("Cancelled.")).toBeVisible();
 });
 
 test("each bad field is told at the field, without a request", async ({ page, request }) => {

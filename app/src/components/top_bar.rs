@@ -15,7 +15,7 @@ pub fn TopBar(
 ) -> impl IntoView {
     view! {
         <header class="top-bar">
-            <a class="brand" href="/">
+            <a class="brand" href="/" aria-label="Emberline">
                 <Mark/>
                 <span class="brand-name">"Emberline"</span>
             </a>
