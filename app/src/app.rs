@@ -1,12 +1,10 @@
 //! The page's frame and its routes.
 
 use crate::{
-    components::TopBar,
     live::Live,
     pages::{NotFoundPage, ProjectPage, ProjectsPage},
 };
 use leptos::prelude::*;
-use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
     components::{Route, Router, Routes},
@@ -17,14 +15,13 @@ use leptos_router::{
 /// complete, and the status of a missing project is known before the first byte.
 #[component]
 pub fn App() -> impl IntoView {
-    provide_meta_context();
+    #[cfg(feature = "ssr")]
+    leptos_meta::provide_meta_context();
     Live::provide();
     view! {
-        <Title formatter=|page: String| if page.is_empty() { "Emberline".to_owned() } else { format!("{page} · Emberline") }/>
         <Router>
             // External: the router would scroll there but leave the focus behind.
             <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
-            <TopBar/>
             <Routes fallback=NotFoundPage>
                 <Route path=path!("/") view=ProjectsPage ssr=SsrMode::Async/>
                 <Route path=path!("/projects/:id") view=ProjectPage ssr=SsrMode::Async/>

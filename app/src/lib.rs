@@ -7,14 +7,18 @@
 #![recursion_limit = "256"]
 
 mod app;
+mod browser;
 mod components;
 pub mod error;
 pub mod form;
 pub mod format;
 pub mod live;
+pub mod packed;
 mod pages;
 pub mod serverfns;
+pub mod studio;
 pub mod theme;
+mod view;
 
 #[cfg(feature = "ssr")]
 pub mod services;

@@ -10,6 +10,7 @@ mod layers;
 mod machine;
 mod process;
 mod stages;
+mod starter;
 mod workspace;
 
 use anyhow::{Context, Result};
@@ -43,6 +44,11 @@ enum Command {
     Dist,
     /// Check who may depend on what.
     Layers,
+    /// Measure the starter model again, or draw its sheets; minutes on two cores.
+    Starter {
+        /// Which.
+        what: starter::What,
+    },
     /// Build the front end's files into `<target>/site`; with --csr the client-side-rendered ones into `<target>/csr`.
     Bundle {
         /// What trunk would build: a page that needs no server-side rendering.
@@ -59,6 +65,7 @@ fn main() -> Result<()> {
         Command::Test { only } => stages::run(&workspace, &only),
         Command::Dist => dist(&workspace),
         Command::Layers => layers::check(&workspace),
+        Command::Starter { what } => starter::run(&workspace, what),
         Command::Bundle { csr: false } => bundle::site(&workspace),
         Command::Bundle { csr: true } => bundle::csr(&workspace),
     }

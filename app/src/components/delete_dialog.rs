@@ -1,8 +1,8 @@
 //! The question before a project is deleted.
 
-use super::Cancel;
-use crate::serverfns::projects::DeleteProject;
-use leptos::{form::ActionForm, prelude::*};
+use super::{Cancel, Deed, deed};
+use crate::serverfns::projects::delete_project;
+use leptos::{ev::SubmitEvent, prelude::*};
 use protocol::{Project, ProjectId};
 
 /// The element that a button opens (`popovertarget`).
@@ -16,23 +16,28 @@ pub fn DeleteDialog(
     /// The project.
     project: Memo<Project>,
     /// What it does.
-    action: ServerAction<DeleteProject>,
+    action: Deed,
 ) -> impl IntoView {
     let id = project.read_untracked().id;
     let title_id = format!("delete-title-{id}");
+    let send = move |event: SubmitEvent| {
+        if deed::taken(&event).is_some() {
+            action.run(delete_project(id));
+        }
+    };
     view! {
         <dialog id=dialog_id(id) class="dialog" popover="auto" aria-labelledby=title_id>
             <h2 id=title_id.clone() class="dialog-title">
                 "Delete “"<bdi>{move || project.read().name.clone()}</bdi>"”?"
             </h2>
             <p class="dialog-text">"Its pictures go with it. You can take this back for a while."</p>
-            <ActionForm action attr:class="form">
+            <form method="post" action=action.path class="form" on:submit=send>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <div class="form-actions">
                     <Cancel dialog=dialog_id(id) standing=RwSignal::new(false)/>
-                    <button class="button button-danger" type="submit" disabled=move || action.pending().get()>"Delete project"</button>
+                    <button class="button button-danger" type="submit" disabled=move || action.pending.get()>"Delete project"</button>
                 </div>
-            </ActionForm>
+            </form>
         </dialog>
     }
 }

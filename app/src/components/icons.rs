@@ -19,6 +19,34 @@ pub enum Icon {
     Close,
     /// Back to where one came from.
     Back,
+    /// A plus.
+    Plus,
+    /// A minus.
+    Minus,
+    /// A triangle: play.
+    Play,
+    /// Two bars.
+    Pause,
+    /// To the frame before.
+    Before,
+    /// To the frame after.
+    After,
+    /// A circle that closes.
+    Loop,
+    /// An arrow back.
+    Undo,
+    /// An arrow forward.
+    Redo,
+    /// Two sheets.
+    Onion,
+    /// Lines that wait.
+    Queue,
+    /// Sliders.
+    Settings,
+    /// A page of lines.
+    Log,
+    /// A key.
+    Keys,
 }
 
 impl Icon {
@@ -35,6 +63,22 @@ impl Icon {
             }
             Self::Delete => "M2.5 4.25h11M6.25 4V2.5h3.5V4M4 4.5l.6 9h6.8l.6-9M6.75 7v4M9.25 7v4",
             Self::Close => "m4 4 8 8M12 4l-8 8",
+            Self::Plus => "M8 3v10M3 8h10",
+            Self::Minus => "M3 8h10",
+            Self::Play => "M5 3.25v9.5L12.75 8Z",
+            Self::Pause => "M5.25 3.5v9M10.75 3.5v9",
+            Self::Before => "M4 3.5v9M12 3.5v9L6.25 8Z",
+            Self::After => "M12 3.5v9M4 3.5v9L9.75 8Z",
+            Self::Loop => "M13 8a5 5 0 1 1-1.5-3.55M11.75 2v2.75H9",
+            Self::Undo => "M5.5 3 2.75 5.75 5.5 8.5M3 5.75h6.5a3.5 3.5 0 0 1 0 7H6",
+            Self::Redo => "M10.5 3l2.75 2.75L10.5 8.5M13 5.75H6.5a3.5 3.5 0 0 0 0 7H10",
+            Self::Onion => "M2.5 5.5h8v8h-8ZM5.5 5V2.5h8v8H11",
+            Self::Queue => "M2.5 4h11M2.5 8h11M2.5 12h6",
+            Self::Settings => {
+                "M2.5 5h6M12 5h1.5M2.5 11H4M7.5 11h6M10.25 3.25a1.75 1.75 0 1 1 0 3.5 1.75 1.75 0 0 1 0-3.5ZM5.75 9.25a1.75 1.75 0 1 1 0 3.5 1.75 1.75 0 0 1 0-3.5Z"
+            }
+            Self::Log => "M3 2.5h10v11H3ZM5.5 5.5h5M5.5 8h5M5.5 10.5h3",
+            Self::Keys => "M1.75 4h12.5v8H1.75ZM4 6.5h.5M7 6.5h.5M10 6.5h.5M5 9.5h6",
             Self::Back => "M9.75 3.25 5 8l4.75 4.75",
         }
     }

@@ -1,7 +1,8 @@
 //! A project in the list.
 
-use super::{Icon, Picture, delete_dialog, delete_dialog::DeleteDialog, rename_dialog, rename_dialog::RenameDialog};
-use crate::serverfns::projects::{DeleteProject, UpdateProject};
+use super::{
+    Deed, Icon, Picture, delete_dialog, delete_dialog::DeleteDialog, rename_dialog, rename_dialog::RenameDialog,
+};
 use leptos::prelude::*;
 use protocol::Project;
 
@@ -11,9 +12,9 @@ pub fn ProjectCard(
     /// The project as it is now.
     project: Memo<Project>,
     /// Gives it another name.
-    rename: ServerAction<UpdateProject>,
+    rename: Deed,
     /// Deletes it.
-    delete: ServerAction<DeleteProject>,
+    delete: Deed,
 ) -> impl IntoView {
     let id = project.read_untracked().id;
     let cover = Memo::new(move |_| project.with(|p| (p.cover.clone(), p.width, p.height)));

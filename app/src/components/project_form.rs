@@ -1,21 +1,16 @@
 //! The form that makes a project.
 
 use super::{
-    Field, Notice,
+    Deed, Field, Notice, deed,
     field::{Bounds, focus_first_invalid},
     size_picker::SizePicker,
 };
 use crate::{
-    error::AppError,
-    form::{DEFAULT_FPS, PRESETS, ProjectDraft},
-    serverfns::projects::CreateProject,
+    browser,
+    form::{CUSTOM, DEFAULT_FPS, PRESETS, ProjectDraft},
+    serverfns::projects::create_project,
 };
-use leptos::{
-    ev::SubmitEvent,
-    form::{ActionForm, FromFormData},
-    html,
-    prelude::*,
-};
+use leptos::{ev::SubmitEvent, html, prelude::*};
 use protocol::project::limits;
 
 const FIELDS: [&str; 5] = ["name", "size", "width", "height", "fps"];
@@ -25,43 +20,46 @@ const FIELDS: [&str; 5] = ["name", "size", "width", "height", "fps"];
 #[component]
 pub fn ProjectForm(
     /// What it does.
-    action: ServerAction<CreateProject>,
+    action: Deed,
+    /// The size that is chosen at first, pixels; the first preset where nothing is known.
+    size: Option<(u32, u32)>,
     /// Beside the button that makes the project: a way out, where there is one.
     #[prop(optional)]
     cancel: Option<AnyView>,
 ) -> impl IntoView {
     let form = NodeRef::<html::Form>::new();
-    let value = action.value();
     let kept = move |field: &str, fallback: String| {
-        let typed = |error: &AppError| error.kept(field).map(str::to_owned);
-        value.with_untracked(|outcome| typed(outcome.as_ref()?.as_ref().err()?)).unwrap_or(fallback)
+        untrack(|| action.refusal(|error| error.kept(field).map(str::to_owned))).unwrap_or(fallback)
     };
     let error_at = move |field: &'static str| {
-        Signal::derive(move || {
-            value.with(|outcome| outcome.as_ref()?.as_ref().err()?.at_field(field).map(str::to_owned))
-        })
+        Signal::derive(move || action.refusal(|error| error.at_field(field).map(str::to_owned)))
     };
-    let beside = move || value.with(|outcome| outcome.as_ref()?.as_ref().err()?.beside_fields(&FIELDS));
-    let check = move |event: SubmitEvent| {
-        if let Ok(typed) = CreateProject::from_event(&event) {
-            let CreateProject { name, size, width, height, fps } = typed;
-            let draft = ProjectDraft { name, size, width, height, fps };
-            if let Err(problem) = draft.read() {
-                event.prevent_default();
-                value.set(Some(Err(problem.into())));
+    let beside = move || action.refusal(|error| error.beside_fields(&FIELDS));
+    let send = move |event: SubmitEvent| {
+        let Some(form) = deed::taken(&event) else { return };
+        let typed = |name| browser::field(&form, name).unwrap_or_default();
+        let [name, size, width, height, fps] = FIELDS.map(typed);
+        let draft = ProjectDraft { name, size, width, height, fps };
+        match draft.read() {
+            Err(problem) => action.refuse(problem.into()),
+            Ok(_) => {
+                let ProjectDraft { name, size, width, height, fps } = draft;
+                action.run(create_project(name, size, width, height, fps));
             }
         }
     };
-    focus_first_invalid(form, move || value.with(|outcome| matches!(outcome, Some(Err(_)))));
+    focus_first_invalid(form, move || action.refusal(|_| Some(())).is_some());
+    let (width, height) = size.unwrap_or((PRESETS[0].width, PRESETS[0].height));
+    let is_preset = PRESETS.iter().any(|preset| (preset.width, preset.height) == (width, height));
     let fps = Bounds { range: limits::FPS, step: 1 };
     view! {
-        <ActionForm action node_ref=form attr:class="form" attr:novalidate=true on:submit:capture=check>
+        <form method="post" action=action.path node_ref=form class="form" novalidate on:submit=send>
             <Notice message=Signal::derive(beside)/>
             <Field id="project-name" label="Name" name="name" value=kept("name", String::new()) error=error_at("name")/>
             <SizePicker
-                chosen=kept("size", PRESETS[0].value())
-                width=kept("width", PRESETS[0].width.to_string())
-                height=kept("height", PRESETS[0].height.to_string())
+                chosen=kept("size", if is_preset { format!("{width}x{height}") } else { CUSTOM.to_owned() })
+                width=kept("width", width.to_string())
+                height=kept("height", height.to_string())
                 size_error=error_at("size")
                 width_error=error_at("width")
                 height_error=error_at("height")
@@ -78,11 +76,11 @@ pub fn ProjectForm(
                 />
             </div>
             <div class="form-actions">
-                <button class="button button-primary" type="submit" disabled=move || action.pending().get()>
+                <button class="button button-primary" type="submit" disabled=move || action.pending.get()>
                     "Create project"
                 </button>
                 {cancel}
             </div>
-        </ActionForm>
+        </form>
     }
 }

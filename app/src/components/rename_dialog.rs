@@ -1,17 +1,12 @@
 //! The dialog that gives a project another name.
 
 use super::{
-    Field, Notice,
+    Deed, Field, Notice, deed,
     dialog::{self, Cancel},
     field::focus_first_invalid,
 };
-use crate::{form::rename_refused, serverfns::projects::UpdateProject};
-use leptos::{
-    ev::SubmitEvent,
-    form::{ActionForm, FromFormData},
-    html,
-    prelude::*,
-};
+use crate::{browser, form::rename_refused, serverfns::projects::update_project};
+use leptos::{ev::SubmitEvent, html, prelude::*};
 use protocol::{Project, ProjectId, ProjectPatch};
 
 /// The element that a button opens (`popovertarget`).
@@ -26,33 +21,31 @@ pub fn RenameDialog(
     /// The project.
     project: Memo<Project>,
     /// What it does; shared by all cards, so an error is shown only where its id is this project's.
-    action: ServerAction<UpdateProject>,
+    action: Deed,
 ) -> impl IntoView {
     let id = project.read_untracked().id;
     let node = NodeRef::<html::Dialog>::new();
     let form = NodeRef::<html::Form>::new();
-    let value = action.value();
     let id_text = id.to_string();
     let error = Memo::new(move |_| {
-        value.with(|outcome| outcome.as_ref()?.as_ref().err().filter(|e| e.kept("id") == Some(&id_text)).cloned())
+        action.refusal(|error| Some(error).filter(|error| error.kept("id") == Some(&id_text)).cloned())
     });
     let refused_before = error.get_untracked();
     let standing = dialog::standing(refused_before.is_some());
     let name = refused_before.as_ref().and_then(|error| error.kept("name").map(str::to_owned));
     let at_name = Signal::derive(move || error.with(|e| e.as_ref()?.at_field("name").map(str::to_owned)));
     let beside = Signal::derive(move || error.with(|e| e.as_ref()?.beside_fields(&["name"])));
-    let check = move |event: SubmitEvent| {
-        if let Ok(UpdateProject { id, name }) = UpdateProject::from_event(&event) {
-            let patch = ProjectPatch { name: Some(name.clone()), ..Default::default() };
-            if let Err(problem) = patch.validated() {
-                event.prevent_default();
-                value.set(Some(Err(rename_refused(id, &name, problem))));
-            }
+    let send = move |event: SubmitEvent| {
+        let Some(name) = deed::taken(&event).and_then(|form| browser::field(&form, "name")) else { return };
+        let patch = ProjectPatch { name: Some(name.clone()), ..Default::default() };
+        match patch.validated() {
+            Err(problem) => action.refuse(rename_refused(id, &name, problem)),
+            Ok(_) => action.run(update_project(id, name)),
         }
     };
     focus_first_invalid(form, move || error.with(Option::is_some));
     Effect::new(move |_| {
-        if value.with(|outcome| matches!(outcome, Some(Ok(done)) if done.id == id)) {
+        if action.outcome.with(|outcome| matches!(outcome, Some(Ok(done)) if done.id == id)) {
             standing.set(false);
             dialog::close(node);
         }
@@ -61,7 +54,7 @@ pub fn RenameDialog(
     view! {
         <dialog id=dialog_id(id) class="dialog" popover="auto" open=move || standing.get() aria-labelledby=title_id node_ref=node>
             <h2 id=title_id.clone() class="dialog-title">"Rename project"</h2>
-            <ActionForm action node_ref=form attr:class="form" attr:novalidate=true on:submit:capture=check>
+            <form method="post" action=action.path node_ref=form class="form" novalidate on:submit=send>
                 <Notice message=beside/>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <Field
@@ -72,10 +65,10 @@ pub fn RenameDialog(
                     error=at_name
                 />
                 <div class="form-actions">
-                    <button class="button button-primary" type="submit" disabled=move || action.pending().get()>"Rename"</button>
+                    <button class="button button-primary" type="submit" disabled=move || action.pending.get()>"Rename"</button>
                     <Cancel dialog=dialog_id(id) standing/>
                 </div>
-            </ActionForm>
+            </form>
         </dialog>
     }
 }

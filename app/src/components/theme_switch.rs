@@ -1,19 +1,25 @@
 //! The switch between dark, light and the system's choice.
 
 use super::Icon;
-use crate::{serverfns::theme::SetTheme, theme::Theme};
-use leptos::{form::ActionForm, prelude::*};
+use crate::{
+    serverfns::theme::{SetTheme, set_theme},
+    theme::Theme,
+};
+use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn, task::spawn_local};
 
 /// Three buttons of one form: without script it is posted and the page comes back in its new colours; with
 /// script the colours change at once and the post only keeps the choice.
 #[component]
 pub fn ThemeSwitch() -> impl IntoView {
-    let action = ServerAction::<SetTheme>::new();
     let chosen = RwSignal::new(Theme::current());
     let choose = move |theme: Theme| {
         chosen.set(theme);
         #[cfg(feature = "browser")]
         theme.show();
+        spawn_local(async move {
+            // A choice that is not kept is still seen.
+            _ = set_theme(theme).await;
+        });
     };
     let button = move |theme: Theme| {
         let (label, icon) = match theme {
@@ -38,7 +44,9 @@ pub fn ThemeSwitch() -> impl IntoView {
     };
     view! {
         <div class="theme-switch" role="group" aria-label="Colours">
-            <ActionForm action>{Theme::ALL.map(button).into_iter().collect_view()}</ActionForm>
+            <form method="post" action=SetTheme::url() on:submit=|event: SubmitEvent| event.prevent_default()>
+                {Theme::ALL.map(|theme| button(theme).into_any()).into_iter().collect::<Vec<_>>()}
+            </form>
         </div>
     }
 }

@@ -1,11 +1,8 @@
 //! What stands at the foot of the list after a deletion.
 
-use super::Icon;
-use crate::{
-    error::sentence,
-    serverfns::projects::{DeleteProject, RestoreProject},
-};
-use leptos::{form::ActionForm, prelude::*};
+use super::{Deed, Icon, deed};
+use crate::{error::sentence, serverfns::projects::restore_project};
+use leptos::{ev::SubmitEvent, prelude::*};
 use protocol::ProjectId;
 
 /// Says that a project was deleted and offers to take it back.
@@ -14,28 +11,33 @@ pub fn UndoBar(
     /// The deleted project.
     id: ProjectId,
     /// The deletion, which knows the name where it was done in this page.
-    deleted: ServerAction<DeleteProject>,
+    deleted: Deed,
     /// What Undo does.
-    action: ServerAction<RestoreProject>,
+    action: Deed,
 ) -> impl IntoView {
     let name = move || {
-        deleted.value().with(|outcome| match outcome {
+        deleted.outcome.with(|outcome| match outcome {
             Some(Ok(project)) if project.id == id => format!("“{}”", project.name),
             _ => "The project".to_owned(),
         })
     };
     let failed = move || {
-        let why = action.value().with(|outcome| Some(outcome.as_ref()?.as_ref().err()?.problem.to_string()));
+        let why = action.refusal(|error| Some(error.problem.to_string()));
         why.map(|why| view! { <p class="undo-bar-error">{sentence(&why)}</p> })
+    };
+    let send = move |event: SubmitEvent| {
+        if deed::taken(&event).is_some() {
+            action.run(restore_project(id));
+        }
     };
     view! {
         <div class="undo-bar" role="status">
             <p class="undo-bar-text"><bdi>{name}</bdi>" was deleted."</p>
             {failed}
-            <ActionForm action>
+            <form method="post" action=action.path on:submit=send>
                 <input type="hidden" name="id" value=id.to_string()/>
-                <button class="button button-accent" type="submit" disabled=move || action.pending().get()>"Undo"</button>
-            </ActionForm>
+                <button class="button button-accent" type="submit" disabled=move || action.pending.get()>"Undo"</button>
+            </form>
             <a class="icon-button" href="/" aria-label="Dismiss">{Icon::Close.view()}</a>
         </div>
     }

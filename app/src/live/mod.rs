@@ -3,9 +3,11 @@
 pub mod backoff;
 #[cfg(feature = "browser")]
 mod socket;
+pub mod wire;
 
+use crate::studio::Store;
 use leptos::prelude::*;
-use protocol::{Event, Metrics};
+use protocol::{Event, Message, Metrics};
 
 /// How the page stands with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,16 @@ pub struct Live {
     pub metrics: RwSignal<Option<Metrics>>,
     /// Counts the moments at which the projects may have changed; whoever shows projects reads it.
     pub projects_changed: RwSignal<u32>,
+    /// The studio that is open: what it hears, and from where on.
+    pub studio: RwSignal<Option<Store>>,
+    /// Whether messages are kept for the event log.
+    pub log_open: RwSignal<bool>,
+    /// The newest messages as they came, newest last, while they are kept.
+    pub log: RwSignal<Vec<String>>,
 }
+
+/// Messages that the event log keeps.
+const MOST_LOGGED: usize = 200;
 
 impl Live {
     /// Puts the signals into the context and, in the browser, opens the connection.
@@ -36,6 +47,9 @@ impl Live {
             connection: RwSignal::new(Connection::Connecting),
             metrics: RwSignal::new(None),
             projects_changed: RwSignal::new(0),
+            studio: RwSignal::new(None),
+            log_open: RwSignal::new(false),
+            log: RwSignal::new(Vec::new()),
         };
         provide_context(live);
         #[cfg(feature = "browser")]
@@ -48,18 +62,37 @@ impl Live {
         expect_context()
     }
 
-    /// Takes in one event.
-    pub fn hear(self, event: Event) {
-        match event {
+    /// Takes in one message.
+    pub fn hear(self, message: Message) {
+        match &message.event {
+            Event::Metrics(metrics) => return self.metrics.set(Some(metrics.clone())),
             // Between the page's making and this hello anything may have changed unheard.
             Event::Hello(_) => {
                 self.connection.set(Connection::Live);
                 self.projects_changed.update(|n| *n = n.wrapping_add(1));
             }
-            Event::Metrics(metrics) => self.metrics.set(Some(metrics)),
             Event::ProjectUpdated(_) => self.projects_changed.update(|n| *n = n.wrapping_add(1)),
             _ => {}
         }
+        if let Some(studio) = self.studio.get_untracked() {
+            studio.hear(message);
+        }
+    }
+
+    /// Keeps a message as it came, if the event log listens.
+    pub fn note(self, text: &str) {
+        if self.log_open.get_untracked() {
+            self.log.update(|log| {
+                let surplus = (log.len() + 1).saturating_sub(MOST_LOGGED);
+                log.drain(..surplus);
+                log.push(text.to_owned());
+            });
+        }
+    }
+
+    /// Where the socket is to be opened: for a studio, its project's events from the newest heard on.
+    pub fn socket_path(self) -> String {
+        self.studio.get_untracked().map_or_else(|| "/ws".to_owned(), Store::socket_path)
     }
 
     /// The connection is gone, and with it what is known of the machine.

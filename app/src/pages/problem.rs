@@ -1,8 +1,10 @@
 //! What is shown in place of a page that cannot be shown.
 
-use crate::error::{sentence, status};
+use crate::{
+    components::{PageTitle, TopBar},
+    error::{sentence, status},
+};
 use leptos::prelude::*;
-use leptos_meta::Title;
 use protocol::Problem;
 
 /// No route leads here.
@@ -26,7 +28,8 @@ pub fn ProblemPage(
     }
     let title = if code == 404 { "Not found" } else { "Something is wrong" };
     view! {
-        <Title text=title/>
+        <PageTitle text=title.to_owned()/>
+        <TopBar/>
         <main id="main" class="page problem" tabindex="-1">
             <p class="problem-code">{code}</p>
             <h1 class="problem-title">{title}</h1>

@@ -1,14 +1,17 @@
 //! The list of projects.
 
 use crate::{
-    components::{Cancel, Notice, ProjectCard, ProjectForm, UndoBar, standing},
+    components::{Cancel, Deed, Notice, PageTitle, ProjectCard, ProjectForm, TopBar, UndoBar, standing},
     error::AppError,
     format::count,
     live::Live,
-    serverfns::projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
+    serverfns::{
+        models::list_models,
+        projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
+    },
+    view::{self, dynamic, nothing},
 };
-use leptos::{either::EitherOf3, prelude::*};
-use leptos_meta::Title;
+use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_router::hooks::use_query_map;
 use protocol::{Project, ProjectId};
 
@@ -17,35 +20,45 @@ const NEW_DIALOG: &str = "new-project";
 /// What the page does, shared by its parts.
 #[derive(Clone, Copy)]
 struct Actions {
-    create: ServerAction<CreateProject>,
-    rename: ServerAction<UpdateProject>,
-    delete: ServerAction<DeleteProject>,
-    restore: ServerAction<RestoreProject>,
+    create: Deed,
+    rename: Deed,
+    delete: Deed,
+    restore: Deed,
 }
 
 /// The list's answer once it is there.
 type Projects = Signal<Option<Result<Vec<Project>, AppError>>>;
+
+/// Width and height of the default model's best pictures.
+type Size = Signal<Option<(u32, u32)>>;
 
 /// All projects. The list is read again after each change made here and each change heard of.
 #[component]
 pub fn ProjectsPage() -> impl IntoView {
     let live = Live::expect();
     let actions = Actions {
-        create: ServerAction::new(),
-        rename: ServerAction::new(),
-        delete: ServerAction::new(),
-        restore: ServerAction::new(),
+        create: Deed::new(CreateProject::PATH),
+        rename: Deed::new(UpdateProject::PATH),
+        delete: Deed::new(DeleteProject::PATH),
+        restore: Deed::new(RestoreProject::PATH),
     };
     let changes = move || {
         let Actions { rename, delete, restore, .. } = actions;
-        (live.projects_changed.get(), rename.version().get(), delete.version().get(), restore.version().get())
+        (live.projects_changed.get(), rename.version.get(), delete.version.get(), restore.version.get())
     };
-    let projects = Resource::new(changes, |_| list_projects());
+    let read = Resource::new(changes, |_| async { (list_projects().await, list_models().await) });
+    let projects = Signal::derive(move || Some(read.get()?.0.and_then(|list| list.open())));
+    // A new project's pictures have the size that the model draws best.
+    let size = Signal::derive(move || {
+        let models = read.get().and_then(|(_, models)| models.and_then(|models| models.open()).ok());
+        models.and_then(|models| models.first().map(|model| (model.recommended.width, model.recommended.height)))
+    });
     view! {
-        <Title text="Projects"/>
+        <PageTitle text="Projects".to_owned()/>
+        <TopBar/>
         <main id="main" class="page" tabindex="-1">
             <Transition fallback=|| view! { <p class="page-wait" role="status">"Reading the projects…"</p> }>
-                <ProjectList projects=Signal::derive(move || projects.get()) actions/>
+                <ProjectList projects size actions/>
             </Transition>
         </main>
     }
@@ -61,7 +74,7 @@ enum Face {
 }
 
 #[component]
-fn ProjectList(projects: Projects, actions: Actions) -> impl IntoView {
+fn ProjectList(projects: Projects, size: Size, actions: Actions) -> impl IntoView {
     let face = Memo::new(move |_| {
         projects.with(|answer| match answer {
             None => Face::Waiting,
@@ -78,21 +91,22 @@ fn ProjectList(projects: Projects, actions: Actions) -> impl IntoView {
         (face.get() != Face::Waiting && list.with(|list| list.iter().all(|p| p.id != id))).then_some(id)
     });
     view! {
-        {move || match face.get() {
-            Face::Waiting => EitherOf3::A(()),
-            Face::Failed(why) => EitherOf3::B(view! {
+        {dynamic(move || match face.get() {
+            Face::Waiting => nothing(),
+            Face::Failed(why) => view! {
                 <h1 class="page-title">"Projects"</h1>
                 <Notice message=Signal::stored(Some(why))/>
-            }),
-            Face::Empty => EitherOf3::C(leptos::either::Either::Left(view! { <Welcome actions/> })),
-            Face::Cards => EitherOf3::C(leptos::either::Either::Right(view! { <Cards list actions/> })),
-        }}
+            }
+            .into_any(),
+            Face::Empty => view! { <Welcome size actions/> }.into_any(),
+            Face::Cards => view! { <Cards list size actions/> }.into_any(),
+        })}
         {move || deleted.get().map(|id| view! { <UndoBar id deleted=actions.delete action=actions.restore/> })}
     }
 }
 
 #[component]
-fn Welcome(actions: Actions) -> impl IntoView {
+fn Welcome(size: Size, actions: Actions) -> impl IntoView {
     view! {
         <div class="welcome">
             <div class="welcome-text">
@@ -101,21 +115,20 @@ fn Welcome(actions: Actions) -> impl IntoView {
                 <p>"Give it a name, choose a size, and create it. You can rename it at any time."</p>
             </div>
             <section class="panel" aria-label="New project">
-                <ProjectForm action=actions.create/>
+                <ProjectForm action=actions.create size=size.get_untracked()/>
             </section>
         </div>
     }
 }
 
 #[component]
-fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
+fn Cards(list: Memo<Vec<Project>>, size: Size, actions: Actions) -> impl IntoView {
     let Actions { create, rename, delete, .. } = actions;
+    let ids = Memo::new(move |_| list.with(|list| list.iter().map(|project| project.id.0).collect::<Vec<_>>()));
     // A post without script that was refused comes back with its form standing open.
-    let standing = standing(create.value().with_untracked(|outcome| matches!(outcome, Some(Err(_)))));
+    let standing = standing(untrack(|| create.refusal(|_| Some(()))).is_some());
     let cancel = view! { <Cancel dialog=NEW_DIALOG standing/> }.into_any();
-    let delete_failed = Signal::derive(move || {
-        delete.value().with(|outcome| Some(outcome.as_ref()?.as_ref().err()?.problem.to_string()))
-    });
+    let delete_failed = Signal::derive(move || delete.refusal(|error| Some(error.problem.to_string())));
     view! {
         <div class="page-head">
             <h1 class="page-title">"Projects"</h1>
@@ -124,21 +137,21 @@ fn Cards(list: Memo<Vec<Project>>, actions: Actions) -> impl IntoView {
         </div>
         <Notice message=delete_failed/>
         <ul class="cards">
-            <For each=move || list.get() key=|project| project.id let:project>
-                <ProjectCard project=current(list, project) rename delete/>
-            </For>
+            {view::list(ids.into(), move |id| match current(list, ProjectId(id)) {
+                Some(project) => view! { <ProjectCard project rename delete/> }.into_any(),
+                None => nothing(),
+            })}
         </ul>
         <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=move || standing.get() aria-labelledby="new-project-title">
             <h2 id="new-project-title" class="dialog-title">"New project"</h2>
-            <ProjectForm action=create cancel/>
+            <ProjectForm action=create size=size.get_untracked() cancel/>
         </dialog>
     }
 }
 
 /// The project as the list has it now; as it last was, for the moment in which its card is taken away.
-fn current(list: Memo<Vec<Project>>, first: Project) -> Memo<Project> {
-    Memo::new(move |last: Option<&Project>| {
-        let now = list.with(|list| list.iter().find(|p| p.id == first.id).cloned());
-        now.unwrap_or_else(|| last.unwrap_or(&first).clone())
-    })
+fn current(list: Memo<Vec<Project>>, id: ProjectId) -> Option<Memo<Project>> {
+    let find = move |list: &Vec<Project>| list.iter().find(|project| project.id == id).cloned();
+    let first = list.with_untracked(find)?;
+    Some(Memo::new(move |last: Option<&Project>| list.with(find).unwrap_or_else(|| last.unwrap_or(&first).clone())))
 }

@@ -1,7 +1,15 @@
 //! Every change that the page makes, and every read: one typed server function a file, which only hands on
 //! to the services in the context.
 
+pub mod frames;
+pub mod generations;
+pub mod models;
 pub mod projects;
+pub mod queue;
+pub mod settings;
+pub mod studio;
+pub mod takes;
+pub mod tasks;
 pub mod theme;
 
 #[cfg(feature = "ssr")]

@@ -168,12 +168,13 @@ impl Engine {
     /// # Errors
     /// A task that does not run.
     pub async fn keep(&self, id: TaskId, at_most: Duration) -> Result<Task, EngineError> {
-        let Some(slot) = self.shared.slots.get(id) else {
+        // One that was cancelled is listed until its sampler notices.
+        let slot = self.shared.slots.get(id).filter(|slot| slot.if_open(|| slot.keep()).is_some());
+        let Some(slot) = slot else {
             // Names a task that does not exist as such.
             self.shared.store.task(id).await?;
             return Err(EngineError::NotRunning { task: id });
         };
-        slot.keep();
         let deadline = Instant::now() + at_most;
         while self.shared.slots.get(id).is_some_and(|now| Arc::ptr_eq(&now, &slot)) && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -3,7 +3,7 @@
 use crate::DeviceError;
 use burn::tensor::{
     DType, Device,
-    wgpu::{WgpuBackend, WgpuSetup, wgpu::DeviceType},
+    wgpu::{WgpuSetup, wgpu::DeviceType},
 };
 use std::{fmt, str::FromStr, sync::OnceLock};
 
@@ -205,12 +205,7 @@ fn one_line(message: &str) -> String {
 fn wgpu_device() -> Result<Compute, DeviceError> {
     static OPENED: OnceLock<Result<Compute, DeviceError>> = OnceLock::new();
     let open = || {
-        let options = Device::wgpu_options();
-        // On Linux only Vulkan: OpenGL has no f16 and a fraction of the speed, and looking for it makes
-        // libwayland write four errors to standard error on a machine without a desktop.
-        #[cfg(target_os = "linux")]
-        let options = options.graphics_api(WgpuBackend::Vulkan);
-        let opened = options.init_with_setup();
+        let opened = Device::wgpu_options().init_with_setup();
         let (device, setup) = opened.map_err(|e| DeviceError::NoAdapter(one_line(&e.to_string())))?;
         let info = describe(&device, &setup);
         Ok(Compute { device, info })

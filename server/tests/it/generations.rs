@@ -450,7 +450,9 @@ fn the_queue_is_reordered_paused_and_survives_a_restart() {
     };
     let expected = [tasks[2].clone(), tasks[0].clone(), tasks[1].clone()];
     assert_eq!(ids(order.json()), expected);
-    assert_eq!(server.send("PUT", "/api/v1/queue/order", &json!({"task_ids": [999]})).status, 409);
+    assert_eq!(server.send("PUT", "/api/v1/queue/order", &json!({"task_ids": [999]})).status, 404);
+    let twice = json!({"task_ids": [tasks[0], tasks[0]]});
+    assert_eq!(server.send("PUT", "/api/v1/queue/order", &twice).bad_fields(), ["task_ids"]);
     let (status, log, folder) = server.stop();
     assert!(status.success(), "{log}");
     let server = TestServer::start_in(folder, &[]);

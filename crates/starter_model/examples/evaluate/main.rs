@@ -1,7 +1,7 @@
 //! Draws the suite of prompts with the embedded model and judges every picture: the background's colour by the
 //! border's median, the object by two small classifiers that were trained on the artwork alone.
 //!
-//! `cargo run --release -p starter_model --example evaluate [REPORT.json [FOLDER FOR THE PICTURES]]`
+//! `cargo xtask starter evaluate`, or the example itself: `evaluate [REPORT.json [FOLDER FOR THE PICTURES]]`
 
 mod judge;
 mod report;

@@ -1,6 +1,6 @@
 //! Draws the sheets of the model card: what the model makes of 32 prompts, and how previews sharpen.
 //!
-//! `cargo run --release -p starter_model --example sheets -- FOLDER` writes `starter.png` and `previews.png`.
+//! `cargo xtask starter sheets`, or the example itself: `sheets FOLDER` writes `starter.png` and `previews.png`.
 
 mod font;
 

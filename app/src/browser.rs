@@ -1,0 +1,205 @@
+//! What only a browser has: its storage, its clock, its boxes. On the server each of these does nothing, so
+//! that the same handlers compile for both.
+
+#[cfg(feature = "browser")]
+pub use here::*;
+#[cfg(not(feature = "browser"))]
+pub use nowhere::*;
+
+/// A box on the screen, CSS pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Area {
+    /// From the window's left edge.
+    pub left: f64,
+    /// From the window's top edge.
+    pub top: f64,
+    /// From left to right.
+    pub width: f64,
+    /// From top to bottom.
+    pub height: f64,
+}
+
+#[cfg(feature = "browser")]
+mod here {
+    use super::Area;
+    use leptos::{
+        prelude::{document, window},
+        wasm_bindgen::JsCast,
+    };
+    use web_sys::{Element, FormData, HtmlElement, HtmlFormElement, Storage};
+
+    fn storage() -> Option<Storage> {
+        window().local_storage().ok().flatten()
+    }
+
+    /// What was kept under this name, in this browser.
+    pub fn recall(name: &str) -> Option<String> {
+        storage()?.get_item(name).ok().flatten()
+    }
+
+    /// Keeps a text under a name; where the browser keeps nothing (a private window), nothing happens.
+    pub fn remember(name: &str, text: &str) {
+        if let Some(storage) = storage() {
+            _ = storage.set_item(name, text);
+        }
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms() -> u64 {
+        js_sys::Date::now() as u64
+    }
+
+    /// The same, in parts of a millisecond.
+    pub fn clock_ms() -> f64 {
+        js_sys::Date::now()
+    }
+
+    /// Pictures that the browser keeps decoded.
+    pub type Held = Vec<web_sys::HtmlImageElement>;
+
+    /// Fetches pictures ahead.
+    pub fn preload(addresses: Vec<String>) -> Held {
+        let image = |address: String| {
+            let image = web_sys::HtmlImageElement::new().ok()?;
+            image.set_src(&address);
+            // Decoding is asked for, not waited for: the promise is the browser's own.
+            _ = image.decode();
+            Some(image)
+        };
+        addresses.into_iter().filter_map(image).collect()
+    }
+
+    /// A key that no other form has.
+    pub fn random_key() -> String {
+        let half = || (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
+        format!("{:08x}{:08x}", half(), half())
+    }
+
+    /// Whether nobody sees the page.
+    pub fn hidden() -> bool {
+        document().hidden()
+    }
+
+    /// Where an element is.
+    pub fn area(element: &Element) -> Area {
+        let rect = element.get_bounding_client_rect();
+        Area { left: rect.left(), top: rect.top(), width: rect.width(), height: rect.height() }
+    }
+
+    /// Sets a property of an element's style, by the one way that a strict policy allows.
+    pub fn style(element: &Element, property: &str, value: &str) {
+        if let Some(element) = element.dyn_ref::<HtmlElement>() {
+            _ = element.style().set_property(property, value);
+        }
+    }
+
+    /// The first element that a selector finds.
+    pub fn find(selector: &str) -> Option<Element> {
+        document().query_selector(selector).ok().flatten()
+    }
+
+    /// Opens a panel by its id.
+    pub fn open(id: &str) {
+        if let Some(panel) = find(&format!("#{id}")).and_then(|panel| panel.dyn_into::<HtmlElement>().ok()) {
+            _ = panel.toggle_popover();
+        }
+    }
+
+    /// Presses the button of an act, if it is in the page.
+    pub fn click(act: &str) {
+        if let Some(button) =
+            find(&format!("[data-act={act}]")).and_then(|button| button.dyn_into::<HtmlElement>().ok())
+        {
+            button.click();
+        }
+    }
+
+    /// Puts the focus there.
+    pub fn focus(selector: &str) {
+        if let Some(element) = find(selector).and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+            _ = element.focus();
+        }
+    }
+
+    /// A field of a form by its name, as text.
+    pub fn field(form: &Element, name: &str) -> Option<String> {
+        let form = form.dyn_ref::<HtmlFormElement>()?;
+        FormData::new_with_form(form).ok()?.get(name).as_string()
+    }
+
+    /// What stands in a field.
+    pub fn value(field: &Element) -> Option<String> {
+        js_sys::Reflect::get(field, &"value".into()).ok()?.as_string()
+    }
+
+    /// Writes a field of a form.
+    pub fn set_field(form: &Element, name: &str, value: &str) {
+        let Ok(Some(field)) = form.query_selector(&format!("[name=\"{name}\"]")) else { return };
+        _ = js_sys::Reflect::set(&field, &"value".into(), &value.into());
+    }
+
+    /// Keeps an element's pointer, so that a drag goes on past the element's edge.
+    pub fn capture(element: &Element, pointer: i32) {
+        _ = element.set_pointer_capture(pointer);
+    }
+
+    /// Scrolls an element so that `x` is in the middle of it.
+    pub fn scroll_to(element: &Element, left: f64) {
+        element.set_scroll_left(left as i32);
+    }
+}
+
+#[cfg(not(feature = "browser"))]
+mod nowhere {
+    use super::Area;
+    use leptos::web_sys::Element;
+
+    /// Nothing.
+    pub fn recall(_: &str) -> Option<String> {
+        None
+    }
+    /// Nothing.
+    pub fn remember(_: &str, _: &str) {}
+    /// Nothing.
+    pub fn random_key() -> String {
+        String::new()
+    }
+    /// Nothing.
+    pub fn clock_ms() -> f64 {
+        0.0
+    }
+    /// Nothing.
+    pub type Held = ();
+    /// Nothing.
+    pub fn preload(_: Vec<String>) -> Held {}
+    /// Nothing.
+    pub fn area(_: &Element) -> Area {
+        Area::default()
+    }
+    /// Nothing.
+    pub fn style(_: &Element, _: &str, _: &str) {}
+    /// Nothing.
+    pub fn find(_: &str) -> Option<Element> {
+        None
+    }
+    /// Nothing.
+    pub fn open(_: &str) {}
+    /// Nothing.
+    pub fn click(_: &str) {}
+    /// Nothing.
+    pub fn focus(_: &str) {}
+    /// Nothing.
+    pub fn field(_: &Element, _: &str) -> Option<String> {
+        None
+    }
+    /// Nothing.
+    pub fn value(_: &Element) -> Option<String> {
+        None
+    }
+    /// Nothing.
+    pub fn set_field(_: &Element, _: &str, _: &str) {}
+    /// Nothing.
+    pub fn capture(_: &Element, _: i32) {}
+    /// Nothing.
+    pub fn scroll_to(_: &Element, _: f64) {}
+}

@@ -1,0 +1,5 @@
+//! Generations.
+
+mod create;
+
+pub use create::{CreateGeneration, create_generation};

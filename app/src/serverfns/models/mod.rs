@@ -1,0 +1,5 @@
+//! Models.
+
+mod list;
+
+pub use list::{ListModels, list_models};

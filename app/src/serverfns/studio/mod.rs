@@ -1,0 +1,5 @@
+//! A project's whole page.
+
+mod get;
+
+pub use get::{GetStudio, get_studio};

@@ -1,0 +1,5 @@
+//! Takes.
+
+mod delete;
+
+pub use delete::{DeleteTake, delete_take};

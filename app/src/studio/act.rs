@@ -1,0 +1,48 @@
+//! What buttons say: one listener at the studio's root reads `data-act` and `data-id`, in place of a
+//! closure for each button.
+
+use super::Store;
+use crate::serverfns::{
+    queue::{pause_queue, reorder_queue},
+    takes::delete_take,
+    tasks::{cancel_task, keep_task, retry_task},
+};
+use leptos::{prelude::*, wasm_bindgen::JsCast, web_sys};
+use protocol::{FrameId, TakeId, TaskId};
+
+/// The act of the button that was pressed, and its id.
+pub fn pressed(event: &web_sys::Event) -> Option<(String, i64)> {
+    let target = event.target()?.dyn_into::<web_sys::Element>().ok()?;
+    let button = target.closest("[data-act]").ok()??;
+    let act = button.get_attribute("data-act")?;
+    let id = button.get_attribute("data-id").and_then(|id| id.parse().ok()).unwrap_or_default();
+    Some((act, id))
+}
+
+/// Does it. True if it was one of these, and the browser's own answer (a form's post) is not wanted.
+pub fn act(store: Store, act: &str, id: i64) -> bool {
+    match act {
+        "select" => store.chosen.set(Some(FrameId(id))),
+        "cancel" => store.run(cancel_task(TaskId(id))),
+        "keep" => store.run(keep_task(TaskId(id))),
+        "retry" => store.run(retry_task(TaskId(id))),
+        "dismiss" => store.state.update(|state| state.dismiss(TaskId(id))),
+        "first" => store.run(reorder_queue(TaskId(id))),
+        "pause" => store.run(pause_queue(true)),
+        "resume" => store.run(pause_queue(false)),
+        "cancel-all" => cancel_all(store),
+        "delete-take" => store.run(delete_take(TakeId(id))),
+        "onion" => store.onion.update(|onion| *onion = (*onion + 1) % 4),
+        "understood" => store.refused.set(None),
+        _ => return false,
+    }
+    true
+}
+
+fn cancel_all(store: Store) {
+    let waiting = store.state.with_untracked(|state| state.tasks.clone());
+    // Those that wait first, so that none starts in place of the one that is stopped.
+    for task in waiting.into_iter().rev() {
+        store.run(cancel_task(task.task_id));
+    }
+}

@@ -1,0 +1,351 @@
+//! The generation form: text as it was typed, and what it asks for. The browser and the server read it with
+//! the same function, so both say the same about it.
+
+use crate::{error::AppError, form::CUSTOM};
+use protocol::{
+    FieldError, NewGeneration, Parameters, PreviewMethod, Problem, Project, Recommended, generation::expected,
+};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// A generation's form. An empty field is one that is left to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Draft {
+    /// What the picture shows.
+    pub prompt: String,
+    /// What it does not show.
+    pub negative_prompt: String,
+    /// Sampling steps.
+    pub steps: String,
+    /// Strength of the guidance.
+    pub cfg_scale: String,
+    /// Sampling method.
+    pub sampler: String,
+    /// Noise schedule.
+    pub scheduler: String,
+    /// Empty for a random one.
+    pub seed: String,
+    /// `1216x832`, `custom`, or empty for the project's.
+    pub size: String,
+    /// Pixels, for a custom size.
+    pub width: String,
+    /// Pixels, for a custom size.
+    pub height: String,
+    /// How many takes.
+    pub num_variants: String,
+    /// How steps become previews.
+    pub preview_method: String,
+    /// Which model.
+    pub model: String,
+    /// The frame that gets the takes; empty for a new frame.
+    pub frame_id: String,
+    /// The take to start from.
+    pub init_take_id: String,
+    /// How much of that take is redone.
+    pub strength: String,
+    /// Makes a second sending of the same form one with the first.
+    pub key: String,
+}
+
+/// The fields that the form shows an error at.
+pub const FIELDS: [&str; 12] = [
+    "prompt",
+    "negative_prompt",
+    "steps",
+    "cfg_scale",
+    "sampler",
+    "scheduler",
+    "seed",
+    "width",
+    "height",
+    "num_variants",
+    "strength",
+    "model",
+];
+
+impl Draft {
+    /// The form of a model and a project before anything is typed.
+    pub fn new(recommended: Option<&Recommended>, project: &Project) -> Self {
+        let mut draft = Self {
+            width: project.width.to_string(),
+            height: project.height.to_string(),
+            num_variants: "1".to_owned(),
+            strength: "0.6".to_owned(),
+            ..Self::default()
+        };
+        if let Some(model) = recommended {
+            draft.steps = model.steps.to_string();
+            draft.cfg_scale = model.cfg_scale.to_string();
+            draft.sampler = model.sampler.clone();
+            draft.scheduler = model.scheduler.clone();
+        }
+        draft
+    }
+
+    /// The form that asks for these parameters again.
+    pub fn of(parameters: &Parameters, seed: Option<u64>) -> Self {
+        let id = |id: Option<protocol::TakeId>| id.map(|id| id.to_string()).unwrap_or_default();
+        Self {
+            prompt: parameters.prompt.clone(),
+            negative_prompt: parameters.negative_prompt.clone(),
+            steps: parameters.steps.to_string(),
+            cfg_scale: parameters.cfg_scale.to_string(),
+            sampler: parameters.sampler.clone(),
+            scheduler: parameters.scheduler.clone(),
+            seed: seed.map(|seed| seed.to_string()).unwrap_or_default(),
+            size: CUSTOM.to_owned(),
+            width: parameters.width.to_string(),
+            height: parameters.height.to_string(),
+            num_variants: "1".to_owned(),
+            preview_method: parameters.preview_method.as_str().to_owned(),
+            model: parameters.model.clone(),
+            init_take_id: id(parameters.init_take_id),
+            strength: parameters.strength.map(|strength| strength.to_string()).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// What the form asks for, or everything that is wrong with it at once.
+    pub fn read(&self) -> Result<NewGeneration, Problem> {
+        let mut errors = Vec::new();
+        let from_take = !self.init_take_id.trim().is_empty();
+        let (width, height) = self.sides();
+        let new = NewGeneration {
+            prompt: self.prompt.clone(),
+            negative_prompt: Some(self.negative_prompt.clone()),
+            steps: read("steps", &self.steps, &mut errors),
+            cfg_scale: read("cfg_scale", &self.cfg_scale, &mut errors),
+            sampler: name(&self.sampler),
+            scheduler: name(&self.scheduler),
+            seed: read("seed", &self.seed, &mut errors),
+            width: width.and_then(|text| read("width", text, &mut errors)),
+            height: height.and_then(|text| read("height", text, &mut errors)),
+            model: name(&self.model),
+            preview_method: method(&self.preview_method, &mut errors),
+            preview_interval_ms: None,
+            init_take_id: read("init_take_id", &self.init_take_id, &mut errors),
+            strength: if from_take { read("strength", &self.strength, &mut errors) } else { None },
+            frame_id: read("frame_id", &self.frame_id, &mut errors),
+            num_variants: read("num_variants", &self.num_variants, &mut errors),
+        };
+        if self.prompt.trim().is_empty() {
+            errors.push(FieldError::new("prompt", "must not be empty"));
+        }
+        errors.extend(new.errors());
+        if errors.is_empty() { Ok(new) } else { Err(Problem::Invalid(errors)) }
+    }
+
+    /// Width and height as typed or chosen; none for the project's.
+    fn sides(&self) -> (Option<&str>, Option<&str>) {
+        match self.size.split_once('x') {
+            Some((width, height)) => (Some(width), Some(height)),
+            None if self.size == CUSTOM => (Some(&self.width), Some(&self.height)),
+            None => (None, None),
+        }
+    }
+
+    /// The key under which a second sending is one with the first.
+    pub fn idempotency_key(&self) -> Option<String> {
+        name(&self.key)
+    }
+
+    /// The error together with what was typed, for a form that was posted without script.
+    pub fn refused(&self, problem: Problem) -> AppError {
+        let typed = self.fields().into_iter().filter(|(_, text)| !text.is_empty());
+        let kept = typed.map(|(field, text)| (field.to_owned(), text.chars().take(KEPT_CHARS).collect()));
+        AppError { problem, kept: kept.collect() }
+    }
+
+    /// The form with what an error has kept.
+    pub fn restored(mut self, error: &AppError) -> Self {
+        for (field, text) in self.fields_mut() {
+            *text = error.kept(field).unwrap_or_default().to_owned();
+        }
+        self
+    }
+
+    /// Each field by its name.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut copy = self.clone();
+        copy.fields_mut().into_iter().map(|(field, text)| (field, std::mem::take(text))).collect()
+    }
+
+    /// One field's text, taken out.
+    pub fn take(&mut self, field: &str) -> String {
+        let found = self.fields_mut().into_iter().find(|(name, _)| *name == field);
+        found.map(|(_, text)| std::mem::take(text)).unwrap_or_default()
+    }
+
+    /// The form as one text, to be kept by the browser: a field a record, name and text.
+    pub fn to_text(&self) -> String {
+        self.fields().into_iter().map(|(field, text)| format!("{field}{UNIT}{text}{RECORD}")).collect()
+    }
+
+    /// The form from its text; what is not understood is left empty.
+    pub fn from_text(kept: &str) -> Self {
+        let mut draft = Self::default();
+        for (field, text) in kept.split(RECORD).filter_map(|record| record.split_once(UNIT)) {
+            if let Some((_, place)) = draft.fields_mut().into_iter().find(|(name, _)| *name == field) {
+                *place = text.to_owned();
+            }
+        }
+        draft
+    }
+
+    /// Each field by its name, to be written.
+    pub fn fields_mut(&mut self) -> [(&'static str, &mut String); 16] {
+        [
+            ("prompt", &mut self.prompt),
+            ("negative_prompt", &mut self.negative_prompt),
+            ("steps", &mut self.steps),
+            ("cfg_scale", &mut self.cfg_scale),
+            ("sampler", &mut self.sampler),
+            ("scheduler", &mut self.scheduler),
+            ("seed", &mut self.seed),
+            ("size", &mut self.size),
+            ("width", &mut self.width),
+            ("height", &mut self.height),
+            ("num_variants", &mut self.num_variants),
+            ("preview_method", &mut self.preview_method),
+            ("model", &mut self.model),
+            ("frame_id", &mut self.frame_id),
+            ("init_take_id", &mut self.init_take_id),
+            ("strength", &mut self.strength),
+        ]
+    }
+}
+
+/// ASCII's separators of units and records, which nobody types.
+const UNIT: char = '\u{1f}';
+const RECORD: char = '\u{1e}';
+
+/// What was typed travels back in the address bar, 8 kB of which is all that servers and proxies take; a
+/// character can take 12 bytes there.
+const KEPT_CHARS: usize = 200;
+
+fn name(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A number from its field; an empty one is left to the server.
+fn read<T: FromStr>(field: &str, text: &str, errors: &mut Vec<FieldError>) -> Option<T> {
+    let text = name(text)?;
+    let read = text.parse().ok();
+    if read.is_none() {
+        let rule = expected(field).unwrap_or_else(|| "must be a whole number".to_owned());
+        let shown: String = text.chars().take(20).collect();
+        errors.push(FieldError::new(field, format!("{rule}, not {shown}")));
+    }
+    read
+}
+
+fn method(text: &str, errors: &mut Vec<FieldError>) -> Option<PreviewMethod> {
+    let text = name(text)?;
+    let found = PreviewMethod::ALL.into_iter().find(|method| method.as_str() == text);
+    if found.is_none() {
+        errors.push(FieldError::new("preview_method", expected("preview_method").unwrap_or_default()));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studio::state::examples::project;
+
+    fn messages(draft: &Draft) -> Vec<(String, String)> {
+        let problem = draft.read().expect_err("should have been refused");
+        problem.field_errors().iter().map(|e| (e.field.clone(), e.message.clone())).collect()
+    }
+
+    #[test]
+    fn a_fresh_form_with_a_prompt_is_good_and_takes_the_models_settings() {
+        let model = Recommended {
+            width: 128,
+            height: 128,
+            steps: 25,
+            cfg_scale: 4.5,
+            sampler: "euler".into(),
+            scheduler: "leading".into(),
+        };
+        let draft = Draft { prompt: "a red car".into(), ..Draft::new(Some(&model), &project()) };
+        let new = draft.read().expect("good");
+        assert_eq!((new.steps, new.cfg_scale, new.seed, new.width), (Some(25), Some(4.5), None, None));
+        assert_eq!((new.sampler.as_deref(), new.num_variants, new.strength), (Some("euler"), Some(1), None));
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_beside_what_is_out_of_bounds() {
+        let draft = Draft {
+            steps: "many".into(),
+            cfg_scale: "99".into(),
+            seed: "-1".into(),
+            size: CUSTOM.into(),
+            width: "7".into(),
+            height: "tall".into(),
+            num_variants: "1.5".into(),
+            ..Draft::default()
+        };
+        let told = messages(&draft);
+        let fields: Vec<&str> = told.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(fields, ["steps", "seed", "height", "num_variants", "prompt", "cfg_scale", "width"]);
+        assert_eq!(told[0].1, "must be a whole number from 1 to 1000, not many");
+        assert_eq!(told[6].1, "must be a multiple of 8 from 64 to 2048, not 7");
+    }
+
+    #[test]
+    fn a_size_is_the_projects_a_presets_or_ones_own() {
+        let sized = |size: &str| {
+            let draft = Draft { prompt: "x".into(), size: size.into(), ..Draft::new(None, &project()) };
+            let new = draft.read().expect("good");
+            (new.width, new.height)
+        };
+        assert_eq!(sized(""), (None, None));
+        assert_eq!(sized("1216x832"), (Some(1216), Some(832)));
+        assert_eq!(sized(CUSTOM), (Some(128), Some(128)));
+    }
+
+    #[test]
+    fn parameters_become_a_form_that_asks_for_them_again() {
+        let draft = Draft { prompt: "x".into(), size: CUSTOM.into(), seed: "7".into(), ..Draft::new(None, &project()) };
+        let asked = NewGeneration { strength: None, ..draft.read().expect("good") };
+        let parameters = Parameters {
+            prompt: "x".into(),
+            negative_prompt: String::new(),
+            steps: 20,
+            cfg_scale: 4.0,
+            sampler: "euler".into(),
+            scheduler: "karras".into(),
+            width: 128,
+            height: 128,
+            model: "starter".into(),
+            preview_method: PreviewMethod::Taesd,
+            preview_interval_ms: 0,
+            init_take_id: None,
+            strength: None,
+        };
+        let again = Draft::of(&parameters, Some(7)).read().expect("good");
+        assert_eq!((again.prompt, again.seed, again.width), (asked.prompt, asked.seed, asked.width));
+        assert_eq!((again.steps, again.preview_method), (Some(20), Some(PreviewMethod::Taesd)));
+    }
+
+    #[test]
+    fn a_form_is_kept_as_one_text() {
+        let draft = Draft { prompt: "two\nlines, 龍 = dragon".into(), ..Draft::new(None, &project()) };
+        assert_eq!(Draft::from_text(&draft.to_text()), draft);
+        for garbage in ["", "prompt", "\u{1e}\u{1f}\u{1e}", "later\u{1f}x\u{1e}"] {
+            assert_eq!(Draft::from_text(garbage), Draft::default());
+        }
+    }
+
+    #[test]
+    fn a_refused_form_comes_back_as_it_was_typed() {
+        let draft = Draft { prompt: "龍 & <b>".into(), steps: "0".into(), ..Draft::default() };
+        let error = draft.refused(draft.read().expect_err("steps"));
+        assert_eq!(Draft::new(None, &project()).restored(&error), draft);
+        let long = Draft { prompt: "x".repeat(10_001), ..Draft::default() };
+        assert_eq!(long.refused(Problem::Internal).kept("prompt").map(str::len), Some(KEPT_CHARS));
+    }
+}

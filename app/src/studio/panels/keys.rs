@@ -1,0 +1,30 @@
+//! Which key does what.
+
+use leptos::prelude::*;
+
+const KEYS: [(&str, &str); 16] = [
+    ("Ctrl + Enter", "Make a picture"),
+    ("Space", "Play, pause"),
+    ("J, K, L", "Backwards, stop, forwards; again for quicker"),
+    ("← →", "Frame before, after"),
+    ("Home, End", "First, last frame"),
+    ("Alt + ← →", "Move the frame"),
+    ("Alt + ↑ ↓", "Longer, shorter"),
+    ("Delete", "Delete the frame"),
+    ("Ctrl + Z", "Undo"),
+    ("Ctrl + Shift + Z", "Redo"),
+    ("+ −", "Zoom the picture"),
+    ("0", "Fit the picture"),
+    ("1", "One to one"),
+    ("O", "Onion skin"),
+    ("Ctrl + wheel", "Zoom the timeline"),
+    ("?", "This list"),
+];
+
+/// The panel.
+pub fn panel() -> AnyView {
+    super::panel("keys", "Keyboard", || {
+        let rows = KEYS.map(|(keys, does)| view! { <dt><kbd>{keys}</kbd></dt><dd>{does}</dd> }.into_any());
+        view! { <dl class="keys">{rows.into_iter().collect::<Vec<_>>()}</dl> }.into_any()
+    })
+}

@@ -1,0 +1,62 @@
+//! The socket's messages as they come, for people who build on Emberline.
+
+use crate::{
+    browser,
+    live::Live,
+    view::{button, dynamic, words},
+};
+use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
+
+/// The log's state. It listens only while it is open.
+#[derive(Clone, Copy)]
+pub struct Log {
+    live: Live,
+    filter: RwSignal<String>,
+}
+
+impl Log {
+    /// A log that listens to nothing yet.
+    pub fn new(live: Live) -> Self {
+        Self { live, filter: RwSignal::new(String::new()) }
+    }
+
+    /// What its buttons do.
+    pub fn act(self, act: &str) -> bool {
+        match act {
+            "log-pause" => self.live.log_open.update(|open| *open = !*open),
+            "log-clear" => self.live.log.update(Vec::clear),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The drawer.
+    pub fn panel(self) -> AnyView {
+        let typed = move |event: ev::Event| {
+            let field = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+            if let Some(text) = field.and_then(|field| browser::value(&field)) {
+                self.filter.set(text);
+            }
+        };
+        let lines = words(move || {
+            let filter = self.filter.get();
+            self.live.log.with(|lines| {
+                let shown = lines.iter().rev().filter(|line| line.contains(filter.as_str()));
+                shown.fold(String::new(), |text, line| text + line + "\n")
+            })
+        });
+        view! {
+            <section id="event-log" class="flyout flyout-wide" popover="manual" aria-label="Event log">
+                <h2 class="flyout-title">"Event log"</h2>
+                <div class="flyout-acts">
+                    <input class="log-filter" type="search" aria-label="Only lines with" placeholder="Only lines with…" on:input=typed/>
+                    {dynamic(move || button("button button-small", "log-pause", "", if self.live.log_open.get() { "Pause" } else { "Listen" }))}
+                    {button("button button-small", "log-clear", "", "Clear")}
+                    <button class="button button-small" type="button" popovertarget="event-log" popovertargetaction="hide">"Close"</button>
+                </div>
+                <pre class="log-lines" tabindex="0" role="log" aria-live="off" aria-label="Events">{lines}</pre>
+            </section>
+        }
+        .into_any()
+    }
+}

@@ -1,0 +1,99 @@
+//! This browser's refresh interval; the server's previews, and what it does with interrupted tasks.
+
+use crate::{
+    browser,
+    serverfns::settings::update_settings,
+    studio::{Store, refresh::Pace, state::StudioState},
+};
+use leptos::{ev, prelude::*, task::spawn_local, wasm_bindgen::JsCast, web_sys::Element};
+use protocol::{Interrupted, PreviewMethod, SettingsPatch};
+
+/// The panel.
+pub fn panel(store: Store) -> AnyView {
+    super::panel("settings", "Settings", move || content(store))
+}
+
+fn content(store: Store) -> AnyView {
+    let pace = store.pace.get();
+    let settings = store.state.with(|state| state.settings.clone());
+    let paces = Pace::ALL.map(|pace| {
+        let label = match pace {
+            Pace::Live => "At each step",
+            Pace::Half => "Every 0.5 s",
+            Pace::One => "Every second",
+            Pace::Two => "Every 2 s",
+        };
+        (pace.as_str().to_owned(), label.to_owned())
+    });
+    let methods = PreviewMethod::ALL.map(|method| {
+        let label = match method {
+            PreviewMethod::Auto => "Automatic",
+            PreviewMethod::Latent2Rgb => "Quick, coarse",
+            PreviewMethod::Taesd => "Sharp (TAESD)",
+            PreviewMethod::None => "None",
+        };
+        (method.as_str().to_owned(), label.to_owned())
+    });
+    let spacings = [("0", "Every step"), ("250", "0.25 s"), ("500", "0.5 s"), ("1000", "1 s"), ("2000", "2 s")];
+    let spacings = spacings.map(|(value, label)| (value.to_owned(), label.to_owned()));
+    let fates = [("requeue", "Begin them again"), ("fail", "Mark them failed")];
+    let fates = fates.map(|(value, label)| (value.to_owned(), label.to_owned()));
+    let fate = match settings.interrupted {
+        Interrupted::Requeue => "requeue",
+        Interrupted::Fail => "fail",
+    };
+    view! {
+        <div class="settings" on:change=move |event| changed(store, &event)>
+            {choice("pace", "Refresh what forms", &paces, pace.as_str())}
+            {choice("preview_method", "Previews", &methods, settings.preview_method.as_str())}
+            {choice("preview_interval_ms", "At least this far apart", &spacings, &settings.preview_interval_ms.to_string())}
+            {choice("interrupted", "Pictures interrupted by a restart", &fates, fate)}
+        </div>
+    }
+    .into_any()
+}
+
+fn choice(name: &'static str, label: &'static str, options: &[(String, String)], chosen: &str) -> AnyView {
+    let options: Vec<AnyView> = options
+        .iter()
+        .map(|(value, label)| {
+            view! { <option value=value.clone() selected=value == chosen>{label.clone()}</option> }.into_any()
+        })
+        .collect();
+    let id = format!("setting-{name}");
+    view! {
+        <div class="field">
+            <label for=id.clone()>{label}</label>
+            <select id=id name=name>{options}</select>
+        </div>
+    }
+    .into_any()
+}
+
+fn changed(store: Store, event: &ev::Event) {
+    let Some(field) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+    let (name, value) = (field.get_attribute("name").unwrap_or_default(), browser::value(&field).unwrap_or_default());
+    let method = PreviewMethod::ALL.into_iter().find(|method| method.as_str() == value);
+    let fate = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };
+    let change = match name.as_str() {
+        "pace" => return Pace::from_name(&value).map_or((), |pace| store.set_pace(pace)),
+        "preview_method" => (method, None, None),
+        "preview_interval_ms" => (None, value.parse().ok(), None),
+        _ => (None, None, Some(fate)),
+    };
+    let (preview_method, preview_interval_ms, interrupted) = change;
+    let patch = SettingsPatch { preview_method, preview_interval_ms, interrupted };
+    spawn_local(async move {
+        match update_settings(preview_method, preview_interval_ms, interrupted).await {
+            Ok(()) => _ = store.state.try_update(|state| take_over(state, patch)),
+            Err(error) => store.refuse(error),
+        }
+    });
+}
+
+/// What the server has taken is what is shown from now on.
+fn take_over(state: &mut StudioState, patch: SettingsPatch) {
+    if let Ok(settings) = patch.applied(state.settings.clone()) {
+        state.settings = settings;
+    }
+}

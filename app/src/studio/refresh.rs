@@ -1,0 +1,216 @@
+//! Which picture of each frame is on the screen, and when the next one is fetched. Pure; the fetching itself
+//! is `pictures`.
+
+use super::{
+    address::{picture, picture_unheard},
+    state::StudioState,
+};
+use protocol::{Frame, FrameId};
+use std::collections::BTreeMap;
+
+/// How often the pictures that form are fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Twice a second.
+    Half,
+    /// Once a second.
+    #[default]
+    One,
+    /// Every other second.
+    Two,
+    /// At each step that is heard of, and once a second besides.
+    Live,
+}
+
+impl Pace {
+    /// Every pace, quickest last.
+    pub const ALL: [Self; 4] = [Self::Two, Self::One, Self::Half, Self::Live];
+
+    /// The interval, milliseconds.
+    pub fn interval_ms(self) -> u32 {
+        match self {
+            Self::Half => 500,
+            Self::One | Self::Live => 1000,
+            Self::Two => 2000,
+        }
+    }
+
+    /// The name under which it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Half => "0.5",
+            Self::One => "1",
+            Self::Two => "2",
+            Self::Live => "live",
+        }
+    }
+
+    /// The pace of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pace| pace.as_str() == name)
+    }
+}
+
+/// The addresses on the screen and those under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pictures {
+    shown: BTreeMap<FrameId, String>,
+    loading: BTreeMap<FrameId, String>,
+}
+
+impl Pictures {
+    /// Each frame's picture as it is known when the page is made.
+    pub fn of(state: &StudioState) -> Self {
+        let shown = state.frames.iter().map(|frame| (frame.id, picture(frame, &state.tasks))).collect();
+        Self { shown, loading: BTreeMap::new() }
+    }
+
+    /// The address on the screen.
+    pub fn shown(&self, id: FrameId) -> Option<&str> {
+        self.shown.get(&id).map(String::as_str)
+    }
+
+    /// The addresses on the screen, so many at most.
+    pub fn addresses(&self, most: usize) -> Vec<String> {
+        self.shown.values().take(most).cloned().collect()
+    }
+
+    /// New frames are shown at once, for nothing of them is on the screen yet; those that are gone are
+    /// forgotten. True if anything changed.
+    pub fn keep_up(&mut self, state: &StudioState) -> bool {
+        let before = (self.shown.len(), self.loading.len());
+        self.shown.retain(|id, _| state.frame(*id).is_some());
+        self.loading.retain(|id, _| state.frame(*id).is_some());
+        let gone = before != (self.shown.len(), self.loading.len());
+        let known = self.shown.len();
+        for frame in &state.frames {
+            self.shown.entry(frame.id).or_insert_with(|| picture(frame, &state.tasks));
+        }
+        gone || known != self.shown.len()
+    }
+
+    /// What is to be fetched now: pictures that form, if `forming`, and finished ones that are not shown yet.
+    /// Nothing is fetched twice, and a frame has one request under way at most. `unheard_ms` is the clock
+    /// while the socket is down.
+    pub fn due(&mut self, state: &StudioState, forming: bool, unheard_ms: Option<u64>) -> Vec<(FrameId, String)> {
+        let mut due = Vec::new();
+        for frame in &state.frames {
+            let wanted = match unheard_ms {
+                Some(now) if frame.status.is_generating() => picture_unheard(frame, now),
+                _ => picture(frame, &state.tasks),
+            };
+            let takes_part = forming || !frame.status.is_generating();
+            if takes_part && !self.loading.contains_key(&frame.id) && self.shown(frame.id) != Some(wanted.as_str()) {
+                self.loading.insert(frame.id, wanted.clone());
+                due.push((frame.id, wanted));
+            }
+        }
+        due
+    }
+
+    /// A fetched picture is decoded, and takes the old one's place; one that could not be fetched does not.
+    pub fn arrived(&mut self, id: FrameId, address: &str, decoded: bool) {
+        if self.loading.get(&id).is_some_and(|loading| loading == address) {
+            self.loading.remove(&id);
+            if decoded && let Some(shown) = self.shown.get_mut(&id) {
+                *shown = address.to_owned();
+            }
+        }
+    }
+
+    /// Whether there is anything left to fetch, now or at the next step.
+    pub fn is_busy(&self, state: &StudioState) -> bool {
+        let behind = |frame: &Frame| self.shown(frame.id) != Some(picture(frame, &state.tasks).as_str());
+        state.frames.iter().any(|frame| frame.status.is_generating() || behind(frame))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studio::state::examples::*;
+    use protocol::{FrameStatus, Message};
+
+    fn forming() -> StudioState {
+        let frames = vec![frame(1), Frame { status: FrameStatus::Queued, etag: None, ..frame(2) }];
+        studio(frames, vec![task(2)]).into()
+    }
+
+    fn hear(state: &mut StudioState, event: protocol::Event) {
+        let seq = state.seq + 1;
+        state.apply(Message { seq: Some(seq), event });
+    }
+
+    #[test]
+    fn only_frames_being_made_are_fetched_and_no_step_twice() {
+        let mut state = forming();
+        let mut pictures = Pictures::of(&state);
+        assert_eq!(pictures.due(&state, true, None), [], "what is shown is not fetched");
+        hear(&mut state, progress(ids(2, 1), 3));
+        let due = pictures.due(&state, true, None);
+        assert_eq!(due, [(FrameId(2), "/media/k2.png?t=1.3".to_owned())]);
+        hear(&mut state, progress(ids(2, 1), 4));
+        assert_eq!(pictures.due(&state, true, None), [], "one request at a time");
+        assert_eq!(pictures.shown(FrameId(2)), Some("/media/k2.png?t=0.0"), "the old one stays until then");
+        pictures.arrived(FrameId(2), &due[0].1, true);
+        assert_eq!(pictures.shown(FrameId(2)), Some("/media/k2.png?t=1.3"));
+        assert_eq!(pictures.due(&state, true, None).len(), 1);
+    }
+
+    #[test]
+    fn the_finished_picture_is_fetched_once_and_then_nothing_more() {
+        let mut state = forming();
+        let mut pictures = Pictures::of(&state);
+        hear(&mut state, progress(ids(2, 1), 30));
+        assert!(pictures.is_busy(&state));
+        let late = pictures.due(&state, true, None);
+        hear(&mut state, completed(ids(2, 1), Some(frame(2))));
+        pictures.arrived(FrameId(2), &late[0].1, true);
+        let last = pictures.due(&state, false, None);
+        assert_eq!(last, [(FrameId(2), "/media/k2.png?v=e2".to_owned())]);
+        pictures.arrived(FrameId(2), &last[0].1, true);
+        assert_eq!(pictures.due(&state, true, None), []);
+        assert!(!pictures.is_busy(&state));
+    }
+
+    #[test]
+    fn what_could_not_be_fetched_is_tried_again() {
+        let mut state = forming();
+        let mut pictures = Pictures::of(&state);
+        hear(&mut state, completed(ids(2, 1), Some(frame(2))));
+        let due = pictures.due(&state, false, None);
+        pictures.arrived(FrameId(2), &due[0].1, false);
+        assert_eq!(pictures.shown(FrameId(2)), Some("/media/k2.png?t=0.0"));
+        assert!(pictures.is_busy(&state));
+        assert_eq!(pictures.due(&state, false, None), due);
+    }
+
+    #[test]
+    fn the_clock_stands_in_while_nothing_is_heard() {
+        let state = forming();
+        let mut pictures = Pictures::of(&state);
+        assert_eq!(pictures.due(&state, true, Some(1700)), [(FrameId(2), "/media/k2.png?t=1700".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let mut state = forming();
+        let mut pictures = Pictures::of(&state);
+        let due = {
+            hear(&mut state, progress(ids(2, 1), 1));
+            pictures.due(&state, true, None)
+        };
+        hear(&mut state, cancelled(ids(2, 1), None));
+        assert!(pictures.keep_up(&state));
+        pictures.arrived(FrameId(2), &due[0].1, true);
+        assert_eq!((pictures.shown.len(), pictures.loading.len()), (1, 0));
+        assert!(!pictures.keep_up(&state));
+    }
+
+    #[test]
+    fn paces_read_back() {
+        for pace in Pace::ALL {
+            assert_eq!(Pace::from_name(pace.as_str()), Some(pace));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Frames, tasks and events for the tests.
+
+use protocol::*;
+
+/// A finished frame at the place before its id.
+pub fn frame(id: i64) -> Frame {
+    Frame {
+        id: FrameId(id),
+        project_id: ProjectId(1),
+        position: (id - 1).max(0) as u32,
+        duration: 1,
+        path: format!("/media/k{id}.png"),
+        width: 128,
+        height: 128,
+        status: FrameStatus::Ready,
+        take_id: TakeId(id),
+        task_id: TaskId(id),
+        selected_take_id: Some(TakeId(id)),
+        etag: Some(format!("e{id}")),
+        note: String::new(),
+        created_at: "2026-11-22T10:00:00Z".into(),
+    }
+}
+
+/// A queued task for the frame of the same id.
+pub fn task(id: i64) -> TaskSummary {
+    TaskSummary {
+        task_id: TaskId(id),
+        frame_id: FrameId(id),
+        project_id: ProjectId(1),
+        take_id: TakeId(id),
+        status: TaskStatus::Queued,
+        attempt: 0,
+        step: 0,
+        total_steps: 30,
+        eta_ms: None,
+        preview_path: format!("/media/k{id}.png"),
+        prompt: "a red car".into(),
+    }
+}
+
+/// The studio of project 1 with these frames and tasks, as of event 10.
+pub fn studio(frames: Vec<Frame>, tasks: Vec<TaskSummary>) -> Studio {
+    Studio {
+        epoch: "e".into(),
+        seq: 10,
+        project: project(),
+        frames,
+        queue: Queue { paused: false, tasks: tasks.clone() },
+        tasks,
+        models: vec![],
+        settings: Settings::default(),
+    }
+}
+
+/// Project 1.
+pub fn project() -> Project {
+    Project {
+        id: ProjectId(1),
+        name: "Storm".into(),
+        width: 128,
+        height: 128,
+        fps: 12,
+        cover: None,
+        created_at: "2026-11-22T10:00:00Z".into(),
+        updated_at: "2026-11-22T10:00:00Z".into(),
+    }
+}
+
+/// The ids of an attempt at the task, frame and take of this id.
+pub fn ids(id: i64, attempt: u32) -> GenerationIds {
+    GenerationIds { task_id: TaskId(id), frame_id: FrameId(id), project_id: ProjectId(1), take_id: TakeId(id), attempt }
+}
+
+/// A worker takes it.
+pub fn started(of: GenerationIds) -> Event {
+    let preview_path = format!("/media/k{}.png", of.take_id);
+    Event::GenerationStarted(GenerationStarted { of, preview_path, total_steps: 30, generator: GENERATOR.into() })
+}
+
+/// A step of it is done.
+pub fn progress(of: GenerationIds, step: u32) -> Event {
+    let preview_path = format!("/media/k{}.png", of.take_id);
+    Event::GenerationProgress(GenerationProgress { of, step, total_steps: 30, preview_path, eta_ms: Some(9000) })
+}
+
+/// Its picture is there.
+pub fn completed(of: GenerationIds, frame: Option<Frame>) -> Event {
+    Event::GenerationCompleted(GenerationCompleted {
+        final_path: format!("/media/k{}.png", of.take_id),
+        of,
+        step: 30,
+        total_steps: 30,
+        generator: GENERATOR.into(),
+        etag: "e1".into(),
+        frame,
+    })
+}
+
+/// It failed, and its frame went with it if there is none.
+pub fn failed(of: GenerationIds, frame: Option<Frame>) -> Event {
+    let frame_removed = frame.is_none();
+    Event::GenerationFailed(GenerationFailed { of, error: "out of memory".into(), frame_removed, frame })
+}
+
+/// It was cancelled, and its frame went with it if there is none.
+pub fn cancelled(of: GenerationIds, frame: Option<Frame>) -> Event {
+    let frame_removed = frame.is_none();
+    Event::GenerationCancelled(GenerationCancelled { of, frame_removed, frame })
+}
+
+/// What a connection begins with.
+pub fn hello(epoch: &str, seq: u64, tasks: Vec<TaskSummary>) -> Event {
+    Event::Hello(Hello { version: "0.1.0".into(), epoch: epoch.into(), seq, tasks })
+}
+
+/// One of each kind.
+pub fn every_event() -> Vec<Event> {
+    let metrics = Metrics {
+        cpu_percent: 12.5,
+        memory_used_bytes: 1,
+        memory_total_bytes: 2,
+        process_memory_bytes: 1,
+        uptime_s: 3,
+        device: "CPU".into(),
+        queued_tasks: 1,
+        running_tasks: 0,
+    };
+    vec![
+        hello("e", 7, vec![task(1)]),
+        Event::Metrics(metrics),
+        Event::Resync(Resync { seq: 9, reason: "the history is gone".into() }),
+        Event::ProjectUpdated(ProjectUpdated { project: project(), deleted: false }),
+        Event::FrameCreated(frame(1).into()),
+        Event::FrameUpdated(frame(2).into()),
+        Event::FrameDeleted(frame(3).into()),
+        Event::QueueUpdated(Queue { paused: true, tasks: vec![task(1), task(2)] }),
+        started(ids(1, 1)),
+        progress(ids(1, 1), 3),
+        completed(ids(1, 1), Some(frame(1))),
+        failed(ids(1, 1), None),
+        cancelled(ids(1, 1), Some(frame(1))),
+    ]
+}

@@ -1,0 +1,120 @@
+//! How the events of a generation change what the studio shows.
+
+use super::{Ended, MOST_ENDED, StudioState};
+use protocol::{
+    Frame, FrameStatus, GenerationCompleted, GenerationIds, GenerationProgress, GenerationStarted, TaskStatus,
+    TaskSummary,
+};
+
+impl StudioState {
+    /// A worker took a task. One that ended before the newest list of tasks was made stays ended.
+    pub(super) fn started(&mut self, data: GenerationStarted, known_to_have_ended: bool) {
+        let GenerationStarted { of, preview_path, total_steps, .. } = data;
+        if known_to_have_ended && self.task(of.task_id).is_none() {
+            return;
+        }
+        self.advance(&of, 0, total_steps, &preview_path, None);
+        self.show_running(&of, preview_path);
+        if let Some(place) = self.frames.iter().position(|frame| frame.id == of.frame_id) {
+            self.spoken = format!("Frame {} is being made.", place + 1);
+        }
+    }
+
+    /// A step is done. A step of a task that is not open is one that was heard too late.
+    pub(super) fn progressed(&mut self, data: GenerationProgress) {
+        let GenerationProgress { of, step, total_steps, preview_path, eta_ms } = data;
+        if self.task(of.task_id).is_none() {
+            return;
+        }
+        self.advance(&of, step, total_steps, &preview_path, eta_ms);
+        self.show_running(&of, preview_path);
+    }
+
+    /// The picture is there.
+    pub(super) fn completed(&mut self, data: GenerationCompleted) {
+        let GenerationCompleted { of, frame, step, total_steps, final_path, etag, .. } = data;
+        self.close(&of);
+        match frame {
+            Some(frame) => self.put(frame),
+            None => self.show_finished(&of, final_path, etag),
+        }
+        if let Some(place) = self.frames.iter().position(|frame| frame.id == of.frame_id) {
+            let kept = if step < total_steps { format!(", kept at step {step}") } else { String::new() };
+            self.spoken = format!("Frame {} is finished{kept}.", place + 1);
+        }
+    }
+
+    /// It ended without a picture.
+    pub(super) fn ended(
+        &mut self,
+        of: &GenerationIds,
+        frame_removed: bool,
+        frame: Option<Frame>,
+        error: Option<String>,
+    ) {
+        let prompt = self.task(of.task_id).map(|task| task.prompt.clone()).unwrap_or_default();
+        self.close(of);
+        match frame {
+            Some(frame) if !frame_removed => self.put(frame),
+            _ if frame_removed => self.remove(of.frame_id),
+            _ => {}
+        }
+        self.spoken = match &error {
+            Some(why) => format!("A generation failed: {why}"),
+            None => "The generation was cancelled.".to_owned(),
+        };
+        self.ended.retain(|ended| ended.task_id != of.task_id);
+        self.ended.push(Ended { task_id: of.task_id, prompt, error });
+        let surplus = self.ended.len().saturating_sub(MOST_ENDED);
+        self.ended.drain(..surplus);
+    }
+
+    /// Notes a task's newest attempt and step, never an older one.
+    fn advance(&mut self, of: &GenerationIds, step: u32, total_steps: u32, path: &str, eta_ms: Option<u64>) {
+        self.ended.retain(|ended| ended.task_id != of.task_id);
+        for task in self.tasks.iter_mut().chain(&mut self.queue.tasks) {
+            if task.task_id == of.task_id && (of.attempt, step) >= (task.attempt, task.step) {
+                task.status = TaskStatus::Running;
+                (task.attempt, task.step, task.total_steps, task.eta_ms) = (of.attempt, step, total_steps, eta_ms);
+            }
+        }
+        if self.task(of.task_id).is_none() {
+            self.tasks.push(TaskSummary {
+                task_id: of.task_id,
+                frame_id: of.frame_id,
+                project_id: of.project_id,
+                take_id: of.take_id,
+                status: TaskStatus::Running,
+                attempt: of.attempt,
+                step,
+                total_steps,
+                eta_ms,
+                preview_path: path.to_owned(),
+                prompt: String::new(),
+            });
+        }
+    }
+
+    /// The frame shows its newest running take.
+    fn show_running(&mut self, of: &GenerationIds, path: String) {
+        let Some(frame) = self.frames.iter_mut().find(|frame| frame.id == of.frame_id) else { return };
+        if frame.status == FrameStatus::Running && frame.take_id > of.take_id {
+            return;
+        }
+        frame.status = FrameStatus::Running;
+        (frame.take_id, frame.task_id, frame.path) = (of.take_id, of.task_id, path);
+    }
+
+    fn show_finished(&mut self, of: &GenerationIds, path: String, etag: String) {
+        let shown = |frame: &&mut Frame| frame.id == of.frame_id && frame.task_id == of.task_id;
+        if let Some(frame) = self.frames.iter_mut().find(shown) {
+            frame.status = FrameStatus::Ready;
+            (frame.path, frame.etag, frame.selected_take_id) = (path, Some(etag), Some(of.take_id));
+        }
+    }
+
+    fn close(&mut self, of: &GenerationIds) {
+        self.tasks.retain(|task| task.task_id != of.task_id);
+        self.queue.tasks.retain(|task| task.task_id != of.task_id);
+    }
+}

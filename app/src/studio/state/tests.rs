@@ -1,0 +1,180 @@
+use super::{examples::*, *};
+use protocol::{FrameStatus, GenerationIds, Resync, TakeId};
+
+fn queued(id: i64) -> Frame {
+    Frame { status: FrameStatus::Queued, selected_take_id: None, etag: None, ..frame(id) }
+}
+
+fn state(frames: Vec<Frame>, tasks: Vec<TaskSummary>) -> StudioState {
+    studio(frames, tasks).into()
+}
+
+/// Tells the events, numbered from 11.
+fn told(mut state: StudioState, events: &[Event]) -> StudioState {
+    for (seq, event) in (11..).zip(events) {
+        assert_eq!(state.apply(Message { seq: Some(seq), event: event.clone() }), Next::Listen, "{event:?}");
+    }
+    state
+}
+
+fn whole_life() -> Vec<Event> {
+    vec![
+        Event::FrameCreated(queued(1).into()),
+        Event::QueueUpdated(Queue { paused: false, tasks: vec![task(1)] }),
+        started(ids(1, 1)),
+        progress(ids(1, 1), 1),
+        progress(ids(1, 1), 2),
+        completed(ids(1, 1), Some(frame(1))),
+        Event::QueueUpdated(Queue { paused: false, tasks: vec![] }),
+    ]
+}
+
+#[test]
+fn a_generation_goes_from_queued_to_ready() {
+    let events = whole_life();
+    let now = told(state(vec![], vec![]), &events[..2]);
+    assert_eq!(
+        (now.frames[0].status, now.task_of(&now.frames[0]).map(|task| task.step)),
+        (FrameStatus::Queued, Some(0))
+    );
+    let now = told(state(vec![], vec![]), &events[..5]);
+    let task = now.task_of(&now.frames[0]).expect("runs");
+    assert_eq!(
+        (now.frames[0].status, task.status, task.attempt, task.step),
+        (FrameStatus::Running, TaskStatus::Running, 1, 2)
+    );
+    assert_eq!((task.eta_ms, task.prompt.as_str()), (Some(9000), "a red car"));
+    let now = told(state(vec![], vec![]), &events);
+    assert_eq!((now.frames.as_slice(), now.tasks.len()), ([frame(1)].as_slice(), 0));
+    assert_eq!(now.spoken, "Frame 1 is finished.");
+}
+
+#[test]
+fn hearing_an_event_twice_changes_nothing() {
+    let mut now = state(vec![], vec![]);
+    for (seq, event) in (11..).zip(whole_life()) {
+        now.apply(Message { seq: Some(seq), event: event.clone() });
+        let before = now.clone();
+        now.apply(Message { seq: Some(seq), event });
+        assert_eq!(now, before, "event {seq}");
+    }
+}
+
+#[test]
+fn a_state_read_at_any_moment_and_told_the_rest_ends_the_same() {
+    let all = whole_life();
+    let end = told(state(vec![], vec![]), &all);
+    for read_at in 0..=all.len() {
+        // The seq is read before the database: the rows may be newer than it by any number of events.
+        for rows_at in read_at..=all.len() {
+            let rows = told(state(vec![], vec![]), &all[..rows_at]);
+            let mut now: StudioState = Studio {
+                seq: 10 + read_at as u64,
+                queue: Queue { paused: false, tasks: rows.tasks.clone() },
+                ..studio(rows.frames.clone(), rows.tasks.clone())
+            }
+            .into();
+            let open = end.tasks.clone();
+            now.apply(Message { seq: None, event: hello("e", 10 + all.len() as u64, open) });
+            for (seq, event) in (11..).zip(&all) {
+                now.apply(Message { seq: Some(seq), event: event.clone() });
+            }
+            assert_eq!((&now.frames, &now.tasks, now.seq), (&end.frames, &end.tasks, end.seq), "{read_at} {rows_at}");
+        }
+    }
+}
+
+#[test]
+fn order_is_by_attempt_then_step() {
+    let mut now = state(vec![queued(1)], vec![task(1)]);
+    let mut seq = 10;
+    let mut hear = |now: &mut StudioState, event| {
+        seq += 1;
+        now.apply(Message { seq: Some(seq), event });
+        let task = now.task(TaskId(1)).expect("open");
+        (task.attempt, task.step)
+    };
+    assert_eq!(hear(&mut now, progress(ids(1, 1), 9)), (1, 9));
+    assert_eq!(hear(&mut now, progress(ids(1, 1), 8)), (1, 9), "an older step");
+    assert_eq!(hear(&mut now, started(ids(1, 2))), (2, 0), "a new attempt begins at its own step 0");
+    assert_eq!(hear(&mut now, progress(ids(1, 1), 30)), (2, 0), "a step of the attempt before");
+    assert_eq!(hear(&mut now, progress(ids(1, 2), 1)), (2, 1));
+}
+
+#[test]
+fn a_frame_that_never_had_a_picture_goes_with_its_generation() {
+    let now = told(state(vec![frame(1), queued(2)], vec![task(2)]), &[started(ids(2, 1)), cancelled(ids(2, 1), None)]);
+    assert_eq!((now.frames.len(), now.tasks.len()), (1, 0));
+    assert_eq!(now.ended, [Ended { task_id: TaskId(2), prompt: "a red car".into(), error: None }]);
+    assert_eq!(now.spoken, "The generation was cancelled.");
+}
+
+#[test]
+fn a_frame_shows_again_what_it_showed_and_a_failure_is_told_until_tried_again() {
+    let of = GenerationIds { task_id: TaskId(7), take_id: TakeId(7), ..ids(1, 1) };
+    let summary = TaskSummary { task_id: TaskId(7), take_id: TakeId(7), ..task(1) };
+    let before = state(vec![frame(1)], vec![summary]);
+    let running = told(before.clone(), &[started(of.clone())]);
+    assert_eq!((running.frames[0].path.as_str(), running.frames[0].status), ("/media/k7.png", FrameStatus::Running));
+    let events = [started(of.clone()), failed(of.clone(), Some(frame(1)))];
+    let now = told(before.clone(), &events);
+    assert_eq!(now.frames, before.frames);
+    assert_eq!(now.ended[0].error.as_deref(), Some("out of memory"));
+    let again = told(before, &[events[0].clone(), events[1].clone(), started(GenerationIds { attempt: 2, ..of })]);
+    assert_eq!(again.ended, []);
+}
+
+#[test]
+fn the_newest_running_take_is_shown() {
+    let of = |take| GenerationIds { task_id: TaskId(take), take_id: TakeId(take), ..ids(1, 1) };
+    let now = told(state(vec![frame(1)], vec![]), &[started(of(8)), started(of(9)), progress(of(8), 5)]);
+    assert_eq!((now.frames[0].take_id, now.frames[0].task_id), (TakeId(9), TaskId(9)));
+}
+
+#[test]
+fn frames_keep_their_order_whatever_order_they_are_told_in() {
+    let at = |id, position| Frame { position, ..frame(id) };
+    let events = [
+        Event::FrameUpdated(at(3, 0).into()),
+        Event::FrameUpdated(at(1, 1).into()),
+        Event::FrameUpdated(at(2, 2).into()),
+    ];
+    let now = told(state(vec![frame(1), frame(2), frame(3)], vec![]), &events);
+    assert_eq!(now.frames.iter().map(|frame| frame.id.0).collect::<Vec<_>>(), [3, 1, 2]);
+    let mut moved = state(vec![frame(1), frame(2), frame(3)], vec![]);
+    moved.move_frame(FrameId(3), 0);
+    assert_eq!(moved.frames, now.frames, "moved here at once as the server says it later");
+}
+
+#[test]
+fn another_projects_frames_are_none_of_ours() {
+    let other = Frame { project_id: protocol::ProjectId(2), ..frame(9) };
+    let now = told(state(vec![frame(1)], vec![]), &[Event::FrameCreated(other.into())]);
+    assert_eq!(now.frames, [frame(1)]);
+}
+
+#[test]
+fn another_epoch_or_a_lost_history_asks_for_everything_anew_and_loses_nothing_meanwhile() {
+    let resync = Event::Resync(Resync { seq: 20, reason: "gone".into() });
+    for lost in [hello("other", 3, vec![]), resync] {
+        let mut now = state(vec![frame(1)], vec![]);
+        assert_eq!(now.apply(Message { seq: None, event: lost }), Next::Reload);
+        assert!(now.is_reloading());
+        now.apply(Message { seq: Some(4), event: Event::FrameCreated(frame(2).into()) });
+        now.apply(Message { seq: Some(6), event: Event::FrameCreated(frame(3).into()) });
+        assert_eq!(now.frames, [frame(1)], "kept back");
+        let fresh = Studio { epoch: "other".into(), seq: 5, ..studio(vec![frame(1)], vec![]) };
+        assert_eq!(now.replace(fresh), Next::Listen);
+        assert_eq!(now.frames, [frame(1), frame(3)], "only what came after the reading");
+        assert_eq!(now.seq, 6);
+    }
+}
+
+#[test]
+fn the_default_frame_is_the_one_that_is_being_made() {
+    assert_eq!(state(vec![], vec![]).default_frame(), None);
+    assert_eq!(state(vec![frame(1), frame(2)], vec![]).default_frame(), Some(&frame(2)));
+    let run = TaskSummary { status: TaskStatus::Running, ..task(1) };
+    let now = state(vec![frame(1), queued(2), frame(3)], vec![task(2), run]);
+    assert_eq!(now.default_frame(), Some(&frame(1)));
+}

@@ -1,0 +1,90 @@
+//! Playing at the project's rate.
+
+use super::Strip;
+use crate::browser;
+use leptos::prelude::*;
+use protocol::FrameId;
+use timeline::{Play, Speed};
+
+impl Strip {
+    /// Begins at the current frame, or stops at the one under the cursor.
+    pub fn toggle_play(self) {
+        if self.play.with_untracked(Option::is_some) { self.stop() } else { self.start(Speed(1.0)) }
+    }
+
+    /// L and J: quicker forwards, quicker backwards.
+    pub fn shuttle(self, forwards: bool) {
+        let speed = self.play.with_untracked(|play| play.map_or(Speed(0.0), |play| play.speed));
+        self.start(speed.shifted(forwards));
+    }
+
+    /// Stops where the cursor is.
+    pub fn stop(self) {
+        if self.play.get_untracked().is_some() {
+            self.play.set(None);
+            if let Some(id) = self.store.playing.get_untracked() {
+                self.store.chosen.set(Some(id));
+            }
+            self.store.playing.set(None);
+        }
+    }
+
+    /// Chooses the frame that many places on.
+    pub fn step(self, by: isize) {
+        self.stop();
+        self.store.step(by);
+    }
+
+    fn start(self, speed: Speed) {
+        let running = self.play.with_untracked(Option::is_some);
+        let id = self.store.seen.with_untracked(|frame| frame.as_ref().map(|frame| frame.id.0));
+        let from = self.clips.with_untracked(|clips| {
+            let place = id.and_then(|id| clips.place(id)).unwrap_or_default();
+            // At the end, forwards is from the beginning; backwards begins within the frame, not before it.
+            let at_end = place + 1 == clips.len() && !running;
+            if speed.0 < 0.0 {
+                clips.start(place + 1) as f64 - 0.001
+            } else if at_end {
+                0.0
+            } else {
+                clips.start(place) as f64
+            }
+        });
+        let (fps, looping) = (self.store.state.with_untracked(|state| state.project.fps), self.looping.get_untracked());
+        self.play.set(Some(Play { from, since_ms: browser::clock_ms(), fps, speed, looping }));
+        if !running {
+            let addresses = self.store.pictures.with_untracked(|pictures| pictures.addresses(MOST_HELD));
+            tick(self, browser::preload(addresses));
+        }
+    }
+
+    /// Moves the cursor to where it is now; false when playing is over.
+    fn advance(self) -> bool {
+        let Some(Some(play)) = self.play.try_get_untracked() else { return false };
+        let at = self.clips.with_untracked(|clips| {
+            let time = play.time_at(browser::clock_ms(), clips.duration())?;
+            clips.get(clips.place_at(time)?)
+        });
+        let Some(clip) = at else {
+            self.stop();
+            return false;
+        };
+        let id = Some(FrameId(clip.id));
+        if self.store.playing.get_untracked() != id {
+            self.store.playing.set(id);
+        }
+        true
+    }
+}
+
+/// Pictures that are held decoded while they play: a second of them at 60 a second, 4 MB each at 1024².
+const MOST_HELD: usize = 60;
+
+/// At each repaint, until it is over; the pictures are held until then.
+fn tick(strip: Strip, _held: browser::Held) {
+    request_animation_frame(move || {
+        if strip.advance() {
+            tick(strip, _held);
+        }
+    });
+}

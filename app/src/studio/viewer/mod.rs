@@ -1,0 +1,147 @@
+//! The picture, large, and where its making stands.
+
+mod stage;
+
+use super::{Store, words};
+use crate::{
+    components::Icon,
+    view::{button, dynamic, icon_button, nothing, post_button, words},
+};
+use leptos::prelude::*;
+use protocol::{Frame, FrameId, FrameStatus, TaskStatus};
+pub use stage::Stage;
+
+/// The middle of the studio.
+pub fn viewer(store: Store, stage: Stage) -> AnyView {
+    let empty = Memo::new(move |_| store.current.with(Option::is_none));
+    view! {
+        <section class="viewer" aria-label="Viewer">
+            <div
+                class="viewer-stage"
+                class:viewer-scaled=move || !stage.fits()
+                id="stage"
+                on:wheel=move |event| stage.wheel(&event)
+                on:pointerdown=move |event| stage.down(&event)
+                on:pointermove=move |event| stage.moved(&event)
+                on:pointerup=move |_| stage.up()
+                on:pointercancel=move |_| stage.up()
+            >
+                {dynamic(move || if empty.get() { welcome(store) } else { picture(store) })}
+                {dynamic(move || onion(store))}
+            </div>
+            {dynamic(move || if empty.get() { nothing() } else { tools(stage) })}
+            {status(store)}
+        </section>
+    }
+    .into_any()
+}
+
+/// Zoom, at the corner of the picture.
+fn tools(stage: Stage) -> AnyView {
+    let scale = words(move || match stage.percent() {
+        Some(percent) => format!("{percent} %"),
+        None => "Fit".to_owned(),
+    });
+    view! {
+        <div class="viewer-tools" role="group" aria-label="Zoom">
+            {icon_button("zoom-out", "", "Zoom out", Icon::Minus)}
+            <output class="viewer-scale">{scale}</output>
+            {icon_button("zoom-in", "", "Zoom in", Icon::Plus)}
+            {button("viewer-tool", "zoom-fit", "", "Fit")}
+            {button("viewer-tool", "zoom-actual", "", "1:1")}
+        </div>
+    }
+    .into_any()
+}
+
+/// The neighbours, faintly over the picture.
+fn onion(store: Store) -> AnyView {
+    if store.onion.get() == 0 || store.playing.with(Option::is_some) {
+        return nothing();
+    }
+    let around = store.state.with(|state| {
+        let id = store.current.with(|frame| frame.as_ref().map(|frame| frame.id));
+        let at = state.frames.iter().position(|frame| Some(frame.id) == id)?;
+        let before = at.checked_sub(1).map(|at| state.frames[at].id);
+        Some([before, state.frames.get(at + 1).map(|frame| frame.id)])
+    });
+    let skins = around.into_iter().flatten().flatten().map(|id| {
+        view! { <img class=format!("viewer-picture viewer-onion onion-{}", store.onion.get()) src=words(move || store.address(id)) alt="" draggable="false"/> }
+            .into_any()
+    });
+    skins.collect::<Vec<_>>().into_any()
+}
+
+fn of<T: Default>(store: Store, read: impl Fn(&Frame) -> T) -> T {
+    store.seen.with(|frame| frame.as_ref().map(read).unwrap_or_default())
+}
+
+fn picture(store: Store) -> AnyView {
+    let src = words(move || store.address(FrameId(of(store, |frame| frame.id.0))));
+    let width = words(move || of(store, |frame| frame.width).to_string());
+    let height = words(move || of(store, |frame| frame.height).to_string());
+    let alt = words(move || {
+        let place = of(store, |frame| frame.position) + 1;
+        match of(store, |frame| Some(frame.status)) {
+            Some(FrameStatus::Ready) | None => format!("Frame {place}"),
+            _ => format!("Frame {place}, being made"),
+        }
+    });
+    let forming = words(move || {
+        let forming = of(store, |frame| frame.status.is_generating());
+        if forming { "viewer-picture viewer-forming" } else { "viewer-picture" }.to_owned()
+    });
+    // Decoded already when its address changes; `sync` keeps the browser from showing a gap all the same.
+    view! { <img id="picture" class=forming src=src alt=alt width=width height=height decoding="sync" draggable="false"/> }
+        .into_any()
+}
+
+/// How far it is, how long it takes, and the two ways to end it.
+fn status(store: Store) -> AnyView {
+    let task = Memo::new(move |_| store.current_task());
+    let id = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| (task.task_id, task.status))));
+    dynamic(move || {
+        let Some((id, status)) = id.get() else { return nothing() };
+        let step = words(move || task.with(|task| task.as_ref().map(words::step).unwrap_or_default()));
+        let left = words(move || task.with(|task| task.as_ref().map(words::time_left).unwrap_or_default()));
+        let done =
+            words(move || task.with(|task| task.as_ref().map(words::done_permille).unwrap_or_default()).to_string());
+        let keep = if status == TaskStatus::Running {
+            post_button("button button-small", "/fn/tasks/keep", "keep", id, "Keep")
+        } else {
+            nothing()
+        };
+        view! {
+            <div class="viewer-status">
+                <progress class="viewer-progress" max="1000" value=done aria-label="Steps done"></progress>
+                <span class="viewer-step">{step}</span>
+                <span class="viewer-left">{left}</span>
+                {keep}
+                {post_button("button button-small", "/fn/tasks/cancel", "cancel", id, "Cancel")}
+            </div>
+        }
+        .into_any()
+    })
+}
+
+/// The empty studio: what to do, and prompts to begin with.
+fn welcome(store: Store) -> AnyView {
+    let examples = store
+        .state
+        .with_untracked(|state| state.models.first().map(|model| model.examples.clone()).unwrap_or_default());
+    let examples: Vec<AnyView> =
+        examples.into_iter().take(6).map(|prompt| button("example", "example", "", prompt)).collect();
+    let heading = if examples.is_empty() {
+        "Write what the picture shows."
+    } else {
+        "Write what the picture shows, or begin with one of these."
+    };
+    view! {
+        <div class="viewer-welcome">
+            <h2 class="viewer-welcome-title">"The first frame"</h2>
+            <p>{heading}</p>
+            <div class="examples">{examples}</div>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,139 @@
+//! Zooming and panning: the wheel, the pointer, and the buttons.
+
+use crate::{
+    browser,
+    studio::{
+        Store,
+        zoom::{Sides, Zoom},
+    },
+};
+use leptos::{ev, prelude::*, web_sys::Element};
+
+const STAGE: &str = "#stage";
+const PICTURE: &str = "#picture";
+
+/// Whether the picture fits, or is scaled by a person; and the pointer that drags it.
+#[derive(Clone, Copy)]
+pub struct Stage {
+    store: Store,
+    zoom: RwSignal<Option<Zoom>>,
+    drag: RwSignal<Option<(i32, i32)>>,
+}
+
+impl Stage {
+    /// A picture that fits.
+    pub fn new(store: Store) -> Self {
+        let stage = Self { store, zoom: RwSignal::new(None), drag: RwSignal::new(None) };
+        Effect::new(move |_| stage.show());
+        stage
+    }
+
+    /// Whether it fits.
+    pub fn fits(self) -> bool {
+        self.zoom.with(Option::is_none)
+    }
+
+    /// The scale in percent; none while it fits.
+    pub fn percent(self) -> Option<u32> {
+        self.zoom.get().map(|zoom| (zoom.scale * 100.0 + 0.5) as u32)
+    }
+
+    /// What the viewer's buttons and keys do.
+    pub fn act(self, act: &str) -> bool {
+        match act {
+            "zoom-fit" => self.zoom.set(None),
+            "zoom-actual" => self.zoom.set(Some(Zoom::ACTUAL)),
+            "zoom-in" => self.scale(1.5, (0.0, 0.0)),
+            "zoom-out" => self.scale(1.0 / 1.5, (0.0, 0.0)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The wheel zooms to the pointer.
+    pub fn wheel(self, event: &ev::WheelEvent) {
+        let Some(stage) = browser::find(STAGE) else { return };
+        event.prevent_default();
+        let area = browser::area(&stage);
+        let pointer = (
+            f64::from(event.client_x()) - area.left - area.width / 2.0,
+            f64::from(event.client_y()) - area.top - area.height / 2.0,
+        );
+        self.scale(if event.delta_y() < 0.0 { 1.2 } else { 1.0 / 1.2 }, pointer);
+    }
+
+    /// A pointer that is held down drags the picture, once it is scaled.
+    pub fn down(self, event: &ev::PointerEvent) {
+        if self.zoom.with_untracked(Option::is_some)
+            && let Some(stage) = browser::find(STAGE)
+        {
+            browser::capture(&stage, event.pointer_id());
+            self.drag.set(Some((event.client_x(), event.client_y())));
+        }
+    }
+
+    /// It goes with the pointer.
+    pub fn moved(self, event: &ev::PointerEvent) {
+        let (Some(before), Some(zoom)) = (self.drag.get_untracked(), self.zoom.get_untracked()) else { return };
+        let now = (event.client_x(), event.client_y());
+        let by = (f64::from(now.0 - before.0), f64::from(now.1 - before.1));
+        if let Some((picture, viewer)) = self.sides() {
+            self.drag.set(Some(now));
+            self.zoom.set(Some(zoom.panned(by, picture, viewer)));
+        }
+    }
+
+    /// Let go.
+    pub fn up(self) {
+        self.drag.set(None);
+    }
+
+    fn scale(self, factor: f64, pointer: (f64, f64)) {
+        let Some((picture, viewer)) = self.sides() else { return };
+        let zoom = self.zoom.get_untracked().unwrap_or_else(|| Zoom::fit(picture, viewer));
+        self.zoom.set(Some(zoom.at(factor, pointer).panned((0.0, 0.0), picture, viewer)));
+    }
+
+    fn sides(self) -> Option<(Sides, Sides)> {
+        let area = browser::area(&browser::find(STAGE)?);
+        let picture = self
+            .store
+            .seen
+            .with_untracked(|frame| frame.as_ref().map(|frame| (f64::from(frame.width), f64::from(frame.height))))?;
+        Some((picture, (area.width, area.height)))
+    }
+
+    /// Puts the picture where the zoom says, by the style's own interface: a policy that forbids inline
+    /// styles allows that.
+    fn show(self) {
+        let zoom = self.zoom.get();
+        let size = self.store.seen.with(|frame| frame.as_ref().map(|frame| (frame.width, frame.height)));
+        let (Some(picture), Some((width, height))) = (browser::find(PICTURE), size) else { return };
+        let set = |property, value: &str| browser::style(&picture, property, value);
+        let Some(Zoom { scale, x, y }) = zoom else { return clear(&picture) };
+        let (width, height) = (f64::from(width) * scale, f64::from(height) * scale);
+        set("inset", "50% auto auto 50%");
+        set("padding", "0");
+        set("width", &px(width));
+        set("height", &px(height));
+        set("translate", &format!("{} {}", px(x - width / 2.0), px(y - height / 2.0)));
+        let exact = zoom.is_some_and(Zoom::is_pixel_exact);
+        set("image-rendering", if exact && self.is_finished() { "pixelated" } else { "auto" });
+    }
+
+    /// A preview of the latent's size has no pixels of its own to be exact about.
+    fn is_finished(self) -> bool {
+        self.store.seen.with(|frame| frame.as_ref().is_some_and(|frame| !frame.status.is_generating()))
+    }
+}
+
+fn clear(picture: &Element) {
+    for property in ["inset", "padding", "width", "height", "translate", "image-rendering"] {
+        browser::style(picture, property, "");
+    }
+}
+
+/// Whole pixels: the browser then needs no code for printing floats, and the picture stands on its grid.
+fn px(length: f64) -> String {
+    format!("{}px", length.round() as i64)
+}

@@ -1,0 +1,54 @@
+//! How the studio says where things stand.
+
+use protocol::{TaskStatus, TaskSummary};
+
+/// `Queued` or `Step 12/30`.
+pub fn step(task: &TaskSummary) -> String {
+    match task.status {
+        TaskStatus::Queued => "Queued".to_owned(),
+        _ => format!("Step {}/{}", task.step, task.total_steps),
+    }
+}
+
+/// `8 s left`, `3 min left`; nothing while it is not known.
+pub fn time_left(task: &TaskSummary) -> String {
+    let Some(ms) = task.eta_ms.filter(|_| task.status == TaskStatus::Running) else { return String::new() };
+    // Rounded up, so that it does not say 0 s while there is something left.
+    match ms.div_ceil(1000) {
+        s @ 0..100 => format!("{s} s left"),
+        s @ 100..6000 => format!("{} min left", s.div_ceil(60)),
+        s => format!("{} h left", s.div_ceil(3600)),
+    }
+}
+
+/// The share that is done, in thousandths.
+pub fn done_permille(task: &TaskSummary) -> u32 {
+    (task.step.min(task.total_steps) * 1000).checked_div(task.total_steps).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studio::state::examples::task;
+
+    fn at(status: TaskStatus, step: u32, eta_ms: Option<u64>) -> TaskSummary {
+        TaskSummary { status, step, eta_ms, ..task(1) }
+    }
+
+    #[test]
+    fn it_says_how_far_it_is() {
+        assert_eq!(step(&at(TaskStatus::Queued, 0, None)), "Queued");
+        assert_eq!(step(&at(TaskStatus::Running, 12, None)), "Step 12/30");
+        assert_eq!(done_permille(&at(TaskStatus::Running, 12, None)), 400);
+        assert_eq!(done_permille(&TaskSummary { total_steps: 0, ..task(1) }), 0);
+    }
+
+    #[test]
+    fn it_says_how_long_it_takes() {
+        let left = |ms| time_left(&at(TaskStatus::Running, 1, Some(ms)));
+        assert_eq!([1, 8000, 8001, 99_000].map(left), ["1 s left", "8 s left", "9 s left", "99 s left"]);
+        assert_eq!([100_000, 3_600_000, 36_000_000].map(left), ["2 min left", "60 min left", "10 h left"]);
+        assert_eq!(time_left(&at(TaskStatus::Running, 1, None)), "");
+        assert_eq!(time_left(&at(TaskStatus::Queued, 0, Some(5))), "");
+    }
+}

@@ -1,0 +1,77 @@
+//! Views whose types are forgotten. Each closure in a view is an effect type of its own, about 1.5 kB of
+//! WASM; these make many views share one.
+
+use leptos::prelude::*;
+use std::sync::Arc;
+
+/// A text that changes: as a child or an attribute, one type for all.
+pub fn words(read: impl Fn() -> String + Send + Sync + 'static) -> Signal<String> {
+    Signal::derive(read)
+}
+
+/// A part of the page that is made anew whenever what it reads changes.
+pub fn dynamic(make: impl Fn() -> AnyView + Send + Sync + 'static) -> AnyView {
+    fn erased(make: Arc<dyn Fn() -> AnyView + Send + Sync>) -> AnyView {
+        (move || make()).into_any()
+    }
+    erased(Arc::new(make))
+}
+
+/// A list that keeps the parts whose ids stay.
+pub fn list(ids: Signal<Vec<i64>>, item: impl Fn(i64) -> AnyView + Send + Sync + 'static) -> AnyView {
+    fn erased(ids: Signal<Vec<i64>>, item: Arc<dyn Fn(i64) -> AnyView + Send + Sync>) -> AnyView {
+        view! { <For each=move || ids.get() key=|id| *id children=move |id| item(id)/> }.into_any()
+    }
+    erased(ids, Arc::new(item))
+}
+
+/// Nothing.
+pub fn nothing() -> AnyView {
+    ().into_any()
+}
+
+/// A button that says what it wants to whoever listens above it.
+pub fn button(class: &'static str, act: &'static str, id: impl ToString, label: impl Into<String>) -> AnyView {
+    fn erased(class: &'static str, act: &'static str, id: String, label: String) -> AnyView {
+        view! { <button class=class type="button" data-act=act data-id=id>{label}</button> }.into_any()
+    }
+    erased(class, act, id.to_string(), label.into())
+}
+
+/// The same, with a drawing in place of words.
+pub fn icon_button(
+    act: &'static str,
+    id: impl ToString,
+    label: &'static str,
+    icon: crate::components::Icon,
+) -> AnyView {
+    fn erased(act: &'static str, id: String, label: &'static str, icon: crate::components::Icon) -> AnyView {
+        view! {
+            <button class="icon-button" type="button" data-act=act data-id=id aria-label=label title=label>
+                {icon.view()}
+            </button>
+        }
+        .into_any()
+    }
+    erased(act, id.to_string(), label, icon)
+}
+
+/// A button that also works without script: it posts its id to a server function.
+pub fn post_button(
+    class: &'static str,
+    path: &'static str,
+    act: &'static str,
+    id: impl ToString,
+    label: &'static str,
+) -> AnyView {
+    fn erased(class: &'static str, path: &'static str, act: &'static str, id: String, label: &'static str) -> AnyView {
+        view! {
+            <form class="inline-form" method="post" action=path>
+                <input type="hidden" name="id" value=id.clone()/>
+                <button class=class type="submit" data-act=act data-id=id>{label}</button>
+            </form>
+        }
+        .into_any()
+    }
+    erased(class, path, act, id.to_string(), label)
+}

@@ -1,0 +1,52 @@
+import { expect, type APIRequestContext, type Page } from "@playwright/test";
+import { hydrated } from "./test.ts";
+
+/** A project of the starter model's size, by the API. */
+export async function newProject(request: APIRequestContext, home: string, name = "Storm over the bay"): Promise<number> {
+  const made = await request.post(`${home}/api/v1/projects`, { data: { name, width: 128, height: 128, fps: 12 } });
+  expect(made.status()).toBe(201);
+  return (await made.json()).id;
+}
+
+/** Its studio, hydrated and listening. */
+export async function openStudio(page: Page, home: string, project: number): Promise<void> {
+  await page.goto(`${home}/projects/${project}`);
+  await hydrated(page);
+}
+
+/** Types a prompt and presses Generate, as a person does. */
+export async function generate(page: Page, prompt: string, steps: number): Promise<void> {
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).fill(prompt);
+  await page.getByRole("spinbutton", { name: "Steps" }).fill(String(steps));
+  await page.getByRole("button", { name: "Generate" }).click();
+}
+
+/** A generation by the API, which answers when its frame stands on the timeline. */
+export async function ask(request: APIRequestContext, home: string, project: number, asked: object): Promise<{ task_id: number; frame_id: number; take_id: number }> {
+  const answer = await request.post(`${home}/api/v1/projects/${project}/generations`, { data: asked });
+  expect(answer.status(), await answer.text()).toBe(202);
+  return (await answer.json()).tasks[0];
+}
+
+/** Frames of finished pictures: quick ones, of one step. */
+export async function finishedFrames(request: APIRequestContext, home: string, project: number, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await ask(request, home, project, { prompt: `a red circle ${i}`, steps: 1, seed: i });
+  await expect
+    .poll(async () => (await (await request.get(`${home}/api/v1/tasks?project_id=${project}&status=completed`)).json()).length, { timeout: 90_000 })
+    .toBe(count);
+}
+
+/** The frame's ids in the order of the timeline. */
+export async function order(request: APIRequestContext, home: string, project: number): Promise<number[]> {
+  const frames = await (await request.get(`${home}/api/v1/projects/${project}/frames`)).json();
+  return frames.map((frame: { id: number }) => frame.id);
+}
+
+/** Notes every picture that the page fetches from now on. */
+export function pictureRequests(page: Page): string[] {
+  const asked: string[] = [];
+  page.on("request", (request) => {
+    if (new URL(request.url()).pathname.startsWith("/media/")) asked.push(request.url());
+  });
+  return asked;
+}
