@@ -159,7 +159,8 @@ fn body(random: &mut Random, schemas: &Schemas, operation: &Operation) -> (Strin
 }
 
 fn address(random: &mut Random, operation: &Operation) -> String {
-    let mut path = operation.path.replace("{id}", random.one_of(&IDS)).replace("{name}", random.one_of(&IDS));
+    let id: &str = random.one_of::<&str>(&IDS);
+    let mut path = operation.path.replace("{id}", id).replace("{name}", id);
     let parameters = operation.about["parameters"].as_array();
     let queries = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
     for (number, parameter) in queries.enumerate() {

@@ -91,7 +91,8 @@ impl<'a> Schemas<'a> {
     pub fn value(&self, random: &mut Random, schema: &Value) -> Value {
         let schema = self.resolved(schema);
         if let Some(several) = several(schema) {
-            return self.value(random, random_of(several, random.below(64)));
+            let one = random.one_of(several);
+            return self.value(random, one);
         }
         if let Some(value) = schema.get("const") {
             return value.clone();
@@ -186,10 +187,6 @@ impl<'a> Schemas<'a> {
 
 fn several(schema: &Value) -> Option<&Vec<Value>> {
     schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array)
-}
-
-fn random_of(of: &[Value], number: u64) -> &Value {
-    &of[number as usize % of.len()]
 }
 
 fn kinds(schema: &Value) -> Vec<&str> {
