@@ -3,6 +3,7 @@
 
 use crate::{
     commands::{doctor::DoctorArgs, generate::GenerateArgs, inspect::InspectArgs, model::ModelChoice},
+    http::access::Secret,
     logging::LogFormat,
 };
 use clap::{Args, Parser, Subcommand};
@@ -43,7 +44,8 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 #[command(args_override_self = true)]
 pub struct ServeArgs {
-    /// Address and port to listen on; port 0 takes any free one. Loopback addresses only.
+    /// Address and port to listen on; port 0 takes any free one. Any other than a loopback
+    /// address needs a password or a token.
     #[arg(long, env = "EMBERLINE_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDR:PORT")]
     pub listen: SocketAddr,
 
@@ -79,6 +81,24 @@ pub struct ServeArgs {
     /// Generations at the same time, on one loaded model, 1 to 16.
     #[arg(long, env = "EMBERLINE_CONCURRENCY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub concurrency: u8,
+
+    /// What people sign in with, at least 8 characters, or its argon2 hash. With it, or with a token, nobody
+    /// uses this server without. Other users of this machine see a command line: prefer the environment or a file.
+    #[arg(long, env = "EMBERLINE_PASSWORD", value_name = "TEXT", hide_env_values = true)]
+    pub password: Option<Secret>,
+
+    /// A file with the password, or with its argon2 hash.
+    #[arg(long, env = "EMBERLINE_PASSWORD_FILE", value_name = "FILE", conflicts_with = "password")]
+    pub password_file: Option<PathBuf>,
+
+    /// What programs send as `Authorization: Bearer TEXT`, at least 16 characters; it signs people in too.
+    #[arg(long, env = "EMBERLINE_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    pub token: Option<Secret>,
+
+    /// A name that this server is reached by, `studio.example` or `studio.example:8443`, as behind a proxy.
+    /// Addresses need none. Repeat it, or separate by commas.
+    #[arg(long, env = "EMBERLINE_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub host: Vec<String>,
 
     /// Another origin whose pages may use this server, `http://127.0.0.1:8080`: for a front end that a
     /// development server such as trunk delivers. Repeat it, or separate by commas.

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod data_dir;
 pub mod http;
 pub mod logging;
+mod machine;
 pub mod serve;
 mod service;
 mod state;

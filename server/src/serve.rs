@@ -5,8 +5,11 @@ use crate::{
     commands::model::ModelChoice,
     data_dir,
     data_dir::DataDir,
-    http,
-    http::guard::Origins,
+    http::{
+        self,
+        access::{Access, Credentials},
+        guard::Origins,
+    },
     service::{StudioServices, offers},
     state::AppState,
     ws,
@@ -45,13 +48,8 @@ pub fn run(args: ServeArgs) -> Result<()> {
 }
 
 async fn serve(args: ServeArgs) -> Result<()> {
-    if !args.listen.ip().is_loopback() {
-        bail!(
-            "--listen {}: only loopback addresses (127.0.0.1, [::1]) can be listened on: there is no access control yet",
-            args.listen
-        );
-    }
-    let origins = Origins::new(&args.allow_origin)?;
+    let access = access(&args)?;
+    let origins = Origins::new(&args.allow_origin, &args.host)?;
     let data_dir = DataDir::open(match args.data_dir {
         Some(path) => path,
         None => data_dir::default_path()?,
@@ -73,7 +71,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         Engine::start(store.clone(), media, models, hub.clone(), options).context("cannot start the engine")?;
 
     let state = AppState::new(store.clone(), hub, engine.clone(), leptos_options(address, args.site_root)?);
-    let router = http::router(state.clone(), origins.with_own(address));
+    let router = http::router(state.clone(), origins.with_own(address), access);
     let background = [
         tokio::spawn(ws::report_metrics(state.clone())),
         tokio::spawn(ws::report_queue(state.clone())),
@@ -111,6 +109,19 @@ async fn serve(args: ServeArgs) -> Result<()> {
     store.close().await.context("cannot close the database")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Who may use the server; none where everyone who reaches it may: programs of this machine.
+fn access(args: &ServeArgs) -> Result<Option<Arc<Access>>> {
+    let credentials = Credentials::new(args.password.clone(), args.password_file.as_deref(), args.token.clone())?;
+    if credentials.is_none() && !args.listen.ip().is_loopback() {
+        bail!(
+            "--listen {}: on any other than a loopback address (127.0.0.1, [::1]) a password or a token must be \
+             set: --password-file, --password or --token",
+            args.listen
+        );
+    }
+    Ok(credentials.map(|credentials| Arc::new(Access::new(credentials))))
 }
 
 /// The one line on standard output: scripts wait for it and read the port from it.

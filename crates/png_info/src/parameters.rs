@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One generation's parameters, with the seed resolved, so that the picture can be made again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "PngParameters"))]
 pub struct Parameters {
     /// What it shows.
     pub prompt: String,

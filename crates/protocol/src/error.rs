@@ -5,6 +5,7 @@ use std::fmt;
 
 /// One field of a request that cannot be taken, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FieldError {
     /// The field's name as the request spells it.
     pub field: String,

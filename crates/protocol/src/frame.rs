@@ -15,6 +15,7 @@ pub mod limits {
 
 /// What the picture that a frame shows is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FrameStatus {
     /// A finished picture.
@@ -35,6 +36,7 @@ impl FrameStatus {
 /// A place on a project's timeline with the picture that it shows: its newest running take, else its
 /// selected take, else its queued one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Frame {
     /// Its id.
     pub id: FrameId,
@@ -68,6 +70,7 @@ pub struct Frame {
 
 /// A change to a frame: absent fields stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FramePatch {
     /// New place; those behind move up. Past the end is the end.
@@ -75,12 +78,14 @@ pub struct FramePatch {
     pub position: Option<u32>,
     /// New duration.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::DURATION.start(), max = *limits::DURATION.end())))]
     pub duration: Option<u32>,
     /// The take to show; a finished one of this frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub take_id: Option<TakeId>,
     /// New note.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = limits::NOTE_CHARS)))]
     pub note: Option<String>,
 }
 
@@ -116,6 +121,7 @@ pub fn expected(field: &str) -> Option<String> {
 
 /// A picture that a task made, or makes, for a frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Take {
     /// Its id.
     pub id: TakeId,

@@ -3,6 +3,9 @@
 use crate::{FieldError, FrameId, Problem, TakeId, TaskId};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "openapi")]
+use crate::project::limits as project_limits;
+
 /// The bounds of a generation's fields; the page's inputs carry the same numbers.
 pub mod limits {
     use std::ops::RangeInclusive;
@@ -50,6 +53,7 @@ pub const SCHEDULERS: [&str; 8] =
 
 /// How a step's estimate becomes a preview.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PreviewMethod {
     /// `taesd` where the model has one and the device is quick enough, else `latent2rgb`.
@@ -81,33 +85,43 @@ impl PreviewMethod {
 
 /// The body of `POST /projects/{id}/generations`: only the prompt must be there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewGeneration {
     /// What the picture shows.
+    #[cfg_attr(feature = "openapi", schemars(length(max = limits::PROMPT_CHARS)))]
     pub prompt: String,
     /// What it does not show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = limits::PROMPT_CHARS)))]
     pub negative_prompt: Option<String>,
     /// Sampling steps; by default the model's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::STEPS.start(), max = *limits::STEPS.end())))]
     pub steps: Option<u32>,
     /// Strength of the guidance; by default the model's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::CFG_SCALE.start(), max = *limits::CFG_SCALE.end())))]
     pub cfg_scale: Option<f64>,
     /// Sampling method; by default the model's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = SAMPLERS)))]
     pub sampler: Option<String>,
     /// Noise schedule; by default the model's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = SCHEDULERS)))]
     pub scheduler: Option<String>,
     /// Seed of the first variant; by default a random one. Further variants count up from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = limits::SEED)))]
     pub seed: Option<u64>,
     /// Pixels from left to right; by default the project's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *project_limits::SIDE_PX.start(), max = *project_limits::SIDE_PX.end()), extend("multipleOf" = project_limits::SIDE_STEP_PX)))]
     pub width: Option<u32>,
     /// Pixels from top to bottom; by default the project's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *project_limits::SIDE_PX.start(), max = *project_limits::SIDE_PX.end()), extend("multipleOf" = project_limits::SIDE_STEP_PX)))]
     pub height: Option<u32>,
     /// Which of the offered models; by default the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,23 +131,27 @@ pub struct NewGeneration {
     pub preview_method: Option<PreviewMethod>,
     /// The least time between two previews, milliseconds; by default the setting's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::PREVIEW_INTERVAL_MS.start(), max = *limits::PREVIEW_INTERVAL_MS.end())))]
     pub preview_interval_ms: Option<u32>,
     /// A finished take to start from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_take_id: Option<TakeId>,
     /// How much of that take is redone, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::STRENGTH.start(), max = *limits::STRENGTH.end())))]
     pub strength: Option<f64>,
     /// The frame that gets new takes; by default a new frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame_id: Option<FrameId>,
     /// How many takes; by default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::NUM_VARIANTS.start(), max = *limits::NUM_VARIANTS.end())))]
     pub num_variants: Option<u32>,
 }
 
 /// Everything that a picture is made from but its seed, every blank filled in; kept with the task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Parameters {
     /// What the picture shows.
     pub prompt: String,
@@ -322,6 +340,7 @@ fn shortened(value: &str) -> String {
 
 /// What `POST /projects/{id}/generations` answers with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Accepted {
     /// One for each take, in the order of their seeds.
     pub tasks: Vec<AcceptedTask>,
@@ -329,6 +348,7 @@ pub struct Accepted {
 
 /// One accepted task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AcceptedTask {
     /// The task.
     pub task_id: TaskId,

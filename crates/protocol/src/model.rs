@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A model that the server offers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Model {
     /// Its name: a file's or folder's without its path, or `starter`.
     pub name: String,
@@ -21,6 +22,7 @@ pub struct Model {
 
 /// Settings that a model draws best at: the form's defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Recommended {
     /// Pixels from left to right.
     pub width: u32,

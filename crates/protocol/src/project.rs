@@ -19,6 +19,7 @@ pub mod limits {
 
 /// A project as the page and the API show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Project {
     /// Its id.
     pub id: ProjectId,
@@ -40,33 +41,43 @@ pub struct Project {
 
 /// What a new project is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewProject {
     /// 1 to 120 characters after trimming.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = *limits::NAME_CHARS.end())))]
     pub name: String,
     /// Picture width in pixels.
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::SIDE_PX.start(), max = *limits::SIDE_PX.end()), extend("multipleOf" = limits::SIDE_STEP_PX)))]
     pub width: u32,
     /// Picture height in pixels.
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::SIDE_PX.start(), max = *limits::SIDE_PX.end()), extend("multipleOf" = limits::SIDE_STEP_PX)))]
     pub height: u32,
     /// Frames per second.
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::FPS.start(), max = *limits::FPS.end())))]
     pub fps: u32,
 }
 
 /// A change to a project: absent fields stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ProjectPatch {
     /// New name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = *limits::NAME_CHARS.end())))]
     pub name: Option<String>,
     /// New picture width in pixels, for pictures made from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::SIDE_PX.start(), max = *limits::SIDE_PX.end()), extend("multipleOf" = limits::SIDE_STEP_PX)))]
     pub width: Option<u32>,
     /// New picture height in pixels, for pictures made from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::SIDE_PX.start(), max = *limits::SIDE_PX.end()), extend("multipleOf" = limits::SIDE_STEP_PX)))]
     pub height: Option<u32>,
     /// New frame rate.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::FPS.start(), max = *limits::FPS.end())))]
     pub fps: Option<u32>,
 }
 

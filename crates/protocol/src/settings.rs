@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What becomes of tasks that were running when the server stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Interrupted {
     /// They are queued again, as a new attempt.
@@ -16,6 +17,7 @@ pub enum Interrupted {
 
 /// The settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Settings {
     /// How steps become previews when a generation does not say.
     pub preview_method: PreviewMethod,
@@ -27,6 +29,7 @@ pub struct Settings {
 
 /// A change to the settings: absent fields stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SettingsPatch {
     /// New preview method.
@@ -34,6 +37,7 @@ pub struct SettingsPatch {
     pub preview_method: Option<PreviewMethod>,
     /// New least time between two previews, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *PREVIEW_INTERVAL_MS.start(), max = *PREVIEW_INTERVAL_MS.end())))]
     pub preview_interval_ms: Option<u32>,
     /// What becomes of interrupted tasks.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
     /// Accepted; waits for a worker.
@@ -47,6 +48,7 @@ impl TaskStatus {
 
 /// A queued or running task, as `hello` lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TaskSummary {
     /// The task.
     pub task_id: TaskId,
@@ -97,6 +99,7 @@ impl From<&Task> for TaskSummary {
 
 /// One generation with all that it was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Task {
     /// Its id.
     pub id: TaskId,
@@ -134,6 +137,7 @@ pub struct Task {
 
 /// The queue: what runs, and what waits in its order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Queue {
     /// Whether waiting tasks stay waiting; running ones go on.
     pub paused: bool,
@@ -143,6 +147,7 @@ pub struct Queue {
 
 /// The body of `PUT /queue/order`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct QueueOrder {
     /// Waiting tasks in the order in which they are to run; those left out come after them, as they stood.

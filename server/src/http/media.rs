@@ -10,6 +10,7 @@ use axum::{
 };
 use engine::OpenPicture;
 use protocol::Problem;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
     io::{Read, Seek, SeekFrom},
@@ -17,7 +18,7 @@ use std::{
 };
 
 /// `?v=<etag>` names these very bytes; any other query only tells one look from the next.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct Version {
     v: Option<String>,
 }

@@ -7,6 +7,7 @@ use axum::{
     response::IntoResponse,
 };
 use protocol::{FieldError, Problem};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::any::Any;
 
@@ -17,11 +18,17 @@ pub struct ApiError {
     problem: Problem,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// A problem as RFC 9457 has it.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Problem")]
+pub(super) struct Document<'a> {
+    /// The status in words.
     title: &'a str,
+    /// The status.
     status: u16,
+    /// What is wrong, for people.
     detail: String,
+    /// Each field that cannot be taken.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
 }

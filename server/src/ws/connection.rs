@@ -1,8 +1,12 @@
 //! One client's connection.
 
 use super::hub::{Position, Subscription};
-use crate::{http::problem::ApiError, state::AppState};
+use crate::{
+    http::{access::Session, problem::ApiError},
+    state::AppState,
+};
 use axum::{
+    Extension,
     extract::{
         Query, State, WebSocketUpgrade,
         rejection::QueryRejection,
@@ -12,6 +16,7 @@ use axum::{
     response::Response,
 };
 use protocol::{Event, Hello, Problem, ProjectId, Resync};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -23,16 +28,20 @@ const MAX_INCOMING_BYTES: usize = 4096;
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The address' query: `/ws?epoch=E&since=SEQ&project_id=N`, each of them optional.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct Asked {
+    /// The epoch that `since` belongs to.
     epoch: Option<String>,
+    /// The last seq heard: what came after it is told again.
     since: Option<u64>,
+    /// Only this project's events.
     project_id: Option<i64>,
 }
 
 /// Upgrades `GET /ws`.
 pub async fn connect(
     State(state): State<AppState>,
+    session: Option<Extension<Session>>,
     asked: Result<Query<Asked>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
@@ -44,10 +53,10 @@ pub async fn connect(
     Ok(upgrade
         .max_message_size(MAX_INCOMING_BYTES)
         .max_frame_size(MAX_INCOMING_BYTES)
-        .on_upgrade(move |socket| state.sockets.clone().track_future(serve(socket, state, position))))
+        .on_upgrade(move |socket| state.sockets.clone().track_future(serve(socket, state, position, session))))
 }
 
-async fn serve(mut socket: WebSocket, state: AppState, position: Position) {
+async fn serve(mut socket: WebSocket, state: AppState, position: Position, session: Option<Extension<Session>>) {
     let subscription = state.hub.subscribe(&position);
     for event in greeting(&state, &position, &subscription).await {
         let Ok(text) = serde_json::to_string(&protocol::Message { seq: None, event }) else { return };
@@ -56,9 +65,17 @@ async fn serve(mut socket: WebSocket, state: AppState, position: Position) {
         }
     }
     let reader = subscription.reader;
+    let signed_out = async move {
+        match session {
+            Some(Extension(session)) => session.over().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(signed_out);
     let (code, reason) = loop {
         tokio::select! {
             () = state.stopping.cancelled() => break (close_code::AWAY, "the server is stopping"),
+            () = &mut signed_out => break (close_code::POLICY, "signed out"),
             entry = reader.next() => match entry {
                 Ok(entry) => if !send(&mut socket, entry.text.clone()).await { return },
                 Err(_) => break (close_code::AGAIN, "too far behind; connect again"),

@@ -1,9 +1,9 @@
 //! The machine's state, for people, while someone listens.
 
-use crate::state::AppState;
+use crate::{machine, state::AppState};
 use protocol::{Metrics, TaskStatus};
 use std::time::{Duration, Instant};
-use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{MemoryRefreshKind, System};
 
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -42,14 +42,11 @@ async fn with_tasks(metrics: Metrics, state: &AppState) -> Metrics {
 fn measure(mut system: System, started: Instant) -> (System, Metrics) {
     system.refresh_cpu_usage();
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-    let own = Pid::from_u32(std::process::id());
-    let memory_only = ProcessRefreshKind::nothing().with_memory();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), true, memory_only);
     let metrics = Metrics {
         cpu_percent: system.global_cpu_usage(),
         memory_used_bytes: system.used_memory(),
         memory_total_bytes: system.total_memory(),
-        process_memory_bytes: system.process(own).map_or(0, |process| process.memory()),
+        process_memory_bytes: machine::process_memory_bytes(),
         uptime_s: started.elapsed().as_secs(),
         device: String::new(),
         queued_tasks: 0,

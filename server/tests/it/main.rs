@@ -1,10 +1,14 @@
 //! The release binary as its users meet it: each test starts it on a free port with a folder of its own.
 
+mod access;
 mod api;
 mod events;
 mod generate;
 mod generations;
+mod metrics;
+mod openapi;
 mod page;
 mod recovery;
+mod schema;
 mod start_and_stop;
 mod support;

@@ -3,10 +3,11 @@
 use crate::http::problem::ApiError;
 use axum::{Json, body::Bytes, http::StatusCode};
 use protocol::Problem;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What a PNG says of how it was made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Inspected {
     /// Emberline's own record; null where there is none.
     parameters: Option<png_info::Parameters>,

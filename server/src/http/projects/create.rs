@@ -7,13 +7,15 @@ use crate::{
 use app::services::Services;
 use axum::{
     extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::{HeaderName, StatusCode, header},
 };
-use protocol::NewProject;
+use protocol::{NewProject, Project};
+
+/// The new project, and where it is.
+type Created = (StatusCode, [(HeaderName, String); 1], axum::Json<Project>);
 
 /// Makes a project: 201, with its address in `Location`.
-pub async fn create(State(state): State<AppState>, Json(new): Json<NewProject>) -> Result<impl IntoResponse, ApiError> {
+pub async fn create(State(state): State<AppState>, Json(new): Json<NewProject>) -> Result<Created, ApiError> {
     let project = state.services.create_project(new).await?;
     let location = [(header::LOCATION, format!("/api/v1/projects/{}", project.id))];
     Ok((StatusCode::CREATED, location, axum::Json(project)))

@@ -6,12 +6,15 @@ use crate::{
 };
 use axum::{Json, extract::State};
 use protocol::{Problem, ProjectId, Task, TaskStatus};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Which tasks are listed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct Filter {
+    /// Only those of this status: queued, running, completed, failed or cancelled.
     status: Option<String>,
+    /// Only those of this project.
     project_id: Option<String>,
 }
 

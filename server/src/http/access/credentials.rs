@@ -1,0 +1,138 @@
+//! What lets a person or a program in. The password is kept as its argon2 hash, the token as a digest;
+//! neither is ever logged.
+
+use anyhow::{Context, Result, anyhow, bail};
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use sha2::{Digest, Sha256};
+use std::{fmt, fs, path::Path, str::FromStr};
+use subtle::ConstantTimeEq;
+
+/// Fewer characters are guessed too soon: the server tries about one password a second for everyone together.
+const PASSWORD_CHARS: usize = 8;
+/// A token is tried as fast as requests come.
+const TOKEN_CHARS: usize = 16;
+
+/// A word from the command line that no log and no panic may show.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl FromStr for Secret {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// The password's hash, the token's digest, or both.
+pub struct Credentials {
+    password: Option<PasswordHash>,
+    token: Option<[u8; 32]>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials {{ password: {}, token: {} }}", self.password.is_some(), self.token.is_some())
+    }
+}
+
+impl Credentials {
+    /// From `--password` or `--password-file`, and `--token`; none where none of them is given.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a password shorter than 8 characters, a token shorter than 16.
+    pub fn new(password: Option<Secret>, file: Option<&Path>, token: Option<Secret>) -> Result<Option<Self>> {
+        let password = match (password, file) {
+            (Some(Secret(text)), _) => Some(hashed("--password", &text)?),
+            (None, Some(path)) => {
+                let text = fs::read_to_string(path).with_context(|| format!("--password-file {}", path.display()))?;
+                Some(hashed("--password-file", text.trim_end_matches(['\r', '\n']))?)
+            }
+            (None, None) => None,
+        };
+        let token = token.map(|Secret(text)| digest_of_long(&text)).transpose()?;
+        Ok((password.is_some() || token.is_some()).then_some(Self { password, token }))
+    }
+
+    /// Whether this is the token. Takes the same time for every wrong one.
+    pub fn is_token(&self, text: &str) -> bool {
+        self.token.is_some_and(|token| token.ct_eq(&digest(text)).into())
+    }
+
+    /// Whether this is the password, or the token typed in its place. Takes tens of milliseconds of a
+    /// processor and 19 MiB: not for a thread of the runtime.
+    pub fn is_password(&self, text: &str) -> bool {
+        let known = |hash: &PasswordHash| Argon2::default().verify_password(text.as_bytes(), hash).is_ok();
+        self.password.as_ref().is_some_and(known) | self.is_token(text)
+    }
+}
+
+/// argon2id with a salt of its own; a text that is such a hash already stays one.
+fn hashed(option: &str, text: &str) -> Result<PasswordHash> {
+    if text.starts_with("$argon2") {
+        return PasswordHash::new(text).map_err(|error| anyhow!("{option}: not a readable argon2 hash: {error}"));
+    }
+    if text.chars().count() < PASSWORD_CHARS {
+        bail!("{option}: a password has at least {PASSWORD_CHARS} characters");
+    }
+    Argon2::default().hash_password(text.as_bytes()).map_err(|error| anyhow!("{option}: cannot be hashed: {error}"))
+}
+
+fn digest_of_long(token: &str) -> Result<[u8; 32]> {
+    if token.chars().count() < TOKEN_CHARS {
+        bail!("--token: a token has at least {TOKEN_CHARS} characters");
+    }
+    if !token.chars().all(|c| c.is_ascii_graphic()) {
+        bail!("--token: a token stands in a header: ASCII letters, digits and signs only, no blanks");
+    }
+    Ok(digest(token))
+}
+
+pub(super) fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Option<Secret> {
+        Some(Secret(text.to_owned()))
+    }
+
+    #[test]
+    fn a_password_and_a_token_are_known_again() {
+        let both = Credentials::new(secret("correct horse"), None, secret("0123456789abcdef")).expect("long enough");
+        let both = both.expect("something was set");
+        assert!(both.is_password("correct horse") && both.is_password("0123456789abcdef"));
+        assert!(!both.is_password("correct hors") && !both.is_password(""));
+        assert!(both.is_token("0123456789abcdef") && !both.is_token("correct horse") && !both.is_token(""));
+    }
+
+    #[test]
+    fn a_hash_in_place_of_the_password_is_taken_as_one() {
+        let hash = hashed("--password", "correct horse").expect("hashed").to_string();
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        let made = Credentials::new(secret(&hash), None, None).expect("a hash").expect("set");
+        assert!(made.is_password("correct horse") && !made.is_password(&hash));
+    }
+
+    #[test]
+    fn what_is_soon_guessed_is_refused_and_nothing_shows_a_secret() {
+        Credentials::new(secret("1234567"), None, None).expect_err("7 characters");
+        Credentials::new(secret(""), None, None).expect_err("empty");
+        Credentials::new(None, None, secret("0123456789abcde")).expect_err("15 characters");
+        Credentials::new(None, None, secret("0123456789 abcdef")).expect_err("a blank");
+        Credentials::new(secret("$argon2id$nonsense"), None, None).expect_err("no hash");
+        assert!(Credentials::new(None, None, None).expect("nothing is wrong").is_none());
+        assert!(!format!("{:?}", secret("correct horse")).contains("horse"));
+    }
+}

@@ -1,0 +1,32 @@
+//! The sign-in page: plain HTML, no script at all.
+
+use crate::http::html::{self, escaped};
+use axum::{http::StatusCode, response::Response};
+
+/// The form, with what was wrong where something was.
+pub fn form(status: StatusCode, to: &str, error: Option<&str>) -> Response {
+    let (invalid, notice) = match error {
+        Some(error) => (
+            " aria-invalid=\"true\" aria-describedby=\"wrong\"",
+            format!("<p class=\"field-error\" id=\"wrong\" role=\"alert\">{}</p>", escaped(error)),
+        ),
+        None => ("", String::new()),
+    };
+    let body = format!(
+        "<form class=\"form\" method=\"post\" action=\"/sign-in\">\
+         <input type=\"hidden\" name=\"to\" value=\"{}\">\
+         <div class=\"field\"><label for=\"password\">Password</label>\
+         <div class=\"field-input\"><input id=\"password\" name=\"password\" type=\"password\" required \
+         autofocus autocomplete=\"current-password\"{invalid}></div>{notice}</div>\
+         <div class=\"form-actions\"><button class=\"button button-primary\">Sign in</button></div></form>",
+        escaped(to)
+    );
+    html::page(status, "Sign in", &body)
+}
+
+/// For who is signed in.
+pub fn signed_in() -> Response {
+    let body = "<p>You are signed in. <a href=\"/\">To the projects</a></p>\
+                <form method=\"post\" action=\"/sign-out\"><button class=\"button\">Sign out</button></form>";
+    html::page(StatusCode::OK, "Signed in", body)
+}

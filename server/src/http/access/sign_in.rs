@@ -1,0 +1,96 @@
+//! `GET` and `POST /sign-in`
+
+use super::{
+    Access, Session,
+    gate::Attempt,
+    page,
+    session::{forget_cookie, set_cookie},
+};
+use axum::{
+    Extension, Form,
+    extract::{
+        Query, State,
+        rejection::{FormRejection, QueryRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Where to go afterwards.
+#[derive(Debug, Default, Deserialize)]
+pub struct Target {
+    #[serde(default)]
+    to: String,
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub struct Typed {
+    password: String,
+    #[serde(default)]
+    to: String,
+}
+
+/// The form; who is signed in already is offered to sign out.
+pub async fn form(session: Option<Extension<Session>>, target: Result<Query<Target>, QueryRejection>) -> Response {
+    let to = target.map(|Query(Target { to })| to).unwrap_or_default();
+    match session {
+        Some(_) => page::signed_in(),
+        None => page::form(StatusCode::OK, local(&to), None),
+    }
+}
+
+/// Signs in: 303 to where the person wanted to go, with the session's cookie.
+pub async fn create(
+    State(access): State<Arc<Access>>,
+    headers: HeaderMap,
+    typed: Result<Form<Typed>, FormRejection>,
+) -> Response {
+    let Ok(Form(Typed { password, to })) = typed else {
+        return page::form(StatusCode::UNPROCESSABLE_ENTITY, "/", Some("Type the password."));
+    };
+    let to = local(&to);
+    match access.gate.attempt(&access.credentials, password).await {
+        Attempt::Right => {
+            let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
+            let cookie = set_cookie(&access.sessions.create(), origin.starts_with("https://"));
+            ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
+        }
+        Attempt::Wrong => {
+            tracing::warn!("a wrong password was tried");
+            page::form(StatusCode::UNAUTHORIZED, to, Some("That is not the password."))
+        }
+        Attempt::Crowded => {
+            let words = "Too many are signing in at this moment. Wait a little, then try again.";
+            let mut response = page::form(StatusCode::TOO_MANY_REQUESTS, to, Some(words));
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("15"));
+            response
+        }
+    }
+}
+
+/// After signing out: the form again, and the cookie gone.
+pub(super) fn signed_out() -> Response {
+    ([(header::SET_COOKIE, forget_cookie())], Redirect::to(super::SIGN_IN)).into_response()
+}
+
+/// A path on this server; anything else (`//evil.example`, `https:...`, a line break) is the first page.
+fn local(to: &str) -> &str {
+    let printable = to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if to.starts_with('/') && !to.starts_with("//") && printable { to } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn only_paths_of_this_server_are_gone_to() {
+        assert_eq!(local("/projects/1?x=2"), "/projects/1?x=2");
+        for foreign in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nSet-Cookie: b", "x"] {
+            assert_eq!(local(foreign), "/", "{foreign:?}");
+        }
+    }
+}

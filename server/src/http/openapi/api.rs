@@ -1,0 +1,112 @@
+//! Routes that are documented as they are added.
+
+use super::{
+    operation::{About, Draft, Schemas},
+    types::Described,
+};
+use crate::state::AppState;
+use axum::{
+    Router,
+    handler::Handler,
+    routing::{MethodFilter, on},
+};
+use serde_json::{Map, Value};
+
+/// What the routes added up to now say.
+#[derive(Debug, Default)]
+pub struct Documented {
+    pub(super) schemas: Schemas,
+    pub(super) paths: Map<String, Value>,
+}
+
+/// Routes under one prefix.
+#[derive(Debug)]
+pub struct Api {
+    prefix: &'static str,
+    router: Router<AppState>,
+    documented: Documented,
+}
+
+impl Api {
+    /// No routes yet; what they say is added to what others said.
+    pub fn new(prefix: &'static str, documented: Documented) -> Self {
+        Self { prefix, router: Router::new(), documented }
+    }
+
+    /// The routes, still without the prefix, and what they say.
+    pub fn into_parts(self) -> (Router<AppState>, Documented) {
+        (self.router, self.documented)
+    }
+
+    /// A route for GET.
+    pub fn get<H: Handler<T, AppState> + Described<T>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        about: About,
+    ) -> Self {
+        self.route("get", MethodFilter::GET, path, handler, about)
+    }
+
+    /// A route for POST.
+    pub fn post<H: Handler<T, AppState> + Described<T>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        about: About,
+    ) -> Self {
+        self.route("post", MethodFilter::POST, path, handler, about)
+    }
+
+    /// A route for PUT.
+    pub fn put<H: Handler<T, AppState> + Described<T>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        about: About,
+    ) -> Self {
+        self.route("put", MethodFilter::PUT, path, handler, about)
+    }
+
+    /// A route for PATCH.
+    pub fn patch<H: Handler<T, AppState> + Described<T>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        about: About,
+    ) -> Self {
+        self.route("patch", MethodFilter::PATCH, path, handler, about)
+    }
+
+    /// A route for DELETE.
+    pub fn delete<H: Handler<T, AppState> + Described<T>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        about: About,
+    ) -> Self {
+        self.route("delete", MethodFilter::DELETE, path, handler, about)
+    }
+
+    fn route<H, T>(mut self, verb: &str, method: MethodFilter, path: &'static str, handler: H, about: About) -> Self
+    where
+        H: Handler<T, AppState> + Described<T>,
+        T: 'static,
+    {
+        let whole = format!("{}{path}", self.prefix);
+        let id = format!("{verb}{}", whole.replace(['/', '{', '}', '-', '.'], "_").replace("__", "_"));
+        let mut draft = Draft {
+            path,
+            schemas: &mut self.documented.schemas,
+            parameters: Vec::new(),
+            body: None,
+            answer: None,
+            fails: Vec::new(),
+        };
+        H::describe(&mut draft);
+        let operation = draft.finish(id.trim_end_matches('_').to_owned(), &about);
+        let at_path = self.documented.paths.entry(whole).or_insert_with(|| Value::Object(Map::new()));
+        at_path[verb] = operation.into();
+        Self { router: self.router.route(path, on(method, handler)), ..self }
+    }
+}

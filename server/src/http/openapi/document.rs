@@ -1,0 +1,57 @@
+//! The whole document.
+
+use super::{api::Documented, html};
+use crate::http::problem;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// The document as JSON, and as the body of a page to read it. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub(super) json: Arc<str>,
+    pub(super) page: Arc<str>,
+}
+
+impl Document {
+    /// Of everything that the routes said.
+    pub fn new(documented: Documented) -> Self {
+        let value = value(documented);
+        Self { page: html::of(&value).into(), json: value.to_string().into() }
+    }
+}
+
+fn value(documented: Documented) -> Value {
+    let Documented { mut schemas, paths } = documented;
+    let problem = schemas.output.subschema_for::<problem::Document<'static>>();
+    let mut components: Map<String, Value> = schemas.input.take_definitions(true);
+    for (name, schema) in schemas.output.take_definitions(true) {
+        // The few that are both sent and answered are names without fields: they are the same both ways.
+        components.insert(name, schema);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Emberline",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": {"name": "MIT OR Apache-2.0"},
+            "description": "Picture sequences with Stable Diffusion XL. Errors are RFC 9457 problems. \
+                            With a password or a token set, requests need a session's cookie or the token.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{}, {"token": []}, {"session": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "responses": {
+                "Problem": {
+                    "description": "Why it was not done.",
+                    "content": {"application/problem+json": {"schema": problem}},
+                },
+            },
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "emberline_session"},
+            },
+        },
+    })
+}

@@ -1,0 +1,160 @@
+//! One operation, as it is put together.
+
+use schemars::{
+    JsonSchema,
+    generate::{SchemaGenerator, SchemaSettings},
+};
+use serde_json::{Map, Value, json};
+
+/// What a handler's types do not say.
+#[derive(Debug)]
+pub struct About {
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) status: u16,
+    pub(super) fails: &'static [u16],
+    pub(super) also: &'static [(u16, &'static str)],
+    pub(super) answers: Option<&'static str>,
+    pub(super) header: Option<(&'static str, &'static str)>,
+}
+
+impl About {
+    /// A resource, and what the verb does to it.
+    pub fn new(tag: &'static str, summary: &'static str) -> Self {
+        Self { tag, summary, status: 200, fails: &[], also: &[], answers: None, header: None }
+    }
+
+    /// The status of success, where it is not 200.
+    pub fn status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Failures beyond those that its input can have.
+    pub fn fails(self, fails: &'static [u16]) -> Self {
+        Self { fails, ..self }
+    }
+
+    /// Further answers that are no problems.
+    pub fn also(self, also: &'static [(u16, &'static str)]) -> Self {
+        Self { also, ..self }
+    }
+
+    /// The media type of its answer, where the handler's type does not say it.
+    pub fn answers(self, media_type: &'static str) -> Self {
+        Self { answers: Some(media_type), ..self }
+    }
+
+    /// A header that it takes, and what it is for.
+    pub fn header(self, name: &'static str, what: &'static str) -> Self {
+        Self { header: Some((name, what)), ..self }
+    }
+}
+
+/// Schemas of what is sent and of what is answered: a field with a default may be left out of the one, and is
+/// always in the other.
+#[derive(Debug)]
+pub struct Schemas {
+    pub(super) input: SchemaGenerator,
+    pub(super) output: SchemaGenerator,
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        let settings =
+            || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
+        Self {
+            input: settings().for_deserialize().into_generator(),
+            output: settings().for_serialize().into_generator(),
+        }
+    }
+}
+
+/// An operation while its handler's types describe themselves.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    pub(super) path: &'static str,
+    pub(super) schemas: &'a mut Schemas,
+    pub(super) parameters: Vec<Value>,
+    pub(super) body: Option<Value>,
+    pub(super) answer: Option<Value>,
+    pub(super) fails: Vec<u16>,
+}
+
+impl Draft<'_> {
+    /// A parameter in the path, by the name that the path has for it.
+    pub(super) fn path_parameter<T: JsonSchema>(&mut self, what: &str) {
+        let name = self.path.split('{').nth(1).and_then(|rest| rest.split('}').next()).unwrap_or_default();
+        let schema = self.schemas.input.subschema_for::<T>();
+        self.parameters.push(json!({
+            "name": name, "in": "path", "required": true, "description": what, "schema": schema,
+        }));
+        self.fails.push(404);
+    }
+
+    /// One optional parameter in the query for each field.
+    pub(super) fn query_parameters<T: JsonSchema>(&mut self) {
+        let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+        let fields = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        for (name, field) in fields {
+            let mut parameter = json!({"name": name, "in": "query", "required": false});
+            if let Some(description) = field.get("description") {
+                parameter["description"] = description.clone();
+            }
+            parameter["schema"] = field;
+            self.parameters.push(parameter);
+        }
+        self.fails.push(400);
+    }
+
+    /// A JSON body.
+    pub(super) fn json_body<T: JsonSchema>(&mut self) {
+        let schema = self.schemas.input.subschema_for::<T>();
+        self.body = Some(json!({"required": true, "content": {"application/json": {"schema": schema}}}));
+        self.fails.extend([400, 413, 422]);
+    }
+
+    /// A JSON answer.
+    pub(super) fn json_answer<T: JsonSchema>(&mut self) {
+        let schema = self.schemas.output.subschema_for::<T>();
+        self.answer = Some(json!({"application/json": {"schema": schema}}));
+    }
+
+    /// The finished operation.
+    pub(super) fn finish(self, id: String, about: &About) -> Map<String, Value> {
+        let mut success = json!({"description": "Done."});
+        let text = || json!({"schema": {"type": "string"}});
+        match (self.answer, about.answers) {
+            (_, Some("application/json")) => success["content"] = json!({"application/json": {}}),
+            (_, Some(media_type)) => success["content"] = json!({media_type: text()}),
+            (Some(content), None) => success["content"] = content,
+            (None, None) => {}
+        }
+        let mut responses = Map::new();
+        responses.insert(about.status.to_string(), success);
+        // Any request may come without a password, from a foreign page, or while the database is busy.
+        for status in self.fails.iter().chain(about.fails).chain(&[401, 403, 503]) {
+            responses.insert(status.to_string(), json!({"$ref": "#/components/responses/Problem"}));
+        }
+        for (status, what) in about.also {
+            responses.insert(status.to_string(), json!({"description": what}));
+        }
+        let mut parameters = self.parameters;
+        if let Some((name, what)) = about.header {
+            parameters.push(json!({
+                "name": name, "in": "header", "required": false, "description": what, "schema": {"type": "string"},
+            }));
+        }
+        let mut operation = Map::new();
+        operation.insert("operationId".to_owned(), id.into());
+        operation.insert("tags".to_owned(), json!([about.tag]));
+        operation.insert("summary".to_owned(), about.summary.into());
+        if !parameters.is_empty() {
+            operation.insert("parameters".to_owned(), parameters.into());
+        }
+        if let Some(body) = self.body {
+            operation.insert("requestBody".to_owned(), body);
+        }
+        operation.insert("responses".to_owned(), responses.into());
+        operation
+    }
+}

@@ -1,0 +1,193 @@
+//! Access control: who gets in, how, and for how long; which names the server answers to.
+
+use crate::support::{Answer, TestServer, run};
+use serde_json::json;
+use std::{net::TcpStream, time::Instant};
+use tungstenite::client::IntoClientRequest;
+
+const PASSWORD: &str = "correct horse";
+const TOKEN: &str = "0123456789abcdef-token";
+
+fn locked() -> TestServer {
+    TestServer::start_with(&["--password", PASSWORD, "--token", TOKEN])
+}
+
+fn sign_in(server: &TestServer, password: &str, headers: &[(&str, &str)]) -> Answer {
+    let form = format!("password={}&to=%2Fprojects%2F7%3Fx%3D1", password.replace(' ', "+"));
+    let headers = [&[("content-type", "application/x-www-form-urlencoded")], headers].concat();
+    server.request("POST", "/sign-in", &headers, Some(form.as_bytes()))
+}
+
+/// The cookie to send back.
+fn cookie(answer: &Answer) -> String {
+    answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
+}
+
+/// Opens `/ws` with these headers; the status where that fails.
+fn socket(server: &TestServer, headers: &[(&'static str, &str)]) -> Result<tungstenite::WebSocket<TcpStream>, u16> {
+    let address = server.url.trim_start_matches("http://");
+    let stream = TcpStream::connect(address).expect("connects");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a timeout");
+    let mut request = format!("ws://{address}/ws").into_client_request().expect("a request");
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().expect("a header"));
+    }
+    match tungstenite::client(request, stream) {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => {
+            Err(response.status().as_u16())
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn without_a_password_only_loopback_is_listened_on() {
+    let output = run(&["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("--password") && error.contains("--token"), "{error}");
+    for (option, value) in [("--password", "1234567"), ("--token", "short"), ("--password-file", "/nonexistent")] {
+        let output = run(&["serve", "--listen", "127.0.0.1:0", option, value]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{option}");
+        assert!(error.contains(option), "{error}");
+    }
+}
+
+#[test]
+fn who_is_not_signed_in_gets_nothing() {
+    let server = locked();
+    let programs = ["/api/v1/projects", "/api/v1/nothing", "/api/v1/docs", "/metrics", "/media/x.png", "/ws", "/fn/x"];
+    for path in programs {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 401, "{path}");
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        assert!(answer.header("www-authenticate").starts_with("Bearer"), "{path}");
+    }
+    for path in ["/", "/projects/1", "/nothing"] {
+        let page = server.get(path);
+        assert_eq!(page.status, 401, "{path}");
+        assert!(page.text.contains("type=\"password\"") && !page.text.contains("<script"), "{path}");
+        assert!(page.text.contains(&format!("value=\"{path}\"")), "the form comes back to {path}");
+        assert!(page.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
+    }
+    let new = json!({"name": "x", "width": 64, "height": 64, "fps": 1});
+    assert_eq!(server.send("POST", "/api/v1/projects", &new).status, 401);
+    assert_eq!(socket(&server, &[]).err(), Some(401));
+    assert_eq!(server.get("/health/live").status, 200);
+    assert_eq!(server.get("/health/ready").status, 200);
+    assert_eq!(server.get("/sign-in").status, 200);
+    // Markup in the address stays text.
+    let page = server.get("/?%22%3E%3Cscript%3E");
+    assert!(!page.text.contains("<script"), "{}", page.text);
+}
+
+#[test]
+fn a_session_lets_in_until_it_is_ended_and_its_sockets_close() {
+    let server = locked();
+    let answer = sign_in(&server, PASSWORD, &[("origin", &server.url.clone())]);
+    assert_eq!((answer.status, answer.header("location")), (303, "/projects/7?x=1"));
+    let set = answer.header("set-cookie");
+    for part in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
+        assert!(set.contains(part), "{set}");
+    }
+    assert!(!set.contains("Secure"), "this page came by http: {set}");
+    let session = cookie(&answer);
+    assert_eq!(session.split_once('=').expect("a pair").1.len(), 64, "256 bits");
+    let signed_in = [("cookie", session.as_str())];
+    assert_eq!(server.request("GET", "/api/v1/projects", &signed_in, None).status, 200);
+    assert_eq!(server.request("GET", "/", &signed_in, None).status, 200);
+    assert!(server.request("GET", "/sign-in", &signed_in, None).text.contains("/sign-out"));
+    let mut open = socket(&server, &signed_in).expect("a socket");
+
+    let other = cookie(&sign_in(&server, PASSWORD, &[]));
+    assert_ne!(other, session, "each session has its own key");
+    let out = server.request("POST", "/sign-out", &signed_in, Some(b""));
+    assert_eq!((out.status, out.header("location")), (303, "/sign-in"));
+    assert!(out.header("set-cookie").contains("Max-Age=0"));
+    assert_eq!(server.request("GET", "/api/v1/projects", &signed_in, None).status, 401);
+    assert_eq!(server.request("GET", "/api/v1/projects", &[("cookie", &other)], None).status, 200, "the other stays");
+    let closed = std::iter::repeat_with(|| open.read()).take(20).find_map(|read| match read {
+        Ok(tungstenite::Message::Close(frame)) => frame,
+        _ => None,
+    });
+    assert_eq!(closed.expect("closed").reason.as_str(), "signed out");
+}
+
+#[test]
+fn the_token_lets_programs_in_and_nothing_else_does() {
+    let server = locked();
+    let get = |value: &str| server.request("GET", "/api/v1/projects", &[("authorization", value)], None).status;
+    assert_eq!(get(&format!("Bearer {TOKEN}")), 200);
+    assert_eq!(get(&format!("bearer {TOKEN}")), 200);
+    let wrong = [TOKEN, "Bearer", "Bearer ", "Bearer x", &format!("Basic {TOKEN}"), &format!("Bearer {PASSWORD}")];
+    for wrong in wrong {
+        assert_eq!(get(wrong), 401, "{wrong}");
+    }
+    socket(&server, &[("authorization", &format!("Bearer {TOKEN}"))]).expect("a socket");
+    assert_eq!(sign_in(&server, TOKEN, &[]).status, 303, "a person may type it");
+    let foreign = [("authorization", format!("Bearer {TOKEN}")), ("origin", "http://evil.example".to_owned())];
+    let foreign: Vec<_> = foreign.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(server.request("GET", "/api/v1/projects", &foreign, None).status, 403, "the Origin counts all the same");
+}
+
+#[test]
+fn wrong_passwords_are_slow_and_leave_no_cookie() {
+    let server = locked();
+    let began = Instant::now();
+    for wrong in ["wrong password", ""] {
+        let answer = sign_in(&server, wrong, &[]);
+        assert_eq!((answer.status, answer.header("set-cookie")), (401, ""));
+        assert!(answer.text.contains("not the password"), "{}", answer.text);
+    }
+    assert!(began.elapsed().as_secs_f64() >= 2.0, "two attempts took {:?}", began.elapsed());
+    let crowd: Vec<u16> = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..14).map(|_| scope.spawn(|| sign_in(&server, "wrong password", &[]).status)).collect();
+        tries.into_iter().map(|each| each.join().expect("no panic")).collect()
+    });
+    assert!(crowd.contains(&429) && crowd.iter().all(|status| matches!(status, 401 | 429)), "{crowd:?}");
+    assert_eq!(server.get("/health/live").status, 200);
+    assert_eq!(sign_in(&server, PASSWORD, &[]).status, 303, "and then the right one");
+    let (_, log, _) = server.stop();
+    assert!(log.contains("wrong password was tried"), "{log}");
+    assert!(!log.contains(PASSWORD) && !log.contains(TOKEN), "no secret in the log:\n{log}");
+}
+
+#[test]
+fn a_password_comes_from_a_file_and_a_form_is_checked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("password");
+    std::fs::write(&file, "from a file\n").expect("written");
+    let server = TestServer::start_with(&["--password-file", file.to_str().expect("UTF-8")]);
+    assert_eq!(sign_in(&server, "from a file", &[]).status, 303);
+    let broken = server.request("POST", "/sign-in", &[("content-type", "application/json")], Some(b"{}"));
+    assert_eq!(broken.status, 422);
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let away = server.request("POST", "/sign-in", &kind, Some(b"password=from+a+file&to=//evil.example"));
+    assert_eq!((away.status, away.header("location")), (303, "/"), "never to another site");
+}
+
+#[test]
+fn an_open_address_answers_to_addresses_and_to_the_names_it_was_told() {
+    let options = ["--listen", "0.0.0.0:0", "--token", TOKEN, "--host", "studio.example,other.example:8443"];
+    let server = TestServer::start_with(&options);
+    let port = server.url.rsplit(':').next().expect("a port").to_owned();
+    let authorization = format!("Bearer {TOKEN}");
+    let get = |host: &str, origin: &str| {
+        let headers = [("authorization", authorization.as_str()), ("host", host), ("origin", origin)];
+        let count = if origin.is_empty() { 2 } else { 3 };
+        server.request("GET", "/api/v1/projects", &headers[..count], None).status
+    };
+    let by_port = [format!("192.168.1.5:{port}"), format!("studio.example:{port}"), format!("localhost:{port}")];
+    for own in by_port.iter().map(String::as_str).chain(["studio.example", "other.example:8443"]) {
+        assert_eq!(get(own, ""), 200, "{own}");
+    }
+    assert_eq!(get("studio.example", "https://studio.example"), 200);
+    for foreign in ["evil.example", "other.example", &format!("evil.example:{port}")] {
+        assert_eq!(get(foreign, ""), 403, "{foreign}");
+    }
+    assert_eq!(get("studio.example", "https://evil.example"), 403);
+    let host = [("host", "studio.example"), ("origin", "https://studio.example")];
+    assert!(sign_in(&server, TOKEN, &host).header("set-cookie").contains("; Secure"), "reached by https");
+}

@@ -1,0 +1,222 @@
+//! The OpenAPI document against the server that gives it: each route is there, each answer is as it says,
+//! and whatever is sent, no answer is a fault of the server's own.
+
+use crate::{
+    schema::{Random, Schemas},
+    support::{Answer, TestServer},
+};
+use serde_json::{Map, Value, json};
+
+/// Requests for each operation.
+const REQUESTS: usize = 40;
+/// What stands where an id belongs.
+const IDS: [&str; 12] =
+    ["1", "1", "1", "1", "2", "0", "-1", "9223372036854775807", "99999999999999999999", "abc", "%00", "1%2F..%2F2"];
+
+struct Operation {
+    verb: String,
+    path: String,
+    about: Value,
+}
+
+fn document(server: &TestServer) -> Value {
+    let answer = server.get("/api/v1/openapi.json");
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    answer.json()
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let paths = document["paths"].as_object().expect("paths");
+    let each = paths.iter().flat_map(|(path, verbs)| {
+        verbs.as_object().expect("verbs").iter().map(move |(verb, about)| Operation {
+            verb: verb.to_uppercase(),
+            path: path.clone(),
+            about: about.clone(),
+        })
+    });
+    each.collect()
+}
+
+#[test]
+fn every_operation_is_a_route_and_every_promised_route_is_there() {
+    let server = TestServer::start();
+    let document = document(&server);
+    assert_eq!(document["openapi"], "3.1.0");
+    let operations = operations(&document);
+    let has = |verb: &str, path: &str| operations.iter().any(|it| it.verb == verb && it.path == path);
+    for (verbs, path) in [
+        ("GET POST", "/projects"),
+        ("GET PATCH DELETE", "/projects/{id}"),
+        ("POST", "/projects/{id}/restore"),
+        ("GET", "/projects/{id}/frames"),
+        ("POST", "/projects/{id}/generations"),
+        ("PATCH DELETE", "/frames/{id}"),
+        ("POST", "/frames/{id}/restore"),
+        ("GET", "/frames/{id}/takes"),
+        ("DELETE", "/takes/{id}"),
+        ("GET", "/tasks"),
+        ("GET", "/tasks/{id}"),
+        ("POST", "/tasks/{id}/cancel"),
+        ("POST", "/tasks/{id}/keep"),
+        ("POST", "/tasks/{id}/retry"),
+        ("GET", "/queue"),
+        ("POST", "/queue/pause"),
+        ("POST", "/queue/resume"),
+        ("PUT", "/queue/order"),
+        ("GET", "/models"),
+        ("GET", "/samplers"),
+        ("GET", "/schedulers"),
+        ("GET PATCH", "/settings"),
+        ("POST", "/inspect-png"),
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
+    ] {
+        for verb in verbs.split(' ') {
+            assert!(has(verb, &format!("/api/v1{path}")), "{verb} {path}");
+        }
+    }
+    for path in ["/health/live", "/health/ready", "/metrics", "/media/{name}", "/ws"] {
+        assert!(has("GET", path), "{path}");
+    }
+    let ids: std::collections::HashSet<_> = operations.iter().map(|it| it.about["operationId"].to_string()).collect();
+    assert_eq!(ids.len(), operations.len(), "each operation has an id of its own");
+    for Operation { verb, path, about } in &operations {
+        let empty = (!matches!(verb.as_str(), "GET" | "DELETE")).then_some(&b""[..]);
+        let answer = server.request(verb, &path.replace("{id}", "1").replace("{name}", "x.png"), &[], empty);
+        assert!(answer.status != 405 && !answer.text.contains("resource at"), "{verb} {path}: {}", answer.text);
+        let named: Vec<_> = about["parameters"].as_array().into_iter().flatten().collect();
+        let in_path = named.iter().filter(|parameter| parameter["in"] == "path").count();
+        assert_eq!(in_path, path.matches('{').count(), "{verb} {path}");
+    }
+}
+
+#[test]
+fn references_lead_somewhere_and_bounds_are_told() {
+    let server = TestServer::start();
+    let document = document(&server);
+    let mut open = vec![&document];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(fields) => {
+                if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
+                    let pointer = reference.strip_prefix('#').expect("inside the document");
+                    assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+                }
+                open.extend(fields.values());
+            }
+            Value::Array(values) => open.extend(values),
+            _ => {}
+        }
+    }
+    let new = &document["components"]["schemas"]["NewGeneration"];
+    assert_eq!(new["required"], json!(["prompt"]));
+    assert_eq!(
+        (&new["properties"]["steps"]["minimum"], &new["properties"]["steps"]["maximum"]),
+        (&json!(1), &json!(1000))
+    );
+    assert_eq!(new["additionalProperties"], false);
+    assert!(new["properties"]["sampler"]["enum"].as_array().is_some_and(|names| names.contains(&json!("dpmpp_2m"))));
+}
+
+#[test]
+fn the_page_tells_every_operation_without_script() {
+    let server = TestServer::start();
+    let page = server.get("/api/v1/docs");
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").starts_with("text/html") && !page.text.contains("<script"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+    for Operation { verb, path, .. } in operations(&document(&server)) {
+        assert!(page.text.contains(&format!("{verb} {path}")), "{verb} {path}");
+    }
+}
+
+/// A body: as the schema has it, or spoilt.
+fn body(random: &mut Random, schemas: &Schemas, operation: &Operation) -> (String, Vec<u8>) {
+    let content = operation.about["requestBody"]["content"].as_object();
+    let Some((media_type, content)) = content.and_then(|content| content.iter().next()) else {
+        return ("application/json".to_owned(), random.text().into_bytes());
+    };
+    let bytes = if media_type == "application/json" {
+        let mut value = schemas.value(random, &content["schema"]);
+        match random.below(8) {
+            0..=2 => {}
+            3 | 4 => random.spoil(&mut value),
+            5 => value = random.any(),
+            6 => return (media_type.clone(), random.text().into_bytes()),
+            _ => {
+                let cut = value.to_string();
+                return (media_type.clone(), cut.as_bytes()[..random.below(cut.len() as u64) as usize].to_vec());
+            }
+        }
+        value.to_string().into_bytes()
+    } else {
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde".to_vec();
+        png.truncate(random.below(40) as usize);
+        png.extend(random.text().into_bytes());
+        png
+    };
+    (media_type.clone(), bytes)
+}
+
+fn address(random: &mut Random, operation: &Operation) -> String {
+    let id: &str = random.one_of::<&str>(&IDS);
+    let mut path = operation.path.replace("{id}", id).replace("{name}", id);
+    let parameters = operation.about["parameters"].as_array();
+    let queries = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
+    for (number, parameter) in queries.enumerate() {
+        let value =
+            random.one_of(&["1", "", "queued", "failed", "-1", "99999999999999999999", "%00%FF", "%F0%9F%94%A5"]);
+        let sign = if number == 0 { '?' } else { '&' };
+        path += &format!("{sign}{}={value}", parameter["name"].as_str().expect("a name"));
+    }
+    path
+}
+
+fn check(schemas: &Schemas, operation: &Operation, answer: &Answer, request: &str) {
+    let status = answer.status.to_string();
+    assert!(answer.status < 500 || answer.status == 503, "{request}: {status} {}", answer.text);
+    let responses: &Map<String, Value> = operation.about["responses"].as_object().expect("responses");
+    let response = responses.get(&status).unwrap_or_else(|| panic!("{request}: {status} is not in the document"));
+    if response.get("$ref").is_some() {
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{request}: {}", answer.text);
+        schemas.check(&json!({"$ref": "#/components/schemas/Problem"}), &answer.json(), request);
+    } else if let Some(schema) = response["content"].get("application/json").and_then(|content| content.get("schema")) {
+        schemas.check(schema, &answer.json(), request);
+    }
+}
+
+#[test]
+fn whatever_is_sent_is_answered_as_the_document_says() {
+    let server = TestServer::start();
+    let document = document(&server);
+    let schemas = Schemas::of(&document);
+    let mut random = Random::new(20_240_607);
+    // Nothing runs: this is about answers, and every task stays one that waits.
+    server.send("POST", "/api/v1/queue/pause", &json!({}));
+    let mut sent = 0;
+    for operation in operations(&document) {
+        if matches!(operation.path.as_str(), "/api/v1/queue/resume" | "/ws") {
+            continue;
+        }
+        let project = server.create("Fuzz");
+        let of = format!("/api/v1/projects/{}", project["id"]);
+        let body_of_one = json!({"prompt": "a red car", "width": 64, "height": 64});
+        server.send("POST", &format!("{of}/generations"), &body_of_one);
+        for _ in 0..REQUESTS {
+            let path = address(&mut random, &operation);
+            let (kind, bytes) = body(&mut random, &schemas, &operation);
+            let mut headers = vec![("content-type", kind.as_str())];
+            let key = random.below(5).to_string();
+            if operation.about["parameters"].to_string().contains("Idempotency-Key") && random.below(2) == 0 {
+                headers.push(("idempotency-key", &key));
+            }
+            let sends = operation.verb != "GET";
+            let answer = server.request(&operation.verb, &path, &headers, sends.then_some(bytes.as_slice()));
+            let shown: String = String::from_utf8_lossy(&bytes).chars().take(500).collect();
+            check(&schemas, &operation, &answer, &format!("{} {path} {shown}", operation.verb));
+            sent += 1;
+        }
+    }
+    assert!(sent > 1000, "only {sent} requests");
+    assert_eq!(server.get("/health/ready").status, 200);
+}
