@@ -75,3 +75,22 @@ pub fn post_button(
     }
     erased(class, path, act, id.to_string(), label)
 }
+
+/// A text as the content of a `<textarea>`. The server writes what stands there as it is: a `</textarea>` in a
+/// note would end the field and go on as markup. The browser sets it as text, which nothing can leave.
+pub fn in_textarea(text: &str) -> String {
+    if cfg!(feature = "ssr") { text.replace('&', "&amp;").replace('<', "&lt;") } else { text.to_owned() }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_leaves_its_textarea() {
+        let text = "</textarea><script>alert(1)</script> & <b>";
+        let page = view! { <textarea>{in_textarea(text)}</textarea> }.to_html();
+        let inside = page.strip_prefix("<textarea>").and_then(|rest| rest.strip_suffix("</textarea>"));
+        assert_eq!(inside, Some("&lt;/textarea>&lt;script>alert(1)&lt;/script> &amp; &lt;b>"));
+    }
+}

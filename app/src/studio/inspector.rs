@@ -170,7 +170,7 @@ impl Inspector {
         view! {
             <div class="field inspector-note">
                 <label for="note">"Note"</label>
-                <textarea id="note" rows="2" on:change=change>{value}</textarea>
+                <textarea id="note" rows="2" on:change=change>{crate::view::in_textarea(&value)}</textarea>
             </div>
         }
         .into_any()

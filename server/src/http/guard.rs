@@ -164,10 +164,11 @@ mod tests {
 
     #[test]
     fn on_an_open_address_any_address_is_its_own_and_no_other_name() {
-        let refused = |host, origin| refused_at("0.0.0.0:3000", host, origin);
+        let refused = |host: &str, origin: Option<&str>| refused_at("0.0.0.0:3000", host, origin);
         for host in ["192.168.1.5:3000", "192.168.1.5", "[fe80::1]:8080", "[::1]"] {
             assert!(!refused(host, None), "{host}");
-            assert!(!refused(host, Some(&format!("http://{host}"))), "{host}");
+            let own = format!("http://{host}");
+            assert!(!refused(host, Some(own.as_str())), "{host}");
             assert!(refused(host, Some("http://192.168.1.66:3000")), "{host}: another machine's page");
         }
         assert!(refused("evil.example:3000", None) && refused("", None) && refused("192.168.1.5.evil.example", None));

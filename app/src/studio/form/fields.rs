@@ -65,7 +65,7 @@ impl Field {
                 aria-describedby=described
                 spellcheck="true"
             >
-                {self.value.clone()}
+                {crate::view::in_textarea(&self.value)}
             </textarea>
         };
         self.around("field", input.into_any())
