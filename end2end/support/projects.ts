@@ -1,4 +1,5 @@
 import { expect, type Page } from "@playwright/test";
+import { hydrated } from "./test.ts";
 
 /** Makes a project by the form on the list, as a person does, and ends on its page. */
 export async function createProject(page: Page, name: string, size = "1024 × 1024"): Promise<void> {
@@ -11,15 +12,21 @@ export async function createProject(page: Page, name: string, size = "1024 × 10
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(name);
 }
 
-/** The first thing that anyone does; the server-rendered and the client-side-rendered page must both do it. */
+/** The first thing that anyone does; the server-rendered and the client-side-rendered page must both do it. Each
+ * page is live before it is left: the browser itself reports a socket that is closed while it opens. */
 export async function createReloadFind(page: Page, home: string): Promise<void> {
   await page.goto(home);
   await expect(page.getByRole("heading", { name: "Make your first project" })).toBeVisible();
+  await hydrated(page);
   await createProject(page, "Storm over the bay");
+  await hydrated(page);
   await page.reload();
   await expect(page.getByRole("heading", { name: "Storm over the bay" })).toBeVisible();
+  await hydrated(page);
   await page.getByRole("link", { name: "All projects" }).click();
+  await hydrated(page);
   await page.reload();
+  await hydrated(page);
   await page.getByRole("link", { name: "Storm over the bay", exact: true }).click();
   await expect(page).toHaveURL(/\/projects\/\d+$/);
 }

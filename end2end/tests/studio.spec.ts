@@ -65,11 +65,11 @@ test("the server's page shows what is being made, and hydration changes nothing"
 
   await openStudio(page, server.url, project);
   await expect(page.getByText(/^Step \d+\/1000$/)).toBeVisible();
-  await expect(page.getByRole("button", { name: /^Frame / })).toHaveCount(1);
+  await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(1);
   await page.reload();
   await hydrated(page);
   await expect(page.getByText(/^Step \d+\/1000$/)).toBeVisible();
-  await expect(page.getByRole("button", { name: /^Frame / })).toHaveCount(1);
+  await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(1);
 
   await page.getByRole("button", { name: "Keep" }).click();
   await expect(page.locator(picture)).toHaveAttribute("src", /\?v=/, { timeout: 30_000 });
@@ -83,7 +83,7 @@ test("a cancelled first take leaves nothing, and can be tried again", async ({ p
   await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
   await page.getByRole("button", { name: "Cancel" }).locator("visible=true").click();
   await expect(page.locator(".message").getByText("Cancelled.")).toBeVisible();
-  await expect(page.getByRole("button", { name: /^Frame / })).toHaveCount(0);
+  await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(0);
   await page.getByRole("button", { name: "Retry" }).click();
   await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
   await page.getByRole("button", { name: "Cancel" }).locator("visible=true").click();
@@ -234,10 +234,10 @@ test("a server that is killed and comes back finds the page in the same state", 
     await page.evaluate(() => window.dispatchEvent(new Event("online")));
     await hydrated(page);
     await expect(page.getByText(/^Step [1-9]\d*\/400$/)).toBeVisible({ timeout: 30_000 });
-    await expect(page.getByRole("button", { name: /^Frame / })).toHaveCount(1);
+    await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(1);
     await page.getByRole("button", { name: "Keep" }).click();
     await expect(page.locator(picture)).toHaveAttribute("src", /\?v=/, { timeout: 60_000 });
-    await expect(page.getByRole("button", { name: /^Frame / })).toHaveCount(1);
+    await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(1);
     const ours = consoleMessages.filter((message) => !/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/.test(message));
     expect(ours).toEqual([]);
     consoleMessages.length = 0;
