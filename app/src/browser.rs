@@ -169,9 +169,11 @@ mod nowhere {
         0.0
     }
     /// Nothing.
-    pub type Held = ();
+    pub struct Held;
     /// Nothing.
-    pub fn preload(_: Vec<String>) -> Held {}
+    pub fn preload(_: Vec<String>) -> Held {
+        Held
+    }
     /// Nothing.
     pub fn area(_: &Element) -> Area {
         Area::default()

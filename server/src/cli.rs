@@ -31,7 +31,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the studio's server and print its address.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Make one picture without a server.
     Generate(Box<GenerateArgs>),
     /// Tell what a checkpoint is: model, layout, number formats, and what is missing or unexpected.
