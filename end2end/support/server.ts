@@ -9,7 +9,8 @@ const binary =
 
 /** A release server on a free port, with a data folder of its own. */
 export class Server {
-  readonly dataDir = mkdtempSync(path.join(tmpdir(), "emberline-e2e-"));
+  /** Made by the first start: Playwright also reads test files without running them. */
+  private dataDir = "";
   /** What it logged at WARN or above; a test file may clear what it provoked. */
   warnings: string[] = [];
   url = "";
@@ -17,6 +18,7 @@ export class Server {
 
   /** Starts it, on the same port again if it ran before, and waits for its address. */
   async start(...args: string[]): Promise<void> {
+    this.dataDir ||= mkdtempSync(path.join(tmpdir(), "emberline-e2e-"));
     const port = this.url ? new URL(this.url).port : "0";
     const child = spawn(
       binary,
@@ -48,6 +50,7 @@ export class Server {
 
   /** Removes its data folder. */
   clean(): void {
-    rmSync(this.dataDir, { recursive: true, force: true });
+    if (this.dataDir) rmSync(this.dataDir, { recursive: true, force: true });
+    this.dataDir = "";
   }
 }
