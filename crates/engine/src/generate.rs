@@ -6,12 +6,12 @@ use crate::{
     preview::{DoneStep, PreviewQueue, PreviewTimes},
     slot::{Eta, Slot},
 };
-use diffusion::{Observer, Sampler, Schedule, Step, Stop};
+use diffusion::{Betas, ModelSigmas, Observer, Sampler, Schedule, Step, Stop};
 use protocol::{Parameters, Task};
 use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline, PromptSyntax};
 use std::{
     ops::ControlFlow,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     thread,
     time::{Duration, Instant},
 };
@@ -188,10 +188,11 @@ pub(crate) fn params(of: &Parameters, seed: u64) -> Result<Params, Fault> {
 /// Sampling steps of a run: not always `steps`. A start picture shortens the schedule `leading`, and
 /// `ddim_uniform` rounds.
 pub fn total_steps(of: &Parameters) -> u32 {
+    // Lists and events ask this of every task: the table's thousand levels are worked out once.
+    static TABLE: LazyLock<Option<ModelSigmas>> = LazyLock::new(|| ModelSigmas::new(Betas::default()).ok());
     let count = || {
         let schedule = of.scheduler.parse::<Schedule>().ok()?;
-        let table = diffusion::ModelSigmas::new(diffusion::Betas::default()).ok()?;
-        let sigmas = schedule.truncated(&table, of.steps as usize, of.strength.unwrap_or(1.0)).ok()?;
+        let sigmas = schedule.truncated(TABLE.as_ref()?, of.steps as usize, of.strength.unwrap_or(1.0)).ok()?;
         u32::try_from(sigmas.len().saturating_sub(1)).ok()
     };
     count().unwrap_or(of.steps)

@@ -36,8 +36,6 @@ pub struct OpenPicture {
     pub length: u64,
     /// A hash of the bytes, in hexadecimal digits.
     pub etag: String,
-    /// When it was written.
-    pub modified: Option<SystemTime>,
 }
 
 /// Tells a file from the one that took its place at the same path. A number of an inode is given again only
@@ -147,14 +145,6 @@ impl Media {
         Ok(())
     }
 
-    /// Copies a finished picture to another key, on the disk when this returns.
-    ///
-    /// # Errors
-    /// No such picture, or a disk that is full or read-only.
-    pub fn copy(&self, from: &str, to: &str) -> io::Result<String> {
-        self.write_final(to, &self.read(from)?)
-    }
-
     /// A picture's bytes.
     ///
     /// # Errors
@@ -180,7 +170,7 @@ impl Media {
                 etag
             }
         };
-        Ok(OpenPicture { file, length: metadata.len(), etag, modified: metadata.modified().ok() })
+        Ok(OpenPicture { file, length: metadata.len(), etag })
     }
 
     /// Whether there is a picture that can be decoded from its first to its last row.

@@ -37,6 +37,8 @@ struct Pending {
 #[derive(Default)]
 struct Waiting {
     steps: VecDeque<Pending>,
+    /// When the last estimate was taken.
+    last_taken: Option<Instant>,
     ended: bool,
 }
 
@@ -46,7 +48,6 @@ pub(crate) struct PreviewQueue {
     changed: Condvar,
     method: PreviewMethod,
     least: Duration,
-    last_taken: Mutex<Option<Instant>>,
 }
 
 /// How long previews took, by stage; for metrics.
@@ -67,15 +68,17 @@ pub struct PreviewTimes {
 impl PreviewQueue {
     pub(crate) fn new(method: PreviewMethod, least: Duration) -> Self {
         let (waiting, changed) = Default::default();
-        Self { waiting, changed, method, least, last_taken: Mutex::new(None) }
+        Self { waiting, changed, method, least }
     }
 
     /// A step is done. Takes a handle on its estimate, reads nothing from the device.
     pub(crate) fn push(&self, done: DoneStep, estimate: &Tensor<4>) {
         let always = done.step == 1 || done.step >= done.total;
-        let estimate = self.is_due(always).then(|| estimate.clone());
         let mut waiting = self.lock();
+        let spaced = always || waiting.last_taken.is_none_or(|last| last.elapsed() >= self.least);
+        let estimate = (spaced && self.method != PreviewMethod::None).then(|| estimate.clone());
         if estimate.is_some() {
+            waiting.last_taken = Some(Instant::now());
             // The writer is behind: older previews give way, their steps are told all the same.
             waiting.steps.iter_mut().filter(|older| !older.always).for_each(|older| older.estimate = None);
         }
@@ -87,18 +90,6 @@ impl PreviewQueue {
     pub(crate) fn end(&self) {
         self.lock().ended = true;
         self.changed.notify_one();
-    }
-
-    fn is_due(&self, always: bool) -> bool {
-        if self.method == PreviewMethod::None {
-            return false;
-        }
-        let mut last = self.last_taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = always || last.is_none_or(|last| last.elapsed() >= self.least);
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
     }
 
     fn next(&self) -> Option<Pending> {

@@ -41,7 +41,6 @@ struct Learned {
     summary: Summary,
     /// By model and size.
     decode: HashMap<(String, u32, u32), Duration>,
-    step: HashMap<(String, u32, u32), Duration>,
 }
 
 impl Statistics {
@@ -50,11 +49,7 @@ impl Statistics {
         self.lock().summary.clone()
     }
 
-    /// What a step took last time with this model at this size; none before the first picture.
-    pub fn step(&self, model: &str, width: u32, height: u32) -> Option<Duration> {
-        self.lock().step.get(&(model.to_owned(), width, height)).copied()
-    }
-
+    /// What decoding took last time with this model at this size; none before the first picture.
     pub(crate) fn decode(&self, model: &str, width: u32, height: u32) -> Option<Duration> {
         self.lock().decode.get(&(model.to_owned(), width, height)).copied()
     }
@@ -62,14 +57,10 @@ impl Statistics {
     pub(crate) fn add(&self, of: &protocol::Parameters, costs: &Costs) {
         let mut learned = self.lock();
         let key = (of.model.clone(), of.width, of.height);
-        learned.decode.insert(key.clone(), Duration::from_secs_f64(costs.decode_s + costs.encode_s));
-        let steps_s: f64 = costs.steps_s.iter().sum();
-        if !costs.steps_s.is_empty() {
-            learned.step.insert(key, Duration::from_secs_f64(steps_s / costs.steps_s.len() as f64));
-        }
+        learned.decode.insert(key, Duration::from_secs_f64(costs.decode_s + costs.encode_s));
         let sum = &mut learned.summary;
         sum.steps += costs.steps_s.len() as u64;
-        sum.steps_s += steps_s;
+        sum.steps_s += costs.steps_s.iter().sum::<f64>();
         sum.pictures += 1;
         sum.decode_s += costs.decode_s;
         sum.encode_s += costs.encode_s;

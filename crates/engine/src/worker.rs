@@ -153,9 +153,14 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// A database that does not answer is no reason to drop the task: it would stay `running` and never run.
+    /// Its end is guarded by the attempt anyway.
     fn is_still_ours(&self) -> bool {
-        let now = self.block_on(|| self.shared.store.task(self.task.id));
-        now.is_ok_and(|now| now.status == TaskStatus::Running && now.attempt == self.task.attempt)
+        match self.insist(|| self.shared.store.task(self.task.id)) {
+            Ok(now) => now.status == TaskStatus::Running && now.attempt == self.task.attempt,
+            Err(StoreError::NotFound { .. }) => false,
+            Err(_) => true,
+        }
     }
 
     fn ids(&self) -> GenerationIds {
