@@ -1,6 +1,6 @@
 //! Generations: what a person asks for, its bounds, and what it becomes once every blank is filled in.
 
-use crate::{FieldError, FrameId, Problem, TakeId, TaskId};
+use crate::{FieldError, FrameId, Problem, Recommended, TakeId, TaskId};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "openapi")]
@@ -186,18 +186,8 @@ pub struct Parameters {
 /// What blanks of a [`NewGeneration`] are filled with: a model's recommended settings, a project's size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Defaults {
-    /// Sampling steps.
-    pub steps: u32,
-    /// Strength of the guidance.
-    pub cfg_scale: f64,
-    /// Sampling method.
-    pub sampler: String,
-    /// Noise schedule.
-    pub scheduler: String,
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
+    /// The model's settings, with the project's picture size.
+    pub recommended: Recommended,
     /// The model's name.
     pub model: String,
     /// How steps become previews.
@@ -259,15 +249,16 @@ impl NewGeneration {
             return Err(Problem::Invalid(errors));
         }
         let text = |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
+        let of = &defaults.recommended;
         Ok(Parameters {
             prompt: self.prompt.trim().to_owned(),
             negative_prompt: self.negative_prompt.as_deref().unwrap_or_default().trim().to_owned(),
-            steps: self.steps.unwrap_or(defaults.steps),
-            cfg_scale: self.cfg_scale.unwrap_or(defaults.cfg_scale),
-            sampler: text(&self.sampler, &defaults.sampler),
-            scheduler: text(&self.scheduler, &defaults.scheduler),
-            width: self.width.unwrap_or(defaults.width),
-            height: self.height.unwrap_or(defaults.height),
+            steps: self.steps.unwrap_or(of.steps),
+            cfg_scale: self.cfg_scale.unwrap_or(of.cfg_scale),
+            sampler: text(&self.sampler, &of.sampler),
+            scheduler: text(&self.scheduler, &of.scheduler),
+            width: self.width.unwrap_or(of.width),
+            height: self.height.unwrap_or(of.height),
             model: text(&self.model, &defaults.model),
             preview_method: self.preview_method.unwrap_or(defaults.preview_method),
             preview_interval_ms: self.preview_interval_ms.unwrap_or(defaults.preview_interval_ms),
@@ -366,12 +357,14 @@ mod tests {
 
     fn defaults() -> Defaults {
         Defaults {
-            steps: 20,
-            cfg_scale: 4.0,
-            sampler: "euler".into(),
-            scheduler: "leading".into(),
-            width: 128,
-            height: 192,
+            recommended: Recommended {
+                width: 128,
+                height: 192,
+                steps: 20,
+                cfg_scale: 4.0,
+                sampler: "euler".into(),
+                scheduler: "leading".into(),
+            },
             model: "starter".into(),
             preview_method: PreviewMethod::Auto,
             preview_interval_ms: 0,

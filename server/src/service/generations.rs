@@ -3,7 +3,7 @@
 use super::{StudioServices, problem::problem};
 use engine::{first_preview, new_key};
 use protocol::{
-    Accepted, Defaults, Event, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId,
+    Accepted, Defaults, Event, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId, Recommended,
     generation::limits::SEED,
 };
 use sha2::{Digest, Sha256};
@@ -100,13 +100,9 @@ impl StudioServices {
             return Err(Problem::invalid("model", format!("must be one of {}", names.join(", "))));
         };
         let settings = self.read_settings().await?;
+        let recommended = Recommended { width: project.width, height: project.height, ..model.recommended.clone() };
         Ok(Defaults {
-            steps: model.recommended.steps,
-            cfg_scale: model.recommended.cfg_scale,
-            sampler: model.recommended.sampler.clone(),
-            scheduler: model.recommended.scheduler.clone(),
-            width: project.width,
-            height: project.height,
+            recommended,
             model: model.name.clone(),
             preview_method: settings.preview_method,
             preview_interval_ms: settings.preview_interval_ms,

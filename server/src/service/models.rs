@@ -2,7 +2,7 @@
 
 use crate::commands::model::ModelChoice;
 use anyhow::{Context, Result, bail};
-use checkpoint::{Checkpoint, OpenOptions, Part};
+use checkpoint::{OpenOptions, Part};
 use engine::Offer;
 use protocol::Recommended;
 use std::{fs, path::Path};
@@ -23,7 +23,7 @@ pub fn offers(model: &ModelChoice, options: OpenOptions) -> Result<Vec<Offer>> {
 
 /// The checkpoints of a folder that is itself none, in the order of their names.
 fn one_or_several(path: &Path) -> Result<Option<Vec<ModelChoice>>> {
-    if !path.is_dir() || path.join("model_index.json").exists() || path.join("unet").exists() {
+    if !path.is_dir() || is_diffusers(path) {
         return Ok(None);
     }
     let entries = fs::read_dir(path).with_context(|| format!("--model {}", path.display()))?;
@@ -31,7 +31,7 @@ fn one_or_several(path: &Path) -> Result<Option<Vec<ModelChoice>>> {
     for entry in entries {
         let path = entry.with_context(|| format!("--model {}", path.display()))?.path();
         let is_file = path.is_file() && path.extension().is_some_and(|extension| extension == "safetensors");
-        if is_file || path.join("model_index.json").exists() || path.join("unet").exists() {
+        if is_file || is_diffusers(&path) {
             found.push(path);
         }
     }
@@ -42,9 +42,13 @@ fn one_or_several(path: &Path) -> Result<Option<Vec<ModelChoice>>> {
     Ok(Some(found.into_iter().map(ModelChoice::Path).collect()))
 }
 
+fn is_diffusers(folder: &Path) -> bool {
+    folder.join("model_index.json").exists() || folder.join("unet").exists()
+}
+
 /// Reads the header: a checkpoint that cannot be loaded is told of at the start, not at the first picture.
 fn offer(model: ModelChoice, options: &OpenOptions) -> Result<Offer> {
-    let checkpoint = open(&model, options).with_context(|| format!("--model {model}"))?;
+    let checkpoint = model.open(options).with_context(|| format!("--model {model}"))?;
     let settings = model.settings()?;
     let (title, examples) = match model {
         ModelChoice::Starter => {
@@ -67,10 +71,6 @@ fn offer(model: ModelChoice, options: &OpenOptions) -> Result<Offer> {
         },
         has_taesd: checkpoint.has(Part::Taesd),
         examples,
-        open: Box::new(move || open(&model, &options).map_err(|error| format!("{error:#}"))),
+        open: Box::new(move || model.open(&options).map_err(|error| format!("{error:#}"))),
     })
-}
-
-fn open(model: &ModelChoice, options: &OpenOptions) -> Result<Checkpoint> {
-    model.open(options)
 }

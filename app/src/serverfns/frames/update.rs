@@ -21,9 +21,5 @@ pub async fn update_frame(
     note: Option<String>,
 ) -> Result<(), AppError> {
     let patch = protocol::FramePatch { position, duration, take_id, note };
-    let updated = match patch.validated() {
-        Ok(patch) => crate::serverfns::services()?.update_frame(id, patch).await,
-        Err(problem) => Err(problem),
-    };
-    crate::serverfns::answer(updated.map(|_| ()))
+    crate::serverfns::answer(crate::serverfns::services()?.update_frame(id, patch).await.map(|_| ()))
 }
