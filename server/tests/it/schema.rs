@@ -122,9 +122,11 @@ impl<'a> Schemas<'a> {
 
     fn object(&self, random: &mut Random, schema: &Value) -> Value {
         let required: Vec<_> = schema["required"].as_array().into_iter().flatten().collect();
+        // Many fields at once seldom agree with each other: half of the objects have few of them.
+        let one_in = *random.one_of(&[2, 12]);
         let mut object = Map::new();
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-            if required.contains(&&json!(name)) || random.below(2) == 0 {
+            if required.contains(&&json!(name)) || random.below(one_in) == 0 {
                 object.insert(name.clone(), self.value(random, field));
             }
         }
