@@ -63,7 +63,7 @@ fn agree(test: &str, run: Stages) {
 }
 
 fn fixture(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new("tests/fixtures").join(name)
 }
 
 fn compare(stage: &str, expected: &[f32], found: &[f32]) {

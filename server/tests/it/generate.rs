@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/sdxl/tests/fixtures").join(name)
+    Path::new("../crates/sdxl/tests/fixtures").join(name)
 }
 
 /// A folder for one test's files, and the words of a small generation into it.

@@ -110,12 +110,12 @@ pub struct Name {
 }
 
 pub fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    PathBuf::from("tests/fixtures")
 }
 
 /// The tiny models that the crate `sdxl` is tested with, in every layout.
 pub fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdxl/tests/fixtures")
+    PathBuf::from("../sdxl/tests/fixtures")
 }
 
 /// SDXL base's parameters, as `tests/reference/export_names.py` wrote them.

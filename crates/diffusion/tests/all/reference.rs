@@ -6,10 +6,7 @@ use std::convert::Infallible;
 
 /// Reads one of the exporter's files.
 pub fn read<T: DeserializeOwned>(name: &str) -> T {
-    // At run time: cargo takes a binary from a clone at another path for fresh when both share a target folder.
-    let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
-    let path = format!("{folder}/tests/reference/{name}");
-    let text = std::fs::read_to_string(&path).expect("the reference file is there");
+    let text = std::fs::read_to_string(format!("tests/reference/{name}")).expect("the reference file is there");
     serde_json::from_str(&text).expect("the reference file has the expected form")
 }
 

@@ -19,7 +19,7 @@ use suite::Suite;
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let (out, folder) = (arguments.next(), arguments.next());
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("evaluation");
+    let home = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("evaluation");
     let suite = Suite::read(&home.join("suite.json"))?;
     let judges = Judges::read(&home.join("judges.safetensors"))?;
     if let Some(folder) = &folder {

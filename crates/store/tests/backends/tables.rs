@@ -210,8 +210,7 @@ async fn down_undoes_up(database: &Database) {
     store.close().await.expect("closed");
     let (url, is_sqlite) = (database.url.clone(), database.is_sqlite());
     let revert = move || {
-        let from =
-            |name| FileBasedMigrations::from_path(format!("{}/../../migrations/{name}", env!("CARGO_MANIFEST_DIR")));
+        let from = |name| FileBasedMigrations::from_path(format!("../../migrations/{name}"));
         if is_sqlite {
             let mut connection = SqliteConnection::establish(&url).expect("the file opens");
             connection.revert_all_migrations(from("sqlite").expect("the folder")).expect("reverted");
