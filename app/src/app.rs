@@ -1,31 +1,29 @@
-//! The page's frame and its routes.
+//! The page's frame, and which page stands in it.
 
 use crate::{
     live::Live,
-    pages::{NotFoundPage, ProjectPage, ProjectsPage},
+    page::Content,
+    pages::{ProblemPage, ProjectsPage, studio_page},
+    query,
 };
-use leptos::prelude::*;
-use leptos_router::{
-    SsrMode,
-    components::{Route, Router, Routes},
-    path,
-};
+use leptos::{prelude::*, server::SharedValue};
 
-/// The whole page. Rendered in one piece on the server (no streaming): a page without script is then
-/// complete, and the status of a missing project is known before the first byte.
+/// The whole page. Its [`Content`] is in the context where it is rendered first, and comes with the rendered
+/// page where that is taken over.
 #[component]
 pub fn App() -> impl IntoView {
-    #[cfg(feature = "ssr")]
-    leptos_meta::provide_meta_context();
+    query::provide_refusal();
     Live::provide();
+    let page = match SharedValue::new(expect_context::<Content>).into_inner() {
+        Content::Projects { list, size } => match list.open() {
+            Ok(list) => view! { <ProjectsPage list size/> }.into_any(),
+            Err(error) => view! { <ProblemPage problem=error.problem/> }.into_any(),
+        },
+        Content::Studio { studio, .. } => studio_page(studio),
+        Content::Problem(problem) => view! { <ProblemPage problem/> }.into_any(),
+    };
     view! {
-        <Router>
-            // External: the router would scroll there but leave the focus behind.
-            <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
-            <Routes fallback=NotFoundPage>
-                <Route path=path!("/") view=ProjectsPage ssr=SsrMode::Async/>
-                <Route path=path!("/projects/:id") view=ProjectPage ssr=SsrMode::Async/>
-            </Routes>
-        </Router>
+        <a class="skip-link" href="#main">"Skip to content"</a>
+        {page}
     }
 }

@@ -26,7 +26,7 @@ mod here {
         prelude::{document, window},
         wasm_bindgen::JsCast,
     };
-    use web_sys::{Element, FormData, HtmlElement, HtmlFormElement, Storage};
+    use web_sys::{Element, File, FormData, HtmlElement, HtmlFormElement, Storage};
 
     fn storage() -> Option<Storage> {
         window().local_storage().ok().flatten()
@@ -98,11 +98,54 @@ mod here {
         document().query_selector(selector).ok().flatten()
     }
 
+    /// Lets time pass.
+    pub async fn wait(milliseconds: u32) {
+        gloo_timers::future::TimeoutFuture::new(milliseconds).await;
+    }
+
+    /// Goes to another page.
+    pub fn go(address: &str) {
+        _ = window().location().set_href(address);
+    }
+
+    /// Changes the address of this page, which stays.
+    pub fn show_address(address: &str) {
+        if let Ok(history) = window().history() {
+            _ = history.replace_state_with_url(&leptos::wasm_bindgen::JsValue::NULL, "", Some(address));
+        }
+    }
+
     /// Opens a panel by its id.
     pub fn open(id: &str) {
         if let Some(panel) = find(&format!("#{id}")).and_then(|panel| panel.dyn_into::<HtmlElement>().ok()) {
             _ = panel.toggle_popover();
         }
+    }
+
+    /// Closes a panel by its id.
+    pub fn close(id: &str) {
+        if let Some(panel) = find(&format!("#{id}")).and_then(|panel| panel.dyn_into::<HtmlElement>().ok()) {
+            _ = panel.hide_popover();
+        }
+    }
+
+    /// Takes what is dragged if it is dropped here.
+    pub fn allow_drop(event: &leptos::ev::DragEvent) {
+        let is_file = event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0));
+        if is_file {
+            event.prevent_default();
+        }
+    }
+
+    /// The first file that is dropped.
+    pub fn dropped_file(event: &leptos::ev::DragEvent) -> Option<File> {
+        event.data_transfer()?.files()?.get(0)
+    }
+
+    /// Sends a file; the answer's text, whatever its status.
+    pub async fn post_file(path: &str, file: &File) -> Option<String> {
+        let request = gloo_net::http::Request::post(path).body(file).ok()?;
+        request.send().await.ok()?.text().await.ok()
     }
 
     /// Presses the button of an act, if it is in the page.
@@ -185,7 +228,25 @@ mod nowhere {
         None
     }
     /// Nothing.
+    pub async fn wait(_: u32) {}
+    /// Nothing.
+    pub fn go(_: &str) {}
+    /// Nothing.
+    pub fn show_address(_: &str) {}
+    /// Nothing.
     pub fn open(_: &str) {}
+    /// Nothing.
+    pub fn close(_: &str) {}
+    /// Nothing.
+    pub fn allow_drop(_: &leptos::ev::DragEvent) {}
+    /// Nothing.
+    pub fn dropped_file(_: &leptos::ev::DragEvent) -> Option<()> {
+        None
+    }
+    /// Nothing.
+    pub async fn post_file(_: &str, (): &()) -> Option<String> {
+        None
+    }
     /// Nothing.
     pub fn click(_: &str) {}
     /// Nothing.

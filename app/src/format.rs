@@ -11,6 +11,14 @@ fn gigabytes(bytes: u64) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
+/// A file's size: `812 kB`, `3.1 MB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
 /// A length of time by its two largest units: `4 s`, `12 min`, `3 h 5 min`, `2 d 1 h`.
 pub fn uptime(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -52,6 +60,12 @@ mod tests {
         }
         assert_eq!(memory(GIB, 16 * GIB), "1.0 of 16.0 GB");
         assert_eq!(gigabytes(u64::MAX), "17179869184.0");
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        let told = [0, 1, 812_000, 999_999, 1_000_000, 3_190_000, 2_000_000_000].map(size);
+        assert_eq!(told, ["0 kB", "1 kB", "812 kB", "1000 kB", "1.0 MB", "3.1 MB", "2000.0 MB"]);
     }
 
     #[test]

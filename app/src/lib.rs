@@ -14,7 +14,9 @@ pub mod form;
 pub mod format;
 pub mod live;
 pub mod packed;
+pub mod page;
 mod pages;
+mod query;
 pub mod serverfns;
 pub mod studio;
 pub mod theme;
@@ -27,10 +29,44 @@ mod shell;
 
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use shell::{page, shell};
+pub use shell::shell;
+
+/// Takes over the page that the server has rendered, as soon as the code that it needs is there.
+#[cfg(feature = "hydrate")]
+pub fn hydrate() {
+    tell_panics();
+    wasm_bindgen_futures::spawn_local(async {
+        if let page::Page::Studio(_) = page::Page::at(&path()) {
+            pages::fetch_studio().await;
+        }
+        leptos::mount::hydrate_body(App);
+    });
+}
+
+/// Makes the page in the browser, from what the server says of it.
+#[cfg(all(feature = "csr", not(feature = "hydrate")))]
+pub fn mount() {
+    use leptos::context::provide_context;
+    tell_panics();
+    wasm_bindgen_futures::spawn_local(async {
+        let content = serverfns::page::get_page(path()).await;
+        let content = content.unwrap_or_else(|error| page::Content::Problem(error.problem));
+        leptos::prelude::document().set_title(&content.title());
+        leptos::mount::mount_to_body(move || {
+            provide_context(content.clone());
+            App()
+        });
+    });
+}
+
+/// The path of the address; `/` where the browser does not tell.
+#[cfg(feature = "browser")]
+fn path() -> String {
+    leptos::prelude::window().location().pathname().unwrap_or_else(|_| "/".to_owned())
+}
 
 /// Writes a panic to the browser's console; else it would only say `unreachable`.
 #[cfg(feature = "browser")]
-pub fn tell_panics() {
+fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| leptos::logging::error!("{panic}")));
 }

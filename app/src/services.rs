@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use protocol::{
-    Accepted, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject, Problem, Project, ProjectId, ProjectPatch,
-    Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId,
+    Accepted, Export, ExportFormat, ExportId, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject, Problem,
+    Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId, TokenCount,
 };
 use std::sync::Arc;
 
@@ -37,6 +37,9 @@ pub trait Services: Send + Sync {
     async fn delete_frame(&self, id: FrameId) -> Result<Frame, Problem>;
     /// Takes a deletion back.
     async fn restore_frame(&self, id: FrameId) -> Result<Frame, Problem>;
+
+    /// Makes a frame behind this one with a copy of its picture; answers it, then those that moved.
+    async fn duplicate_frame(&self, id: FrameId) -> Result<Vec<Frame>, Problem>;
 
     /// A frame's takes, newest first.
     async fn takes(&self, id: FrameId) -> Result<Vec<Take>, Problem>;
@@ -72,4 +75,16 @@ pub trait Services: Send + Sync {
     async fn settings(&self) -> Result<Settings, Problem>;
     /// Changes the server's settings.
     async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem>;
+
+    /// Begins to write a project's frames into one file.
+    async fn create_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem>;
+    /// A project's exports, newest first.
+    async fn exports(&self, id: ProjectId) -> Result<Vec<Export>, Problem>;
+    /// One export.
+    async fn export(&self, id: ExportId) -> Result<Export, Problem>;
+    /// Stops an export and removes its file.
+    async fn delete_export(&self, id: ExportId) -> Result<(), Problem>;
+
+    /// How long a prompt is to the text encoders.
+    async fn count_tokens(&self, prompt: String) -> Result<TokenCount, Problem>;
 }

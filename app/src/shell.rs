@@ -1,14 +1,13 @@
 //! The document around the page, as the server sends it.
 
-use crate::{App, theme::Theme};
+use crate::{App, page::Content, theme::Theme};
 use leptos::prelude::*;
-use leptos_meta::{HashedStylesheet, MetaTags};
 
 /// The whole document. The theme stands in its first tag, from the cookie, so that nothing flashes; every
 /// inline script carries the request's nonce (`leptos::nonce`), so that a policy of
 /// `script-src 'nonce-…' 'wasm-unsafe-eval'` lets it run. It needs no inline style.
 ///
-/// Erased, as is [`page`]: the page's type is deep, and the binary would compile all of its rendering again
+/// Erased: the page's type is deep, and the binary would compile all of its rendering again
 /// (100 s of each build on two cores).
 pub fn shell(options: LeptosOptions) -> AnyView {
     view! {
@@ -16,15 +15,16 @@ pub fn shell(options: LeptosOptions) -> AnyView {
         <html lang="en" data-theme=Theme::current().as_str()>
             <head>
                 <meta charset="utf-8"/>
+                <title>{expect_context::<Content>().title()}</title>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="dark light"/>
                 <meta name="description" content="A self-hosted studio for picture sequences made with Stable Diffusion XL."/>
                 <link rel="icon" href="/favicon.ico" sizes="32x32"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
-                <HashedStylesheet id="leptos" options=options.clone()/>
+                // By this id `cargo leptos watch` finds and refreshes it.
+                <link id="leptos" rel="stylesheet" href=format!("/{}/{}.css", options.site_pkg_dir, options.output_name)/>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options/>
-                <MetaTags/>
             </head>
             <body>
                 <App/>
@@ -32,9 +32,4 @@ pub fn shell(options: LeptosOptions) -> AnyView {
         </html>
     }
     .into_any()
-}
-
-/// The page without the document around it: what the list of routes is read from.
-pub fn page() -> AnyView {
-    view! { <App/> }.into_any()
 }

@@ -1,7 +1,17 @@
+import type { Page } from "@playwright/test";
 import { createProject } from "../support/projects.ts";
+import { finishedFrames, generate, newProject, openStudio } from "../support/studio.ts";
 import { expect, expectAccessible, hydrated, keepScreenshot, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
+
+/** Fits the window, breaks no rule of axe's, and is kept to be looked at. */
+async function keepView(page: Page, name: string): Promise<void> {
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(overflow, `${name}: pixels wider than the window`).toBeLessThanOrEqual(0);
+  await expectAccessible(page);
+  await keepScreenshot(page, name);
+}
 
 for (const colorScheme of ["dark", "light"] as const) {
   for (const width of [1440, 390]) {
@@ -9,12 +19,7 @@ for (const colorScheme of ["dark", "light"] as const) {
       test.use({ colorScheme, viewport: { width, height: width > 600 ? 900 : 844 } });
 
       test("every view is accessible, fits the width, and is kept as a picture", async ({ page, request }) => {
-        const keep = async (name: string) => {
-          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-          expect(overflow, `${name}: pixels wider than the window`).toBeLessThanOrEqual(0);
-          await expectAccessible(page);
-          await keepScreenshot(page, `${name}-${colorScheme}-${width}`);
-        };
+        const keep = (name: string) => keepView(page, `${name}-${colorScheme}-${width}`);
         const listed = `${server.url}/api/v1/projects`;
         for (const { id } of await (await request.get(listed)).json()) await request.delete(`${listed}/${id}`);
 
@@ -38,6 +43,27 @@ for (const colorScheme of ["dark", "light"] as const) {
         await page.getByRole("button", { name: "Delete project" }).locator("visible=true").click();
         await expect(page.getByRole("button", { name: "Undo" })).toBeVisible();
         await keep("undo");
+      });
+
+      test("every view of the studio is accessible, fits the width, and is kept as a picture", async ({ page, request }) => {
+        const keep = (name: string) => keepView(page, `studio-${name}-${colorScheme}-${width}`);
+        const project = await newProject(request, server.url);
+        await openStudio(page, server.url, project);
+        await keep("empty");
+        await finishedFrames(request, server.url, project, 4);
+        await generate(page, "a yellow star on a blue background", 1000);
+        await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
+        await keep("forming");
+        for (const panel of ["Queue", "Export", "Settings", "Event log", ...(width > 600 ? ["Keyboard"] : [])]) {
+          await page.getByRole("button", { name: new RegExp(`^${panel}`) }).first().click();
+          await expect(page.getByRole("region", { name: panel })).toBeVisible();
+          await keep(panel.toLowerCase().replace(" ", "-"));
+          if (panel === "Event log") await page.getByRole("button", { name: "Close" }).click();
+          else await page.keyboard.press("Escape");
+        }
+        await page.getByRole("button", { name: "Keep" }).click();
+        await expect(page.locator("#picture")).toHaveAttribute("src", /\?v=/, { timeout: 30_000 });
+        await keep("finished");
       });
     });
   }

@@ -190,15 +190,55 @@ test("takes are made, chosen and used", async ({ page, request }) => {
   await expect(page.getByRole("spinbutton", { name: "Seed" })).toHaveValue("0");
 });
 
-test("with many frames the page holds only those that are seen", async ({ page, request }) => {
+test("with 500 frames the page holds only those that are seen, and scrolling never blocks it", async ({ page, request }) => {
   const project = await newProject(request, server.url);
-  await finishedFrames(request, server.url, project, 60);
+  await finishedFrames(request, server.url, project, 1);
+  const [frame] = await order(request, server.url, project);
+  for (let i = 1; i < 500; i++) expect((await request.post(`${server.url}/api/v1/frames/${frame}/duplicate`)).status()).toBe(201);
   await openStudio(page, server.url, project);
   const clips = page.locator("[data-clip]");
   await expect.poll(() => clips.count()).toBeLessThan(30);
-  await page.keyboard.press("End");
-  await expect(page.getByRole("button", { name: "Frame 60" })).toBeInViewport();
+  const long = await page.evaluate(async () => {
+    const long: number[] = [];
+    const observer = new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration)));
+    observer.observe({ entryTypes: ["longtask"] });
+    const strip = document.querySelector("#strip");
+    for (let i = 0; strip && i < 120; i++) {
+      strip.scrollLeft += 300;
+      await new Promise(requestAnimationFrame);
+    }
+    observer.disconnect();
+    return long;
+  });
+  expect(long, "tasks over 50 ms while scrolling").toEqual([]);
   expect(await clips.count()).toBeLessThan(30);
+  await page.keyboard.press("End");
+  await expect(page.getByRole("button", { name: "Frame 500" })).toBeInViewport();
+  expect(await clips.count()).toBeLessThan(30);
+});
+
+test("a second tab shows the same, and a connection that was cut catches up", async ({ page, request, context, consoleMessages }) => {
+  const project = await newProject(request, server.url);
+  await openStudio(page, server.url, project);
+  const second = await context.newPage();
+  await openStudio(second, server.url, project);
+  await generate(page, "a red circle", 1000);
+  for (const tab of [page, second]) await expect(tab.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
+
+  await context.setOffline(true);
+  await expect(second.getByRole("button", { name: "Connection lost" })).toBeVisible({ timeout: 30_000 });
+  await request.post(`${server.url}/api/v1/tasks/${(await (await request.get(`${server.url}/api/v1/queue`)).json()).tasks[0].task_id}/keep`);
+  await finishedFrames(request, server.url, project, 2);
+  await page.waitForTimeout(20_000);
+  await context.setOffline(false);
+  for (const tab of [page, second]) {
+    await hydrated(tab);
+    await expect(tab.getByRole("button", { name: /^Frame \d$/ })).toHaveCount(3);
+    await expect(tab.getByText(/^Step /)).toBeHidden();
+  }
+  await second.close();
+  expect(consoleMessages.filter((message) => !message.includes("ERR_INTERNET_DISCONNECTED"))).toEqual([]);
+  consoleMessages.length = 0;
 });
 
 test.describe("without script", () => {

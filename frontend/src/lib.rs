@@ -5,13 +5,11 @@
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
-    app::tell_panics();
-    leptos::mount::hydrate_body(app::App);
+    app::hydrate();
 }
 
 #[cfg(all(feature = "csr", not(feature = "hydrate")))]
 #[wasm_bindgen::prelude::wasm_bindgen(start)]
 fn start() {
-    app::tell_panics();
-    leptos::mount::mount_to_body(app::App);
+    app::mount();
 }

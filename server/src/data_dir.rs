@@ -48,6 +48,11 @@ impl DataDir {
         media_in(&self.path)
     }
 
+    /// The folder of exported files.
+    pub fn exports(&self) -> PathBuf {
+        self.path.join("exports")
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

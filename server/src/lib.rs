@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod commands;
 pub mod data_dir;
+mod exports;
 pub mod http;
 pub mod logging;
 mod machine;
@@ -12,5 +13,6 @@ mod service;
 mod state;
 mod ws;
 
+pub use exports::Exports;
 pub use service::StudioServices;
 pub use state::AppState;

@@ -5,6 +5,7 @@ use crate::{
     commands::model::ModelChoice,
     data_dir,
     data_dir::DataDir,
+    exports::Exports,
     http::{
         self,
         access::{Access, Credentials},
@@ -64,13 +65,20 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let store = Store::open(&url).await.context("cannot open the database")?;
     let media = Arc::new(Media::open(&data_dir.media()).context("cannot make the folder of the pictures")?);
     recover(&store, &media).await?;
+    let exports = Arc::new(Exports::open(data_dir.exports()).context("cannot make the folder of exports")?);
     let hub = Arc::new(Hub::new());
     let options =
         EngineOptions { concurrency: workers(args.concurrency), paused: StudioServices::was_paused(&store).await? };
     let engine =
         Engine::start(store.clone(), media, models, hub.clone(), options).context("cannot start the engine")?;
 
-    let state = AppState::new(store.clone(), hub, engine.clone(), leptos_options(address, args.site_root)?);
+    let state = AppState::new(
+        store.clone(),
+        hub,
+        engine.clone(),
+        Arc::clone(&exports),
+        leptos_options(address, args.site_root)?,
+    );
     let router = http::router(state.clone(), origins.with_own(address), access);
     let background = [
         tokio::spawn(ws::report_metrics(state.clone())),
@@ -92,6 +100,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     stop_signal().await?;
     tracing::info!("stopping");
     stopping.cancel();
+    exports.stop();
     match tokio::time::timeout(GRACE, server).await {
         Ok(ended) => ended.context("the server's task panicked")?.context("the server failed")?,
         Err(_) => tracing::warn!(grace_s = GRACE.as_secs(), "requests were still open; stopping without them"),

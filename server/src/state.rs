@@ -1,6 +1,6 @@
 //! What every handler can reach.
 
-use crate::{service::StudioServices, ws::Hub};
+use crate::{exports::Exports, service::StudioServices, ws::Hub};
 use axum::extract::FromRef;
 use engine::Engine;
 use leptos::config::LeptosOptions;
@@ -15,6 +15,8 @@ pub struct AppState {
     pub store: Store,
     /// What the page and the API can do, one implementation for both.
     pub services: Arc<StudioServices>,
+    /// Sequences as files.
+    pub exports: Arc<Exports>,
     /// Where events go out.
     pub hub: Arc<Hub>,
     /// Where the front end's files are and how they are named.
@@ -28,9 +30,16 @@ pub struct AppState {
 
 impl AppState {
     /// The state over an open database and a running engine.
-    pub fn new(store: Store, hub: Arc<Hub>, engine: Engine, leptos_options: LeptosOptions) -> Self {
-        let services = Arc::new(StudioServices::new(store.clone(), Arc::clone(&hub), engine));
-        Self { store, services, hub, leptos_options, stopping: CancellationToken::new(), sockets: TaskTracker::new() }
+    pub fn new(
+        store: Store,
+        hub: Arc<Hub>,
+        engine: Engine,
+        exports: Arc<Exports>,
+        leptos_options: LeptosOptions,
+    ) -> Self {
+        let services = Arc::new(StudioServices::new(store.clone(), Arc::clone(&hub), engine, Arc::clone(&exports)));
+        let (stopping, sockets) = (CancellationToken::new(), TaskTracker::new());
+        Self { store, services, exports, hub, leptos_options, stopping, sockets }
     }
 }
 

@@ -2,19 +2,26 @@
 //! command, so that one lock file pins both halves; style and public files beside it.
 
 use crate::{compress, machine, process, workspace::Workspace};
-use anyhow::{Context, Result, bail};
-use std::{fs, path::Path};
+use anyhow::{Context, Result, anyhow, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 use wasm_bindgen_cli_support::Bindgen;
+use wasm_encoder::RawSection;
+use wasmparser::Payload;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm-release";
 /// What the pages ask for: `/pkg/emberline.js`, `/pkg/emberline_bg.wasm`, `/pkg/emberline.css`.
 const OUT_NAME: &str = "emberline";
+/// The front end's feature that puts pages into files of their own.
+const SPLIT: &str = "split";
 
 /// Builds the hydrating front end into `<target>/site`.
 pub fn site(workspace: &Workspace) -> Result<()> {
     let site = workspace.site();
-    build(workspace, "hydrate", &site)?;
+    build(workspace, SPLIT, &site)?;
     for name in [format!("{OUT_NAME}.js"), format!("{OUT_NAME}_bg.wasm")] {
         let kilobytes = |name: &str| fs::metadata(site.join("pkg").join(name)).map_or(0, |file| file.len() / 1000);
         println!("{name}: {} kB, brotli {} kB", kilobytes(&name), kilobytes(&format!("{name}.br")));
@@ -32,18 +39,41 @@ pub fn csr(workspace: &Workspace) -> Result<()> {
 
 fn build(workspace: &Workspace, feature: &str, out: &Path) -> Result<()> {
     machine::wasm_target(workspace)?;
-    let arguments =
-        ["build", "--locked", "--package", "frontend", "--profile", PROFILE, "--target", TARGET, "--features", feature];
-    process::run(&mut workspace.cargo(&arguments))?;
+    let arguments = [
+        "rustc",
+        "--locked",
+        "--package",
+        "frontend",
+        "--lib",
+        "--crate-type",
+        "cdylib",
+        "--profile",
+        PROFILE,
+        "--target",
+        TARGET,
+        "--features",
+        feature,
+    ];
+    let mut cargo = workspace.cargo(&arguments);
+    if feature == SPLIT {
+        // The splitter follows who calls whom by the linker's relocations.
+        cargo.args(["--", "-Clink-arg=--emit-relocs"]);
+    }
+    process::run(&mut cargo)?;
 
     // Everything is made beside the old site first: a failed build leaves the old one whole.
     let fresh = out.with_extension("new");
     clear(&fresh)?;
     let package = fresh.join("pkg");
     fs::create_dir_all(&package).context("cannot make the package folder")?;
+    let mut module = workspace.target.join(TARGET).join(PROFILE).join("frontend.wasm");
+    if feature == SPLIT {
+        module = split(&module, &package)?;
+    }
     Bindgen::new()
-        .input_path(workspace.target.join(TARGET).join(PROFILE).join("frontend.wasm"))
+        .input_path(module)
         .out_name(OUT_NAME)
+        .keep_lld_exports(feature == SPLIT)
         .web(true)?
         .typescript(false)
         .remove_name_section(true)
@@ -55,6 +85,37 @@ fn build(workspace: &Workspace, feature: &str, out: &Path) -> Result<()> {
     copy_folder(&workspace.root.join("public"), &fresh)?;
     compress::folder(&fresh)?;
     replace_if_changed(&fresh, out)
+}
+
+/// Writes the parts that are fetched when they are needed, and the script that fetches them, into the package
+/// folder; answers the rest, which wasm-bindgen goes on with.
+fn split(module: &Path, package: &Path) -> Result<PathBuf> {
+    let whole = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    let (rest, script) = (module.with_file_name("frontend-split.wasm"), format!("./{OUT_NAME}.js"));
+    let mut options = wasm_split_cli_support::Options::new(&whole);
+    options.output_dir = package;
+    options.main_out_path = &rest;
+    options.main_module = &script;
+    let parts = wasm_split_cli_support::transform(options).map_err(|error| anyhow!("wasm-split: {error:#}"))?;
+    for part in parts.split_modules {
+        fs::write(&part, nameless(&fs::read(&part)?)?).with_context(|| format!("cannot write {}", part.display()))?;
+    }
+    Ok(rest)
+}
+
+/// A module without the names of its functions, two fifths of it, which only a debugger reads; wasm-bindgen
+/// drops the first file's.
+fn nameless(module: &[u8]) -> Result<Vec<u8>> {
+    let mut kept = wasm_encoder::Module::new();
+    for payload in wasmparser::Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        let is_name = matches!(&payload, Payload::CustomSection(section) if section.name() == "name");
+        if let (Some((id, range)), false) = (payload.as_section(), is_name) {
+            let data = &module[usize::try_from(range.start)?..usize::try_from(range.end)?];
+            kept.section(&RawSection { id, data });
+        }
+    }
+    Ok(kept.finish())
 }
 
 /// One style sheet from `main.css` and what it imports: `@import "name.css";`, a line each.

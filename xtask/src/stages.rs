@@ -85,7 +85,7 @@ fn clippy(workspace: &Workspace) -> Result<()> {
         "-D",
         "warnings",
     ]))?;
-    for feature in ["hydrate", "csr"] {
+    for feature in ["split", "csr"] {
         let target = "wasm32-unknown-unknown";
         let wasm = ["clippy", "--profile", "wasm-release", "--locked", "--package", "frontend", "--target", target];
         process::run(workspace.cargo(&wasm).args(["--features", feature, "--", "-D", "warnings"]))?;

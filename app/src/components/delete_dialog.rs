@@ -1,7 +1,7 @@
 //! The question before a project is deleted.
 
 use super::{Cancel, Deed, deed};
-use crate::serverfns::projects::delete_project;
+use crate::{browser, serverfns::projects::delete_project};
 use leptos::{ev::SubmitEvent, prelude::*};
 use protocol::{Project, ProjectId};
 
@@ -22,7 +22,14 @@ pub fn DeleteDialog(
     let title_id = format!("delete-title-{id}");
     let send = move |event: SubmitEvent| {
         if deed::taken(&event).is_some() {
-            action.run(delete_project(id));
+            action.run(async move {
+                let deleted = delete_project(id).await;
+                if deleted.is_ok() {
+                    // As a post without script leaves it: a reload still offers to take it back.
+                    browser::show_address(&format!("/?deleted={id}"));
+                }
+                deleted
+            });
         }
     };
     view! {
@@ -34,7 +41,7 @@ pub fn DeleteDialog(
             <form method="post" action=action.path class="form" on:submit=send>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <div class="form-actions">
-                    <Cancel dialog=dialog_id(id) standing=RwSignal::new(false)/>
+                    <Cancel dialog=dialog_id(id) standing=false/>
                     <button class="button button-danger" type="submit" disabled=move || action.pending.get()>"Delete project"</button>
                 </div>
             </form>

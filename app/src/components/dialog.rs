@@ -1,20 +1,6 @@
 //! What the dialogs share. They are popovers, so that they open and close without script.
 
 use leptos::{either::Either, html, prelude::*};
-use leptos_router::hooks::use_query_map;
-
-/// Whether a dialog stands open by itself: after a post without script that was refused, in the page that
-/// came back. Until the error is gone from the address, as by [`Cancel`].
-pub fn standing(refused: bool) -> RwSignal<bool> {
-    let standing = RwSignal::new(refused);
-    let query = use_query_map();
-    Effect::new(move |_| {
-        if query.with(|query| query.get_str("__err").is_none()) {
-            standing.set(false);
-        }
-    });
-    standing
-}
 
 /// Closes a dialog that was opened as a popover; nothing happens to one that is closed.
 pub fn close(dialog: NodeRef<html::Dialog>) {
@@ -30,18 +16,16 @@ pub fn Cancel(
     /// The dialog's id.
     #[prop(into)]
     dialog: String,
-    /// From [`standing`].
-    standing: RwSignal<bool>,
+    /// Whether it stands open by itself: after a post without script that was refused, in the page that came back.
+    standing: bool,
 ) -> impl IntoView {
-    move || {
-        if standing.get() {
-            Either::Left(view! { <a class="button" href="/">"Cancel"</a> })
-        } else {
-            Either::Right(view! {
-                <button class="button" type="button" popovertarget=dialog.clone() popovertargetaction="hide">
-                    "Cancel"
-                </button>
-            })
-        }
+    if standing {
+        Either::Left(view! { <a class="button" href="/">"Cancel"</a> })
+    } else {
+        Either::Right(view! {
+            <button class="button" type="button" popovertarget=dialog popovertargetaction="hide">
+                "Cancel"
+            </button>
+        })
     }
 }

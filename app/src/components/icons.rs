@@ -41,6 +41,16 @@ pub enum Icon {
     Onion,
     /// Lines that wait.
     Queue,
+    /// A clock that goes back.
+    History,
+    /// A window with a panel at its left.
+    Left,
+    /// A window with a panel at its right.
+    Right,
+    /// An arrow out of a box.
+    Export,
+    /// Two frames.
+    Copy,
     /// Sliders.
     Settings,
     /// A page of lines.
@@ -74,6 +84,11 @@ impl Icon {
             Self::Redo => "M10.5 3l2.75 2.75L10.5 8.5M13 5.75H6.5a3.5 3.5 0 0 0 0 7H10",
             Self::Onion => "M2.5 5.5h8v8h-8ZM5.5 5V2.5h8v8H11",
             Self::Queue => "M2.5 4h11M2.5 8h11M2.5 12h6",
+            Self::History => "M3 5.5A5.5 5.5 0 1 1 2.5 8M2.75 2.5v3h3M8 5v3.25l2.25 1.25",
+            Self::Left => "M2 3h12v10H2ZM6 3v10",
+            Self::Right => "M2 3h12v10H2ZM10 3v10",
+            Self::Export => "M8 10V2M5 4.75 8 1.75l3 3M2.5 9.5v4h11v-4",
+            Self::Copy => "M2.5 4.5h7v9h-7ZM6.5 2.5h7v9h-2",
             Self::Settings => {
                 "M2.5 5h6M12 5h1.5M2.5 11H4M7.5 11h6M10.25 3.25a1.75 1.75 0 1 1 0 3.5 1.75 1.75 0 0 1 0-3.5ZM5.75 9.25a1.75 1.75 0 1 1 0 3.5 1.75 1.75 0 0 1 0-3.5Z"
             }

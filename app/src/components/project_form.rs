@@ -44,7 +44,13 @@ pub fn ProjectForm(
             Err(problem) => action.refuse(problem.into()),
             Ok(_) => {
                 let ProjectDraft { name, size, width, height, fps } = draft;
-                action.run(create_project(name, size, width, height, fps));
+                action.run(async move {
+                    let created = create_project(name, size, width, height, fps).await;
+                    if let Ok(project) = &created {
+                        browser::go(&format!("/projects/{}", project.id));
+                    }
+                    created
+                });
             }
         }
     };

@@ -31,7 +31,7 @@ pub fn RenameDialog(
         action.refusal(|error| Some(error).filter(|error| error.kept("id") == Some(&id_text)).cloned())
     });
     let refused_before = error.get_untracked();
-    let standing = dialog::standing(refused_before.is_some());
+    let standing = RwSignal::new(refused_before.is_some());
     let name = refused_before.as_ref().and_then(|error| error.kept("name").map(str::to_owned));
     let at_name = Signal::derive(move || error.with(|e| e.as_ref()?.at_field("name").map(str::to_owned)));
     let beside = Signal::derive(move || error.with(|e| e.as_ref()?.beside_fields(&["name"])));
@@ -46,7 +46,11 @@ pub fn RenameDialog(
     focus_first_invalid(form, move || error.with(Option::is_some));
     Effect::new(move |_| {
         if action.outcome.with(|outcome| matches!(outcome, Some(Ok(done)) if done.id == id)) {
-            standing.set(false);
+            if standing.get_untracked() {
+                standing.set(false);
+                // The address has the refusal still: a reload would show it again.
+                browser::show_address("/");
+            }
             dialog::close(node);
         }
     });
@@ -66,7 +70,7 @@ pub fn RenameDialog(
                 />
                 <div class="form-actions">
                     <button class="button button-primary" type="submit" disabled=move || action.pending.get()>"Rename"</button>
-                    <Cancel dialog=dialog_id(id) standing/>
+                    <Cancel dialog=dialog_id(id) standing=standing.get_untracked()/>
                 </div>
             </form>
         </dialog>

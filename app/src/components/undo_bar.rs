@@ -1,7 +1,7 @@
 //! What stands at the foot of the list after a deletion.
 
 use super::{Deed, Icon, deed};
-use crate::{error::sentence, serverfns::projects::restore_project};
+use crate::{browser, error::sentence, serverfns::projects::restore_project};
 use leptos::{ev::SubmitEvent, prelude::*};
 use protocol::ProjectId;
 
@@ -27,7 +27,13 @@ pub fn UndoBar(
     };
     let send = move |event: SubmitEvent| {
         if deed::taken(&event).is_some() {
-            action.run(restore_project(id));
+            action.run(async move {
+                let restored = restore_project(id).await;
+                if restored.is_ok() {
+                    browser::show_address("/");
+                }
+                restored
+            });
         }
     };
     view! {

@@ -5,9 +5,9 @@ pub mod backoff;
 mod socket;
 pub mod wire;
 
-use crate::studio::Store;
 use leptos::prelude::*;
-use protocol::{Event, Message, Metrics};
+use protocol::Metrics;
+use std::sync::Arc;
 
 /// How the page stands with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,13 @@ pub enum Connection {
     Lost,
 }
 
+/// Who else hears each message: the studio. It comes as functions, so that its code is not this page's.
+#[derive(Clone)]
+struct Listener {
+    hear: Arc<dyn Fn(&str) + Send + Sync>,
+    path: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
 /// What was heard, as signals in the context.
 #[derive(Clone, Copy)]
 pub struct Live {
@@ -29,8 +36,8 @@ pub struct Live {
     pub metrics: RwSignal<Option<Metrics>>,
     /// Counts the moments at which the projects may have changed; whoever shows projects reads it.
     pub projects_changed: RwSignal<u32>,
-    /// The studio that is open: what it hears, and from where on.
-    pub studio: RwSignal<Option<Store>>,
+    /// The page's own part that hears everything.
+    listener: StoredValue<Option<Listener>>,
     /// Whether messages are kept for the event log.
     pub log_open: RwSignal<bool>,
     /// The newest messages as they came, newest last, while they are kept.
@@ -47,7 +54,7 @@ impl Live {
             connection: RwSignal::new(Connection::Connecting),
             metrics: RwSignal::new(None),
             projects_changed: RwSignal::new(0),
-            studio: RwSignal::new(None),
+            listener: StoredValue::new(None),
             log_open: RwSignal::new(false),
             log: RwSignal::new(Vec::new()),
         };
@@ -62,20 +69,29 @@ impl Live {
         expect_context()
     }
 
-    /// Takes in one message.
-    pub fn hear(self, message: Message) {
-        match &message.event {
-            Event::Metrics(metrics) => return self.metrics.set(Some(metrics.clone())),
+    /// From now on `hear` is given each message as it came, and `path` is where the socket is opened.
+    pub fn listen(
+        self,
+        hear: impl Fn(&str) + Send + Sync + 'static,
+        path: impl Fn() -> String + Send + Sync + 'static,
+    ) {
+        self.listener.set_value(Some(Listener { hear: Arc::new(hear), path: Arc::new(path) }));
+    }
+
+    /// Takes in one message; what it does not know is passed over.
+    pub fn hear(self, text: &str) {
+        match wire::kind(text).as_deref() {
+            Some("metrics") => return self.metrics.set(wire::data(text)),
             // Between the page's making and this hello anything may have changed unheard.
-            Event::Hello(_) => {
+            Some("hello") => {
                 self.connection.set(Connection::Live);
                 self.projects_changed.update(|n| *n = n.wrapping_add(1));
             }
-            Event::ProjectUpdated(_) => self.projects_changed.update(|n| *n = n.wrapping_add(1)),
+            Some("project_updated") => self.projects_changed.update(|n| *n = n.wrapping_add(1)),
             _ => {}
         }
-        if let Some(studio) = self.studio.get_untracked() {
-            studio.hear(message);
+        if let Some(listener) = self.listener.get_value() {
+            (listener.hear)(text);
         }
     }
 
@@ -92,7 +108,7 @@ impl Live {
 
     /// Where the socket is to be opened: for a studio, its project's events from the newest heard on.
     pub fn socket_path(self) -> String {
-        self.studio.get_untracked().map_or_else(|| "/ws".to_owned(), Store::socket_path)
+        self.listener.get_value().map_or_else(|| "/ws".to_owned(), |listener| (listener.path)())
     }
 
     /// The connection is gone, and with it what is known of the machine.

@@ -1,6 +1,6 @@
 //! The WebSocket itself, in the browser only.
 
-use super::{Connection, Live, backoff::delay_ms, wire};
+use super::{Connection, Live, backoff::delay_ms};
 use futures::{
     FutureExt, StreamExt,
     channel::mpsc::{self, UnboundedReceiver},
@@ -9,7 +9,6 @@ use futures::{
 use gloo_net::websocket::{Message, futures::WebSocket};
 use gloo_timers::future::TimeoutFuture;
 use leptos::{ev, prelude::*, task::spawn_local_scoped_with_cancellation};
-use std::pin::pin;
 
 /// The server sends metrics every two seconds; after this much silence the connection is dead, though the
 /// browser may not know it for minutes (a laptop that slept, a network that was left).
@@ -18,19 +17,10 @@ const SILENCE_MS: u32 = 12_000;
 /// Opens the connection and opens it again whenever it is lost, until the current owner is cleaned up.
 pub fn keep_open(live: Live) {
     let mut woken = wakings();
-    // Another page wants to hear of other things: its socket is opened anew, from another place.
-    let (turn, mut turned) = mpsc::unbounded();
-    Effect::new(move |before: Option<()>| {
-        live.studio.track();
-        if before.is_some() {
-            _ = turn.unbounded_send(());
-        }
-    });
     spawn_local_scoped_with_cancellation(async move {
         let mut failures = 0;
         loop {
-            while turned.next().now_or_never().is_some() {}
-            let Some(was_live) = listen_until(live, &mut turned).await else { continue };
+            let was_live = listen(live).await;
             live.lose();
             failures = if was_live { 0 } else { failures + 1 };
             while woken.next().now_or_never().is_some() {}
@@ -42,14 +32,6 @@ pub fn keep_open(live: Live) {
     });
 }
 
-/// One connection, until it ends or another is wanted: then none.
-async fn listen_until(live: Live, turned: &mut UnboundedReceiver<()>) -> Option<bool> {
-    match select(pin!(listen(live)), turned.next()).await {
-        Either::Left((was_live, _)) => Some(was_live),
-        Either::Right(_) => None,
-    }
-}
-
 /// One connection, from opening to its end. True if the server said hello on it.
 async fn listen(live: Live) -> bool {
     let Some(mut socket) = address(live).and_then(|url| WebSocket::open(&url).ok()) else { return false };
@@ -57,11 +39,8 @@ async fn listen(live: Live) -> bool {
     while let Either::Left((Some(Ok(heard)), _)) = select(socket.next(), TimeoutFuture::new(SILENCE_MS)).await {
         let Message::Text(text) = heard else { continue };
         live.note(&text);
-        // An event of a newer server that this page does not know is passed over.
-        if let Some(message) = wire::message(&text) {
-            live.hear(message);
-            was_live |= live.connection.get_untracked() == Connection::Live;
-        }
+        live.hear(&text);
+        was_live |= live.connection.get_untracked() == Connection::Live;
     }
     was_live
 }

@@ -76,7 +76,13 @@ pub fn message(text: &str) -> Option<Message> {
     Some(Message { seq: head.seq, event })
 }
 
-fn data<T: DeserializeOwned>(text: &str) -> Option<T> {
+/// What kind of message a text is.
+pub fn kind(text: &str) -> Option<String> {
+    serde_json::from_str::<Head>(text).ok().map(|head| head.r#type)
+}
+
+/// What the message carries.
+pub fn data<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str::<Body<T>>(text).ok().map(|body| body.data)
 }
 

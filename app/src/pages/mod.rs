@@ -1,9 +1,11 @@
 //! One file a page.
 
 mod problem;
-mod project;
 mod projects;
+mod studio;
 
-pub use problem::NotFoundPage;
-pub use project::ProjectPage;
+pub use problem::ProblemPage;
 pub use projects::ProjectsPage;
+#[cfg(feature = "hydrate")]
+pub use studio::fetch as fetch_studio;
+pub use studio::studio_page;

@@ -1,17 +1,11 @@
 //! What is shown in place of a page that cannot be shown.
 
 use crate::{
-    components::{PageTitle, TopBar},
+    components::TopBar,
     error::{sentence, status},
 };
 use leptos::prelude::*;
 use protocol::Problem;
-
-/// No route leads here.
-#[component]
-pub fn NotFoundPage() -> impl IntoView {
-    view! { <ProblemPage problem=Problem::NotFound("page at this address".to_owned())/> }
-}
 
 /// A problem instead of a page, with the HTTP status that says the same.
 #[component]
@@ -28,7 +22,6 @@ pub fn ProblemPage(
     }
     let title = if code == 404 { "Not found" } else { "Something is wrong" };
     view! {
-        <PageTitle text=title.to_owned()/>
         <TopBar/>
         <main id="main" class="page problem" tabindex="-1">
             <p class="problem-code">{code}</p>

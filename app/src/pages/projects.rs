@@ -1,18 +1,14 @@
 //! The list of projects.
 
 use crate::{
-    components::{Cancel, Deed, Notice, PageTitle, ProjectCard, ProjectForm, TopBar, UndoBar, standing},
-    error::AppError,
+    components::{Cancel, Deed, Notice, ProjectCard, ProjectForm, TopBar, UndoBar},
     format::count,
     live::Live,
-    serverfns::{
-        models::list_models,
-        projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
-    },
+    query,
+    serverfns::projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
     view::{self, dynamic, nothing},
 };
-use leptos::{prelude::*, server_fn::ServerFn};
-use leptos_router::hooks::use_query_map;
+use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
 use protocol::{Project, ProjectId};
 
 const NEW_DIALOG: &str = "new-project";
@@ -26,15 +22,17 @@ struct Actions {
     restore: Deed,
 }
 
-/// The list's answer once it is there.
-type Projects = Signal<Option<Result<Vec<Project>, AppError>>>;
-
 /// Width and height of the default model's best pictures.
-type Size = Signal<Option<(u32, u32)>>;
+type Size = Option<(u32, u32)>;
 
 /// All projects. The list is read again after each change made here and each change heard of.
 #[component]
-pub fn ProjectsPage() -> impl IntoView {
+pub fn ProjectsPage(
+    /// The projects as they are at first.
+    list: Vec<Project>,
+    /// A new project's pictures have the size that the model draws best.
+    size: Size,
+) -> impl IntoView {
     let live = Live::expect();
     let actions = Actions {
         create: Deed::new(CreateProject::PATH),
@@ -42,66 +40,53 @@ pub fn ProjectsPage() -> impl IntoView {
         delete: Deed::new(DeleteProject::PATH),
         restore: Deed::new(RestoreProject::PATH),
     };
-    let changes = move || {
+    let list = RwSignal::new(list);
+    let failed = RwSignal::new(None);
+    Effect::new(move |before: Option<u32>| {
         let Actions { rename, delete, restore, .. } = actions;
-        (live.projects_changed.get(), rename.version.get(), delete.version.get(), restore.version.get())
-    };
-    let read = Resource::new(changes, |_| async { (list_projects().await, list_models().await) });
-    let projects = Signal::derive(move || Some(read.get()?.0.and_then(|list| list.open())));
-    // A new project's pictures have the size that the model draws best.
-    let size = Signal::derive(move || {
-        let models = read.get().and_then(|(_, models)| models.and_then(|models| models.open()).ok());
-        models.and_then(|models| models.first().map(|model| (model.recommended.width, model.recommended.height)))
+        let changes = [live.projects_changed, rename.version, delete.version, restore.version];
+        let newest = changes.iter().fold(0_u32, |sum, changes| sum.wrapping_add(changes.get()));
+        if before.is_some() {
+            // Of two reads under way the older may arrive last: it must not be what is shown.
+            let is_newest = move || {
+                changes.iter().try_fold(0_u32, |sum, n| Some(sum.wrapping_add(n.try_get_untracked()?))) == Some(newest)
+            };
+            spawn_local(async move {
+                let read = list_projects().await.and_then(|projects| projects.open());
+                if is_newest() {
+                    match read {
+                        Ok(projects) => {
+                            failed.set(None);
+                            list.set(projects);
+                        }
+                        Err(error) => failed.set(Some(error.problem.to_string())),
+                    }
+                }
+            });
+        }
+        newest
+    });
+    let is_empty = Memo::new(move |_| list.with(Vec::is_empty));
+    let posted: Option<ProjectId> = query::value("deleted").and_then(|id| id.parse().ok());
+    let deleted = Memo::new(move |_| {
+        let here = actions.delete.outcome.with(|outcome| outcome.as_ref()?.as_ref().ok().map(|project| project.id));
+        let id = here.or(posted)?;
+        list.with(|list| list.iter().all(|project| project.id != id)).then_some(id)
     });
     view! {
-        <PageTitle text="Projects".to_owned()/>
         <TopBar/>
         <main id="main" class="page" tabindex="-1">
-            <Transition fallback=|| view! { <p class="page-wait" role="status">"Reading the projects…"</p> }>
-                <ProjectList projects size actions/>
-            </Transition>
+            <Notice message=failed/>
+            {dynamic(move || if is_empty.get() {
+                view! { <Welcome size actions/> }.into_any()
+            } else {
+                view! { <Cards list size actions/> }.into_any()
+            })}
+            {dynamic(move || match deleted.get() {
+                Some(id) => view! { <UndoBar id deleted=actions.delete action=actions.restore/> }.into_any(),
+                None => nothing(),
+            })}
         </main>
-    }
-}
-
-/// Which of its faces the page shows; the cards stay in place while the list changes under them.
-#[derive(Clone, PartialEq)]
-enum Face {
-    Waiting,
-    Failed(String),
-    Empty,
-    Cards,
-}
-
-#[component]
-fn ProjectList(projects: Projects, size: Size, actions: Actions) -> impl IntoView {
-    let face = Memo::new(move |_| {
-        projects.with(|answer| match answer {
-            None => Face::Waiting,
-            Some(Err(error)) => Face::Failed(error.problem.to_string()),
-            Some(Ok(list)) if list.is_empty() => Face::Empty,
-            Some(Ok(_)) => Face::Cards,
-        })
-    });
-    let list =
-        Memo::new(move |_| projects.with(|p| p.as_ref().and_then(|p| p.as_ref().ok()).cloned().unwrap_or_default()));
-    let query = use_query_map();
-    let deleted = Memo::new(move |_| {
-        let id: ProjectId = query.with(|q| q.get_str("deleted")?.parse().ok())?;
-        (face.get() != Face::Waiting && list.with(|list| list.iter().all(|p| p.id != id))).then_some(id)
-    });
-    view! {
-        {dynamic(move || match face.get() {
-            Face::Waiting => nothing(),
-            Face::Failed(why) => view! {
-                <h1 class="page-title">"Projects"</h1>
-                <Notice message=Signal::stored(Some(why))/>
-            }
-            .into_any(),
-            Face::Empty => view! { <Welcome size actions/> }.into_any(),
-            Face::Cards => view! { <Cards list size actions/> }.into_any(),
-        })}
-        {move || deleted.get().map(|id| view! { <UndoBar id deleted=actions.delete action=actions.restore/> })}
     }
 }
 
@@ -115,18 +100,18 @@ fn Welcome(size: Size, actions: Actions) -> impl IntoView {
                 <p>"Give it a name, choose a size, and create it. You can rename it at any time."</p>
             </div>
             <section class="panel" aria-label="New project">
-                <ProjectForm action=actions.create size=size.get_untracked()/>
+                <ProjectForm action=actions.create size=size/>
             </section>
         </div>
     }
 }
 
 #[component]
-fn Cards(list: Memo<Vec<Project>>, size: Size, actions: Actions) -> impl IntoView {
+fn Cards(list: RwSignal<Vec<Project>>, size: Size, actions: Actions) -> impl IntoView {
     let Actions { create, rename, delete, .. } = actions;
     let ids = Memo::new(move |_| list.with(|list| list.iter().map(|project| project.id.0).collect::<Vec<_>>()));
     // A post without script that was refused comes back with its form standing open.
-    let standing = standing(untrack(|| create.refusal(|_| Some(()))).is_some());
+    let standing = untrack(|| create.refusal(|_| Some(()))).is_some();
     let cancel = view! { <Cancel dialog=NEW_DIALOG standing/> }.into_any();
     let delete_failed = Signal::derive(move || delete.refusal(|error| Some(error.problem.to_string())));
     view! {
@@ -142,15 +127,15 @@ fn Cards(list: Memo<Vec<Project>>, size: Size, actions: Actions) -> impl IntoVie
                 None => nothing(),
             })}
         </ul>
-        <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=move || standing.get() aria-labelledby="new-project-title">
+        <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=standing aria-labelledby="new-project-title">
             <h2 id="new-project-title" class="dialog-title">"New project"</h2>
-            <ProjectForm action=create size=size.get_untracked() cancel/>
+            <ProjectForm action=create size=size cancel/>
         </dialog>
     }
 }
 
 /// The project as the list has it now; as it last was, for the moment in which its card is taken away.
-fn current(list: Memo<Vec<Project>>, id: ProjectId) -> Option<Memo<Project>> {
+fn current(list: RwSignal<Vec<Project>>, id: ProjectId) -> Option<Memo<Project>> {
     let find = move |list: &Vec<Project>| list.iter().find(|project| project.id == id).cloned();
     let first = list.with_untracked(find)?;
     Some(Memo::new(move |last: Option<&Project>| list.with(find).unwrap_or_else(|| last.unwrap_or(&first).clone())))

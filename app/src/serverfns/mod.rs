@@ -1,10 +1,12 @@
 //! Every change that the page makes, and every read: one typed server function a file, which only hands on
 //! to the services in the context.
 
+pub mod exports;
 pub mod frames;
 pub mod generations;
-pub mod models;
+pub mod page;
 pub mod projects;
+pub mod prompts;
 pub mod queue;
 pub mod settings;
 pub mod studio;

@@ -76,6 +76,7 @@ impl Inspector {
                 }
             }
             ("use-settings", Some(take)) => self.fill(&take),
+            ("start-from", Some(take)) => form::start_from(self.store, take.id),
             ("new-take", Some(take)) => self.again(&take, Draft::of(&take.parameters, None)),
             ("vary", Some(take)) => {
                 let draft = Draft::of(&take.parameters, None);
@@ -126,6 +127,7 @@ impl Inspector {
                 <h2 class="inspector-title">"Frame "{of(|frame| (frame.position + 1).to_string())}</h2>
                 {icon_button("earlier", id, "Earlier", Icon::Before)}
                 {icon_button("later", id, "Later", Icon::After)}
+                {icon_button("duplicate-frame", id, "Duplicate frame", Icon::Copy)}
                 {icon_button("delete-frame", id, "Delete frame", Icon::Delete)}
             </div>
             <dl class="facts-list">
@@ -241,6 +243,7 @@ impl Inspector {
                     {button("button button-small", "new-take", id, "New take")}
                     {button("button button-small", "vary", id, "Vary")}
                     {button("button button-small", "use-settings", id, "Use these settings")}
+                    {button("button button-small", "start-from", id, "Start from it")}
                     <a class="button button-small" href=path download="" rel="external">"Download"</a>
                     {button("button button-small", "delete-take", id, "Delete take")}
                 </div>

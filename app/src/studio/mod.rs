@@ -7,6 +7,7 @@ pub mod draft;
 mod form;
 mod inspector;
 mod panels;
+mod panes;
 #[cfg(feature = "browser")]
 mod pictures;
 pub mod refresh;

@@ -4,12 +4,13 @@ use super::{
     Store, act,
     form::Form,
     inspector::Inspector,
-    panels::{Log, panels},
+    panels::{Export, Log, panels},
+    panes::Panes,
     strip::Strip,
     viewer::{Stage, viewer},
 };
 use crate::{
-    components::{Icon, PageTitle, TopBar},
+    components::{Icon, TopBar},
     live::Live,
     view::{button, dynamic, nothing, post_button, words},
 };
@@ -23,42 +24,46 @@ pub fn Studio(
 ) -> impl IntoView {
     let live = Live::expect();
     let store = Store::new(studio);
-    live.studio.set(Some(store));
-    on_cleanup(move || {
-        // The next studio may be there already.
-        if live.studio.get_untracked().is_some_and(|open| open.state == store.state) {
-            live.studio.set(None);
-        }
-    });
+    live.listen(move |text| store.hear(text), move || store.socket_path());
     #[cfg(feature = "browser")]
     {
         if let Some(pace) = crate::browser::recall("pace").and_then(|name| super::refresh::Pace::from_name(&name)) {
             store.pace.set(pace);
         }
         super::pictures::follow(store, live);
+        let name = Memo::new(move |_| store.state.with(|state| state.project.name.clone()));
+        Effect::new(move |_| document().set_title(&crate::page::title(&name.get())));
     }
     let (form, stage) = (Form::new(store), Stage::new(store));
     let (inspector, strip) = (Inspector::new(store), Strip::new(store));
-    let log = Log::new(live);
+    let (export, log) = (Export::new(store), Log::new(live));
+    let panes = Panes::new();
     let click = move |event: ev::MouseEvent| {
         if let Some((name, id)) = act::pressed(&event)
             && (act::act(store, &name, id)
                 || strip.act(&name, id)
                 || stage.act(&name)
                 || inspector.act(&name, id)
+                || export.act(&name, id)
                 || log.act(&name)
+                || panes.act(&name)
                 || form.act(&name, &event))
         {
             event.prevent_default();
         }
     };
+    let layout = words(move || {
+        let folded = |pane: super::panes::Pane, class| if pane.is_folded() { class } else { "" };
+        format!("studio{}{}", folded(panes.left, " maker-folded"), folded(panes.right, " inspector-folded"))
+    });
     view! {
-        <PageTitle text=words(move || store.state.with(|state| state.project.name.clone()))/>
         <div class="studio-root" on:click=click>
-        <TopBar start=start(store) end=panels(store, log)/>
-        <main id="main" class="studio" tabindex="-1">
+        <TopBar start=start(store) end=end(panes, panels(store, export, log))/>
+        <main id="main" class=layout tabindex="-1">
             {form.view()}
+            {panes.left.edge()}
             {viewer(store, stage)}
+            {panes.right.edge()}
             {inspector.view()}
             {strip.view()}
             {messages(store)}
@@ -66,6 +71,16 @@ pub fn Studio(
         </main>
         </div>
     }
+}
+
+/// At the bar's end: which panels are shown, then those that open.
+fn end(panes: Panes, panels: AnyView) -> AnyView {
+    view! {
+        {panes.left.toggle()}
+        {panes.right.toggle()}
+        {panels}
+    }
+    .into_any()
 }
 
 fn start(store: Store) -> AnyView {

@@ -7,10 +7,11 @@ use super::{
 use crate::{
     browser,
     error::{AppError, sentence},
+    live::wire,
     serverfns::studio::get_studio,
 };
 use leptos::{prelude::*, task::spawn_local};
-use protocol::{Frame, FrameId, Message, ProjectId, Studio, TaskSummary};
+use protocol::{Frame, FrameId, ProjectId, Studio, TaskSummary};
 
 /// The studio's state as signals. Copied freely: it only points at them.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct Store {
     pub seen: Memo<Option<Frame>>,
     /// How strongly the neighbours shine through: 0 for not at all, to 3.
     pub onion: RwSignal<u8>,
+    /// Counts the changes of the form, typed or filled in.
+    pub form_version: RwSignal<u32>,
     /// Why the last command was not carried out.
     pub refused: RwSignal<Option<String>>,
 }
@@ -60,6 +63,7 @@ impl Store {
             playing,
             seen,
             onion: RwSignal::new(0),
+            form_version: RwSignal::new(0),
             refused: RwSignal::new(None),
         }
     }
@@ -69,9 +73,11 @@ impl Store {
         self.state.with_untracked(|state| state.project.id)
     }
 
-    /// Takes in a message from the socket.
-    pub fn hear(self, message: Message) {
-        if self.state.try_update(|state| state.apply(message)) == Some(Next::Reload) {
+    /// Takes in a message from the socket; an event of a newer server that is not known is passed over.
+    pub fn hear(self, text: &str) {
+        if let Some(message) = wire::message(text)
+            && self.state.try_update(|state| state.apply(message)) == Some(Next::Reload)
+        {
             self.reload();
         }
     }

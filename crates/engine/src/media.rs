@@ -218,6 +218,14 @@ impl Media {
         Ok(listing)
     }
 
+    /// Where a picture's file is, or would be.
+    ///
+    /// # Errors
+    /// `NotFound` for what is no key.
+    pub fn file(&self, key: &str) -> io::Result<PathBuf> {
+        self.path(key)
+    }
+
     fn path(&self, key: &str) -> io::Result<PathBuf> {
         match is_key(key) {
             true => Ok(self.folder.join(format!("{key}.png"))),

@@ -1,6 +1,6 @@
 //! WebSocket messages: `{"type": ..., "seq": n, "data": {...}}`.
 
-use crate::{Frame, FrameId, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId, TaskSummary};
+use crate::{ExportFormat, Frame, FrameId, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId, TaskSummary};
 use serde::{Deserialize, Serialize};
 
 /// One text frame from the server. `hello` and `metrics` carry no `seq`.
@@ -86,6 +86,8 @@ pub struct Studio {
     pub models: Vec<Model>,
     /// The server's settings.
     pub settings: Settings,
+    /// The kinds of file that the server can make of a sequence.
+    pub export_formats: Vec<ExportFormat>,
 }
 
 /// Why a client must read everything anew.

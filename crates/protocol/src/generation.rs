@@ -329,6 +329,15 @@ fn shortened(value: &str) -> String {
     value.chars().take(40).collect()
 }
 
+/// How long a prompt is to the text encoders, which take it in chunks of 75 tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCount {
+    /// Tokens of the text.
+    pub tokens: u32,
+    /// Chunks that they fill.
+    pub chunks: u32,
+}
+
 /// What `POST /projects/{id}/generations` answers with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

@@ -35,4 +35,6 @@ ids! {
     TaskId
     /// The picture that a task made for a frame.
     TakeId
+    /// A sequence as one file.
+    ExportId
 }

@@ -3,6 +3,7 @@
 
 mod error;
 mod event;
+pub mod export;
 pub mod frame;
 pub mod generation;
 mod id;
@@ -16,9 +17,10 @@ pub use event::{
     Event, FrameEvent, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
     GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync, Studio,
 };
+pub use export::{Export, ExportFormat, NewExport};
 pub use frame::{Frame, FramePatch, FrameStatus, Take, media_path};
-pub use generation::{Accepted, AcceptedTask, Defaults, NewGeneration, Parameters, PreviewMethod};
-pub use id::{FrameId, ProjectId, TakeId, TaskId};
+pub use generation::{Accepted, AcceptedTask, Defaults, NewGeneration, Parameters, PreviewMethod, TokenCount};
+pub use id::{ExportId, FrameId, ProjectId, TakeId, TaskId};
 pub use model::{Model, Recommended};
 pub use project::{NewProject, Project, ProjectPatch};
 pub use settings::{Interrupted, Settings, SettingsPatch};

@@ -63,6 +63,12 @@ pub enum StoreError {
         /// The versions of the migrations that this program does not know.
         unknown: Vec<String>,
     },
+    /// The database is of an older version, and was opened to be looked at only.
+    #[error("the database {database} is of an older version; the server's next start brings it up to date")]
+    TooOld {
+        /// The file, or the server and database without its password.
+        database: String,
+    },
     /// The database cannot be opened or reached.
     #[error("cannot open the database {database}: {fault}")]
     Open {

@@ -13,6 +13,7 @@ pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrati
 /// Why the tables are not up to date; each carries what [`StoreError`] needs.
 pub(crate) enum MigrateError {
     TooNew(Vec<String>),
+    TooOld,
     Failed(Box<dyn std::error::Error + Send + Sync>),
     Query(diesel::result::Error),
 }
@@ -28,6 +29,7 @@ impl MigrateError {
     pub(crate) fn into_store_error(self, database: &str) -> StoreError {
         let database = database.to_owned();
         match self {
+            Self::TooOld => StoreError::TooOld { database },
             Self::TooNew(unknown) => StoreError::TooNew { database, unknown },
             Self::Failed(source) => StoreError::Open { database, fault: OpenFault::Migration(source) },
             Self::Query(error) => match StoreError::from(error) {
@@ -38,9 +40,18 @@ impl MigrateError {
     }
 }
 
-/// Runs what is missing. Call it inside a transaction that keeps every other writer out: two servers that
+/// What becomes of migrations that are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// They are run.
+    Run,
+    /// They are an error: nothing is changed.
+    Refuse,
+}
+
+/// Sees to what is missing. Call it inside a transaction that keeps every other writer out: two servers that
 /// start at once must not both run the same migration, and a failed one must leave nothing.
-pub(crate) fn run<DB, C>(conn: &mut C, known: EmbeddedMigrations) -> Result<(), MigrateError>
+pub(crate) fn run<DB, C>(conn: &mut C, known: EmbeddedMigrations, missing: Missing) -> Result<(), MigrateError>
 where
     DB: diesel::backend::Backend,
     C: MigrationHarness<DB>,
@@ -55,6 +66,9 @@ where
     let unknown: Vec<String> = applied.difference(&known_versions).map(ToString::to_string).collect();
     if !unknown.is_empty() {
         return Err(MigrateError::TooNew(unknown));
+    }
+    if missing == Missing::Refuse {
+        return if known_versions.is_subset(&applied) { Ok(()) } else { Err(MigrateError::TooOld) };
     }
     for version in conn.run_pending_migrations(known).map_err(MigrateError::Failed)? {
         tracing::info!(migration = %version, "database migrated");

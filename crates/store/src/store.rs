@@ -1,7 +1,7 @@
 //! The store: two kinds of pool behind one handle, and the macros that run one body on either.
 
 use crate::backend::{postgres, sqlite};
-use crate::{StoreError, url::Address};
+use crate::{StoreError, migrate::Missing, url::Address};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use diesel_async::pooled_connection::deadpool::{Pool, PoolError};
@@ -158,13 +158,26 @@ impl Store {
     /// [`StoreError::TooNew`] for a database that a newer version has changed, which stays as it is;
     /// [`StoreError::Open`] for one that cannot be reached, read or written.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url, Missing::Run).await?;
+        tracing::info!(database = store.inner.database, "database open");
+        Ok(store)
+    }
+
+    /// Opens a database to be looked at: it is neither made nor brought up to date.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::TooOld`] for a database that the next `open` would change.
+    pub async fn look(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url, Missing::Refuse).await
+    }
+
+    async fn connect(url: &str, missing: Missing) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
         let database = address.display();
         let pools = match address {
-            Address::Sqlite(path) => sqlite::open(&database, path).await?,
-            Address::Postgres(config) => Pools::Postgres(postgres::open(&database, *config).await?),
+            Address::Sqlite(path) => sqlite::open(&database, path, missing).await?,
+            Address::Postgres(config) => Pools::Postgres(postgres::open(&database, *config, missing).await?),
         };
-        tracing::info!(database, "database open");
         Ok(Self { inner: Arc::new(Inner { database, pools }) })
     }
 

@@ -93,7 +93,7 @@ async fn data(args: &DoctorArgs, folder: &Path) -> Result<String> {
     if !media_folder.is_dir() {
         return Ok("there are no pictures yet".to_owned());
     }
-    let store = Store::open(&url).await.context("cannot open the database")?;
+    let store = Store::look(&url).await.context("cannot open the database")?;
     let media = Media::open(&media_folder).context("cannot open the folder of the pictures")?;
     let found = recovery::look(&store, &media).await?;
     store.close().await.ok();

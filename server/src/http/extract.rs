@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{StatusCode, request::Parts},
 };
-use protocol::{FrameId, Problem, ProjectId, TakeId, TaskId};
+use protocol::{ExportId, FrameId, Problem, ProjectId, TakeId, TaskId};
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
@@ -33,6 +33,7 @@ bodies! {
     protocol::FramePatch => protocol::frame::expected,
     protocol::SettingsPatch => protocol::settings::expected,
     protocol::QueueOrder => order_expected,
+    protocol::NewExport => protocol::export::expected,
 }
 
 fn order_expected(field: &str) -> Option<String> {
@@ -98,6 +99,10 @@ impl PathId for TaskId {
 
 impl PathId for TakeId {
     const OF: &'static str = "take";
+}
+
+impl PathId for ExportId {
+    const OF: &'static str = "export";
 }
 
 impl<S: Send + Sync, T: PathId> FromRequestParts<S> for IdPath<T> {

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod body_limit;
+mod exports;
 mod extract;
 mod frames;
 mod generations;
@@ -48,7 +49,7 @@ const MAX_PICTURE_BYTES: usize = 32 * 1024 * 1024;
 /// Every route of the server. With `access`, most of them need a session or a token.
 pub fn router(state: AppState, origins: Origins, access: Option<Arc<Access>>) -> Router {
     let api = Api::new("/api/v1", Documented::default());
-    let (api, documented) = routes::server(routes::work(routes::studio(api))).into_parts();
+    let (api, documented) = routes::server(routes::work(routes::files(routes::studio(api)))).into_parts();
     let (root, documented) = routes::root(Api::new("", documented)).into_parts();
     let (pictures, documented) = routes::pictures(Api::new("", documented)).into_parts();
     let api = api.fallback(problem::no_such_route).method_not_allowed_fallback(problem::no_such_method);
@@ -58,7 +59,7 @@ pub fn router(state: AppState, origins: Origins, access: Option<Arc<Access>>) ->
         .layer(DefaultBodyLimit::max(MAX_PICTURE_BYTES))
         .layer(middleware::from_fn_with_state(MAX_PICTURE_BYTES, body_limit::check));
     let signing_in = access.clone().map_or_else(Router::new, access::routes);
-    let routes = page::routes(router, &state)
+    let routes = page::routes(router)
         .with_state(state)
         .merge(signing_in)
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))

@@ -1,29 +1,53 @@
-//! The page: Leptos' routes and server functions with the services in their context, and everything that
-//! is no route: a file of the site, or the page that says so.
+//! The pages and their server functions, with the services in their context, and everything that is no route:
+//! a file of the site, or the page that says so.
 
 use super::static_files;
 use crate::state::AppState;
-use app::services::SharedServices;
+use app::{
+    page::{Content, Page},
+    services::SharedServices,
+};
 use axum::{
     Router,
     body::Body,
     extract::State,
     http::{HeaderValue, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
+    routing::{MethodFilter, get, on},
 };
-use leptos::prelude::{provide_context, use_context};
-use leptos_axum::{LeptosRoutes, ResponseOptions};
+use leptos::{
+    prelude::{provide_context, use_context},
+    server_fn::axum::server_fn_paths,
+};
+use leptos_axum::ResponseOptions;
 
 /// Adds the pages and the server functions to the router.
-pub fn routes(router: Router<AppState>, state: &AppState) -> Router<AppState> {
-    let listing = leptos_axum::generate_route_list(app::page);
-    let options = state.leptos_options.clone();
-    router
-        .leptos_routes_with_context(state, listing, context(state), move || app::shell(options.clone()))
-        .fallback(file_or_not_found)
+pub fn routes(router: Router<AppState>) -> Router<AppState> {
+    // What Leptos spawns runs on tokio; an error says that this was said before.
+    _ = any_spawner::Executor::init_tokio();
+    let pages = router.route("/", get(page)).route("/projects/{id}", get(page)).fallback(file_or_not_found);
+    server_fn_paths().fold(pages, |router, (path, method)| match MethodFilter::try_from(method) {
+        Ok(method) => router.route(path, on(method, server_function)),
+        Err(_) => router,
+    })
 }
 
-fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
+async fn server_function(State(state): State<AppState>, request: Request<Body>) -> impl IntoResponse {
+    leptos_axum::handle_server_fns_with_context(context(&state), request).await
+}
+
+/// What the page shows is read before its first tag is made.
+async fn page(State(state): State<AppState>, request: Request<Body>) -> Response<Body> {
+    let content = Content::read(Page::at(request.uri().path()), state.services.as_ref()).await;
+    let (context, options) = (context(&state), state.leptos_options.clone());
+    let with_content = move || {
+        context();
+        provide_context(content.clone());
+    };
+    leptos_axum::render_app_async_with_context(with_content, move || app::shell(options.clone()))(request).await
+}
+
+fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + use<> {
     let services: SharedServices = state.services.clone();
     move || {
         provide_context(services.clone());
@@ -54,14 +78,8 @@ async fn file_or_not_found(State(state): State<AppState>, request: Request<Body>
     }
     // Copies: a reference to the request, whose body is not `Sync`, must not live across the wait.
     let (uri, headers) = (request.uri().clone(), request.headers().clone());
-    if let Some(file) = static_files::find(&state.leptos_options.site_root, &uri, &headers).await {
-        return file;
+    match static_files::find(&state.leptos_options.site_root, &uri, &headers).await {
+        Some(file) => file,
+        None => page(State(state), request).await,
     }
-    let options = state.leptos_options.clone();
-    let render = leptos_axum::render_app_async_with_context(context(&state), move || app::shell(options.clone()));
-    let mut response = render(request).await;
-    if response.status() == StatusCode::OK {
-        *response.status_mut() = StatusCode::NOT_FOUND;
-    }
-    response
 }

@@ -1,7 +1,7 @@
 //! Every route that programs use, with what it does: the router and the OpenAPI document come from this list.
 
 use super::{
-    frames, generations, health, inspect_png, media, metrics, models, names,
+    exports, frames, generations, health, inspect_png, media, metrics, models, names,
     openapi::{self, About, Api},
     projects, queue, settings, takes, tasks,
 };
@@ -39,12 +39,38 @@ pub fn studio(api: Api) -> Api {
             frames::restore::restore,
             About::new("frames", "Takes a deletion back.").fails(&[409]),
         )
+        .post(
+            "/frames/{id}/duplicate",
+            frames::duplicate::duplicate,
+            About::new("frames", "Makes a frame behind it that shows a copy of its picture.").status(201).fails(&[409]),
+        )
         .get("/frames/{id}/takes", takes::list::list, About::new("takes", "A frame's takes, newest first."))
         .delete(
             "/takes/{id}",
             takes::delete::delete,
             About::new("takes", "Deletes a take and its picture for good.").status(204).fails(&[409]),
         )
+}
+
+/// Sequences as files.
+pub fn files(api: Api) -> Api {
+    let about = |summary| About::new("exports", summary);
+    api.post(
+        "/projects/{id}/exports",
+        exports::create::create,
+        about("Begins to write the project's frames into one file.").status(202).fails(&[409]),
+    )
+    .get("/projects/{id}/exports", exports::list::list, about("A project's exports, newest first."))
+    .get("/exports/{id}", exports::read::read, about("An export: how far it is, and where its file is."))
+    .delete("/exports/{id}", exports::delete::delete, about("Stops it and removes its file.").status(204))
+    .get(
+        "/exports/{id}/file",
+        exports::file::file,
+        about("The file.")
+            .answers("application/octet-stream")
+            .also(&[(206, "The range of it."), (304, "The client has it."), (416, "No such range.")])
+            .header("Range", "Bytes of it."),
+    )
 }
 
 /// Tasks and the queue.

@@ -1,7 +1,9 @@
 //! Frames and their takes.
 
 use super::{StudioServices, problem::problem};
+use engine::new_key;
 use protocol::{Event, Frame, FrameEvent, FrameId, FramePatch, Problem, ProjectId, Take, TakeId};
+use std::sync::Arc;
 
 impl StudioServices {
     pub(super) async fn list_frames(&self, id: ProjectId) -> Result<Vec<Frame>, Problem> {
@@ -26,6 +28,30 @@ impl StudioServices {
         let frame = self.store.restore_frame(id).await.map_err(problem)?;
         self.publish(Event::FrameCreated(FrameEvent::from(frame.clone())));
         Ok(frame)
+    }
+
+    /// Makes a frame right behind this one that shows a copy of its picture.
+    pub(super) async fn copy_frame(&self, id: FrameId) -> Result<Vec<Frame>, Problem> {
+        let frame = self.store.frame(id).await.map_err(problem)?;
+        let nothing = || Problem::Conflict(format!("frame {id} has no finished picture to copy"));
+        let take = self.store.take(frame.selected_take_id.ok_or_else(nothing)?).await.map_err(problem)?;
+        let (media, copy) = (Arc::clone(self.media()), new_key());
+        let (from, to) = (take.key, copy.clone());
+        let copied = tokio::task::spawn_blocking(move || media.write_final(&to, &media.read(&from)?));
+        copied.await.map_err(|_| Problem::Internal)?.map_err(|error| {
+            tracing::error!(frame.id = %id, %error, "a picture could not be copied");
+            Problem::Unavailable(format!("the server cannot copy the picture: {error}"))
+        })?;
+        let made = self.store.duplicate_frame(id, take.take.id, copy.clone()).await;
+        if made.is_err() {
+            self.remove_pictures(std::iter::once(copy.as_str()));
+        }
+        let frames = made.map_err(problem)?;
+        for (place, frame) in frames.iter().enumerate() {
+            let event = FrameEvent::from(frame.clone());
+            self.publish(if place == 0 { Event::FrameCreated(event) } else { Event::FrameUpdated(event) });
+        }
+        Ok(frames)
     }
 
     pub(super) async fn list_takes(&self, id: FrameId) -> Result<Vec<Take>, Problem> {

@@ -1,5 +1,6 @@
 //! What the studio can do, once, for the server functions and the HTTP API alike: validate, store, tell.
 
+mod exports;
 mod frames;
 mod generations;
 mod models;
@@ -7,16 +8,18 @@ mod problem;
 mod projects;
 mod settings;
 mod tasks;
+mod tokens;
 
 pub use models::offers;
 
-use crate::ws::Hub;
+use crate::{exports::Exports, ws::Hub};
 use app::services::Services;
 use async_trait::async_trait;
 use engine::{Engine, Media};
 use protocol::{
-    Accepted, Event, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject, Problem, Project, ProjectId,
-    ProjectPatch, Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId, TaskSummary,
+    Accepted, Event, Export, ExportFormat, ExportId, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject,
+    Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId,
+    TaskSummary, TokenCount,
 };
 use std::sync::Arc;
 use store::Store;
@@ -27,12 +30,13 @@ pub struct StudioServices {
     store: Store,
     hub: Arc<Hub>,
     engine: Engine,
+    exports: Arc<Exports>,
 }
 
 impl StudioServices {
-    /// Services that store in `store`, generate with `engine` and announce on `hub`.
-    pub fn new(store: Store, hub: Arc<Hub>, engine: Engine) -> Self {
-        Self { store, hub, engine }
+    /// Services that store in `store`, generate with `engine`, announce on `hub` and export to `exports`.
+    pub fn new(store: Store, hub: Arc<Hub>, engine: Engine, exports: Arc<Exports>) -> Self {
+        Self { store, hub, engine, exports }
     }
 
     /// The engine.
@@ -102,6 +106,7 @@ impl Services for StudioServices {
             queue,
             models: self.engine.models().list(),
             settings: self.read_settings().await?,
+            export_formats: Exports::formats(),
         })
     }
 
@@ -119,6 +124,10 @@ impl Services for StudioServices {
 
     async fn restore_frame(&self, id: FrameId) -> Result<Frame, Problem> {
         self.bring_frame_back(id).await
+    }
+
+    async fn duplicate_frame(&self, id: FrameId) -> Result<Vec<Frame>, Problem> {
+        self.copy_frame(id).await
     }
 
     async fn takes(&self, id: FrameId) -> Result<Vec<Take>, Problem> {
@@ -176,5 +185,26 @@ impl Services for StudioServices {
 
     async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem> {
         self.change_settings(patch).await
+    }
+
+    async fn create_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem> {
+        self.begin_export(id, format).await
+    }
+
+    async fn exports(&self, id: ProjectId) -> Result<Vec<Export>, Problem> {
+        self.read_project(id).await?;
+        Ok(self.exports.of_project(id))
+    }
+
+    async fn export(&self, id: ExportId) -> Result<Export, Problem> {
+        self.exports.get(id).ok_or_else(|| Problem::NotFound(format!("export {id}")))
+    }
+
+    async fn delete_export(&self, id: ExportId) -> Result<(), Problem> {
+        self.exports.remove(id).then_some(()).ok_or_else(|| Problem::NotFound(format!("export {id}")))
+    }
+
+    async fn count_tokens(&self, prompt: String) -> Result<TokenCount, Problem> {
+        tokens::count(prompt).await
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod events;
+mod exports;
 mod generate;
 mod generations;
 mod metrics;

@@ -2,14 +2,12 @@
 
 mod create;
 mod delete;
-mod get;
 mod list;
 mod restore;
 mod update;
 
 pub use create::{CreateProject, create_project};
 pub use delete::{DeleteProject, delete_project};
-pub use get::{GetProject, get_project};
 pub use list::{ListProjects, list_projects};
 pub use restore::{RestoreProject, restore_project};
 pub use update::{UpdateProject, update_project};

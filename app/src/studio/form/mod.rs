@@ -1,8 +1,11 @@
 //! The form from which pictures are made.
 
+mod dropped;
 mod fields;
+mod prompt;
+mod start;
 
-use super::{Store, draft::Draft};
+use super::{Store, act, draft::Draft};
 use crate::{
     browser,
     error::AppError,
@@ -20,9 +23,11 @@ use leptos::{
     web_sys::Element,
 };
 use protocol::{
-    PreviewMethod,
+    PreviewMethod, TakeId, TokenCount,
     generation::{SAMPLERS, SCHEDULERS},
 };
+use start::start_anew;
+pub use start::start_from;
 
 const FORM: &str = "#generation";
 
@@ -31,6 +36,12 @@ const FORM: &str = "#generation";
 pub struct Form {
     store: Store,
     error: RwSignal<Option<AppError>>,
+    /// The take to start from.
+    start: RwSignal<Option<TakeId>>,
+    /// The prompt's length.
+    tokens: RwSignal<Option<TokenCount>>,
+    /// Prompts that were used, newest first.
+    prompts: RwSignal<Vec<String>>,
 }
 
 impl Form {
@@ -39,7 +50,20 @@ impl Form {
         let posted = use_context::<ServerActionError>()
             .filter(|error| error.path() == CreateGeneration::PATH)
             .map(|error| ServerFnUrlError::<AppError>::decode_err(error.err()));
-        Self { store, error: RwSignal::new(posted) }
+        let form = Self {
+            store,
+            error: RwSignal::new(posted),
+            start: RwSignal::new(None),
+            tokens: RwSignal::new(None),
+            prompts: RwSignal::new(Vec::new()),
+        };
+        form.follow_prompt();
+        Effect::new(move |_| {
+            store.form_version.track();
+            let start = browser::find("#generation-start").and_then(|field| browser::value(&field));
+            form.start.set(start.and_then(|id| id.parse().ok()).map(TakeId));
+        });
+        form
     }
 
     /// What stands in it when the page is made.
@@ -94,10 +118,13 @@ impl Form {
                 on:submit=submit
                 on:keydown=keydown
                 on:input=input
+                on:dragover=move |event| browser::allow_drop(&event)
+                on:drop=move |event| dropped::dropped(self.store, &event)
             >
                 <input type="hidden" name="project_id" value=project_id.to_string()/>
                 {beside}
                 {self.field(draft, "prompt", "Prompt").text(4)}
+                {self.prompt_foot()}
                 {self.field(draft, "negative_prompt", "Negative prompt").text(2)}
                 <div class="maker-pair">
                     {self.field(draft, "steps", "Steps").number("1", "1000", "1", "")}
@@ -109,6 +136,7 @@ impl Form {
                 </div>
                 {self.seed(draft)}
                 {self.size(draft)}
+                {self.start(draft)}
                 <div class="maker-pair">
                     {self.field(draft, "num_variants", "Variants").number("1", "16", "1", "")}
                     {self.field(draft, "preview_method", "Preview").choice(methods())}
@@ -177,6 +205,11 @@ impl Form {
                 browser::set_field(&form, "draft[prompt]", &text);
                 browser::focus("#generation-prompt");
             }
+            "recent" => {
+                let place = act::pressed(event).map_or(-1, |(_, place)| place);
+                self.use_recent(place);
+            }
+            "start-anew" => start_anew(self.store),
             "seed-random" => browser::set_field(&form, "draft[seed]", ""),
             "seed-last" => {
                 let seed = browser::recall(&format!("seed-{}", self.store.project_id())).unwrap_or_default();
@@ -201,21 +234,36 @@ impl Form {
             return focus_first_error();
         }
         self.error.set(None);
-        self.store.make(draft, move |error| {
+        self.note_prompt(&draft.prompt);
+        let refused = move |error| {
             self.error.set(Some(error));
             focus_first_error();
-        });
+        };
+        let each_line = browser::find("#generation-lines:checked").is_some();
+        let drafts = if each_line { draft.lines() } else { vec![draft] };
+        self.store.make_each(drafts, refused);
     }
 }
 
 impl Store {
     /// Asks for a generation and chooses its frame; a refusal is handed on.
     pub fn make(self, draft: Draft, refused: impl FnOnce(AppError) + 'static) {
+        self.make_each(vec![draft], refused);
+    }
+
+    /// Asks for several, one after the other, so that their frames stand in this order; chooses the first's. The
+    /// first refusal is handed on, and ends it.
+    pub fn make_each(self, drafts: Vec<Draft>, refused: impl FnOnce(AppError) + 'static) {
         let project = self.project_id();
         spawn_local(async move {
-            match create_generation(project, draft).await {
-                Ok(frame) => _ = self.chosen.try_set(Some(frame)),
-                Err(error) => refused(error),
+            for (place, draft) in drafts.into_iter().enumerate() {
+                // One form is several requests then, and a key is for one.
+                let key = if place == 0 { draft.key.clone() } else { browser::random_key() };
+                match create_generation(project, Draft { key, ..draft }).await {
+                    Ok(frame) if place == 0 => _ = self.chosen.try_set(Some(frame)),
+                    Ok(_) => {}
+                    Err(error) => return refused(error),
+                }
             }
         });
     }
@@ -240,12 +288,14 @@ pub fn remember(store: Store) {
     if let Some(form) = browser::find(FORM) {
         browser::remember(&format!("form-{}", store.project_id()), &typed(&form).to_text());
     }
+    store.form_version.update(|version| *version = version.wrapping_add(1));
 }
 
 fn recall(store: Store) {
     let kept = browser::recall(&format!("form-{}", store.project_id()));
     if let (Some(text), Some(form)) = (kept, browser::find(FORM)) {
         fill(&form, &Draft::from_text(&text));
+        store.form_version.update(|version| *version = version.wrapping_add(1));
     }
 }
 

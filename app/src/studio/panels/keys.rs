@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 16] = [
+const KEYS: [(&str, &str); 17] = [
     ("Ctrl + Enter", "Make a picture"),
     ("Space", "Play, pause"),
     ("J, K, L", "Backwards, stop, forwards; again for quicker"),
@@ -10,6 +10,7 @@ const KEYS: [(&str, &str); 16] = [
     ("Home, End", "First, last frame"),
     ("Alt + ← →", "Move the frame"),
     ("Alt + ↑ ↓", "Longer, shorter"),
+    ("Ctrl + D", "Duplicate the frame"),
     ("Delete", "Delete the frame"),
     ("Ctrl + Z", "Undo"),
     ("Ctrl + Shift + Z", "Redo"),

@@ -1,6 +1,7 @@
 //! What opens from the bar: the queue, the settings, the event log, the keys. Popovers, so that they open
 //! and close without script.
 
+mod export;
 mod keys;
 mod log;
 mod queue;
@@ -8,17 +9,20 @@ mod settings;
 
 use super::Store;
 use crate::{components::Icon, view::dynamic};
+pub use export::Export;
 use leptos::prelude::*;
 pub use log::Log;
 
 /// The bar's buttons and what they open.
-pub fn panels(store: Store, log: Log) -> AnyView {
+pub fn panels(store: Store, export: Export, log: Log) -> AnyView {
     view! {
         {queue::opener(store)}
+        {opener("export", "Export", Icon::Export)}
         {opener("settings", "Settings", Icon::Settings)}
         {opener("event-log", "Event log", Icon::Log)}
         {opener("keys", "Keyboard", Icon::Keys)}
         {queue::panel(store)}
+        {export.panel()}
         {settings::panel(store)}
         {log.panel()}
         {keys::panel()}

@@ -50,6 +50,7 @@ pub fn studio(frames: Vec<Frame>, tasks: Vec<TaskSummary>) -> Studio {
         tasks,
         models: vec![],
         settings: Settings::default(),
+        export_formats: ExportFormat::ALL.to_vec(),
     }
 }
 

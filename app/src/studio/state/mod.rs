@@ -8,7 +8,8 @@ mod generation;
 mod tests;
 
 use protocol::{
-    Event, Frame, FrameId, Hello, Message, Model, Project, Queue, Settings, Studio, TaskId, TaskStatus, TaskSummary,
+    Event, ExportFormat, Frame, FrameId, Hello, Message, Model, Project, Queue, Settings, Studio, TaskId, TaskStatus,
+    TaskSummary,
 };
 
 /// What a person is told of a generation that ended without a picture.
@@ -52,6 +53,8 @@ pub struct StudioState {
     pub models: Vec<Model>,
     /// The server's settings.
     pub settings: Settings,
+    /// The kinds of file that a sequence can be exported to.
+    pub export_formats: Vec<ExportFormat>,
     /// Failed and cancelled generations of this visit, newest last, until they are dismissed or tried again.
     pub ended: Vec<Ended>,
     /// The newest sentence for those who listen rather than look.
@@ -67,7 +70,7 @@ const MOST_ENDED: usize = 5;
 
 impl From<Studio> for StudioState {
     fn from(studio: Studio) -> Self {
-        let Studio { epoch, seq, project, frames, tasks, queue, models, settings } = studio;
+        let Studio { epoch, seq, project, frames, tasks, queue, models, settings, export_formats } = studio;
         let mut state = Self {
             epoch,
             seq,
@@ -78,6 +81,7 @@ impl From<Studio> for StudioState {
             queue,
             models,
             settings,
+            export_formats,
             ended: Vec::new(),
             spoken: String::new(),
             listed_seq: 0,

@@ -1,7 +1,7 @@
 //! Edits: carried out here at once, told to the server, and noted for Undo.
 
 use super::Strip;
-use crate::serverfns::frames::{delete_frame, restore_frame, update_frame};
+use crate::serverfns::frames::{delete_frame, duplicate_frame, restore_frame, update_frame};
 use leptos::{prelude::*, task::spawn_local};
 use protocol::FrameId;
 use timeline::{Clip, Edit};
@@ -43,6 +43,26 @@ impl Strip {
         self.choose_neighbour(id, at);
         let edit = Edit::Delete { clip, at };
         if can_come_back { self.edit(vec![edit]) } else { self.carry_out(vec![edit]) }
+    }
+
+    /// Makes a copy of a frame right behind it. Undo takes the copy away.
+    pub fn duplicate(self, id: FrameId) {
+        let found = self.clips.with_untracked(|clips| {
+            let at = clips.place(id.0)?;
+            Some((clips.get(at)?.duration, at + 1))
+        });
+        let Some((duration, at)) = found else { return };
+        let store = self.store;
+        spawn_local(async move {
+            match duplicate_frame(id).await {
+                Ok(copy) => {
+                    let clip = Clip { id: copy.0, duration };
+                    self.history.try_update(|history| history.push(vec![Edit::Restore { clip, at }]));
+                    store.chosen.try_set(Some(copy));
+                }
+                Err(error) => store.refuse(error),
+            }
+        });
     }
 
     fn choose_neighbour(self, id: FrameId, at: usize) {

@@ -29,6 +29,12 @@ impl Strip {
                 self.redo();
                 true
             }
+            (true, "d") => {
+                if let Some(id) = self.store.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.id)) {
+                    self.duplicate(id);
+                }
+                true
+            }
             (true, _) => false,
             (false, " " | "Enter") if on_button => false,
             (false, key) => self.plain_key(key, event.alt_key()),

@@ -224,6 +224,7 @@ impl Strip {
             "wider" => self.zoom(1.25, self.seen.get_untracked().1 / 2.0),
             "earlier" => self.move_by(FrameId(id), -1),
             "later" => self.move_by(FrameId(id), 1),
+            "duplicate-frame" => self.duplicate(FrameId(id)),
             "delete-frame" => self.delete(FrameId(id)),
             _ => return false,
         }

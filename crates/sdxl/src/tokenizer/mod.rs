@@ -104,6 +104,11 @@ impl Tokenizer {
         Ok(tokens.chunks(room).map(|tokens| self.chunk(tokens)).collect())
     }
 
+    /// How many of a chunk's tokens are text: neither start, nor end, nor padding.
+    pub fn text_tokens(&self, chunk: &Chunk) -> usize {
+        chunk.ids.iter().skip(1).take_while(|id| **id != self.end).count()
+    }
+
     /// A chunk of padding alone, for the shorter of prompt and negative prompt.
     pub fn empty_chunk(&self) -> Chunk {
         self.chunk(&[])
@@ -168,6 +173,18 @@ mod tests {
             assert!(chunked.iter().all(|c| c.len() == 77 && c[0] == 49406 && c.contains(&49407)));
         }
         assert_eq!(ids(&tokenizer, &"cat ".repeat(75))[0][76], 49407);
+    }
+
+    #[test]
+    fn the_tokens_of_the_text_are_counted_and_no_others() {
+        for padding in [Padding::End, Padding::Bang] {
+            let tokenizer = Tokenizer::clip(padding).expect("built in");
+            for words in [0, 1, 75, 80] {
+                let chunks = tokenizer.chunks(&parse(&"cat ".repeat(words), PromptSyntax::Plain)).expect("in it");
+                let counts: Vec<usize> = chunks.iter().map(|chunk| tokenizer.text_tokens(chunk)).collect();
+                assert_eq!(counts.iter().sum::<usize>(), words, "{counts:?}");
+            }
+        }
     }
 
     #[test]

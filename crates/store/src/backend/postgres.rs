@@ -1,6 +1,6 @@
 //! PostgreSQL: a server, for several machines.
 
-use crate::migrate::{self, MigrateError};
+use crate::migrate::{self, MigrateError, Missing};
 use crate::{OpenFault, StoreError};
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MIGRATION_LOCK: i64 = 0x656d_6265_726c_696e;
 
 /// Reaches the server, brings the tables up to date and gives the pool.
-pub(crate) async fn open(database: &str, mut config: Config) -> Result<Pool<Connection>, StoreError> {
+pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -> Result<Pool<Connection>, StoreError> {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }
@@ -35,7 +35,7 @@ pub(crate) async fn open(database: &str, mut config: Config) -> Result<Pool<Conn
     let first = connect(&config).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
     let name = database.to_owned();
     // The harness for migrations blocks, so it gets a thread for it.
-    tokio::task::spawn_blocking(move || prepare(&name, first)).await.map_err(StoreError::Aborted)??;
+    tokio::task::spawn_blocking(move || prepare(&name, first, missing)).await.map_err(StoreError::Aborted)??;
 
     let mut manager = ManagerConfig::<Connection>::default();
     manager.custom_setup = Box::new(move |_url| {
@@ -73,12 +73,12 @@ async fn connect(config: &Config) -> Result<Connection, ConnectFault> {
     Ok(Connection::try_from_client_and_connection(client, connection).await?)
 }
 
-fn prepare(database: &str, connection: Connection) -> Result<(), StoreError> {
+fn prepare(database: &str, connection: Connection, missing: Missing) -> Result<(), StoreError> {
     let mut connection = AsyncConnectionWrapper::<Connection>::from(connection);
     connection
         .transaction(|connection| {
             connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))?;
-            migrate::run(connection, migrate::POSTGRES)
+            migrate::run(connection, migrate::POSTGRES, missing)
         })
         .map_err(|error: MigrateError| error.into_store_error(database))
 }

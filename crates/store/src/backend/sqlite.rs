@@ -1,6 +1,6 @@
 //! SQLite: one file, one writer, some readers.
 
-use crate::migrate::{self, MigrateError};
+use crate::migrate::{self, MigrateError, Missing};
 use crate::store::Pools;
 use crate::{OpenFault, StoreError};
 use diesel::connection::{Connection as _, SimpleConnection};
@@ -29,10 +29,16 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; P
 /// Readers never write, whatever a query says.
 const READER_PRAGMAS: &str = "PRAGMA query_only = ON;";
 
-/// Makes the file if it is not there, brings its tables up to date and gives the pools.
-pub(crate) async fn open(database: &str, path: PathBuf) -> Result<Pools, StoreError> {
+/// Makes the file if it is not there, brings its tables up to date and gives the pools; or, where what is missing
+/// is refused, does neither.
+pub(crate) async fn open(database: &str, path: PathBuf, missing: Missing) -> Result<Pools, StoreError> {
     let (name, path_text) = (database.to_owned(), path.display().to_string());
-    tokio::task::spawn_blocking(move || prepare(&name, &path)).await.map_err(StoreError::Aborted)??;
+    tokio::task::spawn_blocking(move || match missing {
+        Missing::Run => prepare(&name, &path),
+        Missing::Refuse => look(&name, &path),
+    })
+    .await
+    .map_err(StoreError::Aborted)??;
     Ok(Pools::Sqlite {
         writer: pool(database, &path_text, 1, "")?,
         readers: pool(database, &path_text, READERS, READER_PRAGMAS)?,
@@ -71,7 +77,8 @@ fn prepare(database: &str, path: &Path) -> Result<(), StoreError> {
     }
     // Stays with the file. Readers and the writer do not wait for each other.
     connection.batch_execute("PRAGMA journal_mode = WAL").map_err(|error| query_error(database, path, error))?;
-    let migrated = connection.immediate_transaction(|connection| migrate::run(connection, migrate::SQLITE));
+    let migrated =
+        connection.immediate_transaction(|connection| migrate::run(connection, migrate::SQLITE, Missing::Run));
     migrated.map_err(|error| match error {
         MigrateError::Query(error) => query_error(database, path, error),
         error => error.into_store_error(database),
@@ -79,6 +86,26 @@ fn prepare(database: &str, path: &Path) -> Result<(), StoreError> {
     // SQLite opens a file that it may only read without a word, even for an IMMEDIATE transaction. This writes
     // nothing either, but asks for it.
     connection.batch_execute("DELETE FROM projects WHERE FALSE").map_err(|error| query_error(database, path, error))
+}
+
+/// Only checks that the file is ours and up to date.
+fn look(database: &str, path: &Path) -> Result<(), StoreError> {
+    // SQLite would make a file that is not there.
+    std::fs::metadata(path)
+        .map_err(|source| open_error(database, OpenFault::File { path: path.display().to_string(), source }))?;
+    let mut connection = SqliteConnection::establish(&path.display().to_string())
+        .map_err(|error| open_error(database, diagnosed(path, Box::new(error))))?;
+    let pragmas = format!("{PRAGMAS} {READER_PRAGMAS}");
+    connection.batch_execute(&pragmas).map_err(|error| query_error(database, path, error))?;
+    let ours = "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')";
+    let ours = diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(ours)).get_result(&mut connection);
+    if !ours.map_err(|error| query_error(database, path, error))? {
+        return Err(open_error(database, OpenFault::Foreign("it has none of our tables")));
+    }
+    migrate::run(&mut connection, migrate::SQLITE, Missing::Refuse).map_err(|error| match error {
+        MigrateError::Query(error) => query_error(database, path, error),
+        error => error.into_store_error(database),
+    })
 }
 
 /// Whether the file has tables and none of them keeps our migrations.

@@ -11,6 +11,7 @@ on_both![
     opening_again_changes_nothing,
     many_may_open_a_new_database_at_once,
     a_newer_database_is_refused_and_left_alone,
+    one_that_is_only_looked_at_is_not_changed,
     an_open_database_answers_a_ping,
 ];
 
@@ -55,6 +56,20 @@ async fn a_newer_database_is_refused_and_left_alone(database: &Database) {
     assert_eq!(database.number("SELECT count(*) FROM projects").await, 1);
     database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '29991231235959'").await;
     assert_eq!(names(&database.open().await).await, ["Storm"]);
+}
+
+async fn one_that_is_only_looked_at_is_not_changed(database: &Database) {
+    let tables = "SELECT count(*) FROM __diesel_schema_migrations";
+    // Not made: on SQLite there is no file, on PostgreSQL no table.
+    Store::look(&database.url).await.expect_err("there is nothing yet");
+    create(&database.open().await, "Storm").await;
+    let store = Store::look(&database.url).await.expect("up to date");
+    assert_eq!(names(&store).await, ["Storm"]);
+    let (applied, newest) = (database.number(tables).await, "(SELECT max(version) FROM __diesel_schema_migrations)");
+    database.execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = {newest}")).await;
+    let error = Store::look(&database.url).await.expect_err("a migration is missing");
+    assert!(matches!(error, StoreError::TooOld { .. }), "{error:?}");
+    assert_eq!(database.number(tables).await, applied - 1, "nothing was run");
 }
 
 async fn an_open_database_answers_a_ping(database: &Database) {

@@ -1,6 +1,7 @@
 //! `/api/v1/frames`.
 
 pub mod delete;
+pub mod duplicate;
 pub mod list;
 pub mod restore;
 pub mod update;

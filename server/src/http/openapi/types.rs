@@ -24,6 +24,7 @@ pub trait Input {
 
 impl Input for State<AppState> {}
 impl Input for HeaderMap {}
+impl Input for axum::extract::Request {}
 impl Input for WebSocketUpgrade {}
 impl<T> Input for Extension<T> {}
 impl<T> Input for Option<Extension<T>> {}

@@ -1,5 +1,0 @@
-//! Models.
-
-mod list;
-
-pub use list::{ListModels, list_models};

@@ -1,0 +1,5 @@
+//! Whole pages.
+
+mod get;
+
+pub use get::{GetPage, get_page};

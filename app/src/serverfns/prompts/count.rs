@@ -1,0 +1,14 @@
+use crate::{error::AppError, packed::Packed};
+use leptos::prelude::*;
+use protocol::TokenCount;
+
+/// How long a prompt is to the text encoders.
+#[server(prefix = "/fn", endpoint = "prompts/count")]
+pub async fn count_tokens(
+    /// The prompt as typed.
+    #[server(default)]
+    prompt: String,
+) -> Result<Packed<TokenCount>, AppError> {
+    let count = crate::serverfns::services()?.count_tokens(prompt).await;
+    crate::serverfns::answer(count.and_then(|count| Packed::new(&count)))
+}

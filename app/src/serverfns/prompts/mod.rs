@@ -1,0 +1,5 @@
+//! Prompts.
+
+mod count;
+
+pub use count::{CountTokens, count_tokens};

@@ -1,0 +1,116 @@
+//! What helps with prompts: how long one is to the text encoders, those of before, a list of several.
+
+use super::{FORM, Form, typed};
+use crate::{
+    browser,
+    components::Icon,
+    serverfns::prompts::count_tokens,
+    studio::Store,
+    view::{button, dynamic, nothing},
+};
+use leptos::{prelude::*, task::spawn_local};
+
+/// Typing has paused when nothing came for this long.
+const PAUSE_MS: u32 = 300;
+/// Tokens of one chunk of the text encoders.
+const CHUNK: u32 = 75;
+/// Prompts that are remembered.
+const MOST: usize = 30;
+/// ASCII's separator of records, which nobody types.
+const RECORD: char = '\u{1e}';
+
+fn place(store: Store) -> String {
+    format!("prompts-{}", store.project_id())
+}
+
+fn recalled(store: Store) -> Vec<String> {
+    let kept = browser::recall(&place(store)).unwrap_or_default();
+    kept.split(RECORD).filter(|prompt| !prompt.is_empty()).map(str::to_owned).collect()
+}
+
+impl Form {
+    /// Keeps a prompt as the newest of those that were used.
+    pub(super) fn note_prompt(self, prompt: &str) {
+        let mut prompts = recalled(self.store);
+        prompts.retain(|known| known != prompt);
+        prompts.insert(0, prompt.to_owned());
+        prompts.truncate(MOST);
+        browser::remember(&place(self.store), &prompts.join(&RECORD.to_string()));
+        self.prompts.set(prompts);
+    }
+
+    /// Counts the prompt's tokens whenever typing pauses.
+    pub(super) fn follow_prompt(self) {
+        Effect::new(move |_| self.prompts.set(recalled(self.store)));
+        Effect::new(move |_| {
+            let version = self.store.form_version.get();
+            spawn_local(async move {
+                browser::wait(PAUSE_MS).await;
+                if self.store.form_version.try_get_untracked() != Some(version) {
+                    return;
+                }
+                let prompt = browser::find(FORM).map(|form| typed(&form).prompt).unwrap_or_default();
+                // What cannot be counted is told when it is sent.
+                let count = match prompt.trim() {
+                    "" => None,
+                    _ => count_tokens(prompt).await.and_then(|count| count.open()).ok(),
+                };
+                self.tokens.try_set(count);
+            });
+        });
+    }
+
+    /// Under the prompt: its length, its history, and whether each line is a frame.
+    pub(super) fn prompt_foot(self) -> AnyView {
+        let length = dynamic(move || match self.tokens.get() {
+            Some(count) if count.chunks > 1 => {
+                let text = format!("{} tokens, {} chunks of {CHUNK}", count.tokens, count.chunks);
+                view! { <span class="prompt-length">{text}</span> }.into_any()
+            }
+            Some(count) => {
+                view! { <span class="prompt-length">{format!("{} of {CHUNK} tokens", count.tokens)}</span> }.into_any()
+            }
+            None => nothing(),
+        });
+        let recent = dynamic(move || match self.prompts.with(Vec::is_empty) {
+            true => nothing(),
+            false => view! {
+                <button
+                    class="icon-button"
+                    type="button"
+                    popovertarget="recent-prompts"
+                    aria-label="Recent prompts"
+                    title="Recent prompts"
+                >
+                    {Icon::History.view()}
+                </button>
+            }
+            .into_any(),
+        });
+        let list = dynamic(move || {
+            let prompts = self.prompts.get().into_iter().enumerate();
+            let rows = prompts.map(|(i, prompt)| button("recent-prompt", "recent", i, prompt));
+            rows.collect::<Vec<_>>().into_any()
+        });
+        view! {
+            <div class="prompt-foot">
+                <label class="check"><input type="checkbox" id="generation-lines"/>"A frame for each line"</label>
+                {length}
+                {recent}
+                <div id="recent-prompts" class="recent-prompts" popover="auto" aria-label="Recent prompts">{list}</div>
+            </div>
+        }
+        .into_any()
+    }
+
+    /// Puts a prompt of before into the form.
+    pub(super) fn use_recent(self, place: i64) {
+        let prompt =
+            usize::try_from(place).ok().and_then(|place| self.prompts.with_untracked(|all| all.get(place).cloned()));
+        if let (Some(prompt), Some(form)) = (prompt, browser::find(FORM)) {
+            browser::set_field(&form, "draft[prompt]", &prompt);
+            browser::close("recent-prompts");
+            browser::focus("#generation-prompt");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The pictures themselves, with their parameters in them.
+
+use crate::{Error, Sequence, Watch};
+use ::zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
+use std::{
+    fs::File,
+    io::{self, Seek, Write},
+};
+
+pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_>) -> Result<(), Error> {
+    let mut archive = ZipWriter::new(out);
+    // A PNG is compressed already.
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let digits = sequence.stills.len().to_string().len().max(4);
+    let mut listed = Vec::new();
+    for (place, still) in sequence.stills.iter().enumerate() {
+        let extension = still.path.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
+        let name = format!("{:0digits$}.{extension}", place + 1);
+        archive.start_file(name.as_str(), options).map_err(encode)?;
+        io::copy(&mut File::open(&still.path)?, &mut archive)?;
+        listed.push(serde_json::json!({ "file": name, "duration": still.duration }));
+        if watch(place + 1).is_break() {
+            return Err(Error::Cancelled);
+        }
+    }
+    let Sequence { fps, width, height, .. } = sequence;
+    let about = serde_json::json!({ "fps": fps, "width": width, "height": height, "frames": listed });
+    archive.start_file("sequence.json", options).map_err(encode)?;
+    archive.write_all(format!("{about:#}\n").as_bytes())?;
+    archive.finish().map_err(encode)?;
+    Ok(())
+}
+
+fn encode(error: ZipError) -> Error {
+    match error {
+        ZipError::Io(error) => Error::Write(error),
+        error => Error::Encode(error.to_string()),
+    }
+}
