@@ -152,7 +152,7 @@ impl Exports {
         });
         let ended = match written.await {
             Ok(ended) => ended,
-            Err(_) => Err("the server failed".to_owned()).map_err(Error::Encode),
+            Err(_) => Err(Error::Encode("the server failed".to_owned())),
         };
         self.update(id, |export| match ended {
             Ok(bytes) => {

@@ -174,7 +174,7 @@ mod tests {
     #[tokio::test]
     async fn every_connection_is_set_up_and_readers_cannot_write() {
         let folder = tempfile::tempdir().expect("a folder");
-        let pools = open("test", folder.path().join("a.sqlite")).await.expect("opens");
+        let pools = open("test", folder.path().join("a.sqlite"), Missing::Run).await.expect("opens");
         let Pools::Sqlite { writer, readers } = pools else { panic!("it is SQLite") };
         for pool in [&writer, &readers] {
             let mut connection = pool.get().await.expect("a connection");
