@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use protocol::{ExportId, FrameId, Problem, ProjectId, TakeId, TaskId};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::str::FromStr;
 
 /// A request body that can say what one of its fields takes.
@@ -52,15 +52,17 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
             .await
             .map_err(|rejection| ApiError::with_status(rejection.status(), Problem::Conflict(rejection.body_text())))?;
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_problem::<T>(&error))?;
+        let value =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_problem::<T>(&error, &bytes))?;
         deserializer.end().map_err(|error| not_json(&error))?;
         Ok(Self(value))
     }
 }
 
-fn json_problem<T: Body>(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+fn json_problem<T: Body>(error: &serde_path_to_error::Error<serde_json::Error>, bytes: &[u8]) -> ApiError {
     let (path, cause) = (error.path().to_string(), error.inner());
-    if !cause.is_data() {
+    // serde_json calls a number in an enum's place a slip of syntax.
+    if !cause.is_data() && serde_json::from_slice::<IgnoredAny>(bytes).is_err() {
         return not_json(cause);
     }
     match T::expected(&path) {
