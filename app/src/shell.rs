@@ -1,6 +1,6 @@
 //! The document around the page, as the server sends it.
 
-use crate::{App, page::Content, theme::Theme};
+use crate::{App, page::Content, theme::Theme, view::in_textarea};
 use leptos::prelude::*;
 
 /// The whole document. The theme stands in its first tag, from the cookie, so that nothing flashes; every
@@ -15,7 +15,8 @@ pub fn shell(options: LeptosOptions) -> AnyView {
         <html lang="en" data-theme=Theme::current().as_str()>
             <head>
                 <meta charset="utf-8"/>
-                <title>{expect_context::<Content>().title()}</title>
+                // As raw text: the mark that Leptos puts behind a child would be a part of the title.
+                <title inner_html=in_textarea(&expect_context::<Content>().title())></title>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="dark light"/>
                 <meta name="description" content="A self-hosted studio for picture sequences made with Stable Diffusion XL."/>

@@ -76,7 +76,7 @@ pub fn post_button(
     erased(class, path, act, id.to_string(), label)
 }
 
-/// A text as the content of a `<textarea>`. The server writes what stands there as it is: a `</textarea>` in a
+/// A text as the content of a `<textarea>` or a `<title>`. The server writes what stands there as it is: a `</textarea>` in a
 /// note would end the field and go on as markup. The browser sets it as text, which nothing can leave.
 pub fn in_textarea(text: &str) -> String {
     if cfg!(feature = "ssr") { text.replace('&', "&amp;").replace('<', "&lt;") } else { text.to_owned() }
