@@ -88,7 +88,7 @@ test("memory after many previews, and frames dropped while three run", async ({ 
   const project = await newProject(request, server.url);
   await openStudio(page, server.url, project);
   const session = await page.context().newCDPSession(page);
-  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Settings", exact: true }).click();
   await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption("live");
   await page.keyboard.press("Escape");
   const generations = Number(process.env.EMBERLINE_GENERATIONS ?? 500);

@@ -21,22 +21,22 @@ test("the studio, and a picture forming", async ({ page, request }) => {
   await request.patch(`${server.url}/api/v1/frames/${frames[1].id}`, { data: { duration: 2 } });
 
   await openStudio(page, server.url, project);
-  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Settings", exact: true }).click();
   await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption("live");
   await page.keyboard.press("Escape");
   await page.getByRole("spinbutton", { name: "Seed" }).fill("3");
-  await generate(page, "a red apple on a blue background", 40);
+  await generate(page, "a red apple on a blue background", 200);
 
   rmSync(steps, { recursive: true, force: true });
   mkdirSync(steps, { recursive: true });
   let [shots, told] = [0, ""];
-  const forming = page.getByText(/^Step \d+\/40$/);
+  const forming = page.getByText(/^Step \d+\/200$/);
   while (await forming.isVisible()) {
     const now = (await forming.textContent({ timeout: 200 }).catch(() => null)) ?? told;
     if (now === told) continue;
     told = now;
     await page.screenshot({ path: path.join(steps, `${String(shots++).padStart(3, "0")}.png`) });
-    if (shots === 12) await page.screenshot({ path: path.join(images, "studio.png") });
+    if (shots === 10) await page.screenshot({ path: path.join(images, "studio.png") });
   }
   await expect(page.locator("#picture")).toHaveAttribute("src", /\?v=/);
   await page.screenshot({ path: path.join(steps, `${String(shots).padStart(3, "0")}.png`) });
