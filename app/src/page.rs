@@ -1,6 +1,7 @@
 //! Which page an address names, and what it is made from. All of it is read before the first tag is rendered:
 //! a page without script is then complete, the status of a missing project is known before the first byte, and
-//! the front end needs neither a router nor suspense (a sixth of its first file).
+//! the front end needs neither a router nor suspense. Without them, and with events read by the studio alone, its
+//! first file fell from 242 to 166 kB (brotli).
 
 use crate::packed::Packed;
 use protocol::{Problem, Project, ProjectId, Studio};

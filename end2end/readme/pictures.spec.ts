@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { ask, generate, newProject, openStudio } from "../support/studio.ts";
-import { expect, hydrated, serverForThisFile, test } from "../support/test.ts";
+import { expect, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
 const images = path.resolve(import.meta.dirname, "../../docs/images");
@@ -41,8 +41,4 @@ test("the studio, and a picture forming", async ({ page, request }) => {
   await expect(page.locator("#picture")).toHaveAttribute("src", /\?v=/);
   await page.screenshot({ path: path.join(steps, `${String(shots).padStart(3, "0")}.png`) });
   expect(shots, "pictures of the picture forming").toBeGreaterThan(8);
-
-  await page.goto(server.url);
-  await hydrated(page);
-  await page.screenshot({ path: path.join(images, "projects.png") });
 });

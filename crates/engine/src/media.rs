@@ -222,11 +222,7 @@ impl Media {
     ///
     /// # Errors
     /// `NotFound` for what is no key.
-    pub fn file(&self, key: &str) -> io::Result<PathBuf> {
-        self.path(key)
-    }
-
-    fn path(&self, key: &str) -> io::Result<PathBuf> {
+    pub fn path(&self, key: &str) -> io::Result<PathBuf> {
         match is_key(key) {
             true => Ok(self.folder.join(format!("{key}.png"))),
             false => Err(io::Error::new(io::ErrorKind::NotFound, "no picture has such a key")),

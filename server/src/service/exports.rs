@@ -29,6 +29,6 @@ impl StudioServices {
     async fn finished_picture(&self, frame: &Frame) -> Result<Option<PathBuf>, Problem> {
         let Some(take) = frame.selected_take_id else { return Ok(None) };
         let take = self.store.take(take).await.map_err(problem)?;
-        self.media().file(&take.key).map(Some).map_err(|_| Problem::Internal)
+        self.media().path(&take.key).map(Some).map_err(|_| Problem::Internal)
     }
 }
