@@ -31,10 +31,13 @@ pub(crate) enum Pools {
     Postgres(Pool<postgres::Connection>),
 }
 
-/// Runs a body that reads, on whichever database is open.
+/// Runs a body that reads, in one snapshot, on whichever database is open.
 ///
 /// `read!(store, |conn| { ... Ok(value) })`: the body is compiled once for each kind of connection. It runs as
 /// a task of its own, so it must own what it uses (see [`in_own_task`]).
+///
+/// All its queries see the database at one moment. Without that, a task that a worker took between the query
+/// for what runs and the one for what waits was in neither, and the queue looked empty.
 macro_rules! read {
     ($store:expr, |$conn:ident| $body:block) => {{
         let inner = std::sync::Arc::clone(&$store.inner);
@@ -43,8 +46,7 @@ macro_rules! read {
                 let pool = readers.clone();
                 $crate::store::in_own_task(async move {
                     let mut object = $crate::store::checkout(&inner, pool.get()).await?;
-                    let $conn = &mut *object;
-                    $body
+                    diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| $body).await
                 })
                 .await
             }
@@ -52,8 +54,8 @@ macro_rules! read {
                 let pool = pool.clone();
                 $crate::store::in_own_task(async move {
                     let mut object = $crate::store::checkout(&inner, pool.get()).await?;
-                    let $conn = &mut *object;
-                    $body
+                    let mut snapshot = object.build_transaction().repeatable_read().read_only();
+                    snapshot.run(async move |$conn| $body).await
                 })
                 .await
             }

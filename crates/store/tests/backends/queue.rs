@@ -10,6 +10,7 @@ use store::{End, Store, StoreError, TaskFilter};
 on_both![
     the_queue_is_worked_in_its_order,
     many_workers_never_get_the_same_task,
+    a_task_that_changes_hands_is_never_out_of_sight,
     of_two_ends_one_wins,
     changes_that_meet_leave_nothing_bare,
     an_interrupted_task_comes_first_again,
@@ -87,6 +88,26 @@ async fn many_workers_never_get_the_same_task(database: &Database) {
         }
     }
     assert_eq!(got.len(), TASKS);
+}
+
+async fn a_task_that_changes_hands_is_never_out_of_sight(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let (_, task) = new_frame(&store, project).await;
+    let worker = store.clone();
+    let moving = tokio::spawn(async move {
+        for _ in 0..200 {
+            claim(&worker).await;
+            worker.requeue_task(task.id).await.expect("queued again");
+        }
+    });
+    while !moving.is_finished() {
+        assert_eq!(order(&store).await, [task.id]);
+        let counts = store.counts().await.expect("counts");
+        let open = |status| matches!(status, TaskStatus::Queued | TaskStatus::Running);
+        assert_eq!(counts.iter().filter(|(status, _)| open(*status)).map(|(_, count)| count).sum::<u64>(), 1);
+    }
+    moving.await.expect("moved to and fro");
 }
 
 async fn of_two_ends_one_wins(database: &Database) {
