@@ -6,6 +6,7 @@ pub mod commands;
 pub mod data_dir;
 mod exports;
 pub mod http;
+mod import;
 pub mod logging;
 mod machine;
 pub mod serve;

@@ -183,6 +183,35 @@ pub struct Parameters {
     pub strength: Option<f64>,
 }
 
+/// What stands in the model's place for a picture that no model made here: one from a file, or a blank one.
+pub const IMPORTED: &str = "imported";
+
+impl Parameters {
+    /// Those of an imported picture of this size. They say nothing of how it was made, and keep to every bound.
+    pub fn imported(width: u32, height: u32) -> Self {
+        Self {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            steps: *limits::STEPS.start(),
+            cfg_scale: *limits::CFG_SCALE.start(),
+            sampler: SAMPLERS[0].to_owned(),
+            scheduler: SCHEDULERS[0].to_owned(),
+            width,
+            height,
+            model: IMPORTED.to_owned(),
+            preview_method: PreviewMethod::default(),
+            preview_interval_ms: *limits::PREVIEW_INTERVAL_MS.start(),
+            init_take_id: None,
+            strength: None,
+        }
+    }
+
+    /// Whether they are of an imported picture: all but its size is made up, and no model can be asked for it again.
+    pub fn is_imported(&self) -> bool {
+        self.model == IMPORTED
+    }
+}
+
 /// What blanks of a [`NewGeneration`] are filled with: a model's recommended settings, a project's size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Defaults {
@@ -426,6 +455,28 @@ mod tests {
         };
         new(2).resolved(&defaults()).expect("the last seed is the largest");
         assert_eq!(bad_fields(&new(3)), ["seed"]);
+    }
+
+    #[test]
+    fn an_imported_pictures_parameters_keep_to_every_bound() {
+        let of = Parameters::imported(2048, 64);
+        let new = NewGeneration {
+            negative_prompt: Some(of.negative_prompt.clone()),
+            steps: Some(of.steps),
+            cfg_scale: Some(of.cfg_scale),
+            sampler: Some(of.sampler.clone()),
+            scheduler: Some(of.scheduler.clone()),
+            width: Some(of.width),
+            height: Some(of.height),
+            model: Some(of.model.clone()),
+            preview_method: Some(of.preview_method),
+            preview_interval_ms: Some(of.preview_interval_ms),
+            ..NewGeneration::of(of.prompt.clone())
+        };
+        let resolved = new.resolved(&defaults()).expect("good");
+        assert_eq!(resolved, of);
+        assert!(of.is_imported());
+        assert!(!NewGeneration::of("x").resolved(&defaults()).expect("good").is_imported());
     }
 
     #[test]

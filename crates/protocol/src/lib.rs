@@ -19,7 +19,9 @@ pub use event::{
 };
 pub use export::{Export, ExportFormat, NewExport};
 pub use frame::{Frame, FramePatch, FrameStatus, Take, media_path};
-pub use generation::{Accepted, AcceptedTask, Defaults, NewGeneration, Parameters, PreviewMethod, TokenCount};
+pub use generation::{
+    Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, PreviewMethod, TokenCount,
+};
 pub use id::{ExportId, FrameId, ProjectId, TakeId, TaskId};
 pub use model::{Model, Recommended};
 pub use project::{NewProject, Project, ProjectPatch};

@@ -88,11 +88,11 @@ pub(crate) struct InsertTake {
 
 /// A new take in the form of the columns.
 pub(crate) struct TakeColumns {
-    key: String,
-    parameters: String,
-    seed: i64,
-    width: i32,
-    height: i32,
+    pub(crate) key: String,
+    pub(crate) parameters: String,
+    pub(crate) seed: i64,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
 }
 
 on_connections! {
@@ -226,7 +226,7 @@ impl Store {
     }
 }
 
-fn columns_from_take(take: NewTake) -> Result<TakeColumns, StoreError> {
+pub(crate) fn columns_from_take(take: NewTake) -> Result<TakeColumns, StoreError> {
     let NewTake { key, parameters, seed } = take;
     let seed =
         i64::try_from(seed).map_err(|_| StoreError::Corrupt { column: "tasks.seed", value: seed.to_string() })?;

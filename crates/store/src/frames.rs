@@ -1,7 +1,7 @@
-//! Frames: list, read, change, delete, restore, copy, purge. What one shows is in [`crate::shows`].
+//! Frames: list, read, change, delete, restore, copy, import, purge. What one shows is in [`crate::shows`].
 
 use crate::clock::now_ms;
-use crate::creation::InsertTake;
+use crate::creation::{CreationQueries, InsertTake, NewTake, TakeColumns, columns_from_take};
 use crate::projects::no_project;
 use crate::rows::{FrameRow, TakeRow, TaskRow, stored};
 use crate::schema::{frames, idempotency_keys, projects, takes, tasks};
@@ -12,7 +12,7 @@ use crate::tasks::TaskQueries;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{Frame, FrameId, FramePatch, ProjectId, TakeId, TaskId};
+use protocol::{Frame, FrameId, FramePatch, ProjectId, TakeId, TaskId, TaskStatus};
 use std::time::Duration;
 
 /// How long at least an idempotency key is remembered.
@@ -25,6 +25,26 @@ pub struct DeletedFrame {
     pub frame: Frame,
     /// Its tasks that wait or run: the caller cancels them.
     pub open_tasks: Vec<TaskId>,
+}
+
+/// A picture that is final when its rows are made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishedTake {
+    /// Its file is `<key>.png`, and there already.
+    pub take: NewTake,
+    /// Hash of the file's bytes.
+    pub etag: String,
+    /// The sampling step that it was finished at.
+    pub step: u32,
+}
+
+/// The columns of a task that is over, and of its take.
+pub(crate) struct Finished {
+    attempt: i32,
+    started_at: Option<i64>,
+    take: TakeColumns,
+    etag: Option<String>,
+    step: Option<i32>,
 }
 
 on_connections! {
@@ -179,38 +199,80 @@ on_connections! {
             diesel::insert_into(frames::table).values(copied).returning(frames::id).get_result(conn).await?;
         conn.put_behind((copy, row.project_id), Some((row.position, id))).await?;
         let task: TaskRow = tasks::table.find(source.task_id).select(TaskRow::as_select()).first(conn).await?;
+        let finished = Finished {
+            attempt: task.attempt,
+            started_at: task.started_at,
+            take: TakeColumns {
+                key,
+                parameters: task.parameters,
+                seed: task.seed,
+                width: source.width,
+                height: source.height,
+            },
+            etag: source.etag,
+            step: source.finished_step,
+        };
+        conn.insert_finished((copy, row.project_id), finished, now).await?;
+        Ok(changed_first(copy, &before, conn.frames_shown(row.project_id).await?))
+    }
+
+    /// A completed task with its take, which its frame, `(id, project_id)`, selects; the project moves to the
+    /// top of the list.
+    async fn insert_finished(conn: Db, frame: (i64, i64), finished: Finished, now: i64) -> Result<(), StoreError> {
+        let (frame_id, project_id) = frame;
+        let Finished { attempt, started_at, take, etag, step } = finished;
         let made = (
-            tasks::project_id.eq(row.project_id),
-            tasks::frame_id.eq(copy),
-            tasks::status.eq(task.status),
-            tasks::attempt.eq(task.attempt),
-            tasks::parameters.eq(task.parameters),
-            tasks::seed.eq(task.seed),
+            tasks::project_id.eq(project_id),
+            tasks::frame_id.eq(frame_id),
+            tasks::status.eq(TaskStatus::Completed.as_str()),
+            tasks::attempt.eq(attempt),
+            tasks::parameters.eq(take.parameters),
+            tasks::seed.eq(take.seed),
             tasks::queue_order.eq(conn.end_of_queue().await?),
             tasks::created_at.eq(now),
-            tasks::started_at.eq(task.started_at),
+            tasks::started_at.eq(started_at),
             tasks::finished_at.eq(now),
         );
-        let task: i64 = diesel::insert_into(tasks::table).values(made).returning(tasks::id).get_result(conn).await?;
+        let task_id: i64 =
+            diesel::insert_into(tasks::table).values(made).returning(tasks::id).get_result(conn).await?;
         let new = InsertTake {
-            project_id: row.project_id,
-            frame_id: copy,
-            task_id: task,
-            key,
-            width: source.width,
-            height: source.height,
+            project_id,
+            frame_id,
+            task_id,
+            key: take.key,
+            width: take.width,
+            height: take.height,
             created_at: now,
         };
-        let finished = (
-            takes::etag.eq(source.etag),
-            takes::finished_step.eq(source.finished_step),
-            takes::finished_at.eq(now),
-        );
-        let new: i64 = diesel::insert_into(takes::table).values(new).returning(takes::id).get_result(conn).await?;
-        diesel::update(takes::table.find(new)).set(finished).execute(conn).await?;
-        diesel::update(frames::table.find(copy)).set(frames::selected_take_id.eq(new)).execute(conn).await?;
-        conn.touch_project(row.project_id, now).await?;
-        Ok(changed_first(copy, &before, conn.frames_shown(row.project_id).await?))
+        let end = (takes::etag.eq(etag), takes::finished_step.eq(step), takes::finished_at.eq(now));
+        let take_id: i64 = diesel::insert_into(takes::table).values(new).returning(takes::id).get_result(conn).await?;
+        diesel::update(takes::table.find(take_id)).set(end).execute(conn).await?;
+        diesel::update(frames::table.find(frame_id)).set(frames::selected_take_id.eq(take_id)).execute(conn).await?;
+        conn.touch_project(project_id, now).await
+    }
+
+    /// See [`Store::import_frame`].
+    async fn add_finished_frame(
+        conn: Db,
+        project: ProjectId,
+        position: Option<u32>,
+        take: TakeColumns,
+        end: (String, i32),
+    ) -> Result<Vec<Frame>, StoreError> {
+        if !conn.hold_project(project.0).await? {
+            return Err(no_project(project));
+        }
+        let before = conn.frames_shown(project.0).await?;
+        let now = now_ms();
+        let id = conn.frame_for_tasks(project, None, now).await?;
+        if let Some(rank) = position {
+            conn.move_frame((id, project.0), rank).await?;
+        }
+        let (etag, step) = end;
+        // Nobody started it; it counts as one attempt all the same, like every other task that is completed.
+        let finished = Finished { attempt: 1, started_at: Some(now), take, etag: Some(etag), step: Some(step) };
+        conn.insert_finished((id, project.0), finished, now).await?;
+        Ok(changed_first(id, &before, conn.frames_shown(project.0).await?))
     }
 }
 
@@ -278,6 +340,23 @@ impl Store {
     /// [`StoreError::Invalid`] when `take` is no finished take of this frame; [`StoreError::NotFound`].
     pub async fn duplicate_frame(&self, id: FrameId, take: TakeId, key: String) -> Result<Vec<Frame>, StoreError> {
         write!(self, |conn| { conn.copy_frame(id.0, take, key).await })
+    }
+
+    /// Makes a frame that shows this picture, with a completed task of its own: at this rank among the frames, those
+    /// behind it move up; without one, or past the end, at the end. Answers the new frame, then those that moved.
+    /// What `take` holds has been validated.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the project is not there, or is deleted.
+    pub async fn import_frame(
+        &self,
+        project: ProjectId,
+        position: Option<u32>,
+        take: FinishedTake,
+    ) -> Result<Vec<Frame>, StoreError> {
+        let FinishedTake { take, etag, step } = take;
+        let (columns, step) = (columns_from_take(take)?, stored("takes.finished_step", step)?);
+        write!(self, |conn| { conn.add_finished_frame(project, position, columns, (etag, step)).await })
     }
 
     /// Removes for good, with their tasks and takes, the frames deleted at least `age` ago that have no open

@@ -34,7 +34,7 @@ mod url;
 
 pub use creation::{Created, Idempotency, NewTake, NewTasks};
 pub use error::{OpenFault, StoreError};
-pub use frames::DeletedFrame;
+pub use frames::{DeletedFrame, FinishedTake};
 pub use lifecycle::{End, Ended, OpenTask};
 pub use projects::Purged;
 pub use recovery::{Forgotten, TakeFile};

@@ -12,8 +12,8 @@ use futures::StreamExt;
 use protocol::Problem;
 
 /// How much of a body that is too large is still taken in and thrown away. A server that answers and closes
-/// while its client sends makes the client see a broken connection instead of the answer.
-const DRAINED_BYTES: usize = 64 * 1024 * 1024;
+/// while its client sends makes the client see a broken connection instead of the answer. Twice the largest picture.
+const DRAINED_BYTES: usize = 128 * 1024 * 1024;
 
 /// Answers 413 to a body that says it is longer than `most` bytes. One that does not say is cut off by the
 /// layer behind this one.

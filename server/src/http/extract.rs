@@ -48,15 +48,31 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| ApiError::with_status(rejection.status(), Problem::Conflict(rejection.body_text())))?;
+        let bytes = whole_body(request, state).await?;
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let value =
             serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_problem::<T>(&error, &bytes))?;
         deserializer.end().map_err(|error| not_json(&error))?;
         Ok(Self(value))
     }
+}
+
+/// The bytes of a picture's file; none where there is no body.
+#[derive(Debug)]
+pub struct Picture(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Picture {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        whole_body(request, state).await.map(Self)
+    }
+}
+
+async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| ApiError::with_status(rejection.status(), Problem::Conflict(rejection.body_text())))
 }
 
 fn json_problem<T: Body>(error: &serde_path_to_error::Error<serde_json::Error>, bytes: &[u8]) -> ApiError {

@@ -43,8 +43,8 @@ use tower_http::{
 /// The largest request body, bytes: forms and JSON of this much text are far past any sensible prompt.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// The largest picture that is taken in, bytes: a PNG of 2048 x 2048 pixels of noise is 12 MB.
-const MAX_PICTURE_BYTES: usize = 32 * 1024 * 1024;
+/// The largest picture that is taken in, bytes: a photograph of 24 megapixels takes some 45 MB as a PNG.
+const MAX_PICTURE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Every route of the server. With `access`, most of them need a session or a token.
 pub fn router(state: AppState, origins: Origins, access: Option<Arc<Access>>) -> Router {

@@ -130,4 +130,10 @@ pub fn pictures(api: Api) -> Api {
         inspect_png::create::create,
         About::new("media", "The parameters that a PNG carries."),
     )
+    .post(
+        "/api/v1/projects/{id}/frames",
+        frames::create::create,
+        About::new("frames", "Makes a frame of a picture; without a body, a white one of the project's size.")
+            .status(201),
+    )
 }

@@ -47,11 +47,16 @@ impl StudioServices {
             self.remove_pictures(std::iter::once(copy.as_str()));
         }
         let frames = made.map_err(problem)?;
+        self.tell_new_frame(&frames);
+        Ok(frames)
+    }
+
+    /// Tells of a new frame, and then of those that moved for it.
+    pub(super) fn tell_new_frame(&self, frames: &[Frame]) {
         for (place, frame) in frames.iter().enumerate() {
             let event = FrameEvent::from(frame.clone());
             self.publish(if place == 0 { Event::FrameCreated(event) } else { Event::FrameUpdated(event) });
         }
-        Ok(frames)
     }
 
     pub(super) async fn list_takes(&self, id: FrameId) -> Result<Vec<Take>, Problem> {

@@ -3,6 +3,7 @@
 mod exports;
 mod frames;
 mod generations;
+mod imports;
 mod models;
 mod problem;
 mod projects;
@@ -23,6 +24,7 @@ use protocol::{
 };
 use std::sync::Arc;
 use store::Store;
+use tokio::sync::Semaphore;
 
 /// The services over a database, the engine and the event hub.
 #[derive(Debug)]
@@ -31,12 +33,14 @@ pub struct StudioServices {
     hub: Arc<Hub>,
     engine: Engine,
     exports: Arc<Exports>,
+    /// One import at a time: the pixels of the largest, and their copies on the way, come to a gigabyte.
+    import_turn: Arc<Semaphore>,
 }
 
 impl StudioServices {
     /// Services that store in `store`, generate with `engine`, announce on `hub` and export to `exports`.
     pub fn new(store: Store, hub: Arc<Hub>, engine: Engine, exports: Arc<Exports>) -> Self {
-        Self { store, hub, engine, exports }
+        Self { store, hub, engine, exports, import_turn: Arc::new(Semaphore::new(1)) }
     }
 
     /// The engine.
@@ -145,6 +149,10 @@ impl Services for StudioServices {
         idempotency_key: Option<String>,
     ) -> Result<Accepted, Problem> {
         self.accept(id, new, idempotency_key).await
+    }
+
+    async fn estimate(&self, id: ProjectId, new: NewGeneration) -> Result<Option<u64>, Problem> {
+        self.expect(id, new).await
     }
 
     async fn task(&self, id: TaskId) -> Result<Task, Problem> {

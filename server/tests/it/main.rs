@@ -6,6 +6,7 @@ mod events;
 mod exports;
 mod generate;
 mod generations;
+mod imports;
 mod metrics;
 mod openapi;
 mod page;

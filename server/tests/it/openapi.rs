@@ -48,7 +48,7 @@ fn every_operation_is_a_route_and_every_promised_route_is_there() {
         ("GET POST", "/projects"),
         ("GET PATCH DELETE", "/projects/{id}"),
         ("POST", "/projects/{id}/restore"),
-        ("GET", "/projects/{id}/frames"),
+        ("GET POST", "/projects/{id}/frames"),
         ("POST", "/projects/{id}/generations"),
         ("PATCH DELETE", "/frames/{id}"),
         ("POST", "/frames/{id}/restore"),
@@ -150,10 +150,18 @@ fn body(random: &mut Random, schemas: &Schemas, operation: &Operation) -> (Strin
         }
         value.to_string().into_bytes()
     } else {
-        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde".to_vec();
-        png.truncate(random.below(40) as usize);
-        png.extend(random.text().into_bytes());
-        png
+        // Where there may be no body: none; or a whole picture; or the beginning of one and something else.
+        let is_needed = operation.about["requestBody"]["required"] == true;
+        match random.below(3) {
+            0 if !is_needed => Vec::new(),
+            1 => png_info::encode(&[255; 3 * 8 * 8], 8, 8, None).expect("a PNG"),
+            _ => {
+                let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde".to_vec();
+                png.truncate(random.below(40) as usize);
+                png.extend(random.text().into_bytes());
+                png
+            }
+        }
     };
     (media_type.clone(), bytes)
 }
@@ -253,7 +261,7 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
     ];
     for Operation { verb, path, about } in operations(&document) {
         let name = format!("{verb} {path}");
-        if !impossible.contains(&name.as_str()) && !left_out(&path) && path != "/api/v1/inspect-png" {
+        if !impossible.contains(&name.as_str()) && !left_out(&path) {
             assert!(done.contains(&name), "{name} was never asked as the document says");
         }
         if about.get("requestBody").is_some() {

@@ -33,6 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (n(), 0..6_usize).prop_map(|(frame, rank)| Step::Move { frame, rank }),
         1 => (n(), n()).prop_map(|(by, named)| Step::Reorder { by, named }),
         1 => n().prop_map(|frame| Step::Duplicate { frame }),
+        1 => prop::option::of(0..6_usize).prop_map(|rank| Step::Import { rank }),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Each step of a random sequence, done to the store and to the model.
 
 use crate::model::{Life, Model, ModelFrame, ModelTake, ModelTask, Outcome};
-use crate::studio::{key, request};
+use crate::studio::{finished_take, key, request};
 use protocol::{FrameId, FramePatch, ProjectId, TakeId, TaskId, TaskStatus};
 use std::time::Duration;
 use store::{Created, End, Store, StoreError};
@@ -23,6 +23,7 @@ pub enum Step {
     Move { frame: usize, rank: usize },
     Reorder { by: usize, named: usize },
     Duplicate { frame: usize },
+    Import { rank: Option<usize> },
 }
 
 fn outcome<T>(result: &Result<T, StoreError>) -> Outcome {
@@ -65,6 +66,7 @@ pub async fn take_step(store: &Store, project: ProjectId, model: &mut Model, ste
         Step::Move { frame, rank } => move_frame(store, model, frame, rank).await,
         Step::Reorder { by, named } => reorder(store, model, by, named).await,
         Step::Duplicate { frame } => duplicate(store, model, frame).await,
+        Step::Import { rank } => import(store, project, model, rank).await,
     }
 }
 
@@ -299,4 +301,24 @@ async fn duplicate(store: &Store, model: &mut Model, n: usize) -> Option<(Outcom
         }
     };
     Some((outcome(&result), expected))
+}
+
+async fn import(
+    store: &Store,
+    project: ProjectId,
+    model: &mut Model,
+    rank: Option<usize>,
+) -> Option<(Outcome, Outcome)> {
+    let position = rank.map(|rank| u32::try_from(rank).expect("a small number"));
+    let result = store.import_frame(project, position, finished_take()).await;
+    let made = result.as_ref().expect("imported")[0].clone();
+    model.frames.push(ModelFrame { id: made.id, life: Life::Live, selected: Some(made.take_id) });
+    if let Some(rank) = rank {
+        model.move_frame(made.id, rank);
+    }
+    let (place, finished) = (model.next_place(), Some(model.next_finished()));
+    let take = Some(ModelTake { id: made.take_id, path: made.path, finished });
+    let status = TaskStatus::Completed;
+    model.tasks.push(ModelTask { id: made.task_id, frame: made.id, status, attempt: 1, take, place });
+    Some((outcome(&result), Outcome::Done))
 }

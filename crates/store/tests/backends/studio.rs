@@ -2,7 +2,7 @@
 
 use protocol::{Frame, FrameId, Parameters, PreviewMethod, ProjectId, Task, TaskStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
-use store::{Created, End, Ended, NewTake, NewTasks, OpenTask, Store, StoreError};
+use store::{Created, End, Ended, FinishedTake, NewTake, NewTasks, OpenTask, Store, StoreError};
 
 /// A key that no other take has, not even one of another process.
 pub fn key() -> String {
@@ -33,6 +33,12 @@ pub fn parameters() -> Parameters {
 pub fn request(project: ProjectId, frame: Option<FrameId>, takes: u64) -> NewTasks {
     let take = |n| NewTake { key: key(), parameters: parameters(), seed: 100 + n };
     NewTasks { project_id: project, frame_id: frame, takes: (0..takes).map(take).collect(), idempotency: None }
+}
+
+/// A picture that is there already, finished at step 30.
+pub fn finished_take() -> FinishedTake {
+    let take = NewTake { key: key(), parameters: parameters(), seed: 100 };
+    FinishedTake { etag: format!("etag-{}", take.key), take, step: 30 }
 }
 
 /// Queues that many takes.

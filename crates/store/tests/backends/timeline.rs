@@ -2,8 +2,10 @@
 
 use crate::database::{Database, create};
 use crate::on_both;
-use crate::studio::{cancel, claim, conflict, finish, generate, key, missing, new_frame, ready_frame, timeline};
-use protocol::{FrameId, FramePatch, FrameStatus, TakeId, TaskStatus};
+use crate::studio::{
+    cancel, claim, conflict, finish, finished_take, generate, key, missing, new_frame, ready_frame, timeline,
+};
+use protocol::{FrameId, FramePatch, FrameStatus, ProjectId, TakeId, TaskStatus};
 use std::time::Duration;
 use store::{End, StoreError};
 
@@ -17,6 +19,8 @@ on_both![
     takes_are_deleted_but_not_the_last_one,
     a_purge_takes_old_deleted_frames_only,
     a_copy_stands_right_behind,
+    a_picture_is_imported_where_it_is_asked_for,
+    nothing_is_imported_into_a_project_that_is_not_there,
     a_large_timeline_is_read_at_once,
 ];
 
@@ -172,7 +176,7 @@ async fn a_frame_goes_with_its_only_task_and_comes_back_with_it(database: &Datab
 }
 
 /// A finished frame at the end, made while those tasks wait.
-async fn ready_after(store: &store::Store, project: protocol::ProjectId, waiting: &[protocol::Task]) -> FrameId {
+async fn ready_after(store: &store::Store, project: ProjectId, waiting: &[protocol::Task]) -> FrameId {
     let (frame, task) = new_frame(store, project).await;
     let ids: Vec<_> = std::iter::once(task.id).chain(waiting.iter().map(|task| task.id)).collect();
     store.reorder_queue(&ids).await.expect("first");
@@ -275,6 +279,65 @@ async fn a_copy_stands_right_behind(database: &Database) {
     let result = store.duplicate_frame(waiting.id, waiting.take_id, crate::studio::key()).await;
     assert!(matches!(result, Err(StoreError::Invalid { .. })), "{result:?}");
     assert_eq!(timeline(&store, project).await.len(), 4);
+}
+
+async fn a_picture_is_imported_where_it_is_asked_for(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let take = finished_take();
+    let made = store.import_frame(project, Some(7), take.clone()).await.expect("the first").remove(0);
+    assert_eq!((made.position, made.duration, made.status), (0, 1, FrameStatus::Ready));
+    assert_eq!((made.width, made.height, made.selected_take_id), (64, 128, Some(made.take_id)));
+    assert_eq!((made.path.clone(), made.etag.clone()), (protocol::media_path(&take.take.key), Some(take.etag)));
+    let task = store.task(made.task_id).await.expect("its task");
+    assert_eq!((task.status, task.attempt, task.step, task.total_steps), (TaskStatus::Completed, 1, 30, 30));
+    assert_eq!((&task.parameters, task.seed, task.take_id), (&take.take.parameters, 100, Some(made.take_id)));
+    assert!(task.started_at.is_some() && task.finished_at.is_some() && task.error.is_none(), "{task:?}");
+    let a = made.id;
+    let b = store.import_frame(project, None, finished_take()).await.expect("at the end").remove(0).id;
+    let changed = store.import_frame(project, Some(1), finished_take()).await.expect("between them");
+    let c = changed[0].id;
+    assert_eq!(changed.iter().map(|frame| (frame.id, frame.position)).collect::<Vec<_>>(), [(c, 1), (b, 2)]);
+    assert_eq!(timeline(&store, project).await, [a, c, b]);
+    let first = store.import_frame(project, Some(0), finished_take()).await.expect("at the front");
+    let d = first[0].id;
+    assert_eq!(first.iter().map(|frame| frame.id).collect::<Vec<_>>(), [d, a, c, b]);
+    let last = store.import_frame(project, Some(u32::MAX), finished_take()).await.expect("past the end is the end");
+    assert_eq!((last.len(), last[0].position), (1, 4));
+    assert_eq!(timeline(&store, project).await, [d, a, c, b, last[0].id]);
+    // It is over: nobody works at it, and it is neither tried again nor mended.
+    assert_eq!(store.claim_task().await.expect("answered"), None);
+    assert!(store.interrupted_tasks().await.expect("answered").is_empty());
+    let again = store.retry_task(made.task_id, key()).await;
+    assert_eq!(conflict(again), format!("task {} is completed, not failed or cancelled", made.task_id));
+    // Its frame takes further ones, and is copied, deleted and restored like every other.
+    let more = generate(&store, project, Some(a), 1).await;
+    finish(&store, &claim(&store).await).await;
+    assert_eq!(store.frame(a).await.expect("it").take_id, more.accepted[0].take_id);
+    let copy = store.duplicate_frame(c, changed[0].take_id, key()).await.expect("copied");
+    assert_eq!(copy[0].etag, changed[0].etag);
+    store.delete_frame(c).await.expect("deleted");
+    assert_eq!(store.restore_frame(c).await.expect("back").take_id, changed[0].take_id);
+    // One behind deleted frames stands behind them when they come back.
+    store.delete_frame(last[0].id).await.expect("deleted");
+    let end = store.import_frame(project, None, finished_take()).await.expect("at the end").remove(0).id;
+    store.restore_frame(last[0].id).await.expect("back");
+    assert_eq!(timeline(&store, project).await, [d, a, c, copy[0].id, b, last[0].id, end]);
+}
+
+async fn nothing_is_imported_into_a_project_that_is_not_there(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    store.delete_project(project).await.expect("deleted");
+    for id in [project, ProjectId(999)] {
+        for position in [None, Some(0)] {
+            let result = store.import_frame(id, position, finished_take()).await;
+            assert_eq!(missing(result), format!("project {id}"));
+        }
+    }
+    for table in ["frames", "tasks", "takes"] {
+        assert_eq!(database.number(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
 }
 
 async fn a_large_timeline_is_read_at_once(database: &Database) {

@@ -1,5 +1,6 @@
 //! `/api/v1/frames`.
 
+pub mod create;
 pub mod delete;
 pub mod duplicate;
 pub mod list;

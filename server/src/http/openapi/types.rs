@@ -3,7 +3,7 @@
 use super::operation::Draft;
 use crate::{
     http::{
-        extract::{Body, IdPath, Json, PathId, Query},
+        extract::{Body, IdPath, Json, PathId, Picture, Query},
         problem::ApiError,
     },
     state::AppState,
@@ -60,10 +60,19 @@ impl<T: Body + JsonSchema> Input for Json<T> {
     }
 }
 
-/// A picture: the one body that is no JSON.
+/// A PNG.
 impl Input for Bytes {
     fn describe(draft: &mut Draft<'_>) {
         draft.body = Some(serde_json::json!({"required": true, "content": {"image/png": {}}}));
+        draft.fails.extend([413, 422]);
+    }
+}
+
+/// A picture, or nothing.
+impl Input for Picture {
+    fn describe(draft: &mut Draft<'_>) {
+        let content = serde_json::json!({"image/png": {}, "image/jpeg": {}, "image/webp": {}});
+        draft.body = Some(serde_json::json!({"required": false, "content": content}));
         draft.fails.extend([413, 422]);
     }
 }
