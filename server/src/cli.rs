@@ -7,6 +7,7 @@ use crate::{
     logging::LogFormat,
 };
 use clap::{Args, Parser, Subcommand};
+use engine::InjectedFault;
 use sdxl::{DeviceChoice, Precision};
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -108,6 +109,11 @@ pub struct ServeArgs {
     /// Serve the front end's files from this folder instead of those inside the binary.
     #[arg(long, env = "EMBERLINE_SITE_ROOT", value_name = "DIR")]
     pub site_root: Option<PathBuf>,
+
+    /// For tests of the recovery: the first generation that reaches this sampling step loses the device, once.
+    /// No environment variable, so that nobody's server ever has it by accident.
+    #[arg(long, value_name = "device@STEP", hide = true)]
+    pub inject_fault: Option<InjectedFault>,
 }
 
 #[cfg(test)]
@@ -124,11 +130,23 @@ mod tests {
     fn every_option_is_an_environment_variable_too() {
         let command = Cli::command();
         let options = command.get_subcommands().flat_map(|sub| sub.get_arguments()).chain(command.get_arguments());
-        for option in options.filter(|arg| !arg.is_positional() && !matches!(arg.get_id().as_str(), "help" | "version"))
-        {
+        let special = ["help", "version", "inject_fault"];
+        for option in options.filter(|arg| !arg.is_positional() && !special.contains(&arg.get_id().as_str())) {
             let long = option.get_long().expect("every option has a long name");
             let expected = format!("EMBERLINE_{}", long.to_uppercase().replace('-', "_"));
             assert_eq!(option.get_env().and_then(|env| env.to_str()), Some(expected.as_str()), "--{long}");
         }
+    }
+
+    #[test]
+    fn the_fault_of_the_tests_is_in_no_help_and_has_no_variable() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").expect("a command");
+        let option = serve.get_arguments().find(|arg| arg.get_id() == "inject_fault").expect("an option");
+        assert!(option.is_hide_set() && option.get_env().is_none());
+        let parse = |fault| Cli::try_parse_from(["emberline", "serve", "--inject-fault", fault]);
+        assert!(parse("device@3").is_ok());
+        let error = parse("disk@3").expect_err("there is no such fault").to_string();
+        assert!(error.contains("there is no fault \"disk@3\"; it is device@STEP"), "{error}");
     }
 }

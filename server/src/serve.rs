@@ -67,8 +67,11 @@ async fn serve(args: ServeArgs) -> Result<()> {
     recover(&store, &media).await?;
     let exports = Arc::new(Exports::open(data_dir.exports()).context("cannot make the folder of exports")?);
     let hub = Arc::new(Hub::new());
-    let options =
-        EngineOptions { concurrency: workers(args.concurrency), paused: StudioServices::was_paused(&store).await? };
+    let options = EngineOptions {
+        concurrency: workers(args.concurrency),
+        paused: StudioServices::was_paused(&store).await?,
+        fault: args.inject_fault,
+    };
     let engine =
         Engine::start(store.clone(), media, models, hub.clone(), options).context("cannot start the engine")?;
 

@@ -1,7 +1,8 @@
 //! The engine: what the server asks of the workers.
 
 use crate::{
-    Announce, Media, Models, Progress, Statistics,
+    Announce, InjectedFault, Media, Models, Progress, Statistics,
+    fault::PendingFault,
     slot::Slots,
     worker::{self, Alarm},
 };
@@ -26,6 +27,8 @@ pub struct EngineOptions {
     pub concurrency: NonZeroUsize,
     /// Whether waiting tasks stay waiting at first.
     pub paused: bool,
+    /// For tests of the recovery only.
+    pub fault: Option<InjectedFault>,
 }
 
 /// The workers and what they share. Cheap to clone.
@@ -43,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) slots: Slots,
     pub(crate) alarm: Alarm,
     pub(crate) statistics: Statistics,
+    pub(crate) fault: PendingFault,
     /// Held for writing while a task is taken, for reading while one is made and told of.
     pub(crate) claims: RwLock<()>,
     pub(crate) runtime: Handle,
@@ -83,6 +87,7 @@ impl Engine {
             slots: Slots::default(),
             alarm: Alarm::new(options.paused),
             statistics: Statistics::default(),
+            fault: PendingFault::new(options.fault),
             claims: RwLock::new(()),
             runtime: Handle::current(),
         });

@@ -1,6 +1,7 @@
 //! One attempt at a task: parameters in, picture out, watched on the way.
 
 use crate::{
+    fault::PendingFault,
     media::Media,
     models::{Models, NoPipeline},
     preview::{DoneStep, PreviewQueue, PreviewTimes},
@@ -11,7 +12,7 @@ use protocol::{Parameters, Task};
 use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline, PromptSyntax};
 use std::{
     ops::ControlFlow,
-    sync::{Arc, LazyLock},
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
@@ -73,6 +74,8 @@ pub(crate) struct Workbench<'a> {
     pub(crate) decode: Option<Duration>,
     /// The key of the picture to start from.
     pub(crate) init_key: Option<String>,
+    /// For tests of the recovery.
+    pub(crate) fault: &'a PendingFault,
 }
 
 impl Workbench<'_> {
@@ -91,7 +94,7 @@ impl Workbench<'_> {
             // Ends the writer also when the sampler panics: the scope waits for it.
             let generated = {
                 let _ends = EndOnDrop(&queue);
-                sample(&pipeline, &params, slot, &queue, self.decode)
+                self.sample(&pipeline, &params, slot, &queue)
             };
             (generated, writer.join().unwrap_or_default())
         });
@@ -101,6 +104,18 @@ impl Workbench<'_> {
             }
             _ => Ok(Made::Stopped),
         }
+    }
+
+    fn sample(
+        &self,
+        pipeline: &Pipeline,
+        params: &Params,
+        slot: &Slot,
+        queue: &PreviewQueue,
+    ) -> Result<Generated, sdxl::Error> {
+        let conditioning = pipeline.encode(params)?;
+        let eta = Eta::new(self.decode, Instant::now());
+        pipeline.generate_from(params, conditioning, &mut Watch { slot, queue, eta, fault: self.fault })
     }
 
     fn init_image(&self, parameters: &Parameters) -> Result<Option<InitImage>, Fault> {
@@ -117,18 +132,6 @@ impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         self.0.end();
     }
-}
-
-fn sample(
-    pipeline: &Arc<Pipeline>,
-    params: &Params,
-    slot: &Slot,
-    queue: &PreviewQueue,
-    decode: Option<Duration>,
-) -> Result<Generated, sdxl::Error> {
-    let conditioning = pipeline.encode(params)?;
-    let eta = Eta::new(decode, Instant::now());
-    pipeline.generate_from(params, conditioning, &mut Watch { slot, queue, eta })
 }
 
 fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finished, Fault> {
@@ -203,6 +206,7 @@ struct Watch<'a> {
     slot: &'a Slot,
     queue: &'a PreviewQueue,
     eta: Eta,
+    fault: &'a PendingFault,
 }
 
 impl Observer for Watch<'_> {
@@ -212,6 +216,7 @@ impl Observer for Watch<'_> {
         }
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let (index, total) = (count(step.index + 1), count(step.total));
+        self.fault.reach(index);
         let (took, eta_ms) = self.eta.step_done(index, total, Instant::now());
         self.queue.push(DoneStep { step: index, total, took, eta_ms }, step.denoised);
         match self.slot.is_kept() {

@@ -12,6 +12,7 @@
 
 mod announce;
 mod engine;
+mod fault;
 mod first_preview;
 mod generate;
 pub mod media;
@@ -24,6 +25,7 @@ mod worker;
 
 pub use announce::Announce;
 pub use engine::{Engine, EngineError, EngineOptions};
+pub use fault::{InjectedFault, UnknownFault};
 pub use first_preview::first_preview;
 pub use generate::{Costs, total_steps};
 pub use media::{Media, OpenPicture, new_key};

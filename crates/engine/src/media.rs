@@ -294,6 +294,7 @@ mod tests {
         let key = new_key();
         media.write_preview(&key, b"first").expect("written");
         let mut old = media.picture(&key).expect("there");
+        media.write_preview(&key, b"another").expect("written");
         let etag = media.write_final(&key, b"second, longer").expect("written");
         let mut text = String::new();
         old.file.read_to_string(&mut text).expect("read");
@@ -317,6 +318,16 @@ mod tests {
         assert_eq!(bytes, b"a picture");
         // `printf 'a picture' | sha256sum`
         assert_eq!(etag, "92b2fa58028958317e408bd84ecfa70f");
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_no_part_of_itself() {
+        let (_folder, media) = media();
+        let key = new_key();
+        // Nothing can be renamed over a folder.
+        fs::create_dir(media.path(&key).expect("a key")).expect("made");
+        assert!(media.write_preview(&key, b"x").is_err() && media.write_final(&key, b"x").is_err());
+        assert_eq!(media.list().expect("listed").unfinished, Vec::<PathBuf>::new());
     }
 
     #[test]

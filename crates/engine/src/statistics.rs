@@ -1,6 +1,7 @@
 //! What generations cost, summed up since the start.
 
-use crate::generate::Costs;
+use crate::{generate::Costs, total_steps};
+use protocol::Parameters;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -41,6 +42,29 @@ struct Learned {
     summary: Summary,
     /// By model and size.
     decode: HashMap<(String, u32, u32), Duration>,
+    /// By model: seconds for one evaluation of a megapixel, without guidance.
+    evaluation_s: HashMap<String, f64>,
+}
+
+/// Samplers that ask the model twice in a step.
+const TWICE: [&str; 5] = ["heun", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde"];
+
+/// What a step asks of the model, in evaluations of a megapixel without guidance. A model's time grows a little
+/// faster than its pixels (attention); learned at one size, it tells too little of a much larger one.
+fn step_work(of: &Parameters) -> f64 {
+    let evaluations = if TWICE.contains(&of.sampler.as_str()) { 2.0 } else { 1.0 };
+    let guidance = if of.cfg_scale > 1.0 { 2.0 } else { 1.0 };
+    evaluations * guidance * megapixels(of)
+}
+
+fn megapixels(of: &Parameters) -> f64 {
+    f64::from(of.width) * f64::from(of.height) / 1e6
+}
+
+fn median(times: &[f64]) -> Option<f64> {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
 }
 
 impl Statistics {
@@ -54,8 +78,21 @@ impl Statistics {
         self.lock().decode.get(&(model.to_owned(), width, height)).copied()
     }
 
-    pub(crate) fn add(&self, of: &protocol::Parameters, costs: &Costs) {
+    /// How long a picture will take, by the steps of this model's newest one; none before the first. Without
+    /// loading and waiting.
+    pub fn expected(&self, of: &Parameters) -> Option<Duration> {
+        let learned = self.lock();
+        let steps_s = learned.evaluation_s.get(&of.model)? * step_work(of) * f64::from(total_steps(of));
+        let decode = learned.decode.get(&(of.model.clone(), of.width, of.height)).copied().unwrap_or_default();
+        Duration::try_from_secs_f64(steps_s).ok()?.checked_add(decode)
+    }
+
+    pub(crate) fn add(&self, of: &Parameters, costs: &Costs) {
         let mut learned = self.lock();
+        // The middle one: the first step of a size may prepare for the others, and another program may slow some.
+        if let Some(step_s) = median(&costs.steps_s) {
+            learned.evaluation_s.insert(of.model.clone(), step_s / step_work(of));
+        }
         let key = (of.model.clone(), of.width, of.height);
         learned.decode.insert(key, Duration::from_secs_f64(costs.decode_s + costs.encode_s));
         let sum = &mut learned.summary;
@@ -73,5 +110,48 @@ impl Statistics {
 
     fn lock(&self) -> MutexGuard<'_, Learned> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::PreviewMethod;
+
+    fn parameters(sampler: &str, side: u32, steps: u32, cfg_scale: f64) -> Parameters {
+        Parameters {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            steps,
+            cfg_scale,
+            sampler: sampler.to_owned(),
+            scheduler: "normal".to_owned(),
+            width: side,
+            height: side,
+            model: "starter".to_owned(),
+            preview_method: PreviewMethod::Auto,
+            preview_interval_ms: 0,
+            init_take_id: None,
+            strength: None,
+        }
+    }
+
+    #[test]
+    fn a_picture_is_expected_to_take_what_its_work_took_before() {
+        let statistics = Statistics::default();
+        let first = parameters("euler", 512, 20, 4.0);
+        assert_eq!(statistics.expected(&first), None, "nothing is known yet");
+        // One slow step says nothing of the others.
+        let steps_s = [&[9.0][..], &[0.5; 19]].concat();
+        statistics.add(&first, &Costs { steps_s, decode_s: 1.0, encode_s: 0.5, ..Costs::default() });
+        let seconds = |of: &Parameters| statistics.expected(of).expect("known").as_secs_f64();
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} and {b}");
+        near(seconds(&first), 20.0 * 0.5 + 1.5);
+        near(seconds(&parameters("euler", 512, 40, 4.0)), 40.0 * 0.5 + 1.5);
+        near(seconds(&parameters("euler", 512, 20, 1.0)), 20.0 * 0.25 + 1.5);
+        near(seconds(&parameters("heun", 512, 20, 4.0)), 20.0 * 1.0 + 1.5);
+        near(seconds(&parameters("euler", 1024, 20, 4.0)), 20.0 * 2.0);
+        let other = Parameters { model: "other".to_owned(), ..first };
+        assert_eq!(statistics.expected(&other), None);
     }
 }

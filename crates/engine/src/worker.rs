@@ -208,6 +208,7 @@ impl Attempt<'_> {
             media: &self.shared.media,
             decode: self.shared.statistics.decode(&of.model, of.width, of.height),
             init_key,
+            fault: &self.shared.fault,
         };
         bench.generate(self.task, self.slot, &|done| self.tell_step(done))
     }

@@ -1,7 +1,11 @@
 //! Generations against the real engine and the model inside the program: each promise of the preview system.
 
+mod faults;
+mod order;
+
 use crate::support::{Events, TestServer, whole_png};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::{
     collections::HashSet,
     fs,
@@ -47,6 +51,12 @@ fn files(server: &TestServer) -> Vec<String> {
 
 fn file_name(path: &Value) -> String {
     path.as_str().expect("a path").trim_start_matches("/media/").to_owned()
+}
+
+/// What was told of generations and their frames, by name.
+fn names(events: &[Value]) -> Vec<&str> {
+    let names = events.iter().map(|event| event["type"].as_str().expect("a type"));
+    names.filter(|name| name.starts_with("generation_") || name.starts_with("frame_")).collect()
 }
 
 #[test]
@@ -119,7 +129,8 @@ fn the_same_seed_makes_the_same_picture_and_previews_do_not_change_it() {
     assert!(pictures.iter().all(|picture| *picture == pictures[0]));
 }
 
-/// Promise 3 and 4: one whole picture at any moment, never an older one after a newer one.
+/// Promises 3, 4 and 6: one whole picture at any moment, never an older one after a newer one, and a tag that is
+/// of these very bytes.
 #[test]
 fn a_reader_without_pause_sees_whole_pictures_in_their_order() {
     let server = TestServer::start();
@@ -127,16 +138,24 @@ fn a_reader_without_pause_sees_whole_pictures_in_their_order() {
     let made = generate(&server, &project, &json!({"steps": 40, "preview_method": "latent2rgb"}));
     let path = made["preview_path"].as_str().expect("a path");
     let mut seen: Vec<Vec<u8>> = Vec::new();
+    let mut last_tag = String::new();
     let mut answers = 0;
     loop {
         let ended = task(&server, &made["task_id"])["status"] == "completed";
         let (answer, png) = server.bytes(path);
         assert_eq!((answer.status, answer.header("cache-control")), (200, "no-cache"));
         assert!(whole_png(&png).is_some(), "{} bytes are no whole picture", png.len());
+        let hash: String = Sha256::digest(&png).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(answer.header("etag"), format!("\"{hash}\""), "header and body are of one file");
         answers += 1;
         if seen.last() != Some(&png) {
             assert!(!seen.contains(&png), "an older picture came back after {} others", seen.len());
+            if !seen.is_empty() {
+                let old = server.request("GET", path, &[("if-none-match", &last_tag)], None);
+                assert_eq!(old.status, 200, "not modified, and yet another picture is there");
+            }
             seen.push(png);
+            last_tag = answer.header("etag").to_owned();
         }
         if ended {
             break;
@@ -177,6 +196,8 @@ fn a_cancelled_generation_leaves_nothing() {
     assert_eq!(frames(&server, &project).len(), 1);
     assert_eq!(act(&server, &waiting["task_id"], "retry"), 200);
     assert_eq!(frames(&server, &project).len(), 2);
+    let again = task(&server, &waiting["task_id"])["preview_path"].clone();
+    assert!(whole_png(&server.bytes(again.as_str().expect("a path")).1).is_some(), "with a first preview of its own");
     assert_eq!(act(&server, &waiting["task_id"], "retry"), 409);
     assert_eq!(server.request("POST", "/api/v1/queue/resume", &[], None).status, 200);
     server.wait_for_task(&waiting["task_id"], "completed");
@@ -369,6 +390,8 @@ fn a_disk_that_fails_fails_the_task_and_not_the_server() {
     let refused =
         server.send("POST", &format!("/api/v1/projects/{}/generations", project["id"]), &json!({"prompt": "x"}));
     assert_eq!(refused.status, 503, "{}", refused.text);
+    assert_eq!(act(&server, &made["task_id"], "retry"), 503);
+    assert_eq!(task(&server, &made["task_id"])["status"], "failed", "nothing is queued without its first preview");
     fs::create_dir(server.data_dir().join("media")).expect("the disk is back");
     assert_eq!(act(&server, &made["task_id"], "retry"), 200);
     server.wait_for_task(&made["task_id"], "completed");
