@@ -26,7 +26,8 @@ mod here {
         prelude::{document, window},
         wasm_bindgen::JsCast,
     };
-    use web_sys::{Element, File, FormData, HtmlElement, HtmlFormElement, Storage};
+    pub use web_sys::File;
+    use web_sys::{Element, FileList, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, Storage};
 
     fn storage() -> Option<Storage> {
         window().local_storage().ok().flatten()
@@ -98,6 +99,12 @@ mod here {
         document().query_selector(selector).ok().flatten()
     }
 
+    /// Every element that a selector finds.
+    pub fn find_all(selector: &str) -> Vec<Element> {
+        let Ok(found) = document().query_selector_all(selector) else { return Vec::new() };
+        (0..found.length()).filter_map(|i| found.get(i)?.dyn_into().ok()).collect()
+    }
+
     /// Lets time pass.
     pub async fn wait(milliseconds: u32) {
         gloo_timers::future::TimeoutFuture::new(milliseconds).await;
@@ -137,15 +144,38 @@ mod here {
         }
     }
 
-    /// The first file that is dropped.
-    pub fn dropped_file(event: &leptos::ev::DragEvent) -> Option<File> {
-        event.data_transfer()?.files()?.get(0)
+    /// The files that are dropped.
+    pub fn dropped_files(event: &leptos::ev::DragEvent) -> Vec<File> {
+        each(event.data_transfer().and_then(|data| data.files()))
     }
 
-    /// Sends a file; the answer's text, whatever its status.
-    pub async fn post_file(path: &str, file: &File) -> Option<String> {
-        let request = gloo_net::http::Request::post(path).body(file).ok()?;
-        request.send().await.ok()?.text().await.ok()
+    /// The files that are chosen in a field, which is empty again.
+    pub fn chosen_files(field: &Element) -> Vec<File> {
+        let Some(field) = field.dyn_ref::<HtmlInputElement>() else { return Vec::new() };
+        let files = each(field.files());
+        // The same file can be chosen a second time.
+        field.set_value("");
+        files
+    }
+
+    fn each(files: Option<FileList>) -> Vec<File> {
+        let files = files.into_iter().flat_map(|files| (0..files.length()).filter_map(move |i| files.get(i)));
+        files.collect()
+    }
+
+    /// What a file is called.
+    pub fn file_name(file: &File) -> String {
+        file.name()
+    }
+
+    /// Sends a file, or nothing; the answer's text, whatever its status.
+    pub async fn post_file(path: &str, file: Option<&File>) -> Option<String> {
+        let request = gloo_net::http::Request::post(path);
+        let request = match file {
+            Some(file) => request.body(file),
+            None => request.build(),
+        };
+        request.ok()?.send().await.ok()?.text().await.ok()
     }
 
     /// Presses the button of an act, if it is in the page.
@@ -228,6 +258,10 @@ mod nowhere {
         None
     }
     /// Nothing.
+    pub fn find_all(_: &str) -> Vec<Element> {
+        Vec::new()
+    }
+    /// Nothing.
     pub async fn wait(_: u32) {}
     /// Nothing.
     pub fn go(_: &str) {}
@@ -240,11 +274,21 @@ mod nowhere {
     /// Nothing.
     pub fn allow_drop(_: &leptos::ev::DragEvent) {}
     /// Nothing.
-    pub fn dropped_file(_: &leptos::ev::DragEvent) -> Option<()> {
-        None
+    pub struct File;
+    /// Nothing.
+    pub fn dropped_files(_: &leptos::ev::DragEvent) -> Vec<File> {
+        Vec::new()
     }
     /// Nothing.
-    pub async fn post_file(_: &str, (): &()) -> Option<String> {
+    pub fn chosen_files(_: &Element) -> Vec<File> {
+        Vec::new()
+    }
+    /// Nothing.
+    pub fn file_name(_: &File) -> String {
+        String::new()
+    }
+    /// Nothing.
+    pub async fn post_file(_: &str, _: Option<&File>) -> Option<String> {
         None
     }
     /// Nothing.

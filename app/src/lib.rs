@@ -29,7 +29,7 @@ mod shell;
 
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use shell::shell;
+pub use shell::{SignedIn, shell};
 
 /// Takes over the page that the server has rendered, as soon as the code that it needs is there.
 #[cfg(feature = "hydrate")]

@@ -54,6 +54,8 @@ pub trait Services: Send + Sync {
         new: NewGeneration,
         idempotency_key: Option<String>,
     ) -> Result<Accepted, Problem>;
+    /// How many milliseconds a generation will take; none while this machine's pace is not known.
+    async fn estimate(&self, id: ProjectId, new: NewGeneration) -> Result<Option<u64>, Problem>;
     /// One task.
     async fn task(&self, id: TaskId) -> Result<Task, Problem>;
     /// Stops a queued or running task and leaves nothing of it.

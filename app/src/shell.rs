@@ -3,6 +3,14 @@
 use crate::{App, page::Content, theme::Theme, view::in_textarea};
 use leptos::prelude::*;
 
+/// In the context of a page that a person has signed in for: it offers to sign out.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedIn;
+
+fn signed_in() -> Option<&'static str> {
+    use_context::<SignedIn>().map(|_| "")
+}
+
 /// The whole document. The theme stands in its first tag, from the cookie, so that nothing flashes; every
 /// inline script carries the request's nonce (`leptos::nonce`), so that a policy of
 /// `script-src 'nonce-…' 'wasm-unsafe-eval'` lets it run. It needs no inline style.
@@ -12,7 +20,7 @@ use leptos::prelude::*;
 pub fn shell(options: LeptosOptions) -> AnyView {
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-theme=Theme::current().as_str()>
+        <html lang="en" data-theme=Theme::current().as_str() data-signed-in=signed_in()>
             <head>
                 <meta charset="utf-8"/>
                 // As raw text: the mark that Leptos puts behind a child would be a part of the title.

@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 import { createProject } from "../support/projects.ts";
-import { finishedFrames, generate, newProject, openStudio } from "../support/studio.ts";
+import { ask, finishedFrames, generate, newProject, openStudio, order } from "../support/studio.ts";
 import { expect, expectAccessible, hydrated, keepScreenshot, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
@@ -64,6 +64,16 @@ for (const colorScheme of ["dark", "light"] as const) {
         await page.getByRole("button", { name: "Keep" }).click();
         await expect(page.locator("#picture")).toHaveAttribute("src", /\?v=/, { timeout: 30_000 });
         await keep("finished");
+        const [first] = await order(request, server.url, project);
+        await ask(request, server.url, project, { prompt: "a green leaf", steps: 1, frame_id: first });
+        await page.getByRole("button", { name: "Frame 1", exact: true }).click();
+        await expect(page.getByRole("button", { name: /^Take \d of 2$/ })).toHaveCount(2, { timeout: 30_000 });
+        await page.getByRole("button", { name: "Compare two takes" }).click();
+        await keep("compared");
+        await page.getByRole("button", { name: "Compare two takes" }).click();
+        await page.keyboard.press("Control+a");
+        await expect(page.getByText("5 marked")).toBeAttached();
+        await keep("marked");
       });
     });
   }

@@ -26,7 +26,7 @@ test("a frame stands at once, its picture forms, and then nothing more is fetche
   expect(fetched.length - before, "requests after the end").toBe(0);
 });
 
-test("requests fit the interval, for one and for three generations", async ({ page, request }) => {
+test("requests fit the interval", async ({ page, request }) => {
   const project = await newProject(request, server.url);
   await openStudio(page, server.url, project);
   const fetched = pictureRequests(page);
@@ -49,6 +49,51 @@ test("requests fit the interval, for one and for three generations", async ({ pa
   await page.getByRole("button", { name: "Cancel" }).locator("visible=true").click();
   await expect(page.locator(".message").getByText("Cancelled.")).toBeVisible();
   expect(await within(3000), "requests after the end").toBe(0);
+});
+
+test("the interval runs while a picture forms, and at no other time", async ({ page, request }) => {
+  await page.addInitScript(() => {
+    const [set, clear] = [window.setInterval, window.clearInterval];
+    const running = new Set<number>();
+    Object.assign(window, {
+      running,
+      setInterval: (run: () => void, ms: number) => {
+        const id = set(run, ms);
+        running.add(id);
+        return id;
+      },
+      clearInterval: (id: number) => {
+        running.delete(id);
+        clear(id);
+      },
+    });
+  });
+  const running = () => page.evaluate(() => (window as unknown as { running: Set<number> }).running.size);
+  const project = await newProject(request, server.url);
+  await openStudio(page, server.url, project);
+  expect(await running(), "nothing forms").toBe(0);
+  await generate(page, "a red circle", 1000);
+  await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
+  expect(await running(), "one interval, however many frames").toBe(1);
+  await page.getByRole("button", { name: "Keep" }).click();
+  await expect(page.locator(picture)).toHaveAttribute("src", /\?v=/, { timeout: 30_000 });
+  await expect.poll(running).toBe(0);
+});
+
+test("live refreshes at each step that is heard of, with no interval at all", async ({ page, request }) => {
+  await page.addInitScript(() => Object.assign(window, { setInterval: () => 0 }));
+  const project = await newProject(request, server.url);
+  await openStudio(page, server.url, project);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption("live");
+  await page.keyboard.press("Escape");
+  await generate(page, "a red circle", 1000);
+  const seen = new Set<string>();
+  await expect
+    .poll(async () => seen.add((await page.locator(picture).getAttribute("src")) ?? "").size, { timeout: 60_000, intervals: [100] })
+    .toBeGreaterThanOrEqual(6);
+  await page.getByRole("button", { name: "Cancel" }).locator("visible=true").click();
+  await expect(page.locator(".message").getByText("Cancelled.")).toBeVisible();
 });
 
 test("the server's page shows what is being made, and hydration changes nothing", async ({ page, request, browser }) => {

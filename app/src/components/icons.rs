@@ -57,6 +57,18 @@ pub enum Icon {
     Log,
     /// A key.
     Keys,
+    /// A mountain and a sun in a frame.
+    Picture,
+    /// An empty frame with a plus.
+    Blank,
+    /// A frame that is ticked.
+    Mark,
+    /// Two halves.
+    Compare,
+    /// Dots to hold by.
+    Grip,
+    /// An arrow out of a door.
+    SignOut,
 }
 
 impl Icon {
@@ -94,6 +106,12 @@ impl Icon {
             }
             Self::Log => "M3 2.5h10v11H3ZM5.5 5.5h5M5.5 8h5M5.5 10.5h3",
             Self::Keys => "M1.75 4h12.5v8H1.75ZM4 6.5h.5M7 6.5h.5M10 6.5h.5M5 9.5h6",
+            Self::Picture => "M2 3h12v10H2ZM2.5 12l4-4.5 3 3.25L11.5 9l2.25 2.5M10.5 5.75h.5",
+            Self::Blank => "M2 3h12v10H2ZM8 5.5v5M5.5 8h5",
+            Self::Mark => "M2.5 2.5h11v11h-11ZM5.25 8l2 2 3.5-4",
+            Self::Compare => "M2 3h12v10H2ZM8 1.5v13M8 13 14 7M8 9l5.5-5.5",
+            Self::Grip => "M6 4h.5M9.5 4h.5M6 8h.5M9.5 8h.5M6 12h.5M9.5 12h.5",
+            Self::SignOut => "M9.5 2.5h-6v11h6M6.5 8h7.5M11.25 5.25 14 8l-2.75 2.75",
             Self::Back => "M9.75 3.25 5 8l4.75 4.75",
         }
     }

@@ -1,6 +1,6 @@
 //! The bar over every page.
 
-use super::{Mark, connection_status::ConnectionStatus, theme_switch::ThemeSwitch};
+use super::{Icon, Mark, connection_status::ConnectionStatus, theme_switch::ThemeSwitch};
 use leptos::prelude::*;
 
 /// The name, which leads home; the connection; the colours; between them what the page puts there.
@@ -24,6 +24,10 @@ pub fn TopBar(
                 {end}
                 <ConnectionStatus/>
                 <ThemeSwitch/>
+                // Shown where the document says that somebody is signed in.
+                <form class="sign-out" method="post" action="/sign-out">
+                    <button class="icon-button" type="submit" aria-label="Sign out" title="Sign out">{Icon::SignOut.view()}</button>
+                </form>
             </div>
         </header>
     }

@@ -8,7 +8,7 @@ use crate::serverfns::{
     tasks::{cancel_task, keep_task, retry_task},
 };
 use leptos::{prelude::*, wasm_bindgen::JsCast, web_sys};
-use protocol::{FrameId, TakeId, TaskId};
+use protocol::{TakeId, TaskId};
 
 /// The act of the button that was pressed, and its id.
 pub fn pressed(event: &web_sys::Event) -> Option<(String, i64)> {
@@ -22,12 +22,11 @@ pub fn pressed(event: &web_sys::Event) -> Option<(String, i64)> {
 /// Does it. True if it was one of these, and the browser's own answer (a form's post) is not wanted.
 pub fn act(store: Store, act: &str, id: i64) -> bool {
     match act {
-        "select" => store.chosen.set(Some(FrameId(id))),
         "cancel" => store.run(cancel_task(TaskId(id))),
         "keep" => store.run(keep_task(TaskId(id))),
         "retry" => store.run(retry_task(TaskId(id))),
         "dismiss" => store.state.update(|state| state.dismiss(TaskId(id))),
-        "first" => store.run(reorder_queue(TaskId(id))),
+        "first" => store.run(reorder_queue(vec![TaskId(id)])),
         "pause" => store.run(pause_queue(true)),
         "resume" => store.run(pause_queue(false)),
         "cancel-all" => cancel_all(store),

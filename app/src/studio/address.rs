@@ -1,6 +1,6 @@
 //! The addresses at which a frame's picture is asked for.
 
-use protocol::{Frame, TaskSummary};
+use protocol::{Frame, Take, TaskSummary};
 
 /// The address of a frame's picture as last heard: a preview by its attempt and step, so that nothing is
 /// fetched twice; a finished picture by its hash, under which it never changes.
@@ -19,6 +19,11 @@ pub fn picture(frame: &Frame, tasks: &[TaskSummary]) -> String {
 /// The address while nothing is heard: by the clock.
 pub fn picture_unheard(frame: &Frame, now_ms: u64) -> String {
     format!("{}?t={now_ms}", frame.path)
+}
+
+/// The address of a take's picture, under which it never changes.
+pub fn of_take(take: &Take) -> String {
+    format!("{}?v={}", take.path, hash(take.etag.as_deref().unwrap_or_default()))
 }
 
 /// The hash without what an `ETag` header puts around it.

@@ -33,6 +33,11 @@ impl Inspector {
                 Some((frame.id, frame.take_id, frame.status, frame.selected_take_id, open))
             })
         });
+        let id = Memo::new(move |_| version.with(|version| version.as_ref().map(|(id, ..)| *id)));
+        Effect::new(move |_| {
+            id.track();
+            store.compared.set(None);
+        });
         Effect::new(move |_| {
             if let Some((id, ..)) = version.get() {
                 inspector.read(id);
@@ -69,9 +74,11 @@ impl Inspector {
     pub fn act(self, act: &str, id: i64) -> bool {
         let take = self.takes.with_untracked(|takes| takes.iter().find(|take| take.id.0 == id).cloned());
         match (act, take) {
+            ("compare", _) => self.compare(),
             ("take", Some(take)) => {
                 self.looked_at.set(Some(take.id));
                 if !take.selected {
+                    self.turn_over(take.id);
                     self.store.run(update_frame(take.frame_id, None, None, Some(take.id), None));
                 }
             }
@@ -86,6 +93,22 @@ impl Inspector {
             _ => return false,
         }
         true
+    }
+
+    /// Lays the newest take that is not shown beside the one that is; or ends it.
+    fn compare(self) {
+        let other = || self.takes.with_untracked(|takes| takes.iter().find(|take| !take.selected).cloned());
+        let now = if self.store.compared.with_untracked(Option::is_some) { None } else { other() };
+        self.store.compared.set(now);
+    }
+
+    /// The compared take is to be shown: the one that was shown is compared with it.
+    fn turn_over(self, shown: TakeId) {
+        if self.store.compared.with_untracked(|take| take.as_ref().is_some_and(|take| take.id == shown)) {
+            self.store
+                .compared
+                .set(self.takes.with_untracked(|takes| takes.iter().find(|take| take.selected).cloned()));
+        }
     }
 
     fn fill(self, take: &Take) {
@@ -184,15 +207,20 @@ impl Inspector {
             return nothing();
         }
         let count = takes.len();
+        let compared = self.store.compared;
         let takes: Vec<AnyView> = takes
             .into_iter()
             .enumerate()
             .map(|(i, take)| {
-                let src = format!("{}?v={}", take.path, super::address::hash(take.etag.as_deref().unwrap_or_default()));
+                let src = super::address::of_take(&take);
+                let class = words(move || {
+                    let is_beside = compared.with(|beside| beside.as_ref().is_some_and(|beside| beside.id == take.id));
+                    if is_beside { "take take-beside" } else { "take" }.to_owned()
+                });
                 view! {
                     <li>
                         <button
-                            class="take"
+                            class=class
                             type="button"
                             data-act="take"
                             data-id=take.id.0
@@ -208,14 +236,40 @@ impl Inspector {
             .collect();
         view! {
             <section class="takes" aria-label="Takes">
-                <h3 class="inspector-sub">"Takes"</h3>
+                <div class="takes-head">
+                    <h3 class="inspector-sub">"Takes"</h3>
+                    {(count > 1).then(|| view! {
+                        <button class="icon-button toggle" type="button" data-act="compare" aria-label="Compare two takes" title="Compare two takes" aria-pressed=words(move || compared.with(Option::is_some).to_string())>
+                            {Icon::Compare.view()}
+                        </button>
+                    }.into_any())}
+                </div>
                 <ul class="takes-list">{takes}</ul>
             </section>
         }
         .into_any()
     }
 
+    /// A picture that was brought here: nothing is known of how it was made.
+    fn imported(self, take: &Take) -> AnyView {
+        let id = take.id;
+        view! {
+            <section class="parameters" aria-label="Parameters">
+                <p class="flyout-text">"Added from elsewhere."</p>
+                <div class="inspector-acts">
+                    {button("button button-small", "start-from", id, "Start from it")}
+                    <a class="button button-small" href=take.path.clone() download="" rel="external">"Download"</a>
+                    {button("button button-small", "delete-take", id, "Delete take")}
+                </div>
+            </section>
+        }
+        .into_any()
+    }
+
     fn parameters(self, take: &Take) -> AnyView {
+        if take.parameters.is_imported() {
+            return self.imported(take);
+        }
         let Take { id, parameters, seed, finished_step, path, .. } = take.clone();
         let Parameters { prompt, negative_prompt, steps, cfg_scale, sampler, scheduler, model, .. } = parameters;
         let steps = match finished_step.filter(|step| *step < steps) {

@@ -41,6 +41,7 @@ pub fn Studio(
     let click = move |event: ev::MouseEvent| {
         if let Some((name, id)) = act::pressed(&event)
             && (act::act(store, &name, id)
+                || strip.click(&name, &event, id)
                 || strip.act(&name, id)
                 || stage.act(&name)
                 || inspector.act(&name, id)

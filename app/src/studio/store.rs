@@ -11,7 +11,7 @@ use crate::{
     serverfns::studio::get_studio,
 };
 use leptos::{prelude::*, task::spawn_local};
-use protocol::{Frame, FrameId, ProjectId, Studio, TaskSummary};
+use protocol::{Frame, FrameId, ProjectId, Studio, Take, TaskSummary};
 
 /// The studio's state as signals. Copied freely: it only points at them.
 #[derive(Clone, Copy)]
@@ -32,6 +32,8 @@ pub struct Store {
     pub seen: Memo<Option<Frame>>,
     /// How strongly the neighbours shine through: 0 for not at all, to 3.
     pub onion: RwSignal<u8>,
+    /// A take that is laid beside the one that is shown.
+    pub compared: RwSignal<Option<Take>>,
     /// Counts the changes of the form, typed or filled in.
     pub form_version: RwSignal<u32>,
     /// Why the last command was not carried out.
@@ -63,6 +65,7 @@ impl Store {
             playing,
             seen,
             onion: RwSignal::new(0),
+            compared: RwSignal::new(None),
             form_version: RwSignal::new(0),
             refused: RwSignal::new(None),
         }

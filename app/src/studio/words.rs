@@ -12,12 +12,16 @@ pub fn step(task: &TaskSummary) -> String {
 
 /// `8 s left`, `3 min left`; nothing while it is not known.
 pub fn time_left(task: &TaskSummary) -> String {
-    let Some(ms) = task.eta_ms.filter(|_| task.status == TaskStatus::Running) else { return String::new() };
-    // Rounded up, so that it does not say 0 s while there is something left.
+    let left = task.eta_ms.filter(|_| task.status == TaskStatus::Running);
+    left.map(|ms| format!("{} left", lasting(ms))).unwrap_or_default()
+}
+
+/// `8 s`, `3 min`, `2 h`. Rounded up, so that it does not say 0 s while there is something left.
+pub fn lasting(ms: u64) -> String {
     match ms.div_ceil(1000) {
-        s @ 0..100 => format!("{s} s left"),
-        s @ 100..6000 => format!("{} min left", s.div_ceil(60)),
-        s => format!("{} h left", s.div_ceil(3600)),
+        s @ 0..100 => format!("{s} s"),
+        s @ 100..6000 => format!("{} min", s.div_ceil(60)),
+        s => format!("{} h", s.div_ceil(3600)),
     }
 }
 

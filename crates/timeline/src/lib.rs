@@ -7,8 +7,10 @@ mod axis;
 mod clips;
 mod edit;
 mod play;
+mod selection;
 
 pub use axis::Axis;
 pub use clips::{Clip, Clips};
 pub use edit::{Edit, History};
 pub use play::{Play, Speed};
+pub use selection::Selection;

@@ -1,9 +1,10 @@
 //! The pages and their server functions, with the services in their context, and everything that is no route:
 //! a file of the site, or the page that says so.
 
-use super::static_files;
+use super::{access::Session, static_files};
 use crate::state::AppState;
 use app::{
+    SignedIn,
     page::{Content, Page},
     services::SharedServices,
 };
@@ -40,8 +41,12 @@ async fn server_function(State(state): State<AppState>, request: Request<Body>) 
 async fn page(State(state): State<AppState>, request: Request<Body>) -> Response<Body> {
     let content = Content::read(Page::at(request.uri().path()), state.services.as_ref()).await;
     let (context, options) = (context(&state), state.leptos_options.clone());
+    let is_signed_in = request.extensions().get::<Session>().is_some();
     let with_content = move || {
         context();
+        if is_signed_in {
+            provide_context(SignedIn);
+        }
         provide_context(content.clone());
     };
     leptos_axum::render_app_async_with_context(with_content, move || app::shell(options.clone()))(request).await

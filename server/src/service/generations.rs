@@ -47,6 +47,16 @@ impl StudioServices {
         Ok(Accepted { tasks: created.accepted })
     }
 
+    /// How long a generation will take on this machine, in milliseconds, all its variants; none while nothing is
+    /// known. Loading and waiting are not counted.
+    pub(super) async fn expect(&self, id: ProjectId, new: NewGeneration) -> Result<Option<u64>, Problem> {
+        let project = self.read_project(id).await?;
+        let parameters = new.resolved(&self.defaults(&project, &new).await?)?;
+        let each = self.engine.statistics().expected(&parameters);
+        let all = each.map(|each| each.saturating_mul(new.variants()));
+        Ok(all.map(|all| u64::try_from(all.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// The frame's state, then work for the workers.
     pub(super) fn tell_created(&self, created: &Created) {
         if let Some(frame) = created.frame.clone() {

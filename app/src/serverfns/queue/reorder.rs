@@ -2,11 +2,12 @@ use crate::error::AppError;
 use leptos::prelude::*;
 use protocol::TaskId;
 
-/// Puts a waiting task first: the others follow as they stood.
+/// Puts waiting tasks into this order; those left out follow as they stood.
 #[server(prefix = "/fn", endpoint = "queue/reorder")]
 pub async fn reorder_queue(
-    /// The task that runs next.
-    first: TaskId,
+    /// The tasks.
+    #[server(default)]
+    ids: Vec<TaskId>,
 ) -> Result<(), AppError> {
-    crate::serverfns::answer(crate::serverfns::services()?.reorder_queue(vec![first]).await.map(|_| ()))
+    crate::serverfns::answer(crate::serverfns::services()?.reorder_queue(ids).await.map(|_| ()))
 }

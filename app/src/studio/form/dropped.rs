@@ -51,10 +51,10 @@ impl From<Made> for Draft {
 
 /// Takes a file that is dropped.
 pub fn dropped(store: Store, event: &ev::DragEvent) {
-    let Some(file) = browser::dropped_file(event) else { return };
+    let Some(file) = browser::dropped_files(event).into_iter().next() else { return };
     event.prevent_default();
     spawn_local(async move {
-        match browser::post_file("/api/v1/inspect-png", &file).await.as_deref().and_then(draft) {
+        match browser::post_file("/api/v1/inspect-png", Some(&file)).await.as_deref().and_then(draft) {
             Some(draft) => {
                 if let Some(form) = browser::find(FORM) {
                     // What the file does not say stays as it was typed.

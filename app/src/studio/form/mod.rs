@@ -11,7 +11,7 @@ use crate::{
     error::AppError,
     form::{CUSTOM, PRESETS},
     serverfns::generations::{CreateGeneration, create_generation},
-    view::{button, dynamic, nothing},
+    view::{button, dynamic, nothing, words},
 };
 use fields::Field;
 use leptos::{
@@ -42,6 +42,8 @@ pub struct Form {
     tokens: RwSignal<Option<TokenCount>>,
     /// Prompts that were used, newest first.
     prompts: RwSignal<Vec<String>>,
+    /// How long what it asks for will take, milliseconds.
+    time_ms: RwSignal<Option<u64>>,
 }
 
 impl Form {
@@ -56,6 +58,7 @@ impl Form {
             start: RwSignal::new(None),
             tokens: RwSignal::new(None),
             prompts: RwSignal::new(Vec::new()),
+            time_ms: RwSignal::new(None),
         };
         form.follow_prompt();
         Effect::new(move |_| {
@@ -144,10 +147,17 @@ impl Form {
                 {self.model(draft)}
                 <div class="maker-foot">
                     <button class="button button-primary maker-go" type="submit" aria-keyshortcuts="Control+Enter">"Generate"</button>
+                    <p class="maker-time">{words(move || self.time())}</p>
                 </div>
             </form>
         }
         .into_any()
+    }
+
+    /// What is told before it is begun: nothing of less than a second.
+    fn time(self) -> String {
+        let ms = self.time_ms.get().filter(|ms| *ms >= 1000);
+        ms.map(|ms| format!("About {}", super::words::lasting(ms))).unwrap_or_default()
     }
 
     fn beside(self) -> AnyView {
@@ -239,8 +249,7 @@ impl Form {
             self.error.set(Some(error));
             focus_first_error();
         };
-        let each_line = browser::find("#generation-lines:checked").is_some();
-        let drafts = if each_line { draft.lines() } else { vec![draft] };
+        let drafts = if each_line() { draft.lines() } else { vec![draft] };
         self.store.make_each(drafts, refused);
     }
 }
@@ -267,6 +276,11 @@ impl Store {
             }
         });
     }
+}
+
+/// Whether each line of the prompt is a frame.
+fn each_line() -> bool {
+    browser::find("#generation-lines:checked").is_some()
 }
 
 fn focus_first_error() {

@@ -1,11 +1,11 @@
 //! What helps with prompts: how long one is to the text encoders, those of before, a list of several.
 
-use super::{FORM, Form, typed};
+use super::{FORM, Form, each_line, typed};
 use crate::{
     browser,
     components::Icon,
-    serverfns::prompts::count_tokens,
-    studio::Store,
+    serverfns::{generations::estimate_generation, prompts::count_tokens},
+    studio::{Store, draft::Draft},
     view::{button, dynamic, nothing},
 };
 use leptos::{prelude::*, task::spawn_local};
@@ -28,6 +28,16 @@ fn recalled(store: Store) -> Vec<String> {
     kept.split(RECORD).filter(|prompt| !prompt.is_empty()).map(str::to_owned).collect()
 }
 
+/// How long what the form asks for will take, every line a picture where it is to be so.
+async fn estimate(store: Store, mut draft: Draft) -> Option<u64> {
+    let pictures = if each_line() { draft.lines().len().max(1) } else { 1 };
+    // A prompt's words cost nothing; an empty one is yet to be written.
+    draft.prompt = "-".to_owned();
+    draft.read().ok()?;
+    let ms = estimate_generation(store.project_id(), draft).await.and_then(|ms| ms.open()).ok()??;
+    Some(ms.saturating_mul(pictures as u64))
+}
+
 impl Form {
     /// Keeps a prompt as the newest of those that were used.
     pub(super) fn note_prompt(self, prompt: &str) {
@@ -39,23 +49,27 @@ impl Form {
         self.prompts.set(prompts);
     }
 
-    /// Counts the prompt's tokens whenever typing pauses.
+    /// Counts the prompt's tokens and estimates the time whenever typing pauses; a picture that is finished makes
+    /// the estimate anew.
     pub(super) fn follow_prompt(self) {
         Effect::new(move |_| self.prompts.set(recalled(self.store)));
+        let open = Memo::new(move |_| self.store.state.with(|state| state.tasks.len()));
         Effect::new(move |_| {
+            open.track();
             let version = self.store.form_version.get();
             spawn_local(async move {
                 browser::wait(PAUSE_MS).await;
                 if self.store.form_version.try_get_untracked() != Some(version) {
                     return;
                 }
-                let prompt = browser::find(FORM).map(|form| typed(&form).prompt).unwrap_or_default();
+                let Some(draft) = browser::find(FORM).map(|form| typed(&form)) else { return };
                 // What cannot be counted is told when it is sent.
-                let count = match prompt.trim() {
+                let count = match draft.prompt.trim() {
                     "" => None,
-                    _ => count_tokens(prompt).await.and_then(|count| count.open()).ok(),
+                    _ => count_tokens(draft.prompt.clone()).await.and_then(|count| count.open()).ok(),
                 };
                 self.tokens.try_set(count);
+                self.time_ms.try_set(estimate(self.store, draft).await);
             });
         });
     }
@@ -97,7 +111,7 @@ impl Form {
                 <label class="check"><input type="checkbox" id="generation-lines"/>"A frame for each line"</label>
                 {length}
                 {recent}
-                <div id="recent-prompts" class="recent-prompts" popover="auto" aria-label="Recent prompts">{list}</div>
+                <div id="recent-prompts" class="flyout recent-prompts" popover="auto" aria-label="Recent prompts">{list}</div>
             </div>
         }
         .into_any()

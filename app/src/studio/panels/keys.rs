@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 17] = [
+const KEYS: [(&str, &str); 20] = [
     ("Ctrl + Enter", "Make a picture"),
     ("Space", "Play, pause"),
     ("J, K, L", "Backwards, stop, forwards; again for quicker"),
@@ -10,6 +10,9 @@ const KEYS: [(&str, &str); 17] = [
     ("Home, End", "First, last frame"),
     ("Alt + ← →", "Move the frame"),
     ("Alt + ↑ ↓", "Longer, shorter"),
+    ("Shift + ← →, click", "Mark a range"),
+    ("Ctrl + click", "Mark one more"),
+    ("Ctrl + A, Esc", "Mark all, none"),
     ("Ctrl + D", "Duplicate the frame"),
     ("Delete", "Delete the frame"),
     ("Ctrl + Z", "Undo"),

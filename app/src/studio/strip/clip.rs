@@ -17,6 +17,7 @@ impl Strip {
         let place = move || frame.with(|frame| frame.as_ref().map_or(0, |frame| frame.position + 1));
         let is_current =
             Memo::new(move |_| store.seen.with(|frame| frame.as_ref().is_some_and(|frame| frame.id == id)));
+        let is_marked = Memo::new(move |_| self.marks.with(|marks| marks.contains(id.0)));
         let label = words(move || {
             let forming = frame.with(|frame| frame.as_ref().is_some_and(|frame| frame.status.is_generating()));
             if forming { format!("Frame {}, being made", place()) } else { format!("Frame {}", place()) }
@@ -44,7 +45,8 @@ impl Strip {
                     type="button"
                     data-act="select"
                     data-id=id.0
-                    aria-pressed=words(move || is_current.get().to_string())
+                    aria-pressed=words(move || (is_current.get() || is_marked.get()).to_string())
+                    aria-current=words(move || is_current.get().to_string())
                     aria-label=label
                     tabindex=words(move || if is_current.get() { "0" } else { "-1" }.to_owned())
                 >

@@ -4,7 +4,7 @@ use super::{STRIP, Strip};
 use crate::{browser, view::nothing};
 use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
 use protocol::FrameId;
-use timeline::{Clip, Clips};
+use timeline::Clip;
 
 /// A clip under a pointer that is held down.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,11 +96,7 @@ impl Strip {
         let Some(Drag { clip, meant, what, .. }) = self.drag.get_untracked() else { return };
         if meant {
             match what {
-                What::Move { gap } => {
-                    if let Some(from) = self.clips.with_untracked(|clips| clips.place(clip.id)) {
-                        self.move_to(FrameId(clip.id), Clips::place_after_move(from, gap));
-                    }
-                }
+                What::Move { gap } => self.move_into(FrameId(clip.id), gap),
                 What::Stretch { duration } => self.stretch(FrameId(clip.id), clip.duration, duration),
             }
         }

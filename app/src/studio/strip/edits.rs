@@ -1,27 +1,28 @@
 //! Edits: carried out here at once, told to the server, and noted for Undo.
 
 use super::Strip;
-use crate::serverfns::frames::{delete_frame, duplicate_frame, restore_frame, update_frame};
+use crate::{
+    serverfns::frames::{delete_frame, duplicate_frame, restore_frame, update_frame},
+    studio::state::StudioState,
+};
 use leptos::{prelude::*, task::spawn_local};
-use protocol::FrameId;
-use timeline::{Clip, Edit};
+use protocol::{FrameId, frame::limits::DURATION};
+use timeline::{Clip, Clips, Edit, Selection};
+
+/// The longest that a frame can stand.
+const LONGEST: u32 = *DURATION.end();
 
 impl Strip {
-    /// Puts a frame at a place.
-    pub fn move_to(self, id: FrameId, to: usize) {
-        if let Some(from) = self.clips.with_untracked(|clips| clips.place(id.0)) {
-            self.edit(vec![Edit::Move { id: id.0, from, to }]);
-        }
+    /// Puts a frame, and what is marked with it, into a gap between clips.
+    pub fn move_into(self, id: FrameId, gap: usize) {
+        let ids = self.meant(id);
+        self.edit(self.clips.with_untracked(|clips| clips.gathered(&ids, gap)));
     }
 
-    /// Moves a frame by so many places.
-    pub fn move_by(self, id: FrameId, by: isize) {
-        let place = self.clips.with_untracked(|clips| {
-            clips.place(id.0).map(|place| place.saturating_add_signed(by).min(clips.len().saturating_sub(1)))
-        });
-        if let Some(to) = place {
-            self.move_to(id, to);
-        }
+    /// Moves a frame, and what is marked with it, by one place.
+    pub fn nudge(self, id: FrameId, towards_end: bool) {
+        let ids = self.meant(id);
+        self.edit(self.clips.with_untracked(|clips| clips.nudged(&ids, towards_end)));
     }
 
     /// Gives a frame another duration.
@@ -29,48 +30,77 @@ impl Strip {
         self.edit(vec![Edit::Stretch { id: id.0, from, to }]);
     }
 
-    /// Takes a frame away. One without a picture cannot come back, so nothing is noted.
-    pub fn delete(self, id: FrameId) {
-        let can_come_back = self
-            .store
-            .state
-            .with_untracked(|state| state.frame(id).is_some_and(|frame| frame.selected_take_id.is_some()));
-        let clip = self.clips.with_untracked(|clips| {
-            let at = clips.place(id.0)?;
-            Some((clips.get(at)?, at))
+    /// Makes a frame, and what is marked with it, longer or shorter.
+    pub fn stretch_by(self, id: FrameId, by: i32) {
+        let stretched = self.clips_meant(id).into_iter().map(|(_, clip)| {
+            let to = clip.duration.saturating_add_signed(by).clamp(1, LONGEST);
+            Edit::Stretch { id: clip.id, from: clip.duration, to }
         });
-        let Some((clip, at)) = clip else { return };
-        self.choose_neighbour(id, at);
-        let edit = Edit::Delete { clip, at };
-        if can_come_back { self.edit(vec![edit]) } else { self.carry_out(vec![edit]) }
+        self.edit(stretched.collect());
     }
 
-    /// Makes a copy of a frame right behind it. Undo takes the copy away.
-    pub fn duplicate(self, id: FrameId) {
-        let found = self.clips.with_untracked(|clips| {
-            let at = clips.place(id.0)?;
-            Some((clips.get(at)?.duration, at + 1))
+    /// Takes a frame away, and what is marked with it. One without a picture cannot come back, so it is not noted.
+    pub fn delete(self, id: FrameId) {
+        let meant = self.clips_meant(id);
+        self.choose_neighbour(&meant);
+        // From the end on: each place is still the clip's when its turn comes, and when it comes back.
+        let deleted = meant.into_iter().rev().map(|(at, clip)| Edit::Delete { clip, at });
+        let (noted, lost): (Vec<_>, Vec<_>) = deleted.partition(|edit| {
+            let Edit::Delete { clip, .. } = edit else { return false };
+            let frame =
+                |state: &StudioState| state.frame(FrameId(clip.id)).is_some_and(|f| f.selected_take_id.is_some());
+            self.store.state.with_untracked(frame)
         });
-        let Some((duration, at)) = found else { return };
+        self.carry_out(lost);
+        self.edit(noted);
+    }
+
+    /// Makes a copy of a frame right behind it, and of each that is marked with it. Undo takes the copies away.
+    pub fn duplicate(self, id: FrameId) {
+        let meant = self.clips_meant(id);
         let store = self.store;
         spawn_local(async move {
-            match duplicate_frame(id).await {
-                Ok(copy) => {
-                    let clip = Clip { id: copy.0, duration };
-                    self.history.try_update(|history| history.push(vec![Edit::Restore { clip, at }]));
-                    store.chosen.try_set(Some(copy));
+            let mut made = Vec::new();
+            for (copies, (at, clip)) in meant.into_iter().enumerate() {
+                match duplicate_frame(FrameId(clip.id)).await {
+                    Ok(copy) => {
+                        let clip = Clip { id: copy.0, duration: clip.duration };
+                        made.push(Edit::Restore { clip, at: at + copies + 1 });
+                        store.chosen.try_set(Some(copy));
+                    }
+                    Err(error) => {
+                        store.refuse(error);
+                        break;
+                    }
                 }
-                Err(error) => store.refuse(error),
             }
+            self.note(made);
         });
     }
 
-    fn choose_neighbour(self, id: FrameId, at: usize) {
-        if self.store.current.with_untracked(|frame| frame.as_ref().is_none_or(|frame| frame.id != id)) {
-            return;
-        }
-        let neighbour = self.clips.with_untracked(|clips| clips.get(at + 1).or_else(|| clips.get(at.checked_sub(1)?)));
+    /// Notes for Undo what was carried out by other means.
+    pub(super) fn note(self, step: Vec<Edit>) {
+        self.history.try_update(|history| history.push(step));
+    }
+
+    /// The clips that an act on this one is meant for, each with its place.
+    fn clips_meant(self, id: FrameId) -> Vec<(usize, Clip)> {
+        let ids = self.meant(id);
+        let placed = |clips: &Clips, id: i64| clips.place(id).and_then(|place| Some((place, clips.get(place)?)));
+        self.clips.with_untracked(|clips| ids.into_iter().filter_map(|id| placed(clips, id)).collect())
+    }
+
+    /// Where the shown frame goes, the one behind it is shown; at the end the one before.
+    fn choose_neighbour(self, leaving: &[(usize, Clip)]) {
+        let leaves = |id: i64| leaving.iter().any(|(_, clip)| clip.id == id);
+        let Some(shown) = self.shown().filter(|id| leaves(id.0)) else { return };
+        let neighbour = self.clips.with_untracked(|clips| {
+            let at = clips.place(shown.0)?;
+            let mut nearest = (at..clips.len()).chain((0..at).rev()).filter_map(|place| clips.get(place));
+            nearest.find(|clip| !leaves(clip.id))
+        });
         self.store.chosen.set(neighbour.map(|clip| FrameId(clip.id)));
+        self.marks.set(Selection::default());
     }
 
     /// Takes the newest step back.

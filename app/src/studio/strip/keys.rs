@@ -3,6 +3,7 @@
 use super::{STRIP, Strip};
 use crate::browser;
 use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
+use timeline::Selection;
 
 impl Strip {
     /// A key.
@@ -30,32 +31,39 @@ impl Strip {
                 true
             }
             (true, "d") => {
-                if let Some(id) = self.store.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.id)) {
+                if let Some(id) = self.shown() {
                     self.duplicate(id);
                 }
                 true
             }
+            (true, "a") => {
+                self.mark_all();
+                true
+            }
             (true, _) => false,
             (false, " " | "Enter") if on_button => false,
-            (false, key) => self.plain_key(key, event.alt_key()),
+            (false, key) => self.plain_key(key, event.alt_key(), event.shift_key()),
         };
         if done {
             event.prevent_default();
         }
     }
 
-    fn plain_key(self, key: &str, alt: bool) -> bool {
-        let current = self.store.current.with_untracked(|frame| frame.as_ref().map(|frame| (frame.id, frame.duration)));
-        match (key, current) {
-            ("ArrowLeft", Some((id, _))) if alt => self.move_by(id, -1),
-            ("ArrowRight", Some((id, _))) if alt => self.move_by(id, 1),
-            ("ArrowUp", Some((id, duration))) if alt => self.stretch(id, duration, duration.saturating_add(1)),
-            ("ArrowDown", Some((id, duration))) if alt => self.stretch(id, duration, (duration - 1).max(1)),
-            ("ArrowLeft", _) => self.step_with_focus(-1),
-            ("ArrowRight", _) => self.step_with_focus(1),
-            ("Home", _) => self.step_with_focus(isize::MIN),
-            ("End", _) => self.step_with_focus(isize::MAX),
-            ("Delete" | "Backspace", Some((id, _))) => self.delete(id),
+    fn plain_key(self, key: &str, alt: bool, shift: bool) -> bool {
+        match (key, self.shown()) {
+            ("ArrowLeft", Some(id)) if alt => self.nudge(id, false),
+            ("ArrowRight", Some(id)) if alt => self.nudge(id, true),
+            ("ArrowUp", Some(id)) if alt => self.stretch_by(id, 1),
+            ("ArrowDown", Some(id)) if alt => self.stretch_by(id, -1),
+            ("ArrowLeft", _) => self.step_with_focus(-1, shift),
+            ("ArrowRight", _) => self.step_with_focus(1, shift),
+            ("Home", _) => self.step_with_focus(isize::MIN, shift),
+            ("End", _) => self.step_with_focus(isize::MAX, shift),
+            ("Delete" | "Backspace", Some(id)) => self.delete(id),
+            // Without marks it is the browser's, which closes panels by it.
+            ("Escape", Some(id)) if !self.marks.with_untracked(Selection::is_empty) => {
+                self.marks.update(|marks| marks.clear(id.0))
+            }
             (" ", _) => self.toggle_play(),
             ("o", _) => self.store.onion.update(|onion| *onion = (*onion + 1) % 4),
             ("k", _) => self.stop(),
@@ -71,12 +79,18 @@ impl Strip {
         true
     }
 
-    /// The focus goes with the choice, if it was in the strip.
-    fn step_with_focus(self, by: isize) {
+    /// The focus goes with the choice, if it was in the strip; with `extend`, all on the way is marked.
+    fn step_with_focus(self, by: isize, extend: bool) {
         let focused = browser::find(&format!("{STRIP} :focus")).is_some();
+        let before = self.shown();
         self.step(by);
+        self.mark_step(before, extend);
+        // Also where nothing changed: at an end the current clip may have been scrolled out of sight.
+        if let Some(id) = self.shown() {
+            self.reveal(id);
+        }
         if focused {
-            request_animation_frame(|| browser::focus("#strip [aria-pressed=\"true\"]"));
+            request_animation_frame(|| browser::focus("#strip [aria-current=\"true\"]"));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The timeline: clips at their durations, of which only the visible ones are in the page.
 
+mod bring;
 mod clip;
 mod drag;
 mod edits;
 mod keys;
+mod marks;
 mod player;
 
 use super::Store;
@@ -16,7 +18,7 @@ use drag::Drag;
 use leptos::{ev, prelude::*};
 use protocol::FrameId;
 use std::ops::Range;
-use timeline::{Axis, Clip, Clips, History, Play};
+use timeline::{Axis, Clip, Clips, History, Play, Selection};
 
 /// The timeline's own state.
 #[derive(Clone, Copy)]
@@ -33,6 +35,10 @@ pub struct Strip {
     history: RwSignal<History>,
     play: RwSignal<Option<Play>>,
     looping: RwSignal<bool>,
+    /// The clips that are marked together.
+    marks: RwSignal<Selection>,
+    /// Whether each click marks one more: for those without a keyboard.
+    marking: RwSignal<bool>,
 }
 
 /// The strip's element.
@@ -72,6 +78,8 @@ impl Strip {
             history: RwSignal::new(History::default()),
             play: RwSignal::new(None),
             looping: RwSignal::new(true),
+            marks: RwSignal::new(Selection::default()),
+            marking: RwSignal::new(false),
         };
         strip.follow();
         strip
@@ -156,6 +164,8 @@ impl Strip {
                     on:pointermove=move |event| self.moved(&event)
                     on:pointerup=move |_| self.dropped()
                     on:pointercancel=move |_| self.drag.set(None)
+                    on:dragover=move |event| browser::allow_drop(&event)
+                    on:drop=move |event| self.dropped_files(&event)
                 >
                     {dynamic(move || if empty.get() {
                         view! { <p class="timeline-empty">"Frames will stand here, one beside the other."</p> }.into_any()
@@ -187,10 +197,15 @@ impl Strip {
                 (place, clips.start(place))
             });
             let tenths = start * 10 / u64::from(fps);
-            format!("{} of {frames} · {}.{} s", (place + 1).min(frames), tenths / 10, tenths % 10)
+            let marked = match self.marked().len() {
+                0 | 1 => String::new(),
+                n => format!(" · {n} marked"),
+            };
+            format!("{} of {frames} · {}.{} s{marked}", (place + 1).min(frames), tenths / 10, tenths % 10)
         });
         let looping = words(move || self.looping.get().to_string());
         let onion = words(move || (self.store.onion.get() > 0).to_string());
+        let marking = words(move || self.marking.get().to_string());
         let can = move |can: fn(&History) -> bool| Signal::derive(move || !self.history.with(can));
         view! {
             <div class="timeline-bar" role="toolbar" aria-label="Timeline">
@@ -201,6 +216,8 @@ impl Strip {
                 <button class="icon-button toggle" type="button" data-act="onion" aria-label="Onion skin" title="Onion skin: off, faint, half, strong" aria-pressed=onion>{Icon::Onion.view()}</button>
                 <span class="timeline-at">{at}</span>
                 <span class="timeline-bar-end">
+                    {self.bring()}
+                    <button class="icon-button toggle" type="button" data-act="marking" aria-label="Mark several" title="Mark several: each click marks one more" aria-pressed=marking>{Icon::Mark.view()}</button>
                     <button class="icon-button" type="button" data-act="undo" aria-label="Undo" title="Undo" disabled=can(History::can_undo)>{Icon::Undo.view()}</button>
                     <button class="icon-button" type="button" data-act="redo" aria-label="Redo" title="Redo" disabled=can(History::can_redo)>{Icon::Redo.view()}</button>
                     {icon_button("narrower", "", "Narrower", Icon::Minus)}
@@ -217,13 +234,15 @@ impl Strip {
             "play" => self.toggle_play(),
             "step-back" => self.step(-1),
             "step-on" => self.step(1),
+            "marking" => self.toggle_marking(),
+            "blank" => self.bring_blank(),
             "loop" => self.looping.update(|looping| *looping = !*looping),
             "undo" => self.undo(),
             "redo" => self.redo(),
             "narrower" => self.zoom(0.8, self.seen.get_untracked().1 / 2.0),
             "wider" => self.zoom(1.25, self.seen.get_untracked().1 / 2.0),
-            "earlier" => self.move_by(FrameId(id), -1),
-            "later" => self.move_by(FrameId(id), 1),
+            "earlier" => self.nudge(FrameId(id), false),
+            "later" => self.nudge(FrameId(id), true),
             "duplicate-frame" => self.duplicate(FrameId(id)),
             "delete-frame" => self.delete(FrameId(id)),
             _ => return false,

@@ -2,12 +2,13 @@
 
 mod stage;
 
-use super::{Store, words};
+use super::{Store, address, words};
 use crate::{
+    browser,
     components::Icon,
     view::{button, dynamic, icon_button, nothing, post_button, words},
 };
-use leptos::prelude::*;
+use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
 use protocol::{Frame, FrameId, FrameStatus, TaskStatus};
 pub use stage::Stage;
 
@@ -28,6 +29,7 @@ pub fn viewer(store: Store, stage: Stage) -> AnyView {
             >
                 {dynamic(move || if empty.get() { welcome(store) } else { picture(store) })}
                 {dynamic(move || onion(store))}
+                {dynamic(move || compare(store))}
             </div>
             {dynamic(move || if empty.get() { nothing() } else { tools(stage) })}
             {status(store)}
@@ -70,6 +72,37 @@ fn onion(store: Store) -> AnyView {
             .into_any()
     });
     skins.collect::<Vec<_>>().into_any()
+}
+
+/// Another take of the frame, over the right part of the picture; where the two meet is the slider's to say.
+fn compare(store: Store) -> AnyView {
+    let take = store.compared.get().filter(|_| store.playing.with(Option::is_none));
+    let Some(take) = take else { return nothing() };
+    let slide = move |event: ev::Event| {
+        let field = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        let percent = field.and_then(|field| browser::value(&field)).unwrap_or_default();
+        if let Some(half) = browser::find(".compare-half") {
+            browser::style(&half, "clip-path", &format!("inset(0 0 0 {percent}%)"));
+        }
+    };
+    view! {
+        <div class="compare-half">
+            <img class="viewer-picture" src=address::of_take(&take) alt="The take beside it" draggable="false"/>
+        </div>
+        // Its pointer is not for dragging the picture.
+        <input
+            class="compare-slider"
+            type="range"
+            min="0"
+            max="100"
+            step="0.1"
+            value="50"
+            aria-label="Where the two takes meet"
+            on:input=slide
+            on:pointerdown=|event| event.stop_propagation()
+        />
+    }
+    .into_any()
 }
 
 fn of<T: Default>(store: Store, read: impl Fn(&Frame) -> T) -> T {

@@ -7,10 +7,13 @@ use crate::{
         zoom::{Sides, Zoom},
     },
 };
-use leptos::{ev, prelude::*, web_sys::Element};
+use leptos::{ev, prelude::*};
 
 const STAGE: &str = "#stage";
-const PICTURE: &str = "#picture";
+/// The picture and what is laid over it: the neighbours, another take.
+const PICTURES: &str = ".viewer-picture";
+/// What the zoom sets of their style.
+const OF_ZOOM: [&str; 6] = ["inset", "padding", "width", "height", "translate", "image-rendering"];
 
 /// Whether the picture fits, or is scaled by a person; and the pointer that drags it.
 #[derive(Clone, Copy)]
@@ -25,6 +28,12 @@ impl Stage {
     pub fn new(store: Store) -> Self {
         let stage = Self { store, zoom: RwSignal::new(None), drag: RwSignal::new(None) };
         Effect::new(move |_| stage.show());
+        // A picture that is laid over it comes into the page in this turn.
+        Effect::new(move |_| {
+            store.compared.track();
+            store.onion.track();
+            request_animation_frame(move || untrack(|| stage.show()));
+        });
         stage
     }
 
@@ -108,9 +117,10 @@ impl Stage {
     fn show(self) {
         let zoom = self.zoom.get();
         let size = self.store.seen.with(|frame| frame.as_ref().map(|frame| (frame.width, frame.height)));
-        let (Some(picture), Some((width, height))) = (browser::find(PICTURE), size) else { return };
-        let set = |property, value: &str| browser::style(&picture, property, value);
-        let Some(Zoom { scale, x, y }) = zoom else { return clear(&picture) };
+        let Some((width, height)) = size else { return };
+        let pictures = browser::find_all(PICTURES);
+        let set = |property, value: &str| pictures.iter().for_each(|picture| browser::style(picture, property, value));
+        let Some(Zoom { scale, x, y }) = zoom else { return OF_ZOOM.iter().for_each(|property| set(property, "")) };
         let (width, height) = (f64::from(width) * scale, f64::from(height) * scale);
         set("inset", "50% auto auto 50%");
         set("padding", "0");
@@ -124,12 +134,6 @@ impl Stage {
     /// A preview of the latent's size has no pixels of its own to be exact about.
     fn is_finished(self) -> bool {
         self.store.seen.with(|frame| frame.as_ref().is_some_and(|frame| !frame.status.is_generating()))
-    }
-}
-
-fn clear(picture: &Element) {
-    for property in ["inset", "padding", "width", "height", "translate", "image-rendering"] {
-        browser::style(picture, property, "");
     }
 }
 

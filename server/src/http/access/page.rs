@@ -15,6 +15,7 @@ pub fn form(status: StatusCode, to: &str, error: Option<&str>) -> Response {
     let body = format!(
         "<form class=\"form\" method=\"post\" action=\"/sign-in\">\
          <input type=\"hidden\" name=\"to\" value=\"{}\">\
+         <input name=\"username\" value=\"emberline\" autocomplete=\"username\" hidden>\
          <div class=\"field\"><label for=\"password\">Password</label>\
          <div class=\"field-input\"><input id=\"password\" name=\"password\" type=\"password\" required \
          autofocus autocomplete=\"current-password\"{invalid}></div>{notice}</div>\
