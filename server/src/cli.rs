@@ -4,7 +4,7 @@
 use crate::{
     commands::{doctor::DoctorArgs, generate::GenerateArgs, inspect::InspectArgs, model::ModelChoice},
     http::access::Secret,
-    logging::LogFormat,
+    logging::{self, LogFormat},
 };
 use clap::{Args, Parser, Subcommand};
 use engine::InjectedFault;
@@ -20,7 +20,7 @@ pub struct Cli {
     pub command: Command,
 
     /// What to log, as `tracing` filters have it: `warn`, `info`, `server=debug,info`.
-    #[arg(long, env = "EMBERLINE_LOG", default_value = "info", global = true)]
+    #[arg(long, env = "EMBERLINE_LOG", default_value = logging::DEFAULT_FILTER, global = true)]
     pub log: String,
 
     /// How log lines look; they always go to standard error.

@@ -13,12 +13,16 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging for the process. A filter that cannot be read falls back to `info`, and says so.
+/// What is logged unless told otherwise. Not each kernel that is tuned for a GPU: dozens of lines at the first
+/// picture of a size.
+pub const DEFAULT_FILTER: &str = "info,cubecl_runtime=warn";
+
+/// Starts logging for the process. A filter that cannot be read falls back to the default, and says so.
 pub fn init(format: LogFormat, filter: &str) {
     let parsed = EnvFilter::try_new(filter);
     let error = parsed.as_ref().err().map(ToString::to_string);
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(parsed.unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(parsed.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER)))
         .with_writer(io::stderr);
     let started = match format {
         LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).with_target(false).compact().try_init(),
@@ -28,6 +32,6 @@ pub fn init(format: LogFormat, filter: &str) {
     if started.is_ok()
         && let Some(error) = error
     {
-        tracing::warn!(filter, error, "the log filter cannot be read; logging at info");
+        tracing::warn!(filter, error, "the log filter cannot be read; logging as by default");
     }
 }
