@@ -15,6 +15,10 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule { crate_name: "protocol", never: &["tokio", "leptos", "axum", "diesel", "burn"] },
     Rule { crate_name: "checkpoint", never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn"] },
+    Rule {
+        crate_name: "kernels",
+        never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn", "checkpoint", "diffusion", "sdxl"],
+    },
     Rule { crate_name: "diffusion", never: &["protocol", "axum", "leptos", "diesel", "sdxl", "checkpoint"] },
     Rule { crate_name: "sdxl", never: &["protocol", "axum", "leptos", "diesel"] },
     Rule { crate_name: "starter_model", never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn", "clap"] },

@@ -3,6 +3,7 @@
 use crate::{
     Announce, InjectedFault, Media, Models, Progress, Statistics,
     fault::PendingFault,
+    priority,
     slot::Slots,
     worker::{self, Alarm},
 };
@@ -67,7 +68,7 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Starts the workers on threads of their own. [`crate::recovery`] comes first: workers take every queued
+    /// Starts the workers on threads of their own, and has the processor's other work come before theirs. [`crate::recovery`] comes first: workers take every queued
     /// task as theirs.
     ///
     /// # Errors
@@ -91,6 +92,7 @@ impl Engine {
             claims: RwLock::new(()),
             runtime: Handle::current(),
         });
+        priority::give_way();
         let mut workers = Vec::new();
         for number in 0..options.concurrency.get() {
             let shared = Arc::clone(&shared);

@@ -6,6 +6,7 @@
 //! - A task's rows change first, then its files, then its event goes out: [`Media`] may for a moment hold a
 //!   file without a row, which [`recovery`] removes, never the other way round for a picture that was told of.
 //! - The sampler waits for nothing but the device: previews are decoded, encoded and written beside it.
+//! - What answers and what draws comes before what computes: a step uses every core, at a lower priority.
 //! - An attempt that was cancelled writes nothing and tells nothing from the moment at which the cancellation
 //!   is told.
 //! - A panic or an error ends one task and no more.
@@ -18,6 +19,7 @@ mod generate;
 pub mod media;
 mod models;
 mod preview;
+mod priority;
 pub mod recovery;
 mod slot;
 mod statistics;

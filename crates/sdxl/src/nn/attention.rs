@@ -1,5 +1,6 @@
 //! Scaled dot-product attention over heads.
 
+use super::processor;
 use burn::tensor::{Tensor, module, ops::AttentionModuleOptions};
 
 /// `softmax(Q Kᵀ / sqrt(d)) V` for each head.
@@ -18,6 +19,11 @@ pub fn causal_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize) 
 
 fn heads_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize, is_causal: bool) -> Tensor<3> {
     let [b, n, width] = q.dims();
+    // Causal attention is the text encoders', over 77 tokens.
+    if !is_causal && processor::holds(&q) {
+        let [q, k, v] = [q, k, v].map(processor::numbers);
+        return processor::tensor(kernels::attention(&q, &k, &v, b, heads, width / heads), [b, n, width]);
+    }
     // `scale`, `softcap` and a bias stay unset: with one of them the GPU back end writes out all scores,
     // 671 MB for ten heads of 4096 by 4096.
     let options = AttentionModuleOptions { is_causal, ..Default::default() };
@@ -36,6 +42,10 @@ fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
 pub fn attention_in_slices(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize, max_scores: usize) -> Tensor<3> {
     let [b, n, _] = q.dims();
     let [_, m, _] = k.dims();
+    // There no more than a tile of scores exists at a time.
+    if processor::holds(&q) {
+        return attention(q, k, v, heads);
+    }
     let slice = (max_scores / (b * heads * m).max(1)).max(1);
     if n <= slice {
         return attention(q, k, v, heads);

@@ -1,10 +1,13 @@
 //! Linear, convolution, nearest-neighbour resize.
 
+use super::processor;
 use crate::{LoadError, Weights};
 use burn::tensor::{
     Tensor, module,
     ops::{ConvOptions, InterpolateMode, InterpolateOptions},
 };
+pub use kernels::ConvShape;
+use std::sync::Arc;
 
 /// Whether a layer has a bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,23 +20,43 @@ pub enum Bias {
 
 /// `y = x Wᵀ + b`.
 #[derive(Clone, Debug)]
-pub struct Linear {
-    /// `[in, out]`: a transposed view of the checkpoint's `[out, in]`; matrix products take strides.
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
+pub struct Linear(LinearOn);
+
+#[derive(Clone, Debug)]
+enum LinearOn {
+    Processor(Arc<kernels::Linear>),
+    /// The weight `[in, out]`, a transposed view of the checkpoint's `[out, in]` (matrix products take strides), and
+    /// the bias.
+    Other(Box<(Tensor<2>, Option<Tensor<1>>)>),
 }
 
 impl Linear {
     /// Takes `weight` `[d_out, d_in]` and, with [`Bias::Yes`], `bias` `[d_out]`.
     pub fn load(mut w: Weights, d_in: usize, d_out: usize, bias: Bias) -> Result<Self, LoadError> {
-        let weight = w.tensor("weight", [d_out, d_in])?.transpose();
-        Ok(Self { weight, bias: load_bias(&mut w, d_out, bias)? })
+        let weight = w.tensor("weight", [d_out, d_in])?;
+        let bias = load_bias(&mut w, d_out, bias)?;
+        if !processor::holds(&weight) {
+            return Ok(Self(LinearOn::Other(Box::new((weight.transpose(), bias)))));
+        }
+        let (weight, bias) = (processor::numbers(weight), bias.map(processor::numbers));
+        let packed = kernels::Linear::new(&weight, bias.as_deref(), d_in, d_out);
+        Ok(Self(LinearOn::Processor(Arc::new(packed))))
     }
 
     /// # Shapes
     /// `[.., d_in] -> [.., d_out]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        module::linear(x, self.weight.clone(), self.bias.clone())
+        match &self.0 {
+            LinearOn::Processor(linear) => {
+                let mut shape = x.dims();
+                shape[D - 1] = linear.d_out();
+                processor::tensor(linear.forward(&processor::numbers(x)), shape)
+            }
+            LinearOn::Other(parameters) => {
+                let (weight, bias) = parameters.as_ref().clone();
+                module::linear(x, weight, bias)
+            }
+        }
     }
 }
 
@@ -46,33 +69,51 @@ fn load_bias(w: &mut Weights, d_out: usize, bias: Bias) -> Result<Option<Tensor<
 
 /// Two-dimensional convolution with a square kernel.
 #[derive(Clone, Debug)]
-pub struct Conv2d {
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    stride: usize,
-    /// Zeros before and after, along both sides.
-    padding: (usize, usize),
+pub struct Conv2d(ConvOn);
+
+#[derive(Clone, Debug)]
+enum ConvOn {
+    Processor(Arc<kernels::Conv2d>),
+    /// The weight, and the bias.
+    Other(Box<(Tensor<4>, Option<Tensor<1>>)>, ConvShape),
 }
 
 impl Conv2d {
     /// Takes `weight` `[c_out, c_in, kernel, kernel]` and, with [`Bias::Yes`], `bias` `[c_out]`; stride 1,
     /// padded so that the size stays.
-    pub fn load(mut w: Weights, c_in: usize, c_out: usize, kernel: usize, bias: Bias) -> Result<Self, LoadError> {
-        let weight = w.tensor("weight", [c_out, c_in, kernel, kernel])?;
-        Ok(Self { weight, bias: load_bias(&mut w, c_out, bias)?, stride: 1, padding: (kernel / 2, kernel / 2) })
+    pub fn load(w: Weights, c_in: usize, c_out: usize, kernel: usize, bias: Bias) -> Result<Self, LoadError> {
+        let shape = ConvShape { c_in, c_out, kernel, stride: 1, padding: (kernel / 2, kernel / 2) };
+        Self::load_as(w, shape, bias)
     }
 
-    /// The same convolution with another stride, and so many zeros before and after both sides.
-    pub fn with_stride(self, stride: usize, padding: (usize, usize)) -> Self {
-        Self { stride, padding, ..self }
+    /// The same, with any stride and padding.
+    pub fn load_as(mut w: Weights, shape: ConvShape, bias: Bias) -> Result<Self, LoadError> {
+        let ConvShape { c_in, c_out, kernel, .. } = shape;
+        let weight = w.tensor("weight", [c_out, c_in, kernel, kernel])?;
+        let bias = load_bias(&mut w, c_out, bias)?;
+        if !processor::holds(&weight) {
+            return Ok(Self(ConvOn::Other(Box::new((weight, bias)), shape)));
+        }
+        let (weight, bias) = (processor::numbers(weight), bias.map(processor::numbers));
+        Ok(Self(ConvOn::Processor(Arc::new(kernels::Conv2d::new(&weight, bias.as_deref(), shape)))))
     }
 
     /// # Shapes
     /// `[b, c_in, h, w] -> [b, c_out, h', w']`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let (s, p) = (self.stride, self.padding);
-        let options = ConvOptions::new_with_padding([s, s], [p, p], [1, 1], 1);
-        module::conv2d(x, self.weight.clone(), self.bias.clone(), options)
+        match &self.0 {
+            ConvOn::Processor(conv) => {
+                let [b, _, h, w] = x.dims();
+                let [height, width] = conv.sides([h, w]);
+                let y = conv.forward(&processor::numbers(x), [h, w]);
+                processor::tensor(y, [b, conv.shape().c_out, height, width])
+            }
+            ConvOn::Other(parameters, ConvShape { stride: s, padding: p, .. }) => {
+                let options = ConvOptions::new_with_padding([*s, *s], [*p, *p], [1, 1], 1);
+                let (weight, bias) = parameters.as_ref().clone();
+                module::conv2d(x, weight, bias, options)
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Group and layer normalisation.
 
+use super::{processor, silu};
 use crate::{LoadError, Weights};
 use burn::tensor::{DType, Tensor, module};
 
@@ -29,11 +30,35 @@ impl GroupNorm {
         self.forward_with(x, &mut Statistics::Own)
     }
 
+    /// `silu(norm(x))`, in one pass where it can be.
+    ///
+    /// # Shapes
+    /// `[b, c, h, w] -> [b, c, h, w]`
+    pub fn then_silu(&self, x: Tensor<4>, statistics: &mut Statistics) -> Tensor<4> {
+        match statistics {
+            Statistics::Own if processor::holds(&x) => self.on_processor(x, true),
+            _ => silu(self.forward_with(x, statistics)),
+        }
+    }
+
+    fn on_processor(&self, x: Tensor<4>, silu: bool) -> Tensor<4> {
+        let shape = x.dims();
+        let [_, _, h, w] = shape;
+        let [mut x, weight, bias] =
+            [x.reshape([shape.iter().product::<usize>()]), self.weight.clone(), self.bias.clone()]
+                .map(processor::numbers);
+        kernels::group_norm(&mut x, h * w, self.groups, &weight, &bias, self.epsilon as f32, silu);
+        processor::tensor(x, shape)
+    }
+
     /// As [`GroupNorm::forward`], over `statistics` that need not be those of `x`.
     ///
     /// # Shapes
     /// `[b, c, h, w] -> [b, c, h, w]`
     pub fn forward_with(&self, x: Tensor<4>, statistics: &mut Statistics) -> Tensor<4> {
+        if matches!(statistics, Statistics::Own) && processor::holds(&x) {
+            return self.on_processor(x, false);
+        }
         let [b, c, h, w] = x.dims();
         let dtype = x.dtype();
         let per_group = c / self.groups * h * w;
@@ -123,6 +148,12 @@ impl LayerNorm {
     /// # Shapes
     /// `[.., width] -> [.., width]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if processor::holds(&x) {
+            let shape = x.dims();
+            let (weight, bias) = (processor::numbers(self.weight.clone()), processor::numbers(self.bias.clone()));
+            let y = kernels::layer_norm(&processor::numbers(x), &weight, &bias, self.epsilon as f32);
+            return processor::tensor(y, shape);
+        }
         let dtype = x.dtype();
         let (weight, bias) = (widened(self.weight.clone()), widened(self.bias.clone()));
         let y = module::layer_norm(widened(x), weight, Some(bias), self.epsilon);

@@ -1,6 +1,6 @@
 //! diffusers' `ResnetBlock2D`, the block of both the UNet and the VAE.
 
-use super::{Bias, Conv2d, GroupNorm, Linear, Statistics, silu};
+use super::{Bias, Conv2d, GroupNorm, Linear, Statistics};
 use crate::{LoadError, Weights};
 use burn::tensor::Tensor;
 
@@ -60,12 +60,12 @@ impl ResnetBlock {
 
     /// As [`ResnetBlock::forward`], both norms over given `statistics`.
     pub fn forward_with(&self, x: Tensor<4>, time: Option<&Tensor<2>>, statistics: &mut Statistics) -> Tensor<4> {
-        let mut y = self.conv1.forward(silu(self.norm1.forward_with(x.clone(), statistics)));
+        let mut y = self.conv1.forward(self.norm1.then_silu(x.clone(), statistics));
         if let (Some(proj), Some(time)) = (&self.time_emb_proj, time) {
             let [b, c, _, _] = y.dims();
             y = y + proj.forward(time.clone()).reshape([b, c, 1, 1]);
         }
-        let y = self.conv2.forward(silu(self.norm2.forward_with(y, statistics)));
+        let y = self.conv2.forward(self.norm2.then_silu(y, statistics));
         match &self.conv_shortcut {
             Some(shortcut) => shortcut.forward(x) + y,
             None => x + y,

@@ -4,7 +4,7 @@
 use super::transformer::{Transformer, TransformerSpec};
 use crate::{
     LoadError, Weights,
-    nn::{Bias, Conv2d, ResnetBlock, ResnetSpec, resize_nearest},
+    nn::{Bias, Conv2d, ConvShape, ResnetBlock, ResnetSpec, resize_nearest},
 };
 use burn::tensor::Tensor;
 use checkpoint::{UnetBlock, UnetConfig};
@@ -66,7 +66,10 @@ impl Block {
         };
         let resampler = match (block.resamples, direction) {
             (false, _) => None,
-            (true, Direction::Down) => Some(Conv2d::load(w.sub(name), c, c, 3, Bias::Yes)?.with_stride(2, (1, 1))),
+            (true, Direction::Down) => {
+                let shape = ConvShape { c_in: c, c_out: c, kernel: 3, stride: 2, padding: (1, 1) };
+                Some(Conv2d::load_as(w.sub(name), shape, Bias::Yes)?)
+            }
             (true, Direction::Up) => Some(Conv2d::load(w.sub(name), c, c, 3, Bias::Yes)?),
         };
         Ok(Self { layers, resampler })

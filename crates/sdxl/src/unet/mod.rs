@@ -6,7 +6,7 @@ mod transformer;
 
 use crate::{
     LoadError, Weights,
-    nn::{Bias, Conv2d, GroupNorm, silu},
+    nn::{Bias, Conv2d, GroupNorm, Statistics, silu},
 };
 use block::{Block, Direction, Mid};
 use burn::tensor::{DType, Tensor};
@@ -119,7 +119,7 @@ impl Unet {
         for block in &self.up_blocks {
             x = block.up(x, &time, context, &mut skips);
         }
-        let x = self.conv_out.forward(silu(self.conv_norm_out.forward(x)));
+        let x = self.conv_out.forward(self.conv_norm_out.then_silu(x, &mut Statistics::Own));
         x.cast(DType::F32)
     }
 }

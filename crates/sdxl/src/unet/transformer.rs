@@ -2,9 +2,9 @@
 
 use crate::{
     LoadError, Weights,
-    nn::{Bias, GroupNorm, LayerNorm, Linear, attention},
+    nn::{Bias, GroupNorm, LayerNorm, Linear, attention, geglu},
 };
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 /// Epsilon of the transformers' group norm: not the ResNets' 1e-5, and in no configuration file.
 const NORM_EPS: f64 = 1e-6;
@@ -126,12 +126,11 @@ impl Attention {
     }
 }
 
-/// GEGLU (Shazeer, 2020): `net.2(a * gelu(b))`, `[a, b] = net.0.proj(x)`, four times as wide inside.
+/// `net.2(geglu(net.0.proj(x)))`, four times as wide inside.
 #[derive(Clone, Debug)]
 struct FeedForward {
     proj: Linear,
     out: Linear,
-    inner: usize,
 }
 
 impl FeedForward {
@@ -140,15 +139,12 @@ impl FeedForward {
         Ok(Self {
             proj: Linear::load(w.sub("net.0.proj"), width, 2 * inner, Bias::Yes)?,
             out: Linear::load(w.sub("net.2"), inner, width, Bias::Yes)?,
-            inner,
         })
     }
 
     /// # Shapes
     /// `[b, n, width] -> [b, n, width]`
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let y = self.proj.forward(x);
-        let (value, gate) = (y.clone().narrow(2, 0, self.inner), y.narrow(2, self.inner, self.inner));
-        self.out.forward(value * activation::gelu(gate))
+        self.out.forward(geglu(self.proj.forward(x)))
     }
 }

@@ -3,7 +3,8 @@
 use crate::{
     LoadError, Weights,
     nn::{
-        Bias, Conv2d, GroupNorm, Linear, ResnetBlock, ResnetSpec, Statistics, attention_in_slices, resize_nearest, silu,
+        Bias, Conv2d, ConvShape, GroupNorm, Linear, ResnetBlock, ResnetSpec, Statistics, attention_in_slices,
+        resize_nearest,
     },
 };
 use burn::tensor::Tensor;
@@ -59,7 +60,8 @@ impl Encoder {
             let resampler = match i + 1 < channels.len() {
                 // Right and bottom only, as the weights were trained.
                 true => {
-                    Some(Conv2d::load(level.sub("downsamplers.0.conv"), c, c, 3, Bias::Yes)?.with_stride(2, (0, 1)))
+                    let shape = ConvShape { c_in: c, c_out: c, kernel: 3, stride: 2, padding: (0, 1) };
+                    Some(Conv2d::load_as(level.sub("downsamplers.0.conv"), shape, Bias::Yes)?)
                 }
                 false => None,
             };
@@ -86,7 +88,7 @@ impl Encoder {
             }
         }
         let x = self.mid.forward(x, max_activation);
-        self.conv_out.forward(silu(self.conv_norm_out.forward(x)))
+        self.conv_out.forward(self.conv_norm_out.then_silu(x, &mut Statistics::Own))
     }
 }
 
@@ -146,7 +148,7 @@ impl Decoder {
                 x = conv.forward(resize_nearest(x, [2 * h, 2 * w]));
             }
         }
-        self.conv_out.forward(silu(self.conv_norm_out.forward_with(x, statistics)))
+        self.conv_out.forward(self.conv_norm_out.then_silu(x, statistics))
     }
 }
 

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+//!
+//! The products follow Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008), and BLIS: a
+//! tile of the result in registers, the operands' panels in the caches.
+
+mod aligned;
+mod attention;
+mod conv;
+mod linear;
+mod math;
+mod norm;
+mod product;
+
+pub use attention::attention;
+pub use conv::{Conv2d, ConvShape};
+pub use linear::Linear;
+pub use math::{geglu, silu};
+pub use norm::{group_norm, layer_norm};

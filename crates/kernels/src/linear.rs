@@ -1,0 +1,135 @@
+//! `y = x Wᵀ + b`.
+
+use crate::{
+    aligned::Aligned,
+    product::{Block, Onto, Tile, arch, blocks, pack},
+};
+use rayon::prelude::*;
+
+/// A linear layer, its weights as the registers want them.
+#[derive(Debug)]
+pub struct Linear {
+    d_in: usize,
+    d_out: usize,
+    tile: Tile,
+    /// For each block along `d_in` its panels: for each input the outputs of a panel side by side, zeros past
+    /// the last.
+    panels: Aligned,
+    bias: Option<Vec<f32>>,
+}
+
+/// Rows of `x` that a task takes at once: packed, a block of them is 430 kB and stays in the second cache.
+const ROWS_OF_TASK: usize = 280;
+
+impl Linear {
+    /// Takes `weight` `[d_out, d_in]` and `bias` `[d_out]`.
+    ///
+    /// # Panics
+    /// Where their lengths are others.
+    pub fn new(weight: &[f32], bias: Option<&[f32]>, d_in: usize, d_out: usize) -> Self {
+        assert_eq!(weight.len(), d_in * d_out, "a weight of {d_out} by {d_in}");
+        assert!(bias.is_none_or(|bias| bias.len() == d_out), "a bias of {d_out}");
+        let tile = Tile::of_products();
+        let width = d_out.next_multiple_of(tile.columns);
+        let mut panels = Aligned::zeros(d_in * width);
+        for (at, depth) in blocks(d_in) {
+            let block = &mut panels[at * width..(at + depth) * width];
+            block.par_chunks_exact_mut(depth * tile.columns).enumerate().for_each(|(panel, packed)| {
+                let first = panel * tile.columns;
+                let outputs = first..d_out.min(first + tile.columns);
+                pack(outputs.map(|output| &weight[output * d_in + at..][..depth]), tile.columns, packed);
+            });
+        }
+        Self { d_in, d_out, tile, panels, bias: bias.map(<[f32]>::to_vec) }
+    }
+
+    /// The width of `x`.
+    pub fn d_in(&self) -> usize {
+        self.d_in
+    }
+
+    /// The width of `y`.
+    pub fn d_out(&self) -> usize {
+        self.d_out
+    }
+
+    /// # Shapes
+    /// `x`: `[rows, d_in]`; result `[rows, d_out]`
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let rows = x.len() / self.d_in;
+        let mut y = vec![0.0; rows * self.d_out];
+        // Enough tasks for each thread, and none larger than the cache.
+        let share = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(self.tile.rows);
+        let task = share.clamp(1, ROWS_OF_TASK);
+        y.par_chunks_mut(task * self.d_out).zip(x.par_chunks(task * self.d_in)).for_each(|(y, x)| self.some_rows(x, y));
+        y
+    }
+
+    fn some_rows(&self, x: &[f32], y: &mut [f32]) {
+        let rows = x.len() / self.d_in;
+        let width = self.d_out.next_multiple_of(self.tile.columns);
+        let mut packed = Aligned::default();
+        for (at, depth) in blocks(self.d_in) {
+            pack_rows(x, self.d_in, at..at + depth, self.tile.rows, &mut packed);
+            arch().dispatch(Block {
+                tile: self.tile,
+                depth,
+                a: &packed,
+                b: &self.panels[at * width..(at + depth) * width],
+                c: y,
+                stride: self.d_out,
+                m: rows,
+                n: self.d_out,
+                onto: match (at, &self.bias) {
+                    (0, Some(bias)) => Onto::Columns(bias),
+                    (0, None) => Onto::Nothing,
+                    _ => Onto::Itself,
+                },
+            });
+        }
+    }
+}
+
+/// Columns `part` of the rows of `x` as panels of `height` rows; zeros past the last row.
+pub(crate) fn pack_rows(x: &[f32], stride: usize, part: std::ops::Range<usize>, height: usize, packed: &mut Aligned) {
+    let (rows, depth) = (x.len().div_ceil(stride), part.len());
+    packed.resize(rows.next_multiple_of(height) * depth);
+    for (first, panel) in (0..rows).step_by(height).zip(packed.chunks_exact_mut(height * depth)) {
+        let rows = first..rows.min(first + height);
+        pack(rows.map(|row| &x[row * stride..][part.clone()]), height, panel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::tests::{assert_close, numbers};
+
+    /// In f64, by the definition.
+    fn by_definition(x: &[f32], weight: &[f32], bias: Option<&[f32]>, d_in: usize, d_out: usize) -> Vec<f32> {
+        let row = |x: &[f32]| {
+            let one = |output: usize| {
+                let products = x.iter().zip(&weight[output * d_in..]).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                (products.sum::<f64>() + bias.map_or(0.0, |bias| f64::from(bias[output]))) as f32
+            };
+            (0..d_out).map(one).collect::<Vec<_>>()
+        };
+        x.chunks_exact(d_in).flat_map(row).collect()
+    }
+
+    #[test]
+    fn it_is_the_product_at_every_size() {
+        for (rows, d_in, d_out) in [(1, 1, 1), (3, 5, 7), (14, 256, 32), (15, 257, 33), (77, 600, 70), (600, 40, 129)] {
+            let (x, weight, bias) = (numbers(rows * d_in, 1), numbers(d_in * d_out, 2), numbers(d_out, 3));
+            for bias in [None, Some(bias.as_slice())] {
+                let y = Linear::new(&weight, bias, d_in, d_out).forward(&x);
+                assert_close(&y, &by_definition(&x, &weight, bias, d_in, d_out), 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_in_is_nothing_out() {
+        assert_eq!(Linear::new(&[1.0, 2.0], None, 2, 1).forward(&[]), []);
+    }
+}

@@ -1,0 +1,77 @@
+//! How long requests wait while a picture is made. Prints the median and the 99th percentile of each kind of request, at
+//! rest and then beside a generation that uses every core.
+//!
+//! `cargo bench --bench requests` (with `-- REQUESTS STEPS` to change 300 requests of each kind beside 1000 steps).
+
+#[path = "support/server.rs"]
+mod server;
+
+use serde_json::json;
+use server::{Server, median, numbers};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Between two requests: as a person's clicks and a page's interval, they do not come all at once.
+const PAUSE: Duration = Duration::from_millis(15);
+
+/// What is asked, and how.
+type Kind<'a> = (&'a str, Box<dyn Fn() + 'a>);
+
+fn main() {
+    let (requests, steps) = numbers(300, 1000);
+    let server = Server::start();
+    server.seconds(&server.generate("latent2rgb", 2));
+    let picture = picture(&server);
+    let kinds: [Kind<'_>; 4] = [
+        ("GET /api/v1/queue", Box::new(|| _ = server.get("/api/v1/queue"))),
+        ("GET /projects/1, the page", Box::new(|| _ = bytes(&server, "/projects/1"))),
+        ("GET /media/…, a picture", Box::new(|| _ = bytes(&server, &picture))),
+        ("POST …/generations", Box::new(|| _ = server.generate("latent2rgb", steps))),
+    ];
+    println!("{requests} requests of each kind, milliseconds: median, 99th percentile, most");
+    server.post("/api/v1/queue/pause", &json!({}));
+    measure("at rest", &kinds, requests);
+    cancel_all(&server);
+    server.post("/api/v1/queue/resume", &json!({}));
+    server.generate("latent2rgb", steps);
+    measure("beside a generation", &kinds, requests);
+    let [seconds, steps] = ["sum", "count"].map(|what| server.metric(&format!("emberline_step_seconds_{what}")));
+    println!("meanwhile a step took {:.1} ms", 1000.0 * seconds / steps.max(1.0));
+    let queue = server.get("/api/v1/queue");
+    assert!(queue["tasks"].as_array().is_some_and(|tasks| tasks.len() > 1), "the generation has ended: more STEPS");
+}
+
+fn measure(when: &str, kinds: &[Kind<'_>], requests: u32) {
+    for (what, ask) in kinds {
+        let mut times: Vec<f64> = (0..requests)
+            .map(|_| {
+                thread::sleep(PAUSE);
+                let started = Instant::now();
+                ask();
+                1000.0 * started.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)];
+        println!("{when:20} {what:28} {:7.2} {:7.2} {:7.2}", median(times.clone()), at(0.99), at(1.0));
+    }
+}
+
+fn cancel_all(server: &Server) {
+    for task in server.get("/api/v1/queue")["tasks"].as_array().into_iter().flatten().rev() {
+        server.post(&format!("/api/v1/tasks/{}/cancel", task["task_id"]), &json!({}));
+    }
+}
+
+fn bytes(server: &Server, path: &str) -> Vec<u8> {
+    let mut answer = ureq::get(format!("{}{path}", server.url)).call().expect("an answer");
+    answer.body_mut().read_to_vec().expect("a body")
+}
+
+/// The address of a finished picture.
+fn picture(server: &Server) -> String {
+    let frames = server.get("/api/v1/projects/1/frames");
+    frames[0]["path"].as_str().expect("an address").to_owned()
+}
