@@ -1,10 +1,20 @@
 //! What only a browser has: its storage, its clock, its boxes. On the server each of these does nothing, so
 //! that the same handlers compile for both.
 
+use leptos::{
+    wasm_bindgen::JsCast,
+    web_sys::{self, Element},
+};
+
 #[cfg(feature = "browser")]
 pub use here::*;
 #[cfg(not(feature = "browser"))]
 pub use nowhere::*;
+
+/// The element at which an event happened.
+pub fn target(event: &web_sys::Event) -> Option<Element> {
+    event.target()?.dyn_into().ok()
+}
 
 /// A box on the screen, CSS pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -50,3 +50,11 @@ export function pictureRequests(page: Page): string[] {
   });
   return asked;
 }
+
+/** Megabytes of the page's WASM memory, which never shrinks. */
+export async function wasmMb(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const { default: init } = await import("/pkg/emberline.js" as string);
+    return (await init()).memory.buffer.byteLength / 1e6;
+  });
+}

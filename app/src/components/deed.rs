@@ -1,9 +1,9 @@
 //! What a form does, and what came of it.
 
-use crate::error::AppError;
+use crate::{browser, error::AppError};
 use leptos::{
     ev::SubmitEvent, prelude::*, server::ServerActionError, server_fn::error::ServerFnUrlError, task::spawn_local,
-    wasm_bindgen::JsCast, web_sys::Element,
+    web_sys::Element,
 };
 use protocol::Project;
 
@@ -56,7 +56,7 @@ impl Deed {
 
 /// The form that is being sent; its own post is called off.
 pub fn taken(event: &SubmitEvent) -> Option<Element> {
-    let form = event.target()?.dyn_into::<Element>().ok()?;
+    let form = browser::target(event)?;
     event.prevent_default();
     Some(form)
 }

@@ -5,9 +5,9 @@ use crate::{
     browser,
     components::Icon,
     serverfns::frames::{frame_takes, update_frame},
-    view::{button, dynamic, icon_button, nothing, words},
+    view::{button, dynamic, icon_button, list, nothing, words},
 };
-use leptos::{ev, prelude::*, task::spawn_local, wasm_bindgen::JsCast, web_sys::Element};
+use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus};
 
 /// The panel's state: the takes of the current frame, and the one that is looked at.
@@ -142,6 +142,7 @@ impl Inspector {
 
     fn frame(self, id: FrameId) -> AnyView {
         let store = self.store;
+        let take = Memo::new(move |_| self.take());
         let of = move |read: fn(&Frame) -> String| {
             words(move || store.current.with(|frame| frame.as_ref().map(read).unwrap_or_default()))
         };
@@ -158,11 +159,8 @@ impl Inspector {
                 <dt>"Stands for"</dt>
                 <dd>{self.duration(id)}</dd>
             </dl>
-            {dynamic(move || self.takes_list())}
-            {dynamic(move || match self.take() {
-                Some(take) => self.parameters(&take),
-                None => nothing(),
-            })}
+            {self.takes_list()}
+            {dynamic(move || take.with(|take| take.as_ref().map_or_else(nothing, |take| self.parameters(take))))}
             {self.note(id)}
         }
         .into_any()
@@ -173,7 +171,7 @@ impl Inspector {
         let value =
             words(move || store.current.with(|frame| frame.as_ref().map_or(1, |frame| frame.duration)).to_string());
         let change = move |event: ev::Event| {
-            let typed = value_of(&event).and_then(|text| text.trim().parse().ok()).unwrap_or(1_u32).clamp(1, 10_000);
+            let typed = typed(&event).and_then(|text| text.trim().parse().ok()).unwrap_or(1_u32).clamp(1, 10_000);
             store.run(update_frame(id, None, Some(typed), None, None));
         };
         view! {
@@ -188,7 +186,7 @@ impl Inspector {
         let value =
             store.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.note.clone()).unwrap_or_default());
         let change = move |event: ev::Event| {
-            if let Some(note) = value_of(&event) {
+            if let Some(note) = typed(&event) {
                 store.run(update_frame(id, None, None, None, Some(note)));
             }
         };
@@ -201,53 +199,43 @@ impl Inspector {
         .into_any()
     }
 
+    /// The takes of the frame, newest first. Those that stay are kept when one is added: after five hundred
+    /// generations of one frame, making all anew each time had grown the page by 30 MB.
     fn takes_list(self) -> AnyView {
-        let takes = self.takes.get();
-        if takes.is_empty() {
-            return nothing();
-        }
-        let count = takes.len();
         let compared = self.store.compared;
-        let takes: Vec<AnyView> = takes
-            .into_iter()
-            .enumerate()
-            .map(|(i, take)| {
-                let src = super::address::of_take(&take);
-                let class = words(move || {
-                    let is_beside = compared.with(|beside| beside.as_ref().is_some_and(|beside| beside.id == take.id));
-                    if is_beside { "take take-beside" } else { "take" }.to_owned()
-                });
-                view! {
-                    <li>
-                        <button
-                            class=class
-                            type="button"
-                            data-act="take"
-                            data-id=take.id.0
-                            aria-pressed=take.selected.to_string()
-                            aria-label=format!("Take {} of {count}", count - i)
-                        >
-                            <img class="take-picture" src=src alt="" width=take.width height=take.height/>
-                        </button>
-                    </li>
-                }
-                .into_any()
-            })
-            .collect();
-        view! {
-            <section class="takes" aria-label="Takes">
-                <div class="takes-head">
-                    <h3 class="inspector-sub">"Takes"</h3>
-                    {(count > 1).then(|| view! {
-                        <button class="icon-button toggle" type="button" data-act="compare" aria-label="Compare two takes" title="Compare two takes" aria-pressed=words(move || compared.with(Option::is_some).to_string())>
-                            {Icon::Compare.view()}
-                        </button>
-                    }.into_any())}
-                </div>
-                <ul class="takes-list">{takes}</ul>
-            </section>
-        }
-        .into_any()
+        let shown = Memo::new(move |_| {
+            let beside = compared.with(|take| take.as_ref().map(|take| take.id));
+            self.takes.with(|takes| ShownTake::all(takes, beside))
+        });
+        let ids = Memo::new(move |_| shown.with(|takes| takes.iter().map(|take| take.id).collect::<Vec<_>>()));
+        let count = Memo::new(move |_| ids.with(Vec::len));
+        let (any, several) = (Memo::new(move |_| count.get() > 0), Memo::new(move |_| count.get() > 1));
+        let compare = move || {
+            if !several.get() {
+                return nothing();
+            }
+            view! {
+                <button class="icon-button toggle" type="button" data-act="compare" aria-label="Compare two takes" title="Compare two takes" aria-pressed=words(move || compared.with(Option::is_some).to_string())>
+                    {Icon::Compare.view()}
+                </button>
+            }
+            .into_any()
+        };
+        dynamic(move || {
+            if !any.get() {
+                return nothing();
+            }
+            view! {
+                <section class="takes" aria-label="Takes">
+                    <div class="takes-head">
+                        <h3 class="inspector-sub">"Takes"</h3>
+                        {dynamic(compare)}
+                    </div>
+                    <ul class="takes-list">{list(ids.into(), move |id| take(id, shown))}</ul>
+                </section>
+            }
+            .into_any()
+        })
     }
 
     /// A picture that was brought here: nothing is known of how it was made.
@@ -307,7 +295,62 @@ impl Inspector {
     }
 }
 
-fn value_of(event: &ev::Event) -> Option<String> {
-    let field = event.target()?.dyn_into::<Element>().ok()?;
-    browser::value(&field)
+/// What a take in the list shows. As with the clips of the timeline, one reading serves all.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct ShownTake {
+    id: i64,
+    label: String,
+    address: String,
+    /// The picture's own width and height.
+    sides: (u32, u32),
+    selected: bool,
+    /// Whether it is laid beside the selected one.
+    beside: bool,
+}
+
+impl ShownTake {
+    fn all(takes: &[Take], beside: Option<TakeId>) -> Vec<Self> {
+        let count = takes.len();
+        let one = |(place, take): (usize, &Take)| Self {
+            id: take.id.0,
+            label: format!("Take {} of {count}", count - place),
+            address: super::address::of_take(take),
+            sides: (take.width, take.height),
+            selected: take.selected,
+            beside: beside == Some(take.id),
+        };
+        takes.iter().enumerate().map(one).collect()
+    }
+
+    fn class(&self) -> String {
+        if self.beside { "take take-beside" } else { "take" }.to_owned()
+    }
+}
+
+/// One of them.
+fn take(id: i64, shown: Memo<Vec<ShownTake>>) -> AnyView {
+    let take =
+        Memo::new(move |_| shown.with(|takes| takes.iter().find(|take| take.id == id).cloned()).unwrap_or_default());
+    let of = move |read: fn(&ShownTake) -> String| words(move || take.with(read));
+    // Its picture and its size never change.
+    let ShownTake { address, sides: (width, height), .. } = take.get_untracked();
+    view! {
+        <li>
+            <button
+                class=of(ShownTake::class)
+                type="button"
+                data-act="take"
+                data-id=id
+                aria-pressed=of(|take| take.selected.to_string())
+                aria-label=of(|take| take.label.clone())
+            >
+                <img class="take-picture" src=address alt="" width=width height=height loading="lazy"/>
+            </button>
+        </li>
+    }
+    .into_any()
+}
+
+fn typed(event: &ev::Event) -> Option<String> {
+    browser::value(&browser::target(event)?)
 }

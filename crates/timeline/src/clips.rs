@@ -50,6 +50,11 @@ impl Clips {
         self.clips.get(place).copied()
     }
 
+    /// Whose they are, in their order.
+    pub fn ids(&self) -> impl Iterator<Item = i64> {
+        self.clips.iter().map(|clip| clip.id)
+    }
+
     /// The place of a clip.
     pub fn place(&self, id: i64) -> Option<usize> {
         self.clips.iter().position(|clip| clip.id == id)
@@ -87,11 +92,6 @@ impl Clips {
         let Some(place) = self.place_at(time) else { return 0 };
         let middle = (self.start(place) + self.start(place + 1)) as f64 / 2.0;
         if time < middle { place } else { place + 1 }
-    }
-
-    /// The place that a clip at `from` has after it was dropped into a gap.
-    pub fn place_after_move(from: usize, gap: usize) -> usize {
-        if gap > from { gap - 1 } else { gap }
     }
 }
 
@@ -139,13 +139,5 @@ mod tests {
         let clips = clips(&[2, 2, 2]);
         let gaps = [-1.0, 0.9, 1.0, 2.9, 3.1, 5.0, 99.0].map(|time| clips.gap_at(time));
         assert_eq!(gaps, [0, 0, 1, 1, 2, 3, 3]);
-        let order = |from, gap| {
-            let mut order = vec!['a', 'b', 'c'];
-            let moved = order.remove(from);
-            order.insert(Clips::place_after_move(from, gap), moved);
-            order.into_iter().collect::<String>()
-        };
-        assert_eq!([(0, 0), (0, 1), (0, 2), (0, 3)].map(|(from, gap)| order(from, gap)), ["abc", "abc", "bac", "bca"]);
-        assert_eq!([(2, 0), (2, 1), (2, 2), (2, 3)].map(|(from, gap)| order(from, gap)), ["cab", "acb", "abc", "abc"]);
     }
 }

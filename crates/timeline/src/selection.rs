@@ -52,18 +52,19 @@ impl Selection {
 
     /// Marks every clip.
     pub fn all(&mut self, clips: &Clips) {
-        self.marked = (0..clips.len()).filter_map(|place| clips.get(place)).map(|clip| clip.id).collect();
+        self.marked = clips.ids().collect();
         self.settle();
     }
 
     /// What an act on the clip `id` is meant for, in the order of the timeline: every marked clip if it is one of
     /// them, else it alone.
     pub fn meant(&self, clips: &Clips, id: i64) -> Vec<i64> {
-        if !self.contains(id) {
-            return vec![id];
-        }
-        let all = (0..clips.len()).filter_map(|place| clips.get(place)).map(|clip| clip.id);
-        all.filter(|id| self.contains(*id)).collect()
+        if self.contains(id) { self.marked(clips) } else { vec![id] }
+    }
+
+    /// The clips that are marked, in the order of the timeline.
+    pub fn marked(&self, clips: &Clips) -> Vec<i64> {
+        clips.ids().filter(|id| self.contains(*id)).collect()
     }
 
     /// One is none: it would look like the shown clip, and an act would do the same.

@@ -19,7 +19,6 @@ use leptos::{
     prelude::*,
     server_fn::{ServerFn, error::ServerFnUrlError},
     task::spawn_local,
-    wasm_bindgen::JsCast,
     web_sys::Element,
 };
 use protocol::{
@@ -96,7 +95,7 @@ impl Form {
         let draft = &mut draft;
         let project_id = self.store.project_id();
         let submit = move |event: ev::SubmitEvent| {
-            if let Some(form) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) {
+            if let Some(form) = browser::target(&event) {
                 event.prevent_default();
                 self.send(Draft { key: browser::random_key(), ..typed(&form) });
             }
@@ -210,8 +209,7 @@ impl Form {
         let Some(form) = browser::find(FORM) else { return false };
         match act {
             "example" => {
-                let text = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-                let text = text.and_then(|button| button.text_content()).unwrap_or_default();
+                let text = browser::target(event).and_then(|button| button.text_content()).unwrap_or_default();
                 browser::set_field(&form, "draft[prompt]", &text);
                 browser::focus("#generation-prompt");
             }

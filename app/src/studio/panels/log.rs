@@ -5,7 +5,7 @@ use crate::{
     live::Live,
     view::{button, dynamic, words},
 };
-use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
+use leptos::{ev, prelude::*};
 
 /// The log's state. It listens only while it is open.
 #[derive(Clone, Copy)]
@@ -33,8 +33,7 @@ impl Log {
     /// The drawer.
     pub fn panel(self) -> AnyView {
         let typed = move |event: ev::Event| {
-            let field = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-            if let Some(text) = field.and_then(|field| browser::value(&field)) {
+            if let Some(text) = browser::target(&event).and_then(|field| browser::value(&field)) {
                 self.filter.set(text);
             }
         };

@@ -10,7 +10,6 @@ use crate::{
 use leptos::{
     ev,
     prelude::*,
-    wasm_bindgen::JsCast,
     web_sys::{self, Element},
 };
 use protocol::{TaskId, TaskStatus, TaskSummary};
@@ -98,7 +97,7 @@ fn grip() -> AnyView {
 
 /// The task of the row that an event is in.
 fn task_at(event: &web_sys::Event) -> Option<(Element, TaskId)> {
-    let target = event.target()?.dyn_into::<Element>().ok()?;
+    let target = browser::target(event)?;
     let row = target.closest("[data-task]").ok()??;
     let id = row.get_attribute("data-task")?.parse().ok()?;
     Some((row, TaskId(id)))
@@ -126,8 +125,7 @@ fn let_go(store: Store, dragged: RwSignal<Option<TaskId>>, event: &ev::DragEvent
 
 fn key(store: Store, moved: RwSignal<Option<TaskId>>, event: &ev::KeyboardEvent) {
     let up = event.key() == "ArrowUp";
-    let on_grip = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-    let on_grip = on_grip.is_some_and(|target| target.closest(".queue-grip").ok().flatten().is_some());
+    let on_grip = browser::target(event).is_some_and(|target| target.closest(".queue-grip").ok().flatten().is_some());
     let Some((_, id)) = task_at(event).filter(|_| on_grip && (up || event.key() == "ArrowDown")) else { return };
     event.prevent_default();
     let mut order = waiting(store);

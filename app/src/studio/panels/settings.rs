@@ -5,7 +5,7 @@ use crate::{
     serverfns::settings::update_settings,
     studio::{Store, refresh::Pace, state::StudioState},
 };
-use leptos::{ev, prelude::*, task::spawn_local, wasm_bindgen::JsCast, web_sys::Element};
+use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Interrupted, PreviewMethod, SettingsPatch};
 
 /// The panel.
@@ -71,7 +71,7 @@ fn choice(name: &'static str, label: &'static str, options: &[(String, String)],
 }
 
 fn changed(store: Store, event: &ev::Event) {
-    let Some(field) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+    let Some(field) = browser::target(event) else { return };
     let (name, value) = (field.get_attribute("name").unwrap_or_default(), browser::value(&field).unwrap_or_default());
     let method = PreviewMethod::ALL.into_iter().find(|method| method.as_str() == value);
     let fate = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };

@@ -1,8 +1,8 @@
 //! Pictures that were made elsewhere, and blank ones, onto the timeline.
 
-use super::{STRIP, Strip};
+use super::Strip;
 use crate::{browser, components::Icon, view::icon_button};
-use leptos::{ev, prelude::*, task::spawn_local, wasm_bindgen::JsCast, web_sys::Element};
+use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::Frame;
 use serde::Deserialize;
 use timeline::{Clip, Edit};
@@ -20,7 +20,7 @@ impl Strip {
     /// The two buttons of the bar.
     pub(super) fn bring(self) -> AnyView {
         let chosen = move |event: ev::Event| {
-            if let Some(field) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) {
+            if let Some(field) = browser::target(&event) {
                 self.bring_files(browser::chosen_files(&field), self.behind_shown());
             }
         };
@@ -41,9 +41,7 @@ impl Strip {
             return;
         }
         event.prevent_default();
-        let left = browser::find(STRIP).map(|strip| browser::area(&strip).left).unwrap_or_default();
-        let x = f64::from(event.client_x()) - left - super::SIDE_PX + self.seen.get_untracked().0;
-        let time = self.axis.get_untracked().time_from_x(x);
+        let time = self.axis.get_untracked().time_from_x(self.x_of(event));
         self.bring_files(files, self.clips.with_untracked(|clips| clips.gap_at(time)));
     }
 

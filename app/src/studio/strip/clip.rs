@@ -6,38 +6,98 @@ use crate::{
     view::{dynamic, nothing, words},
 };
 use leptos::prelude::*;
-use protocol::{Frame, FrameId};
+use protocol::FrameId;
+use std::ops::Range;
+use timeline::{Axis, Clips, Selection};
+
+/// What a clip shows.
+///
+/// One reading of the state serves all clips that are in the page, and they read nothing else: a signal keeps
+/// whoever has read it, also when that has long left the page, until it changes next. Clips that each read the
+/// axis and the marks, which seldom change, left their readers behind each time they were scrolled into sight
+/// or played past.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    id: i64,
+    /// Counted from 1.
+    place: usize,
+    duration: u32,
+    width_px: i64,
+    /// The picture's own width and height.
+    sides: (u32, u32),
+    address: String,
+    /// Whether its picture is being made, or waits for it.
+    forming: bool,
+    /// How far the picture is, while it is made.
+    done_permille: Option<u32>,
+    /// Whether the viewer shows it.
+    current: bool,
+    marked: bool,
+}
+
+/// Between two clips, CSS pixels; as in the style sheet.
+const GAP_PX: i64 = 2;
+/// The narrowest that a clip gets, CSS pixels: an edge can still be taken hold of.
+const NARROWEST_PX: i64 = 4;
+
+impl Shown {
+    /// The clips at these places.
+    pub fn all(store: Store, marks: &Selection, axis: Axis, clips: &Clips, places: Range<usize>) -> Vec<Self> {
+        let current = store.seen.with(|frame| frame.as_ref().map(|frame| frame.id));
+        let (state, pictures) = (store.state.read(), store.pictures.read());
+        let one = |place: usize| {
+            let clip = clips.get(place)?;
+            let frame = state.frames.get(place).filter(|frame| frame.id.0 == clip.id)?;
+            Some(Self {
+                id: clip.id,
+                place: place + 1,
+                duration: clip.duration,
+                width_px: (axis.x_from_time(f64::from(clip.duration)).round() as i64 - GAP_PX).max(NARROWEST_PX),
+                sides: (frame.width, frame.height),
+                address: pictures.shown(frame.id).unwrap_or_default().to_owned(),
+                forming: frame.status.is_generating(),
+                done_permille: state.task_of(frame).map(words::done_permille),
+                current: current == Some(frame.id),
+                marked: marks.contains(clip.id),
+            })
+        };
+        places.filter_map(one).collect()
+    }
+
+    fn label(&self) -> String {
+        let being_made = if self.forming { ", being made" } else { "" };
+        format!("Frame {}{being_made}", self.place)
+    }
+
+    /// Its number, and for how many frames it stands if for several.
+    fn caption(&self) -> String {
+        match self.duration {
+            0 | 1 => self.place.to_string(),
+            duration => format!("{} ×{duration}", self.place),
+        }
+    }
+
+    /// The arrow keys go from clip to clip; the tabulator goes to the current one.
+    fn tab_index(&self) -> String {
+        if self.current { "0" } else { "-1" }.to_owned()
+    }
+
+    /// A ring that closes.
+    fn ring(&self) -> String {
+        format!("{} 1000", self.done_permille.unwrap_or(1000))
+    }
+}
 
 impl Strip {
     /// A thumbnail as wide as its frame is long. The width is an attribute of an empty drawing: the page's
     /// policy allows no inline style, and the server must be able to say it too.
     pub fn clip(self, id: FrameId) -> AnyView {
-        let store = self.store;
-        let frame = Memo::new(move |_| store.state.with(|state| state.frame(id).cloned()));
-        let place = move || frame.with(|frame| frame.as_ref().map_or(0, |frame| frame.position + 1));
-        let is_current =
-            Memo::new(move |_| store.seen.with(|frame| frame.as_ref().is_some_and(|frame| frame.id == id)));
-        let is_marked = Memo::new(move |_| self.marks.with(|marks| marks.contains(id.0)));
-        let label = words(move || {
-            let forming = frame.with(|frame| frame.as_ref().is_some_and(|frame| frame.status.is_generating()));
-            if forming { format!("Frame {}, being made", place()) } else { format!("Frame {}", place()) }
+        let clip = Memo::new(move |_| {
+            let found = self.shown_clips.with(|clips| clips.iter().find(|clip| clip.id == id.0).cloned());
+            found.unwrap_or_default()
         });
-        let width = words(move || {
-            let duration = self
-                .clips
-                .with(|clips| clips.place(id.0).and_then(|place| clips.get(place)))
-                .map_or(1, |clip| clip.duration);
-            (self.axis.get().x_from_time(f64::from(duration)).round() as i64 - GAP_PX).max(4).to_string()
-        });
-        let side = move |read: fn(&Frame) -> u32| {
-            words(move || frame.with(|frame| frame.as_ref().map(read).unwrap_or_default()).to_string())
-        };
-        let duration = words(move || {
-            frame.with(|frame| match frame.as_ref().map(|frame| frame.duration) {
-                Some(duration) if duration > 1 => format!("{} ×{duration}", place()),
-                _ => place().to_string(),
-            })
-        });
+        let of = move |read: fn(&Shown) -> String| words(move || clip.with(read));
+        let made = Memo::new(move |_| clip.with(|clip| clip.done_permille.is_some()));
         view! {
             <li class="clip" data-clip=id.0>
                 <button
@@ -45,23 +105,23 @@ impl Strip {
                     type="button"
                     data-act="select"
                     data-id=id.0
-                    aria-pressed=words(move || (is_current.get() || is_marked.get()).to_string())
-                    aria-current=words(move || is_current.get().to_string())
-                    aria-label=label
-                    tabindex=words(move || if is_current.get() { "0" } else { "-1" }.to_owned())
+                    aria-pressed=of(|clip| (clip.current || clip.marked).to_string())
+                    aria-current=of(|clip| clip.current.to_string())
+                    aria-label=of(Shown::label)
+                    tabindex=of(Shown::tab_index)
                 >
-                    <svg class="clip-width" width=width height="1" aria-hidden="true"></svg>
+                    <svg class="clip-width" width=of(|clip| clip.width_px.to_string()) height="1" aria-hidden="true"></svg>
                     <img
                         class="clip-picture"
-                        src=words(move || store.address(id))
+                        src=of(|clip| clip.address.clone())
                         alt=""
-                        width=side(|frame| frame.width)
-                        height=side(|frame| frame.height)
+                        width=of(|clip| clip.sides.0.to_string())
+                        height=of(|clip| clip.sides.1.to_string())
                         decoding="sync"
                         draggable="false"
                     />
-                    {ring(store, id)}
-                    <span class="clip-place" aria-hidden="true">{duration}</span>
+                    {dynamic(move || if made.get() { ring(of(Shown::ring)) } else { nothing() })}
+                    <span class="clip-place" aria-hidden="true">{of(Shown::caption)}</span>
                 </button>
                 <span class="clip-edge" data-edge="" aria-hidden="true"></span>
             </li>
@@ -70,24 +130,13 @@ impl Strip {
     }
 }
 
-/// Between two clips, CSS pixels; as in the style sheet.
-const GAP_PX: i64 = 2;
-
-/// How far it is, as a ring that closes.
-fn ring(store: Store, id: FrameId) -> AnyView {
-    let done = Memo::new(move |_| store.state.with(|state| state.task_of(state.frame(id)?).map(words::done_permille)));
-    let made = Memo::new(move |_| done.with(Option::is_some));
-    dynamic(move || {
-        if !made.get() {
-            return nothing();
-        }
-        let dash = words(move || format!("{} 1000", done.get().unwrap_or(1000)));
-        view! {
-            <svg class="ring" viewBox="0 0 24 24" aria-hidden="true">
-                <circle class="ring-way" cx="12" cy="12" r="9"/>
-                <circle class="ring-done" cx="12" cy="12" r="9" pathLength="1000" stroke-dasharray=dash transform="rotate(-90 12 12)"/>
-            </svg>
-        }
-        .into_any()
-    })
+/// How far a picture is.
+fn ring(dash: Signal<String>) -> AnyView {
+    view! {
+        <svg class="ring" viewBox="0 0 24 24" aria-hidden="true">
+            <circle class="ring-way" cx="12" cy="12" r="9"/>
+            <circle class="ring-done" cx="12" cy="12" r="9" pathLength="1000" stroke-dasharray=dash transform="rotate(-90 12 12)"/>
+        </svg>
+    }
+    .into_any()
 }

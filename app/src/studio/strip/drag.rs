@@ -2,7 +2,7 @@
 
 use super::{STRIP, Strip};
 use crate::{browser, view::nothing};
-use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
+use leptos::{ev, prelude::*};
 use protocol::FrameId;
 use timeline::Clip;
 
@@ -43,7 +43,7 @@ impl Strip {
         if event.button() != 0 || event.pointer_type() == "touch" {
             return;
         }
-        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        let Some(target) = browser::target(event) else { return };
         let clip = target.closest("[data-clip]").ok().flatten();
         let id = clip.and_then(|clip| clip.get_attribute("data-clip")).and_then(|id| id.parse().ok());
         let Some((place, clip)) = id.and_then(|id: i64| {
@@ -60,7 +60,7 @@ impl Strip {
     }
 
     /// Where a pointer is on the timeline.
-    fn x_of(self, event: &ev::PointerEvent) -> f64 {
+    pub(super) fn x_of(self, event: &ev::MouseEvent) -> f64 {
         let left = browser::find(STRIP).map(|strip| browser::area(&strip).left).unwrap_or_default();
         f64::from(event.client_x()) - left - super::SIDE_PX + self.seen.get_untracked().0
     }

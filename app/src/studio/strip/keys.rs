@@ -2,13 +2,13 @@
 
 use super::{STRIP, Strip};
 use crate::browser;
-use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
+use leptos::{ev, prelude::*};
 use timeline::Selection;
 
 impl Strip {
     /// A key.
     pub fn key(self, event: &ev::KeyboardEvent) {
-        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        let Some(target) = browser::target(event) else { return };
         if event.default_prevented()
             || target.closest("input, textarea, select, dialog, [popover]").ok().flatten().is_some()
         {

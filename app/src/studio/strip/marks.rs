@@ -12,12 +12,7 @@ impl Strip {
 
     /// The clips that are marked, in their order; none as long as only the shown one is meant.
     pub fn marked(self) -> Vec<i64> {
-        self.clips.with(|clips| {
-            self.marks.with(|marks| {
-                let all = (0..clips.len()).filter_map(|place| clips.get(place)).map(|clip| clip.id);
-                all.filter(|id| marks.contains(*id)).collect()
-            })
-        })
+        self.clips.with(|clips| self.marks.with(|marks| marks.marked(clips)))
     }
 
     /// What an act on a clip is meant for.

@@ -14,6 +14,7 @@ use crate::{
     components::Icon,
     view::{dynamic, icon_button, list, nothing, words},
 };
+use clip::Shown;
 use drag::Drag;
 use leptos::{ev, prelude::*};
 use protocol::FrameId;
@@ -31,6 +32,8 @@ pub struct Strip {
     seen: RwSignal<(f64, f64)>,
     /// The places whose clips are in the page.
     visible: Memo<Range<usize>>,
+    /// What those clips show.
+    shown_clips: Memo<Vec<Shown>>,
     drag: RwSignal<Option<Drag>>,
     history: RwSignal<History>,
     play: RwSignal<Option<Play>>,
@@ -68,17 +71,23 @@ impl Strip {
             let (scroll, width) = seen.get();
             clips.with(|clips| clips.visible(axis.get(), scroll, width, SPARE))
         });
+        let marks = RwSignal::new(Selection::default());
+        let shown_clips = Memo::new(move |_| {
+            let (visible, axis, marks) = (visible.get(), axis.get(), marks.read());
+            clips.with(|clips| Shown::all(store, &marks, axis, clips, visible))
+        });
         let strip = Self {
             store,
             clips,
             axis,
             seen,
             visible,
+            shown_clips,
             drag,
             history: RwSignal::new(History::default()),
             play: RwSignal::new(None),
             looping: RwSignal::new(true),
-            marks: RwSignal::new(Selection::default()),
+            marks,
             marking: RwSignal::new(false),
         };
         strip.follow();

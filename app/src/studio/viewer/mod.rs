@@ -8,7 +8,7 @@ use crate::{
     components::Icon,
     view::{button, dynamic, icon_button, nothing, post_button, words},
 };
-use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
+use leptos::{ev, prelude::*};
 use protocol::{Frame, FrameId, FrameStatus, TaskStatus};
 pub use stage::Stage;
 
@@ -79,8 +79,7 @@ fn compare(store: Store) -> AnyView {
     let take = store.compared.get().filter(|_| store.playing.with(Option::is_none));
     let Some(take) = take else { return nothing() };
     let slide = move |event: ev::Event| {
-        let field = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-        let percent = field.and_then(|field| browser::value(&field)).unwrap_or_default();
+        let percent = browser::target(&event).and_then(|field| browser::value(&field)).unwrap_or_default();
         if let Some(half) = browser::find(".compare-half") {
             browser::style(&half, "clip-path", &format!("inset(0 0 0 {percent}%)"));
         }
