@@ -2,10 +2,8 @@
 
 /// The niceness of the threads that compute, on top of the process's own.
 ///
-/// A step uses every core. At the same niceness as the server's threads, a request on two cores waited for a
-/// time slice of the kernel at each turn from thread to thread: from a click to the frame on the timeline it
-/// took 110 ms in the middle and 294 ms at the 95th percentile. With nobody else on the machine a step is as
-/// quick as before.
+/// A step uses every core: at the same niceness as the server's threads, a request waits for the kernel to take a
+/// core from it.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Block, Onto, Tile, arch, blocks, pack},
+    product::{Block, Onto, Tile, arch, blocks, pack_weights},
 };
 use rayon::prelude::*;
 
@@ -58,16 +58,7 @@ impl Conv2d {
         assert_eq!(weight.len(), c_out * depth, "a weight of {c_out} by {depth}");
         assert!(bias.is_none_or(|bias| bias.len() == c_out), "a bias of {c_out}");
         let tile = Tile::of_products();
-        let height = c_out.next_multiple_of(tile.rows);
-        let mut panels = Aligned::zeros(depth * height);
-        for (at, depth_here) in blocks(depth) {
-            let block = &mut panels[at * height..(at + depth_here) * height];
-            block.par_chunks_exact_mut(depth_here * tile.rows).enumerate().for_each(|(panel, packed)| {
-                let first = panel * tile.rows;
-                let outputs = first..c_out.min(first + tile.rows);
-                pack(outputs.map(|output| &weight[output * depth + at..][..depth_here]), tile.rows, packed);
-            });
-        }
+        let panels = pack_weights(weight, c_out, depth, tile.rows);
         Self { shape, tile, panels, bias: bias.map(<[f32]>::to_vec) }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Block, Onto, Tile, arch, blocks, pack},
+    product::{Block, Onto, Tile, arch, blocks, pack, pack_weights},
 };
 use rayon::prelude::*;
 
@@ -30,16 +30,7 @@ impl Linear {
         assert_eq!(weight.len(), d_in * d_out, "a weight of {d_out} by {d_in}");
         assert!(bias.is_none_or(|bias| bias.len() == d_out), "a bias of {d_out}");
         let tile = Tile::of_products();
-        let width = d_out.next_multiple_of(tile.columns);
-        let mut panels = Aligned::zeros(d_in * width);
-        for (at, depth) in blocks(d_in) {
-            let block = &mut panels[at * width..(at + depth) * width];
-            block.par_chunks_exact_mut(depth * tile.columns).enumerate().for_each(|(panel, packed)| {
-                let first = panel * tile.columns;
-                let outputs = first..d_out.min(first + tile.columns);
-                pack(outputs.map(|output| &weight[output * d_in + at..][..depth]), tile.columns, packed);
-            });
-        }
+        let panels = pack_weights(weight, d_out, d_in, tile.columns);
         Self { d_in, d_out, tile, panels, bias: bias.map(<[f32]>::to_vec) }
     }
 

@@ -3,7 +3,9 @@
 //! `A` comes in panels of [`Tile::rows`] rows, for each `k` the rows' values side by side; `B` in panels of
 //! [`Tile::columns`] columns, likewise. Both are cut into blocks of at most [`DEPTH`] along `k`.
 
+use crate::aligned::Aligned;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
+use rayon::prelude::*;
 
 /// The longest block along `k`. A panel of `B` is then 48 kB with AVX-512, and comes from the second cache as
 /// quickly as the registers take it; shorter blocks read and write `C` more often (256: a tenth slower).
@@ -78,6 +80,20 @@ pub(crate) fn pack<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, width: us
             part[column..].iter_mut().step_by(width).for_each(|to| *to = 0.0);
         }
     }
+}
+
+/// Weights `[rows, k]` for good: for each block along `k` the panels of `width` rows.
+pub(crate) fn pack_weights(weight: &[f32], rows: usize, k: usize, width: usize) -> Aligned {
+    let height = rows.next_multiple_of(width);
+    let mut panels = Aligned::zeros(k * height);
+    for (at, depth) in blocks(k) {
+        let block = &mut panels[at * height..(at + depth) * height];
+        block.par_chunks_exact_mut(depth * width).enumerate().for_each(|(panel, packed)| {
+            let first = panel * width;
+            pack((first..rows.min(first + width)).map(|row| &weight[row * k + at..][..depth]), width, packed);
+        });
+    }
+    panels
 }
 
 /// What happens to `C`.
