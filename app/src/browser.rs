@@ -215,10 +215,16 @@ mod here {
         js_sys::Reflect::get(field, &"value".into()).ok()?.as_string()
     }
 
+    /// Writes into a field.
+    pub fn set_value(field: &Element, value: &str) {
+        _ = js_sys::Reflect::set(field, &"value".into(), &value.into());
+    }
+
     /// Writes a field of a form.
     pub fn set_field(form: &Element, name: &str, value: &str) {
-        let Ok(Some(field)) = form.query_selector(&format!("[name=\"{name}\"]")) else { return };
-        _ = js_sys::Reflect::set(&field, &"value".into(), &value.into());
+        if let Ok(Some(field)) = form.query_selector(&format!("[name=\"{name}\"]")) {
+            set_value(&field, value);
+        }
     }
 
     /// Keeps an element's pointer, so that a drag goes on past the element's edge.
@@ -313,6 +319,8 @@ mod nowhere {
     pub fn value(_: &Element) -> Option<String> {
         None
     }
+    /// Nothing.
+    pub fn set_value(_: &Element, _: &str) {}
     /// Nothing.
     pub fn set_field(_: &Element, _: &str, _: &str) {}
     /// Nothing.

@@ -81,6 +81,28 @@ test("several frames are marked, moved, stretched, copied and deleted together, 
   await expect(told).not.toContainText("marked");
 });
 
+test("a note belongs to its frame", async ({ page, request }) => {
+  const project = await newProject(request, server.url);
+  await finishedFrames(request, server.url, project, 3);
+  await openStudio(page, server.url, project);
+  const note = page.getByRole("textbox", { name: "Note" });
+  const notes = async () => (await (await request.get(`${server.url}/api/v1/projects/${project}/frames`)).json()).map((frame: { note: string }) => frame.note);
+  await clip(page, 1).click();
+  await note.fill("Dawn");
+  await clip(page, 2).click();
+  await expect(note).toHaveValue("");
+  await note.fill("Noon");
+  // The field goes with its frame, and nothing tells it that it is left.
+  await page.evaluate(() => document.querySelector<HTMLElement>("[data-clip]:nth-child(3) button")!.click());
+  await expect(note).toHaveValue("");
+  await expect.poll(notes).toEqual(["Dawn", "Noon", ""]);
+  await clip(page, 1).click();
+  await expect(note).toHaveValue("Dawn");
+  await page.reload();
+  await clip(page, 2).click();
+  await expect(note).toHaveValue("Noon");
+});
+
 test("pictures from elsewhere and blank ones stand beside generated ones", async ({ page, request, consoleMessages }) => {
   const project = await newProject(request, server.url);
   await finishedFrames(request, server.url, project, 2);

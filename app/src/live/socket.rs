@@ -3,7 +3,10 @@
 use super::{Connection, Live, backoff::delay_ms};
 use futures::{
     FutureExt, StreamExt,
-    channel::mpsc::{self, UnboundedReceiver},
+    channel::{
+        mpsc::{self, UnboundedReceiver},
+        oneshot,
+    },
     future::{Either, select},
 };
 use gloo_net::websocket::{Message, futures::WebSocket};
@@ -13,6 +16,9 @@ use leptos::{ev, prelude::*, task::spawn_local_scoped_with_cancellation};
 /// The server sends metrics every two seconds; after this much silence the connection is dead, though the
 /// browser may not know it for minutes (a laptop that slept, a network that was left).
 const SILENCE_MS: u32 = 12_000;
+
+/// How long messages gather while the page is hidden.
+const HIDDEN_MS: u32 = 100;
 
 /// Opens the connection and opens it again whenever it is lost, until the current owner is cleaned up.
 pub fn keep_open(live: Live) {
@@ -37,12 +43,32 @@ async fn listen(live: Live) -> bool {
     let Some(mut socket) = address(live).and_then(|url| WebSocket::open(&url).ok()) else { return false };
     let mut was_live = false;
     while let Either::Left((Some(Ok(heard)), _)) = select(socket.next(), TimeoutFuture::new(SILENCE_MS)).await {
-        let Message::Text(text) = heard else { continue };
-        live.note(&text);
-        live.hear(&text);
-        was_live |= live.connection.get_untracked() == Connection::Live;
+        was_live |= hear(live, heard);
+        // The page follows the first message at once. What comes before it is drawn is taken in together: a start
+        // is five messages, and the page changed, and was laid out, five times for it.
+        repaint().await;
+        while let Some(next) = socket.next().now_or_never() {
+            let Some(Ok(heard)) = next else { return was_live };
+            was_live |= hear(live, heard);
+        }
     }
     was_live
+}
+
+/// Takes in one message. True if the connection is live.
+fn hear(live: Live, heard: Message) -> bool {
+    if let Message::Text(text) = heard {
+        live.note(&text);
+        live.hear(&text);
+    }
+    live.connection.get_untracked() == Connection::Live
+}
+
+/// Until the page is about to be drawn, or would have been: a hidden one is not.
+async fn repaint() {
+    let (drawing, drawn) = oneshot::channel();
+    request_animation_frame(move || _ = drawing.send(()));
+    select(drawn, TimeoutFuture::new(HIDDEN_MS)).await;
 }
 
 /// `ws://host/ws`, or `wss:` on a page that came over TLS.

@@ -4,18 +4,18 @@
 use super::Store;
 use crate::serverfns::{
     queue::{pause_queue, reorder_queue},
-    takes::delete_take,
     tasks::{cancel_task, keep_task, retry_task},
 };
 use leptos::{prelude::*, wasm_bindgen::JsCast, web_sys};
-use protocol::{TakeId, TaskId};
+use protocol::TaskId;
 
-/// The act of the button that was pressed, and its id.
+/// The act of the button that was pressed, and its id: its own, else that of the part of the page that it is in.
 pub fn pressed(event: &web_sys::Event) -> Option<(String, i64)> {
     let target = event.target()?.dyn_into::<web_sys::Element>().ok()?;
     let button = target.closest("[data-act]").ok()??;
     let act = button.get_attribute("data-act")?;
-    let id = button.get_attribute("data-id").and_then(|id| id.parse().ok()).unwrap_or_default();
+    let named = button.closest("[data-id]:not([data-id=''])").ok().flatten();
+    let id = named.and_then(|part| part.get_attribute("data-id")?.parse().ok()).unwrap_or_default();
     Some((act, id))
 }
 
@@ -30,7 +30,6 @@ pub fn act(store: Store, act: &str, id: i64) -> bool {
         "pause" => store.run(pause_queue(true)),
         "resume" => store.run(pause_queue(false)),
         "cancel-all" => cancel_all(store),
-        "delete-take" => store.run(delete_take(TakeId(id))),
         "onion" => store.onion.update(|onion| *onion = (*onion + 1) % 4),
         "understood" => store.refused.set(None),
         _ => return false,

@@ -1,49 +1,54 @@
 //! The frame's panel: its length and place, its takes, and what they are made from.
 
-use super::{Store, draft::Draft, form};
+use super::{Store, draft::Draft, form, strip::Strip};
 use crate::{
     browser,
     components::Icon,
-    serverfns::frames::{frame_takes, update_frame},
+    serverfns::{
+        frames::{frame_takes, update_frame},
+        takes::delete_take,
+    },
     view::{button, dynamic, icon_button, list, nothing, words},
 };
 use leptos::{ev, prelude::*, task::spawn_local};
-use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus};
+use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus, frame::limits::DURATION};
 
-/// The panel's state: the takes of the current frame, and the one that is looked at.
+/// The panel's state: the finished takes of the current frame.
 #[derive(Clone, Copy)]
 pub struct Inspector {
     store: Store,
     takes: RwSignal<Vec<Take>>,
-    looked_at: RwSignal<Option<TakeId>>,
 }
 
 /// How much of a take is redone when it is varied.
 const VARY_STRENGTH: &str = "0.35";
 
 impl Inspector {
-    /// Reads the takes whenever the current frame is another, or shows another.
+    /// Reads the takes whenever the current frame is another, shows another take, or has one more that is finished.
     pub fn new(store: Store) -> Self {
-        let inspector = Self { store, takes: RwSignal::new(Vec::new()), looked_at: RwSignal::new(None) };
-        let version = Memo::new(move |_| {
-            store.current.with(|frame| {
-                let frame = frame.as_ref()?;
-                let open =
-                    store.state.with(|state| state.tasks.iter().filter(|task| task.frame_id == frame.id).count());
-                Some((frame.id, frame.take_id, frame.status, frame.selected_take_id, open))
-            })
+        let inspector = Self { store, takes: RwSignal::new(Vec::new()) };
+        let frame = Memo::new(move |_| {
+            store.current.with(|frame| frame.as_ref().map(|frame| (frame.id, frame.selected_take_id)))
         });
-        let id = Memo::new(move |_| version.with(|version| version.as_ref().map(|(id, ..)| *id)));
+        let open = Memo::new(move |_| {
+            let of_frame = |(id, _)| store.state.with(|state| state.tasks.iter().filter(|t| t.frame_id == id).count());
+            frame.get().map_or(0, of_frame)
+        });
+        let id = Memo::new(move |_| frame.get().map(|(id, _)| id));
         Effect::new(move |_| {
             id.track();
             store.compared.set(None);
         });
-        Effect::new(move |_| {
-            if let Some((id, ..)) = version.get() {
-                inspector.read(id);
-            } else {
-                inspector.takes.set(Vec::new());
+        Effect::new(move |before: Option<(_, usize)>| {
+            let now = (frame.get(), open.get());
+            // One more that is open is none that is finished.
+            if before.is_none_or(|before| before.0 != now.0 || now.1 < before.1) {
+                match now.0 {
+                    Some((id, _)) => inspector.read(id),
+                    None => inspector.takes.set(Vec::new()),
+                }
             }
+            now
         });
         inspector
     }
@@ -57,17 +62,14 @@ impl Inspector {
             if still == Some(true) {
                 let finished = takes.into_iter().filter(|take| take.status == TaskStatus::Completed);
                 self.takes.try_set(finished.collect());
+                self.end_comparison();
             }
         });
     }
 
-    /// The take that is looked at, else the selected one.
+    /// The selected take.
     fn take(self) -> Option<Take> {
-        let looked_at = self.looked_at.get();
-        self.takes.with(|takes| {
-            let found = takes.iter().find(|take| Some(take.id) == looked_at);
-            found.or_else(|| takes.iter().find(|take| take.selected)).cloned()
-        })
+        self.takes.with(|takes| takes.iter().find(|take| take.selected).cloned())
     }
 
     /// What its buttons do.
@@ -76,12 +78,12 @@ impl Inspector {
         match (act, take) {
             ("compare", _) => self.compare(),
             ("take", Some(take)) => {
-                self.looked_at.set(Some(take.id));
                 if !take.selected {
                     self.turn_over(take.id);
                     self.store.run(update_frame(take.frame_id, None, None, Some(take.id), None));
                 }
             }
+            ("delete-take", Some(take)) => self.delete(&take),
             ("use-settings", Some(take)) => self.fill(&take),
             ("start-from", Some(take)) => form::start_from(self.store, take.id),
             ("new-take", Some(take)) => self.again(&take, Draft::of(&take.parameters, None)),
@@ -95,11 +97,32 @@ impl Inspector {
         true
     }
 
+    /// Of a take that is not selected no event tells: the list is read again.
+    fn delete(self, take: &Take) {
+        let (id, frame) = (take.id, take.frame_id);
+        self.store.run(async move {
+            delete_take(id).await?;
+            self.read(frame);
+            Ok(())
+        });
+    }
+
     /// Lays the newest take that is not shown beside the one that is; or ends it.
     fn compare(self) {
         let other = || self.takes.with_untracked(|takes| takes.iter().find(|take| !take.selected).cloned());
         let now = if self.store.compared.with_untracked(Option::is_some) { None } else { other() };
         self.store.compared.set(now);
+    }
+
+    /// A take is compared with another that is shown; where it is shown itself, or gone, there is nothing to compare.
+    fn end_comparison(self) {
+        let Some(Some(id)) = self.store.compared.try_with_untracked(|take| take.as_ref().map(|take| take.id)) else {
+            return;
+        };
+        let beside = |take: &Take| take.id == id && !take.selected;
+        if self.takes.try_with_untracked(|takes| takes.iter().any(beside)) == Some(false) {
+            self.store.compared.set(None);
+        }
     }
 
     /// The compared take is to be shown: the one that was shown is compared with it.
@@ -125,54 +148,58 @@ impl Inspector {
         store.make(Draft { frame_id, key, ..draft }, move |error| store.refuse(error));
     }
 
-    /// The panel at the right.
-    pub fn view(self) -> AnyView {
-        let store = self.store;
-        let id = Memo::new(move |_| store.current.with(|frame| frame.as_ref().map(|frame| frame.id)));
+    /// The panel at the right. It is made once: only what differs changes from frame to frame.
+    pub fn view(self, strip: Strip) -> AnyView {
+        let any = Memo::new(move |_| self.store.current.with(Option::is_some));
         view! {
-            <aside class="inspector" aria-label="Frame">
-                {dynamic(move || match id.get() {
-                    Some(id) => self.frame(id),
-                    None => nothing(),
-                })}
+            <aside class="inspector" aria-label="Frame" on:focusin=move |_| self.store.pin()>
+                {dynamic(move || if any.get() { self.frame(strip) } else { nothing() })}
             </aside>
         }
         .into_any()
     }
 
-    fn frame(self, id: FrameId) -> AnyView {
+    fn frame(self, strip: Strip) -> AnyView {
         let store = self.store;
         let take = Memo::new(move |_| self.take());
         let of = move |read: fn(&Frame) -> String| {
             words(move || store.current.with(|frame| frame.as_ref().map(read).unwrap_or_default()))
         };
+        let ids = Memo::new(move |_| store.current.with(|frame| frame.iter().map(|frame| frame.id.0).collect()));
         view! {
-            <div class="inspector-head">
+            <div class="inspector-head" data-id=of(|frame| frame.id.to_string())>
                 <h2 class="inspector-title">"Frame "{of(|frame| (frame.position + 1).to_string())}</h2>
-                {icon_button("earlier", id, "Earlier", Icon::Before)}
-                {icon_button("later", id, "Later", Icon::After)}
-                {icon_button("duplicate-frame", id, "Duplicate frame", Icon::Copy)}
-                {icon_button("delete-frame", id, "Delete frame", Icon::Delete)}
+                {icon_button("earlier", "", "Earlier", Icon::Before)}
+                {icon_button("later", "", "Later", Icon::After)}
+                {icon_button("duplicate-frame", "", "Duplicate frame", Icon::Copy)}
+                {icon_button("delete-frame", "", "Delete frame", Icon::Delete)}
             </div>
             <dl class="facts-list">
                 <dt>"Size"</dt><dd>{of(|frame| format!("{} × {}", frame.width, frame.height))}</dd>
                 <dt>"Stands for"</dt>
-                <dd>{self.duration(id)}</dd>
+                <dd>{self.duration(strip, of(|frame| frame.duration.to_string()))}</dd>
             </dl>
             {self.takes_list()}
             {dynamic(move || take.with(|take| take.as_ref().map_or_else(nothing, |take| self.parameters(take))))}
-            {self.note(id)}
+            {list(ids.into(), move |id| self.note(FrameId(id)))}
         }
         .into_any()
     }
 
-    fn duration(self, id: FrameId) -> AnyView {
-        let store = self.store;
-        let value =
-            words(move || store.current.with(|frame| frame.as_ref().map_or(1, |frame| frame.duration)).to_string());
+    fn duration(self, strip: Strip, value: Signal<String>) -> AnyView {
         let change = move |event: ev::Event| {
-            let typed = typed(&event).and_then(|text| text.trim().parse().ok()).unwrap_or(1_u32).clamp(1, 10_000);
-            store.run(update_frame(id, None, Some(typed), None, None));
+            let Some(field) = browser::target(&event) else { return };
+            let typed = browser::value(&field).and_then(|text| text.trim().parse::<u32>().ok());
+            let Some((id, now)) =
+                self.store.current.with_untracked(|frame| frame.as_ref().map(|frame| (frame.id, frame.duration)))
+            else {
+                return;
+            };
+            match typed {
+                Some(frames) => strip.stretch(id, now, frames.clamp(*DURATION.start(), *DURATION.end())),
+                // What is no number changes nothing.
+                None => browser::set_value(&field, &now.to_string()),
+            }
         };
         view! {
             <input class="small-number" type="number" min="1" max="10000" aria-label="Duration in frames" prop:value=value value=value on:change=change/>
@@ -181,19 +208,25 @@ impl Inspector {
         .into_any()
     }
 
+    /// The note of one frame. It is sent when the field is left, and when the field leaves the page with what was
+    /// typed into it: of that the browser says nothing.
     fn note(self, id: FrameId) -> AnyView {
         let store = self.store;
         let value =
-            store.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.note.clone()).unwrap_or_default());
-        let change = move |event: ev::Event| {
-            if let Some(note) = typed(&event) {
+            store.state.with_untracked(|state| state.frame(id).map(|frame| frame.note.clone()).unwrap_or_default());
+        let unsent = StoredValue::new(None::<String>);
+        let send = move || {
+            if let Some(note) = unsent.try_update_value(Option::take).flatten() {
                 store.run(update_frame(id, None, None, None, Some(note)));
             }
         };
+        on_cleanup(send);
         view! {
             <div class="field inspector-note">
                 <label for="note">"Note"</label>
-                <textarea id="note" rows="2" on:change=change>{crate::view::in_textarea(&value)}</textarea>
+                <textarea id="note" rows="2" on:input=move |event| unsent.set_value(typed(&event)) on:change=move |_| send()>
+                    {crate::view::in_textarea(&value)}
+                </textarea>
             </div>
         }
         .into_any()

@@ -12,6 +12,7 @@ use crate::{
 };
 use leptos::{prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, ProjectId, Studio, Take, TaskSummary};
+use std::time::Duration;
 
 /// The studio's state as signals. Copied freely: it only points at them.
 #[derive(Clone, Copy)]
@@ -40,6 +41,9 @@ pub struct Store {
     pub refused: RwSignal<Option<String>>,
 }
 
+/// When it is tried again to read everything anew.
+const RELOADED_AFTER: Duration = Duration::from_secs(2);
+
 impl Store {
     /// The studio as the server has read it.
     pub fn new(studio: Studio) -> Self {
@@ -47,9 +51,10 @@ impl Store {
         let pictures = RwSignal::new(Pictures::of(&seeded));
         let state = RwSignal::new(seeded);
         let chosen = RwSignal::new(None);
-        let current = Memo::new(move |_| {
-            let chosen: Option<FrameId> = chosen.get();
-            state.with(|state| chosen.and_then(|id| state.frame(id)).or_else(|| state.default_frame()).cloned())
+        let current = Memo::new(move |before: Option<&Option<Frame>>| {
+            let (chosen, before): (Option<FrameId>, _) =
+                (chosen.get(), before.and_then(|frame| Some(frame.as_ref()?.id)));
+            state.with(|state| chosen.and_then(|id| state.frame(id)).or_else(|| state.default_frame(before)).cloned())
         });
         let playing = RwSignal::new(None);
         let seen = Memo::new(move |_| {
@@ -109,8 +114,17 @@ impl Store {
                     Err(error) => self.refuse(error),
                 },
                 Ok(None) => _ = self.state.try_update(|state| state.deleted = true),
-                // The server went again; the next hello asks anew.
-                Err(error) => self.refuse(error),
+                Err(error) => {
+                    self.refuse(error);
+                    // A server that went says hello when it is back. A request alone can be lost too, and until one
+                    // succeeds nothing that is heard is shown.
+                    let again = move || {
+                        if self.state.try_with_untracked(StudioState::is_reloading) == Some(true) {
+                            self.reload();
+                        }
+                    };
+                    set_timeout(again, RELOADED_AFTER);
+                }
             }
         });
     }
@@ -128,6 +142,13 @@ impl Store {
     /// Tells why something was not done.
     pub fn refuse(self, error: AppError) {
         self.refused.try_set(Some(sentence(&error.problem.to_string())));
+    }
+
+    /// The frame that is shown stays shown: someone works on it.
+    pub fn pin(self) {
+        if self.chosen.get_untracked().is_none() {
+            self.chosen.set(self.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.id)));
+        }
     }
 
     /// The frame that is shown, and its open task.

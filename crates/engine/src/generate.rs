@@ -11,8 +11,9 @@ use diffusion::{Betas, ModelSigmas, Observer, Sampler, Schedule, Step, Stop};
 use protocol::{Parameters, Task};
 use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline, PromptSyntax};
 use std::{
+    collections::BTreeMap,
     ops::ControlFlow,
-    sync::LazyLock,
+    sync::{LazyLock, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -191,14 +192,23 @@ pub(crate) fn params(of: &Parameters, seed: u64) -> Result<Params, Fault> {
 /// Sampling steps of a run: not always `steps`. A start picture shortens the schedule `leading`, and
 /// `ddim_uniform` rounds.
 pub fn total_steps(of: &Parameters) -> u32 {
-    // Lists and events ask this of every task: the table's thousand levels are worked out once.
+    // Lists and events ask this of every task: of a thousand in the queue, most are alike, and the schedule `beta` solves
+    // an equation for each step.
     static TABLE: LazyLock<Option<ModelSigmas>> = LazyLock::new(|| ModelSigmas::new(Betas::default()).ok());
+    static KNOWN: Mutex<BTreeMap<(&str, u32, u64), u32>> = Mutex::new(BTreeMap::new());
+    const MOST_KNOWN: usize = 1024;
+    let Ok(schedule) = of.scheduler.parse::<Schedule>() else { return of.steps };
+    let strength = of.strength.unwrap_or(1.0);
+    let key = (schedule.name(), of.steps, strength.to_bits());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= MOST_KNOWN {
+        known.clear();
+    }
     let count = || {
-        let schedule = of.scheduler.parse::<Schedule>().ok()?;
-        let sigmas = schedule.truncated(TABLE.as_ref()?, of.steps as usize, of.strength.unwrap_or(1.0)).ok()?;
+        let sigmas = schedule.truncated(TABLE.as_ref()?, of.steps as usize, strength).ok()?;
         u32::try_from(sigmas.len().saturating_sub(1)).ok()
     };
-    count().unwrap_or(of.steps)
+    *known.entry(key).or_insert_with(|| count().unwrap_or(of.steps))
 }
 
 /// What watches the sampler: hands each step on and reads nothing from the device.

@@ -218,6 +218,35 @@ impl Media {
         Ok(listing)
     }
 
+    /// The name that the folder and its database have in common, from the file beside the folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn identity(&self) -> io::Result<Option<String>> {
+        match fs::read_to_string(self.identity_path()) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the folder its name.
+    ///
+    /// # Errors
+    /// A disk that is full or read-only.
+    pub fn identify(&self, identity: &str) -> io::Result<()> {
+        let (path, fresh) = (self.identity_path(), self.folder.with_extension("id.tmp"));
+        let mut file = File::create(&fresh)?;
+        writeln!(file, "{identity}")?;
+        file.sync_all()?;
+        fs::rename(&fresh, &path)
+    }
+
+    /// `media.id` beside `media`.
+    pub fn identity_path(&self) -> PathBuf {
+        self.folder.with_extension("id")
+    }
+
     /// Where a picture's file is, or would be.
     ///
     /// # Errors

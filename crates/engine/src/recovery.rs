@@ -1,6 +1,6 @@
 //! After a stop or a crash: rows and files are brought together again, both ways.
 
-use crate::{Media, first_preview};
+use crate::{Media, first_preview, new_key};
 use protocol::{Interrupted, TakeId, Task, TaskId};
 use std::{collections::HashSet, io, path::PathBuf};
 use store::{End, Store, StoreError};
@@ -33,6 +33,17 @@ pub enum RecoveryError {
         folder: PathBuf,
         /// The operating system's reason.
         source: io::Error,
+    },
+    /// One of the two is not the other's: to bring them together would be to empty both.
+    #[error(
+        "the database and the pictures' folder {folder} do not belong together: {why}. Nothing was changed. Name the \
+         database (--database-url) and the data folder (--data-dir) that do, or move what is in the folder away"
+    )]
+    Strangers {
+        /// Which folder.
+        folder: PathBuf,
+        /// What tells.
+        why: String,
     },
 }
 
@@ -69,11 +80,53 @@ pub async fn look(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
     Ok(Findings { interrupted, orphaned_files, unfinished_files: listing.unfinished, lost_previews, lost_pictures })
 }
 
+/// Under which name the database keeps the name that it has in common with its pictures' folder.
+const IDENTITY: &str = "media_identity";
+
+/// So many finished pictures are not lost one by one: the folder is another, or is not mounted.
+const MANY: usize = 8;
+
+/// Whether the folder's pictures are the database's: another database's would all be removed as nobody's, and this one's
+/// all be forgotten as lost. Both keep one random name from the first start on.
+async fn acquaint(store: &Store, media: &Media) -> Result<(), RecoveryError> {
+    let failed = |source| folder_error(media, source);
+    let strangers = |why| Err(RecoveryError::Strangers { folder: media.folder().to_owned(), why });
+    let (of_store, of_media) = (store.setting(IDENTITY).await?, media.identity().map_err(failed)?);
+    let acquainted = of_store.is_some() && of_store == of_media;
+    if let (Some(of_store), Some(of_media), false) = (&of_store, &of_media, acquainted) {
+        let path = media.identity_path();
+        return strangers(format!("{} says {of_media}, the database {of_store}", path.display()));
+    }
+    let present: HashSet<String> = media.list().map_err(failed)?.keys.into_iter().collect();
+    let takes = store.take_files().await?;
+    let finished = takes.iter().filter(|take| take.finished).count();
+    let lost = finished > 0 && !takes.iter().any(|take| take.finished && present.contains(&take.key));
+    if lost && (!acquainted || finished > MANY) {
+        return strangers(format!("the database has {finished} finished pictures, and none is in the folder"));
+    }
+    if acquainted {
+        return Ok(());
+    }
+    // One of them is new, or both are from before they had a name.
+    if !present.is_empty() && !takes.iter().any(|take| present.contains(&take.key)) {
+        return strangers(format!("the folder has {} pictures, and the database knows none", present.len()));
+    }
+    let identity = of_store.clone().or_else(|| of_media.clone()).unwrap_or_else(new_key);
+    if of_store.is_none() {
+        store.put_setting(IDENTITY, &identity).await?;
+    }
+    if of_media.is_none() {
+        media.identify(&identity).map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// Brings rows and files together. Safe to be killed at any point and begun again.
 ///
 /// # Errors
-/// A database or a folder that cannot be changed.
+/// A database or a folder that cannot be changed, or that do not belong together.
 pub async fn mend(store: &Store, media: &Media, interrupted: Interrupted) -> Result<Findings, RecoveryError> {
+    acquaint(store, media).await?;
     let findings = look(store, media).await?;
     let failed = |source| folder_error(media, source);
     for path in &findings.unfinished_files {

@@ -8,7 +8,7 @@ use crate::{
     total_steps,
 };
 use protocol::{
-    Event, FrameEvent, GENERATOR, GenerationCompleted, GenerationFailed, GenerationIds, GenerationProgress,
+    Event, Frame, FrameEvent, GENERATOR, GenerationCompleted, GenerationFailed, GenerationIds, GenerationProgress,
     GenerationStarted, TakeId, Task, TaskStatus, media_path,
 };
 use std::{
@@ -17,14 +17,15 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::{End, Ended, OpenTask, StoreError};
+use store::{OpenTask, StoreError};
 
 /// How long a worker rests before it looks into the queue unasked: on one database another server may have
 /// queued a task.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// How often, and how long apart, a change is tried again while the database is busy or its disk is full.
-const TRIES: u32 = 10;
+/// How often, and how long apart, a change is tried again while the database is busy, its disk is full, or it cannot be
+/// reached.
+const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// Wakes workers, keeps them waiting, stops them.
@@ -236,7 +237,12 @@ impl Attempt<'_> {
         let completed =
             self.insist(|| self.shared.store.complete_task(self.task.id, self.task.attempt, etag.clone(), step));
         match completed {
-            Ok(ended) => self.tell_completed(ended, etag, step),
+            Ok(ended) => self.tell_completed(ended.frame, etag, step),
+            // A connection that broke after the change was made, and before it said so.
+            Err(StoreError::Conflict { .. }) if self.is_recorded() => {
+                let frame = self.block_on(|| self.shared.store.frame(self.task.frame_id)).ok();
+                self.tell_completed(frame, etag, step);
+            }
             // Cancelled while it was written: the one who cancelled removed what stood there then, and this
             // removes what was renamed after.
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {
@@ -249,7 +255,17 @@ impl Attempt<'_> {
         }
     }
 
-    fn tell_completed(&self, ended: Ended, etag: String, step: u32) {
+    /// Whether this attempt's picture is the task's, as far as can be told: what is in doubt is not removed, the next
+    /// start sees to it.
+    fn is_recorded(&self) -> bool {
+        match self.insist(|| self.shared.store.task(self.task.id)) {
+            Ok(now) => now.status == TaskStatus::Completed && now.attempt == self.task.attempt,
+            Err(StoreError::NotFound { .. }) => false,
+            Err(_) => true,
+        }
+    }
+
+    fn tell_completed(&self, frame: Option<Frame>, etag: String, step: u32) {
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, step, "generation completed");
         self.shared.announce.announce(Event::GenerationCompleted(GenerationCompleted {
             of: self.ids(),
@@ -258,15 +274,14 @@ impl Attempt<'_> {
             total_steps: total_steps(&self.task.parameters),
             generator: GENERATOR.to_owned(),
             etag,
-            frame: ended.frame.clone(),
+            frame: frame.clone(),
         }));
-        self.shared.tell_frame(ended.frame, None);
+        self.shared.tell_frame(frame, None);
     }
 
     fn fail(&self, error: String) {
         tracing::warn!(task.id = %self.task.id, error, "generation failed");
-        let ended = self
-            .insist(|| self.shared.store.end_task(self.task.id, &[TaskStatus::Running], End::Failed(error.clone())));
+        let ended = self.insist(|| self.shared.store.fail_attempt(self.task.id, self.task.attempt, error.clone()));
         match ended {
             Ok(ended) => {
                 self.shared.leave_nothing(&ended);
@@ -286,11 +301,11 @@ impl Attempt<'_> {
         }
     }
 
-    /// A change that waits for a busy database or a full disk to recover.
+    /// A change that waits for a database that is busy, full, or gone for a moment.
     fn insist<T, F: Future<Output = Result<T, StoreError>>>(&self, call: impl Fn() -> F) -> Result<T, StoreError> {
         for _ in 1..TRIES {
             match self.block_on(&call) {
-                Err(StoreError::Busy | StoreError::DiskFull) => std::thread::sleep(BETWEEN_TRIES),
+                Err(error) if error.may_pass() => std::thread::sleep(BETWEEN_TRIES),
                 done => return done,
             }
         }

@@ -84,7 +84,7 @@ pub enum Error {
     NoFfmpeg,
 }
 
-/// Told after each picture how many are done; may end the work.
+/// Told how many pictures are done, after each and more often where one takes long; may end the work.
 pub type Watch<'a> = &'a mut dyn FnMut(usize) -> ControlFlow<()>;
 
 impl Sequence {
@@ -124,11 +124,17 @@ impl Sequence {
         self.stills.iter().map(of).collect()
     }
 
+    /// One picture, of the animation's size.
+    fn picture(&self, place: usize) -> Result<image::RgbImage, Error> {
+        let picture = image::open(&self.stills[place].path);
+        let picture = picture.map_err(|source| Error::Picture { number: place + 1, source })?;
+        Ok(canvas::fitted(picture, self.width, self.height))
+    }
+
     /// The pictures one after the other as RGB of the animation's size, each told to the watcher when it is used.
     fn each(&self, watch: Watch<'_>, mut use_it: impl FnMut(usize, &[u8]) -> Result<(), Error>) -> Result<(), Error> {
-        for (place, still) in self.stills.iter().enumerate() {
-            let picture = image::open(&still.path).map_err(|source| Error::Picture { number: place + 1, source })?;
-            use_it(place, canvas::fitted(picture, self.width, self.height).as_raw())?;
+        for place in 0..self.stills.len() {
+            use_it(place, self.picture(place)?.as_raw())?;
             if watch(place + 1).is_break() {
                 return Err(Error::Cancelled);
             }

@@ -49,12 +49,20 @@ pub fn write(sequence: &Sequence, out: &Path, watch: Watch<'_>) -> Result<(), Er
 
 fn feed(sequence: &Sequence, ffmpeg: &mut Running, watch: Watch<'_>) -> Result<(), Error> {
     let input = ffmpeg.0.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe).map_err(io::Error::from)?;
-    sequence.each(watch, |place, rgb| {
-        for _ in 0..sequence.stills[place].duration.max(1) {
-            input.write_all(rgb)?;
+    for (place, still) in sequence.stills.iter().enumerate() {
+        let picture = sequence.picture(place)?;
+        for _ in 0..still.duration.max(1) {
+            // One picture can stand for ten thousand: 126 GB at 2048 x 2048.
+            if watch(place).is_break() {
+                return Err(Error::Cancelled);
+            }
+            input.write_all(picture.as_raw())?;
         }
-        Ok(())
-    })
+    }
+    match watch(sequence.stills.len()).is_break() {
+        true => Err(Error::Cancelled),
+        false => Ok(()),
+    }
 }
 
 /// Does not outlive its export.

@@ -73,6 +73,19 @@ fn a_gif_has_every_picture_for_its_time_and_nothing_drifts() {
 }
 
 #[test]
+fn a_gif_of_more_than_fifty_a_second_takes_its_time_and_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let still = sequence(folder.path()).stills.swap_remove(0);
+    let quick = Sequence { stills: vec![Still { duration: 1, ..still }; 60], fps: 60, width: 48, height: 48 };
+    let out = folder.path().join("out.gif");
+    quick.write(Format::Gif, &out, &mut |_| ControlFlow::Continue(())).expect("written");
+    let file = BufReader::new(File::open(out).expect("there"));
+    let delays: Vec<u32> = frames(GifDecoder::new(file).expect("a GIF")).iter().map(|(delay, _)| *delay).collect();
+    assert_eq!(delays.iter().sum::<u32>(), 1000);
+    assert!(delays.iter().all(|delay| *delay >= 20), "{delays:?}");
+}
+
+#[test]
 fn a_zip_has_the_files_themselves_and_says_how_long_each_stands() {
     let (folder, file) = written(Format::Zip);
     let mut archive = zip::ZipArchive::new(file).expect("a ZIP");

@@ -98,7 +98,12 @@ pub struct Info {
     pub a1111: Option<String>,
 }
 
-/// Reads the texts of a PNG; its pixels are not decoded. At most 64 MiB of text are taken in.
+/// The longest compressed text that is taken in, bytes: a megabyte of zeros can call itself a gigabyte of text.
+const LONGEST_TEXT: usize = 1 << 20;
+/// How many texts of either keyword are looked at, for each may be as long.
+const MOST_TEXTS: usize = 16;
+
+/// Reads the texts of a PNG; its pixels are not decoded. A compressed text past 1 MiB is passed over.
 ///
 /// # Errors
 /// What is no PNG, or broken before its picture ends.
@@ -112,16 +117,25 @@ fn read_from(source: impl Read + std::io::Seek) -> Result<Info, Error> {
     // Text may stand behind the picture too.
     reader.finish()?;
     let info = reader.info();
-    let plain = info.uncompressed_latin1_text.iter().map(|chunk| (chunk.keyword.as_str(), chunk.text.clone()));
-    let zipped =
-        info.compressed_latin1_text.iter().filter_map(|chunk| Some((chunk.keyword.as_str(), chunk.get_text().ok()?)));
-    let unicode = info.utf8_text.iter().filter_map(|chunk| Some((chunk.keyword.as_str(), chunk.get_text().ok()?)));
+    let ours = |keyword: &str| [A1111_KEYWORD, JSON_KEYWORD].contains(&keyword);
+    let plain = info.uncompressed_latin1_text.iter().filter(|chunk| ours(&chunk.keyword));
+    let zipped = info.compressed_latin1_text.iter().filter(|chunk| ours(&chunk.keyword));
+    let unicode = info.utf8_text.iter().filter(|chunk| ours(&chunk.keyword));
+    let plain = plain.map(|chunk| (&chunk.keyword, Some(chunk.text.clone())));
+    let zipped = zipped.map(|chunk| {
+        let mut chunk_ = chunk.clone();
+        (&chunk.keyword, chunk_.decompress_text_with_limit(LONGEST_TEXT).and_then(|()| chunk_.get_text()).ok())
+    });
+    let unicode = unicode.map(|chunk| {
+        let mut chunk_ = chunk.clone();
+        (&chunk.keyword, chunk_.decompress_text_with_limit(LONGEST_TEXT).and_then(|()| chunk_.get_text()).ok())
+    });
     let mut found = Info::default();
-    for (keyword, text) in plain.chain(zipped).chain(unicode) {
-        match keyword {
-            A1111_KEYWORD => found.a1111 = Some(text),
+    for (keyword, text) in plain.chain(zipped).chain(unicode).take(MOST_TEXTS) {
+        match (keyword.as_str(), text) {
+            (A1111_KEYWORD, Some(text)) => found.a1111 = Some(text),
             // Another version's record may not fit; the text beside it still does.
-            JSON_KEYWORD => found.parameters = serde_json::from_str(&text).ok(),
+            (JSON_KEYWORD, Some(text)) => found.parameters = serde_json::from_str(&text).ok(),
             _ => {}
         }
     }
@@ -170,6 +184,22 @@ mod tests {
     fn a_picture_without_a_record_says_nothing() {
         let file = encode(&[0; 3], 1, 1, None).expect("written");
         assert_eq!(read(&file).expect("read"), Info::default());
+    }
+
+    #[test]
+    fn a_compressed_text_is_read_up_to_its_limit() {
+        let zipped = |text: String| {
+            let mut file = Vec::new();
+            let mut encoder = png::Encoder::new(&mut file, 1, 1);
+            encoder.set_color(png::ColorType::Rgb);
+            encoder.add_ztxt_chunk(A1111_KEYWORD.to_owned(), text.clone()).expect("a text");
+            encoder.add_itxt_chunk("Comment".to_owned(), text).expect("a text");
+            encoder.write_header().expect("a header").write_image_data(&[0; 3]).expect("written");
+            file
+        };
+        let short = read(&zipped("a red fox".to_owned())).expect("read");
+        assert_eq!(short.a1111.as_deref(), Some("a red fox"));
+        assert_eq!(read(&zipped("0".repeat(LONGEST_TEXT + 1))).expect("read"), Info::default());
     }
 
     #[test]

@@ -26,11 +26,13 @@ pub enum Event {
     Resync(Resync),
     /// A project was made, changed, deleted or restored.
     ProjectUpdated(ProjectUpdated),
-    /// A frame stands on a timeline, with its first preview.
+    /// A frame stands on a timeline, with its first preview. Those at its place and behind stand one further on; not all
+    /// of them are told of.
     FrameCreated(FrameEvent),
     /// A frame's place, duration, note or picture is another.
     FrameUpdated(FrameEvent),
-    /// A frame is gone; it can be restored for a while if it had a finished take.
+    /// A frame is gone; it can be restored for a while if it had a finished take. Those behind it move up, without an
+    /// event.
     FrameDeleted(FrameEvent),
     /// Tasks joined, left or changed places, or the queue was paused or resumed.
     QueueUpdated(Queue),

@@ -387,6 +387,9 @@ pub struct AcceptedTask {
     pub take_id: TakeId,
     /// URL path of its preview, later its picture; the first preview is there already.
     pub preview_path: String,
+    /// What its noise is drawn from.
+    #[serde(default)]
+    pub seed: u64,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::projects::no_project;
 use crate::rows::{IdempotencyRow, stored};
 use crate::schema::{frames, idempotency_keys, projects, takes, tasks};
 use crate::shows::ShowQueries;
-use crate::store::{on_connections, write};
+use crate::store::{on_connections, read, write};
 use crate::tasks::{FullRow, TaskQueries, full_tasks, task_from_row};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -201,13 +201,21 @@ on_connections! {
         let frame = conn.frame_shown(frame_id).await?;
         let accepted = tasks.iter().filter_map(|task| {
             let (take_id, preview_path) = (task.take_id?, task.preview_path.clone()?);
-            Some(AcceptedTask { task_id: task.id, frame_id: task.frame_id, take_id, preview_path })
+            Some(AcceptedTask { task_id: task.id, frame_id: task.frame_id, take_id, preview_path, seed: task.seed })
         });
         Ok(Created { frame, frame_is_new, accepted: accepted.collect(), tasks, replayed: false })
     }
 }
 
 impl Store {
+    /// What a request was answered with that was done under this key already; none where none was.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] for a key that was used for another request.
+    pub async fn replayed(&self, project: ProjectId, idempotency: Idempotency) -> Result<Option<Created>, StoreError> {
+        read!(self, |conn| { conn.replay(project.0, idempotency).await })
+    }
+
     /// Makes, in one transaction, the frame if none is named, the tasks and their takes; moves the project to
     /// the top of the list. The files of the takes are there already. What `new` holds has been validated.
     ///

@@ -146,6 +146,15 @@ fn migrations(unknown: &[String]) -> impl fmt::Display {
 }
 
 impl StoreError {
+    /// Whether the same call may work in a moment: another holds the database, its disk is full, or it is gone and may
+    /// come back.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy | Self::DiskFull | Self::Database(_) | Self::Open { fault: OpenFault::Unreachable(_), .. }
+        )
+    }
+
     /// The error of taking a connection from a pool.
     pub(crate) fn from_pool(database: &str, error: PoolError) -> Self {
         match error {

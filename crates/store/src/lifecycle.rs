@@ -15,6 +15,7 @@ use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use protocol::{Frame, TakeId, Task, TaskId, TaskStatus};
+use std::ops::RangeInclusive;
 
 /// A task that waits or runs, and the key that its picture's file is named after.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,8 +132,14 @@ on_connections! {
         Ok(Ended { task, frame, frame_removed: None, take_id: TakeId(take_id), key })
     }
 
-    /// See [`Store::end_task`].
-    async fn end(conn: Db, id: TaskId, from: Vec<TaskStatus>, end: End) -> Result<Ended, StoreError> {
+    /// See [`Store::end_task`] and [`Store::fail_attempt`].
+    async fn end(
+        conn: Db,
+        id: TaskId,
+        from: Vec<TaskStatus>,
+        attempts: RangeInclusive<i32>,
+        end: End,
+    ) -> Result<Ended, StoreError> {
         let (frame_id, project_id) = conn.hold_task(id).await?;
         let before = conn.frame_shown(frame_id).await?;
         let now = now_ms();
@@ -142,7 +149,10 @@ on_connections! {
             End::Failed(why) => (TaskStatus::Failed, Some(why.replace('\0', "\u{fffd}"))),
         };
         let names: Vec<&str> = from.iter().filter(|status| status.is_open()).map(|status| status.as_str()).collect();
-        let open = tasks::table.find(id.0).filter(tasks::status.eq_any(names.clone()));
+        let open = tasks::table
+            .find(id.0)
+            .filter(tasks::status.eq_any(names.clone()))
+            .filter(tasks::attempt.between(*attempts.start(), *attempts.end()));
         let change = (tasks::status.eq(status.as_str()), tasks::error.eq(error), tasks::finished_at.eq(now));
         if diesel::update(open).set(change).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, names.join(" or ")).await?);
@@ -243,7 +253,17 @@ impl Store {
     /// [`StoreError::Conflict`] when its status is another; [`StoreError::NotFound`].
     pub async fn end_task(&self, id: TaskId, from: &[TaskStatus], end: End) -> Result<Ended, StoreError> {
         let from = from.to_vec();
-        write!(self, |conn| { conn.end(id, from, end).await })
+        write!(self, |conn| { conn.end(id, from, 0..=i32::MAX, end).await })
+    }
+
+    /// Ends a running task whose attempt failed, as [`Store::end_task`] does. A later attempt, after a cancellation and
+    /// another try, is not touched.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] unless it runs as this attempt; [`StoreError::NotFound`].
+    pub async fn fail_attempt(&self, id: TaskId, attempt: u32, why: String) -> Result<Ended, StoreError> {
+        let (attempt, end) = (stored("tasks.attempt", attempt)?, End::Failed(why));
+        write!(self, |conn| { conn.end(id, vec![TaskStatus::Running], attempt..=attempt, end).await })
     }
 
     /// Queues a failed or cancelled task again, at the end of the queue, with a new take whose first preview

@@ -2,12 +2,13 @@
 
 use crate::clock::{now_ms, rfc3339_from_ms};
 use crate::rows::{ProjectRow, shown, stored};
-use crate::schema::{frames, projects, takes};
+use crate::schema::{frames, projects, takes, tasks};
+use crate::shows::OPEN;
 use crate::store::{read, write};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{NewProject, Project, ProjectId, ProjectPatch, media_path};
+use protocol::{NewProject, Project, ProjectId, ProjectPatch, TaskId, media_path};
 use std::time::Duration;
 
 /// What a purge removed for good.
@@ -17,6 +18,15 @@ pub struct Purged {
     pub projects: Vec<ProjectId>,
     /// The keys of their takes: the pictures `<key>.png` have no row any more.
     pub take_keys: Vec<String>,
+}
+
+/// A project that a person deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedProject {
+    /// What it was.
+    pub project: Project,
+    /// Its tasks that wait or run: the caller cancels them.
+    pub open_tasks: Vec<TaskId>,
 }
 
 #[derive(Insertable)]
@@ -136,15 +146,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is none of that id, or it is deleted already.
-    pub async fn delete_project(&self, id: ProjectId) -> Result<Project, StoreError> {
-        let row: CoveredRow = write!(self, |conn| {
+    pub async fn delete_project(&self, id: ProjectId) -> Result<DeletedProject, StoreError> {
+        let (row, open): (CoveredRow, Vec<i64>) = write!(self, |conn| {
             let live = projects::table.find(id.0).filter(projects::deleted_at.is_null());
             if diesel::update(live).set(projects::deleted_at.eq(now_ms())).execute(conn).await? == 0 {
                 return Err(no_project(id));
             }
-            Ok(covered().filter(projects::id.eq(id.0)).first(conn).await?)
+            let open = tasks::table.filter(tasks::project_id.eq(id.0)).filter(tasks::status.eq_any(OPEN));
+            let open = open.order(tasks::id).select(tasks::id).load(conn).await?;
+            Ok((covered().filter(projects::id.eq(id.0)).first(conn).await?, open))
         })?;
-        project_from_row(row)
+        let open_tasks = open.into_iter().map(TaskId).collect();
+        Ok(DeletedProject { project: project_from_row(row)?, open_tasks })
     }
 
     /// Takes a deletion back: the project is as it was, at its old place in the list. One that is not deleted

@@ -55,6 +55,12 @@ impl Origins {
         if address.ip().is_loopback() {
             self.hosts.extend([format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
         }
+        // The usual port is not told.
+        if port == 80 {
+            let bare: Vec<_> =
+                self.hosts.iter().filter_map(|host| host.strip_suffix(":80")).map(str::to_owned).collect();
+            self.hosts.extend(bare);
+        }
         self.origins.extend(self.hosts.iter().map(|host| format!("http://{host}")));
         // A proxy in front is reached by its own scheme and port; without one the port is this server's.
         for name in &self.names {
@@ -140,6 +146,15 @@ mod tests {
         assert!(refused("127.0.0.1:3000", Some("http://evil.example")));
         assert!(refused("127.0.0.1:3000", Some("null")));
         assert!(refused("127.0.0.1:3000", Some("https://127.0.0.1:3000")));
+    }
+
+    #[test]
+    fn the_usual_port_need_not_be_told() {
+        for (host, origin) in [("localhost", "http://localhost"), ("127.0.0.1", "http://127.0.0.1")] {
+            assert!(!refused_at("127.0.0.1:80", host, Some(origin)), "{host}");
+            assert!(refused(host, None), "{host} at another port");
+        }
+        assert!(!refused_at("0.0.0.0:80", "localhost", Some("http://localhost")));
     }
 
     #[test]

@@ -8,8 +8,22 @@ use axum::{
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
+/// The product's mark, as the application draws it.
+const MARK: &str = "<svg class=\"mark\" viewBox=\"0 0 28 16\" aria-hidden=\"true\"><path class=\"mark-line\" d=\"M1 8h17\"/>\
+                    <circle class=\"mark-ember\" cx=\"22\" cy=\"8\" r=\"4\"/></svg>";
+
 /// A whole page; `title` is text, `body` is HTML.
 pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
+    document(status, title, "page plain", &format!("<h1>{}</h1>\n{body}", escaped(title)))
+}
+
+/// The page before the first one: a small form in the middle, under the product's name.
+pub fn door(status: StatusCode, title: &str, body: &str) -> Response {
+    let content = format!("<p class=\"brand\">{MARK}Emberline</p>\n<h1>{}</h1>\n{body}", escaped(title));
+    document(status, title, "door", &content)
+}
+
+fn document(status: StatusCode, title: &str, class: &str, content: &str) -> Response {
     let title = escaped(title);
     let document = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -17,7 +31,7 @@ pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
          <meta name=\"color-scheme\" content=\"dark light\"><title>{title} · Emberline</title>\
          <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\
          <link rel=\"stylesheet\" href=\"/pkg/emberline.css\"></head>\
-         <body><main class=\"page plain\"><h1>{title}</h1>\n{body}\n</main></body></html>\n"
+         <body><main class=\"{class}\">{content}\n</main></body></html>\n"
     );
     let headers = [(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")];
     (status, headers, Html(document)).into_response()

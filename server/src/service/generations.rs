@@ -24,6 +24,11 @@ impl StudioServices {
     ) -> Result<Accepted, Problem> {
         let project = self.read_project(id).await?;
         let idempotency = idempotency_key.map(|key| idempotency(key, id, &new)).transpose()?;
+        if let Some(idempotency) = idempotency.clone()
+            && let Some(done) = self.store.replayed(id, idempotency).await.map_err(problem)?
+        {
+            return Ok(Accepted { tasks: done.accepted });
+        }
         let parameters = new.resolved(&self.defaults(&project, &new).await?)?;
         self.check_start(id, &parameters).await?;
         // PyTorch's generator takes the low 32 bits: a longer random seed would say no more.

@@ -1,6 +1,6 @@
 //! Pictures from elsewhere onto the timeline.
 
-use super::{StudioServices, problem::problem};
+use super::{StudioServices, problem::problem, whole};
 use crate::import;
 use engine::{new_key, total_steps};
 use protocol::{Frame, Problem, ProjectId};
@@ -22,7 +22,18 @@ impl StudioServices {
                 false => import::picture(&file, &models),
             }
         });
-        let import::Imported { png, parameters, seed } = decoded.await.map_err(|_| Problem::Internal)??;
+        let imported = decoded.await.map_err(|_| Problem::Internal)??;
+        let own = self.clone();
+        whole(async move { own.put_picture(id, position, imported).await }).await
+    }
+
+    async fn put_picture(
+        &self,
+        id: ProjectId,
+        position: Option<u32>,
+        imported: import::Imported,
+    ) -> Result<Frame, Problem> {
+        let import::Imported { png, parameters, seed } = imported;
         let (media, key) = (Arc::clone(self.media()), new_key());
         let to = key.clone();
         let written = tokio::task::spawn_blocking(move || media.write_final(&to, &png));

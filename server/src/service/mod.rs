@@ -22,12 +22,13 @@ use protocol::{
     Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId,
     TaskSummary, TokenCount,
 };
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 use store::Store;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
-/// The services over a database, the engine and the event hub.
-#[derive(Debug)]
+/// The services over a database, the engine and the event hub. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct StudioServices {
     store: Store,
     hub: Arc<Hub>,
@@ -69,6 +70,20 @@ impl StudioServices {
     }
 }
 
+/// Carries a change out to its end, whether or not whoever asked for it is still there: a request whose client hangs up is
+/// dropped wherever it waits, and between the rows and the events that is too early.
+async fn whole<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::spawn(change.in_current_span()).await {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(%error, "a change did not end");
+            Err(Problem::Internal)
+        }
+    }
+}
+
 #[async_trait]
 impl Services for StudioServices {
     async fn projects(&self) -> Result<Vec<Project>, Problem> {
@@ -80,19 +95,23 @@ impl Services for StudioServices {
     }
 
     async fn create_project(&self, new: NewProject) -> Result<Project, Problem> {
-        self.make_project(new).await
+        let own = self.clone();
+        whole(async move { own.make_project(new).await }).await
     }
 
     async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Problem> {
-        self.change_project(id, patch).await
+        let own = self.clone();
+        whole(async move { own.change_project(id, patch).await }).await
     }
 
     async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem> {
-        self.remove_project(id).await
+        let own = self.clone();
+        whole(async move { own.remove_project(id).await }).await
     }
 
     async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem> {
-        self.bring_project_back(id).await
+        let own = self.clone();
+        whole(async move { own.bring_project_back(id).await }).await
     }
 
     async fn studio(&self, id: ProjectId) -> Result<Studio, Problem> {
@@ -119,19 +138,23 @@ impl Services for StudioServices {
     }
 
     async fn update_frame(&self, id: FrameId, patch: FramePatch) -> Result<Vec<Frame>, Problem> {
-        self.change_frame(id, patch).await
+        let own = self.clone();
+        whole(async move { own.change_frame(id, patch).await }).await
     }
 
     async fn delete_frame(&self, id: FrameId) -> Result<Frame, Problem> {
-        self.remove_frame(id).await
+        let own = self.clone();
+        whole(async move { own.remove_frame(id).await }).await
     }
 
     async fn restore_frame(&self, id: FrameId) -> Result<Frame, Problem> {
-        self.bring_frame_back(id).await
+        let own = self.clone();
+        whole(async move { own.bring_frame_back(id).await }).await
     }
 
     async fn duplicate_frame(&self, id: FrameId) -> Result<Vec<Frame>, Problem> {
-        self.copy_frame(id).await
+        let own = self.clone();
+        whole(async move { own.copy_frame(id).await }).await
     }
 
     async fn takes(&self, id: FrameId) -> Result<Vec<Take>, Problem> {
@@ -139,7 +162,8 @@ impl Services for StudioServices {
     }
 
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {
-        self.remove_take(id).await
+        let own = self.clone();
+        whole(async move { own.remove_take(id).await }).await
     }
 
     async fn generate(
@@ -148,7 +172,8 @@ impl Services for StudioServices {
         new: NewGeneration,
         idempotency_key: Option<String>,
     ) -> Result<Accepted, Problem> {
-        self.accept(id, new, idempotency_key).await
+        let own = self.clone();
+        whole(async move { own.accept(id, new, idempotency_key).await }).await
     }
 
     async fn estimate(&self, id: ProjectId, new: NewGeneration) -> Result<Option<u64>, Problem> {
@@ -160,7 +185,8 @@ impl Services for StudioServices {
     }
 
     async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem> {
-        self.cancel(id).await
+        let own = self.clone();
+        whole(async move { own.cancel(id).await }).await
     }
 
     async fn keep_task(&self, id: TaskId) -> Result<Task, Problem> {
@@ -168,7 +194,8 @@ impl Services for StudioServices {
     }
 
     async fn retry_task(&self, id: TaskId) -> Result<Task, Problem> {
-        self.retry(id).await
+        let own = self.clone();
+        whole(async move { own.retry(id).await }).await
     }
 
     async fn queue(&self) -> Result<Queue, Problem> {
@@ -176,11 +203,13 @@ impl Services for StudioServices {
     }
 
     async fn pause_queue(&self, paused: bool) -> Result<Queue, Problem> {
-        self.pause(paused).await
+        let own = self.clone();
+        whole(async move { own.pause(paused).await }).await
     }
 
     async fn reorder_queue(&self, ids: Vec<TaskId>) -> Result<Queue, Problem> {
-        self.reorder(ids).await
+        let own = self.clone();
+        whole(async move { own.reorder(ids).await }).await
     }
 
     async fn models(&self) -> Result<Vec<Model>, Problem> {
@@ -192,7 +221,8 @@ impl Services for StudioServices {
     }
 
     async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem> {
-        self.change_settings(patch).await
+        let own = self.clone();
+        whole(async move { own.change_settings(patch).await }).await
     }
 
     async fn create_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem> {

@@ -2,7 +2,7 @@
 
 use super::{StudioServices, problem::problem};
 use protocol::{Event, NewProject, Problem, Project, ProjectId, ProjectPatch, ProjectUpdated};
-use store::TaskFilter;
+use store::DeletedProject;
 
 impl StudioServices {
     fn tell_project(&self, project: &Project, deleted: bool) {
@@ -31,11 +31,9 @@ impl StudioServices {
 
     /// Deletes a project softly. What it still generates is cancelled: nobody would see it.
     pub(super) async fn remove_project(&self, id: ProjectId) -> Result<Project, Problem> {
-        let project = self.store.delete_project(id).await.map_err(problem)?;
+        let DeletedProject { project, open_tasks } = self.store.delete_project(id).await.map_err(problem)?;
         self.tell_project(&project, true);
-        let filter = TaskFilter { project_id: Some(id), status: None };
-        let tasks = self.store.tasks(filter).await.map_err(problem)?;
-        self.cancel_each(tasks.into_iter().filter(|task| task.status.is_open()).map(|task| task.id)).await;
+        self.cancel_each(open_tasks).await;
         Ok(project)
     }
 

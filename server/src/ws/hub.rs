@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 
 /// Events that a client which comes back can still be told: a few minutes of three generations at a time.
 const HISTORY: usize = 8192;
+/// The most text of them, bytes: the state of a full queue takes 300 kB, and is told up to twenty times a second.
+const HISTORY_BYTES: usize = 32 << 20;
 
 /// Numbers events and hands them out. Publishing never waits for a reader.
 #[derive(Debug)]
@@ -29,7 +31,19 @@ pub struct Hub {
 struct State {
     seq: u64,
     history: VecDeque<Arc<Entry>>,
+    history_bytes: usize,
     readers: Vec<Weak<Reader>>,
+}
+
+impl State {
+    fn remember(&mut self, entry: Arc<Entry>) {
+        self.history_bytes += entry.text.len();
+        self.history.push_back(entry);
+        while self.history.len() > HISTORY || (self.history_bytes > HISTORY_BYTES && self.history.len() > 1) {
+            let Some(oldest) = self.history.pop_front() else { return };
+            self.history_bytes -= oldest.text.len();
+        }
+    }
 }
 
 /// From where a client wants to hear.
@@ -80,10 +94,7 @@ impl Hub {
         let Some(text) = json(&Message { seq: Some(seq), event }) else { return };
         state.seq = seq;
         let entry = Arc::new(Entry { seq: Some(seq), project, delivery, text });
-        if state.history.len() == HISTORY {
-            state.history.pop_front();
-        }
-        state.history.push_back(Arc::clone(&entry));
+        state.remember(Arc::clone(&entry));
         self.hand_out(&mut state, &entry);
     }
 
@@ -229,6 +240,30 @@ mod tests {
         let other = Position { epoch: Some("another".into()), since: Some(HISTORY as u64), project_id: None };
         let subscription = hub.subscribe(&other);
         assert!(subscription.resync.is_some() && waiting(&subscription.reader).is_empty());
+    }
+
+    #[test]
+    fn large_events_are_remembered_by_their_bytes() {
+        let hub = Hub::new();
+        let large = Event::Resync(protocol::Resync { seq: 1, reason: "x".repeat(HISTORY_BYTES / 8) });
+        (0..10).for_each(|_| hub.publish(large.clone()));
+        assert_eq!(since(&hub, 1).resync, Some("too much has happened since"));
+        assert_eq!(waiting(&since(&hub, 5).reader), [6, 7, 8, 9, 10]);
+        assert!(hub.lock().history_bytes <= HISTORY_BYTES);
+    }
+
+    #[test]
+    fn what_an_overrun_reader_gets_ends_at_the_gap() {
+        let hub = Hub::new();
+        let reader = hub.subscribe(&Position::default()).reader;
+        (0..20_000).for_each(|_| hub.publish(state()));
+        let first = reader.try_next().and_then(|entry| entry.seq);
+        hub.publish(state());
+        let rest = waiting(&reader);
+        assert_eq!(first, Some(1));
+        assert_eq!(rest, (2..=rest.len() as u64 + 1).collect::<Vec<_>>(), "nothing is missing before the end");
+        assert!(rest.len() < 20_000);
+        assert!(futures::FutureExt::now_or_never(reader.next()).expect("at once").is_err());
     }
 
     #[test]

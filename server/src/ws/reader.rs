@@ -78,6 +78,10 @@ impl Reader {
             return 0;
         }
         let mut waiting = self.lock();
+        // What was left out must be the last that is missing: the client comes back for all that follows it.
+        if waiting.overrun {
+            return 0;
+        }
         let before = waiting.entries.len();
         if entry.delivery != Delivery::Always && before >= BEHIND {
             waiting.entries.retain(|older| older.delivery != entry.delivery);

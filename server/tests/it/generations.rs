@@ -165,6 +165,28 @@ fn a_reader_without_pause_sees_whole_pictures_in_their_order() {
 }
 
 #[test]
+fn a_deleted_project_makes_nothing_more() {
+    let server = TestServer::start();
+    let project = server.create("Deleted");
+    let running = generate(&server, &project, &json!({"steps": 1000}));
+    let waiting = generate(&server, &project, &json!({"steps": 1000}));
+    server.wait_for_start(&running["task_id"], 1);
+    let mut events = Events::connect(&server, "");
+    let path = format!("/api/v1/projects/{}", project["id"]);
+    assert!(server.request("DELETE", &path, &[], None).status < 300);
+    for made in [&running, &waiting] {
+        let told = events.until("generation_cancelled", Duration::from_secs(10));
+        assert_eq!(told.last().expect("told")["data"]["task_id"], made["task_id"]);
+    }
+    server.wait_for_idle();
+    assert!(files(&server).is_empty());
+    assert!(server.request("POST", &format!("{path}/restore"), &[], None).status < 300);
+    for made in [&running, &waiting] {
+        assert_eq!(task(&server, &made["task_id"])["status"], "cancelled", "it does not begin again");
+    }
+}
+
+#[test]
 fn a_cancelled_generation_leaves_nothing() {
     let server = TestServer::start();
     let project = server.create("Cancelled");

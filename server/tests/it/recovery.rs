@@ -168,6 +168,46 @@ fn what_a_crash_left_behind_is_mended_at_the_next_start() {
 }
 
 #[test]
+fn a_database_and_pictures_that_are_not_each_others_are_left_alone() {
+    let made = |name: &str| {
+        let server = TestServer::start();
+        let project = server.create(name);
+        let path = format!("/api/v1/projects/{}/generations", project["id"]);
+        server.send("POST", &path, &json!({"prompt": "a star", "steps": 1, "width": 64, "height": 64}));
+        server.wait_for_idle();
+        server.stop().2
+    };
+    let (one, other) = (made("One"), made("Other"));
+    let (data, of_other) = (one.path().join("data"), other.path().join("data"));
+    let pictures = || fs::read_dir(data.join("media")).expect("a folder").count();
+    let start = |arguments: &[&str]| {
+        let data = data.display().to_string();
+        let serve = [&["serve", "--listen", "127.0.0.1:0", "--data-dir", &data], arguments].concat();
+        let output = crate::support::run(&serve);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let foreign = format!("sqlite://{}", of_other.join("emberline.db").display());
+    let said = start(&["--database-url", &foreign]);
+    assert!(said.contains("do not belong together") && said.contains("--database-url"), "{said}");
+    let fresh = format!("sqlite://{}", one.path().join("new.db").display());
+    let said = start(&["--database-url", &fresh]);
+    assert!(said.contains("the folder has 1 pictures, and the database knows none"), "{said}");
+    // A folder that was lost with its name.
+    fs::rename(data.join("media"), data.join("unmounted")).expect("moved");
+    fs::rename(data.join("media.id"), data.join("unmounted.id")).expect("moved");
+    let said = start(&[]);
+    assert!(said.contains("the database has 1 finished pictures, and none is in the folder"), "{said}");
+    fs::remove_dir(data.join("media")).expect("it was made anew, and is empty");
+    fs::rename(data.join("unmounted"), data.join("media")).expect("moved");
+    fs::rename(data.join("unmounted.id"), data.join("media.id")).expect("moved");
+    assert_eq!(pictures(), 1);
+    let server = TestServer::start_in(one, &[]);
+    assert_eq!(server.names(), ["One"]);
+    check(&server.stop().2.path().join("data"));
+}
+
+#[test]
 fn interrupted_tasks_are_marked_failed_where_that_is_the_setting() {
     let server = TestServer::start();
     let project = server.create("Interrupted");

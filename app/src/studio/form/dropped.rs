@@ -9,6 +9,9 @@ use crate::{
 use leptos::{ev, prelude::*, task::spawn_local};
 use serde::Deserialize;
 
+/// Fields that a picture's record fills also where it says nothing.
+const OF_THE_PICTURE: [&str; 2] = ["negative_prompt", "init_take_id"];
+
 /// What the server reads in a PNG.
 #[derive(Deserialize)]
 struct Inspected {
@@ -57,10 +60,11 @@ pub fn dropped(store: Store, event: &ev::DragEvent) {
         match browser::post_file("/api/v1/inspect-png", Some(&file)).await.as_deref().and_then(draft) {
             Some(draft) => {
                 if let Some(form) = browser::find(FORM) {
-                    // What the file does not say stays as it was typed.
+                    // What the file does not say stays as it was typed; but a picture that was made without a negative
+                    // prompt, and from no other picture, would be another one with them.
                     let mut filled = super::typed(&form);
-                    for ((_, old), (_, new)) in filled.fields_mut().into_iter().zip(draft.fields()) {
-                        if !new.is_empty() {
+                    for ((name, old), (_, new)) in filled.fields_mut().into_iter().zip(draft.fields()) {
+                        if !new.is_empty() || OF_THE_PICTURE.contains(&name) {
                             *old = new;
                         }
                     }

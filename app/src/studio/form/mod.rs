@@ -22,7 +22,7 @@ use leptos::{
     web_sys::Element,
 };
 use protocol::{
-    PreviewMethod, TakeId, TokenCount,
+    PreviewMethod, ProjectId, TakeId, TokenCount,
     generation::{SAMPLERS, SCHEDULERS},
 };
 use start::start_anew;
@@ -103,7 +103,10 @@ impl Form {
         let keydown = move |event: ev::KeyboardEvent| {
             if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
                 event.prevent_default();
-                self.send_form();
+                // A key that is held down asks once.
+                if !event.repeat() {
+                    self.send_form();
+                }
             }
         };
         let input = move |_| remember(self.store);
@@ -220,7 +223,7 @@ impl Form {
             "start-anew" => start_anew(self.store),
             "seed-random" => browser::set_field(&form, "draft[seed]", ""),
             "seed-last" => {
-                let seed = browser::recall(&format!("seed-{}", self.store.project_id())).unwrap_or_default();
+                let seed = browser::recall(&last_seed(self.store.project_id())).unwrap_or_default();
                 browser::set_field(&form, "draft[seed]", &seed);
             }
             _ => return false,
@@ -267,13 +270,22 @@ impl Store {
                 // One form is several requests then, and a key is for one.
                 let key = if place == 0 { draft.key.clone() } else { browser::random_key() };
                 match create_generation(project, Draft { key, ..draft }).await {
-                    Ok(frame) if place == 0 => _ = self.chosen.try_set(Some(frame)),
-                    Ok(_) => {}
+                    Ok((frame, seed)) => {
+                        browser::remember(&last_seed(project), &seed.to_string());
+                        if place == 0 {
+                            self.chosen.try_set(Some(frame));
+                        }
+                    }
                     Err(error) => return refused(error),
                 }
             }
         });
     }
+}
+
+/// Under which name the newest picture's seed is kept.
+fn last_seed(project: ProjectId) -> String {
+    format!("seed-{project}")
 }
 
 /// Whether each line of the prompt is a frame.

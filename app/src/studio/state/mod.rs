@@ -140,9 +140,13 @@ impl StudioState {
 
     /// A connection begins: another epoch means that nothing heard before counts.
     fn greet(&mut self, hello: Hello) -> Next {
-        // Held: the reading that was to end it has failed, for the connection was lost.
-        if hello.epoch != self.epoch || self.is_reloading() {
-            self.hold();
+        if hello.epoch != self.epoch {
+            // Another start of the server counts anew: what an earlier one told would pass for later.
+            (self.epoch, self.held) = (hello.epoch, Some(Vec::new()));
+            return Next::Reload;
+        }
+        // The reading that was to end it has failed, for the connection was lost.
+        if self.is_reloading() {
             return Next::Reload;
         }
         let project = self.project.id;
@@ -164,8 +168,13 @@ impl StudioState {
 
     /// Everything read anew, then what was heard meanwhile.
     ///
-    /// Of two readings under way the first to arrive counts: the second may be older than what followed.
+    /// Of two readings under way the first to arrive counts: the second may be older than what followed. One of another
+    /// start of the server than the newest hello is not what the events build upon; after that hello, or with the next,
+    /// there is another reading.
     pub fn replace(&mut self, studio: Studio) -> Next {
+        if studio.epoch != self.epoch {
+            return Next::Listen;
+        }
         let Some(held) = self.held.take() else { return Next::Listen };
         let ended = std::mem::take(&mut self.ended);
         *self = Self { ended, ..studio.into() };
@@ -193,12 +202,14 @@ impl StudioState {
         if frame.status.is_generating() { self.task(frame.task_id) } else { None }
     }
 
-    /// What the viewer shows while nobody has chosen: the newest frame being made, else the last one.
-    pub fn default_frame(&self) -> Option<&Frame> {
+    /// What the viewer shows while nobody has chosen: the newest frame being made, else what it showed, else the
+    /// last one.
+    pub fn default_frame(&self, before: Option<FrameId>) -> Option<&Frame> {
         let made = |status| self.tasks.iter().filter(move |task| task.status == status);
         let task = made(TaskStatus::Running).max_by_key(|task| task.take_id);
         let task = task.or_else(|| made(TaskStatus::Queued).next());
-        task.and_then(|task| self.frame(task.frame_id)).or(self.frames.last())
+        let made = task.and_then(|task| self.frame(task.frame_id));
+        made.or_else(|| self.frame(before?)).or(self.frames.last())
     }
 
     /// Puts a frame at another place at once; the server's events say the same a moment later.
@@ -222,14 +233,24 @@ impl StudioState {
         }
         match self.frames.iter_mut().find(|known| known.id == frame.id) {
             Some(known) => *known = frame,
-            None => self.frames.push(frame),
+            None => {
+                // Nobody tells of those that make room.
+                let behind = self.frames.iter_mut().filter(|known| known.position >= frame.position);
+                behind.for_each(|known| known.position += 1);
+                self.frames.push(frame);
+            }
         }
         self.sort();
     }
 
-    fn remove(&mut self, id: FrameId) {
-        self.frames.retain(|frame| frame.id != id);
+    /// Takes a frame away; those behind it move up, and nobody tells of it.
+    pub fn remove(&mut self, id: FrameId) {
         self.tasks.retain(|task| task.frame_id != id);
+        if let Some(place) = self.frames.iter().position(|frame| frame.id == id) {
+            let gone = self.frames.remove(place).position;
+            let behind = self.frames.iter_mut().filter(|frame| frame.position > gone);
+            behind.for_each(|frame| frame.position -= 1);
+        }
     }
 
     fn sort(&mut self) {
@@ -240,6 +261,8 @@ impl StudioState {
         let project = self.project.id;
         let listed = queue.tasks.iter().filter(|task| task.project_id == project);
         self.tasks = listed.map(|task| newest(self.task(task.task_id), task.clone())).collect();
+        // What is tried again has not ended.
+        self.ended.retain(|ended| queue.tasks.iter().all(|task| task.task_id != ended.task_id));
         self.queue = queue;
     }
 }

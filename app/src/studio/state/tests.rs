@@ -147,6 +147,19 @@ fn frames_keep_their_order_whatever_order_they_are_told_in() {
 }
 
 #[test]
+fn frames_close_ranks_when_one_goes_and_make_room_when_one_comes() {
+    let at = |id, position| Frame { position, ..frame(id) };
+    let order = |state: &StudioState| state.frames.iter().map(|frame| (frame.id.0, frame.position)).collect::<Vec<_>>();
+    let all: Vec<Frame> = (0..4).map(|n| at(i64::from(n) + 1, n)).collect();
+    let gone = [Event::FrameDeleted(at(1, 0).into()), Event::FrameDeleted(at(2, 0).into())];
+    let now = told(state(all.clone(), vec![]), &gone);
+    assert_eq!(order(&now), [(3, 0), (4, 1)]);
+    let events =
+        [gone.as_slice(), &[Event::FrameCreated(at(9, 2).into()), Event::FrameCreated(at(1, 0).into())]].concat();
+    assert_eq!(order(&told(state(all, vec![]), &events)), [(1, 0), (3, 1), (4, 2), (9, 3)]);
+}
+
+#[test]
 fn another_projects_frames_are_none_of_ours() {
     let other = Frame { project_id: protocol::ProjectId(2), ..frame(9) };
     let now = told(state(vec![frame(1)], vec![]), &[Event::FrameCreated(other.into())]);
@@ -163,7 +176,10 @@ fn another_epoch_or_a_lost_history_asks_for_everything_anew_and_loses_nothing_me
         now.apply(Message { seq: Some(4), event: Event::FrameCreated(frame(2).into()) });
         now.apply(Message { seq: Some(6), event: Event::FrameCreated(frame(3).into()) });
         assert_eq!(now.frames, [frame(1)], "kept back");
-        let fresh = Studio { epoch: "other".into(), seq: 5, ..studio(vec![frame(1)], vec![]) };
+        let fresh = Studio { epoch: now.epoch.clone(), seq: 5, ..studio(vec![frame(1)], vec![]) };
+        let stale = Studio { epoch: "of an earlier start".into(), seq: 50, ..studio(vec![], vec![]) };
+        assert_eq!(now.replace(stale), Next::Listen);
+        assert!(now.is_reloading(), "what an earlier start answered is not what the events build upon");
         assert_eq!(now.replace(fresh), Next::Listen);
         assert_eq!(now.frames, [frame(1), frame(3)], "only what came after the reading");
         assert_eq!(now.seq, 6);
@@ -172,9 +188,10 @@ fn another_epoch_or_a_lost_history_asks_for_everything_anew_and_loses_nothing_me
 
 #[test]
 fn the_default_frame_is_the_one_that_is_being_made() {
-    assert_eq!(state(vec![], vec![]).default_frame(), None);
-    assert_eq!(state(vec![frame(1), frame(2)], vec![]).default_frame(), Some(&frame(2)));
+    assert_eq!(state(vec![], vec![]).default_frame(None), None);
+    assert_eq!(state(vec![frame(1), frame(2)], vec![]).default_frame(None), Some(&frame(2)));
+    assert_eq!(state(vec![frame(1), frame(2)], vec![]).default_frame(Some(FrameId(1))), Some(&frame(1)), "it stays");
     let run = TaskSummary { status: TaskStatus::Running, ..task(1) };
     let now = state(vec![frame(1), queued(2), frame(3)], vec![task(2), run]);
-    assert_eq!(now.default_frame(), Some(&frame(1)));
+    assert_eq!(now.default_frame(Some(FrameId(3))), Some(&frame(1)));
 }

@@ -3,7 +3,7 @@
 use super::Strip;
 use crate::{browser, components::Icon, view::icon_button};
 use leptos::{ev, prelude::*, task::spawn_local};
-use protocol::Frame;
+use protocol::{Frame, FrameId};
 use serde::Deserialize;
 use timeline::{Clip, Edit};
 
@@ -50,6 +50,9 @@ impl Strip {
         let at = self.behind_shown();
         spawn_local(async move {
             let made = self.send(None, at).await;
+            if let Some(Edit::Restore { clip, .. }) = made {
+                self.store.chosen.try_set(Some(FrameId(clip.id)));
+            }
             self.note(made.into_iter().collect());
         });
     }
@@ -72,6 +75,9 @@ impl Strip {
                     None => break,
                 }
             }
+            if let Some(Edit::Restore { clip, .. }) = made.last() {
+                self.store.chosen.try_set(Some(FrameId(clip.id)));
+            }
             self.note(made);
         });
     }
@@ -82,7 +88,6 @@ impl Strip {
         let path = format!("/api/v1/projects/{}/frames?position={at}", store.project_id());
         let answer = browser::post_file(&path, file.as_ref()).await.unwrap_or_default();
         if let Ok(frame) = serde_json::from_str::<Frame>(&answer) {
-            store.chosen.try_set(Some(frame.id));
             return Some(Edit::Restore { clip: Clip { id: frame.id.0, duration: frame.duration }, at });
         }
         let why =

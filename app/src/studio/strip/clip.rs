@@ -48,11 +48,13 @@ impl Shown {
         let one = |place: usize| {
             let clip = clips.get(place)?;
             let frame = state.frames.get(place).filter(|frame| frame.id.0 == clip.id)?;
+            // From edge to edge: widths that are rounded each for itself drift away from where the pointer is told to be.
+            let [left, right] = [place, place + 1].map(|place| axis.x_from_time(clips.start(place) as f64).round());
             Some(Self {
                 id: clip.id,
                 place: place + 1,
                 duration: clip.duration,
-                width_px: (axis.x_from_time(f64::from(clip.duration)).round() as i64 - GAP_PX).max(NARROWEST_PX),
+                width_px: ((right - left) as i64 - GAP_PX).max(NARROWEST_PX),
                 sides: (frame.width, frame.height),
                 address: pictures.shown(frame.id).unwrap_or_default().to_owned(),
                 forming: frame.status.is_generating(),

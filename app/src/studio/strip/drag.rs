@@ -43,6 +43,7 @@ impl Strip {
         if event.button() != 0 || event.pointer_type() == "touch" {
             return;
         }
+        self.drag.set(None);
         let Some(target) = browser::target(event) else { return };
         let clip = target.closest("[data-clip]").ok().flatten();
         let id = clip.and_then(|clip| clip.get_attribute("data-clip")).and_then(|id| id.parse().ok());
@@ -68,6 +69,10 @@ impl Strip {
     /// The pointer moves.
     pub fn moved(self, event: &ev::PointerEvent) {
         let Some(mut drag) = self.drag.get_untracked() else { return };
+        // Let go outside, before the pointer was captured.
+        if event.buttons() & 1 == 0 {
+            return self.drag.set(None);
+        }
         let x = self.x_of(event);
         if !drag.meant {
             if (x - drag.from_x_px).abs() < MEANT_PX {

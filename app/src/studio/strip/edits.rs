@@ -158,7 +158,7 @@ impl Strip {
                     frame.duration = to;
                 }
             }
-            Edit::Delete { clip: Clip { id, .. }, .. } => state.frames.retain(|frame| frame.id.0 != id),
+            Edit::Delete { clip: Clip { id, .. }, .. } => state.remove(FrameId(id)),
             // Its picture is the server's to tell.
             Edit::Restore { .. } => {}
         });

@@ -5,6 +5,9 @@ use crate::browser;
 use leptos::{ev, prelude::*};
 use timeline::Selection;
 
+/// Keys that mean one thing each time they are pressed, however long they are held.
+const ONCE: [&str; 8] = ["Delete", "Backspace", " ", "Enter", "d", "o", "j", "l"];
+
 impl Strip {
     /// A key.
     pub fn key(self, event: &ev::KeyboardEvent) {
@@ -17,6 +20,13 @@ impl Strip {
         let on_button = target.closest("button:not(.clip-button), a, summary").ok().flatten().is_some();
         let command = event.ctrl_key() || event.meta_key();
         let key = event.key();
+        if event.repeat() && ONCE.contains(&key.as_str()) {
+            return event.prevent_default();
+        }
+        // Edits are meant for the frame that is seen, also the one under the play cursor.
+        if command || event.alt_key() || matches!(key.as_str(), "Delete" | "Backspace") {
+            self.stop();
+        }
         let done = match (command, key.as_str()) {
             (true, "z" | "Z") => {
                 if event.shift_key() {

@@ -30,6 +30,7 @@ impl Strip {
 
     /// A clip is clicked: Shift marks all up to it, Ctrl marks it too or no more, and alone it is the only one.
     fn select(self, event: &ev::MouseEvent, id: FrameId) {
+        self.stop();
         let shown = self.shown().unwrap_or(id).0;
         if event.shift_key() {
             self.marks.update(|marks| self.clips.with_untracked(|clips| marks.extend(clips, shown, id.0)));

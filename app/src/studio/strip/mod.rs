@@ -245,7 +245,7 @@ impl Strip {
             "step-on" => self.step(1),
             "marking" => self.toggle_marking(),
             "blank" => self.bring_blank(),
-            "loop" => self.looping.update(|looping| *looping = !*looping),
+            "loop" => self.toggle_loop(),
             "undo" => self.undo(),
             "redo" => self.redo(),
             "narrower" => self.zoom(0.8, self.seen.get_untracked().1 / 2.0),

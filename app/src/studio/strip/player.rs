@@ -29,6 +29,14 @@ impl Strip {
         }
     }
 
+    /// Whether it begins anew at its end; what plays follows.
+    pub fn toggle_loop(self) {
+        self.looping.update(|looping| *looping = !*looping);
+        if let Some(play) = self.play.get_untracked() {
+            self.start(play.speed);
+        }
+    }
+
     /// Chooses the frame that many places on.
     pub fn step(self, by: isize) {
         self.stop();

@@ -32,6 +32,8 @@ impl Stage {
         Effect::new(move |_| {
             store.compared.track();
             store.onion.track();
+            store.playing.track();
+            store.current.track();
             request_animation_frame(move || untrack(|| stage.show()));
         });
         stage

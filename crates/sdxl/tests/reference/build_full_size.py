@@ -1,8 +1,9 @@
 """Builds an SDXL of the true size with random weights: `python build_full_size.py OUT --tokenizers FOLDER`.
 
 Writes `OUT/diffusers` (the UNet in two shards) and `OUT/single.safetensors` with the same parameters: 7 GB
-each in f16, 14 GB in f32. Tensors are drawn one by one and written at once, so that memory stays under
-2 GB. Every value follows from its part and name alone; f32 files hold the f16 values.
+each in f16, 14 GB in f32. Beside them `OUT/taesd`, a preview decoder of taesdxl's shape. Tensors are drawn one
+by one and written at once, so that memory stays under 2 GB. Every value follows from its part and name alone;
+f32 files hold the f16 values.
 `FOLDER` holds `tokenizer` and `tokenizer_2`, as any SDXL checkpoint has them.
 """
 
@@ -19,7 +20,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
 import torch
-from diffusers import EulerDiscreteScheduler
+from diffusers import AutoencoderTiny, EulerDiscreteScheduler
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 import layouts
@@ -161,6 +162,15 @@ def write_diffusers(models: dict, out: Path, dtype: torch.dtype, tokenizers: Pat
     layouts.write_json(index, out / "model_index.json")
 
 
+def write_taesd(out: Path, dtype: torch.dtype):
+    """taesdxl's shape is AutoencoderTiny's default."""
+    with torch.device("meta"):
+        model = AutoencoderTiny()
+    shapes = Drawn("taesd", published_shapes(model, "taesd"))
+    layouts.write_json(dict(model.config) | {"_class_name": "AutoencoderTiny"}, out / "config.json")
+    write_stream(out / "diffusion_pytorch_model.safetensors", dict(shapes.items()), shapes.__getitem__, dtype)
+
+
 def write_single(models: dict, path: Path, dtype: torch.dtype):
     parts = {part: published_shapes(model, part) for part, model in models.items()}
     layers = len(models["unet"].down_blocks[0].resnets)
@@ -208,6 +218,7 @@ def main():
         count = sum(math.prod(shape) for shape in published_shapes(model, part).values())
         print(f"{part}: {count / 1e6:.1f} million parameters")
     started = time.monotonic()
+    write_taesd(options.out / "taesd", dtype)
     if options.layout != "single":
         write_diffusers(models, options.out / "diffusers", dtype, options.tokenizers)
         print(f"diffusers folder written after {time.monotonic() - started:.0f} s")

@@ -3,7 +3,8 @@
 One process at a time, in f32 on the CPU with each one's own number of threads (as many as there are cores). Each
 process loads the model, encodes the prompts, samples with Euler over the `leading` schedule and decodes. Prints
 for each stage the median of either, the median of the ratios round by round, and their spread; below 1 Emberline
-is quicker. Figures, not a test: nothing here fails for being slow.
+is quicker. Then what a preview costs by each method, from the step's end to its file, as a share of a step. Figures,
+not a test: nothing here fails for being slow.
 """
 
 import argparse
@@ -19,23 +20,43 @@ from pathlib import Path
 STAGES = ("load", "text encoding", "a step", "decode", "all", "peak memory")
 
 
-def emberline(options, folder: str) -> dict:
+def generate(options, folder: str, *more) -> dict:
+    """What `emberline generate --json` reports."""
     command = [options.binary, "--log", "error", "generate", "--model", options.model, "--device", "cpu", "--json"]
     command += ["--sampler", "euler", "--scheduler", "leading", "--seed", "1", "--prompt", options.prompt]
     command += ["--width", options.width, "--height", options.height or options.width, "--steps", options.steps]
-    command += ["--cfg-scale", options.cfg_scale, "--out", f"{folder}/picture.png"]
+    command += ["--cfg-scale", options.cfg_scale, "--out", f"{folder}/picture.png", *more]
     answer = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
-    report = json.loads(answer)
+    return json.loads(answer)
+
+
+def usual(seconds: list) -> float:
+    """Without the first: it allocates what the others use again; with diffusers likewise."""
+    return statistics.median(seconds[1:] or seconds)
+
+
+def emberline(options, folder: str) -> dict:
+    report = generate(options, folder)
     times = report["timings"]
     return {
         "load": times["load_s"],
         "text encoding": times["text_encode_s"],
-        # The first step allocates what the others use again; with diffusers likewise.
-        "a step": statistics.median(times["steps_s"][1:] or times["steps_s"]),
+        "a step": usual(times["steps_s"]),
         "decode": times["decode_s"],
         "all": times["load_s"] + times["total_s"],
         "peak memory": report["peak_rss_bytes"] / 1e9,
     }
+
+
+def preview_costs(options, folder: str):
+    """Prints the cost of each preview method that the model has."""
+    methods = {"latent2rgb": []}
+    if options.taesd or (Path(options.model) / "taesd").is_dir():
+        methods["taesd"] = ["--taesd", options.taesd] if options.taesd else []
+    for method, more in methods.items():
+        times = generate(options, folder, "--preview", method, "--preview-dir", f"{folder}/{method}", *more)["timings"]
+        preview, step = usual(times["preview_s"]), usual(times["steps_s"])
+        print(f"a preview by {method}: {1000 * preview:.1f} ms, {100 * preview / step:.2f} % of a step")
 
 
 def diffusers(options) -> dict:
@@ -95,7 +116,7 @@ def as_diffusers(options):
     print(json.dumps({
         "load": marks[0] - begun,
         "text encoding": encoded - marks[0],
-        "a step": statistics.median(steps[1:] or steps),
+        "a step": usual(steps),
         "decode": decoded - sampled,
         "all": decoded - begun,
         "peak memory": int(status["VmHWM"].split()[0]) * 1024 / 1e9,
@@ -106,6 +127,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary", help="the release binary")
     parser.add_argument("model", help="a diffusers folder")
+    parser.add_argument("--taesd", help="a preview decoder, where the model brings none")
     parser.add_argument("--prompt", default="a red car on a yellow background")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--height", type=int, default=0, help="as the width unless given")
@@ -132,6 +154,9 @@ def main():
         unit = "GB" if stage == "peak memory" else "s"
         print(f"| {stage} | {own:.3f} {unit} | {other:.3f} {unit} | {statistics.median(ratios):.2f} "
               f"| {ratios[0]:.2f} | {ratios[-1]:.2f} |")
+    print(flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        preview_costs(options, folder)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ async fn a_deleted_project_comes_back_as_it_was(database: &Database) {
     let made = create(&store, "Storm").await;
     a_moment().await;
     create(&store, "newer").await;
-    assert_eq!(store.delete_project(made.id).await.expect("deleted"), made);
+    assert_eq!(store.delete_project(made.id).await.expect("deleted").project, made);
     assert_eq!(names(&store).await, ["newer"]);
     assert_eq!(store.restore_project(made.id).await.expect("restored"), made);
     assert_eq!(names(&store).await, ["newer", "Storm"]);

@@ -22,12 +22,12 @@ pub fn form(status: StatusCode, to: &str, error: Option<&str>) -> Response {
          <div class=\"form-actions\"><button class=\"button button-primary\">Sign in</button></div></form>",
         escaped(to)
     );
-    html::page(status, "Sign in", &body)
+    html::door(status, "Sign in", &body)
 }
 
 /// For who is signed in.
 pub fn signed_in() -> Response {
     let body = "<p>You are signed in. <a href=\"/\">To the projects</a></p>\
                 <form method=\"post\" action=\"/sign-out\"><button class=\"button\">Sign out</button></form>";
-    html::page(StatusCode::OK, "Signed in", body)
+    html::door(StatusCode::OK, "Signed in", body)
 }

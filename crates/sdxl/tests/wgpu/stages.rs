@@ -1,55 +1,42 @@
-//! The tiny model through wgpu against the CPU: every stage, and a whole picture. Any adapter will do, also a
-//! software one (Mesa's lavapipe); without one the test says that it skipped.
+//! The tiny model through wgpu against the CPU: every stage, and a whole picture.
 
-use burn::tensor::{DType, Tensor, TensorData};
+use crate::support::{adapter, fixture, noise, numbers, tiny};
+use burn::tensor::DType;
 use checkpoint::{Checkpoint, Part};
-use diffusion::{Generator, Unobserved};
+use diffusion::Unobserved;
 use sdxl::{
-    Compute, DeviceChoice, DeviceError, Generated, LoadOptions, Params, Pipeline, Precision, Taesd, TextEncoder, Unet,
-    Vae, load_part,
+    Compute, DeviceChoice, Generated, LoadOptions, Params, Pipeline, Precision, Taesd, TextEncoder, Unet, Vae,
+    load_part,
 };
-use std::{path::Path, process::Command, time::Instant};
+use std::time::Instant;
 
 /// Largest difference as a share of the CPU result's largest magnitude.
 const TOLERANCE: f32 = 1e-3;
-/// Set in the process that runs the comparison: kernels are then tuned as little as can be, which on a
-/// software adapter is the difference between minutes and hours. It must be set before the process starts.
-const AUTOTUNE: &str = "CUBECL_AUTOTUNE_LEVEL";
 
 /// Computes on one device and hands out each result by name.
 type Stages = fn(&Checkpoint, &Compute, &mut dyn FnMut(&'static str, Vec<f32>));
 
-#[test]
-fn wgpu_agrees_with_the_cpu() {
-    agree("wgpu_agrees_with_the_cpu", stages);
-}
-
-#[test]
-#[ignore = "more than ten minutes on a software adapter: the kernels of every further shape are compiled there"]
-fn a_whole_picture_agrees_too() {
-    agree("a_whole_picture_agrees_too", whole_picture);
-}
-
-fn agree(test: &str, run: Stages) {
-    if std::env::var_os(AUTOTUNE).is_none() {
-        let this = std::env::current_exe().expect("this test's own path");
-        let mut child = Command::new(this);
-        child.args(["--exact", test, "--nocapture", "--include-ignored"]).env(AUTOTUNE, "minimal");
-        let status = child.status().expect("runs again");
-        assert!(status.success(), "the comparison failed, see above");
-        return;
+mod adapter {
+    #[test]
+    #[ignore = "run by `on_an_adapter`"]
+    fn every_stage_agrees_with_the_cpu() {
+        super::agree(super::stages);
     }
-    let gpu = match Compute::open(DeviceChoice::Wgpu) {
-        Ok(gpu) => gpu,
-        Err(DeviceError::NoAdapter(why)) => {
-            println!("SKIPPED: no graphics adapter ({why})");
-            return;
-        }
-        Err(error) => panic!("{error}"),
-    };
+}
+
+mod slow {
+    #[test]
+    #[ignore = "run by `slowly_on_an_adapter`"]
+    fn a_whole_picture_agrees_with_the_cpu() {
+        super::agree(super::whole_picture);
+    }
+}
+
+fn agree(run: Stages) {
+    let Some(gpu) = adapter() else { return };
     println!("comparing {} with the CPU", gpu.info);
     let cpu = Compute::open(DeviceChoice::Cpu).expect("always there");
-    let checkpoint = Checkpoint::open(&fixture("tiny/diffusers")).unwrap_or_else(|e| panic!("{e}"));
+    let checkpoint = tiny();
     let mut expected = Vec::new();
     run(&checkpoint, &cpu, &mut |stage, numbers| expected.push((stage, numbers)));
     let mut expected = expected.into_iter();
@@ -60,10 +47,7 @@ fn agree(test: &str, run: Stages) {
         compare(stage, &expected, &found);
         println!("  after {:.0} s", started.elapsed().as_secs_f64());
     });
-}
-
-fn fixture(name: &str) -> std::path::PathBuf {
-    Path::new("tests/fixtures").join(name)
+    assert!(expected.next().is_none(), "as many stages");
 }
 
 fn compare(stage: &str, expected: &[f32], found: &[f32]) {
@@ -76,15 +60,6 @@ fn compare(stage: &str, expected: &[f32], found: &[f32]) {
         .fold(0.0, |a: f32, b| if b > a || b.is_nan() { b } else { a });
     println!("{stage}: largest deviation {:.2e}", worst / largest);
     assert!(worst <= TOLERANCE * largest, "{stage}: {worst} of {largest}");
-}
-
-fn noise<const D: usize>(compute: &Compute, seed: u64, shape: [usize; D]) -> Tensor<D> {
-    let data = TensorData::new(Generator::seed(seed).randn(shape.iter().product()), shape);
-    Tensor::from_data(data, (&compute.device, DType::F32))
-}
-
-fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    x.into_data().try_into_vec().expect("f32")
 }
 
 /// Every stage alone.
