@@ -3,10 +3,7 @@
 use super::{Connection, Live, backoff::delay_ms};
 use futures::{
     FutureExt, StreamExt,
-    channel::{
-        mpsc::{self, UnboundedReceiver},
-        oneshot,
-    },
+    channel::mpsc::{self, UnboundedReceiver},
     future::{Either, select},
 };
 use gloo_net::websocket::{Message, futures::WebSocket};
@@ -17,8 +14,8 @@ use leptos::{ev, prelude::*, task::spawn_local_scoped_with_cancellation};
 /// browser may not know it for minutes (a laptop that slept, a network that was left).
 const SILENCE_MS: u32 = 12_000;
 
-/// How long messages gather while the page is hidden.
-const HIDDEN_MS: u32 = 100;
+/// From one repaint to the next.
+const REPAINT_MS: u32 = 16;
 
 /// Opens the connection and opens it again whenever it is lost, until the current owner is cleaned up.
 pub fn keep_open(live: Live) {
@@ -44,9 +41,9 @@ async fn listen(live: Live) -> bool {
     let mut was_live = false;
     while let Either::Left((Some(Ok(heard)), _)) = select(socket.next(), TimeoutFuture::new(SILENCE_MS)).await {
         was_live |= hear(live, heard);
-        // The page follows the first message at once. What comes before it is drawn is taken in together: a start
+        // The page follows the first message at once. What comes before it can be drawn is taken in together: a start
         // is five messages, and the page changed, and was laid out, five times for it.
-        repaint().await;
+        TimeoutFuture::new(REPAINT_MS).await;
         while let Some(next) = socket.next().now_or_never() {
             let Some(Ok(heard)) = next else { return was_live };
             was_live |= hear(live, heard);
@@ -62,13 +59,6 @@ fn hear(live: Live, heard: Message) -> bool {
         live.hear(&text);
     }
     live.connection.get_untracked() == Connection::Live
-}
-
-/// Until the page is about to be drawn, or would have been: a hidden one is not.
-async fn repaint() {
-    let (drawing, drawn) = oneshot::channel();
-    request_animation_frame(move || _ = drawing.send(()));
-    select(drawn, TimeoutFuture::new(HIDDEN_MS)).await;
 }
 
 /// `ws://host/ws`, or `wss:` on a page that came over TLS.

@@ -77,12 +77,7 @@ impl Inspector {
         let take = self.takes.with_untracked(|takes| takes.iter().find(|take| take.id.0 == id).cloned());
         match (act, take) {
             ("compare", _) => self.compare(),
-            ("take", Some(take)) => {
-                if !take.selected {
-                    self.turn_over(take.id);
-                    self.store.run(update_frame(take.frame_id, None, None, Some(take.id), None));
-                }
-            }
+            ("take", Some(take)) => self.select(&take),
             ("delete-take", Some(take)) => self.delete(&take),
             ("use-settings", Some(take)) => self.fill(&take),
             ("start-from", Some(take)) => form::start_from(self.store, take.id),
@@ -95,6 +90,23 @@ impl Inspector {
             _ => return false,
         }
         true
+    }
+
+    /// The frame shows this take from now on; so does the panel, at once.
+    fn select(self, take: &Take) {
+        if take.selected {
+            return;
+        }
+        let (id, frame) = (take.id, take.frame_id);
+        self.turn_over(id);
+        self.takes.update(|takes| takes.iter_mut().for_each(|take| take.selected = take.id == id));
+        self.store.run(async move {
+            let done = update_frame(frame, None, None, Some(id), None).await;
+            if done.is_err() {
+                self.read(frame);
+            }
+            done
+        });
     }
 
     /// Of a take that is not selected no event tells: the list is read again.

@@ -21,14 +21,10 @@ pub(crate) struct Slot {
     pub(crate) key: String,
     stopped: AtomicBool,
     keep: AtomicBool,
-    gate: Mutex<Gate>,
-}
-
-/// Whether the attempt may still write files and tell of itself.
-#[derive(Debug)]
-struct Gate {
-    open: bool,
-    progress: Progress,
+    /// Whether the attempt may still write files and tell of itself; held while it does.
+    open: Mutex<bool>,
+    /// Apart from that: a list of tasks asks for it, and does not wait until a picture is on the disk.
+    progress: Mutex<Progress>,
 }
 
 /// How far an attempt has come.
@@ -45,8 +41,8 @@ pub struct Progress {
 impl Slot {
     fn new(task_id: TaskId, attempt: u32, key: String) -> Self {
         let progress = Progress { attempt, ..Progress::default() };
-        let gate = Mutex::new(Gate { open: true, progress });
-        Self { task_id, attempt, key, stopped: AtomicBool::new(false), keep: AtomicBool::new(false), gate }
+        let (open, progress) = (Mutex::new(true), Mutex::new(progress));
+        Self { task_id, attempt, key, stopped: AtomicBool::new(false), keep: AtomicBool::new(false), open, progress }
     }
 
     /// Whether the sampler is to stop and leave nothing.
@@ -73,30 +69,31 @@ impl Slot {
     /// becomes of its files. A preview that is just being written is written to its end first.
     pub(crate) fn close(&self) {
         self.stop();
-        self.lock().open = false;
+        *self.lock() = false;
     }
 
     /// Does what an attempt does only while it is open.
     pub(crate) fn if_open<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
-        let gate = self.lock();
-        gate.open.then(act)
+        let open = self.lock();
+        open.then(act)
     }
 
     /// A step is done and its preview stands; tells of it while the attempt is open.
     pub(crate) fn advance(&self, step: u32, eta_ms: Option<u64>, tell: impl FnOnce(Progress)) {
-        let mut gate = self.lock();
-        if gate.open {
-            gate.progress = Progress { attempt: self.attempt, step, eta_ms };
-            tell(gate.progress);
+        let open = self.lock();
+        if *open {
+            let progress = Progress { attempt: self.attempt, step, eta_ms };
+            *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+            tell(progress);
         }
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        self.lock().progress
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -55,7 +55,6 @@ pub fn router(state: AppState, origins: Origins, access: Option<Arc<Access>>) ->
     let api = api.fallback(problem::no_such_route).method_not_allowed_fallback(problem::no_such_method);
     let router = root.nest("/api/v1", api).layer(Extension(Document::new(documented)));
     let pictures = pictures
-        .method_not_allowed_fallback(problem::no_such_method)
         .with_state(state.clone())
         .layer(DefaultBodyLimit::max(MAX_PICTURE_BYTES))
         .layer(middleware::from_fn_with_state(MAX_PICTURE_BYTES, body_limit::check));
