@@ -14,7 +14,12 @@ use web_sys::HtmlImageElement;
 /// Follows the state from now on, until the owner is cleaned up: at each event what has become due at once,
 /// and by the interval what forms.
 pub fn follow(store: Store, live: Live) {
-    Effect::new(move |_| {
+    Effect::new(move |before: Option<()>| {
+        // Not before hydration: the server's page shows the usual pace, and what hydration takes to be the same is not
+        // written again.
+        if let (None, Some(pace)) = (before, browser::recall("pace").and_then(|name| Pace::from_name(&name))) {
+            store.pace.set(pace);
+        }
         store.state.track();
         let gone_or_new = store.state.with_untracked(|state| {
             store.pictures.try_update_untracked(|pictures| pictures.keep_up(state)).unwrap_or_default()

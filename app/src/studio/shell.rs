@@ -27,12 +27,6 @@ pub fn Studio(
     live.listen(move |text| store.hear(text), move || store.socket_path());
     #[cfg(feature = "browser")]
     {
-        // Not before hydration: the server's page shows the usual one, and what is the same is not written again.
-        Effect::new(move |_| {
-            if let Some(pace) = crate::browser::recall("pace").and_then(|name| super::refresh::Pace::from_name(&name)) {
-                store.pace.set(pace);
-            }
-        });
         super::pictures::follow(store, live);
         let name = Memo::new(move |_| store.state.with(|state| state.project.name.clone()));
         Effect::new(move |_| document().set_title(&crate::page::title(&name.get())));

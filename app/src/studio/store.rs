@@ -12,7 +12,6 @@ use crate::{
 };
 use leptos::{prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, ProjectId, Studio, Take, TaskSummary};
-use std::time::Duration;
 
 /// The studio's state as signals. Copied freely: it only points at them.
 #[derive(Clone, Copy)]
@@ -42,7 +41,7 @@ pub struct Store {
 }
 
 /// When it is tried again to read everything anew.
-const RELOADED_AFTER: Duration = Duration::from_secs(2);
+const RELOADED_AFTER_MS: u32 = 2000;
 
 impl Store {
     /// The studio as the server has read it.
@@ -118,12 +117,10 @@ impl Store {
                     self.refuse(error);
                     // A server that went says hello when it is back. A request alone can be lost too, and until one
                     // succeeds nothing that is heard is shown.
-                    let again = move || {
-                        if self.state.try_with_untracked(StudioState::is_reloading) == Some(true) {
-                            self.reload();
-                        }
-                    };
-                    set_timeout(again, RELOADED_AFTER);
+                    browser::wait(RELOADED_AFTER_MS).await;
+                    if self.state.try_with_untracked(StudioState::is_reloading) == Some(true) {
+                        self.reload();
+                    }
                 }
             }
         });

@@ -5,7 +5,10 @@ use crate::{
     studio::{Store, words},
     view::{dynamic, nothing, words},
 };
-use leptos::prelude::*;
+use leptos::{
+    prelude::*,
+    reactive::graph::{Subscriber, ToAnySubscriber},
+};
 use protocol::FrameId;
 use std::ops::Range;
 use timeline::{Axis, Clips, Selection};
@@ -94,10 +97,14 @@ impl Strip {
     /// A thumbnail as wide as its frame is long. The width is an attribute of an empty drawing: the page's
     /// policy allows no inline style, and the server must be able to say it too.
     pub fn clip(self, id: FrameId) -> AnyView {
-        let clip = Memo::new(move |_| {
+        let clip = ArcMemo::new(move |_| {
             let found = self.shown_clips.with(|clips| clips.iter().find(|clip| clip.id == id.0).cloned());
             found.unwrap_or_default()
         });
+        // A memo keeps its readers for ever: 180 bytes for each clip that was scrolled out of sight.
+        let reader = clip.to_any_subscriber();
+        on_cleanup(move || reader.clear_sources(&reader));
+        let clip = Memo::from(clip);
         let of = move |read: fn(&Shown) -> String| words(move || clip.with(read));
         let made = Memo::new(move |_| clip.with(|clip| clip.done_permille.is_some()));
         view! {
