@@ -2,16 +2,19 @@
 //! closure for each button.
 
 use super::Store;
-use crate::serverfns::{
-    queue::{pause_queue, reorder_queue},
-    tasks::{cancel_task, keep_task, retry_task},
+use crate::{
+    browser,
+    serverfns::{
+        queue::{pause_queue, reorder_queue},
+        tasks::{cancel_task, keep_task, retry_task},
+    },
 };
-use leptos::{prelude::*, wasm_bindgen::JsCast, web_sys};
+use leptos::{prelude::*, web_sys};
 use protocol::TaskId;
 
 /// The act of the button that was pressed, and its id: its own, else that of the part of the page that it is in.
 pub fn pressed(event: &web_sys::Event) -> Option<(String, i64)> {
-    let target = event.target()?.dyn_into::<web_sys::Element>().ok()?;
+    let target = browser::target(event)?;
     let button = target.closest("[data-act]").ok()??;
     let act = button.get_attribute("data-act")?;
     let named = button.closest("[data-id]:not([data-id=''])").ok().flatten();
