@@ -76,11 +76,21 @@ impl Theme {
     /// Dresses the page at once.
     #[cfg(feature = "browser")]
     pub fn show(self) {
-        if let Some(html) = root() {
-            _ = html.dataset().set("theme", self.as_str());
-        }
+        dress(COOKIE, self.as_str());
     }
 }
+
+/// Puts a choice where the style sheet reads it: `<html data-NAME>`.
+#[cfg(feature = "browser")]
+pub fn dress(name: &str, value: &str) {
+    if let Some(html) = root() {
+        _ = html.dataset().set(name, value);
+    }
+}
+
+/// Without a page there is nothing to dress.
+#[cfg(not(feature = "browser"))]
+pub fn dress(_: &str, _: &str) {}
 
 #[cfg(feature = "browser")]
 fn root() -> Option<web_sys::HtmlElement> {

@@ -1,6 +1,6 @@
 // Figures, not tests: nothing here fails for being slow. `npx playwright test --config measure.config.ts`
 import { expect, type APIRequestContext, type CDPSession, type Page } from "@playwright/test";
-import { ask, finishedFrames, newProject, openStudio, order, wasmMb } from "../support/studio.ts";
+import { ask, finishedFrames, newProject, openStudio, order, wasmMb, slowProject } from "../support/studio.ts";
 import { serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
@@ -45,7 +45,7 @@ async function clickToFrame(page: Page): Promise<number> {
 }
 
 test("from the click to the frame on the timeline", async ({ page, request }) => {
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   await page.getByRole("textbox", { name: "Prompt", exact: true }).fill("a red circle");
   await page.getByRole("spinbutton", { name: "Steps" }).fill("1000");
@@ -134,7 +134,7 @@ test("memory after scrolling", async ({ page, request }) => {
 });
 
 test("what the page draws while three generations run", async ({ page, request }) => {
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   const drawn = () => page.evaluate(async () => {
     let long = 0;

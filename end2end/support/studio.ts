@@ -2,10 +2,15 @@ import { expect, type APIRequestContext, type Page } from "@playwright/test";
 import { hydrated } from "./test.ts";
 
 /** A project of the starter model's size, by the API. */
-export async function newProject(request: APIRequestContext, home: string, name = "Storm over the bay"): Promise<number> {
-  const made = await request.post(`${home}/api/v1/projects`, { data: { name, width: 128, height: 128, fps: 12 } });
+export async function newProject(request: APIRequestContext, home: string, name = "Storm over the bay", side = 128): Promise<number> {
+  const made = await request.post(`${home}/api/v1/projects`, { data: { name, width: side, height: side, fps: 12 } });
   expect(made.status()).toBe(201);
   return (await made.json()).id;
+}
+
+/** A project of larger pictures: 1000 steps of the model's own size are over in some seconds, of this one they last a minute. */
+export async function slowProject(request: APIRequestContext, home: string): Promise<number> {
+  return newProject(request, home, "Storm over the bay", 384);
 }
 
 /** Its studio, hydrated and listening. */

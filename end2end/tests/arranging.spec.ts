@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { ask, finishedFrames, newProject, openStudio, order, pictureRequests } from "../support/studio.ts";
+import { ask, finishedFrames, newProject, openStudio, order, pictureRequests, slowProject } from "../support/studio.ts";
 import { expect, expectAccessible, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile("--concurrency", "3");
@@ -212,7 +212,7 @@ test("the form tells how long it will take, once the machine's pace is known", a
 });
 
 test("three that form are each fetched by the interval", async ({ page, request }) => {
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   const fetched = pictureRequests(page);
   for (const prompt of ["a red circle", "a blue square", "a green star"]) await ask(request, server.url, project, { prompt, steps: 1000 });

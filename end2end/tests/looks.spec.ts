@@ -47,7 +47,8 @@ for (const colorScheme of ["dark", "light"] as const) {
 
       test("every view of the studio is accessible, fits the width, and is kept as a picture", async ({ page, request }) => {
         const keep = (name: string) => keepView(page, `studio-${name}-${colorScheme}-${width}`);
-        const project = await newProject(request, server.url);
+        // Its 1000 steps outlast all the panels, on a quick machine too.
+        const project = await newProject(request, server.url, undefined, 192);
         await openStudio(page, server.url, project);
         await keep("empty");
         await finishedFrames(request, server.url, project, 4);
@@ -91,6 +92,22 @@ test("the colours can be chosen, and stay chosen", async ({ page }) => {
   await page.waitForLoadState("networkidle");
   await page.reload();
   expect(await background()).toBe(light);
+});
+
+test("less motion can be chosen, and stays chosen", async ({ page, request }) => {
+  await openStudio(page, server.url, await newProject(request, server.url));
+  const longest = () =>
+    page.evaluate(() => {
+      const seconds = (element: Element) => getComputedStyle(element).transitionDuration.split(",").map(Number.parseFloat);
+      return Math.max(...[...document.querySelectorAll("*")].flatMap(seconds));
+    });
+  expect(await longest()).toBeGreaterThan(0);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByLabel("Motion").selectOption("less");
+  expect(await longest()).toBe(0);
+  await page.reload();
+  await hydrated(page);
+  expect(await longest()).toBe(0);
 });
 
 test("everything on the list is reached by keyboard, with the focus visible", async ({ page, request }) => {

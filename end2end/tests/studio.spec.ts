@@ -1,4 +1,4 @@
-import { ask, finishedFrames, generate, newProject, openStudio, order, pictureRequests, wasmMb } from "../support/studio.ts";
+import { ask, finishedFrames, generate, newProject, openStudio, order, pictureRequests, wasmMb, slowProject } from "../support/studio.ts";
 import { expect, expectAccessible, hydrated, serverForThisFile, test } from "../support/test.ts";
 import { Server } from "../support/server.ts";
 
@@ -27,7 +27,7 @@ test("a frame stands at once, its picture forms, and then nothing more is fetche
 });
 
 test("requests fit the interval", async ({ page, request }) => {
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   const fetched = pictureRequests(page);
   await ask(request, server.url, project, { prompt: "a blue square", steps: 1000 });
@@ -69,7 +69,7 @@ test("the interval runs while a picture forms, and at no other time", async ({ p
     });
   });
   const running = () => page.evaluate(() => (window as unknown as { running: Set<number> }).running.size);
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   expect(await running(), "nothing forms").toBe(0);
   await generate(page, "a red circle", 1000);
@@ -82,7 +82,7 @@ test("the interval runs while a picture forms, and at no other time", async ({ p
 
 test("live refreshes at each step that is heard of, with no interval at all", async ({ page, request }) => {
   await page.addInitScript(() => Object.assign(window, { setInterval: () => 0 }));
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption("live");
@@ -96,8 +96,33 @@ test("live refreshes at each step that is heard of, with no interval at all", as
   await expect(page.locator(".message").getByText("Cancelled.")).toBeVisible();
 });
 
+test("the event log tells what is heard while it is open, filtered, and can be paused", async ({ page, request }) => {
+  const project = await slowProject(request, server.url);
+  await openStudio(page, server.url, project);
+  await page.getByRole("button", { name: "Event log" }).click();
+  const lines = page.getByRole("log", { name: "Events" });
+  const { task_id } = await ask(request, server.url, project, { prompt: "a red circle", steps: 1000 });
+  const step = async () => (await (await request.get(`${server.url}/api/v1/tasks/${task_id}`)).json()).step;
+  for (const type of ["frame_created", "generation_started", "generation_progress"]) await expect(lines).toContainText(`"type":"${type}"`);
+  await page.getByRole("searchbox", { name: "Only lines with" }).fill("generation_started");
+  await expect(lines).not.toContainText("generation_progress");
+  await expect(lines).toContainText("generation_started");
+  await page.getByRole("searchbox", { name: "Only lines with" }).fill("");
+  await page.getByRole("button", { name: "Pause", exact: true }).click();
+  await expect(page.getByRole("button", { name: "Listen" })).toBeVisible();
+  const [paused, then] = [await lines.textContent(), await step()];
+  await expect.poll(step, { timeout: 30_000 }).toBeGreaterThan(then + 10);
+  expect(await lines.textContent(), "nothing more while it is paused").toBe(paused);
+  await page.getByRole("button", { name: "Clear" }).click();
+  await expect(lines).toHaveText("");
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Event log" }).click();
+  await expect(lines).toContainText("generation_progress");
+  await request.post(`${server.url}/api/v1/tasks/${task_id}/cancel`);
+});
+
 test("the server's page shows what is being made, and hydration changes nothing", async ({ page, request, browser }) => {
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   const { task_id } = await ask(request, server.url, project, { prompt: "a green triangle", steps: 1000 });
   const running = async () => (await (await request.get(`${server.url}/api/v1/tasks/${task_id}`)).json()).step;
   await expect.poll(running, { timeout: 30_000 }).toBeGreaterThan(0);
@@ -122,7 +147,7 @@ test("the server's page shows what is being made, and hydration changes nothing"
 });
 
 test("a cancelled first take leaves nothing, and can be tried again", async ({ page, request }) => {
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   await generate(page, "a yellow star", 1000);
   await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
@@ -282,7 +307,7 @@ test("with 500 frames the page holds only those that are seen, and scrolling nev
 });
 
 test("a second tab shows the same, and a connection that was cut catches up", async ({ page, request, context, consoleMessages }) => {
-  const project = await newProject(request, server.url);
+  const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   const second = await context.newPage();
   await openStudio(second, server.url, project);

@@ -1,12 +1,17 @@
 //! `emberline`: reads the command line, runs one command, turns its error into one line and a status.
 
 use clap::Parser;
+use huge_pages::HugePages;
 use server::{
     cli::{Cli, Command},
     commands::{doctor, generate, inspect},
     logging, serve,
 };
 use std::process::ExitCode;
+
+/// Weights and activations come in blocks of megabytes.
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages::new();
 
 fn main() -> ExitCode {
     quiet_vulkan_layer();

@@ -16,6 +16,10 @@ const RULES: &[Rule] = &[
     Rule { crate_name: "protocol", never: &["tokio", "leptos", "axum", "diesel", "burn"] },
     Rule { crate_name: "checkpoint", never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn"] },
     Rule {
+        crate_name: "huge_pages",
+        never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn", "checkpoint", "diffusion", "sdxl", "kernels"],
+    },
+    Rule {
         crate_name: "kernels",
         never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn", "checkpoint", "diffusion", "sdxl"],
     },

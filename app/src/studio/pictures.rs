@@ -1,9 +1,14 @@
 //! Fetches pictures, decodes them off the page, and only then puts them on it. In the browser only.
 
-use super::{Store, refresh::Pace};
+use super::{
+    Store,
+    panels::MOTION,
+    refresh::{Beat, Pace},
+};
 use crate::{
     browser,
     live::{Connection, Live},
+    theme,
 };
 use gloo_timers::callback::Interval;
 use leptos::{ev, prelude::*, task::spawn_local};
@@ -19,6 +24,9 @@ pub fn follow(store: Store, live: Live) {
         // written again.
         if let (None, Some(pace)) = (before, browser::recall("pace").and_then(|name| Pace::from_name(&name))) {
             store.pace.set(pace);
+        }
+        if let (None, Some(motion)) = (before, browser::recall(MOTION)) {
+            theme::dress(MOTION, &motion);
         }
         store.state.track();
         let gone_or_new = store.state.with_untracked(|state| {
@@ -40,8 +48,12 @@ pub fn follow(store: Store, live: Live) {
     });
     on_cleanup(move || watch.remove());
     // The interval lives in its effect's own value: it ends when the effect runs again, or is cleaned up.
+    let beat = Memo::new(move |before: Option<&Beat>| {
+        let pace = store.pace.get();
+        store.state.with(|state| Beat::next(before.copied(), pace, &state.tasks))
+    });
     Effect::new(move |_| {
-        let period = store.pace.get().interval_ms();
+        let period = beat.get().period_ms;
         (busy.get() && seen.get()).then(|| Interval::new(period, move || fetch(store, live, true)))
     });
 }

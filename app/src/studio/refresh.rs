@@ -5,7 +5,7 @@ use super::{
     address::{picture, picture_unheard},
     state::StudioState,
 };
-use protocol::{Frame, FrameId};
+use protocol::{Frame, FrameId, TaskId, TaskStatus, TaskSummary};
 use std::collections::BTreeMap;
 
 /// How often the pictures that form are fetched.
@@ -48,6 +48,43 @@ impl Pace {
     /// The pace of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|pace| pace.as_str() == name)
+    }
+}
+
+/// In so many looks a picture is seen to form, also one that takes less time than as many of the pace's intervals.
+const LOOKS: u64 = 8;
+/// Two looks are no closer than this.
+const CLOSEST_MS: u32 = 250;
+
+/// The interval that runs now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beat {
+    pace: Pace,
+    /// The newest task that runs.
+    of: Option<TaskId>,
+    /// Milliseconds.
+    pub period_ms: u32,
+}
+
+impl Beat {
+    /// The interval after the one `before`: the pace's own, halved while a picture that runs would be seen in too few
+    /// looks. For one picture it only becomes shorter: an estimate that wavers would begin it anew at each step, and it
+    /// would never come to its end.
+    pub fn next(before: Option<Self>, pace: Pace, tasks: &[TaskSummary]) -> Self {
+        let running = || tasks.iter().filter(|task| task.status == TaskStatus::Running);
+        let whole_ms = |task: &TaskSummary| {
+            let (left, all) = (task.total_steps.saturating_sub(task.step), task.total_steps);
+            task.eta_ms.filter(|_| task.step > 0)?.saturating_mul(all.into()).checked_div(left.into())
+        };
+        let (of, quickest_ms) = (running().map(|task| task.task_id).max(), running().filter_map(whole_ms).min());
+        let mut period_ms = pace.interval_ms();
+        if let Some(before) = before.filter(|before| (before.pace, before.of) == (pace, of)) {
+            period_ms = before.period_ms;
+        }
+        while period_ms > CLOSEST_MS && quickest_ms.is_some_and(|whole| whole < LOOKS * u64::from(period_ms)) {
+            period_ms /= 2;
+        }
+        Self { pace, of, period_ms }
     }
 }
 
@@ -205,6 +242,26 @@ mod tests {
         pictures.arrived(FrameId(2), &due[0].1, true);
         assert_eq!((pictures.shown.len(), pictures.loading.len()), (1, 0));
         assert!(!pictures.keep_up(&state));
+    }
+
+    #[test]
+    fn a_quick_picture_is_looked_at_more_often_and_a_slow_one_as_the_pace_says() {
+        let run = |id, step, eta_ms| TaskSummary { status: TaskStatus::Running, step, eta_ms, ..task(id) };
+        let after = |before, pace, tasks: &[TaskSummary]| Beat::next(before, pace, tasks);
+        let period = |pace, tasks: &[TaskSummary]| after(None, pace, tasks).period_ms;
+        // 30 steps: with 10 done, what is left is two thirds.
+        for (eta_ms, expected) in [(60_000, 1000), (5400, 1000), (5200, 500), (2600, 250), (100, 250)] {
+            assert_eq!(period(Pace::One, &[run(1, 10, Some(eta_ms))]), expected, "{eta_ms} ms left");
+        }
+        assert_eq!(period(Pace::Two, &[run(1, 10, Some(9000))]), 1000);
+        assert_eq!(period(Pace::Half, &[run(1, 10, Some(9000))]), 500);
+        for unknown in [run(1, 0, Some(5)), run(1, 3, None), run(1, 30, Some(0)), task(1)] {
+            assert_eq!(period(Pace::One, &[unknown]), 1000);
+        }
+        let quick = after(None, Pace::One, &[run(1, 10, Some(2600))]);
+        assert_eq!(after(Some(quick), Pace::One, &[run(1, 11, Some(60_000))]), quick, "it does not waver");
+        assert_eq!(after(Some(quick), Pace::Two, &[run(1, 11, Some(60_000))]).period_ms, 2000, "another pace");
+        assert_eq!(after(Some(quick), Pace::One, &[run(2, 1, Some(60_000))]).period_ms, 1000, "another picture");
     }
 
     #[test]

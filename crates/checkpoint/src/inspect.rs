@@ -1,7 +1,8 @@
 //! What a checkpoint is, as data: also of one that cannot be loaded.
 
 use crate::{
-    Dtype, Error, Family, FolderError, Layout, MemoryFolder, Misshapen, OpenOptions, Part, PlanError, SchedulerConfig,
+    Dtype, Error, Family, FolderError, Layout, MemoryFolder, MemoryReport, Misshapen, OpenOptions, Part, PlanError,
+    SchedulerConfig,
     config::ConfigFile,
     place::Place,
     plan::build,
@@ -38,6 +39,8 @@ pub struct Report {
     pub unexpected: Vec<String>,
     /// The training schedule, and where the prediction type was read.
     pub scheduler: Option<SchedulerConfig>,
+    /// What memory a picture takes; none where it cannot be loaded as a whole.
+    pub memory: Option<MemoryReport>,
     /// The safetensors metadata of its first file.
     pub metadata: BTreeMap<String, String>,
     /// What stands in the way of loading, a line each.
@@ -124,6 +127,12 @@ fn report(sources: &Sources) -> Report {
     // The UNet's shape needs the second encoder's: what is wrong with that comes up twice.
     let mut told = BTreeSet::new();
     problems.retain(|problem| told.insert(problem.clone()));
+    let memory = match sources.layout {
+        Layout::SingleFile | Layout::Diffusers if problems.is_empty() => {
+            MemoryReport::new(&shapes, [trained_side(sources); 2])
+        }
+        _ => None,
+    };
     let file = |file: &WeightFile| FileReport {
         path: file.path.clone(),
         bytes: file.bytes,
@@ -140,6 +149,7 @@ fn report(sources: &Sources) -> Report {
         parts,
         unexpected,
         scheduler,
+        memory,
         metadata: sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default(),
         problems,
     }
@@ -160,6 +170,14 @@ fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
         _ => return Ok(sources),
     };
     Ok(Sources::open_part(part, &path.into(), options).unwrap_or(sources))
+}
+
+/// The side of the pictures that it was trained on, pixels: eight times the latent's, which only the UNet's
+/// config.json tells; 1024 where it does not.
+fn trained_side(sources: &Sources) -> u32 {
+    let config = sources.parts.get(&Part::Unet).and_then(|unet| unet.config.as_ref());
+    let latent = config.and_then(|config| config.size("sample_size", None, 1..=4096).ok());
+    latent.map_or(1024, |side| 8 * side as u32)
 }
 
 /// What a whole SDXL checkpoint lacks, has too much of, or has that does not fit together.

@@ -120,7 +120,7 @@ fn attempt(shared: &Shared, claimed: OpenTask) {
     let listed = shared.slots.begin(task.id, task.attempt, key);
     let attempt = Attempt { shared, slot: &listed.slot, task: &task, take_id };
     // Cancelled between being taken and being listed: whoever did it found no attempt to silence.
-    if !attempt.is_still_ours() || shared.alarm.is_stopping() {
+    if !attempt.is(TaskStatus::Running) || shared.alarm.is_stopping() {
         return;
     }
     attempt.start();
@@ -154,11 +154,12 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// A database that does not answer is no reason to drop the task: it would stay `running` and never run.
-    /// Its end is guarded by the attempt anyway.
-    fn is_still_ours(&self) -> bool {
+    /// Whether the task is in this attempt and has this status, as far as can be told. A database that does not answer is
+    /// no reason to drop a task, which would stay `running` and never run, nor to remove a picture: the end is guarded by
+    /// the attempt, and the next start sees to the rest.
+    fn is(&self, status: TaskStatus) -> bool {
         match self.insist(|| self.shared.store.task(self.task.id)) {
-            Ok(now) => now.status == TaskStatus::Running && now.attempt == self.task.attempt,
+            Ok(now) => now.status == status && now.attempt == self.task.attempt,
             Err(StoreError::NotFound { .. }) => false,
             Err(_) => true,
         }
@@ -239,7 +240,7 @@ impl Attempt<'_> {
         match completed {
             Ok(ended) => self.tell_completed(ended.frame, etag, step),
             // A connection that broke after the change was made, and before it said so.
-            Err(StoreError::Conflict { .. }) if self.is_recorded() => {
+            Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => {
                 let frame = self.block_on(|| self.shared.store.frame(self.task.frame_id)).ok();
                 self.tell_completed(frame, etag, step);
             }
@@ -252,16 +253,6 @@ impl Attempt<'_> {
                 tracing::error!(task.id = %self.task.id, error = &error as &dyn std::error::Error, "a finished picture could not be recorded");
                 self.fail("the picture could not be recorded in the database".to_owned());
             }
-        }
-    }
-
-    /// Whether this attempt's picture is the task's, as far as can be told: what is in doubt is not removed, the next
-    /// start sees to it.
-    fn is_recorded(&self) -> bool {
-        match self.insist(|| self.shared.store.task(self.task.id)) {
-            Ok(now) => now.status == TaskStatus::Completed && now.attempt == self.task.attempt,
-            Err(StoreError::NotFound { .. }) => false,
-            Err(_) => true,
         }
     }
 
@@ -301,11 +292,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// A change that waits for a database that is busy, full, or gone for a moment.
+    /// A change that waits for a database that is busy, full, or gone for a moment; not while the server stops, for the
+    /// next start takes up what was left.
     fn insist<T, F: Future<Output = Result<T, StoreError>>>(&self, call: impl Fn() -> F) -> Result<T, StoreError> {
         for _ in 1..TRIES {
             match self.block_on(&call) {
-                Err(error) if error.may_pass() => std::thread::sleep(BETWEEN_TRIES),
+                Err(error) if error.may_pass() && !self.shared.alarm.is_stopping() => std::thread::sleep(BETWEEN_TRIES),
                 done => return done,
             }
         }

@@ -130,7 +130,7 @@ impl WithSimd for Task<'_> {
                     stride: columns,
                     m: block.count,
                     n: columns,
-                    onto: Onto::Nothing,
+                    onto: Onto::NOTHING,
                 }
                 .with_simd(simd);
                 running.weigh(simd, scores, sums);
@@ -143,7 +143,7 @@ impl WithSimd for Task<'_> {
                     stride: columns,
                     m: d,
                     n: columns,
-                    onto: Onto::Itself,
+                    onto: Onto::ITSELF,
                 }
                 .with_simd(simd);
             }

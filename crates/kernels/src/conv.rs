@@ -2,9 +2,10 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Block, Onto, Tile, arch, blocks, pack_weights},
+    product::{Bias, Block, Onto, Tile, arch, blocks, pack_weights},
 };
 use rayon::prelude::*;
+use std::iter;
 
 /// What a convolution is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,28 +79,84 @@ impl Conv2d {
     /// # Panics
     /// Where `x` has another length, or is smaller than the kernel.
     pub fn forward(&self, x: &[f32], sides: [usize; 2]) -> Vec<f32> {
-        let ConvShape { c_in, c_out, .. } = self.shape;
-        let [height, width] = sides;
-        let picture = c_in * height * width;
-        assert!(x.len().is_multiple_of(picture.max(1)), "pictures of {c_in} by {height} by {width}");
+        let mut y = self.empty(x, sides);
+        self.run(x, sides, &mut y, false, None);
+        y
+    }
+
+    /// The same, with a number of `shift` added to each channel of each picture.
+    ///
+    /// # Shapes
+    /// As [`Self::forward`]; `shift`: `[pictures, c_out]`
+    ///
+    /// # Panics
+    /// As there, and where `shift` has another length.
+    pub fn forward_shifted(&self, x: &[f32], sides: [usize; 2], shift: &[f32]) -> Vec<f32> {
+        let mut y = self.empty(x, sides);
+        self.run(x, sides, &mut y, false, Some(shift));
+        y
+    }
+
+    /// `y += conv(x)`, without a result of its own in between.
+    ///
+    /// # Shapes
+    /// As [`Self::forward`]; `y` as its result
+    ///
+    /// # Panics
+    /// As there, and where `y` has another length.
+    pub fn add_to(&self, x: &[f32], sides: [usize; 2], y: &mut [f32]) {
+        self.run(x, sides, y, true, None);
+    }
+
+    fn pictures(&self, x: &[f32], [height, width]: [usize; 2]) -> usize {
+        let picture = self.shape.c_in * height * width;
+        assert!(x.len().is_multiple_of(picture.max(1)), "pictures of {} by {height} by {width}", self.shape.c_in);
+        x.len() / picture.max(1)
+    }
+
+    fn empty(&self, x: &[f32], sides: [usize; 2]) -> Vec<f32> {
+        let [height, width] = self.sides(sides);
+        vec![0.0; self.pictures(x, sides) * self.shape.c_out * height * width]
+    }
+
+    fn run(&self, x: &[f32], sides: [usize; 2], y: &mut [f32], onto_itself: bool, shift: Option<&[f32]>) {
+        let ConvShape { c_out, .. } = self.shape;
+        let pictures = self.pictures(x, sides);
         let padded = Padded::new(x, &self.shape, sides);
         let [height, width] = self.sides(sides);
         let plane = height * width;
-        let mut y = vec![0.0; x.len() / picture.max(1) * c_out * plane];
-        let pictures = padded.pictures();
+        assert_eq!(y.len(), pictures * c_out * plane, "pictures of {c_out} by {height} by {width}");
+        // One number a channel: the bias, and the picture's own shift.
+        let added = shift.map(|shift| {
+            assert_eq!(shift.len(), pictures * c_out, "shifts of {c_out}");
+            let bias = self.bias.iter().flatten().chain(iter::repeat(&0.0));
+            let picture = |shift: &[f32]| shift.iter().zip(bias.clone()).map(|(a, b)| a + b).collect::<Vec<f32>>();
+            shift.chunks(c_out.max(1)).map(picture).collect::<Vec<_>>()
+        });
         // Where there are fewer pictures than threads, they share a picture's output channels.
         let shares = rayon::current_num_threads().div_ceil(pictures.max(1)).max(1);
         let channels = c_out.div_ceil(shares).next_multiple_of(self.tile.rows).min(c_out.max(1));
         y.par_chunks_mut((c_out * plane).max(1)).enumerate().for_each(|(picture, y)| {
+            let bias = added.as_ref().map(|added| added[picture].as_slice()).or(self.bias.as_deref());
             y.par_chunks_mut(channels * plane).enumerate().for_each(|(share, y)| {
-                self.some_channels(&padded, picture, [height, width], share * channels, y);
+                let first = share * channels;
+                let onto =
+                    Onto { itself: onto_itself, bias: bias.map_or(Bias::None, |bias| Bias::Rows(&bias[first..])) };
+                self.some_channels(&padded, picture, [height, width], first, onto, y);
             });
         });
-        y
     }
 
     /// The channels of `y` from `first` on, of one picture.
-    fn some_channels(&self, padded: &Padded, picture: usize, sides: [usize; 2], first: usize, y: &mut [f32]) {
+    fn some_channels(
+        &self,
+        padded: &Padded,
+        picture: usize,
+        sides: [usize; 2],
+        first: usize,
+        onto: Onto,
+        y: &mut [f32],
+    ) {
         let Tile { rows, columns } = self.tile;
         let plane = sides[0] * sides[1];
         let channels = y.len() / plane;
@@ -119,11 +176,7 @@ impl Conv2d {
                     stride: plane,
                     m: channels,
                     n: pixels,
-                    onto: match (at, &self.bias) {
-                        (0, Some(bias)) => Onto::Rows(&bias[first..]),
-                        (0, None) => Onto::Nothing,
-                        _ => Onto::Itself,
-                    },
+                    onto: if at == 0 { onto } else { Onto::ITSELF },
                 });
             }
         }
@@ -151,10 +204,6 @@ impl Padded {
             }
         });
         Self { numbers, shape: *shape, height: padded_height, width: padded_width }
-    }
-
-    fn pictures(&self) -> usize {
-        self.numbers.len() / (self.shape.c_in * self.height * self.width).max(1)
     }
 
     /// What lies under the kernel's places `depth` (input channels and rows and columns of the kernel), for
@@ -263,8 +312,16 @@ mod tests {
             let x = numbers(pictures * shape.c_in * sides[0] * sides[1], 1);
             let (weight, bias) = (numbers(shape.c_out * shape.depth(), 2), numbers(shape.c_out, 3));
             for bias in [None, Some(bias.as_slice())] {
-                let y = Conv2d::new(&weight, bias, shape).forward(&x, sides);
-                assert_close(&y, &by_definition(&x, &weight, bias, shape, sides), 1e-5);
+                let conv = Conv2d::new(&weight, bias, shape);
+                let mut y = conv.forward(&x, sides);
+                let wanted = by_definition(&x, &weight, bias, shape, sides);
+                assert_close(&y, &wanted, 1e-5);
+                let shift = numbers(pictures * shape.c_out, 4);
+                let plane = y.len() / shift.len();
+                let shifted: Vec<f32> = wanted.iter().enumerate().map(|(at, y)| y + shift[at / plane]).collect();
+                assert_close(&conv.forward_shifted(&x, sides, &shift), &shifted, 1e-5);
+                conv.add_to(&x, sides, &mut y);
+                assert_close(&y, &wanted.iter().map(|y| 2.0 * y).collect::<Vec<_>>(), 1e-5);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Block, Onto, Tile, arch, blocks, pack, pack_weights},
+    product::{Bias, Block, Onto, Tile, arch, blocks, pack, pack_weights},
 };
 use rayon::prelude::*;
 
@@ -47,18 +47,36 @@ impl Linear {
     /// # Shapes
     /// `x`: `[rows, d_in]`; result `[rows, d_out]`
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let rows = x.len() / self.d_in;
-        let mut y = vec![0.0; rows * self.d_out];
-        // Enough tasks for each thread, and none larger than the cache.
-        let share = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(self.tile.rows);
-        let task = share.clamp(1, ROWS_OF_TASK);
-        y.par_chunks_mut(task * self.d_out).zip(x.par_chunks(task * self.d_in)).for_each(|(y, x)| self.some_rows(x, y));
+        let mut y = vec![0.0; x.len() / self.d_in * self.d_out];
+        self.run(x, &mut y, false);
         y
     }
 
-    fn some_rows(&self, x: &[f32], y: &mut [f32]) {
+    /// `y += x Wᵀ + b`, without a result of its own in between.
+    ///
+    /// # Shapes
+    /// `x`: `[rows, d_in]`; `y`: `[rows, d_out]`
+    ///
+    /// # Panics
+    /// Where `y` has another length.
+    pub fn add_to(&self, x: &[f32], y: &mut [f32]) {
+        assert_eq!(y.len(), x.len() / self.d_in * self.d_out, "rows of {}", self.d_out);
+        self.run(x, y, true);
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32], onto_itself: bool) {
+        let rows = x.len() / self.d_in;
+        // Enough tasks for each thread, and none larger than the cache.
+        let share = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(self.tile.rows);
+        let task = share.clamp(1, ROWS_OF_TASK);
+        let tasks = y.par_chunks_mut(task * self.d_out).zip(x.par_chunks(task * self.d_in));
+        tasks.for_each(|(y, x)| self.some_rows(x, y, onto_itself));
+    }
+
+    fn some_rows(&self, x: &[f32], y: &mut [f32], onto_itself: bool) {
         let rows = x.len() / self.d_in;
         let width = self.d_out.next_multiple_of(self.tile.columns);
+        let bias = self.bias.as_deref().map_or(Bias::None, Bias::Columns);
         let mut packed = Aligned::default();
         for (at, depth) in blocks(self.d_in) {
             pack_rows(x, self.d_in, at..at + depth, self.tile.rows, &mut packed);
@@ -71,11 +89,7 @@ impl Linear {
                 stride: self.d_out,
                 m: rows,
                 n: self.d_out,
-                onto: match (at, &self.bias) {
-                    (0, Some(bias)) => Onto::Columns(bias),
-                    (0, None) => Onto::Nothing,
-                    _ => Onto::Itself,
-                },
+                onto: if at == 0 { Onto { itself: onto_itself, bias } } else { Onto::ITSELF },
             });
         }
     }
@@ -113,8 +127,12 @@ mod tests {
         for (rows, d_in, d_out) in [(1, 1, 1), (3, 5, 7), (14, 256, 32), (15, 257, 33), (77, 600, 70), (600, 40, 129)] {
             let (x, weight, bias) = (numbers(rows * d_in, 1), numbers(d_in * d_out, 2), numbers(d_out, 3));
             for bias in [None, Some(bias.as_slice())] {
-                let y = Linear::new(&weight, bias, d_in, d_out).forward(&x);
-                assert_close(&y, &by_definition(&x, &weight, bias, d_in, d_out), 1e-5);
+                let linear = Linear::new(&weight, bias, d_in, d_out);
+                let mut y = linear.forward(&x);
+                let wanted = by_definition(&x, &weight, bias, d_in, d_out);
+                assert_close(&y, &wanted, 1e-5);
+                linear.add_to(&x, &mut y);
+                assert_close(&y, &wanted.iter().map(|y| 2.0 * y).collect::<Vec<_>>(), 1e-5);
             }
         }
     }

@@ -96,20 +96,33 @@ pub(crate) fn pack_weights(weight: &[f32], rows: usize, k: usize, width: usize) 
     panels
 }
 
-/// What happens to `C`.
+/// What a block of a product is added to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Onto<'a> {
-    /// `C = A B`
-    Nothing,
-    /// `C += A B`
-    Itself,
-    /// `C = A B +` a number for each row.
+pub(crate) struct Onto<'a> {
+    /// What `C` holds already; else it is overwritten.
+    pub(crate) itself: bool,
+    /// Numbers beside it.
+    pub(crate) bias: Bias<'a>,
+}
+
+/// Numbers that are added to each row or column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bias<'a> {
+    None,
+    /// A number for each row of `C`.
     Rows(&'a [f32]),
-    /// `C = A B +` a number for each column.
+    /// A number for each column of `C`.
     Columns(&'a [f32]),
 }
 
-/// One block of a product: `C[m, n] (+)= A[m, depth] B[depth, n]`.
+impl Onto<'_> {
+    /// `C = A B`
+    pub(crate) const NOTHING: Self = Self { itself: false, bias: Bias::None };
+    /// `C += A B`
+    pub(crate) const ITSELF: Self = Self { itself: true, bias: Bias::None };
+}
+
+/// One block of a product: `C[m, n] (+)= A[m, depth] B[depth, n] (+ bias)`.
 pub(crate) struct Block<'a> {
     pub(crate) tile: Tile,
     pub(crate) depth: usize,
@@ -152,16 +165,15 @@ impl Block<'_> {
                     let sums: &[f32] = bytemuck::cast_slice(sums);
                     let at = (at_m + row) * stride + at_n;
                     let c = &mut c[at..at + width];
-                    match onto {
-                        Onto::Nothing => c.copy_from_slice(&sums[..width]),
-                        Onto::Itself => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),
-                        Onto::Rows(add) => {
-                            let add = add[at_m + row];
-                            c.iter_mut().zip(sums).for_each(|(c, sum)| *c = sum + add);
-                        }
-                        Onto::Columns(add) => {
-                            let add = &add[at_n..at_n + width];
-                            c.iter_mut().zip(sums).zip(add).for_each(|((c, sum), add)| *c = sum + add);
+                    match onto.itself {
+                        true => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),
+                        false => c.copy_from_slice(&sums[..width]),
+                    }
+                    match onto.bias {
+                        Bias::None => {}
+                        Bias::Rows(add) => c.iter_mut().for_each(|c| *c += add[at_m + row]),
+                        Bias::Columns(add) => {
+                            c.iter_mut().zip(&add[at_n..at_n + width]).for_each(|(c, add)| *c += add);
                         }
                     }
                 }

@@ -5,6 +5,7 @@ mod parameters;
 
 pub use parameters::Parameters;
 
+use png::text_metadata::{ITXtChunk, ZTXtChunk};
 use std::io::{BufReader, Cursor, Read};
 
 /// The keyword under which A1111 and its kin keep their text.
@@ -122,14 +123,10 @@ fn read_from(source: impl Read + std::io::Seek) -> Result<Info, Error> {
     let zipped = info.compressed_latin1_text.iter().filter(|chunk| ours(&chunk.keyword));
     let unicode = info.utf8_text.iter().filter(|chunk| ours(&chunk.keyword));
     let plain = plain.map(|chunk| (&chunk.keyword, Some(chunk.text.clone())));
-    let zipped = zipped.map(|chunk| {
-        let mut chunk_ = chunk.clone();
-        (&chunk.keyword, chunk_.decompress_text_with_limit(LONGEST_TEXT).and_then(|()| chunk_.get_text()).ok())
-    });
-    let unicode = unicode.map(|chunk| {
-        let mut chunk_ = chunk.clone();
-        (&chunk.keyword, chunk_.decompress_text_with_limit(LONGEST_TEXT).and_then(|()| chunk_.get_text()).ok())
-    });
+    let zipped = zipped
+        .map(|chunk| (&chunk.keyword, short_text(chunk, ZTXtChunk::decompress_text_with_limit, ZTXtChunk::get_text)));
+    let unicode = unicode
+        .map(|chunk| (&chunk.keyword, short_text(chunk, ITXtChunk::decompress_text_with_limit, ITXtChunk::get_text)));
     let mut found = Info::default();
     for (keyword, text) in plain.chain(zipped).chain(unicode).take(MOST_TEXTS) {
         match (keyword.as_str(), text) {
@@ -140,6 +137,17 @@ fn read_from(source: impl Read + std::io::Seek) -> Result<Info, Error> {
         }
     }
     Ok(found)
+}
+
+/// A chunk's text, if it is within the limit; the two kinds of chunk share no trait.
+fn short_text<C: Clone>(
+    chunk: &C,
+    inflate: fn(&mut C, usize) -> Result<(), png::DecodingError>,
+    text: fn(&C) -> Result<String, png::DecodingError>,
+) -> Option<String> {
+    let mut chunk = chunk.clone();
+    inflate(&mut chunk, LONGEST_TEXT).ok()?;
+    text(&chunk).ok()
 }
 
 #[cfg(test)]

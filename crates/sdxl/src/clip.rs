@@ -146,12 +146,12 @@ impl Layer {
         let y = self.layer_norm1.forward(x.clone());
         let (q, k) = (self.q_proj.forward(y.clone()), self.k_proj.forward(y.clone()));
         let v = self.v_proj.forward(y);
-        let x = x + self.out_proj.forward(causal_attention(q, k, v, self.heads));
+        let x = self.out_proj.forward_onto(causal_attention(q, k, v, self.heads), x);
         let y = self.fc1.forward(self.layer_norm2.forward(x.clone()));
         let y = match self.activation {
             TextActivation::QuickGelu => activation::sigmoid(y.clone() * 1.702) * y,
             TextActivation::Gelu => activation::gelu(y),
         };
-        x + self.fc2.forward(y)
+        self.fc2.forward_onto(y, x)
     }
 }

@@ -170,6 +170,15 @@ impl Compute {
         Self { device: Device::flex(), info }
     }
 
+    /// Runs work that computes: on the CPU, on one of the threads that share it; a GPU is handed its work by the caller's
+    /// own thread, which its queue belongs to.
+    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match self.info.kind {
+            DeviceKind::Cpu => kernels::on_a_computing_thread(work),
+            DeviceKind::Gpu | DeviceKind::SoftwareGpu => work(),
+        }
+    }
+
     /// The number type to compute in: the one asked for, or f16 on a GPU that has it, else f32.
     ///
     /// # Errors

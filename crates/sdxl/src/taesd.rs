@@ -72,5 +72,5 @@ impl Taesd {
 fn residual(x: Tensor<4>, [first, second, third]: &[Conv2d; 3]) -> Tensor<4> {
     let y = activation::relu(first.forward(x.clone()));
     let y = activation::relu(second.forward(y));
-    activation::relu(third.forward(y) + x)
+    activation::relu(third.forward_onto(y, x))
 }

@@ -85,6 +85,9 @@ impl Display for Summary<'_> {
             list(f, "misshapen", &misshapen)?;
         }
         list(f, "unexpected", &report.unexpected)?;
+        if let Some(memory) = &report.memory {
+            writeln!(f, "  memory      {memory}")?;
+        }
         if report.loadable {
             return write!(f, "  loadable    yes");
         }

@@ -1,6 +1,6 @@
 //! Pictures from elsewhere onto the timeline.
 
-use super::{StudioServices, problem::problem, whole};
+use super::{StudioServices, problem::problem};
 use crate::import;
 use engine::{new_key, total_steps};
 use protocol::{Frame, Problem, ProjectId};
@@ -23,8 +23,7 @@ impl StudioServices {
             }
         });
         let imported = decoded.await.map_err(|_| Problem::Internal)??;
-        let own = self.clone();
-        whole(async move { own.put_picture(id, position, imported).await }).await
+        self.whole(move |own| async move { own.put_picture(id, position, imported).await }).await
     }
 
     async fn put_picture(

@@ -62,24 +62,26 @@ impl StudioServices {
         self.tasks_of_queue().await
     }
 
+    /// Carries a change out to its end, whether or not whoever asked for it is still there: a request whose client hangs
+    /// up is dropped wherever it waits, and between the rows and the events that is too early.
+    async fn whole<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Problem>> + Send + 'static,
+    {
+        match tokio::spawn(change(self.clone()).in_current_span()).await {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "a change did not end");
+                Err(Problem::Internal)
+            }
+        }
+    }
+
     /// The queue is another now: tells its new state.
     pub async fn tell_queue(&self) {
         if let Ok(queue) = self.queue().await {
             self.publish(Event::QueueUpdated(queue));
-        }
-    }
-}
-
-/// Carries a change out to its end, whether or not whoever asked for it is still there: a request whose client hangs up is
-/// dropped wherever it waits, and between the rows and the events that is too early.
-async fn whole<T: Send + 'static>(
-    change: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
-    match tokio::spawn(change.in_current_span()).await {
-        Ok(done) => done,
-        Err(error) => {
-            tracing::error!(%error, "a change did not end");
-            Err(Problem::Internal)
         }
     }
 }
@@ -95,23 +97,19 @@ impl Services for StudioServices {
     }
 
     async fn create_project(&self, new: NewProject) -> Result<Project, Problem> {
-        let own = self.clone();
-        whole(async move { own.make_project(new).await }).await
+        self.whole(move |own| async move { own.make_project(new).await }).await
     }
 
     async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Problem> {
-        let own = self.clone();
-        whole(async move { own.change_project(id, patch).await }).await
+        self.whole(move |own| async move { own.change_project(id, patch).await }).await
     }
 
     async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem> {
-        let own = self.clone();
-        whole(async move { own.remove_project(id).await }).await
+        self.whole(move |own| async move { own.remove_project(id).await }).await
     }
 
     async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem> {
-        let own = self.clone();
-        whole(async move { own.bring_project_back(id).await }).await
+        self.whole(move |own| async move { own.bring_project_back(id).await }).await
     }
 
     async fn studio(&self, id: ProjectId) -> Result<Studio, Problem> {
@@ -138,23 +136,19 @@ impl Services for StudioServices {
     }
 
     async fn update_frame(&self, id: FrameId, patch: FramePatch) -> Result<Vec<Frame>, Problem> {
-        let own = self.clone();
-        whole(async move { own.change_frame(id, patch).await }).await
+        self.whole(move |own| async move { own.change_frame(id, patch).await }).await
     }
 
     async fn delete_frame(&self, id: FrameId) -> Result<Frame, Problem> {
-        let own = self.clone();
-        whole(async move { own.remove_frame(id).await }).await
+        self.whole(move |own| async move { own.remove_frame(id).await }).await
     }
 
     async fn restore_frame(&self, id: FrameId) -> Result<Frame, Problem> {
-        let own = self.clone();
-        whole(async move { own.bring_frame_back(id).await }).await
+        self.whole(move |own| async move { own.bring_frame_back(id).await }).await
     }
 
     async fn duplicate_frame(&self, id: FrameId) -> Result<Vec<Frame>, Problem> {
-        let own = self.clone();
-        whole(async move { own.copy_frame(id).await }).await
+        self.whole(move |own| async move { own.copy_frame(id).await }).await
     }
 
     async fn takes(&self, id: FrameId) -> Result<Vec<Take>, Problem> {
@@ -162,8 +156,7 @@ impl Services for StudioServices {
     }
 
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {
-        let own = self.clone();
-        whole(async move { own.remove_take(id).await }).await
+        self.whole(move |own| async move { own.remove_take(id).await }).await
     }
 
     async fn generate(
@@ -172,8 +165,7 @@ impl Services for StudioServices {
         new: NewGeneration,
         idempotency_key: Option<String>,
     ) -> Result<Accepted, Problem> {
-        let own = self.clone();
-        whole(async move { own.accept(id, new, idempotency_key).await }).await
+        self.whole(move |own| async move { own.accept(id, new, idempotency_key).await }).await
     }
 
     async fn estimate(&self, id: ProjectId, new: NewGeneration) -> Result<Option<u64>, Problem> {
@@ -185,8 +177,7 @@ impl Services for StudioServices {
     }
 
     async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem> {
-        let own = self.clone();
-        whole(async move { own.cancel(id).await }).await
+        self.whole(move |own| async move { own.cancel(id).await }).await
     }
 
     async fn keep_task(&self, id: TaskId) -> Result<Task, Problem> {
@@ -194,8 +185,7 @@ impl Services for StudioServices {
     }
 
     async fn retry_task(&self, id: TaskId) -> Result<Task, Problem> {
-        let own = self.clone();
-        whole(async move { own.retry(id).await }).await
+        self.whole(move |own| async move { own.retry(id).await }).await
     }
 
     async fn queue(&self) -> Result<Queue, Problem> {
@@ -203,13 +193,11 @@ impl Services for StudioServices {
     }
 
     async fn pause_queue(&self, paused: bool) -> Result<Queue, Problem> {
-        let own = self.clone();
-        whole(async move { own.pause(paused).await }).await
+        self.whole(move |own| async move { own.pause(paused).await }).await
     }
 
     async fn reorder_queue(&self, ids: Vec<TaskId>) -> Result<Queue, Problem> {
-        let own = self.clone();
-        whole(async move { own.reorder(ids).await }).await
+        self.whole(move |own| async move { own.reorder(ids).await }).await
     }
 
     async fn models(&self) -> Result<Vec<Model>, Problem> {
@@ -221,8 +209,7 @@ impl Services for StudioServices {
     }
 
     async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem> {
-        let own = self.clone();
-        whole(async move { own.change_settings(patch).await }).await
+        self.whole(move |own| async move { own.change_settings(patch).await }).await
     }
 
     async fn create_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem> {

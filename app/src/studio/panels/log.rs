@@ -37,6 +37,10 @@ impl Log {
                 self.filter.set(text);
             }
         };
+        let opened = move |event: ev::Event| {
+            let is_open = browser::target(&event).and_then(|drawer| drawer.matches(":popover-open").ok());
+            self.live.log_open.set(is_open == Some(true));
+        };
         let lines = words(move || {
             let filter = self.filter.get();
             self.live.log.with(|lines| {
@@ -45,7 +49,7 @@ impl Log {
             })
         });
         view! {
-            <section id="event-log" class="flyout flyout-wide" popover="manual" aria-label="Event log">
+            <section id="event-log" class="flyout flyout-wide" popover="manual" aria-label="Event log" on:toggle=opened>
                 <h2 class="flyout-title">"Event log"</h2>
                 <div class="flyout-acts">
                     <input class="log-filter" type="search" aria-label="Only lines with" placeholder="Only lines with…" on:input=typed/>

@@ -12,6 +12,8 @@ use crate::{components::Icon, view::dynamic};
 pub use export::Export;
 use leptos::prelude::*;
 pub use log::Log;
+#[cfg(feature = "browser")]
+pub use settings::MOTION;
 
 /// The bar's buttons and what they open.
 pub fn panels(store: Store, export: Export, log: Log) -> AnyView {

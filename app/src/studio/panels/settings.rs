@@ -1,12 +1,16 @@
-//! This browser's refresh interval; the server's previews, and what it does with interrupted tasks.
+//! This browser's refresh interval and how much moves; the server's previews, and what it does with interrupted tasks.
 
 use crate::{
     browser,
     serverfns::settings::update_settings,
     studio::{Store, refresh::Pace, state::StudioState},
+    theme,
 };
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Interrupted, PreviewMethod, SettingsPatch};
+
+/// Under what name the browser keeps how much moves; `<html data-motion>` has it too.
+pub const MOTION: &str = "motion";
 
 /// The panel.
 pub fn panel(store: Store) -> AnyView {
@@ -25,6 +29,9 @@ fn content(store: Store) -> AnyView {
         };
         (pace.as_str().to_owned(), label.to_owned())
     });
+    let motions = [("system", "As the system says"), ("less", "Less")];
+    let motions = motions.map(|(value, label)| (value.to_owned(), label.to_owned()));
+    let motion = browser::recall(MOTION).unwrap_or_default();
     let methods = PreviewMethod::ALL.map(|method| {
         let label = match method {
             PreviewMethod::Auto => "Automatic",
@@ -45,6 +52,7 @@ fn content(store: Store) -> AnyView {
     view! {
         <div class="settings" on:change=move |event| changed(store, &event)>
             {choice("pace", "Refresh what forms", &paces, pace.as_str())}
+            {choice(MOTION, "Motion", &motions, &motion)}
             {choice("preview_method", "Previews", &methods, settings.preview_method.as_str())}
             {choice("preview_interval_ms", "At least this far apart", &spacings, &settings.preview_interval_ms.to_string())}
             {choice("interrupted", "Pictures interrupted by a restart", &fates, fate)}
@@ -77,6 +85,10 @@ fn changed(store: Store, event: &ev::Event) {
     let fate = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };
     let change = match name.as_str() {
         "pace" => return Pace::from_name(&value).map_or((), |pace| store.set_pace(pace)),
+        MOTION => {
+            browser::remember(MOTION, &value);
+            return theme::dress(MOTION, &value);
+        }
         "preview_method" => (method, None, None),
         "preview_interval_ms" => (None, value.parse().ok(), None),
         _ => (None, None, Some(fate)),

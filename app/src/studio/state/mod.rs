@@ -1,6 +1,7 @@
 //! What the studio knows of its project, and how each event changes it. Pure: the same events in the same
 //! order make the same state, and hearing one twice changes nothing.
 
+mod edits;
 #[cfg(test)]
 pub mod examples;
 mod generation;
@@ -11,6 +12,7 @@ use protocol::{
     Event, ExportFormat, Frame, FrameId, Hello, Message, Model, Project, Queue, Settings, Studio, TaskId, TaskStatus,
     TaskSummary,
 };
+use timeline::Edit;
 
 /// What a person is told of a generation that ended without a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct StudioState {
     listed_seq: u64,
     /// What was heard while everything is read anew.
     held: Option<Vec<Message>>,
+    /// Edits that the server has not answered for, oldest first.
+    unanswered: Vec<Edit>,
 }
 
 /// Endings that are kept for a person to read.
@@ -86,6 +90,7 @@ impl From<Studio> for StudioState {
             spoken: String::new(),
             listed_seq: 0,
             held: None,
+            unanswered: Vec::new(),
         };
         state.sort();
         state
@@ -108,7 +113,9 @@ impl StudioState {
             }
             self.seq = seq;
         }
-        self.take_in(message.seq, message.event)
+        let next = self.take_in(message.seq, message.event);
+        self.show_edits();
+        next
     }
 
     fn take_in(&mut self, seq: Option<u64>, event: Event) -> Next {
@@ -176,8 +183,9 @@ impl StudioState {
             return Next::Listen;
         }
         let Some(held) = self.held.take() else { return Next::Listen };
-        let ended = std::mem::take(&mut self.ended);
-        *self = Self { ended, ..studio.into() };
+        let (ended, unanswered) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.unanswered));
+        *self = Self { ended, unanswered, ..studio.into() };
+        self.show_edits();
         let mut next = Next::Listen;
         for message in held {
             if self.apply(message) == Next::Reload {

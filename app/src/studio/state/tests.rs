@@ -160,6 +160,30 @@ fn frames_close_ranks_when_one_goes_and_make_room_when_one_comes() {
 }
 
 #[test]
+fn an_edit_is_shown_over_what_is_told_until_the_server_has_answered_for_it() {
+    let stretched = |duration| Event::FrameUpdated(Frame { duration, ..frame(1) }.into());
+    let stretch = |from, to| Edit::Stretch { id: 1, from, to };
+    let duration = |state: &StudioState| state.frame(FrameId(1)).map(|frame| frame.duration);
+    let mut now = state(vec![frame(1), frame(2), frame(3)], vec![]);
+    now.edit(stretch(1, 2));
+    now.edit(stretch(2, 3));
+    now.edit(Edit::Move { id: 3, from: 2, to: 0 });
+    let now = &mut told(now, &[stretched(2)]);
+    assert_eq!(duration(now), Some(3), "the event of the first edit does not take the second back");
+    assert_eq!(now.frames[0].id, FrameId(3));
+    assert_eq!(now.oldest_edit(), Some(stretch(1, 2)));
+    now.edited();
+    assert_eq!(now.oldest_edit(), Some(stretch(2, 3)));
+    now.hold();
+    assert_eq!(now.replace(Studio { seq: 12, ..studio(vec![frame(1), frame(2), frame(3)], vec![]) }), Next::Listen);
+    assert_eq!((duration(now), now.frames[0].id), (Some(3), FrameId(3)), "nor does everything read anew");
+    now.give_edits_up();
+    assert_eq!(now.oldest_edit(), None);
+    now.apply(Message { seq: Some(13), event: stretched(2) });
+    assert_eq!(duration(now), Some(2));
+}
+
+#[test]
 fn another_projects_frames_are_none_of_ours() {
     let other = Frame { project_id: protocol::ProjectId(2), ..frame(9) };
     let now = told(state(vec![frame(1)], vec![]), &[Event::FrameCreated(other.into())]);

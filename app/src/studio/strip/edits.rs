@@ -123,44 +123,36 @@ impl Strip {
         self.carry_out(step);
     }
 
-    /// One after the other: the second may build upon the first.
+    /// Shown at once. The server is told of one after the other, also of those of a step before: the second may build
+    /// upon the first.
     fn carry_out(self, step: Vec<Edit>) {
-        for edit in &step {
-            self.show(*edit);
+        let state = self.store.state;
+        let is_telling = state.with_untracked(|state| state.oldest_edit().is_some());
+        state.update(|state| step.into_iter().for_each(|edit| state.edit(edit)));
+        if !is_telling {
+            spawn_local(self.tell_server());
         }
-        let store = self.store;
-        spawn_local(async move {
-            for edit in step {
-                let done = match edit {
-                    Edit::Move { id, to, .. } => {
-                        let to = u32::try_from(to).unwrap_or(u32::MAX);
-                        update_frame(FrameId(id), Some(to), None, None, None).await
-                    }
-                    Edit::Stretch { id, to, .. } => update_frame(FrameId(id), None, Some(to), None, None).await,
-                    Edit::Delete { clip, .. } => delete_frame(FrameId(clip.id)).await,
-                    Edit::Restore { clip, .. } => restore_frame(FrameId(clip.id)).await,
-                };
-                if let Err(error) = done {
-                    store.refuse(error);
-                    // What is shown may be what was not done.
-                    return store.reload();
-                }
-            }
-        });
     }
 
-    /// Shows at once what the server will say in a moment.
-    fn show(self, edit: Edit) {
-        self.store.state.update(|state| match edit {
-            Edit::Move { id, to, .. } => state.move_frame(FrameId(id), to),
-            Edit::Stretch { id, to, .. } => {
-                if let Some(frame) = state.frames.iter_mut().find(|frame| frame.id.0 == id) {
-                    frame.duration = to;
+    async fn tell_server(self) {
+        let Self { store, .. } = self;
+        while let Some(edit) = store.state.try_with_untracked(StudioState::oldest_edit).flatten() {
+            let done = match edit {
+                Edit::Move { id, to, .. } => {
+                    let to = u32::try_from(to).unwrap_or(u32::MAX);
+                    update_frame(FrameId(id), Some(to), None, None, None).await
                 }
+                Edit::Stretch { id, to, .. } => update_frame(FrameId(id), None, Some(to), None, None).await,
+                Edit::Delete { clip, .. } => delete_frame(FrameId(clip.id)).await,
+                Edit::Restore { clip, .. } => restore_frame(FrameId(clip.id)).await,
+            };
+            if let Err(error) = done {
+                store.refuse(error);
+                store.state.try_update(StudioState::give_edits_up);
+                // What is shown may be what was not done.
+                return store.reload();
             }
-            Edit::Delete { clip: Clip { id, .. }, .. } => state.remove(FrameId(id)),
-            // Its picture is the server's to tell.
-            Edit::Restore { .. } => {}
-        });
+            store.state.try_update_untracked(StudioState::edited);
+        }
     }
 }

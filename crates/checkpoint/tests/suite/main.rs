@@ -2,6 +2,7 @@
 
 mod common;
 mod detect;
+mod estimate;
 mod folder;
 mod full_size;
 mod hostile;

@@ -21,7 +21,7 @@ fn heads_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize, is_ca
     let [b, n, width] = q.dims();
     // Causal attention is the text encoders', over 77 tokens.
     if !is_causal && processor::holds(&q) {
-        let [q, k, v] = [q, k, v].map(processor::numbers);
+        let [q, k, v] = [q, k, v].map(|x| processor::read(&x));
         return processor::tensor(kernels::attention(&q, &k, &v, b, heads, width / heads), [b, n, width]);
     }
     // `scale`, `softcap` and a bias stay unset: with one of them the GPU back end writes out all scores,

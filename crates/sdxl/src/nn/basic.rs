@@ -38,7 +38,7 @@ impl Linear {
         if !processor::holds(&weight) {
             return Ok(Self(LinearOn::Other(Box::new((weight.transpose(), bias)))));
         }
-        let (weight, bias) = (processor::numbers(weight), bias.map(processor::numbers));
+        let (weight, bias) = (processor::read(&weight), bias.map(processor::numbers));
         let packed = kernels::Linear::new(&weight, bias.as_deref(), d_in, d_out);
         Ok(Self(LinearOn::Processor(Arc::new(packed))))
     }
@@ -50,12 +50,27 @@ impl Linear {
             LinearOn::Processor(linear) => {
                 let mut shape = x.dims();
                 shape[D - 1] = linear.d_out();
-                processor::tensor(linear.forward(&processor::numbers(x)), shape)
+                processor::tensor(linear.forward(&processor::read(&x)), shape)
             }
             LinearOn::Other(parameters) => {
                 let (weight, bias) = parameters.as_ref().clone();
                 module::linear(x, weight, bias)
             }
+        }
+    }
+
+    /// `y + forward(x)`
+    ///
+    /// # Shapes
+    /// `x`: `[.., d_in]`, `y`: `[.., d_out]`; result as `y`
+    pub fn forward_onto<const D: usize>(&self, x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
+        match &self.0 {
+            LinearOn::Processor(linear) => {
+                let (shape, mut y) = (y.dims(), processor::numbers(y));
+                linear.add_to(&processor::read(&x), &mut y);
+                processor::tensor(y, shape)
+            }
+            LinearOn::Other(_) => y + self.forward(x),
         }
     }
 }
@@ -94,7 +109,7 @@ impl Conv2d {
         if !processor::holds(&weight) {
             return Ok(Self(ConvOn::Other(Box::new((weight, bias)), shape)));
         }
-        let (weight, bias) = (processor::numbers(weight), bias.map(processor::numbers));
+        let (weight, bias) = (processor::read(&weight), bias.map(processor::numbers));
         Ok(Self(ConvOn::Processor(Arc::new(kernels::Conv2d::new(&weight, bias.as_deref(), shape)))))
     }
 
@@ -105,7 +120,7 @@ impl Conv2d {
             ConvOn::Processor(conv) => {
                 let [b, _, h, w] = x.dims();
                 let [height, width] = conv.sides([h, w]);
-                let y = conv.forward(&processor::numbers(x), [h, w]);
+                let y = conv.forward(&processor::read(&x), [h, w]);
                 processor::tensor(y, [b, conv.shape().c_out, height, width])
             }
             ConvOn::Other(parameters, ConvShape { stride: s, padding: p, .. }) => {
@@ -113,6 +128,37 @@ impl Conv2d {
                 let (weight, bias) = parameters.as_ref().clone();
                 module::conv2d(x, weight, bias, options)
             }
+        }
+    }
+
+    /// `forward(x)`, with a number of `shift` added to each channel of each picture.
+    ///
+    /// # Shapes
+    /// `x`: `[b, c_in, h, w]`, `shift`: `[b, c_out]`; result `[b, c_out, h', w']`
+    pub fn forward_shifted(&self, x: Tensor<4>, shift: Tensor<2>) -> Tensor<4> {
+        let ([b, _, h, w], [_, c_out]) = (x.dims(), shift.dims());
+        match &self.0 {
+            ConvOn::Processor(conv) => {
+                let [height, width] = conv.sides([h, w]);
+                let y = conv.forward_shifted(&processor::read(&x), [h, w], &processor::read(&shift));
+                processor::tensor(y, [b, c_out, height, width])
+            }
+            ConvOn::Other(..) => self.forward(x) + shift.reshape([b, c_out, 1, 1]),
+        }
+    }
+
+    /// `y + forward(x)`
+    ///
+    /// # Shapes
+    /// `x`: `[b, c_in, h, w]`, `y`: `[b, c_out, h', w']`; result as `y`
+    pub fn forward_onto(&self, x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
+        match &self.0 {
+            ConvOn::Processor(conv) => {
+                let ([_, _, h, w], shape, mut y) = (x.dims(), y.dims(), processor::numbers(y));
+                conv.add_to(&processor::read(&x), [h, w], &mut y);
+                processor::tensor(y, shape)
+            }
+            ConvOn::Other(..) => y + self.forward(x),
         }
     }
 }

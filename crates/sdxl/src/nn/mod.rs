@@ -33,7 +33,7 @@ pub fn geglu(x: Tensor<3>) -> Tensor<3> {
     let [b, n, inner] = x.dims();
     let inner = inner / 2;
     if processor::holds(&x) {
-        return processor::tensor(kernels::geglu(&processor::numbers(x), inner), [b, n, inner]);
+        return processor::tensor(kernels::geglu(&processor::read(&x), inner), [b, n, inner]);
     }
     let (value, gate) = (x.clone().narrow(2, 0, inner), x.narrow(2, inner, inner));
     value * activation::gelu(gate)

@@ -44,9 +44,7 @@ impl GroupNorm {
     fn on_processor(&self, x: Tensor<4>, silu: bool) -> Tensor<4> {
         let shape = x.dims();
         let [_, _, h, w] = shape;
-        let [mut x, weight, bias] =
-            [x.reshape([shape.iter().product::<usize>()]), self.weight.clone(), self.bias.clone()]
-                .map(processor::numbers);
+        let (mut x, weight, bias) = (processor::numbers(x), processor::read(&self.weight), processor::read(&self.bias));
         kernels::group_norm(&mut x, h * w, self.groups, &weight, &bias, self.epsilon as f32, silu);
         processor::tensor(x, shape)
     }
@@ -150,8 +148,8 @@ impl LayerNorm {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if processor::holds(&x) {
             let shape = x.dims();
-            let (weight, bias) = (processor::numbers(self.weight.clone()), processor::numbers(self.bias.clone()));
-            let y = kernels::layer_norm(&processor::numbers(x), &weight, &bias, self.epsilon as f32);
+            let (weight, bias) = (processor::read(&self.weight), processor::read(&self.bias));
+            let y = kernels::layer_norm(&processor::read(&x), &weight, &bias, self.epsilon as f32);
             return processor::tensor(y, shape);
         }
         let dtype = x.dtype();

@@ -1,7 +1,11 @@
 //! Tensors in the processor's own memory, as the plain numbers that the crate `kernels` computes with. On any
 //! other device the layers go through burn, whose kernels there are the device's own.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::{
+    backend::{Flex, flex::FlexTensor},
+    tensor::{DType, Device, Tensor, TensorData},
+};
+use std::ops::Deref;
 
 /// Whether a tensor of this type on this device is plain f32 numbers.
 pub(super) fn has(device: &Device, dtype: DType) -> bool {
@@ -13,7 +17,24 @@ pub(super) fn holds<const D: usize>(x: &Tensor<D>) -> bool {
     has(&x.device(), x.dtype())
 }
 
-/// Its numbers, row-major; not copied where nobody else holds them and they lie in order.
+/// A tensor's numbers, row-major.
+pub(super) struct Numbers(FlexTensor);
+
+impl Deref for Numbers {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        self.0.as_slice().expect("`read` brought them into order")
+    }
+}
+
+/// Its numbers to read, where they lie: copied only where they lie out of order.
+pub(super) fn read<const D: usize>(x: &Tensor<D>) -> Numbers {
+    let x: FlexTensor = x.clone().try_into_primitive::<Flex>().expect("`holds` was asked");
+    Numbers(if x.is_contiguous() { x } else { x.to_contiguous() })
+}
+
+/// Its numbers to keep or change; not copied where nobody else holds them and they lie in order.
 pub(super) fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_into_vec().expect("`has` was asked: f32 numbers")
 }

@@ -2,8 +2,8 @@
 
 use super::Pipeline;
 use crate::{
-    Compute, DeviceKind, Error, LoadError, Precision, Taesd, TextEncoders, Unet, Vae, latent2rgb,
-    plan_source::load_part, turns::Turns,
+    Compute, Error, LoadError, Precision, Taesd, TextEncoders, Unet, Vae, latent2rgb, plan_source::load_part,
+    turns::Turns,
 };
 use burn::tensor::DType;
 use checkpoint::{BetaSchedule, Checkpoint, Part, PredictionType, SchedulerConfig};
@@ -23,9 +23,9 @@ pub struct LoadOptions<'a> {
     pub prediction: Option<Prediction>,
     /// Whether the model was trained down to zero terminal signal, against what the checkpoint says.
     pub zero_terminal_snr: Option<bool>,
-    /// Whether guidance runs the UNet once on two prompts or twice on one; by default what is quicker on the
-    /// device.
-    pub passes: Option<Passes>,
+    /// Whether guidance runs the UNet once on two prompts, which is quicker on any device, or twice on one, which takes
+    /// less memory.
+    pub passes: Passes,
     /// Leaves the text encoders out: prompts come encoded ([`TextEncoders::encode`]).
     pub without_text_encoders: bool,
     /// Called after each tensor: the part, its tensors so far, its tensors in all.
@@ -62,20 +62,11 @@ impl Pipeline {
             latent2rgb: checkpoint.latent2rgb().cloned().unwrap_or(latent2rgb::SDXL),
             table,
             prediction: options.prediction.unwrap_or(prediction),
-            passes: passes.unwrap_or_else(|| quicker_passes(compute)),
+            passes,
             turns: Turns::default(),
             compute: compute.clone(),
             precision,
         })
-    }
-}
-
-/// One pass saves a GPU half of its launches. On the CPU burn-flex takes more than twice the time for twice
-/// the batch: a 5.7 M parameter UNet at 512x512 took 1.38 s a step in one pass, 0.72 s in two (two cores).
-fn quicker_passes(compute: &Compute) -> Passes {
-    match compute.info.kind {
-        DeviceKind::Cpu => Passes::Two,
-        DeviceKind::Gpu | DeviceKind::SoftwareGpu => Passes::One,
     }
 }
 

@@ -111,7 +111,7 @@ impl Pipeline {
         let text = text.ok_or(Error::NoTextEncoders)?;
         let _turn = self.turns.take();
         let negative = (params.cfg_scale != 1.0).then_some(params.negative_prompt.as_str());
-        text.encode(&params.prompt, negative, params.prompt_syntax)
+        self.compute.run(|| text.encode(&params.prompt, negative, params.prompt_syntax))
     }
 
     /// Gives the text encoders' memory back. Prompts cannot be encoded from then on.

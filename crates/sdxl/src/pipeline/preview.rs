@@ -43,7 +43,7 @@ impl Pipeline {
             PreviewMethod::Taesd => {
                 let taesd = self.taesd.as_ref().ok_or(Error::NoTaesd)?;
                 let _turn = self.turns.take();
-                Ok(Picture::from_tensor(taesd.decode(shrunk(estimate.clone())), DOING)?)
+                Ok(self.compute.run(|| Picture::from_tensor(taesd.decode(shrunk(estimate.clone())), DOING))?)
             }
         }
     }

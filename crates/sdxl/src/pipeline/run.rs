@@ -4,7 +4,7 @@ use super::{
     Finish, Generated, InitImage, Output, Params, Pipeline, Timings,
     timing::{Clock, Timed},
 };
-use crate::{Conditioning, Embeddings, Error, HostTensor, Picture, UnetCondition};
+use crate::{Conditioning, Embeddings, Error, HostTensor, Picture, Unet, UnetCondition};
 use burn::tensor::{DType, Tensor, TensorData};
 use diffusion::{Generator, Guidance, Guided, Network, Observer, Outcome, Prompts, Start};
 use std::time::Instant;
@@ -31,13 +31,21 @@ impl Pipeline {
 
         let clock = Clock::default();
         let mut denoiser = Guided {
-            network: self.conditioned(params, &conditioning, &clock),
+            network: Conditioned {
+                pipeline: self,
+                params,
+                conditioning: &conditioning,
+                made: Vec::new(),
+                clock: &clock,
+            },
             table: &self.table,
             prediction: self.prediction,
             guidance,
         };
         let mut timed = Timed::new(observer, &clock);
         let outcome = params.sampler.sample(&mut denoiser, x, &sigmas, &mut step_noise, &mut timed)?;
+        // Decoding takes the most memory; what the prompts became is not needed there.
+        drop(denoiser);
         self.compute.sync("sampling")?;
         let timings = timed.finish();
         let (latents, finish) = match outcome {
@@ -93,7 +101,8 @@ impl Pipeline {
     ) -> Result<Tensor<4>, Error> {
         let picture = init.picture.covering(params.width as usize, params.height as usize);
         let _turn = self.turns.take();
-        let posterior = self.vae.encode(picture.to_tensor(&self.compute.device))?;
+        let picture = picture.to_tensor(&self.compute.device);
+        let posterior = self.compute.run(|| self.vae.encode(picture))?;
         let shape = posterior.mean.dims();
         let draw = TensorData::new(generator.randn(shape.iter().product()), shape);
         let draw = Tensor::<4>::from_data(draw, (&self.compute.device, DType::F32));
@@ -109,49 +118,60 @@ impl Pipeline {
         }
         let started = Instant::now();
         let _turn = self.turns.take();
-        let decoded = HostTensor::read(self.vae.decode(latents)?, "decoding the picture")?;
+        let decoded = self.compute.run(|| HostTensor::read(self.vae.decode(latents)?, "decoding the picture"))?;
         if !decoded.is_finite() {
             return Err(Error::NotFinite { stage: "vae" });
         }
         Ok((Picture::from_planes(&decoded), host, started.elapsed().as_secs_f64()))
-    }
-
-    fn conditioned<'a>(&'a self, params: &Params, conditioning: &Conditioning, clock: &'a Clock) -> Conditioned<'a> {
-        let (h, w) = (params.height as f32, params.width as f32);
-        let embed = |Embeddings { prompt, pooled }: &Embeddings| {
-            self.unet.condition(prompt.clone(), pooled.clone(), &[[h, w, 0.0, 0.0, h, w]])
-        };
-        let positive = embed(&conditioning.positive);
-        // Without a negative prompt guidance is off and never asks for it.
-        let negative = conditioning.negative.as_ref().map_or_else(|| positive.clone(), embed);
-        let both = UnetCondition::cat(&[&negative, &positive]);
-        Conditioned { pipeline: self, positive, negative, both, clock }
     }
 }
 
 /// The UNet with one generation's prompts.
 struct Conditioned<'a> {
     pipeline: &'a Pipeline,
-    positive: UnetCondition,
-    negative: UnetCondition,
-    both: UnetCondition,
+    params: &'a Params,
+    conditioning: &'a Conditioning,
+    /// What the UNet makes of the prompts, once each is asked for.
+    made: Vec<(Prompts, UnetCondition)>,
     clock: &'a Clock,
+}
+
+/// What the UNet makes of the prompts that a pass is for.
+fn condition(unet: &Unet, params: &Params, conditioning: &Conditioning, prompts: Prompts) -> UnetCondition {
+    let Conditioning { positive, negative } = conditioning;
+    // Without a negative prompt guidance is off and never asks for it.
+    let negative = negative.as_ref().unwrap_or(positive);
+    let embeddings = match prompts {
+        Prompts::Positive => vec![positive],
+        Prompts::Negative => vec![negative],
+        Prompts::NegativeThenPositive => vec![negative, positive],
+    };
+    let (h, w) = (params.height as f32, params.width as f32);
+    let sizes = vec![[h, w, 0.0, 0.0, h, w]; embeddings.len()];
+    let both = |of: &Embeddings| (of.prompt.clone(), of.pooled.clone());
+    let (prompt, pooled) = embeddings.into_iter().map(both).unzip();
+    unet.condition(Tensor::cat(prompt, 0), Tensor::cat(pooled, 0), &sizes)
 }
 
 impl Network for Conditioned<'_> {
     type Error = Error;
 
     fn predict(&mut self, input: Tensor<4>, timestep: f32, prompts: Prompts) -> Result<Tensor<4>, Error> {
-        let condition = match prompts {
-            Prompts::Positive => &self.positive,
-            Prompts::Negative => &self.negative,
-            Prompts::NegativeThenPositive => &self.both,
+        let Self { pipeline: Pipeline { turns, unet, compute, .. }, params, conditioning, .. } = *self;
+        let _turn = turns.take();
+        let at = match self.made.iter().position(|(of, _)| *of == prompts) {
+            Some(at) => at,
+            None => {
+                let condition = compute.run(|| condition(unet, params, conditioning, prompts));
+                self.made.push((prompts, condition));
+                self.made.len() - 1
+            }
         };
-        let _turn = self.pipeline.turns.take();
+        let condition = &self.made[at].1;
         // After the wait for the turn: another picture's step is not this one's time.
-        self.clock.network_called();
-        let output = self.pipeline.unet.forward(input, timestep, condition);
-        self.pipeline.compute.sync("sampling")?;
+        self.clock.network_called(prompts);
+        let output = compute.run(|| unet.forward(input, timestep, condition));
+        compute.sync("sampling")?;
         Ok(output)
     }
 }

@@ -1,6 +1,6 @@
 //! Where the time goes.
 
-use diffusion::{Observer, Step, Stop};
+use diffusion::{Observer, Prompts, Step, Stop};
 use std::{
     cell::Cell,
     ops::ControlFlow,
@@ -25,13 +25,17 @@ pub struct Timings {
 /// Tells where steps begin: the network's call before an observer's call is a step's first.
 #[derive(Default)]
 pub(super) struct Clock {
-    last_call: Cell<Option<Instant>>,
+    last_call: Cell<Option<(Instant, Prompts)>>,
 }
 
 impl Clock {
-    /// The network is about to be called.
-    pub(super) fn network_called(&self) {
-        self.last_call.set(Some(Instant::now()));
+    /// The network is about to be called. Where guidance takes two passes, the second belongs to the first.
+    pub(super) fn network_called(&self, prompts: Prompts) {
+        let began = match (self.last_call.get(), prompts) {
+            (Some((began, Prompts::Negative)), Prompts::Positive) => began,
+            _ => Instant::now(),
+        };
+        self.last_call.set(Some((began, prompts)));
     }
 }
 
@@ -64,7 +68,7 @@ impl<'a> Timed<'a> {
 impl Observer for Timed<'_> {
     fn step(&mut self, step: &Step<'_>) -> ControlFlow<Stop> {
         let called = Instant::now();
-        self.starts.push(self.clock.last_call.get().unwrap_or(called));
+        self.starts.push(self.clock.last_call.get().map_or(called, |(began, _)| began));
         let flow = self.observer.step(step);
         self.observed.push(called.elapsed());
         flow
@@ -72,5 +76,27 @@ impl Observer for Timed<'_> {
 
     fn is_cancelled(&self) -> bool {
         self.observer.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::sleep;
+
+    #[test]
+    fn a_step_of_two_passes_begins_with_the_first() {
+        let clock = Clock::default();
+        for _ in 0..2 {
+            clock.network_called(Prompts::Negative);
+            let (began, _) = clock.last_call.get().expect("called");
+            sleep(Duration::from_millis(2));
+            clock.network_called(Prompts::Positive);
+            assert_eq!(clock.last_call.get(), Some((began, Prompts::Positive)));
+        }
+        let (second_step, _) = clock.last_call.get().expect("called");
+        sleep(Duration::from_millis(2));
+        clock.network_called(Prompts::NegativeThenPositive);
+        assert!(clock.last_call.get().expect("called").0 > second_step);
     }
 }

@@ -1,7 +1,7 @@
 //! The blocks of the UNet: one type for the way down and the way up, with attention or without, and the
 //! one in the middle.
 
-use super::transformer::{Transformer, TransformerSpec};
+use super::transformer::{Keys, PromptKeys, Transformer, TransformerSpec};
 use crate::{
     LoadError, Weights,
     nn::{Bias, Conv2d, ConvShape, ResnetBlock, ResnetSpec, resize_nearest},
@@ -31,10 +31,10 @@ struct Layer {
 }
 
 impl Layer {
-    fn forward(&self, x: Tensor<4>, time: &Tensor<2>, context: &Tensor<3>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, time: &Tensor<2>, prompt: &mut PromptKeys) -> Tensor<4> {
         let x = self.resnet.forward(x, Some(time));
         match &self.attention {
-            Some(attention) => attention.forward(x, context),
+            Some(attention) => attention.forward(x, prompt),
             None => x,
         }
     }
@@ -75,6 +75,11 @@ impl Block {
         Ok(Self { layers, resampler })
     }
 
+    /// A prompt's keys and values in each of the transformers' blocks, in the order of the way.
+    pub(super) fn prompt_keys<'a>(&'a self, context: &'a Tensor<3>) -> impl Iterator<Item = Keys> + 'a {
+        self.layers.iter().flat_map(|layer| &layer.attention).flat_map(|attention| attention.prompt_keys(context))
+    }
+
     /// The way down; every intermediate result is left in `skips` for the way up.
     ///
     /// # Shapes
@@ -83,12 +88,12 @@ impl Block {
         &self,
         x: Tensor<4>,
         time: &Tensor<2>,
-        context: &Tensor<3>,
+        prompt: &mut PromptKeys,
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         let mut x = x;
         for layer in &self.layers {
-            x = layer.forward(x, time, context);
+            x = layer.forward(x, time, prompt);
             skips.push(x.clone());
         }
         if let Some(conv) = &self.resampler {
@@ -107,7 +112,7 @@ impl Block {
         &self,
         x: Tensor<4>,
         time: &Tensor<2>,
-        context: &Tensor<3>,
+        prompt: &mut PromptKeys,
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         let mut x = x;
@@ -115,7 +120,7 @@ impl Block {
             if let Some(skip) = skips.pop() {
                 x = Tensor::cat(vec![x, skip], 1);
             }
-            x = layer.forward(x, time, context);
+            x = layer.forward(x, time, prompt);
         }
         if let Some(conv) = &self.resampler {
             let [_, _, h, w] = skips.last().map_or([0, 0, 2 * x.dims()[2], 2 * x.dims()[3]], Tensor::dims);
@@ -147,12 +152,17 @@ impl Mid {
         Ok(Self { first, rest })
     }
 
+    /// As [`Block::prompt_keys`].
+    pub(super) fn prompt_keys<'a>(&'a self, context: &'a Tensor<3>) -> impl Iterator<Item = Keys> + 'a {
+        self.rest.iter().flat_map(|(attention, _)| attention.prompt_keys(context))
+    }
+
     /// # Shapes
     /// `[b, c, h, w] -> [b, c, h, w]`
-    pub(super) fn forward(&self, x: Tensor<4>, time: &Tensor<2>, context: &Tensor<3>) -> Tensor<4> {
+    pub(super) fn forward(&self, x: Tensor<4>, time: &Tensor<2>, prompt: &mut PromptKeys) -> Tensor<4> {
         let x = self.first.forward(x, Some(time));
         match &self.rest {
-            Some((attention, second)) => second.forward(attention.forward(x, context), Some(time)),
+            Some((attention, second)) => second.forward(attention.forward(x, prompt), Some(time)),
             None => x,
         }
     }

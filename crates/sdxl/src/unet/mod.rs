@@ -12,6 +12,7 @@ use block::{Block, Direction, Mid};
 use burn::tensor::{DType, Tensor};
 use checkpoint::UnetConfig;
 use embedding::{TimestepEmbedding, sinusoids};
+use transformer::Keys;
 
 /// The denoiser. Its forward pass takes `&self`: threads share one set of weights through an `Arc`.
 #[derive(Clone, Debug)]
@@ -31,20 +32,10 @@ pub struct Unet {
 /// What a denoising run is conditioned on, made once for all its steps.
 #[derive(Clone, Debug)]
 pub struct UnetCondition {
-    /// Text embeddings `[b, tokens, cross_attention_dim]` in the UNet's dtype.
-    context: Tensor<3>,
+    /// The text's keys and values in each attention that looks at it, in the order in which they run.
+    prompt: Vec<Keys>,
     /// The pooled text and the sizes, embedded: `[b, time_embed_dim]`.
     added: Tensor<2>,
-}
-
-impl UnetCondition {
-    /// Both conditions as one batch; their contexts must be of the same length.
-    pub fn cat(conditions: &[&Self]) -> Self {
-        Self {
-            context: Tensor::cat(conditions.iter().map(|c| c.context.clone()).collect(), 0),
-            added: Tensor::cat(conditions.iter().map(|c| c.added.clone()).collect(), 0),
-        }
-    }
 }
 
 impl Unet {
@@ -98,26 +89,33 @@ impl Unet {
         let sizes = sinusoids(time_ids.as_flattened(), width, &self.config, &pooled.device());
         let sizes = sizes.reshape([time_ids.len(), 6 * width]);
         let added = Tensor::cat(vec![pooled.cast(DType::F32), sizes], 1).cast(self.dtype);
-        UnetCondition { context: context.cast(self.dtype), added: self.add_embedding.forward(added) }
+        let context = context.cast(self.dtype);
+        let down = self.down_blocks.iter().flat_map(|block| block.prompt_keys(&context));
+        let up = self.up_blocks.iter().flat_map(|block| block.prompt_keys(&context));
+        let prompt = down.chain(self.mid_block.prompt_keys(&context)).chain(up).collect();
+        UnetCondition { prompt, added: self.add_embedding.forward(added) }
     }
 
     /// Predicts the noise (or velocity) in `x` at `timestep` (0 to 999, fractions allowed).
     ///
     /// # Shapes
     /// `x`: `[b, in_channels, h, w]`, any height and width; result `[b, out_channels, h, w]` in f32
+    ///
+    /// # Panics
+    /// With a condition that another UNet made.
     pub fn forward(&self, x: Tensor<4>, timestep: f32, condition: &UnetCondition) -> Tensor<4> {
         let base = self.config.down.first().map_or(0, |block| block.out_channels);
         let time = sinusoids(&[timestep], base, &self.config, &x.device()).cast(self.dtype);
         // Every ResNet applies a SiLU to the embedding before its own projection: once here for all.
         let time = silu(self.time_embedding.forward(time) + condition.added.clone());
-        let context = &condition.context;
+        let prompt = &mut condition.prompt.iter();
 
         let x = self.conv_in.forward(x.cast(self.dtype));
         let mut skips = vec![x.clone()];
-        let mut x = self.down_blocks.iter().fold(x, |x, block| block.down(x, &time, context, &mut skips));
-        x = self.mid_block.forward(x, &time, context);
+        let mut x = self.down_blocks.iter().fold(x, |x, block| block.down(x, &time, prompt, &mut skips));
+        x = self.mid_block.forward(x, &time, prompt);
         for block in &self.up_blocks {
-            x = block.up(x, &time, context, &mut skips);
+            x = block.up(x, &time, prompt, &mut skips);
         }
         let x = self.conv_out.forward(self.conv_norm_out.then_silu(x, &mut Statistics::Own));
         x.cast(DType::F32)

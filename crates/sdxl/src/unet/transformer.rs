@@ -48,12 +48,20 @@ impl Transformer {
         })
     }
 
+    /// A prompt's keys and values in each of the blocks, in their order.
+    ///
     /// # Shapes
-    /// `x`: `[b, c, h, w]`, `context`: `[b, tokens, context_width]`; result `[b, c, h, w]`
-    pub(super) fn forward(&self, x: Tensor<4>, context: &Tensor<3>) -> Tensor<4> {
+    /// `context`: `[b, tokens, context_width]`
+    pub(super) fn prompt_keys<'a>(&'a self, context: &'a Tensor<3>) -> impl Iterator<Item = Keys> + 'a {
+        self.blocks.iter().map(|block| block.attn2.keys(context.clone()))
+    }
+
+    /// # Shapes
+    /// `x`: `[b, c, h, w]`; result the same
+    pub(super) fn forward(&self, x: Tensor<4>, prompt: &mut PromptKeys) -> Tensor<4> {
         let [b, c, h, w] = x.dims();
         let y = self.norm.forward(x.clone()).reshape([b, c, h * w]).swap_dims(1, 2);
-        let y = self.blocks.iter().fold(self.proj_in.forward(y), |y, block| block.forward(y, context));
+        let y = self.blocks.iter().fold(self.proj_in.forward(y), |y, block| block.forward(y, prompt));
         x + self.proj_out.forward(y).swap_dims(1, 2).reshape([b, c, h, w])
     }
 }
@@ -85,16 +93,28 @@ impl TransformerBlock {
     }
 
     /// # Shapes
-    /// `x`: `[b, n, c]`, `context`: `[b, tokens, context_width]`; result `[b, n, c]`
-    fn forward(&self, x: Tensor<3>, context: &Tensor<3>) -> Tensor<3> {
+    /// `x`: `[b, n, c]`; result the same
+    fn forward(&self, x: Tensor<3>, prompt: &mut PromptKeys) -> Tensor<3> {
         let y = self.norm1.forward(x.clone());
-        let x = x + self.attn1.forward(y.clone(), y);
+        let keys = self.attn1.keys(y.clone());
+        let x = self.attn1.forward_onto(y, keys, x);
         let y = self.norm2.forward(x.clone());
-        let x = x + self.attn2.forward(y, context.clone());
+        let keys = prompt.next().expect("the UNet made one for each of its blocks");
+        let x = self.attn2.forward_onto(y, keys.clone(), x);
         let y = self.norm3.forward(x.clone());
-        x + self.ff.forward(y)
+        self.ff.forward_onto(y, x)
     }
 }
+
+/// What attention looks at: keys and values, both `[b, m, width]`.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    k: Tensor<3>,
+    v: Tensor<3>,
+}
+
+/// A prompt's keys and values for the blocks that come next. They do not change from step to step, and are made once.
+pub(super) type PromptKeys<'a> = std::slice::Iter<'a, Keys>;
 
 /// Attention from a sequence to another, or to itself.
 #[derive(Clone, Debug)]
@@ -118,11 +138,17 @@ impl Attention {
     }
 
     /// # Shapes
-    /// `x`: `[b, n, width]`, `context`: `[b, m, context]`; result `[b, n, width]`
-    fn forward(&self, x: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
-        let (q, k) = (self.to_q.forward(x), self.to_k.forward(context.clone()));
-        let v = self.to_v.forward(context);
-        self.to_out.forward(attention(q, k, v, self.heads))
+    /// `context`: `[b, m, context]`
+    fn keys(&self, context: Tensor<3>) -> Keys {
+        Keys { k: self.to_k.forward(context.clone()), v: self.to_v.forward(context) }
+    }
+
+    /// `onto + attention(x)`
+    ///
+    /// # Shapes
+    /// `x`, `onto`: `[b, n, width]`; result the same
+    fn forward_onto(&self, x: Tensor<3>, Keys { k, v }: Keys, onto: Tensor<3>) -> Tensor<3> {
+        self.to_out.forward_onto(attention(self.to_q.forward(x), k, v, self.heads), onto)
     }
 }
 
@@ -142,9 +168,11 @@ impl FeedForward {
         })
     }
 
+    /// `onto + feed_forward(x)`
+    ///
     /// # Shapes
-    /// `[b, n, width] -> [b, n, width]`
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.out.forward(geglu(self.proj.forward(x)))
+    /// `x`, `onto`: `[b, n, width]`; result the same
+    fn forward_onto(&self, x: Tensor<3>, onto: Tensor<3>) -> Tensor<3> {
+        self.out.forward_onto(geglu(self.proj.forward(x)), onto)
     }
 }

@@ -9,16 +9,16 @@ use crate::{
     nn::{Bias, Conv2d, Moments, Statistics},
 };
 use burn::tensor::Tensor;
-use checkpoint::VaeConfig;
+use checkpoint::{MemorySettings, VaeConfig};
 use coder::{Decoder, Encoder};
 use tile::{Place, Scale, Tiling};
 
 /// Pixels of a picture for each pixel of the latent, along one side.
 pub const FACTOR: usize = 8;
 
-/// The largest activation that is made in one piece, bytes, where the device allows more: 1 GiB is what
-/// SDXL's decoder needs at 1024x1024, which so stays equal to diffusers'.
-const LARGEST_ACTIVATION: u64 = 1 << 30;
+/// The largest activation that is made in one piece, bytes, where the device allows more: SDXL's decoder at 1024x1024
+/// needs no more, and so stays equal to diffusers'.
+const LARGEST_ACTIVATION: u64 = MemorySettings::LARGEST_ACTIVATION;
 
 /// Encoder and decoder.
 #[derive(Clone, Debug)]

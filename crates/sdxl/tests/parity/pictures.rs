@@ -134,7 +134,7 @@ fn one_pass_and_two_make_the_same_picture() {
     let spec = &notes()["pictures"]["tiny"]["cfg5"];
     let params = Params { steps: 4, ..params(spec) };
     let latents = |passes| {
-        let options = LoadOptions { passes: Some(passes), ..LoadOptions::default() };
+        let options = LoadOptions { passes, ..LoadOptions::default() };
         let pipeline = Pipeline::load(&open("tiny/diffusers"), &cpu(), options).expect("loads");
         generate(&pipeline, &params, &mut diffusion::Unobserved).latents.data
     };
