@@ -1,6 +1,7 @@
 //! Brotli and gzip twins beside the front end's files, made once at build time at the best level.
 
 use anyhow::{Context, Result};
+use brotli::enc::BrotliEncoderParams;
 use std::{
     fs,
     io::Write,
@@ -45,11 +46,21 @@ fn write_beside(path: &Path, suffix: &str, bytes: &[u8]) -> Result<()> {
     fs::write(&name, bytes).with_context(|| format!("cannot write {}", Path::new(&name).display()))
 }
 
+/// The smallest of some: which distances a file repeats itself at is not known before.
 fn brotli(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
-    brotli::BrotliCompress(&mut &*bytes, &mut out, &parameters).context("brotli")?;
-    Ok(out)
+    let mut smallest: Option<Vec<u8>> = None;
+    for (distance_postfix_bits, num_direct_distance_codes) in [(0, 0), (0, 4), (1, 2)] {
+        let mut parameters =
+            BrotliEncoderParams { quality: 11, lgwin: 22, size_hint: bytes.len(), ..BrotliEncoderParams::default() };
+        parameters.dist.distance_postfix_bits = distance_postfix_bits;
+        parameters.dist.num_direct_distance_codes = num_direct_distance_codes;
+        let mut out = Vec::new();
+        brotli::BrotliCompress(&mut &bytes[..], &mut out, &parameters).context("brotli")?;
+        if smallest.as_ref().is_none_or(|smallest| out.len() < smallest.len()) {
+            smallest = Some(out);
+        }
+    }
+    smallest.context("brotli")
 }
 
 fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {

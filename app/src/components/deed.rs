@@ -6,7 +6,6 @@ use leptos::{
     web_sys::Element,
 };
 use protocol::Project;
-use std::pin::Pin;
 
 /// A change to a project by a form that also posts without script.
 ///
@@ -45,11 +44,6 @@ impl Deed {
 
     /// Asks the server.
     pub fn run(self, call: impl Future<Output = Result<Project, AppError>> + 'static) {
-        self.follow(Box::pin(call));
-    }
-
-    /// One reader for all calls: each would else be compiled with its own, 2.3 kB.
-    fn follow(self, call: Pin<Box<dyn Future<Output = Result<Project, AppError>>>>) {
         self.pending.set(true);
         spawn_local(async move {
             let outcome = call.await;

@@ -12,7 +12,6 @@ use crate::{
 };
 use leptos::{prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, ProjectId, Studio, Take, TaskSummary};
-use std::pin::Pin;
 
 /// The studio's state as signals. Copied freely: it only points at them.
 #[derive(Clone, Copy)]
@@ -129,14 +128,9 @@ impl Store {
 
     /// Carries out a command; a refusal is told.
     pub fn run<T: 'static>(self, command: impl Future<Output = Result<T, AppError>> + 'static) {
-        self.follow(Box::pin(async move { command.await.map(drop) }));
-    }
-
-    /// One reader for all commands: each would else be compiled with its own, 2.4 kB.
-    fn follow(self, command: Pin<Box<dyn Future<Output = Result<(), AppError>>>>) {
         spawn_local(async move {
             match command.await {
-                Ok(()) => _ = self.refused.try_set(None),
+                Ok(_) => _ = self.refused.try_set(None),
                 Err(error) => self.refuse(error),
             }
         });

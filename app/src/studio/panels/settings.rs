@@ -27,10 +27,9 @@ fn content(store: Store) -> AnyView {
             Pace::One => "Every second",
             Pace::Two => "Every 2 s",
         };
-        (pace.as_str().to_owned(), label.to_owned())
+        (pace.as_str(), label)
     });
     let motions = [("system", "As the system says"), ("less", "Less")];
-    let motions = motions.map(|(value, label)| (value.to_owned(), label.to_owned()));
     let motion = browser::recall(MOTION).unwrap_or_default();
     let methods = PreviewMethod::ALL.map(|method| {
         let label = match method {
@@ -39,12 +38,10 @@ fn content(store: Store) -> AnyView {
             PreviewMethod::Taesd => "Sharp (TAESD)",
             PreviewMethod::None => "None",
         };
-        (method.as_str().to_owned(), label.to_owned())
+        (method.as_str(), label)
     });
     let spacings = [("0", "Every step"), ("250", "0.25 s"), ("500", "0.5 s"), ("1000", "1 s"), ("2000", "2 s")];
-    let spacings = spacings.map(|(value, label)| (value.to_owned(), label.to_owned()));
     let fates = [("requeue", "Begin them again"), ("fail", "Mark them failed")];
-    let fates = fates.map(|(value, label)| (value.to_owned(), label.to_owned()));
     let fate = match settings.interrupted {
         Interrupted::Requeue => "requeue",
         Interrupted::Fail => "fail",
@@ -61,12 +58,10 @@ fn content(store: Store) -> AnyView {
     .into_any()
 }
 
-fn choice(name: &'static str, label: &'static str, options: &[(String, String)], chosen: &str) -> AnyView {
+fn choice(name: &'static str, label: &'static str, options: &[(&'static str, &'static str)], chosen: &str) -> AnyView {
     let options: Vec<AnyView> = options
         .iter()
-        .map(|(value, label)| {
-            view! { <option value=value.clone() selected=value == chosen>{label.clone()}</option> }.into_any()
-        })
+        .map(|&(value, label)| view! { <option value=value selected=value == chosen>{label}</option> }.into_any())
         .collect();
     let id = format!("setting-{name}");
     view! {

@@ -126,6 +126,9 @@ impl Strip {
     /// Shown at once. The server is told of one after the other, also of those of a step before: the second may build
     /// upon the first.
     fn carry_out(self, step: Vec<Edit>) {
+        if step.is_empty() {
+            return;
+        }
         let state = self.store.state;
         let is_telling = state.with_untracked(|state| state.oldest_edit().is_some());
         state.update(|state| step.into_iter().for_each(|edit| state.edit(edit)));

@@ -8,7 +8,7 @@ mod adapter {
     use std::collections::BTreeMap;
 
     /// As many kernels as one pass through the tiny UNet may launch: a software adapter's seconds tell nothing of a
-    /// GPU's, and the launches do. 1266 at present, its heads of 8 and 16 channels having no fused attention; which of
+    /// GPU's, and the launches do. 1239 at present, its heads of 8 and 16 channels having no fused attention; which of
     /// several kernels is quicker is found out anew in each process, and some of them are two launches.
     const MOST_LAUNCHES: usize = 1500;
 
