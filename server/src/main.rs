@@ -27,10 +27,31 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The whole chain on one line: what was being done, then why it failed.
-            eprintln!("emberline: {error:#}");
+            eprintln!("emberline: {}", one_line(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The whole chain: what was being done, then why it failed. An error that tells its cause itself is not told twice.
+fn one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |line, text| match line.ends_with(&text) {
+        true => line,
+        false if line.is_empty() => text,
+        false => format!("{line}: {text}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+    use anyhow::anyhow;
+
+    #[test]
+    fn each_cause_is_told_once() {
+        assert_eq!(one_line(&anyhow!("b: c").context("a")), "a: b: c");
+        let cause = std::io::Error::other(anyhow!("no room"));
+        assert_eq!(one_line(&anyhow!(cause).context("x.png: no room").context("writing")), "writing: x.png: no room");
     }
 }
 

@@ -127,6 +127,11 @@ impl Media {
             file.sync_all()?;
         }
         let identity = FileIdentity::of(&file.metadata()?);
+        if durability == Durability::Preview && exchanged(fresh, path) {
+            // What the name stood for until now.
+            fs::remove_file(fresh)?;
+            return Ok(identity);
+        }
         fs::rename(fresh, path)?;
         if durability == Durability::Final {
             self.sync_folder()?;
@@ -270,6 +275,23 @@ impl Media {
         // A lost entry costs one hash of a file.
         self.tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Lets two files change names at once; false where the other is none, or the system cannot.
+///
+/// Renamed over another, a file is brought to the disk by ext4 at once: 0.11 ms for a preview instead of 0.03, and a step on
+/// all cores waits for it.
+#[cfg(target_os = "linux")]
+fn exchanged(one: &Path, other: &Path) -> bool {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    // Anything has a name, a folder too.
+    let is_file = fs::symlink_metadata(other).is_ok_and(|other| other.is_file());
+    is_file && renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchanged(_: &Path, _: &Path) -> bool {
+    false
 }
 
 /// A new key: 128 random bits in hexadecimal digits.

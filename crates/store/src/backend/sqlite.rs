@@ -10,7 +10,10 @@ use diesel_async::{
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool::Pool},
     sync_connection_wrapper::SyncConnectionWrapper,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// A connection: each query runs on a blocking thread of tokio's.
 pub(crate) type Connection = SyncConnectionWrapper<SqliteConnection>;
@@ -75,8 +78,7 @@ fn prepare(database: &str, path: &Path) -> Result<(), StoreError> {
     if foreign {
         return Err(open_error(database, OpenFault::Foreign("it holds another program's tables")));
     }
-    // Stays with the file. Readers and the writer do not wait for each other.
-    connection.batch_execute("PRAGMA journal_mode = WAL").map_err(|error| query_error(database, path, error))?;
+    use_log(&mut connection, database, path)?;
     let migrated =
         connection.immediate_transaction(|connection| migrate::run(connection, migrate::SQLITE, Missing::Run));
     migrated.map_err(|error| match error {
@@ -86,6 +88,23 @@ fn prepare(database: &str, path: &Path) -> Result<(), StoreError> {
     // SQLite opens a file that it may only read without a word, even for an IMMEDIATE transaction. This writes
     // nothing either, but asks for it.
     connection.batch_execute("DELETE FROM projects WHERE FALSE").map_err(|error| query_error(database, path, error))
+}
+
+/// Readers and the writer do not wait for each other; stays with the file. Where two open a new file at once, SQLite
+/// refuses one of them without a wait, whatever its busy timeout: neither could go on before the other.
+fn use_log(connection: &mut SqliteConnection, database: &str, path: &Path) -> Result<(), StoreError> {
+    const TRIES: u32 = 100;
+    let mut switch = || {
+        let switched = connection.batch_execute("PRAGMA journal_mode = WAL");
+        switched.map_err(|error| query_error(database, path, error))
+    };
+    for _ in 1..TRIES {
+        match switch() {
+            Err(StoreError::Busy) => std::thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+    }
+    switch()
 }
 
 /// Only checks that the file is ours and up to date.
