@@ -42,6 +42,16 @@ fn one_line(error: &anyhow::Error) -> String {
     })
 }
 
+/// Without a desktop session, Mesa's Vulkan layer for choosing a device looks for Wayland all the same, and
+/// libwayland writes four lines about `XDG_RUNTIME_DIR` to standard error, in the middle of our log.
+fn quiet_vulkan_layer() {
+    let is_set = |name| std::env::var_os(name).is_some();
+    if cfg!(target_os = "linux") && !is_set("XDG_RUNTIME_DIR") && !is_set("MESA_VK_DEVICE_SELECT") {
+        // SAFETY: the first thing that the process does; no other thread reads the environment yet.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::one_line;
@@ -52,15 +62,5 @@ mod tests {
         assert_eq!(one_line(&anyhow!("b: c").context("a")), "a: b: c");
         let cause = std::io::Error::other(anyhow!("no room"));
         assert_eq!(one_line(&anyhow!(cause).context("x.png: no room").context("writing")), "writing: x.png: no room");
-    }
-}
-
-/// Without a desktop session, Mesa's Vulkan layer for choosing a device looks for Wayland all the same, and
-/// libwayland writes four lines about `XDG_RUNTIME_DIR` to standard error, in the middle of our log.
-fn quiet_vulkan_layer() {
-    let is_set = |name| std::env::var_os(name).is_some();
-    if cfg!(target_os = "linux") && !is_set("XDG_RUNTIME_DIR") && !is_set("MESA_VK_DEVICE_SELECT") {
-        // SAFETY: the first thing that the process does; no other thread reads the environment yet.
-        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
