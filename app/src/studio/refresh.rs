@@ -67,9 +67,9 @@ pub struct Beat {
 }
 
 impl Beat {
-    /// The interval after the one `before`: the pace's own, halved while a picture that runs would be seen in too few
-    /// looks. For one picture it only becomes shorter: an estimate that wavers would begin it anew at each step, and it
-    /// would never come to its end.
+    /// The interval after the one `before`: the pace's own, or shorter while a picture that runs would be seen in too few
+    /// looks. For one picture it only becomes shorter, and by a quarter at the least: an estimate that wavers would begin
+    /// it anew at each step, and it would never come to its end.
     pub fn next(before: Option<Self>, pace: Pace, tasks: &[TaskSummary]) -> Self {
         let running = || tasks.iter().filter(|task| task.status == TaskStatus::Running);
         let whole_ms = |task: &TaskSummary| {
@@ -77,13 +77,12 @@ impl Beat {
             task.eta_ms.filter(|_| task.step > 0)?.saturating_mul(all.into()).checked_div(left.into())
         };
         let (of, quickest_ms) = (running().map(|task| task.task_id).max(), running().filter_map(whole_ms).min());
-        let mut period_ms = pace.interval_ms();
-        if let Some(before) = before.filter(|before| (before.pace, before.of) == (pace, of)) {
-            period_ms = before.period_ms;
-        }
-        while period_ms > CLOSEST_MS && quickest_ms.is_some_and(|whole| whole < LOOKS * u64::from(period_ms)) {
-            period_ms /= 2;
-        }
+        let looked_at = |whole: u64| u32::try_from(whole / LOOKS).unwrap_or(u32::MAX);
+        let wanted_ms = quickest_ms.map_or(u32::MAX, looked_at).clamp(CLOSEST_MS, pace.interval_ms());
+        let period_ms = match before.filter(|before| (before.pace, before.of) == (pace, of)) {
+            Some(before) if 4 * wanted_ms >= 3 * before.period_ms => before.period_ms,
+            _ => wanted_ms,
+        };
         Self { pace, of, period_ms }
     }
 }
@@ -250,16 +249,19 @@ mod tests {
         let after = |before, pace, tasks: &[TaskSummary]| Beat::next(before, pace, tasks);
         let period = |pace, tasks: &[TaskSummary]| after(None, pace, tasks).period_ms;
         // 30 steps: with 10 done, what is left is two thirds.
-        for (eta_ms, expected) in [(60_000, 1000), (5400, 1000), (5200, 500), (2600, 250), (100, 250)] {
+        for (eta_ms, expected) in [(60_000, 1000), (5400, 1000), (5200, 975), (2600, 487), (100, 250)] {
             assert_eq!(period(Pace::One, &[run(1, 10, Some(eta_ms))]), expected, "{eta_ms} ms left");
         }
-        assert_eq!(period(Pace::Two, &[run(1, 10, Some(9000))]), 1000);
+        assert_eq!(period(Pace::Two, &[run(1, 10, Some(9000))]), 1687);
         assert_eq!(period(Pace::Half, &[run(1, 10, Some(9000))]), 500);
         for unknown in [run(1, 0, Some(5)), run(1, 3, None), run(1, 30, Some(0)), task(1)] {
             assert_eq!(period(Pace::One, &[unknown]), 1000);
         }
         let quick = after(None, Pace::One, &[run(1, 10, Some(2600))]);
-        assert_eq!(after(Some(quick), Pace::One, &[run(1, 11, Some(60_000))]), quick, "it does not waver");
+        for eta_ms in [2400, 60_000] {
+            assert_eq!(after(Some(quick), Pace::One, &[run(1, 10, Some(eta_ms))]), quick, "it does not waver");
+        }
+        assert_eq!(after(Some(quick), Pace::One, &[run(1, 10, Some(1000))]).period_ms, 250, "much quicker");
         assert_eq!(after(Some(quick), Pace::Two, &[run(1, 11, Some(60_000))]).period_ms, 2000, "another pace");
         assert_eq!(after(Some(quick), Pace::One, &[run(2, 1, Some(60_000))]).period_ms, 1000, "another picture");
     }
