@@ -92,6 +92,8 @@ async fn serve(args: ServeArgs) -> Result<()> {
 
     let default_model = engine.models().offers().first().map_or("", |offer| offer.name.as_str());
     tracing::info!(data_dir = %data_dir.path().display(), device = %engine.models().compute().info, model = default_model, "ready");
+    // Before anyone is told where the server is: who starts it may stop it at once.
+    let stop = stop_signal()?;
     announce(address, &engine)?;
 
     let stopping = state.stopping.clone();
@@ -100,7 +102,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         async move { stopping.cancelled().await }
     });
     let server = tokio::spawn(server.into_future());
-    stop_signal().await?;
+    stop.await;
     tracing::info!("stopping");
     stopping.cancel();
     exports.stop();
@@ -241,17 +243,23 @@ async fn purge_once(state: &AppState) -> Result<usize, StoreError> {
     Ok(keys.len())
 }
 
+/// Listens for the signals that stop the server from now on; ends with the first.
 #[cfg(unix)]
-async fn stop_signal() -> Result<()> {
+fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result.context("cannot listen for SIGINT"),
-        _ = terminate.recv() => Ok(()),
-    }
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
-#[cfg(not(unix))]
-async fn stop_signal() -> Result<()> {
-    tokio::signal::ctrl_c().await.context("cannot listen for Ctrl+C")
+/// Listens for Ctrl+C from now on; ends with the first.
+#[cfg(windows)]
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c().context("cannot listen for Ctrl+C")?;
+    Ok(async move { _ = interrupt.recv().await })
 }
