@@ -105,11 +105,11 @@ fn report(sources: &Sources) -> Report {
     if !judged || sources.parts.is_empty() {
         problems.push(Error::Family { path: path.to_owned(), family: sources.family }.to_string());
     }
-    let mut shapes = BTreeMap::new();
+    let (mut shapes, mut narrow) = (BTreeMap::new(), BTreeMap::new());
     let parts: Vec<PartReport> = Part::ALL
         .into_iter()
         .filter_map(|part| sources.parts.get_key_value(&part))
-        .map(|(&part, source)| part_report(sources, part, source, judged, &mut shapes, &mut problems))
+        .map(|(&part, source)| part_report(sources, part, source, judged, &mut shapes, &mut narrow, &mut problems))
         .collect();
     let mut unexpected = Vec::new();
     if sources.family == Family::Sdxl && sources.layout != Layout::Part {
@@ -129,7 +129,7 @@ fn report(sources: &Sources) -> Report {
     problems.retain(|problem| told.insert(problem.clone()));
     let memory = match sources.layout {
         Layout::SingleFile | Layout::Diffusers if problems.is_empty() => {
-            MemoryReport::new(&shapes, [trained_side(sources); 2])
+            MemoryReport::new(&shapes, &narrow, [trained_side(sources); 2])
         }
         _ => None,
     };
@@ -215,6 +215,7 @@ fn part_report(
     source: &PartSource,
     judged: bool,
     shapes: &mut BTreeMap<Part, Shape>,
+    narrow: &mut BTreeMap<Part, u64>,
     problems: &mut Vec<String>,
 ) -> PartReport {
     let tensors = || source.tensors.iter().map(|at| sources.tensor(at));
@@ -244,6 +245,7 @@ fn part_report(
             if !wrong.is_empty() {
                 problems.push(format!("{part}: {wrong}"));
             }
+            narrow.insert(part, plan.narrow_parameters());
             let PlanError { missing, unexpected, misshapen, unreadable } = wrong;
             report = PartReport { missing, unexpected, misshapen, unreadable, ignored: plan.ignored, ..report };
             report.config = Some(shape.clone());

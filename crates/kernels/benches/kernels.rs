@@ -3,7 +3,7 @@
 //! `cargo bench --package kernels`; with `-- --json` a line of JSON each, which `beside_pytorch.py` reads.
 
 use huge_pages::HugePages;
-use kernels::{Conv2d, ConvShape, Linear, attention, geglu, group_norm, layer_norm};
+use kernels::{Conv2d, ConvShape, Linear, Weights, attention, geglu, group_norm, layer_norm};
 use std::{env, time::Instant};
 
 /// As the binary has it.
@@ -20,7 +20,7 @@ fn main() {
     }
     for (c, side) in [(320, 64), (640, 32), (1280, 16), (320, 32), (128, 16), (128, 256)] {
         let shape = ConvShape { c_in: c, c_out: c, kernel: 3, stride: 1, padding: (1, 1) };
-        let conv = Conv2d::new(&numbers(c * c * 9), Some(&numbers(c)), shape);
+        let conv = Conv2d::new(Weights::F32(&numbers(c * c * 9)), Some(&numbers(c)), shape);
         let x = numbers(BATCH * c * side * side);
         report.measure("conv", &[c, side], 18 * BATCH * c * c * side * side, || conv.forward(&x, [side, side]));
     }
@@ -32,7 +32,7 @@ fn main() {
         (154, 2048, 640),
         (512, 256, 256),
     ] {
-        let linear = Linear::new(&numbers(d_in * d_out), Some(&numbers(d_out)), d_in, d_out);
+        let linear = Linear::new(Weights::F32(&numbers(d_in * d_out)), Some(&numbers(d_out)), d_in, d_out);
         let x = numbers(rows * d_in);
         report.measure("linear", &[rows, d_in, d_out], 2 * rows * d_in * d_out, || linear.forward(&x));
     }

@@ -2,7 +2,8 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Bias, Block, Onto, Tile, arch, blocks, pack_weights},
+    product::{Bias, Block, Onto, Tile, arch, blocks},
+    weights::{Panels, Weights},
 };
 use rayon::prelude::*;
 use std::iter;
@@ -39,9 +40,8 @@ impl ConvShape {
 pub struct Conv2d {
     shape: ConvShape,
     tile: Tile,
-    /// For each block along input channels and the kernel's places its panels: for each place the outputs of
-    /// a panel side by side, zeros past the last.
-    panels: Aligned,
+    /// Of output channels, as many as the tile has rows; along input channels and the kernel's places.
+    panels: Panels,
     bias: Option<Vec<f32>>,
 }
 
@@ -54,12 +54,12 @@ impl Conv2d {
     ///
     /// # Panics
     /// Where their lengths are others.
-    pub fn new(weight: &[f32], bias: Option<&[f32]>, shape: ConvShape) -> Self {
+    pub fn new(weight: Weights, bias: Option<&[f32]>, shape: ConvShape) -> Self {
         let (depth, c_out) = (shape.depth(), shape.c_out);
         assert_eq!(weight.len(), c_out * depth, "a weight of {c_out} by {depth}");
         assert!(bias.is_none_or(|bias| bias.len() == c_out), "a bias of {c_out}");
         let tile = Tile::of_products();
-        let panels = pack_weights(weight, c_out, depth, tile.rows);
+        let panels = Panels::new(weight, c_out, depth, tile.rows);
         Self { shape, tile, panels, bias: bias.map(<[f32]>::to_vec) }
     }
 
@@ -160,24 +160,24 @@ impl Conv2d {
         let Tile { rows, columns } = self.tile;
         let plane = sides[0] * sides[1];
         let channels = y.len() / plane;
-        let height = self.shape.c_out.next_multiple_of(rows);
-        let mut gathered = Aligned::default();
+        let (mut gathered, mut room) = (Aligned::default(), Aligned::default());
         for pixel in (0..plane).step_by(PIXELS_OF_TASK) {
             let pixels = PIXELS_OF_TASK.min(plane - pixel);
-            for (at, depth) in blocks(self.shape.depth()) {
+            for block @ (at, depth) in blocks(self.shape.depth()) {
                 padded.gather(picture, at..at + depth, pixel..pixel + pixels, sides[1], columns, &mut gathered);
-                let block = &self.panels[at * height..(at + depth) * height];
-                arch().dispatch(Block {
-                    tile: self.tile,
-                    depth,
-                    a: &block[first * depth..(first + channels).next_multiple_of(rows) * depth],
-                    b: &gathered,
-                    c: &mut y[pixel..],
-                    stride: plane,
-                    m: channels,
-                    n: pixels,
-                    onto: if at == 0 { onto } else { Onto::ITSELF },
-                });
+                for channel in (0..channels).step_by(rows) {
+                    arch().dispatch(Block {
+                        tile: self.tile,
+                        depth,
+                        a: self.panels.panel(block, (first + channel) / rows, &mut room),
+                        b: &gathered,
+                        c: &mut y[channel * plane + pixel..],
+                        stride: plane,
+                        m: rows.min(channels - channel),
+                        n: pixels,
+                        onto: if at == 0 { onto.from_row(channel) } else { Onto::ITSELF },
+                    });
+                }
             }
         }
     }
@@ -312,7 +312,7 @@ mod tests {
             let x = numbers(pictures * shape.c_in * sides[0] * sides[1], 1);
             let (weight, bias) = (numbers(shape.c_out * shape.depth(), 2), numbers(shape.c_out, 3));
             for bias in [None, Some(bias.as_slice())] {
-                let conv = Conv2d::new(&weight, bias, shape);
+                let conv = Conv2d::new(Weights::F32(&weight), bias, shape);
                 let mut y = conv.forward(&x, sides);
                 let wanted = by_definition(&x, &weight, bias, shape, sides);
                 assert_close(&y, &wanted, 1e-5);

@@ -10,12 +10,14 @@ mod linear;
 mod math;
 mod norm;
 mod product;
+mod weights;
 
 pub use attention::attention;
 pub use conv::{Conv2d, ConvShape};
 pub use linear::Linear;
 pub use math::{geglu, silu};
 pub use norm::{group_norm, layer_norm};
+pub use weights::Weights;
 
 /// Runs `work` on one of the threads that compute.
 ///

@@ -2,7 +2,8 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Bias, Block, Onto, Tile, arch, blocks, pack, pack_weights},
+    product::{Bias, Block, Onto, Tile, arch, blocks, pack},
+    weights::{Panels, Weights},
 };
 use rayon::prelude::*;
 
@@ -12,25 +13,24 @@ pub struct Linear {
     d_in: usize,
     d_out: usize,
     tile: Tile,
-    /// For each block along `d_in` its panels: for each input the outputs of a panel side by side, zeros past
-    /// the last.
-    panels: Aligned,
+    /// Of outputs, as wide as the tile.
+    panels: Panels,
     bias: Option<Vec<f32>>,
 }
 
 /// Rows of `x` that a task takes at once: packed, a block of them is 430 kB and stays in the second cache.
-const ROWS_OF_TASK: usize = 280;
+const ROWS_OF_TASK: usize = 560;
 
 impl Linear {
     /// Takes `weight` `[d_out, d_in]` and `bias` `[d_out]`.
     ///
     /// # Panics
     /// Where their lengths are others.
-    pub fn new(weight: &[f32], bias: Option<&[f32]>, d_in: usize, d_out: usize) -> Self {
+    pub fn new(weight: Weights, bias: Option<&[f32]>, d_in: usize, d_out: usize) -> Self {
         assert_eq!(weight.len(), d_in * d_out, "a weight of {d_out} by {d_in}");
         assert!(bias.is_none_or(|bias| bias.len() == d_out), "a bias of {d_out}");
         let tile = Tile::of_products();
-        let panels = pack_weights(weight, d_out, d_in, tile.columns);
+        let panels = Panels::new(weight, d_out, d_in, tile.columns);
         Self { d_in, d_out, tile, panels, bias: bias.map(<[f32]>::to_vec) }
     }
 
@@ -66,31 +66,33 @@ impl Linear {
 
     fn run(&self, x: &[f32], y: &mut [f32], onto_itself: bool) {
         let rows = x.len() / self.d_in;
-        // Enough tasks for each thread, and none larger than the cache.
-        let share = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(self.tile.rows);
-        let task = share.clamp(1, ROWS_OF_TASK);
+        // As many tasks for each thread, of the same size, and none larger than the cache.
+        let share = rows.div_ceil(rayon::current_num_threads()).max(1);
+        let task = share.div_ceil(share.div_ceil(ROWS_OF_TASK)).next_multiple_of(self.tile.rows);
         let tasks = y.par_chunks_mut(task * self.d_out).zip(x.par_chunks(task * self.d_in));
         tasks.for_each(|(y, x)| self.some_rows(x, y, onto_itself));
     }
 
     fn some_rows(&self, x: &[f32], y: &mut [f32], onto_itself: bool) {
         let rows = x.len() / self.d_in;
-        let width = self.d_out.next_multiple_of(self.tile.columns);
-        let bias = self.bias.as_deref().map_or(Bias::None, Bias::Columns);
-        let mut packed = Aligned::default();
-        for (at, depth) in blocks(self.d_in) {
+        let columns = self.tile.columns;
+        let (mut packed, mut room) = (Aligned::default(), Aligned::default());
+        for block @ (at, depth) in blocks(self.d_in) {
             pack_rows(x, self.d_in, at..at + depth, self.tile.rows, &mut packed);
-            arch().dispatch(Block {
-                tile: self.tile,
-                depth,
-                a: &packed,
-                b: &self.panels[at * width..(at + depth) * width],
-                c: y,
-                stride: self.d_out,
-                m: rows,
-                n: self.d_out,
-                onto: if at == 0 { Onto { itself: onto_itself, bias } } else { Onto::ITSELF },
-            });
+            for (panel, first) in (0..self.d_out).step_by(columns).enumerate() {
+                let bias = self.bias.as_deref().map_or(Bias::None, |bias| Bias::Columns(&bias[first..]));
+                arch().dispatch(Block {
+                    tile: self.tile,
+                    depth,
+                    a: &packed,
+                    b: self.panels.panel(block, panel, &mut room),
+                    c: &mut y[first..],
+                    stride: self.d_out,
+                    m: rows,
+                    n: columns.min(self.d_out - first),
+                    onto: if at == 0 { Onto { itself: onto_itself, bias } } else { Onto::ITSELF },
+                });
+            }
         }
     }
 }
@@ -127,7 +129,7 @@ mod tests {
         for (rows, d_in, d_out) in [(1, 1, 1), (3, 5, 7), (14, 256, 32), (15, 257, 33), (77, 600, 70), (600, 40, 129)] {
             let (x, weight, bias) = (numbers(rows * d_in, 1), numbers(d_in * d_out, 2), numbers(d_out, 3));
             for bias in [None, Some(bias.as_slice())] {
-                let linear = Linear::new(&weight, bias, d_in, d_out);
+                let linear = Linear::new(Weights::F32(&weight), bias, d_in, d_out);
                 let mut y = linear.forward(&x);
                 let wanted = by_definition(&x, &weight, bias, d_in, d_out);
                 assert_close(&y, &wanted, 1e-5);
@@ -139,6 +141,6 @@ mod tests {
 
     #[test]
     fn nothing_in_is_nothing_out() {
-        assert_eq!(Linear::new(&[1.0, 2.0], None, 2, 1).forward(&[]), []);
+        assert_eq!(Linear::new(Weights::F32(&[1.0, 2.0]), None, 2, 1).forward(&[]), []);
     }
 }

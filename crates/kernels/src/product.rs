@@ -3,9 +3,7 @@
 //! `A` comes in panels of [`Tile::rows`] rows, for each `k` the rows' values side by side; `B` in panels of
 //! [`Tile::columns`] columns, likewise. Both are cut into blocks of at most [`DEPTH`] along `k`.
 
-use crate::aligned::Aligned;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
-use rayon::prelude::*;
 
 /// The longest block along `k`. A panel of `B` is then 48 kB with AVX-512, and comes from the second cache as
 /// quickly as the registers take it; shorter blocks read and write `C` more often (256: a tenth slower).
@@ -66,7 +64,11 @@ const WIDEST: usize = 32;
 ///
 /// A square of 16 rows' lines at a time: row by row, each value written would touch another line, and a panel has
 /// more of them than the first cache.
-pub(crate) fn pack<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, width: usize, panel: &mut [f32]) {
+pub(crate) fn pack<'a, T: Copy + Default + 'a>(
+    rows: impl ExactSizeIterator<Item = &'a [T]>,
+    width: usize,
+    panel: &mut [T],
+) {
     const LINE: usize = 16;
     let (mut sources, count) = ([[].as_slice(); WIDEST], rows.len());
     sources.iter_mut().zip(rows).for_each(|(source, row)| *source = row);
@@ -77,23 +79,9 @@ pub(crate) fn pack<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, width: us
             places.zip(&row[at..at + depth]).for_each(|(to, from)| *to = *from);
         }
         for column in count..width {
-            part[column..].iter_mut().step_by(width).for_each(|to| *to = 0.0);
+            part[column..].iter_mut().step_by(width).for_each(|to| *to = T::default());
         }
     }
-}
-
-/// Weights `[rows, k]` for good: for each block along `k` the panels of `width` rows.
-pub(crate) fn pack_weights(weight: &[f32], rows: usize, k: usize, width: usize) -> Aligned {
-    let height = rows.next_multiple_of(width);
-    let mut panels = Aligned::zeros(k * height);
-    for (at, depth) in blocks(k) {
-        let block = &mut panels[at * height..(at + depth) * height];
-        block.par_chunks_exact_mut(depth * width).enumerate().for_each(|(panel, packed)| {
-            let first = panel * width;
-            pack((first..rows.min(first + width)).map(|row| &weight[row * k + at..][..depth]), width, packed);
-        });
-    }
-    panels
 }
 
 /// What a block of a product is added to.
@@ -120,6 +108,15 @@ impl Onto<'_> {
     pub(crate) const NOTHING: Self = Self { itself: false, bias: Bias::None };
     /// `C += A B`
     pub(crate) const ITSELF: Self = Self { itself: true, bias: Bias::None };
+
+    /// The same, for what begins at a later row.
+    pub(crate) fn from_row(self, row: usize) -> Self {
+        let bias = match self.bias {
+            Bias::Rows(add) => Bias::Rows(&add[row..]),
+            other => other,
+        };
+        Self { bias, ..self }
+    }
 }
 
 /// One block of a product: `C[m, n] (+)= A[m, depth] B[depth, n] (+ bias)`.

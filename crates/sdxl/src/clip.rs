@@ -41,7 +41,7 @@ impl TextEncoder {
         }
         let mut model = w.sub("text_model");
         let mut embeddings = model.sub("embeddings");
-        let token_embedding = embeddings.tensor("token_embedding.weight", [vocab_size, width])?;
+        let token_embedding = embeddings.tensor_to_widen("token_embedding.weight", [vocab_size, width])?;
         let position_embedding = embeddings.tensor("position_embedding.weight", [max_position_embeddings, width])?;
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for i in 0..config.num_hidden_layers {
@@ -79,6 +79,7 @@ impl TextEncoder {
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [b * n]), &device);
         let width = self.config.hidden_size;
         let tokens = self.token_embedding.clone().select(0, ids).reshape([b, n, width]);
+        let tokens = tokens.cast(self.position_embedding.dtype());
         let positions = self.position_embedding.clone().narrow(0, 0, n).unsqueeze::<3>();
         let (last, before) = match self.layers.split_last() {
             Some((last, before)) => (Some(last), before),

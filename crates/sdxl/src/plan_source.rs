@@ -1,6 +1,6 @@
 //! A checkpoint's load plan as a [`Source`].
 
-use crate::{LoadError, Loader, Source, Weights};
+use crate::{LoadError, Loader, Source, Weights, nn};
 use burn::tensor::{DType, Device, TensorData};
 use checkpoint::{Checkpoint, Entry, Part};
 use half::{bf16, f16};
@@ -18,6 +18,7 @@ const WORTH_READING_AHEAD: u64 = 1 << 18;
 struct PlanSource<'c> {
     checkpoint: &'c Checkpoint,
     entries: HashMap<String, Entry>,
+    device: Device,
     dtype: DType,
     taken: HashSet<String>,
     ahead: Ahead,
@@ -29,38 +30,48 @@ struct Ahead {
     waiting: VecDeque<Entry>,
     /// One at a time, so that no more than one is held beside the one that is used.
     under_way: Option<String>,
-    ask: Sender<Entry>,
+    ask: Sender<(Entry, DType)>,
     answers: Receiver<Result<TensorData, LoadError>>,
 }
 
 impl<'c> PlanSource<'c> {
-    fn new<'s>(checkpoint: &'c Checkpoint, entries: Vec<Entry>, dtype: DType, scope: &'s Scope<'s, '_>) -> Self
+    fn new<'s>(
+        checkpoint: &'c Checkpoint,
+        entries: Vec<Entry>,
+        device: &Device,
+        dtype: DType,
+        scope: &'s Scope<'s, '_>,
+    ) -> Self
     where
         'c: 's,
     {
         let waiting = entries.iter().filter(|entry| entry.elements() >= WORTH_READING_AHEAD).cloned().collect();
-        let (ask, asked) = channel::<Entry>();
+        let (ask, asked) = channel::<(Entry, DType)>();
         let (answer, answers) = channel();
         // It ends when nobody can ask any more, or nobody listens.
-        scope.spawn(move || asked.iter().all(|entry| answer.send(read(checkpoint, &entry, dtype)).is_ok()));
+        scope.spawn(move || asked.iter().all(|(entry, dtype)| answer.send(read(checkpoint, &entry, dtype)).is_ok()));
         let entries = entries.into_iter().map(|entry| (entry.target.clone(), entry)).collect();
         let ahead = Ahead { waiting, under_way: None, ask, answers };
-        let mut source = Self { checkpoint, entries, dtype, taken: HashSet::new(), ahead };
+        let mut source = Self { checkpoint, entries, device: device.clone(), dtype, taken: HashSet::new(), ahead };
         source.read_ahead();
         source
     }
 
     /// Has the next one read, if none is under way.
     fn read_ahead(&mut self) {
-        let Ahead { waiting, under_way, ask, .. } = &mut self.ahead;
-        while under_way.is_none()
-            && let Some(entry) = waiting.pop_front()
+        while self.ahead.under_way.is_none()
+            && let Some(entry) = self.ahead.waiting.pop_front()
         {
-            let name = entry.target.clone();
-            if !self.taken.contains(&name) && ask.send(entry).is_ok() {
-                *under_way = Some(name);
+            let (name, dtype) = (entry.target.clone(), self.kept_dtype_of(&entry));
+            if !self.taken.contains(&name) && self.ahead.ask.send((entry, dtype)).is_ok() {
+                self.ahead.under_way = Some(name);
             }
         }
+    }
+
+    fn kept_dtype_of(&self, entry: &Entry) -> DType {
+        let stays_narrow = entry.stays_narrow() && nn::on_processor(&self.device, self.dtype);
+        if stays_narrow { DType::F16 } else { self.dtype }
     }
 }
 
@@ -73,15 +84,20 @@ impl Source for PlanSource<'_> {
         self.entries.get(name).map(|entry| entry.shape.clone())
     }
 
+    fn kept_dtype(&self, name: &str) -> Option<DType> {
+        self.entries.get(name).map(|entry| self.kept_dtype_of(entry))
+    }
+
     fn read(&mut self, name: &str, dtype: DType) -> Result<TensorData, LoadError> {
         let Some(entry) = self.entries.get(name) else {
             return Err(LoadError::Missing { name: name.to_owned() });
         };
         self.taken.insert(name.to_owned());
-        let read_ahead = self.ahead.under_way.take_if(|under_way| dtype == self.dtype && under_way == name);
+        let read_ahead = self.ahead.under_way.take_if(|under_way| under_way == name);
         let data = match read_ahead.and_then(|_| self.ahead.answers.recv().ok()) {
-            Some(data) => data,
-            None => read(self.checkpoint, entry, dtype),
+            // Else it was read in the type that a layer keeps, and somebody else wants it.
+            Some(data) if data.as_ref().map_or(true, |data| data.dtype() == dtype) => data,
+            _ => read(self.checkpoint, entry, dtype),
         };
         self.read_ahead();
         data
@@ -112,7 +128,7 @@ pub fn load_part<T>(
 ) -> Result<T, LoadError> {
     let entries = checkpoint.plan(part)?.entries;
     thread::scope(|scope| {
-        let mut source = PlanSource::new(checkpoint, entries, dtype, scope);
+        let mut source = PlanSource::new(checkpoint, entries, device, dtype, scope);
         let mut loader = Loader::new(part.folder(), &mut source, device, dtype, progress);
         let module = build(loader.root())?;
         loader.finish()?;

@@ -14,6 +14,10 @@ pub trait Source {
     /// The shape of the tensor `name`, or `None` if there is none.
     fn shape(&self, name: &str) -> Option<Vec<usize>>;
 
+    /// The number type in which a layer is to keep the tensor `name`, where a layer may keep it in another than it computes
+    /// in; `None` if there is no such tensor.
+    fn kept_dtype(&self, name: &str) -> Option<DType>;
+
     /// The tensor `name` in `dtype` (f32, f16 or bf16), row-major.
     fn read(&mut self, name: &str, dtype: DType) -> Result<TensorData, LoadError>;
 }
@@ -57,7 +61,12 @@ impl<'s> Loader<'s> {
         Err(LoadError::Unused { part: self.part, names: self.left.into_iter().collect() })
     }
 
-    fn take<const D: usize>(&mut self, name: String, expected: [usize; D]) -> Result<Tensor<D>, LoadError> {
+    fn take<const D: usize>(
+        &mut self,
+        name: String,
+        expected: [usize; D],
+        dtype: DType,
+    ) -> Result<Tensor<D>, LoadError> {
         let Some(found) = self.source.shape(&name) else {
             return Err(LoadError::Missing { name });
         };
@@ -67,10 +76,10 @@ impl<'s> Loader<'s> {
         if found != expected {
             return Err(LoadError::Shape { name, expected: expected.to_vec(), found });
         }
-        let data = self.source.read(&name, self.dtype)?;
+        let data = self.source.read(&name, dtype)?;
         self.taken += 1;
         (self.progress)(self.taken, self.total);
-        Ok(Tensor::from_data(data, (&self.device, self.dtype)))
+        Ok(Tensor::from_data(data, (&self.device, dtype)))
     }
 }
 
@@ -88,7 +97,15 @@ impl<'s> Weights<'_, 's> {
 
     /// Takes the tensor `name`, which must have exactly `shape`.
     pub fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
-        self.loader.take(format!("{}{name}", self.prefix), shape)
+        self.loader.take(format!("{}{name}", self.prefix), shape, self.loader.dtype)
+    }
+
+    /// The same, for one who widens its numbers when they are used: on the processor large tensors stay in f16 where the
+    /// checkpoint has them so.
+    pub fn tensor_to_widen<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
+        let name = format!("{}{name}", self.prefix);
+        let dtype = self.loader.source.kept_dtype(&name).unwrap_or(self.loader.dtype);
+        self.loader.take(name, shape, dtype)
     }
 
     /// The shape of `name`, without taking it.

@@ -2,6 +2,7 @@
 
 use checkpoint::{Part, TokenizerFiles};
 use diffusion::{Sampler, Schedule};
+use sdxl::{Compute, DeviceChoice, LoadError, Precision, Weights, load_part};
 use starter_model::{card, checkpoint};
 use std::collections::BTreeSet;
 
@@ -26,6 +27,29 @@ fn every_part_plans_and_brings_its_previews() {
     let report = checkpoint::inspect_memory(&starter_model::folder().expect("it inflates"), &Default::default());
     let report = report.expect("a report");
     assert!(report.loadable, "{:?}", report.problems);
+}
+
+#[test]
+fn large_weights_stay_in_f16_on_the_processor() {
+    let checkpoint = checkpoint().expect("it opens");
+    let cpu = Compute::open(DeviceChoice::Cpu).expect("always there");
+    let shape = |name: &str| {
+        let plan = checkpoint.plan(Part::TextEncoder).expect("it plans");
+        plan.entries.iter().find(|entry| entry.target == name).expect("it is there").shape.clone()
+    };
+    // What a layer gets of a large parameter, and of a small one. The loading ends in an error: the others are not taken.
+    let mut kept = Vec::new();
+    let load = |mut w: Weights| -> Result<(), LoadError> {
+        for name in ["text_model.embeddings.token_embedding.weight", "text_model.embeddings.position_embedding.weight"]
+        {
+            let &[rows, columns] = shape(name).as_slice() else { panic!("{name} is a matrix") };
+            kept.push(w.tensor_to_widen(name, [rows, columns])?.dtype().size());
+        }
+        Ok(())
+    };
+    load_part(&checkpoint, Part::TextEncoder, &cpu.device, Precision::F32.dtype(), &mut |_, _| {}, load)
+        .expect_err("others are left");
+    assert_eq!(kept, [2, 4], "bytes a number");
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl MemorySettings {
         Self { width, height, dtype: Dtype::F16, batch: 2, on: ComputesOn::Gpu, largest_activation }
     }
 
-    /// f32 on the processor, guidance in one pass.
+    /// Computing in f32 on the processor, guidance in one pass.
     pub fn processor(width: u32, height: u32) -> Self {
         Self { dtype: Dtype::F32, on: ComputesOn::Processor, ..Self::gpu(width, height) }
     }
@@ -71,7 +71,7 @@ impl MemorySettings {
 /// attention, and take more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MemoryEstimate {
-    /// Weights, by part. The processor holds them once, packed.
+    /// Weights, by part. The processor holds them once, packed, and those that stay narrow in f16.
     pub weights: BTreeMap<Part, u64>,
     /// Keys and values of the text, made once for all steps and there until the picture is; for both prompts of as
     /// many tokens as the text encoders take at once (77). Longer ones take as many times more.
@@ -85,13 +85,24 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// For a model of these shapes; none without a UNet or a VAE.
-    pub fn new(shapes: &BTreeMap<Part, Shape>, settings: &MemorySettings) -> Option<Self> {
+    /// For a model of these shapes, `narrow` of whose parameters stay in f16 on the processor
+    /// ([`crate::Plan::narrow_parameters`]); none without a UNet or a VAE.
+    pub fn new(
+        shapes: &BTreeMap<Part, Shape>,
+        narrow: &BTreeMap<Part, u64>,
+        settings: &MemorySettings,
+    ) -> Option<Self> {
         let (Some(Shape::Unet(unet)), Some(Shape::Vae(vae))) = (shapes.get(&Part::Unet), shapes.get(&Part::Vae)) else {
             return None;
         };
-        let weights: BTreeMap<Part, u128> =
-            shapes.iter().map(|(&part, shape)| (part, weight_bytes(part, shape, settings.dtype))).collect();
+        let bytes_of = |part: Part, shape| {
+            let bytes = weight_bytes(part, shape, settings.dtype);
+            match settings.on {
+                ComputesOn::Gpu => bytes,
+                ComputesOn::Processor => bytes.saturating_sub(2 * u128::from(narrow.get(&part).copied().unwrap_or(0))),
+            }
+        };
+        let weights: BTreeMap<Part, u128> = shapes.iter().map(|(&part, shape)| (part, bytes_of(part, shape))).collect();
         let tokens = match shapes.get(&Part::TextEncoder) {
             Some(Shape::Text(text)) => text.max_position_embeddings,
             _ => TOKENS,
@@ -129,18 +140,22 @@ pub struct MemoryReport {
     pub height: u32,
     /// On a GPU, in f16.
     pub gpu_f16: MemoryEstimate,
-    /// On the processor, in f32.
+    /// On the processor, computing in f32.
     pub processor_f32: MemoryEstimate,
 }
 
 impl MemoryReport {
     /// As [`MemoryEstimate::new`], of both.
-    pub fn new(shapes: &BTreeMap<Part, Shape>, [width, height]: [u32; 2]) -> Option<Self> {
+    pub fn new(
+        shapes: &BTreeMap<Part, Shape>,
+        narrow: &BTreeMap<Part, u64>,
+        [width, height]: [u32; 2],
+    ) -> Option<Self> {
         Some(Self {
             width,
             height,
-            gpu_f16: MemoryEstimate::new(shapes, &MemorySettings::gpu(width, height))?,
-            processor_f32: MemoryEstimate::new(shapes, &MemorySettings::processor(width, height))?,
+            gpu_f16: MemoryEstimate::new(shapes, narrow, &MemorySettings::gpu(width, height))?,
+            processor_f32: MemoryEstimate::new(shapes, narrow, &MemorySettings::processor(width, height))?,
         })
     }
 }
@@ -149,7 +164,7 @@ impl Display for MemoryReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { width, height, gpu_f16, processor_f32 } = self;
         let (gpu, processor) = (Binary(gpu_f16.peak), Binary(processor_f32.peak));
-        write!(f, "{width} x {height}: about {gpu} in f16 on a GPU, {processor} in f32 on the processor")
+        write!(f, "{width} x {height}: about {gpu} in f16 on a GPU, {processor} on the processor")
     }
 }
 

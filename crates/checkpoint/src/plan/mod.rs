@@ -32,7 +32,15 @@ impl Plan {
     pub fn parameters(&self) -> u64 {
         self.entries.iter().map(Entry::elements).sum()
     }
+
+    /// Those of them that the processor keeps in f16.
+    pub fn narrow_parameters(&self) -> u64 {
+        self.entries.iter().filter(|entry| entry.stays_narrow()).map(Entry::elements).sum()
+    }
 }
+
+/// Parameters of fewer numbers take little memory, and a layer of so few often has few rows to widen them for.
+const WORTH_KEEPING_NARROW: u64 = 1 << 18;
 
 /// One parameter: where it goes, where it comes from, what happens in between.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +60,13 @@ impl Entry {
     /// Numbers in the parameter.
     pub fn elements(&self) -> u64 {
         self.shape.iter().map(|&n| n as u64).product()
+    }
+
+    /// Whether the processor, which computes in f32, keeps it in f16 and widens its numbers when it uses them: where the file
+    /// has them so, and there are so many that it is worth it. All parameters of that size are weights of layers, or
+    /// embeddings.
+    pub fn stays_narrow(&self) -> bool {
+        self.source.dtype == Dtype::F16 && self.elements() >= WORTH_KEEPING_NARROW
     }
 
     /// Bytes that reading it takes from the disk.

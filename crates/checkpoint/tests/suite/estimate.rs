@@ -25,8 +25,20 @@ fn sdxl() -> (Report, BTreeMap<Part, Shape>) {
     (report, shapes)
 }
 
+/// With weights that are f32 in the file.
 fn estimate(settings: MemorySettings) -> MemoryEstimate {
-    MemoryEstimate::new(&sdxl().1, &settings).expect("a UNet and a VAE")
+    MemoryEstimate::new(&sdxl().1, &BTreeMap::new(), &settings).expect("a UNet and a VAE")
+}
+
+/// Numbers of SDXL's large parameters, by part: those that the processor keeps in f16.
+fn large_parameters() -> BTreeMap<Part, u64> {
+    let mut large = BTreeMap::new();
+    for name in sdxl_names() {
+        let part = Part::ALL.into_iter().find(|part| part.to_string() == name.part).expect("a part");
+        let numbers = name.shape.iter().product::<usize>() as u64;
+        *large.entry(part).or_default() += if numbers >= 1 << 18 { numbers } else { 0 };
+    }
+    large
 }
 
 #[test]
@@ -95,8 +107,15 @@ fn it_grows_with_the_picture_and_tiles_bound_it() {
 fn inspect_tells_it_of_a_model_that_can_be_loaded() {
     let (sdxl, shapes) = sdxl();
     let memory = sdxl.memory.as_ref().expect("a whole SDXL");
-    assert_eq!(Some(memory), MemoryReport::new(&shapes, [1024, 1024]).as_ref());
-    let line = "memory for 1024 x 1024: about 9.2 GiB in f16 on a GPU, 16.0 GiB in f32 on the processor\n";
+    let large = large_parameters();
+    assert_eq!(Some(memory), MemoryReport::new(&shapes, &large, [1024, 1024]).as_ref());
+    // A file of f16 numbers takes the processor half of what it would take in f32, but for small parameters.
+    let wide = estimate(MemorySettings::processor(1024, 1024));
+    let halved = |part: &Part| wide.weights[part] - 2 * large[part];
+    assert!(memory.processor_f32.weights.iter().all(|(part, bytes)| *bytes == halved(part)), "{memory:?}");
+    let small = memory.processor_f32.weights[&Part::Unet] - memory.gpu_f16.weights[&Part::Unet];
+    assert!(small < memory.gpu_f16.weights[&Part::Unet] / 100, "{small}");
+    let line = "memory for 1024 x 1024: about 9.2 GiB in f16 on a GPU, 9.6 GiB on the processor\n";
     assert!(sdxl.to_string().contains(line), "{sdxl}");
     let json = serde_json::to_value(&sdxl).expect("it is JSON");
     assert_eq!(json["memory"]["gpu_f16"]["decode"], 5 * GIB / 2);
@@ -124,7 +143,7 @@ fn sizes_that_no_picture_has_are_no_panic() {
         for settings in [MemorySettings::gpu(side, u32::MAX), MemorySettings::processor(u32::MAX, side)] {
             for largest_activation in [0, u64::MAX] {
                 let settings = MemorySettings { batch: u32::MAX, largest_activation, ..settings };
-                let estimate = MemoryEstimate::new(&shapes, &settings).expect("a UNet and a VAE");
+                let estimate = MemoryEstimate::new(&shapes, &BTreeMap::new(), &settings).expect("a UNet and a VAE");
                 assert!(estimate.peak >= estimate.denoise, "{settings:?}");
             }
         }

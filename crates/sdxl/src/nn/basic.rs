@@ -33,13 +33,13 @@ enum LinearOn {
 impl Linear {
     /// Takes `weight` `[d_out, d_in]` and, with [`Bias::Yes`], `bias` `[d_out]`.
     pub fn load(mut w: Weights, d_in: usize, d_out: usize, bias: Bias) -> Result<Self, LoadError> {
-        let weight = w.tensor("weight", [d_out, d_in])?;
+        let weight = w.tensor_to_widen("weight", [d_out, d_in])?;
         let bias = load_bias(&mut w, d_out, bias)?;
-        if !processor::holds(&weight) {
+        let Some(weights) = processor::LayerWeights::of(&weight) else {
             return Ok(Self(LinearOn::Other(Box::new((weight.transpose(), bias)))));
-        }
-        let (weight, bias) = (processor::read(&weight), bias.map(processor::numbers));
-        let packed = kernels::Linear::new(&weight, bias.as_deref(), d_in, d_out);
+        };
+        let bias = bias.map(processor::numbers);
+        let packed = kernels::Linear::new(weights.numbers(), bias.as_deref(), d_in, d_out);
         Ok(Self(LinearOn::Processor(Arc::new(packed))))
     }
 
@@ -104,13 +104,13 @@ impl Conv2d {
     /// The same, with any stride and padding.
     pub fn load_as(mut w: Weights, shape: ConvShape, bias: Bias) -> Result<Self, LoadError> {
         let ConvShape { c_in, c_out, kernel, .. } = shape;
-        let weight = w.tensor("weight", [c_out, c_in, kernel, kernel])?;
+        let weight = w.tensor_to_widen("weight", [c_out, c_in, kernel, kernel])?;
         let bias = load_bias(&mut w, c_out, bias)?;
-        if !processor::holds(&weight) {
+        let Some(weights) = processor::LayerWeights::of(&weight) else {
             return Ok(Self(ConvOn::Other(Box::new((weight, bias)), shape)));
-        }
-        let (weight, bias) = (processor::read(&weight), bias.map(processor::numbers));
-        Ok(Self(ConvOn::Processor(Arc::new(kernels::Conv2d::new(&weight, bias.as_deref(), shape)))))
+        };
+        let bias = bias.map(processor::numbers);
+        Ok(Self(ConvOn::Processor(Arc::new(kernels::Conv2d::new(weights.numbers(), bias.as_deref(), shape)))))
     }
 
     /// # Shapes

@@ -12,6 +12,8 @@ pub use basic::{Bias, Conv2d, ConvShape, Linear, resize_nearest};
 pub use norm::{GroupNorm, LayerNorm, Moments, Statistics};
 pub use resnet::{ResnetBlock, ResnetSpec};
 
+pub(crate) use processor::has as on_processor;
+
 use burn::tensor::{Tensor, activation};
 
 /// `x * sigmoid(x)`.

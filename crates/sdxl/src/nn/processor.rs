@@ -8,13 +8,34 @@ use burn::{
 use std::ops::Deref;
 
 /// Whether a tensor of this type on this device is plain f32 numbers.
-pub(super) fn has(device: &Device, dtype: DType) -> bool {
+pub(crate) fn has(device: &Device, dtype: DType) -> bool {
     dtype == DType::F32 && *device == Device::flex()
 }
 
 /// Whether this tensor is.
 pub(super) fn holds<const D: usize>(x: &Tensor<D>) -> bool {
     has(&x.device(), x.dtype())
+}
+
+/// A layer's weights as the checkpoint has them, row-major.
+pub(super) struct LayerWeights(FlexTensor);
+
+impl LayerWeights {
+    /// Where the layer computes in the processor's memory.
+    pub(super) fn of<const D: usize>(weight: &Tensor<D>) -> Option<Self> {
+        if !has(&weight.device(), DType::F32) {
+            return None;
+        }
+        let weight: FlexTensor = weight.clone().try_into_primitive::<Flex>().ok()?;
+        Some(Self(weight.to_contiguous()))
+    }
+
+    pub(super) fn numbers(&self) -> kernels::Weights<'_> {
+        match self.0.as_slice() {
+            Some(numbers) => kernels::Weights::F16(numbers),
+            None => kernels::Weights::F32(self.0.as_slice().expect("a layer keeps f16 or f32")),
+        }
+    }
 }
 
 /// A tensor's numbers, row-major.
