@@ -1,6 +1,7 @@
 //! What each kernel does at SDXL's shapes and at the starter model's: milliseconds, and billions of operations a second.
 //!
-//! `cargo bench --package kernels`; with `-- --json` a line of JSON each, which `beside_pytorch.py` reads.
+//! `cargo bench --package kernels`, `-- conv` for those alone whose names begin so; with `-- --json` a line of JSON each, which
+//! `beside_pytorch.py` reads.
 
 use huge_pages::HugePages;
 use kernels::{Conv2d, ConvShape, Linear, Weights, attention, geglu, group_norm, layer_norm};
@@ -14,7 +15,8 @@ static ALLOCATOR: HugePages = HugePages::new();
 const BATCH: usize = 2;
 
 fn main() {
-    let report = Report { json: env::args().any(|argument| argument == "--json") };
+    let only = env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
+    let report = Report { json: env::args().any(|argument| argument == "--json"), only };
     if !report.json {
         println!("{} threads; the best of several runs", rayon::current_num_threads());
     }
@@ -62,11 +64,16 @@ fn numbers(count: usize) -> Vec<f32> {
 /// How the figures are told.
 struct Report {
     json: bool,
+    /// What the names of the kernels that are measured begin with.
+    only: String,
 }
 
 impl Report {
     /// The best of the runs that fit into a while.
     fn measure(&self, kernel: &str, sizes: &[usize], operations: usize, run: impl Fn() -> Vec<f32>) {
+        if !kernel.starts_with(&self.only) {
+            return;
+        }
         let mut best = f64::MAX;
         let begun = Instant::now();
         while begun.elapsed().as_secs_f64() < 0.7 {

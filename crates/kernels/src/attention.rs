@@ -4,7 +4,7 @@ use crate::{
     aligned::Aligned,
     linear::pack_rows,
     math::exp,
-    product::{Block, Onto, Tile, arch},
+    product::{Block, Onto, Strided, Tile, arch},
 };
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -26,7 +26,7 @@ pub fn attention(q: &[f32], k: &[f32], v: &[f32], batch: usize, heads: usize, d:
     if y.is_empty() || m == 0 {
         return y;
     }
-    let tile = Tile::of_heads();
+    let tile = Tile::for_rows(d);
     let packed: Vec<Keys> = (0..batch * heads)
         .into_par_iter()
         .map(|at| {
@@ -126,8 +126,8 @@ impl WithSimd for Task<'_> {
                     depth: d,
                     a: &block.keys,
                     b: queries,
-                    c: scores,
-                    stride: columns,
+                    c: Strided { numbers: scores, stride: columns },
+                    column: 0,
                     m: block.count,
                     n: columns,
                     onto: Onto::NOTHING,
@@ -139,8 +139,8 @@ impl WithSimd for Task<'_> {
                     depth: block.count,
                     a: &block.values,
                     b: scores,
-                    c: sums,
-                    stride: columns,
+                    c: Strided { numbers: sums, stride: columns },
+                    column: 0,
                     m: d,
                     n: columns,
                     onto: Onto::ITSELF,

@@ -2,11 +2,12 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Bias, Block, Onto, Tile, arch, blocks},
+    product::{FEWER_ROWS, ROWS, ROWS_OF_16, Tile, arch, blocks, cut, panel, put, tile},
     weights::{Panels, Weights},
 };
+use pulp::{Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
-use std::iter;
+use std::{borrow::Cow, iter, ops::Range};
 
 /// What a convolution is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +46,18 @@ pub struct Conv2d {
     bias: Option<Vec<f32>>,
 }
 
-/// Pixels that a task gathers at once: 384 places of the kernel for each are 393 kB, and stay in the second
-/// cache.
-const PIXELS_OF_TASK: usize = 256;
+/// Pixels that are computed at once: gathered, 384 places of the kernel for each are 786 kB, and stay in a second cache of
+/// 1 MB; in place they are a third of that. Fewer read the weights more often.
+const PIXELS: usize = 512;
+
+/// Numbers from a channel to the next, so that some forty channels' rows under a panel lie in different sets of the first
+/// cache: large planes are a page and five lines apart. At 256 by 256 they were whole pages and 16 bytes apart, and a
+/// convolution of 128 channels took a tenth longer.
+fn apart(plane: usize) -> usize {
+    const PAGE: usize = 1024;
+    const LINES: usize = 5 * 16;
+    if plane < 16 * PAGE { plane } else { (plane - LINES).next_multiple_of(PAGE) + LINES }
+}
 
 impl Conv2d {
     /// Takes `weight` `[c_out, c_in, kernel, kernel]` and `bias` `[c_out]`.
@@ -58,7 +68,7 @@ impl Conv2d {
         let (depth, c_out) = (shape.depth(), shape.c_out);
         assert_eq!(weight.len(), c_out * depth, "a weight of {c_out} by {depth}");
         assert!(bias.is_none_or(|bias| bias.len() == c_out), "a bias of {c_out}");
-        let tile = Tile::of_products();
+        let tile = Tile::for_rows(c_out);
         let panels = Panels::new(weight, c_out, depth, tile.rows);
         Self { shape, tile, panels, bias: bias.map(<[f32]>::to_vec) }
     }
@@ -124,8 +134,7 @@ impl Conv2d {
         let pictures = self.pictures(x, sides);
         let padded = Padded::new(x, &self.shape, sides);
         let [height, width] = self.sides(sides);
-        let plane = height * width;
-        assert_eq!(y.len(), pictures * c_out * plane, "pictures of {c_out} by {height} by {width}");
+        assert_eq!(y.len(), pictures * c_out * height * width, "pictures of {c_out} by {height} by {width}");
         // One number a channel: the bias, and the picture's own shift.
         let added = shift.map(|shift| {
             assert_eq!(shift.len(), pictures * c_out, "shifts of {c_out}");
@@ -133,77 +142,230 @@ impl Conv2d {
             let picture = |shift: &[f32]| shift.iter().zip(bias.clone()).map(|(a, b)| a + b).collect::<Vec<f32>>();
             shift.chunks(c_out.max(1)).map(picture).collect::<Vec<_>>()
         });
-        // Where there are fewer pictures than threads, they share a picture's output channels.
-        let shares = rayon::current_num_threads().div_ceil(pictures.max(1)).max(1);
-        let channels = c_out.div_ceil(shares).next_multiple_of(self.tile.rows).min(c_out.max(1));
-        y.par_chunks_mut((c_out * plane).max(1)).enumerate().for_each(|(picture, y)| {
-            let bias = added.as_ref().map(|added| added[picture].as_slice()).or(self.bias.as_deref());
-            y.par_chunks_mut(channels * plane).enumerate().for_each(|(share, y)| {
-                let first = share * channels;
-                let onto =
-                    Onto { itself: onto_itself, bias: bias.map_or(Bias::None, |bias| Bias::Rows(&bias[first..])) };
-                self.some_channels(&padded, picture, [height, width], first, onto, y);
-            });
+        self.tasks(y, height * width).into_par_iter().for_each(|task| {
+            let bias = |picture: usize| added.as_ref().map(|added| added[picture].as_slice()).or(self.bias.as_deref());
+            self.run_task(task, &padded, width, onto_itself, bias);
         });
     }
 
-    /// The channels of `y` from `first` on, of one picture.
-    fn some_channels(
+    /// For each thread a picture, or some of its pixels. Where there are few pixels, some channels of all pictures: so
+    /// nobody reads or widens a weight twice.
+    fn tasks<'y>(&self, y: &'y mut [f32], plane: usize) -> Vec<Task<'y>> {
+        let (c_out, Tile { rows, columns }) = (self.shape.c_out.max(1), self.tile);
+        let picture = (c_out * plane).max(1);
+        let pictures = y.len() / picture;
+        let together = if plane < PIXELS { pictures.max(1) } else { 1 };
+        let shares = rayon::current_num_threads().div_ceil((pictures / together).max(1));
+        let by_pixels = (plane / PIXELS).clamp(1, shares);
+        let pixels = plane.div_ceil(by_pixels).next_multiple_of(columns);
+        let channels = c_out.div_ceil(shares.div_ceil(by_pixels)).next_multiple_of(rows);
+        let mut tasks = Vec::new();
+        for (group, y) in y.chunks_mut(together * picture).enumerate() {
+            let first = tasks.len();
+            let places = (0..c_out).step_by(channels).flat_map(|c| (0..plane).step_by(pixels).map(move |p| (c, p)));
+            tasks.extend(places.map(|(channel, pixel)| Task {
+                picture: group * together,
+                channel,
+                pixel,
+                y: Vec::new(),
+            }));
+            for y in y.chunks_mut(picture) {
+                let parts = y.chunks_mut(channels * plane).flat_map(|y| cut(y.chunks_mut(plane), pixels));
+                tasks[first..].iter_mut().zip(parts).for_each(|(task, y)| task.y.push(y));
+            }
+        }
+        tasks
+    }
+
+    fn run_task<'b>(
         &self,
-        padded: &Padded,
-        picture: usize,
-        sides: [usize; 2],
-        first: usize,
-        onto: Onto,
-        y: &mut [f32],
+        task: Task,
+        padded: &Padded<'_>,
+        width: usize,
+        onto_itself: bool,
+        bias: impl Fn(usize) -> Option<&'b [f32]>,
     ) {
+        let Task { picture: first_picture, channel: first_channel, pixel: first_pixel, mut y } = task;
         let Tile { rows, columns } = self.tile;
-        let plane = sides[0] * sides[1];
-        let channels = y.len() / plane;
-        let (mut gathered, mut room) = (Aligned::default(), Aligned::default());
-        for pixel in (0..plane).step_by(PIXELS_OF_TASK) {
-            let pixels = PIXELS_OF_TASK.min(plane - pixel);
+        let (channels, count) = y.first().map_or((0, 0), |y| (y.len(), y.first().map_or(0, |y| y.len())));
+        let in_place = self.shape.stride == 1 && width.is_multiple_of(columns / 2);
+        let mut room = Aligned::default();
+        let mut gathered: Vec<Aligned> = y.iter().map(|_| Aligned::default()).collect();
+        for pixel in (0..count).step_by(PIXELS) {
+            let part = pixel..count.min(pixel + PIXELS);
+            let pixels = first_pixel + part.start..first_pixel + part.end;
+            let starts = padded.starts(pixels.clone(), width, columns / 2);
             for block @ (at, depth) in blocks(self.shape.depth()) {
-                padded.gather(picture, at..at + depth, pixel..pixel + pixels, sides[1], columns, &mut gathered);
+                let places = at..at + depth;
+                if !in_place {
+                    for (picture, gathered) in (first_picture..).zip(&mut gathered) {
+                        padded.gather(picture, places.clone(), pixels.clone(), width, columns, gathered);
+                    }
+                }
                 for channel in (0..channels).step_by(rows) {
-                    arch().dispatch(Block {
-                        tile: self.tile,
-                        depth,
-                        a: self.panels.panel(block, (first + channel) / rows, &mut room),
-                        b: &gathered,
-                        c: &mut y[channel * plane + pixel..],
-                        stride: plane,
-                        m: rows.min(channels - channel),
-                        n: pixels,
-                        onto: if at == 0 { onto.from_row(channel) } else { Onto::ITSELF },
-                    });
+                    let weights = self.panels.panel(block, (first_channel + channel) / rows, &mut room);
+                    for ((picture, gathered), y) in (first_picture..).zip(&gathered).zip(&mut y) {
+                        let bias = bias(picture).filter(|_| at == 0);
+                        arch().dispatch(Channels {
+                            tile: self.tile,
+                            depth,
+                            weights,
+                            under: match in_place {
+                                true => Under::InPlace {
+                                    numbers: padded.picture(picture),
+                                    places: &padded.places[places.clone()],
+                                    starts: &starts,
+                                },
+                                false => Under::Gathered(gathered),
+                            },
+                            y: &mut y[channel..channels.min(channel + rows)],
+                            part: part.clone(),
+                            onto_itself: onto_itself || at > 0,
+                            bias: bias.map(|bias| &bias[first_channel + channel..]),
+                        });
+                    }
                 }
             }
         }
     }
 }
 
-/// Pictures with their zeros around them: no place of the kernel lies outside.
-struct Padded {
-    numbers: Vec<f32>,
-    shape: ConvShape,
-    height: usize,
-    width: usize,
+/// What a thread does at a time.
+struct Task<'y> {
+    /// The first picture.
+    picture: usize,
+    /// The first channel of the result.
+    channel: usize,
+    /// The first pixel of the result, row by row.
+    pixel: usize,
+    /// Of each picture and each channel these pixels.
+    y: Vec<Vec<&'y mut [f32]>>,
 }
 
-impl Padded {
-    fn new(x: &[f32], shape: &ConvShape, [height, width]: [usize; 2]) -> Self {
+/// What lies under the kernel's places, for panels of pixels.
+enum Under<'a> {
+    /// One panel after the other.
+    Gathered(&'a [f32]),
+    /// Where it is: for each of `places` a vector's numbers from there on after each of `starts`, two of which are a panel's.
+    /// No vector goes over a row's end.
+    InPlace { numbers: &'a [f32], places: &'a [usize], starts: &'a [usize] },
+}
+
+/// A panel of channels for all panels of pixels: `y (+)= weights under (+ bias)`.
+struct Channels<'a, 'y> {
+    tile: Tile,
+    depth: usize,
+    weights: &'a [f32],
+    under: Under<'a>,
+    /// Of each channel the task's pixels, of which `part` is computed.
+    y: &'a mut [&'y mut [f32]],
+    part: Range<usize>,
+    onto_itself: bool,
+    /// From the first of these channels on.
+    bias: Option<&'a [f32]>,
+}
+
+impl WithSimd for Channels<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.tile.rows {
+            ROWS => self.run::<S, ROWS>(simd),
+            FEWER_ROWS => self.run::<S, FEWER_ROWS>(simd),
+            _ => self.run::<S, ROWS_OF_16>(simd),
+        }
+    }
+}
+
+impl Channels<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(mut self, simd: S) {
+        let columns = 2 * S::F32_LANES;
+        let weights = self.weights;
+        match self.under {
+            Under::Gathered(panels) => {
+                for (at, numbers) in panels.chunks_exact(self.depth * columns).enumerate() {
+                    self.put::<S, R>(at * columns, tile(simd, weights, panel::<S>(numbers)));
+                }
+            }
+            Under::InPlace { numbers, places, starts } => {
+                for (at, starts) in starts.chunks(2).enumerate() {
+                    // Without a second vector the first is computed twice. Cut so, only a window's place is checked each time.
+                    let (first, second) = (starts[0], *starts.last().unwrap_or(&starts[0]));
+                    let (numbers, apart) = (&numbers[first..], second - first);
+                    let rows = places.iter().map(|place| {
+                        let window = &numbers[*place..*place + apart + S::F32_LANES];
+                        [window, &window[apart..]].map(|numbers| S::as_simd_f32s(numbers).0[0])
+                    });
+                    self.put::<S, R>(at * columns, tile(simd, weights, rows));
+                }
+            }
+        }
+    }
+
+    /// A tile of sums, whose first column is the pixel `at`.
+    #[inline(always)]
+    fn put<S: Simd, const R: usize>(&mut self, at: usize, tile: [[S::f32s; 2]; R]) {
+        let from = self.part.start + at;
+        let to = self.part.end.min(from + 2 * S::F32_LANES);
+        for (row, (y, sums)) in self.y.iter_mut().zip(&tile).enumerate() {
+            let y = &mut y[from..to];
+            put(y, bytemuck::cast_slice(sums), self.onto_itself);
+            if let Some(bias) = self.bias {
+                y.iter_mut().for_each(|y| *y += bias[row]);
+            }
+        }
+    }
+}
+
+/// Pictures with their zeros around them: no place of the kernel lies outside.
+struct Padded<'x> {
+    numbers: Cow<'x, [f32]>,
+    shape: ConvShape,
+    /// Numbers from a channel to the next.
+    plane: usize,
+    /// Numbers from a row to the next.
+    width: usize,
+    /// Where the kernel's places lie, from where its first lies in the first channel on: input channels, and their rows and
+    /// columns of the kernel.
+    places: Vec<usize>,
+}
+
+impl<'x> Padded<'x> {
+    fn new(x: &'x [f32], shape: &ConvShape, [height, width]: [usize; 2]) -> Self {
         let (before, after) = shape.padding;
         let (padded_height, padded_width) = (height + before + after, width + before + after);
         assert!(padded_height.min(padded_width) >= shape.kernel, "a picture smaller than the kernel");
-        let plane = padded_height * padded_width;
-        let mut numbers = vec![0.0; x.len() / (height * width).max(1) * plane];
-        numbers.par_chunks_exact_mut(plane).zip(x.par_chunks_exact((height * width).max(1))).for_each(|(to, from)| {
-            for (to, from) in to[before * padded_width..].chunks_mut(padded_width).zip(from.chunks_exact(width)) {
-                to[before..before + width].copy_from_slice(from);
-            }
-        });
-        Self { numbers, shape: *shape, height: padded_height, width: padded_width }
+        let (numbers, plane) = if shape.padding == (0, 0) {
+            (Cow::Borrowed(x), height * width)
+        } else {
+            let plane = apart(padded_height * padded_width);
+            let mut numbers = vec![0.0; x.len() / (height * width).max(1) * plane];
+            let planes = numbers.par_chunks_exact_mut(plane).zip(x.par_chunks_exact((height * width).max(1)));
+            planes.for_each(|(to, from)| {
+                for (to, from) in to[before * padded_width..].chunks_mut(padded_width).zip(from.chunks_exact(width)) {
+                    to[before..before + width].copy_from_slice(from);
+                }
+            });
+            (Cow::Owned(numbers), plane)
+        };
+        let place = |place: usize| {
+            let (channel, place) = (place / shape.kernel.pow(2), place % shape.kernel.pow(2));
+            channel * plane + place / shape.kernel * padded_width + place % shape.kernel
+        };
+        let places = (0..shape.depth()).map(place).collect();
+        Self { numbers, shape: *shape, plane, width: padded_width, places }
+    }
+
+    fn picture(&self, picture: usize) -> &[f32] {
+        let numbers = self.shape.c_in * self.plane;
+        &self.numbers[picture * numbers..][..numbers]
+    }
+
+    /// Where the kernel's first place lies for the first of each vector of `lanes` pixels.
+    fn starts(&self, pixels: Range<usize>, width: usize, lanes: usize) -> Vec<usize> {
+        pixels.step_by(lanes).map(|pixel| pixel / width * self.width + pixel % width).collect()
     }
 
     /// What lies under the kernel's places `depth` (input channels and rows and columns of the kernel), for
@@ -211,21 +373,17 @@ impl Padded {
     fn gather(
         &self,
         picture: usize,
-        depth: std::ops::Range<usize>,
-        pixels: std::ops::Range<usize>,
+        depth: Range<usize>,
+        pixels: Range<usize>,
         width: usize,
         columns: usize,
         gathered: &mut Aligned,
     ) {
-        let ConvShape { c_in, kernel, stride, .. } = self.shape;
-        let plane = self.height * self.width;
-        let picture = &self.numbers[picture * c_in * plane..][..c_in * plane];
+        let (stride, picture) = (self.shape.stride, self.picture(picture));
         gathered.resize(pixels.len().next_multiple_of(columns) * depth.len());
         for (first, panel) in pixels.clone().step_by(columns).zip(gathered.chunks_exact_mut(columns * depth.len())) {
             let runs = runs(first..pixels.end.min(first + columns), width);
-            for (place, to) in depth.clone().zip(panel.chunks_exact_mut(columns)) {
-                let (channel, place) = (place / (kernel * kernel), place % (kernel * kernel));
-                let from = channel * plane + place / kernel * self.width + place % kernel;
+            for (from, to) in self.places[depth.clone()].iter().zip(panel.chunks_exact_mut(columns)) {
                 for Run { row, column, length, to: at } in &runs {
                     let from = &picture[from + row * stride * self.width + column * stride..];
                     let to = &mut to[*at..at + length];
@@ -249,7 +407,7 @@ struct Run {
     to: usize,
 }
 
-fn runs(pixels: std::ops::Range<usize>, width: usize) -> Vec<Run> {
+fn runs(pixels: Range<usize>, width: usize) -> Vec<Run> {
     let (first, mut at, mut runs) = (pixels.start, pixels.start, Vec::new());
     while at < pixels.end {
         let (row, column) = (at / width, at % width);
@@ -305,6 +463,12 @@ mod tests {
             (3, shape(33, 29, 3, 1, (1, 1)), [17, 19]),
             (2, shape(20, 40, 1, 1, (0, 0)), [12, 10]),
             (2, shape(8, 14, 3, 2, (1, 1)), [16, 14]),
+            // Panels that end with the rows are read in place; a picture of so many pixels is shared by threads; planes of
+            // the last are set apart.
+            (1, shape(5, 27, 3, 1, (1, 1)), [6, 64]),
+            (1, shape(4, 33, 1, 1, (0, 0)), [40, 32]),
+            (1, shape(3, 4, 3, 1, (1, 1)), [37, 41]),
+            (2, shape(3, 6, 3, 1, (1, 1)), [128, 128]),
             // The VAE's, with zeros after only.
             (1, shape(6, 9, 3, 2, (0, 1)), [9, 40]),
         ];

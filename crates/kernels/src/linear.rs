@@ -2,7 +2,7 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Bias, Block, Onto, Tile, arch, blocks, pack},
+    product::{Block, Onto, Tile, arch, blocks, cut, pack},
     weights::{Panels, Weights},
 };
 use rayon::prelude::*;
@@ -18,8 +18,10 @@ pub struct Linear {
     bias: Option<Vec<f32>>,
 }
 
-/// Rows of `x` that a task takes at once: packed, a block of them is 430 kB and stays in the second cache.
-const ROWS_OF_TASK: usize = 560;
+/// The most rows of `x` that a task takes at once: packed, a block of them is 860 kB and stays in a second cache of 1 MB.
+const MOST_ROWS: usize = 560;
+/// From so many rows on for each thread, what it costs to widen a panel of f16 weights is a fiftieth of using it.
+const ENOUGH_ROWS: usize = 140;
 
 impl Linear {
     /// Takes `weight` `[d_out, d_in]` and `bias` `[d_out]`.
@@ -29,7 +31,7 @@ impl Linear {
     pub fn new(weight: Weights, bias: Option<&[f32]>, d_in: usize, d_out: usize) -> Self {
         assert_eq!(weight.len(), d_in * d_out, "a weight of {d_out} by {d_in}");
         assert!(bias.is_none_or(|bias| bias.len() == d_out), "a bias of {d_out}");
-        let tile = Tile::of_products();
+        let tile = Tile::for_any_rows();
         let panels = Panels::new(weight, d_out, d_in, tile.columns);
         Self { d_in, d_out, tile, panels, bias: bias.map(<[f32]>::to_vec) }
     }
@@ -65,31 +67,40 @@ impl Linear {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32], onto_itself: bool) {
-        let rows = x.len() / self.d_in;
+        let (rows, threads) = (x.len() / self.d_in, rayon::current_num_threads());
+        // Of few rows each thread takes all, and some of the outputs: so nobody reads or widens a weight twice.
+        let by_rows = (rows / ENOUGH_ROWS).clamp(1, threads);
+        let panels = self.d_out.div_ceil(self.tile.columns).div_ceil(threads.div_ceil(by_rows));
+        let outputs = (panels * self.tile.columns).max(1);
         // As many tasks for each thread, of the same size, and none larger than the cache.
-        let share = rows.div_ceil(rayon::current_num_threads()).max(1);
-        let task = share.div_ceil(share.div_ceil(ROWS_OF_TASK)).next_multiple_of(self.tile.rows);
-        let tasks = y.par_chunks_mut(task * self.d_out).zip(x.par_chunks(task * self.d_in));
-        tasks.for_each(|(y, x)| self.some_rows(x, y, onto_itself));
+        let share = rows.div_ceil(by_rows).max(1);
+        let share = share.div_ceil(share.div_ceil(MOST_ROWS)).next_multiple_of(self.tile.rows);
+        let mut tasks = Vec::new();
+        for (x, y) in x.chunks(share * self.d_in).zip(y.chunks_mut(share * self.d_out)) {
+            let parts = cut(y.chunks_mut(self.d_out), outputs).into_iter().enumerate();
+            tasks.extend(parts.map(|(part, y)| (x, part * outputs, y)));
+        }
+        tasks.into_par_iter().for_each(|(x, first, mut y)| self.some(x, first, &mut y, onto_itself));
     }
 
-    fn some_rows(&self, x: &[f32], y: &mut [f32], onto_itself: bool) {
-        let rows = x.len() / self.d_in;
-        let columns = self.tile.columns;
+    /// Some rows' outputs from `first` on.
+    fn some(&self, x: &[f32], first: usize, y: &mut [&mut [f32]], onto_itself: bool) {
+        let (rows, columns) = (y.len(), self.tile.columns);
+        let count = y.first().map_or(0, |y| y.len());
         let (mut packed, mut room) = (Aligned::default(), Aligned::default());
         for block @ (at, depth) in blocks(self.d_in) {
             pack_rows(x, self.d_in, at..at + depth, self.tile.rows, &mut packed);
-            for (panel, first) in (0..self.d_out).step_by(columns).enumerate() {
-                let bias = self.bias.as_deref().map_or(Bias::None, |bias| Bias::Columns(&bias[first..]));
+            for column in (0..count).step_by(columns) {
+                let bias = self.bias.as_deref().map(|bias| &bias[first + column..]);
                 arch().dispatch(Block {
                     tile: self.tile,
                     depth,
                     a: &packed,
-                    b: self.panels.panel(block, panel, &mut room),
-                    c: &mut y[first..],
-                    stride: self.d_out,
+                    b: self.panels.panel(block, (first + column) / columns, &mut room),
+                    c: &mut *y,
+                    column,
                     m: rows,
-                    n: columns.min(self.d_out - first),
+                    n: columns.min(count - column),
                     onto: if at == 0 { Onto { itself: onto_itself, bias } } else { Onto::ITSELF },
                 });
             }

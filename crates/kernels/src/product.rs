@@ -4,6 +4,7 @@
 //! [`Tile::columns`] columns, likewise. Both are cut into blocks of at most [`DEPTH`] along `k`.
 
 use pulp::{Arch, Simd, WithSimd, bytemuck};
+use std::ops::Range;
 
 /// The longest block along `k`. A panel of `B` is then 48 kB with AVX-512, and comes from the second cache as
 /// quickly as the registers take it; shorter blocks read and write `C` more often (256: a tenth slower).
@@ -17,10 +18,11 @@ pub(crate) struct Tile {
 }
 
 /// Rows of the tile with 32 registers, two of which hold `B` and 28 the tile; and with 16, as AVX2 has.
-const ROWS: usize = 14;
-const ROWS_OF_16: usize = 6;
-/// Rows where the shorter side is a head of 64: five panels then hold 65 rows, where 14 would make 70.
-const ROWS_OF_HEAD: usize = 13;
+pub(crate) const ROWS: usize = 14;
+pub(crate) const ROWS_OF_16: usize = 6;
+/// Rows where fewer divide better: of a head of 64, five panels hold 65 where 14 would make 70, and so of 128 channels
+/// ten hold 130.
+pub(crate) const FEWER_ROWS: usize = 13;
 
 /// The widest vectors that this processor has.
 pub(crate) fn arch() -> Arch {
@@ -28,17 +30,8 @@ pub(crate) fn arch() -> Arch {
 }
 
 impl Tile {
-    /// Of products.
-    pub(crate) fn of_products() -> Self {
-        Self::with(|has_32| if has_32 { ROWS } else { ROWS_OF_16 })
-    }
-
-    /// Of attention.
-    pub(crate) fn of_heads() -> Self {
-        Self::with(|has_32| if has_32 { ROWS_OF_HEAD } else { ROWS_OF_16 })
-    }
-
-    fn with(rows: fn(bool) -> usize) -> Self {
+    /// For `rows`, in as few panels as hold them; of two that hold as many, in the larger one.
+    pub(crate) fn for_rows(rows: usize) -> Self {
         struct Lanes;
         impl WithSimd for Lanes {
             type Output = usize;
@@ -47,8 +40,20 @@ impl Tile {
             }
         }
         let lanes = arch().dispatch(Lanes);
-        // AVX2 has eight lanes and 16 registers; AVX-512 and NEON have 32.
-        Self { rows: rows(lanes != 8), columns: 2 * lanes }
+        let held = |of: usize| rows.next_multiple_of(of);
+        let rows = match lanes {
+            // AVX2 has eight lanes and 16 registers; AVX-512 and NEON have 32.
+            8 => ROWS_OF_16,
+            _ if (1..=ROWS_OF_16).contains(&rows) => ROWS_OF_16,
+            _ if held(FEWER_ROWS) < held(ROWS) => FEWER_ROWS,
+            _ => ROWS,
+        };
+        Self { rows, columns: 2 * lanes }
+    }
+
+    /// For any number of rows.
+    pub(crate) fn for_any_rows() -> Self {
+        Self::for_rows(0)
     }
 }
 
@@ -84,94 +89,103 @@ pub(crate) fn pack<'a, T: Copy + Default + 'a>(
     }
 }
 
-/// What a block of a product is added to.
+/// What a part of a product is added to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Onto<'a> {
     /// What `C` holds already; else it is overwritten.
     pub(crate) itself: bool,
-    /// Numbers beside it.
-    pub(crate) bias: Bias<'a>,
-}
-
-/// Numbers that are added to each row or column.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Bias<'a> {
-    None,
-    /// A number for each row of `C`.
-    Rows(&'a [f32]),
-    /// A number for each column of `C`.
-    Columns(&'a [f32]),
+    /// A number beside it for each column of `C`.
+    pub(crate) bias: Option<&'a [f32]>,
 }
 
 impl Onto<'_> {
     /// `C = A B`
-    pub(crate) const NOTHING: Self = Self { itself: false, bias: Bias::None };
+    pub(crate) const NOTHING: Self = Self { itself: false, bias: None };
     /// `C += A B`
-    pub(crate) const ITSELF: Self = Self { itself: true, bias: Bias::None };
+    pub(crate) const ITSELF: Self = Self { itself: true, bias: None };
+}
 
-    /// The same, for what begins at a later row.
-    pub(crate) fn from_row(self, row: usize) -> Self {
-        let bias = match self.bias {
-            Bias::Rows(add) => Bias::Rows(&add[row..]),
-            other => other,
-        };
-        Self { bias, ..self }
+/// Where a product goes.
+pub(crate) trait Rows {
+    /// These columns of a row.
+    fn part(&mut self, row: usize, columns: Range<usize>) -> &mut [f32];
+}
+
+/// Rows that lie `stride` numbers apart.
+pub(crate) struct Strided<'c> {
+    pub(crate) numbers: &'c mut [f32],
+    pub(crate) stride: usize,
+}
+
+impl Rows for Strided<'_> {
+    #[inline(always)]
+    fn part(&mut self, row: usize, columns: Range<usize>) -> &mut [f32] {
+        &mut self.numbers[row * self.stride..][columns]
     }
 }
 
+/// Rows wherever they lie.
+impl Rows for &mut [&mut [f32]] {
+    #[inline(always)]
+    fn part(&mut self, row: usize, columns: Range<usize>) -> &mut [f32] {
+        &mut self[row][columns]
+    }
+}
+
+/// Rows cut into parts of `width` columns: for each its part of every row, so that a thread can have it.
+pub(crate) fn cut<'c>(rows: impl Iterator<Item = &'c mut [f32]>, width: usize) -> Vec<Vec<&'c mut [f32]>> {
+    let mut parts: Vec<Vec<_>> = Vec::new();
+    for row in rows {
+        parts.resize_with(row.len().div_ceil(width), Vec::new);
+        parts.iter_mut().zip(row.chunks_mut(width)).for_each(|(part, row)| part.push(row));
+    }
+    parts
+}
+
 /// One block of a product: `C[m, n] (+)= A[m, depth] B[depth, n] (+ bias)`.
-pub(crate) struct Block<'a> {
+pub(crate) struct Block<'a, C> {
     pub(crate) tile: Tile,
     pub(crate) depth: usize,
     /// Panels of `A`, one after the other.
     pub(crate) a: &'a [f32],
     /// Panels of `B`, one after the other.
     pub(crate) b: &'a [f32],
-    /// From its first number on.
-    pub(crate) c: &'a mut [f32],
-    /// Numbers from a row of `C` to the next.
-    pub(crate) stride: usize,
+    pub(crate) c: C,
+    /// The first of these columns of `C`.
+    pub(crate) column: usize,
     pub(crate) m: usize,
     pub(crate) n: usize,
     pub(crate) onto: Onto<'a>,
 }
 
-impl WithSimd for Block<'_> {
+impl<C: Rows> WithSimd for Block<'_, C> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self.tile.rows {
             ROWS => self.run::<S, ROWS>(simd),
-            ROWS_OF_HEAD => self.run::<S, ROWS_OF_HEAD>(simd),
+            FEWER_ROWS => self.run::<S, FEWER_ROWS>(simd),
             _ => self.run::<S, ROWS_OF_16>(simd),
         }
     }
 }
 
-impl Block<'_> {
+impl<C: Rows> Block<'_, C> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, simd: S) {
-        let Self { depth, a, b, c, stride, m, n, onto, .. } = self;
+        let Self { depth, a, b, mut c, column, m, n, onto, .. } = self;
         let columns = 2 * S::F32_LANES;
         for (at_n, b) in (0..n).step_by(columns).zip(b.chunks_exact(depth * columns)) {
             for (at_m, a) in (0..m).step_by(R).zip(a.chunks_exact(depth * R)) {
-                let tile = tile::<S, R>(simd, a, b);
+                let tile = tile::<S, R>(simd, a, panel::<S>(b));
                 let (height, width) = (R.min(m - at_m), columns.min(n - at_n));
                 for (row, sums) in tile.iter().enumerate().take(height) {
-                    let sums: &[f32] = bytemuck::cast_slice(sums);
-                    let at = (at_m + row) * stride + at_n;
-                    let c = &mut c[at..at + width];
-                    match onto.itself {
-                        true => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),
-                        false => c.copy_from_slice(&sums[..width]),
-                    }
-                    match onto.bias {
-                        Bias::None => {}
-                        Bias::Rows(add) => c.iter_mut().for_each(|c| *c += add[at_m + row]),
-                        Bias::Columns(add) => {
-                            c.iter_mut().zip(&add[at_n..at_n + width]).for_each(|(c, add)| *c += add);
-                        }
+                    let at = column + at_n;
+                    let c = c.part(at_m + row, at..at + width);
+                    put(c, bytemuck::cast_slice(sums), onto.itself);
+                    if let Some(bias) = onto.bias {
+                        c.iter_mut().zip(&bias[at_n..at_n + width]).for_each(|(c, add)| *c += add);
                     }
                 }
             }
@@ -179,18 +193,35 @@ impl Block<'_> {
     }
 }
 
+/// Puts as many sums into `c` as it holds, or adds them to what is there.
+#[inline(always)]
+pub(crate) fn put(c: &mut [f32], sums: &[f32], onto_itself: bool) {
+    match onto_itself {
+        true => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),
+        false => c.copy_from_slice(&sums[..c.len()]),
+    }
+}
+
+/// The rows of a panel of `B`.
+#[inline(always)]
+pub(crate) fn panel<S: Simd>(b: &[f32]) -> impl Iterator<Item = [S::f32s; 2]> {
+    S::as_simd_f32s(b).0.as_chunks::<2>().0.iter().copied()
+}
+
 /// `R` rows of two vectors: the sums over `k` of `a[k][row] * b[k][column]`.
 #[inline(always)]
-fn tile<S: Simd, const R: usize>(simd: S, a: &[f32], b: &[f32]) -> [[S::f32s; 2]; R] {
+pub(crate) fn tile<S: Simd, const R: usize>(
+    simd: S,
+    a: &[f32],
+    b: impl Iterator<Item = [S::f32s; 2]>,
+) -> [[S::f32s; 2]; R] {
     let mut sums = [[simd.splat_f32s(0.0); 2]; R];
-    let (b, _) = S::as_simd_f32s(b);
-    let (b, _) = b.as_chunks::<2>();
     let (a, _) = a.as_chunks::<R>();
     for (a, [b0, b1]) in a.iter().zip(b) {
         for (sums, a) in sums.iter_mut().zip(a) {
             let a = simd.splat_f32s(*a);
-            sums[0] = simd.mul_add_f32s(a, *b0, sums[0]);
-            sums[1] = simd.mul_add_f32s(a, *b1, sums[1]);
+            sums[0] = simd.mul_add_f32s(a, b0, sums[0]);
+            sums[1] = simd.mul_add_f32s(a, b1, sums[1]);
         }
     }
     sums
