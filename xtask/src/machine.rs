@@ -48,6 +48,25 @@ pub fn vulkan_driver() -> Result<()> {
     install(&["mesa-vulkan-drivers", "libvulkan1"], "the software Vulkan driver")
 }
 
+/// libclang, by which bindgen reads C headers: `dist` compiles a crate that needs it.
+pub fn libclang() -> Result<()> {
+    // Elsewhere it comes with the system's own tools.
+    if !cfg!(target_os = "linux") || env::var_os("LIBCLANG_PATH").is_some() {
+        return Ok(());
+    }
+    let llvm = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path().join("lib"));
+    let usual = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+    let names =
+        llvm.chain(usual.map(Into::into)).flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+    let is_libclang =
+        |name: &str| name.starts_with("libclang.so") || name.starts_with("libclang-") && !name.contains("cpp");
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    if names.any(|name| is_libclang(&name) && name.contains(".so")) {
+        return Ok(());
+    }
+    install(&["libclang-dev"], "libclang")
+}
+
 /// The end-to-end tests' node modules, as the lock file has them.
 pub fn node_modules(workspace: &Workspace) -> Result<()> {
     let folder = workspace.root.join("end2end");

@@ -40,7 +40,7 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         only: Vec<stages::Name>,
     },
-    /// Build `dist/emberline`: one binary that holds all it needs.
+    /// Build `dist/emberline`: one binary that holds all it needs, and remembers which kernels are the quickest on a GPU.
     Dist,
     /// Check who may depend on what.
     Layers,
@@ -84,8 +84,9 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
 }
 
 fn dist(workspace: &Workspace) -> Result<()> {
+    machine::libclang()?;
     bundle::site(workspace)?;
-    workspace.build_binary()?;
+    workspace.build_binary_for_use()?;
     let folder = workspace.root.join("dist");
     fs::create_dir_all(&folder).context("cannot make dist/")?;
     let target = folder.join(workspace.binary().file_name().context("the binary has no name")?);

@@ -9,6 +9,8 @@ use std::{
     process::Command,
 };
 
+const BUILD: [&str; 8] = ["build", "--release", "--locked", "--workspace", "--exclude", "xtask", "--bin", "emberline"];
+
 /// The workspace and its target folder (`CARGO_TARGET_DIR` is honoured).
 pub struct Workspace {
     pub root: PathBuf,
@@ -62,7 +64,11 @@ impl Workspace {
 
     /// Builds the release binary, with the same features as the tests have, so that nothing is compiled twice.
     pub fn build_binary(&self) -> Result<()> {
-        let arguments = ["build", "--release", "--locked", "--workspace", "--exclude", "xtask", "--bin", "emberline"];
-        process::run(&mut self.cargo(&arguments))
+        process::run(&mut self.cargo(&BUILD))
+    }
+
+    /// The same with what only a binary for everyday use has; burn is compiled once more for it.
+    pub fn build_binary_for_use(&self) -> Result<()> {
+        process::run(self.cargo(&BUILD).args(["--features", "server/persistence"]))
     }
 }

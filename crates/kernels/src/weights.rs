@@ -4,7 +4,7 @@ use crate::{
     aligned::Aligned,
     product::{arch, blocks, pack},
 };
-use half::f16;
+use half::{bf16, f16, slice::HalfFloatSliceExt};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -16,6 +16,8 @@ pub enum Weights<'a> {
     /// Kept as f16, in half the memory, and widened a panel at a time when they are used: each number is the same f32 then,
     /// and so is every result.
     F16(&'a [f16]),
+    /// The same with bfloat16.
+    Bf16(&'a [bf16]),
 }
 
 impl Weights<'_> {
@@ -23,6 +25,7 @@ impl Weights<'_> {
         match self {
             Self::F32(numbers) => numbers.len(),
             Self::F16(numbers) => numbers.len(),
+            Self::Bf16(numbers) => numbers.len(),
         }
     }
 }
@@ -31,17 +34,23 @@ impl Weights<'_> {
 /// by side, zeros past the last row.
 #[derive(Debug)]
 pub(crate) struct Panels {
-    /// Rows, with those of zeros.
-    height: usize,
-    width: usize,
+    shape: Shape,
     kept: Kept,
 }
 
 #[derive(Debug)]
 enum Kept {
     F32(Aligned),
-    /// A panel's first half in the low half of its words, and its second half in the high one: each comes out as a run.
-    F16(Vec<u32>),
+    /// Two numbers a word. A panel's first half is in the low half of its words, and its second half in the high one: each
+    /// comes out as a run.
+    Narrow(Vec<u32>, Format),
+}
+
+/// A number of 16 bits.
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    F16,
+    Bf16,
 }
 
 /// Words of a panel.
@@ -51,65 +60,90 @@ fn words(numbers: usize) -> usize {
 
 impl Panels {
     pub(crate) fn new(weights: Weights, rows: usize, k: usize, width: usize) -> Self {
-        let height = rows.next_multiple_of(width);
-        let panel_rows = |panel: usize| panel * width..rows.min((panel + 1) * width);
+        let shape = Shape { rows, k, width };
         let kept = match weights {
-            Weights::F32(weights) => {
-                let mut panels = Aligned::zeros(k * height);
-                for (at, depth) in blocks(k) {
-                    let block = &mut panels[at * height..(at + depth) * height];
-                    block.par_chunks_exact_mut(depth * width).enumerate().for_each(|(panel, packed)| {
-                        pack(panel_rows(panel).map(|row| &weights[row * k + at..][..depth]), width, packed);
-                    });
-                }
-                Kept::F32(panels)
-            }
-            Weights::F16(weights) => {
-                let of_block = |depth| height / width * words(depth * width);
-                let mut panels = vec![0; blocks(k).map(|(_, depth)| of_block(depth)).sum()];
-                let mut left = panels.as_mut_slice();
-                for (at, depth) in blocks(k) {
-                    let (block, behind) = left.split_at_mut(of_block(depth));
-                    left = behind;
-                    let panels = block.par_chunks_exact_mut(words(depth * width)).enumerate();
-                    panels.for_each_init(Vec::new, |packed: &mut Vec<f16>, (panel, words)| {
-                        packed.clear();
-                        packed.resize(2 * words.len(), f16::ZERO);
-                        let rows = panel_rows(panel).map(|row| &weights[row * k + at..][..depth]);
-                        pack(rows, width, &mut packed[..depth * width]);
-                        let (low, high) = packed.split_at(words.len());
-                        for (word, (low, high)) in words.iter_mut().zip(low.iter().zip(high)) {
-                            *word = u32::from(low.to_bits()) | u32::from(high.to_bits()) << 16;
-                        }
-                    });
-                }
-                Kept::F16(panels)
-            }
+            Weights::F32(weights) => Kept::F32(shape.pack_wide(weights)),
+            Weights::F16(weights) => Kept::Narrow(shape.pack_narrow(weights.reinterpret_cast()), Format::F16),
+            Weights::Bf16(weights) => Kept::Narrow(shape.pack_narrow(weights.reinterpret_cast()), Format::Bf16),
         };
-        Self { height, width, kept }
+        Self { shape, kept }
     }
 
     /// The `panel`th of the block of `depth` from `at` on; widened into `room` where it is kept in f16.
     pub(crate) fn panel<'p>(&'p self, (at, depth): (usize, usize), panel: usize, room: &'p mut Aligned) -> &'p [f32] {
-        let numbers = depth * self.width;
+        let numbers = depth * self.shape.width;
         match &self.kept {
-            Kept::F32(panels) => &panels[at * self.height + panel * numbers..][..numbers],
-            Kept::F16(panels) => {
+            Kept::F32(panels) => &panels[at * self.shape.height() + panel * numbers..][..numbers],
+            Kept::Narrow(panels, format) => {
                 let words = words(numbers);
                 // Only the last block can be of an odd depth, so those before it have a word for two numbers.
-                let from = &panels[at * self.height / 2 + panel * words..][..words];
+                let from = &panels[at * self.shape.height() / 2 + panel * words..][..words];
                 room.resize(2 * words);
                 let (low, high) = room.split_at_mut(words);
-                arch().dispatch(Widen { words: from, low, high });
+                arch().dispatch(Widen { words: from, format: *format, low, high });
                 &room[..numbers]
             }
         }
     }
 }
 
-/// Two runs of f16 numbers, from words that hold one of each.
+/// What is packed.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    rows: usize,
+    k: usize,
+    width: usize,
+}
+
+impl Shape {
+    /// Rows, with those of zeros.
+    fn height(&self) -> usize {
+        self.rows.next_multiple_of(self.width)
+    }
+
+    /// A panel of a block.
+    fn pack<T: Copy + Default>(&self, weights: &[T], (at, depth): (usize, usize), panel: usize, packed: &mut [T]) {
+        let rows = panel * self.width..self.rows.min((panel + 1) * self.width);
+        pack(rows.map(|row| &weights[row * self.k + at..][..depth]), self.width, packed);
+    }
+
+    fn pack_wide(&self, weights: &[f32]) -> Aligned {
+        let mut panels = Aligned::zeros(self.k * self.height());
+        for block @ (at, depth) in blocks(self.k) {
+            let panels = &mut panels[at * self.height()..(at + depth) * self.height()];
+            let panels = panels.par_chunks_exact_mut(depth * self.width).enumerate();
+            panels.for_each(|(panel, packed)| self.pack(weights, block, panel, packed));
+        }
+        panels
+    }
+
+    fn pack_narrow(&self, weights: &[u16]) -> Vec<u32> {
+        let of_block = |depth| self.height() / self.width * words(depth * self.width);
+        let mut panels = vec![0; blocks(self.k).map(|(_, depth)| of_block(depth)).sum()];
+        let mut left = panels.as_mut_slice();
+        for block @ (_, depth) in blocks(self.k) {
+            let (panels, behind) = left.split_at_mut(of_block(depth));
+            left = behind;
+            let panels = panels.par_chunks_exact_mut(words(depth * self.width)).enumerate();
+            panels.for_each_init(Vec::new, |packed: &mut Vec<u16>, (panel, words)| {
+                packed.clear();
+                packed.resize(2 * words.len(), 0);
+                self.pack(weights, block, panel, &mut packed[..depth * self.width]);
+                let (low, high) = packed.split_at(words.len());
+                let numbers = low.iter().zip(high);
+                words.iter_mut().zip(numbers).for_each(|(word, (low, high))| {
+                    *word = u32::from(*low) | u32::from(*high) << 16;
+                });
+            });
+        }
+        panels
+    }
+}
+
+/// Two runs of narrow numbers, from words that hold one of each.
 struct Widen<'a> {
     words: &'a [u32],
+    format: Format,
     low: &'a mut [f32],
     high: &'a mut [f32],
 }
@@ -119,7 +153,18 @@ impl WithSimd for Widen<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { words, low, high } = self;
+        match self.format {
+            Format::F16 => self.run(simd, f16s),
+            Format::Bf16 => self.run(simd, bf16s),
+        }
+    }
+}
+
+impl Widen<'_> {
+    /// `widened` makes f32 numbers of the words' upper halves.
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S, widened: impl Fn(S, S::u32s) -> S::f32s) {
+        let Self { words, low, high, .. } = self;
         let sixteen = simd.splat_u32s(16);
         let (words, rest) = S::as_simd_u32s(words);
         let ((low, low_rest), (high, high_rest)) = (S::as_mut_simd_f32s(low), S::as_mut_simd_f32s(high));
@@ -133,10 +178,16 @@ impl WithSimd for Widen<'_> {
     }
 }
 
+/// bfloat16 is the upper half of f32.
+#[inline(always)]
+fn bf16s<S: Simd>(simd: S, halves: S::u32s) -> S::f32s {
+    simd.transmute_f32s_u32s(simd.and_u32s(halves, simd.splat_u32s(0xffff_0000)))
+}
+
 /// The f16 numbers in the upper halves, exactly, whatever they are. By its bits, since not every processor widens them in an
 /// instruction; one product with a power of two would do, but stumbles over each subnormal on some.
 #[inline(always)]
-fn widened<S: Simd>(simd: S, halves: S::u32s) -> S::f32s {
+fn f16s<S: Simd>(simd: S, halves: S::u32s) -> S::f32s {
     let splat = |bits: u32| simd.splat_u32s(bits);
     /// The exponents' difference, where f32 has it.
     const HIGHER: u32 = (127 - 15) << 23;
@@ -158,37 +209,42 @@ fn widened<S: Simd>(simd: S, halves: S::u32s) -> S::f32s {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_f16_number_is_widened_exactly() {
-        let all: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
-        let panels = Panels::new(Weights::F16(&all), 1, all.len(), 1);
-        let mut room = Aligned::default();
-        for block in blocks(all.len()) {
-            let widened = panels.panel(block, 0, &mut room);
-            for (half, widened) in all[block.0..].iter().zip(widened) {
-                let wanted = half.to_f32();
-                assert!(
-                    wanted.to_bits() == widened.to_bits() || wanted.is_nan() && widened.is_nan(),
-                    "{half}: {widened}"
-                );
+    /// Every number of 16 bits, and that it is widened to what it is in f32.
+    fn assert_widened(weights: Weights, wanted: impl Fn(u16) -> f32) {
+        let panels = Panels::new(weights, 1, 1 << 16, 1);
+        let (mut room, mut bits) = (Aligned::default(), 0..=u16::MAX);
+        for block in blocks(1 << 16) {
+            for (widened, bits) in panels.panel(block, 0, &mut room).iter().zip(&mut bits) {
+                let wanted = wanted(bits);
+                let is_same = wanted.to_bits() == widened.to_bits() || wanted.is_nan() && widened.is_nan();
+                assert!(is_same, "{bits:#x}: {widened} for {wanted}");
             }
         }
+        assert_eq!(bits.next(), None);
     }
 
     #[test]
-    fn panels_of_both_kinds_hold_the_same() {
+    fn every_number_is_widened_exactly() {
+        let all: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+        assert_widened(Weights::F16(&all), |bits| f16::from_bits(bits).to_f32());
+        let all: Vec<bf16> = (0..=u16::MAX).map(bf16::from_bits).collect();
+        assert_widened(Weights::Bf16(&all), |bits| bf16::from_bits(bits).to_f32());
+    }
+
+    #[test]
+    fn panels_of_all_kinds_hold_the_same() {
         for (rows, k, width) in [(1, 1, 14), (5, 7, 3), (33, 385, 13), (64, 768, 32), (29, 801, 6)] {
-            let halves: Vec<f16> =
-                (0..rows * k).map(|i| f16::from_f32((i * 7919 % 1009) as f32 / 1009.0 - 0.5)).collect();
-            let numbers: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
-            let (wide, narrow) = [Weights::F32(&numbers), Weights::F16(&halves)]
-                .map(|weights| Panels::new(weights, rows, k, width))
-                .into();
+            // Numbers that every kind has.
+            let numbers: Vec<f32> = (0..rows * k).map(|i| (i * 7919 % 251) as f32 / 256.0 - 0.5).collect();
+            let f16s: Vec<f16> = numbers.iter().map(|number| f16::from_f32(*number)).collect();
+            let bf16s: Vec<bf16> = numbers.iter().map(|number| bf16::from_f32(*number)).collect();
+            let kinds = [Weights::F32(&numbers), Weights::F16(&f16s), Weights::Bf16(&bf16s)];
+            let [wide, narrow @ ..] = kinds.map(|weights| Panels::new(weights, rows, k, width));
             let (mut room, mut other) = (Aligned::default(), Aligned::default());
-            for block in blocks(k) {
-                for panel in 0..rows.div_ceil(width) {
-                    assert_eq!(wide.panel(block, panel, &mut room), narrow.panel(block, panel, &mut other));
-                }
+            for (block, panel) in blocks(k).flat_map(|block| (0..rows.div_ceil(width)).map(move |panel| (block, panel)))
+            {
+                let wanted = wide.panel(block, panel, &mut room);
+                narrow.iter().for_each(|narrow| assert_eq!(narrow.panel(block, panel, &mut other), wanted));
             }
         }
     }

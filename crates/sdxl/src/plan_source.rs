@@ -2,7 +2,7 @@
 
 use crate::{LoadError, Loader, Source, Weights, nn};
 use burn::tensor::{DType, Device, TensorData};
-use checkpoint::{Checkpoint, Entry, Part};
+use checkpoint::{Checkpoint, Dtype, Entry, Part};
 use half::{bf16, f16};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -70,8 +70,11 @@ impl<'c> PlanSource<'c> {
     }
 
     fn kept_dtype_of(&self, entry: &Entry) -> DType {
-        let stays_narrow = entry.stays_narrow() && nn::on_processor(&self.device, self.dtype);
-        if stays_narrow { DType::F16 } else { self.dtype }
+        match entry.source.dtype {
+            _ if !entry.stays_narrow() || !nn::on_processor(&self.device, self.dtype) => self.dtype,
+            Dtype::Bf16 => DType::BF16,
+            _ => DType::F16,
+        }
     }
 }
 

@@ -100,8 +100,8 @@ impl<'s> Weights<'_, 's> {
         self.loader.take(format!("{}{name}", self.prefix), shape, self.loader.dtype)
     }
 
-    /// The same, for one who widens its numbers when they are used: on the processor large tensors stay in f16 where the
-    /// checkpoint has them so.
+    /// The same, for one who widens its numbers when they are used: on the processor large tensors stay in f16 or bf16 where
+    /// the checkpoint has them so.
     pub fn tensor_to_widen<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
         let name = format!("{}{name}", self.prefix);
         let dtype = self.loader.source.kept_dtype(&name).unwrap_or(self.loader.dtype);

@@ -71,7 +71,7 @@ impl MemorySettings {
 /// attention, and take more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MemoryEstimate {
-    /// Weights, by part. The processor holds them once, packed, and those that stay narrow in f16.
+    /// Weights, by part. The processor holds them once, packed, and those that stay narrow in 16 bits.
     pub weights: BTreeMap<Part, u64>,
     /// Keys and values of the text, made once for all steps and there until the picture is; for both prompts of as
     /// many tokens as the text encoders take at once (77). Longer ones take as many times more.
@@ -85,7 +85,7 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// For a model of these shapes, `narrow` of whose parameters stay in f16 on the processor
+    /// For a model of these shapes, `narrow` of whose parameters stay in 16 bits on the processor
     /// ([`crate::Plan::narrow_parameters`]); none without a UNet or a VAE.
     pub fn new(
         shapes: &BTreeMap<Part, Shape>,

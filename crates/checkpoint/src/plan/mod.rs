@@ -33,7 +33,7 @@ impl Plan {
         self.entries.iter().map(Entry::elements).sum()
     }
 
-    /// Those of them that the processor keeps in f16.
+    /// Those of them that the processor keeps in 16 bits.
     pub fn narrow_parameters(&self) -> u64 {
         self.entries.iter().filter(|entry| entry.stays_narrow()).map(Entry::elements).sum()
     }
@@ -62,11 +62,11 @@ impl Entry {
         self.shape.iter().map(|&n| n as u64).product()
     }
 
-    /// Whether the processor, which computes in f32, keeps it in f16 and widens its numbers when it uses them: where the file
-    /// has them so, and there are so many that it is worth it. All parameters of that size are weights of layers, or
-    /// embeddings.
+    /// Whether the processor, which computes in f32, keeps it in 16 bits and widens its numbers when it uses them: where the
+    /// file has them in f16 or bf16, and there are so many that it is worth it. All parameters of that size are weights of
+    /// layers, or embeddings.
     pub fn stays_narrow(&self) -> bool {
-        self.source.dtype == Dtype::F16 && self.elements() >= WORTH_KEEPING_NARROW
+        matches!(self.source.dtype, Dtype::F16 | Dtype::Bf16) && self.elements() >= WORTH_KEEPING_NARROW
     }
 
     /// Bytes that reading it takes from the disk.

@@ -31,10 +31,10 @@ impl LayerWeights {
     }
 
     pub(super) fn numbers(&self) -> kernels::Weights<'_> {
-        match self.0.as_slice() {
-            Some(numbers) => kernels::Weights::F16(numbers),
-            None => kernels::Weights::F32(self.0.as_slice().expect("a layer keeps f16 or f32")),
-        }
+        let f16 = self.0.as_slice().map(kernels::Weights::F16);
+        let bf16 = || self.0.as_slice().map(kernels::Weights::Bf16);
+        let f32 = || self.0.as_slice().map(kernels::Weights::F32);
+        f16.or_else(bf16).or_else(f32).expect("a layer keeps one of these three")
     }
 }
 
