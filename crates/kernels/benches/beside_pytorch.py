@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[3]
 BATCH = 2
 MEANINGS = {
     "conv": "convolution 3 x 3, {0} channels at {1} x {1}",
+    "conv_f16": "the same with weights kept in f16",
     "linear": "linear layer, {0} x {1} to {2}",
+    "linear_f16": "the same with weights kept in f16",
     "attention": "attention, {2} heads, {0} to {1}",
     "group_norm_silu": "group norm and SiLU, {0} channels, {1} pixels",
     "layer_norm": "layer norm, {0} rows of {1}",
@@ -31,10 +33,11 @@ def operation(kernel: str, sizes: list):
     import torch.nn.functional as F
 
     match kernel, sizes:
-        case "conv", (c, side):
+        # PyTorch's weights are f32 either way.
+        case "conv" | "conv_f16", (c, side):
             conv, x = torch.nn.Conv2d(c, c, 3, padding=1), torch.randn(BATCH, c, side, side)
             return lambda: conv(x)
-        case "linear", (rows, d_in, d_out):
+        case "linear" | "linear_f16", (rows, d_in, d_out):
             linear, x = torch.nn.Linear(d_in, d_out), torch.randn(rows, d_in)
             return lambda: linear(x)
         case "attention", (n, m, heads):

@@ -3,6 +3,7 @@
 //! `cargo bench --package kernels`, `-- conv` for those alone whose names begin so; with `-- --json` a line of JSON each, which
 //! `beside_pytorch.py` reads.
 
+use half::f16;
 use huge_pages::HugePages;
 use kernels::{Conv2d, ConvShape, Linear, Weights, attention, geglu, group_norm, layer_norm};
 use std::{env, time::Instant};
@@ -22,9 +23,14 @@ fn main() {
     }
     for (c, side) in [(320, 64), (640, 32), (1280, 16), (320, 32), (128, 16), (128, 256)] {
         let shape = ConvShape { c_in: c, c_out: c, kernel: 3, stride: 1, padding: (1, 1) };
-        let conv = Conv2d::new(Weights::F32(&numbers(c * c * 9)), Some(&numbers(c)), shape);
+        let weights = numbers(c * c * 9);
+        let conv = Conv2d::new(Weights::F32(&weights), Some(&numbers(c)), shape);
         let x = numbers(BATCH * c * side * side);
-        report.measure("conv", &[c, side], 18 * BATCH * c * c * side * side, || conv.forward(&x, [side, side]));
+        let operations = 18 * BATCH * c * c * side * side;
+        report.measure("conv", &[c, side], operations, || conv.forward(&x, [side, side]));
+        let weights: Vec<f16> = weights.into_iter().map(f16::from_f32).collect();
+        let conv = Conv2d::new(Weights::F16(&weights), Some(&numbers(c)), shape);
+        report.measure("conv_f16", &[c, side], operations, || conv.forward(&x, [side, side]));
     }
     for (rows, d_in, d_out) in [
         (4096, 640, 5120),
@@ -34,9 +40,14 @@ fn main() {
         (154, 2048, 640),
         (512, 256, 256),
     ] {
-        let linear = Linear::new(Weights::F32(&numbers(d_in * d_out)), Some(&numbers(d_out)), d_in, d_out);
+        let weights = numbers(d_in * d_out);
+        let linear = Linear::new(Weights::F32(&weights), Some(&numbers(d_out)), d_in, d_out);
         let x = numbers(rows * d_in);
-        report.measure("linear", &[rows, d_in, d_out], 2 * rows * d_in * d_out, || linear.forward(&x));
+        let operations = 2 * rows * d_in * d_out;
+        report.measure("linear", &[rows, d_in, d_out], operations, || linear.forward(&x));
+        let weights: Vec<f16> = weights.into_iter().map(f16::from_f32).collect();
+        let linear = Linear::new(Weights::F16(&weights), Some(&numbers(d_out)), d_in, d_out);
+        report.measure("linear_f16", &[rows, d_in, d_out], operations, || linear.forward(&x));
     }
     for (n, m, heads) in
         [(4096, 4096, 10), (1024, 1024, 10), (1024, 1024, 20), (4096, 77, 10), (1024, 77, 20), (256, 256, 4)]
