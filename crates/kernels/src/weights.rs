@@ -69,7 +69,7 @@ impl Panels {
         Self { shape, kept }
     }
 
-    /// The `panel`th of the block of `depth` from `at` on; widened into `room` where it is kept in f16.
+    /// The `panel`th of the block of `depth` from `at` on; widened into `room` where it is kept in 16 bits.
     pub(crate) fn panel<'p>(&'p self, (at, depth): (usize, usize), panel: usize, room: &'p mut Aligned) -> &'p [f32] {
         let numbers = depth * self.shape.width;
         match &self.kept {
