@@ -1,13 +1,17 @@
 //! Two-dimensional convolution.
 
+mod channels;
+mod padded;
+
 use crate::{
     aligned::Aligned,
-    product::{FEWER_ROWS, ROWS, ROWS_OF_16, Tile, arch, blocks, cut, panel, put, tile},
+    product::{Tile, arch, blocks, cut},
     weights::{Panels, Weights},
 };
-use pulp::{Simd, WithSimd, bytemuck};
+use channels::{Channels, Under};
+use padded::Padded;
 use rayon::prelude::*;
-use std::{borrow::Cow, iter, ops::Range};
+use std::iter;
 
 /// What a convolution is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,15 +53,6 @@ pub struct Conv2d {
 /// Pixels that are computed at once: gathered, 384 places of the kernel for each are 786 kB, and stay in a second cache of
 /// 1 MB; in place they are a third of that. Fewer read the weights more often.
 const PIXELS: usize = 512;
-
-/// Numbers from a channel to the next, so that some forty channels' rows under a panel lie in different sets of the first
-/// cache: large planes are a page and five lines apart. At 256 by 256 they were whole pages and 16 bytes apart, and a
-/// convolution of 128 channels took a tenth longer.
-fn apart(plane: usize) -> usize {
-    const PAGE: usize = 1024;
-    const LINES: usize = 5 * 16;
-    if plane < 16 * PAGE { plane } else { (plane - LINES).next_multiple_of(PAGE) + LINES }
-}
 
 impl Conv2d {
     /// Takes `weight` `[c_out, c_in, kernel, kernel]` and `bias` `[c_out]`.
@@ -240,182 +235,6 @@ struct Task<'y> {
     pixel: usize,
     /// Of each picture and each channel these pixels.
     y: Vec<Vec<&'y mut [f32]>>,
-}
-
-/// What lies under the kernel's places, for panels of pixels.
-enum Under<'a> {
-    /// One panel after the other.
-    Gathered(&'a [f32]),
-    /// Where it is: for each of `places` a vector's numbers from there on after each of `starts`, two of which are a panel's.
-    /// No vector goes over a row's end.
-    InPlace { numbers: &'a [f32], places: &'a [usize], starts: &'a [usize] },
-}
-
-/// A panel of channels for all panels of pixels: `y (+)= weights under (+ bias)`.
-struct Channels<'a, 'y> {
-    tile: Tile,
-    depth: usize,
-    weights: &'a [f32],
-    under: Under<'a>,
-    /// Of each channel the task's pixels, of which `part` is computed.
-    y: &'a mut [&'y mut [f32]],
-    part: Range<usize>,
-    onto_itself: bool,
-    /// From the first of these channels on.
-    bias: Option<&'a [f32]>,
-}
-
-impl WithSimd for Channels<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match self.tile.rows {
-            ROWS => self.run::<S, ROWS>(simd),
-            FEWER_ROWS => self.run::<S, FEWER_ROWS>(simd),
-            _ => self.run::<S, ROWS_OF_16>(simd),
-        }
-    }
-}
-
-impl Channels<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd, const R: usize>(mut self, simd: S) {
-        let columns = 2 * S::F32_LANES;
-        let weights = self.weights;
-        match self.under {
-            Under::Gathered(panels) => {
-                for (at, numbers) in panels.chunks_exact(self.depth * columns).enumerate() {
-                    self.put::<S, R>(at * columns, tile(simd, weights, panel::<S>(numbers)));
-                }
-            }
-            Under::InPlace { numbers, places, starts } => {
-                for (at, starts) in starts.chunks(2).enumerate() {
-                    // Without a second vector the first is computed twice. Cut so, only a window's place is checked each time.
-                    let (first, second) = (starts[0], *starts.last().unwrap_or(&starts[0]));
-                    let (numbers, apart) = (&numbers[first..], second - first);
-                    let rows = places.iter().map(|place| {
-                        let window = &numbers[*place..*place + apart + S::F32_LANES];
-                        [window, &window[apart..]].map(|numbers| S::as_simd_f32s(numbers).0[0])
-                    });
-                    self.put::<S, R>(at * columns, tile(simd, weights, rows));
-                }
-            }
-        }
-    }
-
-    /// A tile of sums, whose first column is the pixel `at`.
-    #[inline(always)]
-    fn put<S: Simd, const R: usize>(&mut self, at: usize, tile: [[S::f32s; 2]; R]) {
-        let from = self.part.start + at;
-        let to = self.part.end.min(from + 2 * S::F32_LANES);
-        for (row, (y, sums)) in self.y.iter_mut().zip(&tile).enumerate() {
-            let y = &mut y[from..to];
-            put(y, bytemuck::cast_slice(sums), self.onto_itself);
-            if let Some(bias) = self.bias {
-                y.iter_mut().for_each(|y| *y += bias[row]);
-            }
-        }
-    }
-}
-
-/// Pictures with their zeros around them: no place of the kernel lies outside.
-struct Padded<'x> {
-    numbers: Cow<'x, [f32]>,
-    shape: ConvShape,
-    /// Numbers from a channel to the next.
-    plane: usize,
-    /// Numbers from a row to the next.
-    width: usize,
-    /// Where the kernel's places lie, from where its first lies in the first channel on: input channels, and their rows and
-    /// columns of the kernel.
-    places: Vec<usize>,
-}
-
-impl<'x> Padded<'x> {
-    fn new(x: &'x [f32], shape: &ConvShape, [height, width]: [usize; 2]) -> Self {
-        let (before, after) = shape.padding;
-        let (padded_height, padded_width) = (height + before + after, width + before + after);
-        assert!(padded_height.min(padded_width) >= shape.kernel, "a picture smaller than the kernel");
-        let (numbers, plane) = if shape.padding == (0, 0) {
-            (Cow::Borrowed(x), height * width)
-        } else {
-            let plane = apart(padded_height * padded_width);
-            let mut numbers = vec![0.0; x.len() / (height * width).max(1) * plane];
-            let planes = numbers.par_chunks_exact_mut(plane).zip(x.par_chunks_exact((height * width).max(1)));
-            planes.for_each(|(to, from)| {
-                for (to, from) in to[before * padded_width..].chunks_mut(padded_width).zip(from.chunks_exact(width)) {
-                    to[before..before + width].copy_from_slice(from);
-                }
-            });
-            (Cow::Owned(numbers), plane)
-        };
-        let place = |place: usize| {
-            let (channel, place) = (place / shape.kernel.pow(2), place % shape.kernel.pow(2));
-            channel * plane + place / shape.kernel * padded_width + place % shape.kernel
-        };
-        let places = (0..shape.depth()).map(place).collect();
-        Self { numbers, shape: *shape, plane, width: padded_width, places }
-    }
-
-    fn picture(&self, picture: usize) -> &[f32] {
-        let numbers = self.shape.c_in * self.plane;
-        &self.numbers[picture * numbers..][..numbers]
-    }
-
-    /// Where the kernel's first place lies for the first of each vector of `lanes` pixels.
-    fn starts(&self, pixels: Range<usize>, width: usize, lanes: usize) -> Vec<usize> {
-        pixels.step_by(lanes).map(|pixel| pixel / width * self.width + pixel % width).collect()
-    }
-
-    /// What lies under the kernel's places `depth` (input channels and rows and columns of the kernel), for
-    /// these pixels of the result, as panels of `columns` pixels; zeros past the last pixel.
-    fn gather(
-        &self,
-        picture: usize,
-        depth: Range<usize>,
-        pixels: Range<usize>,
-        width: usize,
-        columns: usize,
-        gathered: &mut Aligned,
-    ) {
-        let (stride, picture) = (self.shape.stride, self.picture(picture));
-        gathered.resize(pixels.len().next_multiple_of(columns) * depth.len());
-        for (first, panel) in pixels.clone().step_by(columns).zip(gathered.chunks_exact_mut(columns * depth.len())) {
-            let runs = runs(first..pixels.end.min(first + columns), width);
-            for (from, to) in self.places[depth.clone()].iter().zip(panel.chunks_exact_mut(columns)) {
-                for Run { row, column, length, to: at } in &runs {
-                    let from = &picture[from + row * stride * self.width + column * stride..];
-                    let to = &mut to[*at..at + length];
-                    match stride {
-                        1 => to.copy_from_slice(&from[..*length]),
-                        _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
-                    }
-                }
-                let end = runs.last().map_or(0, |run| run.to + run.length);
-                to[end..].fill(0.0);
-            }
-        }
-    }
-}
-
-/// Pixels side by side in a row of the result, and where they go in a panel.
-struct Run {
-    row: usize,
-    column: usize,
-    length: usize,
-    to: usize,
-}
-
-fn runs(pixels: Range<usize>, width: usize) -> Vec<Run> {
-    let (first, mut at, mut runs) = (pixels.start, pixels.start, Vec::new());
-    while at < pixels.end {
-        let (row, column) = (at / width, at % width);
-        let length = (width - column).min(pixels.end - at);
-        runs.push(Run { row, column, length, to: at - first });
-        at += length;
-    }
-    runs
 }
 
 #[cfg(test)]

@@ -1,0 +1,82 @@
+//! A panel of channels at some pixels.
+
+use crate::product::{FEWER_ROWS, ROWS, ROWS_OF_16, Tile, panel, put, tile};
+use pulp::{Simd, WithSimd, bytemuck};
+use std::ops::Range;
+
+/// What lies under the kernel's places, for panels of pixels.
+pub(super) enum Under<'a> {
+    /// One panel after the other.
+    Gathered(&'a [f32]),
+    /// Where it is: for each of `places` a vector's numbers from there on after each of `starts`, two of which are a panel's.
+    /// No vector goes over a row's end.
+    InPlace { numbers: &'a [f32], places: &'a [usize], starts: &'a [usize] },
+}
+
+/// A panel of channels for all panels of pixels: `y (+)= weights under (+ bias)`.
+pub(super) struct Channels<'a, 'y> {
+    pub(super) tile: Tile,
+    pub(super) depth: usize,
+    pub(super) weights: &'a [f32],
+    pub(super) under: Under<'a>,
+    /// Of each channel the task's pixels, of which `part` is computed.
+    pub(super) y: &'a mut [&'y mut [f32]],
+    pub(super) part: Range<usize>,
+    pub(super) onto_itself: bool,
+    /// From the first of these channels on.
+    pub(super) bias: Option<&'a [f32]>,
+}
+
+impl WithSimd for Channels<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.tile.rows {
+            ROWS => self.run::<S, ROWS>(simd),
+            FEWER_ROWS => self.run::<S, FEWER_ROWS>(simd),
+            _ => self.run::<S, ROWS_OF_16>(simd),
+        }
+    }
+}
+
+impl Channels<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(mut self, simd: S) {
+        let columns = 2 * S::F32_LANES;
+        let weights = self.weights;
+        match self.under {
+            Under::Gathered(panels) => {
+                for (at, numbers) in panels.chunks_exact(self.depth * columns).enumerate() {
+                    self.put::<S, R>(at * columns, tile(simd, weights, panel::<S>(numbers)));
+                }
+            }
+            Under::InPlace { numbers, places, starts } => {
+                for (at, starts) in starts.chunks(2).enumerate() {
+                    // Without a second vector the first is computed twice. Cut so, only a window's place is checked each time.
+                    let (first, second) = (starts[0], *starts.last().unwrap_or(&starts[0]));
+                    let (numbers, apart) = (&numbers[first..], second - first);
+                    let rows = places.iter().map(|place| {
+                        let window = &numbers[*place..*place + apart + S::F32_LANES];
+                        [window, &window[apart..]].map(|numbers| S::as_simd_f32s(numbers).0[0])
+                    });
+                    self.put::<S, R>(at * columns, tile(simd, weights, rows));
+                }
+            }
+        }
+    }
+
+    /// A tile of sums, whose first column is the pixel `at`.
+    #[inline(always)]
+    fn put<S: Simd, const R: usize>(&mut self, at: usize, tile: [[S::f32s; 2]; R]) {
+        let from = self.part.start + at;
+        let to = self.part.end.min(from + 2 * S::F32_LANES);
+        for (row, (y, sums)) in self.y.iter_mut().zip(&tile).enumerate() {
+            let y = &mut y[from..to];
+            put(y, bytemuck::cast_slice(sums), self.onto_itself);
+            if let Some(bias) = self.bias {
+                y.iter_mut().for_each(|y| *y += bias[row]);
+            }
+        }
+    }
+}
