@@ -4,7 +4,7 @@ use crate::{
     aligned::Aligned,
     linear::pack_rows,
     math::exp,
-    product::{Block, Onto, Strided, Tile, arch},
+    product::{Block, InTiles, Onto, Strided, Tile, arch},
 };
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -121,8 +121,7 @@ impl WithSimd for Task<'_> {
             let panels = queries.chunks_exact(d * columns).zip(sums.chunks_exact_mut(d * columns)).zip(&mut running);
             for ((queries, sums), running) in panels {
                 let scores = &mut scores[..block.count * columns];
-                Block {
-                    tile: self.tile,
+                let product = Block {
                     depth: d,
                     a: &block.keys,
                     b: queries,
@@ -131,11 +130,10 @@ impl WithSimd for Task<'_> {
                     m: block.count,
                     n: columns,
                     onto: Onto::NOTHING,
-                }
-                .with_simd(simd);
+                };
+                InTiles(self.tile, product).with_simd(simd);
                 running.weigh(simd, scores, sums);
-                Block {
-                    tile: self.tile,
+                let product = Block {
                     depth: block.count,
                     a: &block.values,
                     b: scores,
@@ -144,8 +142,8 @@ impl WithSimd for Task<'_> {
                     m: d,
                     n: columns,
                     onto: Onto::ITSELF,
-                }
-                .with_simd(simd);
+                };
+                InTiles(self.tile, product).with_simd(simd);
             }
         }
         for (query, y) in self.y.chunks_mut(self.stride).enumerate() {

@@ -2,7 +2,7 @@
 
 use crate::{
     aligned::Aligned,
-    product::{Block, Onto, Tile, arch, blocks, cut, pack},
+    product::{Block, InTiles, Onto, Tile, arch, blocks, cut, pack},
     weights::{Panels, Weights},
 };
 use rayon::prelude::*;
@@ -92,8 +92,7 @@ impl Linear {
             pack_rows(x, self.d_in, at..at + depth, self.tile.rows, &mut packed);
             for column in (0..count).step_by(columns) {
                 let bias = self.bias.as_deref().map(|bias| &bias[first + column..]);
-                arch().dispatch(Block {
-                    tile: self.tile,
+                let product = Block {
                     depth,
                     a: &packed,
                     b: self.panels.panel(block, (first + column) / columns, &mut room),
@@ -102,7 +101,8 @@ impl Linear {
                     m: rows,
                     n: columns.min(count - column),
                     onto: if at == 0 { Onto { itself: onto_itself, bias } } else { Onto::ITSELF },
-                });
+                };
+                arch().dispatch(InTiles(self.tile, product));
             }
         }
     }

@@ -18,11 +18,11 @@ pub(crate) struct Tile {
 }
 
 /// Rows of the tile with 32 registers, two of which hold `B` and 28 the tile; and with 16, as AVX2 has.
-pub(crate) const ROWS: usize = 14;
-pub(crate) const ROWS_OF_16: usize = 6;
+const ROWS: usize = 14;
+const ROWS_OF_16: usize = 6;
 /// Rows where fewer divide better: of a head of 64, five panels hold 65 where 14 would make 70, and so of 128 channels
 /// ten hold 130.
-pub(crate) const FEWER_ROWS: usize = 13;
+const FEWER_ROWS: usize = 13;
 
 /// The widest vectors that this processor has.
 pub(crate) fn arch() -> Arch {
@@ -105,6 +105,29 @@ impl Onto<'_> {
     pub(crate) const ITSELF: Self = Self { itself: true, bias: None };
 }
 
+/// What is computed tile by tile.
+pub(crate) trait Tiled {
+    /// In tiles of `R` rows and two vectors.
+    fn run<S: Simd, const R: usize>(self, simd: S);
+}
+
+/// It, in these tiles.
+pub(crate) struct InTiles<T>(pub(crate) Tile, pub(crate) T);
+
+impl<T: Tiled> WithSimd for InTiles<T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self(tile, work) = self;
+        match tile.rows {
+            ROWS => work.run::<S, ROWS>(simd),
+            FEWER_ROWS => work.run::<S, FEWER_ROWS>(simd),
+            _ => work.run::<S, ROWS_OF_16>(simd),
+        }
+    }
+}
+
 /// Where a product goes.
 pub(crate) trait Rows {
     /// These columns of a row.
@@ -144,7 +167,6 @@ pub(crate) fn cut<'c>(rows: impl Iterator<Item = &'c mut [f32]>, width: usize) -
 
 /// One block of a product: `C[m, n] (+)= A[m, depth] B[depth, n] (+ bias)`.
 pub(crate) struct Block<'a, C> {
-    pub(crate) tile: Tile,
     pub(crate) depth: usize,
     /// Panels of `A`, one after the other.
     pub(crate) a: &'a [f32],
@@ -158,20 +180,7 @@ pub(crate) struct Block<'a, C> {
     pub(crate) onto: Onto<'a>,
 }
 
-impl<C: Rows> WithSimd for Block<'_, C> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match self.tile.rows {
-            ROWS => self.run::<S, ROWS>(simd),
-            FEWER_ROWS => self.run::<S, FEWER_ROWS>(simd),
-            _ => self.run::<S, ROWS_OF_16>(simd),
-        }
-    }
-}
-
-impl<C: Rows> Block<'_, C> {
+impl<C: Rows> Tiled for Block<'_, C> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, simd: S) {
         let Self { depth, a, b, mut c, column, m, n, onto, .. } = self;

@@ -1,7 +1,7 @@
 //! A panel of channels at some pixels.
 
-use crate::product::{FEWER_ROWS, ROWS, ROWS_OF_16, Tile, panel, put, tile};
-use pulp::{Simd, WithSimd, bytemuck};
+use crate::product::{Tiled, panel, put, tile};
+use pulp::{Simd, bytemuck};
 use std::ops::Range;
 
 /// What lies under the kernel's places, for panels of pixels.
@@ -15,7 +15,6 @@ pub(super) enum Under<'a> {
 
 /// A panel of channels for all panels of pixels: `y (+)= weights under (+ bias)`.
 pub(super) struct Channels<'a, 'y> {
-    pub(super) tile: Tile,
     pub(super) depth: usize,
     pub(super) weights: &'a [f32],
     pub(super) under: Under<'a>,
@@ -27,20 +26,7 @@ pub(super) struct Channels<'a, 'y> {
     pub(super) bias: Option<&'a [f32]>,
 }
 
-impl WithSimd for Channels<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match self.tile.rows {
-            ROWS => self.run::<S, ROWS>(simd),
-            FEWER_ROWS => self.run::<S, FEWER_ROWS>(simd),
-            _ => self.run::<S, ROWS_OF_16>(simd),
-        }
-    }
-}
-
-impl Channels<'_, '_> {
+impl Tiled for Channels<'_, '_> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(mut self, simd: S) {
         let columns = 2 * S::F32_LANES;
@@ -65,7 +51,9 @@ impl Channels<'_, '_> {
             }
         }
     }
+}
 
+impl Channels<'_, '_> {
     /// A tile of sums, whose first column is the pixel `at`.
     #[inline(always)]
     fn put<S: Simd, const R: usize>(&mut self, at: usize, tile: [[S::f32s; 2]; R]) {

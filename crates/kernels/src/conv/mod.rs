@@ -5,7 +5,7 @@ mod padded;
 
 use crate::{
     aligned::Aligned,
-    product::{Tile, arch, blocks, cut},
+    product::{InTiles, Tile, arch, blocks, cut},
     weights::{Panels, Weights},
 };
 use channels::{Channels, Under};
@@ -189,10 +189,10 @@ impl Conv2d {
         for pixel in (0..count).step_by(PIXELS) {
             let part = pixel..count.min(pixel + PIXELS);
             let pixels = first_pixel + part.start..first_pixel + part.end;
-            let starts = padded.starts(pixels.clone(), width, columns / 2);
+            let starts = in_place.then(|| padded.starts(pixels.clone(), width, columns / 2));
             for block @ (at, depth) in blocks(self.shape.depth()) {
                 let places = at..at + depth;
-                if !in_place {
+                if starts.is_none() {
                     for (picture, gathered) in (first_picture..).zip(&mut gathered) {
                         padded.gather(picture, places.clone(), pixels.clone(), width, columns, gathered);
                     }
@@ -201,23 +201,23 @@ impl Conv2d {
                     let weights = self.panels.panel(block, (first_channel + channel) / rows, &mut room);
                     for ((picture, gathered), y) in (first_picture..).zip(&gathered).zip(&mut y) {
                         let bias = bias(picture).filter(|_| at == 0);
-                        arch().dispatch(Channels {
-                            tile: self.tile,
+                        let product = Channels {
                             depth,
                             weights,
-                            under: match in_place {
-                                true => Under::InPlace {
+                            under: match &starts {
+                                Some(starts) => Under::InPlace {
                                     numbers: padded.picture(picture),
                                     places: &padded.places[places.clone()],
-                                    starts: &starts,
+                                    starts,
                                 },
-                                false => Under::Gathered(gathered),
+                                None => Under::Gathered(gathered),
                             },
                             y: &mut y[channel..channels.min(channel + rows)],
                             part: part.clone(),
                             onto_itself: onto_itself || at > 0,
                             bias: bias.map(|bias| &bias[first_channel + channel..]),
-                        });
+                        };
+                        arch().dispatch(InTiles(self.tile, product));
                     }
                 }
             }

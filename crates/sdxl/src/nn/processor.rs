@@ -23,11 +23,7 @@ pub(super) struct LayerWeights(FlexTensor);
 impl LayerWeights {
     /// Where the layer computes in the processor's memory.
     pub(super) fn of<const D: usize>(weight: &Tensor<D>) -> Option<Self> {
-        if !has(&weight.device(), DType::F32) {
-            return None;
-        }
-        let weight: FlexTensor = weight.clone().try_into_primitive::<Flex>().ok()?;
-        Some(Self(weight.to_contiguous()))
+        has(&weight.device(), DType::F32).then(|| Self(in_order(weight)))
     }
 
     pub(super) fn numbers(&self) -> kernels::Weights<'_> {
@@ -51,8 +47,12 @@ impl Deref for Numbers {
 
 /// Its numbers to read, where they lie: copied only where they lie out of order.
 pub(super) fn read<const D: usize>(x: &Tensor<D>) -> Numbers {
-    let x: FlexTensor = x.clone().try_into_primitive::<Flex>().expect("`holds` was asked");
-    Numbers(if x.is_contiguous() { x } else { x.to_contiguous() })
+    Numbers(in_order(x))
+}
+
+fn in_order<const D: usize>(x: &Tensor<D>) -> FlexTensor {
+    let x: FlexTensor = x.clone().try_into_primitive::<Flex>().expect("`has` or `holds` was asked");
+    if x.is_contiguous() { x } else { x.to_contiguous() }
 }
 
 /// Its numbers to keep or change; not copied where nobody else holds them and they lie in order.
