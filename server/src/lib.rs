@@ -9,6 +9,7 @@ pub mod http;
 mod import;
 pub mod logging;
 mod machine;
+pub mod net;
 pub mod serve;
 mod service;
 mod state;

@@ -11,6 +11,7 @@ use crate::{
         access::{Access, Credentials},
         guard::Origins,
     },
+    net::{self, Limits},
     service::{StudioServices, offers},
     state::AppState,
     ws,
@@ -51,6 +52,8 @@ pub fn run(args: ServeArgs) -> Result<()> {
 async fn serve(args: ServeArgs) -> Result<()> {
     let access = access(&args)?;
     let origins = Origins::new(&args.allow_origin, &args.host)?;
+    // Before anything is opened: connections have to leave room for the server's own files.
+    let limits = Limits::for_descriptors(net::descriptors::raise());
     let data_dir = DataDir::open(match args.data_dir {
         Some(path) => path,
         None => data_dir::default_path()?,
@@ -97,17 +100,13 @@ async fn serve(args: ServeArgs) -> Result<()> {
     announce(address, &engine)?;
 
     let stopping = state.stopping.clone();
-    let server = axum::serve(listener, router).with_graceful_shutdown({
-        let stopping = stopping.clone();
-        async move { stopping.cancelled().await }
-    });
-    let server = tokio::spawn(server.into_future());
+    let server = tokio::spawn(net::serve(listener, router, limits, stopping.clone()));
     stop.await;
     tracing::info!("stopping");
     stopping.cancel();
     exports.stop();
     match tokio::time::timeout(GRACE, server).await {
-        Ok(ended) => ended.context("the server's task panicked")?.context("the server failed")?,
+        Ok(ended) => ended.context("the server's task panicked")?,
         Err(_) => tracing::warn!(grace_s = GRACE.as_secs(), "requests were still open; stopping without them"),
     }
     if !engine.stop(GRACE).await {

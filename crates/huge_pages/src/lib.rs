@@ -4,10 +4,12 @@
 mod kept;
 #[cfg(target_os = "linux")]
 mod pages;
+mod trim;
 
 #[cfg(target_os = "linux")]
 use kept::Freed;
 use std::alloc::{GlobalAlloc, Layout, System};
+pub use trim::trim;
 
 /// Blocks of this size and more are large: a huge page of x86-64, bytes.
 #[cfg(target_os = "linux")]

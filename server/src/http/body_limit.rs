@@ -2,32 +2,52 @@
 
 use super::problem::ApiError;
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{Request, State},
     http::{StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use protocol::Problem;
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
 
 /// How much of a body that is too large is still taken in and thrown away. A server that answers and closes
 /// while its client sends makes the client see a broken connection instead of the answer. Twice the largest picture.
 const DRAINED_BYTES: usize = 128 * 1024 * 1024;
 
-/// Answers 413 to a body that says it is longer than `most` bytes. One that does not say is cut off by the
-/// layer behind this one.
+/// Answers 413 to a body that says it is longer than `most` bytes, and to one that is without saying so.
 pub async fn check(State(most): State<usize>, request: Request, next: Next) -> Response {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length: Option<usize> = length.and_then(|value| value.to_str().ok()?.parse().ok());
-    match length {
-        Some(length) if length > most => {
+    if let Some(length) = length.filter(|length| *length > most) {
+        // Who asks before sending (`Expect: 100-continue`) need not send it at all.
+        if !request.headers().contains_key(header::EXPECT) {
             drain(request.into_body()).await;
-            let why = format!("the body is {length} bytes long; at most {most} are taken");
-            ApiError::with_status(StatusCode::PAYLOAD_TOO_LARGE, Problem::Conflict(why)).into_response()
         }
-        _ => next.run(request).await,
+        return too_large(&format!("the body is {length} bytes long; at most {most} are taken"));
     }
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let request = request.map(|inner| Body::new(Limited { inner, left: most, is_cut: Arc::clone(&is_cut) }));
+    let response = next.run(request).await;
+    // Whatever the handler made of a body that broke off.
+    match is_cut.load(Ordering::Relaxed) {
+        true => too_large(&format!("the body is longer than {most} bytes; more are not taken")),
+        false => response,
+    }
+}
+
+fn too_large(why: &str) -> Response {
+    ApiError::with_status(StatusCode::PAYLOAD_TOO_LARGE, Problem::Conflict(why.to_owned())).into_response()
 }
 
 async fn drain(body: Body) {
@@ -38,5 +58,47 @@ async fn drain(body: Body) {
         if taken > DRAINED_BYTES {
             return;
         }
+    }
+}
+
+/// A body that breaks off once it is too long.
+struct Limited {
+    inner: Body,
+    left: usize,
+    is_cut: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body is too long")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+impl HttpBody for Limited {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+        let Some(left) = self.left.checked_sub(bytes) else {
+            self.is_cut.store(true, Ordering::Relaxed);
+            return Poll::Ready(Some(Err(axum::Error::new(TooLong))));
+        };
+        self.left = left;
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }

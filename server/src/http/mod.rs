@@ -36,15 +36,17 @@ use axum::{
 use guard::Origins;
 use openapi::{Api, Document, Documented};
 use std::sync::Arc;
-use tower_http::{
-    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer};
 
 /// The largest request body, bytes: forms and JSON of this much text are far past any sensible prompt.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The largest picture that is taken in, bytes: a photograph of 24 megapixels takes some 45 MB as a PNG.
 const MAX_PICTURE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The largest body of who is not signed in yet, bytes: a password and an address. Everyone else is refused before their body
+/// is read.
+const MAX_SIGN_IN_BYTES: usize = 16 * 1024;
 
 /// Every route of the server. With `access`, most of them need a session or a token.
 pub fn router(state: AppState, origins: Origins, access: Option<Arc<Access>>) -> Router {
@@ -59,11 +61,11 @@ pub fn router(state: AppState, origins: Origins, access: Option<Arc<Access>>) ->
         .layer(DefaultBodyLimit::max(MAX_PICTURE_BYTES))
         .layer(middleware::from_fn_with_state(MAX_PICTURE_BYTES, body_limit::check));
     let signing_in = access.clone().map_or_else(Router::new, access::routes);
+    let signing_in = signing_in.layer(middleware::from_fn_with_state(MAX_SIGN_IN_BYTES, body_limit::check));
     let routes = page::routes(router)
         .with_state(state)
-        .merge(signing_in)
-        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(MAX_BODY_BYTES, body_limit::check))
+        .merge(signing_in)
         .merge(pictures);
     let guarded = match access {
         Some(access) => routes.layer(middleware::from_fn_with_state(access, access::check)),

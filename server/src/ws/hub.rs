@@ -3,7 +3,7 @@
 use super::reader::{Delivery, Entry, Reader};
 use protocol::{Event, Message, Metrics, ProjectId};
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -32,6 +32,8 @@ struct State {
     seq: u64,
     history: VecDeque<Arc<Entry>>,
     history_bytes: usize,
+    /// The newest `seq` that is not remembered, and that no newer event says all of.
+    forgotten: u64,
     readers: Vec<Weak<Reader>>,
 }
 
@@ -39,10 +41,29 @@ impl State {
     fn remember(&mut self, entry: Arc<Entry>) {
         self.history_bytes += entry.text.len();
         self.history.push_back(entry);
+        if self.history_bytes > HISTORY_BYTES {
+            self.forget_superseded();
+        }
         while self.history.len() > HISTORY || (self.history_bytes > HISTORY_BYTES && self.history.len() > 1) {
             let Some(oldest) = self.history.pop_front() else { return };
             self.history_bytes -= oldest.text.len();
+            self.forgotten = oldest.seq.unwrap_or_default().max(self.forgotten);
         }
+    }
+
+    /// Leaves out each whole state that a newer one of the same thing follows: who asks for what came after any number
+    /// before it is told the newer one.
+    fn forget_superseded(&mut self) {
+        let mut newer = HashSet::new();
+        let mut kept: VecDeque<_> = VecDeque::with_capacity(self.history.len());
+        for entry in self.history.drain(..).rev() {
+            let is_superseded = matches!(entry.delivery, Delivery::State(thing) if !newer.insert(thing));
+            match is_superseded {
+                true => self.history_bytes -= entry.text.len(),
+                false => kept.push_front(entry),
+            }
+        }
+        self.history = kept;
     }
 }
 
@@ -127,9 +148,7 @@ impl Hub {
                 Some("the server was started anew")
             }
             Some(since) if since > state.seq => Some("this server has not come that far"),
-            Some(since) if state.history.front().is_some_and(|oldest| oldest.seq > Some(since + 1)) => {
-                Some("too much has happened since")
-            }
+            Some(since) if state.forgotten > since => Some("too much has happened since"),
             Some(since) => {
                 state.history.iter().filter(|entry| entry.seq > Some(since)).for_each(|entry| _ = reader.push(entry));
                 None
@@ -175,7 +194,7 @@ impl Default for Hub {
     }
 }
 
-fn json(message: &Message) -> Option<axum::extract::ws::Utf8Bytes> {
+pub(super) fn json(message: &Message) -> Option<axum::extract::ws::Utf8Bytes> {
     match serde_json::to_string(message) {
         Ok(text) => Some(text.into()),
         Err(error) => {
@@ -249,6 +268,59 @@ mod tests {
         (0..10).for_each(|_| hub.publish(large.clone()));
         assert_eq!(since(&hub, 1).resync, Some("too much has happened since"));
         assert_eq!(waiting(&since(&hub, 5).reader), [6, 7, 8, 9, 10]);
+        assert!(hub.lock().history_bytes <= HISTORY_BYTES);
+    }
+
+    /// A queue whose state takes some 300 kB.
+    fn large_state() -> Event {
+        let task = serde_json::json!({
+            "task_id": 1, "project_id": 1, "frame_id": 1, "take_id": 1, "status": "queued", "attempt": 0, "step": 0,
+            "total_steps": 1, "eta_ms": null, "preview_path": "", "prompt": "x".repeat(300_000),
+        });
+        Event::QueueUpdated(Queue { paused: false, tasks: vec![serde_json::from_value(task).expect("a task")] })
+    }
+
+    #[test]
+    fn a_newer_whole_state_replaces_the_older_where_much_waits() {
+        let hub = Hub::new();
+        let reader = hub.subscribe(&Position::default()).reader;
+        for step in 1..=2000 {
+            hub.publish(large_state());
+            hub.publish(progress(1, step));
+        }
+        assert!(reader.bytes() < 3 << 20, "{} bytes wait", reader.bytes());
+        let got: Vec<_> = std::iter::from_fn(|| reader.try_next()).collect();
+        assert!(got.windows(2).all(|pair| pair[0].seq < pair[1].seq), "in order");
+        let newest = got.iter().rev().find(|entry| entry.text.contains("queue_updated")).expect("the queue's state");
+        assert_eq!(newest.seq, Some(3999), "the newest state is there");
+        assert!(got.iter().any(|entry| entry.seq == Some(4000)));
+        assert_eq!(reader.bytes(), 0);
+    }
+
+    #[test]
+    fn bytes_that_nothing_can_replace_end_the_connection() {
+        let hub = Hub::new();
+        let reader = hub.subscribe(&Position::default()).reader;
+        let large = Event::Resync(protocol::Resync { seq: 1, reason: "x".repeat(4 << 20) });
+        (0..20).for_each(|_| hub.publish(large.clone()));
+        assert!(reader.bytes() <= 32 << 20);
+        assert_eq!(waiting(&reader), [1, 2, 3, 4, 5, 6, 7]);
+        assert!(futures::FutureExt::now_or_never(reader.next()).expect("at once").is_err());
+    }
+
+    #[test]
+    fn what_large_states_replaced_is_no_gap_in_the_history() {
+        let hub = Hub::new();
+        for step in 1..=1000 {
+            hub.publish(large_state());
+            hub.publish(progress(1, step));
+        }
+        let subscription = since(&hub, 10);
+        assert_eq!(subscription.resync, None, "1000 states of 300 kB are one to remember");
+        let told: Vec<_> = std::iter::from_fn(|| subscription.reader.try_next()).collect();
+        assert!(told.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+        assert!(told.iter().any(|entry| entry.seq == Some(1999) && entry.text.contains("queue_updated")));
+        assert_eq!(told.last().and_then(|entry| entry.seq), Some(2000));
         assert!(hub.lock().history_bytes <= HISTORY_BYTES);
     }
 

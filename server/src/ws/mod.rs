@@ -1,6 +1,7 @@
 //! WebSocket `/ws`: `hello` first, then every event, and the machine's state every two seconds.
 
 mod connection;
+mod converse;
 mod hub;
 mod metrics;
 mod queue;

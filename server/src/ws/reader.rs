@@ -1,7 +1,7 @@
 //! What waits for one connection.
 
 use axum::extract::ws::Utf8Bytes;
-use protocol::{Event, ProjectId, TaskId};
+use protocol::{Event, FrameId, ProjectId, TaskId};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,8 +11,13 @@ use tokio::sync::Notify;
 /// From this many waiting entries on, a reader counts as slow: older progress gives way to newer.
 const BEHIND: usize = 32;
 
+/// From this many waiting bytes on, an older whole state of a thing gives way to its newer one. The queue's can take 300 kB.
+const BEHIND_BYTES: usize = 2 << 20;
+
 /// More than a reader that is alive can ever be behind: state events come by the hundred a minute.
 const MOST: usize = 16 * 1024;
+/// The same, bytes. As much as is remembered, so that all of that can be told again.
+const MOST_BYTES: usize = 32 << 20;
 
 /// An event as it goes over the wire.
 #[derive(Debug)]
@@ -36,6 +41,19 @@ pub enum Delivery {
     Progress(TaskId),
     /// A newer one replaces it.
     Metrics,
+    /// The whole state of a thing: a newer one says all that this one says.
+    State(Thing),
+}
+
+/// What an event carries the whole state of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Thing {
+    /// The queue.
+    Queue,
+    /// A project.
+    Project(ProjectId),
+    /// A frame that is there. Its creation and its end are events of their own, and are never left out.
+    Frame(FrameId),
 }
 
 impl Delivery {
@@ -44,6 +62,9 @@ impl Delivery {
         match event {
             Event::GenerationProgress(it) if it.step < it.total_steps => Self::Progress(it.of.task_id),
             Event::Metrics(_) => Self::Metrics,
+            Event::QueueUpdated(_) => Self::State(Thing::Queue),
+            Event::ProjectUpdated(it) => Self::State(Thing::Project(it.project.id)),
+            Event::FrameUpdated(it) => Self::State(Thing::Frame(it.frame.id)),
             _ => Self::Always,
         }
     }
@@ -60,7 +81,31 @@ pub struct Reader {
 #[derive(Debug, Default)]
 struct Waiting {
     entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
     overrun: bool,
+}
+
+impl Waiting {
+    /// Whether older entries that say no more than this one are left out for it.
+    fn is_behind_for(&self, entry: &Entry) -> bool {
+        match entry.delivery {
+            Delivery::Always => false,
+            Delivery::Progress(_) | Delivery::Metrics => self.entries.len() >= BEHIND,
+            Delivery::State(_) => self.bytes + entry.text.len() > BEHIND_BYTES,
+        }
+    }
+
+    fn leave_out(&mut self, delivery: Delivery) -> usize {
+        let before = self.entries.len();
+        self.entries.retain(|older| older.delivery != delivery);
+        self.bytes = self.entries.iter().map(|entry| entry.text.len()).sum();
+        before - self.entries.len()
+    }
+
+    fn is_full_for(&self, entry: &Entry) -> bool {
+        let fits = self.entries.is_empty() || self.bytes + entry.text.len() <= MOST_BYTES;
+        self.entries.len() >= MOST || !fits
+    }
 }
 
 /// A reader fell so far behind that entries which may not be left out were.
@@ -72,7 +117,7 @@ impl Reader {
         Self { project, waiting: Mutex::default(), arrived: Notify::new() }
     }
 
-    /// Adds an entry; answers how many gave way.
+    /// Adds an entry; answers how much progress gave way.
     pub(super) fn push(&self, entry: &Arc<Entry>) -> u64 {
         if self.project.is_some() && entry.project.is_some() && self.project != entry.project {
             return 0;
@@ -82,19 +127,18 @@ impl Reader {
         if waiting.overrun {
             return 0;
         }
-        let before = waiting.entries.len();
-        if entry.delivery != Delivery::Always && before >= BEHIND {
-            waiting.entries.retain(|older| older.delivery != entry.delivery);
-        }
-        let gave_way = before - waiting.entries.len();
-        if waiting.entries.len() >= MOST {
+        // Of a whole state, what a client hears later says all that it did not hear: nothing is missed, and after a break in
+        // between it is still to come, because its number is the greater.
+        let gave_way = if waiting.is_behind_for(entry) { waiting.leave_out(entry.delivery) } else { 0 };
+        if waiting.is_full_for(entry) {
             waiting.overrun = true;
         } else {
+            waiting.bytes += entry.text.len();
             waiting.entries.push_back(Arc::clone(entry));
         }
         drop(waiting);
         self.arrived.notify_one();
-        gave_way as u64
+        if matches!(entry.delivery, Delivery::State(_)) { 0 } else { gave_way as u64 }
     }
 
     /// The next entry, once there is one.
@@ -115,7 +159,16 @@ impl Reader {
     }
 
     pub(super) fn try_next(&self) -> Option<Arc<Entry>> {
-        self.lock().entries.pop_front()
+        let mut waiting = self.lock();
+        let entry = waiting.entries.pop_front()?;
+        waiting.bytes -= entry.text.len();
+        Some(entry)
+    }
+
+    /// Bytes that wait.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

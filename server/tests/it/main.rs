@@ -2,8 +2,10 @@
 
 mod access;
 mod api;
+mod connections;
 mod events;
 mod exports;
+mod flood;
 mod generate;
 mod generations;
 mod imports;

@@ -166,6 +166,15 @@ impl TestServer {
         }
     }
 
+    /// The server's resident memory, bytes.
+    #[cfg(target_os = "linux")]
+    pub fn memory_bytes(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+        1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+    }
+
     /// Sends SIGTERM and waits; the status, the log, and the folder for another start.
     pub fn stop(self) -> (ExitStatus, String, TempDir) {
         let signalled = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
