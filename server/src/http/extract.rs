@@ -1,6 +1,6 @@
 //! What handlers take from a request, with errors that name the field and its limit.
 
-use super::problem::ApiError;
+use super::{problem::ApiError, strict::Strict};
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},
@@ -50,8 +50,8 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = whole_body(request, state).await?;
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
-        let value =
-            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_problem::<T>(&error, &bytes))?;
+        let value = serde_path_to_error::deserialize(Strict(&mut deserializer))
+            .map_err(|error| json_problem::<T>(&error, &bytes))?;
         deserializer.end().map_err(|error| not_json(&error))?;
         Ok(Self(value))
     }

@@ -22,6 +22,7 @@ mod queue;
 mod routes;
 mod settings;
 mod static_files;
+mod strict;
 mod takes;
 mod tasks;
 

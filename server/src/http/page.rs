@@ -5,12 +5,13 @@ use super::{access::Session, static_files};
 use crate::state::AppState;
 use app::{
     SignedIn,
+    error::{AppError, status},
     page::{Content, Page},
     services::SharedServices,
 };
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::State,
     http::{HeaderValue, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
@@ -18,9 +19,16 @@ use axum::{
 };
 use leptos::{
     prelude::{provide_context, use_context},
-    server_fn::axum::server_fn_paths,
+    server_fn::{
+        axum::server_fn_paths,
+        error::{FromServerFnError, SERVER_FN_ERROR_HEADER as ERROR_HEADER},
+    },
 };
 use leptos_axum::ResponseOptions;
+use protocol::Problem;
+
+/// The most that an error takes: a refused form comes back with what was typed.
+const MAX_ERROR_BYTES: usize = 4 << 20;
 
 /// Adds the pages and the server functions to the router.
 pub fn routes(router: Router<AppState>) -> Router<AppState> {
@@ -33,8 +41,41 @@ pub fn routes(router: Router<AppState>) -> Router<AppState> {
     })
 }
 
-async fn server_function(State(state): State<AppState>, request: Request<Body>) -> impl IntoResponse {
-    leptos_axum::handle_server_fns_with_context(context(&state), request).await
+/// Runs a server function. Leptos answers 500 to arguments that it cannot read, which is a fault of the request's: such an
+/// answer gets the status of the problem in it.
+async fn server_function(State(state): State<AppState>, request: Request<Body>) -> Response<Body> {
+    let request = match with_text(request).await {
+        Ok(request) => request,
+        Err(problem) => return refusal(problem),
+    };
+    let response = leptos_axum::handle_server_fns_with_context(context(&state), request).await.into_response();
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR || !response.headers().contains_key(ERROR_HEADER) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, MAX_ERROR_BYTES).await else { return refusal(Problem::Internal) };
+    if let Ok(status) = StatusCode::from_u16(status(&AppError::de(bytes.clone()).problem)) {
+        parts.status = status;
+    }
+    Response::from_parts(parts, bytes.into())
+}
+
+/// The request with its body read, if that is text. How long it may be is checked outside.
+async fn with_text(request: Request<Body>) -> Result<Request<Body>, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await;
+    let bytes = bytes.map_err(|error| Problem::invalid("request", format!("cannot be read: {error}")))?;
+    match std::str::from_utf8(&bytes) {
+        Ok(_) => Ok(Request::from_parts(parts, bytes.into())),
+        Err(_) => Err(Problem::invalid("request", "must be UTF-8")),
+    }
+}
+
+/// An error as a server function's caller reads it.
+fn refusal(problem: Problem) -> Response<Body> {
+    let status = StatusCode::from_u16(status(&problem)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let json = HeaderValue::from_static("application/json");
+    (status, [(header::CONTENT_TYPE, json)], AppError::from(problem).ser()).into_response()
 }
 
 /// What the page shows is read before its first tag is made.

@@ -14,5 +14,6 @@ mod openapi;
 mod page;
 mod recovery;
 mod schema;
+mod server_functions;
 mod start_and_stop;
 mod support;
