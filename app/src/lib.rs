@@ -49,7 +49,7 @@ pub fn mount() {
     use leptos::context::provide_context;
     tell_panics();
     wasm_bindgen_futures::spawn_local(async {
-        let content = serverfns::page::get_page(path()).await;
+        let content = serverfns::page::get_page(path(), query::value("after")).await;
         let content = content.unwrap_or_else(|error| page::Content::Problem(error.problem));
         leptos::prelude::document().set_title(&content.title());
         leptos::mount::mount_to_body(move || {

@@ -4,6 +4,8 @@
 //! first file fell from 242 to 166 kB (brotli).
 
 use crate::packed::Packed;
+#[cfg(feature = "ssr")]
+use protocol::project::SHOWN_PROJECTS;
 use protocol::{Problem, Project, ProjectId, Studio};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +38,7 @@ impl Page {
 pub enum Content {
     /// The list of projects.
     Projects {
-        /// All of them.
+        /// As many as are shown, and one more where there are more.
         list: Packed<Vec<Project>>,
         /// Width and height of the default model's best pictures.
         size: Option<(u32, u32)>,
@@ -72,17 +74,22 @@ pub fn title(own: &str) -> String {
 
 #[cfg(feature = "ssr")]
 impl Content {
-    /// Reads what the page needs.
-    pub async fn read(page: Page, services: &dyn crate::services::Services) -> Self {
-        Self::try_read(page, services).await.unwrap_or_else(Self::Problem)
+    /// Reads what the page needs; `after` is the place that the projects follow.
+    pub async fn read(page: Page, after: Option<String>, services: &dyn crate::services::Services) -> Self {
+        Self::try_read(page, after, services).await.unwrap_or_else(Self::Problem)
     }
 
-    async fn try_read(page: Page, services: &dyn crate::services::Services) -> Result<Self, Problem> {
+    async fn try_read(
+        page: Page,
+        after: Option<String>,
+        services: &dyn crate::services::Services,
+    ) -> Result<Self, Problem> {
         match page {
             Page::Projects => {
                 let models = services.models().await?;
                 let size = models.first().map(|model| (model.recommended.width, model.recommended.height));
-                Ok(Self::Projects { list: Packed::new(&services.projects().await?)?, size })
+                let list = services.projects(after, SHOWN_PROJECTS + 1).await?;
+                Ok(Self::Projects { list: Packed::new(&list)?, size })
             }
             Page::Studio(id) => {
                 let studio = services.studio(id).await?;

@@ -14,8 +14,8 @@ pub type SharedServices = Arc<dyn Services>;
 /// Everything that a page can ask for or change.
 #[async_trait]
 pub trait Services: Send + Sync {
-    /// All projects that are not deleted, newest change first.
-    async fn projects(&self) -> Result<Vec<Project>, Problem>;
+    /// Projects that are not deleted, newest change first: so many at most, from behind a [`Project::place`] on.
+    async fn projects(&self, after: Option<String>, most: usize) -> Result<Vec<Project>, Problem>;
     /// One project that is not deleted.
     async fn project(&self, id: ProjectId) -> Result<Project, Problem>;
     /// Makes a project.

@@ -9,7 +9,7 @@ use crate::{
     view::{self, dynamic, nothing},
 };
 use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
-use protocol::{Project, ProjectId};
+use protocol::{Project, ProjectId, project::SHOWN_PROJECTS};
 
 const NEW_DIALOG: &str = "new-project";
 
@@ -25,7 +25,7 @@ struct Actions {
 /// Width and height of the default model's best pictures.
 type Size = Option<(u32, u32)>;
 
-/// All projects. The list is read again after each change made here and each change heard of.
+/// The projects, a part of them where they are many. The list is read again after each change made here and each change heard of.
 #[component]
 pub fn ProjectsPage(
     /// The projects as they are at first.
@@ -52,7 +52,7 @@ pub fn ProjectsPage(
                 changes.iter().try_fold(0_u32, |sum, n| Some(sum.wrapping_add(n.try_get_untracked()?))) == Some(newest)
             };
             spawn_local(async move {
-                let read = list_projects().await.and_then(|projects| projects.open());
+                let read = list_projects(query::value("after")).await.and_then(|projects| projects.open());
                 if is_newest() {
                     match read {
                         Ok(projects) => {
@@ -66,7 +66,8 @@ pub fn ProjectsPage(
         }
         newest
     });
-    let is_empty = Memo::new(move |_| list.with(Vec::is_empty));
+    let is_part = query::value("after").is_some();
+    let is_empty = Memo::new(move |_| !is_part && list.with(Vec::is_empty));
     let posted: Option<ProjectId> = query::value("deleted").and_then(|id| id.parse().ok());
     let deleted = Memo::new(move |_| {
         let here = actions.delete.outcome.with(|outcome| outcome.as_ref()?.as_ref().ok().map(|project| project.id));
@@ -80,7 +81,7 @@ pub fn ProjectsPage(
             {dynamic(move || if is_empty.get() {
                 view! { <Welcome size actions/> }.into_any()
             } else {
-                view! { <Cards list size actions/> }.into_any()
+                view! { <Cards list is_part size actions/> }.into_any()
             })}
             {dynamic(move || match deleted.get() {
                 Some(id) => view! { <UndoBar id deleted=actions.delete action=actions.restore/> }.into_any(),
@@ -107,9 +108,15 @@ fn Welcome(size: Size, actions: Actions) -> impl IntoView {
 }
 
 #[component]
-fn Cards(list: RwSignal<Vec<Project>>, size: Size, actions: Actions) -> impl IntoView {
+fn Cards(list: RwSignal<Vec<Project>>, is_part: bool, size: Size, actions: Actions) -> impl IntoView {
     let Actions { create, rename, delete, .. } = actions;
-    let ids = Memo::new(move |_| list.with(|list| list.iter().map(|project| project.id.0).collect::<Vec<_>>()));
+    let ids = Memo::new(move |_| {
+        list.with(|list| list.iter().take(SHOWN_PROJECTS).map(|project| project.id.0).collect::<Vec<_>>())
+    });
+    // The last that is shown, where there are more.
+    let last = Memo::new(move |_| {
+        list.with(|list| list.get(SHOWN_PROJECTS).and_then(|_| list.get(SHOWN_PROJECTS - 1)).map(Project::place))
+    });
     // A post without script that was refused comes back with its form standing open.
     let standing = untrack(|| create.refusal(|_| Some(()))).is_some();
     let cancel = view! { <Cancel dialog=NEW_DIALOG standing/> }.into_any();
@@ -117,7 +124,10 @@ fn Cards(list: RwSignal<Vec<Project>>, size: Size, actions: Actions) -> impl Int
     view! {
         <div class="page-head">
             <h1 class="page-title">"Projects"</h1>
-            <p class="page-count">{move || count(list.with(Vec::len), "project", "projects")}</p>
+            <p class="page-count">{move || match last.with(Option::is_some) || is_part {
+                true => format!("{} of many projects", ids.with(Vec::len)),
+                false => count(list.with(Vec::len), "project", "projects"),
+            }}</p>
             <button class="button button-primary" type="button" popovertarget=NEW_DIALOG>"New project"</button>
         </div>
         <Notice message=delete_failed/>
@@ -127,10 +137,25 @@ fn Cards(list: RwSignal<Vec<Project>>, size: Size, actions: Actions) -> impl Int
                 None => nothing(),
             })}
         </ul>
+        {dynamic(move || match (is_part, last.get()) {
+            (false, None) => nothing(),
+            (_, last) => view! { <Parts is_part last/> }.into_any(),
+        })}
         <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=standing aria-labelledby="new-project-title">
             <h2 id="new-project-title" class="dialog-title">"New project"</h2>
             <ProjectForm action=create size=size cancel/>
         </dialog>
+    }
+}
+
+/// Ways to the other parts of the list: links, because a link is a new page.
+#[component]
+fn Parts(is_part: bool, last: Option<String>) -> impl IntoView {
+    view! {
+        <nav class="parts" aria-label="More projects">
+            {is_part.then(|| view! { <a class="button" href="?">"Newest projects"</a> })}
+            {last.map(|place| view! { <a class="button" href=format!("?after={place}")>"Show more"</a> })}
+        </nav>
     }
 }
 

@@ -39,6 +39,16 @@ pub struct Project {
     pub updated_at: String,
 }
 
+/// Projects that the page shows at a time; the others are a link away.
+pub const SHOWN_PROJECTS: usize = 60;
+
+impl Project {
+    /// Where it stands in the list of all, the last changed first: what the next part of the list comes after.
+    pub fn place(&self) -> String {
+        format!("{}_{}", self.updated_at, self.id)
+    }
+}
+
 /// What a new project is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

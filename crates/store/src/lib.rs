@@ -36,7 +36,7 @@ pub use creation::{Created, Idempotency, NewTake, NewTasks};
 pub use error::{OpenFault, StoreError};
 pub use frames::{DeletedFrame, FinishedTake};
 pub use lifecycle::{End, Ended, OpenTask};
-pub use projects::{DeletedProject, Purged};
+pub use projects::{DeletedProject, ProjectPlace, Purged};
 pub use recovery::{Forgotten, TakeFile};
 pub use store::Store;
 pub use takes::{DeletedTake, KeyedTake};

@@ -74,7 +74,28 @@ fn covered() -> _ {
     projects::table.select((columns, cover_key()))
 }
 
+/// A project's place in the list: where it stands by its last change, milliseconds since 1970, and its id.
+pub type ProjectPlace = (i64, ProjectId);
+
 impl Store {
+    /// As [`Store::list_projects`], from behind a place on, and so many at most. A project that has changed since then
+    /// stands before that place.
+    pub async fn projects_after(&self, after: Option<ProjectPlace>, most: i64) -> Result<Vec<Project>, StoreError> {
+        let rows: Vec<CoveredRow> = read!(self, |conn| {
+            let mut listed = covered()
+                .filter(projects::deleted_at.is_null())
+                .order((projects::updated_at.desc(), projects::id.desc()))
+                .limit(most)
+                .into_boxed();
+            if let Some((at, id)) = after {
+                let behind = projects::updated_at.lt(at).or(projects::updated_at.eq(at).and(projects::id.lt(id.0)));
+                listed = listed.filter(behind);
+            }
+            Ok(listed.load(conn).await?)
+        })?;
+        rows.into_iter().map(project_from_row).collect()
+    }
+
     /// Every project that is not deleted, the last changed first, with its cover.
     pub async fn list_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows: Vec<CoveredRow> = read!(self, |conn| {

@@ -94,14 +94,27 @@ on_connections! {
 impl Store {
     /// Tasks of projects that are not deleted, the newest first, 1000 at most.
     pub async fn tasks(&self, filter: TaskFilter) -> Result<Vec<Task>, StoreError> {
+        self.tasks_before(filter, None, LISTED).await
+    }
+
+    /// As [`Store::tasks`], those made before the task `before`, and so many at most.
+    pub async fn tasks_before(
+        &self,
+        filter: TaskFilter,
+        before: Option<TaskId>,
+        most: i64,
+    ) -> Result<Vec<Task>, StoreError> {
         let rows: Vec<FullRow> = read!(self, |conn| {
             let mut listed =
-                full_tasks!().filter(projects::deleted_at.is_null()).order(tasks::id.desc()).limit(LISTED).into_boxed();
+                full_tasks!().filter(projects::deleted_at.is_null()).order(tasks::id.desc()).limit(most).into_boxed();
             if let Some(status) = filter.status {
                 listed = listed.filter(tasks::status.eq(status.as_str()));
             }
             if let Some(project) = filter.project_id {
                 listed = listed.filter(tasks::project_id.eq(project.0));
+            }
+            if let Some(before) = before {
+                listed = listed.filter(tasks::id.lt(before.0));
             }
             Ok(listed.load(conn).await?)
         })?;

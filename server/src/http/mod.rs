@@ -10,6 +10,7 @@ pub mod guard;
 mod health;
 mod html;
 mod inspect_png;
+mod listed;
 mod media;
 mod metrics;
 mod models;

@@ -80,7 +80,9 @@ fn refusal(problem: Problem) -> Response<Body> {
 
 /// What the page shows is read before its first tag is made.
 async fn page(State(state): State<AppState>, request: Request<Body>) -> Response<Body> {
-    let content = Content::read(Page::at(request.uri().path()), state.services.as_ref()).await;
+    let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let after = query.into_owned().find(|(name, _)| name == "after").map(|(_, place)| place);
+    let content = Content::read(Page::at(request.uri().path()), after, state.services.as_ref()).await;
     let (context, options) = (context(&state), state.leptos_options.clone());
     let is_signed_in = request.extensions().get::<Session>().is_some();
     let with_content = move || {

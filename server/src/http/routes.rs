@@ -9,7 +9,7 @@ use crate::ws;
 
 /// Projects and what is on their timelines.
 pub fn studio(api: Api) -> Api {
-    api.get("/projects", projects::list::list, About::new("projects", "All projects, newest change first."))
+    api.get("/projects", projects::list::list, About::new("projects", "Projects, newest change first."))
         .post("/projects", projects::create::create, About::new("projects", "Makes a project.").status(201))
         .get("/projects/{id}", projects::read::read, About::new("projects", "One project."))
         .patch("/projects/{id}", projects::update::update, About::new("projects", "Changes the fields that are named."))
@@ -77,7 +77,7 @@ pub fn files(api: Api) -> Api {
 pub fn work(api: Api) -> Api {
     let task = |summary| About::new("tasks", summary);
     let queue = |summary| About::new("queue", summary);
-    api.get("/tasks", tasks::list::list, task("Tasks, newest first, a thousand at most.").fails(&[422]))
+    api.get("/tasks", tasks::list::list, task("Tasks, newest first."))
         .get("/tasks/{id}", tasks::read::read, task("One task."))
         .post("/tasks/{id}/cancel", tasks::cancel::cancel, task("Stops it and leaves nothing of it.").fails(&[409]))
         .post("/tasks/{id}/keep", tasks::keep::keep, task("Ends a running task with what it has.").fails(&[409]))

@@ -88,8 +88,8 @@ impl StudioServices {
 
 #[async_trait]
 impl Services for StudioServices {
-    async fn projects(&self) -> Result<Vec<Project>, Problem> {
-        self.list_projects().await
+    async fn projects(&self, after: Option<String>, most: usize) -> Result<Vec<Project>, Problem> {
+        self.list_projects(after.as_deref(), most).await
     }
 
     async fn project(&self, id: ProjectId) -> Result<Project, Problem> {

@@ -2,15 +2,17 @@
 
 use super::{StudioServices, problem::problem};
 use protocol::{Event, NewProject, Problem, Project, ProjectId, ProjectPatch, ProjectUpdated};
-use store::DeletedProject;
+use store::{DeletedProject, ProjectPlace};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 impl StudioServices {
     fn tell_project(&self, project: &Project, deleted: bool) {
         self.publish(Event::ProjectUpdated(ProjectUpdated { project: project.clone(), deleted }));
     }
 
-    pub(super) async fn list_projects(&self) -> Result<Vec<Project>, Problem> {
-        self.store.list_projects().await.map_err(problem)
+    pub(super) async fn list_projects(&self, after: Option<&str>, most: usize) -> Result<Vec<Project>, Problem> {
+        let after = after.map(|place| read_place(place).ok_or_else(bad_place)).transpose()?;
+        self.store.projects_after(after, i64::try_from(most).unwrap_or(i64::MAX)).await.map_err(problem)
     }
 
     pub(super) async fn read_project(&self, id: ProjectId) -> Result<Project, Problem> {
@@ -41,5 +43,41 @@ impl StudioServices {
         let project = self.store.restore_project(id).await.map_err(problem)?;
         self.tell_project(&project, false);
         Ok(project)
+    }
+}
+
+/// A [`Project::place`] as the database has it.
+fn read_place(place: &str) -> Option<ProjectPlace> {
+    let (changed, id) = place.split_once('_')?;
+    let changed = OffsetDateTime::parse(changed, &Rfc3339).ok()?;
+    let milliseconds = i64::try_from(changed.unix_timestamp_nanos() / 1_000_000).ok()?;
+    Some((milliseconds, id.parse().ok()?))
+}
+
+fn bad_place() -> Problem {
+    Problem::invalid("after", "must be a place in this list, as the header Link of the part before it says")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_is_written() {
+        let project = Project {
+            id: ProjectId(17),
+            name: "x".to_owned(),
+            width: 64,
+            height: 64,
+            fps: 1,
+            cover: None,
+            created_at: String::new(),
+            updated_at: "2025-11-22T10:00:00.007Z".to_owned(),
+        };
+        // `date -u -d @1763805600` says 2025-11-22 10:00:00.
+        assert_eq!(read_place(&project.place()), Some((1_763_805_600_007, ProjectId(17))));
+        for bad in ["", "17", "_17", "2025-11-22T10:00:00Z_", "2025-11-22T10:00:00Z_x", "x_17", "\0_1"] {
+            assert_eq!(read_place(bad), None, "{bad:?}");
+        }
     }
 }

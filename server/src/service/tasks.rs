@@ -39,13 +39,17 @@ impl StudioServices {
         Ok(self.overlaid(self.store.task(id).await.map_err(problem)?))
     }
 
-    /// Tasks by status and project, newest first.
+    /// Tasks by status and project, newest first: so many at most, from behind a task on.
     pub async fn list_tasks(
         &self,
         status: Option<TaskStatus>,
         project_id: Option<ProjectId>,
+        after: Option<TaskId>,
+        most: usize,
     ) -> Result<Vec<Task>, Problem> {
-        let tasks = self.store.tasks(TaskFilter { status, project_id }).await.map_err(problem)?;
+        let filter = TaskFilter { status, project_id };
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let tasks = self.store.tasks_before(filter, after, most).await.map_err(problem)?;
         Ok(tasks.into_iter().map(|task| self.overlaid(task)).collect())
     }
 

@@ -122,7 +122,7 @@ fn memory_returns_after_a_flood_of_bodies() {
         let senders: Vec<_> = (0..9)
             .map(|_| {
                 scope.spawn(|| {
-                    let head = format!("POST /sign-in HTTP/1.1\r\nhost: {own}\r\ncontent-length: 1000000\r\n\r\n");
+                    let head = format!("POST /sign-in HTTP/1.1\r\nhost: {own}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 1000000\r\n\r\n");
                     (0..100)
                         .map(|_| {
                             let mut stream = open(&server, &head);

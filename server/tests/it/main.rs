@@ -9,6 +9,7 @@ mod flood;
 mod generate;
 mod generations;
 mod imports;
+mod lists;
 mod metrics;
 mod openapi;
 mod page;

@@ -4,7 +4,7 @@ use crate::support::TestServer;
 use serde_json::Value;
 
 /// Each function that takes arguments, its method, and arguments that it can read.
-const FUNCTIONS: [(&str, &str, &str); 26] = [
+const FUNCTIONS: [(&str, &str, &str); 27] = [
     ("POST", "exports/create", "project_id=1&format=zip"),
     ("POST", "exports/delete", "id=1"),
     ("GET", "exports/get", "id=1"),
@@ -19,6 +19,7 @@ const FUNCTIONS: [(&str, &str, &str); 26] = [
     ("GET", "page/get", "path=/"),
     ("POST", "projects/create", "name=x&size=64x64&fps=1"),
     ("POST", "projects/delete", "id=1"),
+    ("GET", "projects/list", "after=2025-11-22T10:00:00Z_1"),
     ("POST", "projects/restore", "id=1"),
     ("POST", "projects/update", "id=1&name=x"),
     ("POST", "prompts/count", "prompt=x"),

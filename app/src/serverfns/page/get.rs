@@ -6,7 +6,10 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 pub async fn get_page(
     /// `/`, `/projects/7`.
     path: String,
+    /// The place that the projects follow.
+    #[server(default)]
+    after: Option<String>,
 ) -> Result<Content, AppError> {
     let services = crate::serverfns::services()?;
-    Ok(Content::read(crate::page::Page::at(&path), services.as_ref()).await)
+    Ok(Content::read(crate::page::Page::at(&path), after, services.as_ref()).await)
 }

@@ -216,6 +216,8 @@ async fn tasks_are_listed_by_status_and_project(database: &Database) {
     assert_eq!(ids(Some(TaskStatus::Queued), None).await, [theirs, queued]);
     assert_eq!(ids(Some(TaskStatus::Queued), Some(project)).await, [queued]);
     assert_eq!(ids(Some(TaskStatus::Failed), None).await, []);
+    let before = store.tasks_before(TaskFilter::default(), Some(running), 1).await.expect("a list");
+    assert_eq!(before.iter().map(|task| task.id).collect::<Vec<_>>(), [cancelled.id]);
     let counts = store.counts().await.expect("counts");
     let expected = TaskStatus::ALL.into_iter().zip([2, 1, 1, 0, 1]).collect::<Vec<_>>();
     assert_eq!(counts, expected);

@@ -10,6 +10,7 @@ use store::StoreError;
 on_both![
     a_project_is_read_back_as_it_was_made,
     the_last_changed_comes_first,
+    the_list_comes_in_parts,
     a_patch_changes_what_it_names,
     a_deleted_project_comes_back_as_it_was,
     what_is_not_there_is_not_found,
@@ -48,6 +49,26 @@ async fn a_project_is_read_back_as_it_was_made(database: &Database) {
     let now = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_secs();
     assert!(now.abs_diff(seconds.unsigned_abs()) < 60, "{seconds} against {now}");
     assert!(made.created_at.ends_with('Z') && made.created_at.starts_with("20"), "{}", made.created_at);
+}
+
+async fn the_list_comes_in_parts(database: &Database) {
+    let store = database.open().await;
+    for number in 0..7 {
+        create(&store, &number.to_string()).await;
+    }
+    // Some of one millisecond, in which the greater id comes first.
+    database.execute("UPDATE projects SET updated_at = 1000 * (1 + id / 3)").await;
+    let all = store.list_projects().await.expect("the list");
+    let (mut parts, mut after) = (Vec::new(), None);
+    loop {
+        let part = store.projects_after(after, 2).await.expect("a part");
+        let Some(last) = part.last() else { break };
+        assert!(part.len() <= 2);
+        let at = database.number(&format!("SELECT updated_at FROM projects WHERE id = {}", last.id)).await;
+        after = Some((at, last.id));
+        parts.extend(part);
+    }
+    assert_eq!(parts, all);
 }
 
 async fn the_last_changed_comes_first(database: &Database) {

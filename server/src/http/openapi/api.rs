@@ -102,6 +102,7 @@ impl Api {
             body: None,
             answer: None,
             fails: Vec::new(),
+            is_list: false,
         };
         H::describe(&mut draft);
         let operation = draft.finish(id.trim_end_matches('_').to_owned(), &about);

@@ -78,6 +78,8 @@ pub struct Draft<'a> {
     pub(super) body: Option<Value>,
     pub(super) answer: Option<Value>,
     pub(super) fails: Vec<u16>,
+    /// Whether the answer may be the part of a list.
+    pub(super) is_list: bool,
 }
 
 impl Draft<'_> {
@@ -99,6 +101,11 @@ impl Draft<'_> {
             let mut parameter = json!({"name": name, "in": "query", "required": false});
             if let Some(description) = field.get("description") {
                 parameter["description"] = description.clone();
+            }
+            // It is left out, never null: an address has no such value.
+            let mut field = field;
+            if let Some(kinds) = field.get_mut("type").and_then(Value::as_array_mut) {
+                kinds.retain(|kind| kind != "null");
             }
             parameter["schema"] = field;
             self.parameters.push(parameter);
@@ -128,6 +135,12 @@ impl Draft<'_> {
             (_, Some(media_type)) => success["content"] = json!({media_type: text()}),
             (Some(content), None) => success["content"] = content,
             (None, None) => {}
+        }
+        if self.is_list {
+            success["headers"] = json!({"Link": {
+                "description": "Where the next part is, with rel=\"next\", as RFC 8288 has it; absent from the last part.",
+                "schema": {"type": "string"},
+            }});
         }
         let mut responses = Map::new();
         responses.insert(about.status.to_string(), success);

@@ -4,6 +4,7 @@ use super::operation::Draft;
 use crate::{
     http::{
         extract::{Body, IdPath, Json, PathId, Picture, Query},
+        listed::{Asked, Listed, Part},
         problem::ApiError,
     },
     state::AppState,
@@ -39,6 +40,13 @@ impl<T: JsonSchema, E> Input for Result<axum::extract::Query<T>, E> {
 impl<T: JsonSchema> Input for Query<T> {
     fn describe(draft: &mut Draft<'_>) {
         draft.query_parameters::<T>();
+    }
+}
+
+impl Input for Part {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.query_parameters::<Asked>();
+        draft.fails.push(422);
     }
 }
 
@@ -97,6 +105,13 @@ impl<T: Output> Output for Result<T, ApiError> {
 impl<T: JsonSchema> Output for axum::Json<T> {
     fn describe(draft: &mut Draft<'_>) {
         draft.json_answer::<T>();
+    }
+}
+
+impl<T: JsonSchema> Output for Listed<T> {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.json_answer::<Vec<T>>();
+        draft.is_list = true;
     }
 }
 

@@ -1,11 +1,18 @@
-//! `GET /api/v1/projects`
+//! `GET /api/v1/projects?limit=&after=`
 
-use crate::{http::problem::ApiError, state::AppState};
+use crate::{
+    http::{
+        listed::{Listed, Part},
+        problem::ApiError,
+    },
+    state::AppState,
+};
 use app::services::Services;
-use axum::{Json, extract::State};
+use axum::extract::State;
 use protocol::Project;
 
-/// All projects, newest change first.
-pub async fn list(State(state): State<AppState>) -> Result<Json<Vec<Project>>, ApiError> {
-    Ok(Json(state.services.projects().await?))
+/// Projects, newest change first.
+pub async fn list(State(state): State<AppState>, part: Part) -> Result<Listed<Project>, ApiError> {
+    let projects = state.services.projects(part.after(), part.wanted()).await?;
+    Ok(part.of(projects, Project::place))
 }

@@ -1,11 +1,15 @@
-//! `GET /api/v1/tasks?status=&project_id=`
+//! `GET /api/v1/tasks?status=&project_id=&limit=&after=`
 
 use crate::{
-    http::{extract::Query, problem::ApiError},
+    http::{
+        extract::Query,
+        listed::{Listed, Part},
+        problem::ApiError,
+    },
     state::AppState,
 };
-use axum::{Json, extract::State};
-use protocol::{Problem, ProjectId, Task, TaskStatus};
+use axum::extract::State;
+use protocol::{Problem, ProjectId, Task, TaskId, TaskStatus};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -18,12 +22,18 @@ pub struct Filter {
     project_id: Option<String>,
 }
 
-/// Tasks, newest first, a thousand at most. An empty filter is none.
-pub async fn list(State(state): State<AppState>, Query(filter): Query<Filter>) -> Result<Json<Vec<Task>>, ApiError> {
+/// Tasks, newest first. An empty filter is none.
+pub async fn list(
+    State(state): State<AppState>,
+    Query(filter): Query<Filter>,
+    part: Part,
+) -> Result<Listed<Task>, ApiError> {
     let given = |value: Option<String>| value.filter(|value| !value.is_empty());
     let status = given(filter.status).map(|name| TaskStatus::from_name(&name).ok_or_else(bad_status)).transpose()?;
     let project = given(filter.project_id).map(|id| id.parse::<ProjectId>().map_err(|_| bad_project())).transpose()?;
-    Ok(Json(state.services.list_tasks(status, project).await?))
+    let after = part.after_id()?.map(TaskId);
+    let tasks = state.services.list_tasks(status, project, after, part.wanted()).await?;
+    Ok(part.of(tasks, |task| task.id.to_string()))
 }
 
 fn bad_status() -> Problem {

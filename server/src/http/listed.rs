@@ -1,0 +1,136 @@
+//! Lists in parts: `?limit=&after=`, and where the next part is, as RFC 8288 has it.
+
+use super::problem::ApiError;
+use axum::{
+    Json,
+    extract::{FromRequestParts, Query},
+    http::{HeaderValue, Response, header, request::Parts},
+    response::IntoResponse,
+};
+use protocol::Problem;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+/// How many things a part may have; without a limit it has as many as it may.
+const LIMIT: RangeInclusive<usize> = 1..=1000;
+
+/// Which part of a list is asked for.
+#[derive(Debug)]
+pub struct Part {
+    limit: usize,
+    after: Option<String>,
+    query: Vec<(String, String)>,
+}
+
+/// What the document says of it.
+#[derive(Deserialize, JsonSchema)]
+pub struct Asked {
+    /// So many at most. The header Link of a part that is not the last says where the next one is.
+    #[schemars(range(min = *LIMIT.start(), max = *LIMIT.end()), extend("default" = LIMIT.end()))]
+    #[expect(dead_code, reason = "only described")]
+    limit: Option<u32>,
+    /// What follows this place. It is part of the address in the header Link.
+    #[expect(dead_code, reason = "only described")]
+    after: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Part {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(query): Query<Vec<(String, String)>> = Query::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| ApiError::from(Problem::invalid("query", rejection.body_text())))?;
+        let given = |name: &str| {
+            let found = query.iter().find(|(given, value)| given == name && !value.is_empty());
+            found.map(|(_, value)| value.clone())
+        };
+        let limit = given("limit").map_or(Ok(*LIMIT.end()), |text| {
+            let number = text.parse().ok().filter(|number| LIMIT.contains(number));
+            let why = format!("must be a whole number from {} to {}", LIMIT.start(), LIMIT.end());
+            number.ok_or_else(|| Problem::invalid("limit", why))
+        })?;
+        Ok(Self { limit, after: given("after"), query })
+    }
+}
+
+impl Part {
+    /// The place that it follows.
+    pub fn after(&self) -> Option<String> {
+        self.after.clone()
+    }
+
+    /// The place that it follows, an id.
+    pub fn after_id(&self) -> Result<Option<i64>, Problem> {
+        let bad = || Problem::invalid("after", "must be an id of this list, a whole number");
+        self.after.as_deref().map(|text| text.parse().map_err(|_| bad())).transpose()
+    }
+
+    /// How many to look for: one more than are answered tells whether there is a next part.
+    pub fn wanted(&self) -> usize {
+        self.limit + 1
+    }
+
+    /// The part, of all that follows its place.
+    pub fn of<T>(&self, mut items: Vec<T>, place: impl Fn(&T) -> String) -> Listed<T> {
+        let is_last = items.len() <= self.limit;
+        items.truncate(self.limit);
+        let last = items.last().filter(|_| !is_last);
+        let next = last.map(|last| self.address_after(&place(last)));
+        Listed { items, next }
+    }
+
+    fn address_after(&self, place: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.query.iter().filter(|(name, value)| name != "after" && !value.is_empty()));
+        query.append_pair("after", place);
+        // Relative to what was asked: a proxy may have put the server under a path of its own.
+        format!("<?{}>; rel=\"next\"", query.finish())
+    }
+}
+
+/// A part of a list, a JSON array.
+#[derive(Debug)]
+pub struct Listed<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
+
+impl<T: Serialize> IntoResponse for Listed<T> {
+    fn into_response(self) -> Response<axum::body::Body> {
+        let mut response = Json(self.items).into_response();
+        if let Some(link) = self.next.and_then(|next| HeaderValue::try_from(next).ok()) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn part(query: &str) -> Result<Part, ApiError> {
+        let request = axum::http::Request::get(format!("/x{query}")).body(()).expect("a request");
+        Part::from_request_parts(&mut request.into_parts().0, &()).await
+    }
+
+    #[tokio::test]
+    async fn the_next_part_keeps_what_was_asked() {
+        let asked = part("?status=queued&limit=2&after=9&project_id=").await.expect("well-formed");
+        assert_eq!((asked.wanted(), asked.after_id().expect("an id")), (3, Some(9)));
+        let listed = asked.of(vec![8, 7, 6], |id| format!("{id}_&"));
+        assert_eq!(listed.items, [8, 7]);
+        assert_eq!(listed.next.as_deref(), Some("<?status=queued&limit=2&after=7_%26>; rel=\"next\""));
+        assert!(asked.of(vec![8, 7], ToString::to_string).next.is_none(), "the last part");
+        assert_eq!(part("").await.expect("well-formed").wanted(), 1001);
+    }
+
+    #[tokio::test]
+    async fn a_limit_has_bounds() {
+        for bad in ["0", "1001", "-1", "x", "1.5", "99999999999999999999"] {
+            part(&format!("?limit={bad}")).await.expect_err(bad);
+        }
+    }
+}
