@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// One text frame from the server. `hello` and `metrics` carry no `seq`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Strictly growing within one epoch; gaps come from the project filter and from dropped progress.
+    /// Strictly growing within one epoch; gaps come from the project filter, and for a slow reader from dropped progress and from
+    /// whole states that a newer one of the same thing replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
     /// What happened.

@@ -6,6 +6,7 @@ use super::{
     projects, queue, settings, takes, tasks,
 };
 use crate::ws;
+use serde_json::{Value, json};
 
 /// Projects and what is on their timelines.
 pub fn studio(api: Api) -> Api {
@@ -26,7 +27,11 @@ pub fn studio(api: Api) -> Api {
             About::new("generations", "Queues a generation: new takes of a frame, or takes of a new frame.")
                 .status(202)
                 .fails(&[409])
-                .header("Idempotency-Key", "A repeated request with the same key is answered with the same tasks."),
+                .header(
+                    "Idempotency-Key",
+                    "A repeated request with the same key is answered with the same tasks.",
+                    key_schema,
+                ),
         )
         .patch("/frames/{id}", frames::update::update, About::new("frames", "Changes the fields that are named."))
         .delete(
@@ -67,9 +72,9 @@ pub fn files(api: Api) -> Api {
         "/exports/{id}/file",
         exports::file::file,
         about("The file.")
-            .answers("application/octet-stream")
+            .answers(&["application/zip", "image/gif", "image/apng", "image/webp", "video/mp4"])
             .also(&[(206, "The range of it."), (304, "The client has it."), (416, "No such range.")])
-            .header("Range", "Bytes of it."),
+            .header("Range", "Bytes of it.", range_schema),
     )
 }
 
@@ -96,23 +101,23 @@ pub fn server(api: Api) -> Api {
         .get("/schedulers", names::schedulers::schedulers, about("Noise schedules, by ComfyUI's names, and leading."))
         .get("/settings", settings::read::read, about("The server's settings."))
         .patch("/settings", settings::update::update, about("Changes the fields that are named."))
-        .get("/openapi.json", openapi::read::read, about("This document.").answers("application/json"))
-        .get("/docs", openapi::page::page, about("This document as a page.").answers("text/html"))
+        .get("/openapi.json", openapi::read::read, about("This document.").answers(&["application/json"]))
+        .get("/docs", openapi::page::page, about("This document as a page.").answers(&["text/html"]))
 }
 
 /// What is not under `/api/v1`.
 pub fn root(api: Api) -> Api {
     let about = |summary| About::new("server", summary);
-    api.get("/health/live", health::live::live, about("The process answers.").answers("text/plain"))
-        .get("/health/ready", health::ready::ready, about("The database answers too.").answers("text/plain"))
-        .get("/metrics", metrics::read::read, about("Figures for Prometheus.").answers("text/plain"))
+    api.get("/health/live", health::live::live, about("The process answers.").answers(&["text/plain"]))
+        .get("/health/ready", health::ready::ready, about("The database answers too.").answers(&["text/plain"]))
+        .get("/metrics", metrics::read::read, about("Figures for Prometheus.").answers(&["text/plain"]))
         .get(
             "/media/{name}",
             media::read,
             About::new("media", "A picture: <key>.png. With ?v=<etag>, the very bytes of that tag, for good.")
-                .answers("image/png")
+                .answers(&["image/png"])
                 .also(&[(206, "The range of it."), (304, "The client has it."), (416, "No such range.")])
-                .header("Range", "Bytes of it."),
+                .header("Range", "Bytes of it.", range_schema),
         )
         .get(
             "/ws",
@@ -136,4 +141,13 @@ pub fn pictures(api: Api) -> Api {
         About::new("frames", "Makes a frame of a picture; without a body, a white one of the project's size.")
             .status(201),
     )
+}
+
+/// One range of bytes; several are answered with the whole, or not at all.
+fn range_schema() -> Value {
+    json!({"type": "string", "pattern": "^bytes=([0-9]{1,9}-[0-9]{0,9}|-[0-9]{1,9})$"})
+}
+
+fn key_schema() -> Value {
+    json!({"type": "string", "pattern": "^[!-~]{1,255}$"})
 }

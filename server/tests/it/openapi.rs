@@ -171,10 +171,14 @@ fn address(random: &mut Random, operation: &Operation, own: &str) -> String {
     let mut path = operation.path.replace("{id}", id).replace("{name}", id);
     let parameters = operation.about["parameters"].as_array();
     let queries = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
-    for (number, parameter) in queries.enumerate() {
+    for parameter in queries {
+        // Each may be left out.
+        if random.below(2) == 0 {
+            continue;
+        }
         let value =
             random.one_of(&["1", "", "queued", "failed", "-1", "99999999999999999999", "%00%FF", "%F0%9F%94%A5"]);
-        let sign = if number == 0 { '?' } else { '&' };
+        let sign = if path.contains('?') { '&' } else { '?' };
         path += &format!("{sign}{}={value}", parameter["name"].as_str().expect("a name"));
     }
     path

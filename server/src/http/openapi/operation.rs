@@ -14,14 +14,14 @@ pub struct About {
     pub(super) status: u16,
     pub(super) fails: &'static [u16],
     pub(super) also: &'static [(u16, &'static str)],
-    pub(super) answers: Option<&'static str>,
-    pub(super) header: Option<(&'static str, &'static str)>,
+    pub(super) answers: &'static [&'static str],
+    pub(super) header: Option<(&'static str, &'static str, fn() -> Value)>,
 }
 
 impl About {
     /// A resource, and what the verb does to it.
     pub fn new(tag: &'static str, summary: &'static str) -> Self {
-        Self { tag, summary, status: 200, fails: &[], also: &[], answers: None, header: None }
+        Self { tag, summary, status: 200, fails: &[], also: &[], answers: &[], header: None }
     }
 
     /// The status of success, where it is not 200.
@@ -39,14 +39,14 @@ impl About {
         Self { also, ..self }
     }
 
-    /// The media type of its answer, where the handler's type does not say it.
-    pub fn answers(self, media_type: &'static str) -> Self {
-        Self { answers: Some(media_type), ..self }
+    /// The media types of its answer, where the handler's type does not say them.
+    pub fn answers(self, media_types: &'static [&'static str]) -> Self {
+        Self { answers: media_types, ..self }
     }
 
-    /// A header that it takes, and what it is for.
-    pub fn header(self, name: &'static str, what: &'static str) -> Self {
-        Self { header: Some((name, what)), ..self }
+    /// A header that it takes, what it is for, and its schema.
+    pub fn header(self, name: &'static str, what: &'static str, schema: fn() -> Value) -> Self {
+        Self { header: Some((name, what, schema)), ..self }
     }
 }
 
@@ -129,12 +129,14 @@ impl Draft<'_> {
     /// The finished operation.
     pub(super) fn finish(self, id: String, about: &About) -> Map<String, Value> {
         let mut success = json!({"description": "Done."});
-        let text = || json!({"schema": {"type": "string"}});
+        let content = |media_type: &&'static str| {
+            let is_text = media_type.starts_with("text/");
+            ((*media_type).to_owned(), if is_text { json!({"schema": {"type": "string"}}) } else { json!({}) })
+        };
         match (self.answer, about.answers) {
-            (_, Some("application/json")) => success["content"] = json!({"application/json": {}}),
-            (_, Some(media_type)) => success["content"] = json!({media_type: text()}),
-            (Some(content), None) => success["content"] = content,
-            (None, None) => {}
+            (Some(content), []) => success["content"] = content,
+            (None, []) => {}
+            (_, media_types) => success["content"] = media_types.iter().map(content).collect::<Map<_, _>>().into(),
         }
         if self.is_list {
             success["headers"] = json!({"Link": {
@@ -152,9 +154,9 @@ impl Draft<'_> {
             responses.insert(status.to_string(), json!({"description": what}));
         }
         let mut parameters = self.parameters;
-        if let Some((name, what)) = about.header {
+        if let Some((name, what, schema)) = about.header {
             parameters.push(json!({
-                "name": name, "in": "header", "required": false, "description": what, "schema": {"type": "string"},
+                "name": name, "in": "header", "required": false, "description": what, "schema": schema(),
             }));
         }
         let mut operation = Map::new();

@@ -17,8 +17,10 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Filter {
     /// Only those of this status: queued, running, completed, failed or cancelled.
+    #[schemars(extend("enum" = ["", "queued", "running", "completed", "failed", "cancelled"]))]
     status: Option<String>,
     /// Only those of this project.
+    #[schemars(with = "Option<i64>")]
     project_id: Option<String>,
 }
 
