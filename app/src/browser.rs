@@ -36,6 +36,7 @@ mod here {
         prelude::{document, window},
         wasm_bindgen::JsCast,
     };
+    use protocol::url_path;
     pub use web_sys::File;
     use web_sys::{Element, FileList, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, Storage};
 
@@ -43,15 +44,16 @@ mod here {
         window().local_storage().ok().flatten()
     }
 
-    /// What was kept under this name, in this browser.
+    /// What was kept under this name, in this browser, by pages under this base path: another server may have its
+    /// own beside it.
     pub fn recall(name: &str) -> Option<String> {
-        storage()?.get_item(name).ok().flatten()
+        storage()?.get_item(&url_path(name)).ok().flatten()
     }
 
     /// Keeps a text under a name; where the browser keeps nothing (a private window), nothing happens.
     pub fn remember(name: &str, text: &str) {
         if let Some(storage) = storage() {
-            _ = storage.set_item(name, text);
+            _ = storage.set_item(&url_path(name), text);
         }
     }
 
@@ -120,15 +122,15 @@ mod here {
         gloo_timers::future::TimeoutFuture::new(milliseconds).await;
     }
 
-    /// Goes to another page.
-    pub fn go(address: &str) {
-        _ = window().location().set_href(address);
+    /// Goes to another page of this server.
+    pub fn go(path: &str) {
+        _ = window().location().set_href(&url_path(path));
     }
 
     /// Changes the address of this page, which stays.
-    pub fn show_address(address: &str) {
+    pub fn show_address(path: &str) {
         if let Ok(history) = window().history() {
-            _ = history.replace_state_with_url(&leptos::wasm_bindgen::JsValue::NULL, "", Some(address));
+            _ = history.replace_state_with_url(&leptos::wasm_bindgen::JsValue::NULL, "", Some(&url_path(path)));
         }
     }
 
@@ -180,7 +182,7 @@ mod here {
 
     /// Sends a file, or nothing; the answer's text, whatever its status.
     pub async fn post_file(path: &str, file: Option<&File>) -> Option<String> {
-        let request = gloo_net::http::Request::post(path);
+        let request = gloo_net::http::Request::post(&url_path(path));
         let request = match file {
             Some(file) => request.body(file),
             None => request.build(),

@@ -35,6 +35,7 @@ pub use shell::{SignedIn, shell};
 #[cfg(feature = "hydrate")]
 pub fn hydrate() {
     tell_panics();
+    read_base_path();
     wasm_bindgen_futures::spawn_local(async {
         if let page::Page::Studio(_) = page::Page::at(&path()) {
             pages::fetch_studio().await;
@@ -59,10 +60,21 @@ pub fn mount() {
     });
 }
 
-/// The path of the address; `/` where the browser does not tell.
+/// The path of the address under the base path; `/` where the browser does not tell.
 #[cfg(feature = "browser")]
 fn path() -> String {
-    leptos::prelude::window().location().pathname().unwrap_or_else(|_| "/".to_owned())
+    let path = leptos::prelude::window().location().pathname().unwrap_or_default();
+    path.strip_prefix(protocol::base_path()).filter(|path| !path.is_empty()).unwrap_or("/").to_owned()
+}
+
+/// Takes the base path from the page: `<html data-base="/studio">`.
+#[cfg(feature = "hydrate")]
+fn read_base_path() {
+    if let Some(base) = theme::root().and_then(|html| html.dataset().get("base")) {
+        let base: &'static str = base.leak();
+        protocol::set_base_path(base);
+        _ = leptos::server_fn::client::try_set_server_url(base);
+    }
 }
 
 /// Writes a panic to the browser's console; else it would only say `unreachable`.

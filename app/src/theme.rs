@@ -47,7 +47,8 @@ impl Theme {
 
     /// The `Set-Cookie` header that keeps it for a year.
     pub fn cookie(self) -> String {
-        format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax", self.as_str())
+        let path = protocol::cookie_path();
+        format!("{COOKIE}={}; Path={path}; Max-Age=31536000; SameSite=Lax", self.as_str())
     }
 
     /// What this request, or this page, was made with.
@@ -92,8 +93,9 @@ pub fn dress(name: &str, value: &str) {
 #[cfg(not(feature = "browser"))]
 pub fn dress(_: &str, _: &str) {}
 
+/// `<html>`.
 #[cfg(feature = "browser")]
-fn root() -> Option<web_sys::HtmlElement> {
+pub fn root() -> Option<web_sys::HtmlElement> {
     use leptos::wasm_bindgen::JsCast;
     leptos::prelude::document().document_element()?.dyn_into().ok()
 }

@@ -79,6 +79,14 @@ pub fn icon_button(
     erased(act, id.to_string(), label, icon)
 }
 
+/// A link to the list of projects.
+pub fn home_link(class: &'static str, label: Option<&'static str>, content: impl IntoAny) -> AnyView {
+    fn erased(class: &'static str, label: Option<&'static str>, content: AnyView) -> AnyView {
+        view! { <a class=class href=protocol::url_path("/") aria-label=label>{content}</a> }.into_any()
+    }
+    erased(class, label, content.into_any())
+}
+
 /// A button that also works without script: it posts its id to a server function.
 pub fn post_button(
     class: &'static str,
@@ -89,7 +97,7 @@ pub fn post_button(
 ) -> AnyView {
     fn erased(class: &'static str, path: &'static str, act: &'static str, id: String, label: &'static str) -> AnyView {
         view! {
-            <form class="inline-form" method="post" action=path>
+            <form class="inline-form" method="post" action=protocol::url_path(path)>
                 <input type="hidden" name="id" value=id.clone()/>
                 <button class=class type="submit" data-act=act data-id=id>{label}</button>
             </form>

@@ -3,7 +3,7 @@
 
 use crate::{
     commands::{doctor::DoctorArgs, generate::GenerateArgs, inspect::InspectArgs, model::ModelChoice},
-    http::access::Secret,
+    http::{access::Secret, base_path::BasePath, client::Network},
     logging::{self, LogFormat},
 };
 use clap::{Args, Parser, Subcommand};
@@ -97,9 +97,18 @@ pub struct ServeArgs {
     pub token: Option<Secret>,
 
     /// A name that this server is reached by, `studio.example` or `studio.example:8443`, as behind a proxy.
-    /// Addresses need none. Repeat it, or separate by commas.
+    /// Addresses and localhost need none. Repeat it, or separate by commas.
     #[arg(long, env = "EMBERLINE_HOST", value_name = "NAME", value_delimiter = ',')]
     pub host: Vec<String>,
+
+    /// A proxy in front of this server, or a block of addresses such as 10.0.0.0/8: its `X-Forwarded-For` tells whom
+    /// a request comes from, for the limits on sign-in and for the log. None by default. Repeat it, or separate by commas.
+    #[arg(long, env = "EMBERLINE_TRUST_PROXY", value_name = "ADDR", value_delimiter = ',')]
+    pub trust_proxy: Vec<Network>,
+
+    /// The path that a proxy passes to this server without changing it, `/studio`: everything lies under it.
+    #[arg(long, env = "EMBERLINE_BASE_PATH", value_name = "PATH", default_value = "", hide_default_value = true)]
+    pub base_path: BasePath,
 
     /// Another origin whose pages may use this server, `http://127.0.0.1:8080`: for a front end that a
     /// development server such as trunk delivers. Repeat it, or separate by commas.

@@ -158,7 +158,7 @@ impl Exports {
             Ok(bytes) => {
                 export.status = TaskStatus::Completed;
                 export.bytes = Some(bytes);
-                export.path = Some(format!("/api/v1/exports/{id}/file"));
+                export.path = Some(protocol::url_path(&format!("/api/v1/exports/{id}/file")));
             }
             Err(Error::Cancelled) => export.status = TaskStatus::Cancelled,
             Err(error) => {

@@ -9,6 +9,7 @@ use crate::{
     http::{
         self,
         access::{Access, Credentials},
+        client::TrustedProxies,
         guard::Origins,
     },
     net::{self, Limits},
@@ -50,10 +51,12 @@ pub fn run(args: ServeArgs) -> Result<()> {
 }
 
 async fn serve(args: ServeArgs) -> Result<()> {
+    protocol::set_base_path(args.base_path.clone().leak());
     let access = access(&args)?;
     let origins = Origins::new(&args.allow_origin, &args.host)?;
     // Before anything is opened: connections have to leave room for the server's own files.
     let limits = Limits::for_descriptors(net::descriptors::raise());
+    let proxies = TrustedProxies::new(args.trust_proxy);
     let data_dir = DataDir::open(match args.data_dir {
         Some(path) => path,
         None => data_dir::default_path()?,
@@ -85,7 +88,8 @@ async fn serve(args: ServeArgs) -> Result<()> {
         Arc::clone(&exports),
         leptos_options(address, args.site_root)?,
     );
-    let router = http::router(state.clone(), origins.with_own(address), access);
+    let policy = http::Policy { origins: origins.with_own(address), access, proxies };
+    let router = http::router(state.clone(), policy);
     let background = [
         tokio::spawn(ws::report_metrics(state.clone())),
         tokio::spawn(ws::report_queue(state.clone())),
@@ -142,9 +146,15 @@ fn announce(address: SocketAddr, engine: &Engine) -> Result<()> {
     let models = engine.models();
     let names: Vec<_> = models.offers().iter().map(|offer| offer.name.as_str()).collect();
     let mut out = io::stdout().lock();
-    writeln!(out, "Emberline is at http://{address} (model {}, on {})", names.join(", "), models.compute().info)
-        .and_then(|()| out.flush())
-        .context("cannot print the address")
+    writeln!(
+        out,
+        "Emberline is at http://{address}{} (model {}, on {})",
+        protocol::base_path(),
+        names.join(", "),
+        models.compute().info
+    )
+    .and_then(|()| out.flush())
+    .context("cannot print the address")
 }
 
 /// The models on offer, their headers read, and the device that they run on.

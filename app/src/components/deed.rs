@@ -5,7 +5,7 @@ use leptos::{
     ev::SubmitEvent, prelude::*, server::ServerActionError, server_fn::error::ServerFnUrlError, task::spawn_local,
     web_sys::Element,
 };
-use protocol::Project;
+use protocol::{Project, url_path};
 
 /// A change to a project by a form that also posts without script.
 ///
@@ -13,7 +13,7 @@ use protocol::Project;
 /// of them were a tenth of the page's WASM.
 #[derive(Clone, Copy)]
 pub struct Deed {
-    /// Where the form posts.
+    /// The server function's path, without the base path.
     pub path: &'static str,
     /// The newest outcome; after a post without script that was refused, that refusal.
     pub outcome: RwSignal<Option<Result<Project, AppError>>>,
@@ -30,6 +30,11 @@ impl Deed {
             .filter(|error| error.path() == path)
             .map(|error| Err(ServerFnUrlError::<AppError>::decode_err(error.err())));
         Self { path, outcome: RwSignal::new(posted), pending: RwSignal::new(false), version: RwSignal::new(0) }
+    }
+
+    /// Where its form posts.
+    pub fn address(self) -> String {
+        url_path(self.path)
     }
 
     /// Why it was refused, if it was.

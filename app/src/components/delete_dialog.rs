@@ -38,7 +38,7 @@ pub fn DeleteDialog(
                 "Delete “"<bdi>{move || project.read().name.clone()}</bdi>"”?"
             </h2>
             <p class="dialog-text">"Its pictures go with it. You can take this back for a while."</p>
-            <form method="post" action=action.path class="form" on:submit=send>
+            <form method="post" action=action.address() class="form" on:submit=send>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <div class="form-actions">
                     <Cancel dialog=dialog_id(id) standing=false/>

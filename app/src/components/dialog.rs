@@ -1,5 +1,6 @@
 //! What the dialogs share. They are popovers, so that they open and close without script.
 
+use crate::view::home_link;
 use leptos::{either::Either, html, prelude::*};
 
 /// Closes a dialog that was opened as a popover; nothing happens to one that is closed.
@@ -20,7 +21,7 @@ pub fn Cancel(
     standing: bool,
 ) -> impl IntoView {
     if standing {
-        Either::Left(view! { <a class="button" href="/">"Cancel"</a> })
+        Either::Left(home_link("button", None, "Cancel"))
     } else {
         Either::Right(view! {
             <button class="button" type="button" popovertarget=dialog popovertargetaction="hide">

@@ -4,7 +4,7 @@ use super::{
     Deed, Icon, Picture, delete_dialog, delete_dialog::DeleteDialog, rename_dialog, rename_dialog::RenameDialog,
 };
 use leptos::prelude::*;
-use protocol::Project;
+use protocol::{Project, url_path};
 
 /// The newest picture, the name that opens the project, its size and rate, and what can be done with it.
 #[component]
@@ -30,7 +30,7 @@ pub fn ProjectCard(
             </div>
             <div class="card-foot">
                 <div class="card-text">
-                    <h2 class="card-name"><a class="card-link" href=format!("/projects/{id}") dir="auto">{name}</a></h2>
+                    <h2 class="card-name"><a class="card-link" href=url_path(&format!("/projects/{id}")) dir="auto">{name}</a></h2>
                     <p class="card-facts">{facts}</p>
                 </div>
                 <div class="card-actions">

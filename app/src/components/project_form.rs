@@ -59,7 +59,7 @@ pub fn ProjectForm(
     let is_preset = PRESETS.iter().any(|preset| (preset.width, preset.height) == (width, height));
     let fps = Bounds { range: limits::FPS, step: 1 };
     view! {
-        <form method="post" action=action.path node_ref=form class="form" novalidate on:submit=send>
+        <form method="post" action=action.address() node_ref=form class="form" novalidate on:submit=send>
             <Notice message=Signal::derive(beside)/>
             <Field id="project-name" label="Name" name="name" value=kept("name", String::new()) error=error_at("name")/>
             <SizePicker

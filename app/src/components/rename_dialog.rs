@@ -58,7 +58,7 @@ pub fn RenameDialog(
     view! {
         <dialog id=dialog_id(id) class="dialog" popover="auto" open=move || standing.get() aria-labelledby=title_id node_ref=node>
             <h2 id=title_id.clone() class="dialog-title">"Rename project"</h2>
-            <form method="post" action=action.path node_ref=form class="form" novalidate on:submit=send>
+            <form method="post" action=action.address() node_ref=form class="form" novalidate on:submit=send>
                 <Notice message=beside/>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <Field

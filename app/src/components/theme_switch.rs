@@ -6,6 +6,7 @@ use crate::{
     theme::Theme,
 };
 use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn, task::spawn_local};
+use protocol::url_path;
 
 /// Three buttons of one form: without script it is posted and the page comes back in its new colours; with
 /// script the colours change at once and the post only keeps the choice.
@@ -44,7 +45,7 @@ pub fn ThemeSwitch() -> impl IntoView {
     };
     view! {
         <div class="theme-switch" role="group" aria-label="Colours">
-            <form method="post" action=SetTheme::url() on:submit=|event: SubmitEvent| event.prevent_default()>
+            <form method="post" action=url_path(SetTheme::url()) on:submit=|event: SubmitEvent| event.prevent_default()>
                 {Theme::ALL.map(|theme| button(theme).into_any()).into_iter().collect::<Vec<_>>()}
             </form>
         </div>

@@ -1,7 +1,9 @@
 //! The bar over every page.
 
 use super::{Icon, Mark, connection_status::ConnectionStatus, theme_switch::ThemeSwitch};
+use crate::view::home_link;
 use leptos::prelude::*;
+use protocol::url_path;
 
 /// The name, which leads home; the connection; the colours; between them what the page puts there.
 #[component]
@@ -13,19 +15,20 @@ pub fn TopBar(
     #[prop(optional)]
     end: Option<AnyView>,
 ) -> impl IntoView {
+    let brand = view! {
+        <Mark/>
+        <span class="brand-name">"Emberline"</span>
+    };
     view! {
         <header class="top-bar">
-            <a class="brand" href="/" aria-label="Emberline">
-                <Mark/>
-                <span class="brand-name">"Emberline"</span>
-            </a>
+            {home_link("brand", Some("Emberline"), brand)}
             {start}
             <div class="top-bar-end">
                 {end}
                 <ConnectionStatus/>
                 <ThemeSwitch/>
                 // Shown where the document says that somebody is signed in.
-                <form class="sign-out" method="post" action="/sign-out">
+                <form class="sign-out" method="post" action=url_path("/sign-out")>
                     <button class="icon-button" type="submit" aria-label="Sign out" title="Sign out">{Icon::SignOut.view()}</button>
                 </form>
             </div>

@@ -1,7 +1,7 @@
 //! What stands at the foot of the list after a deletion.
 
 use super::{Deed, Icon, deed};
-use crate::{browser, error::sentence, serverfns::projects::restore_project};
+use crate::{browser, error::sentence, serverfns::projects::restore_project, view::home_link};
 use leptos::{ev::SubmitEvent, prelude::*};
 use protocol::ProjectId;
 
@@ -40,11 +40,11 @@ pub fn UndoBar(
         <div class="undo-bar" role="status">
             <p class="undo-bar-text"><bdi>{name}</bdi>" was deleted."</p>
             {failed}
-            <form method="post" action=action.path on:submit=send>
+            <form method="post" action=action.address() on:submit=send>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <button class="button button-accent" type="submit" disabled=move || action.pending.get()>"Undo"</button>
             </form>
-            <a class="icon-button" href="/" aria-label="Dismiss">{Icon::Close.view()}</a>
+            {home_link("icon-button", Some("Dismiss"), Icon::Close.view())}
         </div>
     }
 }

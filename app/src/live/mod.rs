@@ -106,7 +106,7 @@ impl Live {
         }
     }
 
-    /// Where the socket is to be opened: for a studio, its project's events from the newest heard on.
+    /// The path at which the socket is to be opened: for a studio, its project's events from the newest heard on.
     pub fn socket_path(self) -> String {
         self.listener.get_value().map_or_else(|| "/ws".to_owned(), |listener| (listener.path)())
     }

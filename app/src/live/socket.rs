@@ -65,7 +65,7 @@ fn hear(live: Live, heard: Message) -> bool {
 fn address(live: Live) -> Option<String> {
     let location = window().location();
     let scheme = if location.protocol().ok()? == "https:" { "wss" } else { "ws" };
-    Some(format!("{scheme}://{}{}", location.host().ok()?, live.socket_path()))
+    Some(format!("{scheme}://{}{}", location.host().ok()?, protocol::url_path(&live.socket_path())))
 }
 
 /// Says when waiting has become pointless: the network is back, or someone looks at the page again.

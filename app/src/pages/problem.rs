@@ -3,6 +3,7 @@
 use crate::{
     components::TopBar,
     error::{sentence, status},
+    view::home_link,
 };
 use leptos::prelude::*;
 use protocol::Problem;
@@ -27,7 +28,7 @@ pub fn ProblemPage(
             <p class="problem-code">{code}</p>
             <h1 class="problem-title">{title}</h1>
             <p class="problem-text">{sentence(&problem.to_string())}</p>
-            <p><a class="button" href="/">"All projects"</a></p>
+            <p>{home_link("button", None, "All projects")}</p>
         </main>
     }
 }

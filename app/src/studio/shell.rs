@@ -15,6 +15,7 @@ use crate::{
     view::{button, dynamic, nothing, post_button, words},
 };
 use leptos::{ev, prelude::*};
+use protocol::url_path;
 
 /// One project's studio, from what the server has read.
 #[component]
@@ -89,7 +90,7 @@ fn start(store: Store) -> AnyView {
         })
     });
     view! {
-        <a class="icon-button" href="/" aria-label="All projects" title="All projects">{Icon::Back.view()}</a>
+        <a class="icon-button" href=url_path("/") aria-label="All projects" title="All projects">{Icon::Back.view()}</a>
         <h1 class="studio-name" dir="auto">{words(move || store.state.with(|state| state.project.name.clone()))}</h1>
         <p class="facts">{facts}</p>
     }

@@ -157,7 +157,7 @@ pub struct Take {
 
 /// URL path of the picture with this key.
 pub fn media_path(key: &str) -> String {
-    format!("/media/{key}.png")
+    crate::url_path(&format!("/media/{key}.png"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the browser and the server say to each other: ids, requests, states, events, and errors that a
 //! person can read. Data and its validation only; compiled for both sides.
 
+mod base;
 mod error;
 mod event;
 pub mod export;
@@ -12,6 +13,7 @@ pub mod project;
 pub mod settings;
 mod task;
 
+pub use base::{base_path, cookie_path, set_base_path, url_path};
 pub use error::{FieldError, Problem};
 pub use event::{
     Event, FrameEvent, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,

@@ -4,6 +4,7 @@ use axum::{
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
+use protocol::url_path;
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
@@ -25,12 +26,13 @@ pub fn door(status: StatusCode, title: &str, body: &str) -> Response {
 
 fn document(status: StatusCode, title: &str, class: &str, content: &str) -> Response {
     let title = escaped(title);
+    let (icon, style) = (url_path("/favicon.svg"), url_path("/pkg/emberline.css"));
     let document = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"dark light\"><title>{title} · Emberline</title>\
-         <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\
-         <link rel=\"stylesheet\" href=\"/pkg/emberline.css\"></head>\
+         <link rel=\"icon\" href=\"{icon}\" type=\"image/svg+xml\">\
+         <link rel=\"stylesheet\" href=\"{style}\"></head>\
          <body><main class=\"{class}\">{content}\n</main></body></html>\n"
     );
     let headers = [(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")];

@@ -1,7 +1,9 @@
 //! HTTP: the router, and one file a verb under one folder a resource.
 
 pub mod access;
+pub mod base_path;
 mod body_limit;
+pub mod client;
 mod exports;
 mod extract;
 mod frames;
@@ -11,6 +13,7 @@ mod health;
 mod html;
 mod inspect_png;
 mod listed;
+mod log_limit;
 mod media;
 mod metrics;
 mod models;
@@ -35,6 +38,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware,
 };
+use client::TrustedProxies;
 use guard::Origins;
 use openapi::{Api, Document, Documented};
 use std::sync::Arc;
@@ -50,8 +54,20 @@ const MAX_PICTURE_BYTES: usize = 64 * 1024 * 1024;
 /// is read.
 const MAX_SIGN_IN_BYTES: usize = 16 * 1024;
 
-/// Every route of the server. With `access`, most of them need a session or a token.
-pub fn router(state: AppState, origins: Origins, access: Option<Arc<Access>>) -> Router {
+/// Who may ask, and how they reach the server.
+#[derive(Debug)]
+pub struct Policy {
+    /// The hosts and origins that are this server's.
+    pub origins: Origins,
+    /// With it, most routes need a session or a token.
+    pub access: Option<Arc<Access>>,
+    /// The proxies that say whom a request comes from.
+    pub proxies: TrustedProxies,
+}
+
+/// Every route of the server.
+pub fn router(state: AppState, policy: Policy) -> Router {
+    let Policy { origins, access, proxies } = policy;
     let api = Api::new("/api/v1", Documented::default());
     let (api, documented) = routes::server(routes::work(routes::files(routes::studio(api)))).into_parts();
     let (root, documented) = routes::root(Api::new("", documented)).into_parts();
@@ -73,13 +89,17 @@ pub fn router(state: AppState, origins: Origins, access: Option<Arc<Access>>) ->
         Some(access) => routes.layer(middleware::from_fn_with_state(access, access::check)),
         None => routes,
     };
-    guarded
+    let routes = guarded
         .layer(middleware::from_fn_with_state(Arc::new(origins), guard::check))
+        .layer(middleware::from_fn_with_state(Arc::new(proxies), client::identify))
+        // What says nothing of caching is the state of this moment.
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
         .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(TraceLayer::new_for_http())
+        .layer(TraceLayer::new_for_http());
+    base_path::under(protocol::base_path(), routes)
 }

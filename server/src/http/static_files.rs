@@ -11,6 +11,9 @@ use tower_http::services::ServeDir;
 /// The encodings that the bundler writes beside a file, best first.
 const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
+/// Names carry no hash: the browser asks each time, and a match costs a 304 without a body.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
 /// The file at the request's path, or nothing.
 pub async fn find(site_root: &str, uri: &Uri, headers: &HeaderMap) -> Option<Response<Body>> {
     if site_root.is_empty() { embedded(uri.path(), headers) } else { from_disk(site_root, uri, headers).await }
@@ -36,8 +39,7 @@ fn embedded(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
     };
     let out = response.headers_mut();
     out.insert(header::ETAG, HeaderValue::from_static(file.etag));
-    // Names carry no hash: the browser asks each time, and a match costs a 304 without a body.
-    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    out.insert(header::CACHE_CONTROL, NO_CACHE);
     out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if let Some(encoding) = encoding.filter(|_| !unchanged) {
         out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -80,7 +82,8 @@ async fn from_disk(site_root: &str, uri: &Uri, headers: &HeaderMap) -> Option<Re
     *request.headers_mut() = headers.clone();
     let files =
         ServeDir::new(site_root).precompressed_br().precompressed_gzip().append_index_html_on_directories(false);
-    let response = files.oneshot(request).await.ok()?;
+    let mut response = files.oneshot(request).await.ok()?;
+    response.headers_mut().insert(header::CACHE_CONTROL, NO_CACHE);
     (response.status() != StatusCode::NOT_FOUND).then(|| response.map(Body::new))
 }
 

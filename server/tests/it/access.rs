@@ -2,7 +2,11 @@
 
 use crate::support::{Answer, TestServer, run};
 use serde_json::json;
-use std::{net::TcpStream, time::Instant};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Instant,
+};
 use tungstenite::client::IntoClientRequest;
 
 const PASSWORD: &str = "correct horse";
@@ -190,4 +194,178 @@ fn an_open_address_answers_to_addresses_and_to_the_names_it_was_told() {
     assert_eq!(get("studio.example", "https://evil.example"), 403);
     let host = [("host", "studio.example"), ("origin", "https://studio.example")];
     assert!(sign_in(&server, TOKEN, &host).header("set-cookie").contains("; Secure"), "reached by https");
+}
+
+#[test]
+fn an_address_through_a_tunnel_needs_no_name() {
+    let server = TestServer::start();
+    let get = |host: &str, origin: Option<&str>| {
+        let headers: Vec<_> = [("host", host)].into_iter().chain(origin.map(|origin| ("origin", origin))).collect();
+        server.request("GET", "/api/v1/projects", &headers, None)
+    };
+    for host in ["127.0.0.1:8080", "192.168.1.5", "[::1]:8080", "localhost:8080", "LOCALHOST", "studio.localhost:1"] {
+        assert_eq!(get(host, None).status, 200, "{host}");
+        for own in ["http", "https"].map(|scheme| format!("{scheme}://{host}")) {
+            assert_eq!(get(host, Some(&own)).status, 200, "{own}");
+            socket(&server, &[("host", host), ("origin", &own)]).expect("a socket");
+        }
+        assert_eq!(get(host, Some("http://evil.example")).status, 403, "{host}");
+        assert_eq!(socket(&server, &[("host", host), ("origin", "http://evil.example")]).err(), Some(403), "{host}");
+    }
+    let refused = get("studio.lan:8080", None);
+    assert_eq!(refused.status, 403);
+    assert!(refused.text.contains("--host studio.lan:8080"), "it says what to do: {}", refused.text);
+    assert_eq!(get("evil.example", Some("http://evil.example")).status, 403, "the same origin, but not this server's");
+    assert_eq!(raw(&server, "GET /api/v1/projects HTTP/1.1\r\nconnection: close\r\n\r\n"), 400, "no Host");
+    let two = "GET /api/v1/projects HTTP/1.1\r\nhost: 127.0.0.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
+    assert_eq!(raw(&server, two), 400, "two Hosts");
+    let absolute = "GET http://evil.example/ HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n";
+    assert_eq!(raw(&server, absolute), 403, "a foreign name in the request line");
+    assert_eq!(raw(&server, "GET /health/live HTTP/1.0\r\n\r\n"), 200, "HTTP/1.0 needs no Host");
+}
+
+/// Sends these bytes; the status of the answer.
+fn raw(server: &TestServer, request: &str) -> u16 {
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).expect("connects");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.unwrap_or_else(|| panic!("no status in {answer:?}"))
+}
+
+#[test]
+fn a_refused_host_is_logged_in_few_short_lines() {
+    let server = TestServer::start();
+    let long = format!("{}.example", "x".repeat(63).repeat(3));
+    let path = format!("/{}", "y".repeat(4000));
+    for _ in 0..30 {
+        let answer = server.request("GET", &path, &[("host", &long)], None);
+        assert_eq!(answer.status, 403);
+        assert!(answer.text.len() < 500, "{}", answer.text);
+    }
+    let (_, log, _) = server.stop();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("refused a Host")).collect();
+    assert!((1..=5).contains(&lines.len()), "{log}");
+    assert!(lines.iter().all(|line| line.len() < 300), "{lines:?}");
+}
+
+#[test]
+fn behind_a_password_no_shared_cache_stores_anything() {
+    let authorization = format!("Bearer {TOKEN}");
+    let token = [("authorization", authorization.as_str())];
+    for (server, is_open) in [(TestServer::start(), true), (locked(), false)] {
+        let new = json!({"name": "x", "width": 64, "height": 64, "fps": 1}).to_string();
+        let json = [("content-type", "application/json"), token[0]];
+        let project = server.request("POST", "/api/v1/projects", &json, Some(new.as_bytes())).json();
+        let frames = format!("/api/v1/projects/{}/frames", project["id"]);
+        let frame = server.request("POST", &frames, &token, Some(b"")).json();
+        let path = frame["path"].as_str().expect("a path");
+        let etag = server.request("GET", path, &token, None).header("etag").trim_matches('"').to_owned();
+        let exports = format!("/api/v1/projects/{}/exports", project["id"]);
+        let export = server.request("POST", &exports, &json, Some(br#"{"format": "zip"}"#)).json();
+        let deadline = Instant::now() + std::time::Duration::from_secs(30);
+        let file = loop {
+            let export = server.request("GET", &format!("/api/v1/exports/{}", export["id"]), &token, None).json();
+            if let Some(path) = export["path"].as_str() {
+                break path.to_owned();
+            }
+            assert!(Instant::now() < deadline, "{export}");
+        };
+        let versioned = format!("{path}?v={etag}");
+        let policy = |path: &str| server.request("GET", path, &token, None).header("cache-control").to_owned();
+        let (immutable, checked) = match is_open {
+            true => ("public, max-age=31536000, immutable", "no-cache"),
+            false => ("private, max-age=31536000, immutable", "private, no-cache"),
+        };
+        assert_eq!(policy(&versioned), immutable);
+        let same = [token[0], ("if-none-match", &format!("\"{etag}\""))];
+        let unchanged = server.request("GET", &versioned, &same, None);
+        assert_eq!((unchanged.status, unchanged.header("cache-control")), (304, immutable));
+        let part = server.request("GET", &versioned, &[token[0], ("range", "bytes=0-9")], None);
+        assert_eq!((part.status, part.header("cache-control")), (206, immutable));
+        for path in [path, &file] {
+            assert_eq!(policy(path), checked, "{path}");
+        }
+        for path in ["/", "/nothing", "/api/v1/projects", "/api/v1/docs", "/api/v1/nothing", "/media/x.png", "/metrics"]
+        {
+            assert_eq!(policy(path), "no-store", "{path}");
+        }
+        if !is_open {
+            for path in [versioned.as_str(), &file, "/", "/api/v1/projects", "/sign-in"] {
+                assert_eq!(server.get(path).header("cache-control"), "no-store", "{path} without the token");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_token_is_slow_and_logged_and_the_right_one_is_not_held_up() {
+    let server = TestServer::start_with(&["--token", TOKEN]);
+    let get = |token: &str| {
+        server.request("GET", "/api/v1/projects", &[("authorization", &format!("Bearer {token}"))], None).status
+    };
+    let began = Instant::now();
+    assert_eq!((get("wrong-token-0123456789"), get("wrong-token-0123456789")), (401, 401));
+    assert!(began.elapsed().as_secs_f64() >= 2.0, "two attempts took {:?}", began.elapsed());
+    std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..14).map(|_| scope.spawn(|| get("wrong-token-0123456789"))).collect();
+        let began = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(get(TOKEN), 200, "while others are wrong at the same address");
+        }
+        assert_eq!(sign_in(&server, TOKEN, &[]).status, 303, "and a person signs in");
+        assert!(began.elapsed().as_secs_f64() < 3.0, "{:?}", began.elapsed());
+        let crowd: Vec<u16> = tries.into_iter().map(|each| each.join().expect("no panic")).collect();
+        assert!(crowd.contains(&429) && crowd.iter().all(|status| matches!(status, 401 | 429)), "{crowd:?}");
+    });
+    let (_, log, _) = server.stop();
+    assert!(log.contains("a wrong token was tried") && log.contains("client=127.0.0.1"), "{log}");
+    assert!(!log.contains("wrong-token"), "{log}");
+}
+
+#[test]
+fn a_flood_from_one_address_locks_nobody_else_out() {
+    let server = TestServer::start_with(&["--password", PASSWORD, "--trust-proxy", "127.0.0.0/8"]);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    // What the client itself wrote into the header does not count.
+                    sign_in(&server, "wrong password", &[("x-forwarded-for", "198.51.100.9, 203.0.113.7")]);
+                }
+            });
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        for number in 0..20 {
+            let began = Instant::now();
+            let answer = sign_in(&server, PASSWORD, &[("x-forwarded-for", "198.51.100.9")]);
+            assert_eq!(answer.status, 303, "try {number}");
+            assert!(began.elapsed().as_secs_f64() < 2.0, "try {number} took {:?}", began.elapsed());
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let (_, log, _) = server.stop();
+    assert!(log.contains("client=203.0.113.7") && !log.contains("client=198.51.100.9"), "{log}");
+}
+
+#[test]
+fn only_a_trusted_proxy_says_whom_a_request_is_from() {
+    let server = locked();
+    let crowd: Vec<u16> = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..14)
+            .map(|number| {
+                let forwarded = format!("203.0.113.{number}");
+                let server = &server;
+                scope.spawn(move || sign_in(server, "wrong password", &[("x-forwarded-for", &forwarded)]).status)
+            })
+            .collect();
+        tries.into_iter().map(|each| each.join().expect("no panic")).collect()
+    });
+    assert!(crowd.contains(&429), "all of them are 127.0.0.1: {crowd:?}");
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--trust-proxy", "10.0.0.0/33"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--trust-proxy"));
 }

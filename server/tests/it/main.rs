@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod base_path;
 mod connections;
 mod events;
 mod exports;

@@ -90,6 +90,13 @@ impl TestServer {
         Self { url, folder, child, log }
     }
 
+    /// The address without a base path.
+    pub fn origin(&self) -> &str {
+        let host = self.url.trim_start_matches("http://");
+        let end = host.find('/').map_or(self.url.len(), |at| at + "http://".len());
+        &self.url[..end]
+    }
+
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -270,7 +277,8 @@ impl Events {
     pub fn connect(server: &TestServer, query: &str) -> Self {
         use tungstenite::client::IntoClientRequest;
         let address = server.url.trim_start_matches("http://");
-        let stream = std::net::TcpStream::connect(address).expect("connects");
+        let socket = server.origin().trim_start_matches("http://");
+        let stream = std::net::TcpStream::connect(socket).expect("connects");
         let request = format!("ws://{address}/ws{query}").into_client_request().expect("a request");
         let (socket, _) = tungstenite::client(request, stream).expect("a socket");
         let mut events = Self { socket, hello: Value::Null };

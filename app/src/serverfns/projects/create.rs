@@ -27,6 +27,6 @@ pub async fn create_project(
         Err(problem) => Err(problem),
     };
     let project = crate::serverfns::answer(created.map_err(|problem| draft.refused(problem)))?;
-    leptos_axum::redirect(&format!("/projects/{}", project.id));
+    leptos_axum::redirect(&protocol::url_path(&format!("/projects/{}", project.id)));
     Ok(project)
 }

@@ -9,6 +9,6 @@ pub async fn delete_project(
     id: ProjectId,
 ) -> Result<Project, AppError> {
     let project = crate::serverfns::answer(crate::serverfns::services()?.delete_project(id).await)?;
-    leptos_axum::redirect(&format!("/?deleted={id}"));
+    leptos_axum::redirect(&protocol::url_path(&format!("/?deleted={id}")));
     Ok(project)
 }

@@ -9,6 +9,6 @@ pub async fn restore_project(
     id: ProjectId,
 ) -> Result<Project, AppError> {
     let project = crate::serverfns::answer(crate::serverfns::services()?.restore_project(id).await)?;
-    leptos_axum::redirect("/");
+    leptos_axum::redirect(&protocol::url_path("/"));
     Ok(project)
 }

@@ -24,6 +24,7 @@ use leptos::{
 use protocol::{
     PreviewMethod, ProjectId, TakeId, TokenCount,
     generation::{SAMPLERS, SCHEDULERS},
+    url_path,
 };
 use start::start_anew;
 pub use start::start_from;
@@ -117,7 +118,7 @@ impl Form {
                 id="generation"
                 class="maker"
                 method="post"
-                action=CreateGeneration::url()
+                action=url_path(CreateGeneration::url())
                 novalidate
                 aria-label="New picture"
                 on:submit=submit

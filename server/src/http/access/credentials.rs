@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use std::{fmt, fs, path::Path, str::FromStr};
 use subtle::ConstantTimeEq;
 
-/// Fewer characters are guessed too soon: the server tries about one password a second for everyone together.
+/// Fewer characters are guessed too soon: the server tries about one password a second from each address.
 const PASSWORD_CHARS: usize = 8;
-/// A token is tried as fast as requests come.
+/// A right token is never held up, so tokens are checked as fast as requests come.
 const TOKEN_CHARS: usize = 16;
 
 /// A word from the command line that no log and no panic may show.

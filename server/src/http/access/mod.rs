@@ -11,7 +11,7 @@ mod sign_out;
 pub use credentials::{Credentials, Secret};
 pub use session::Session;
 
-use super::problem::ApiError;
+use super::{client::Client, log_limit::LogLimit, problem::ApiError};
 use axum::{
     Router,
     extract::{Request, State},
@@ -20,13 +20,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use gate::Gate;
-use protocol::Problem;
+use gate::{Attempt, Gate};
+use protocol::{Problem, url_path};
 use session::Sessions;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The sign-in page.
 const SIGN_IN: &str = "/sign-in";
+
+/// Where its button posts.
+const SIGN_OUT: &str = "/sign-out";
 
 /// Files that the sign-in page shows itself with.
 const OPEN_FILES: [&str; 3] = ["/pkg/emberline.css", "/favicon.ico", "/favicon.svg"];
@@ -34,58 +37,127 @@ const OPEN_FILES: [&str; 3] = ["/pkg/emberline.css", "/favicon.ico", "/favicon.s
 /// Where no page is: who is not signed in gets a problem, not a form.
 const FOR_PROGRAMS: [&str; 6] = ["/api/", "/ws", "/media/", "/metrics", "/fn/", "/pkg/"];
 
+/// Failed attempts that are logged in ten seconds, each with its address.
+const LOGGED: u32 = 20;
+const LOGGED_IN: Duration = Duration::from_secs(10);
+
 /// Who may use this server, and who is signed in.
 #[derive(Debug)]
 pub struct Access {
     credentials: Arc<Credentials>,
     sessions: Sessions,
     gate: Gate,
+    log: LogLimit,
 }
 
 impl Access {
     /// Nobody is signed in.
     pub fn new(credentials: Credentials) -> Self {
-        Self { credentials: Arc::new(credentials), sessions: Sessions::default(), gate: Gate::default() }
+        Self {
+            credentials: Arc::new(credentials),
+            sessions: Sessions::default(),
+            gate: Gate::default(),
+            log: LogLimit::new(LOGGED, LOGGED_IN),
+        }
     }
 
-    fn admitted(&self, headers: &HeaderMap) -> Option<Admitted> {
+    fn admission(&self, headers: &HeaderMap) -> Admission {
         if let Some(session) = session::cookie(headers).and_then(|key| self.sessions.find(key)) {
-            return Some(Admitted::Session(session));
+            return Admission::Session(session);
         }
-        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        let known = scheme.eq_ignore_ascii_case("bearer") && self.credentials.is_token(token.trim());
-        known.then_some(Admitted::Token)
+        match bearer(headers) {
+            Some(token) if self.credentials.is_token(token) => Admission::Token,
+            Some(_) => Admission::WrongToken,
+            None => Admission::Nobody,
+        }
     }
 }
 
-/// By what a request was let in.
-enum Admitted {
+/// The token that a request carries.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
+}
+
+/// By what a request is let in, if it is.
+enum Admission {
     Session(Session),
     Token,
+    WrongToken,
+    Nobody,
 }
 
 /// The sign-in page and its forms.
 pub fn routes(access: Arc<Access>) -> Router {
     Router::new()
         .route(SIGN_IN, get(sign_in::form).post(sign_in::create))
-        .route("/sign-out", post(sign_out::create))
+        .route(SIGN_OUT, post(sign_out::create))
         .with_state(access)
 }
 
-/// Lets in who is signed in or has the token; 401 to all others, as a form where a page was asked for.
+/// Lets in who is signed in or has the token; 401 to all others, as a form where a page was asked for. A wrong
+/// token is slow and logged, as a wrong password is.
 pub async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let open = path.starts_with("/health/") || path == SIGN_IN || OPEN_FILES.contains(&path);
-    match access.admitted(request.headers()) {
-        Some(Admitted::Session(session)) => {
+    match access.admission(request.headers()) {
+        Admission::Session(session) => {
             request.extensions_mut().insert(session);
-            next.run(request).await
         }
-        Some(Admitted::Token) => next.run(request).await,
-        None if open => next.run(request).await,
-        None => refusal(&request),
+        Admission::Token => {}
+        _ if open => {}
+        Admission::Nobody => return refusal(&request),
+        Admission::WrongToken => {
+            let client = request.extensions().get().copied().unwrap_or_default();
+            return match access.wrong_token(client).await {
+                Attempt::Crowded => crowded(),
+                _ => refusal(&request),
+            };
+        }
     }
+    let response = next.run(request).await;
+    if open { response } else { for_one_person(response) }
+}
+
+impl Access {
+    async fn wrong_token(&self, client: Client) -> Attempt {
+        let outcome = self.gate.refuse_token(client).await;
+        if outcome == Attempt::Wrong
+            && let Some(left_out) = self.log.pass()
+        {
+            tracing::warn!(%client, left_out, "a wrong token was tried");
+        }
+        outcome
+    }
+}
+
+/// No cache that several people share may store what only some may see: `public` becomes `private`.
+fn for_one_person(mut response: Response) -> Response {
+    let policy = response.headers().get(header::CACHE_CONTROL).and_then(|policy| policy.to_str().ok());
+    let private = match policy {
+        Some(policy) if policy.contains("no-store") || policy.contains("private") => return response,
+        Some(policy) => match policy.strip_prefix("public") {
+            Some(rest) => format!("private{rest}"),
+            None => format!("private, {policy}"),
+        },
+        None => "no-store".to_owned(),
+    };
+    // It was a header before.
+    let private = HeaderValue::from_str(&private).unwrap_or(HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::CACHE_CONTROL, private);
+    response
+}
+
+fn crowded() -> Response {
+    let why = "too many wrong tokens came from this address; wait a little".to_owned();
+    with_retry_after(ApiError::with_status(StatusCode::TOO_MANY_REQUESTS, Problem::Conflict(why)).into_response())
+}
+
+/// The seconds after which one address' waiting attempts have been tried.
+fn with_retry_after(mut response: Response) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("15"));
+    response
 }
 
 fn refusal(request: &Request) -> Response {
@@ -99,7 +171,8 @@ fn refusal(request: &Request) -> Response {
         let to = if read { request.uri().path_and_query().map_or("/", |to| to.as_str()) } else { "/" };
         page::form(StatusCode::UNAUTHORIZED, to, None)
     } else {
-        let why = "sign in at /sign-in, or send the token in the header Authorization: Bearer".to_owned();
+        let page = url_path(SIGN_IN);
+        let why = format!("sign in at {page}, or send the token in the header Authorization: Bearer");
         ApiError::with_status(StatusCode::UNAUTHORIZED, Problem::Conflict(why)).into_response()
     };
     let challenge = HeaderValue::from_static("Bearer realm=\"Emberline\"");

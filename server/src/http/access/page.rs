@@ -2,6 +2,7 @@
 
 use crate::http::html::{self, escaped};
 use axum::{http::StatusCode, response::Response};
+use protocol::url_path;
 
 /// The form, with what was wrong where something was.
 pub fn form(status: StatusCode, to: &str, error: Option<&str>) -> Response {
@@ -12,8 +13,9 @@ pub fn form(status: StatusCode, to: &str, error: Option<&str>) -> Response {
         ),
         None => ("", String::new()),
     };
+    let action = url_path(super::SIGN_IN);
     let body = format!(
-        "<form class=\"form\" method=\"post\" action=\"/sign-in\">\
+        "<form class=\"form\" method=\"post\" action=\"{action}\">\
          <input type=\"hidden\" name=\"to\" value=\"{}\">\
          <input name=\"username\" value=\"emberline\" autocomplete=\"username\" hidden>\
          <div class=\"field\"><label for=\"password\">Password</label>\
@@ -27,7 +29,10 @@ pub fn form(status: StatusCode, to: &str, error: Option<&str>) -> Response {
 
 /// For who is signed in.
 pub fn signed_in() -> Response {
-    let body = "<p>You are signed in. <a href=\"/\">To the projects</a></p>\
-                <form method=\"post\" action=\"/sign-out\"><button class=\"button\">Sign out</button></form>";
-    html::door(StatusCode::OK, "Signed in", body)
+    let (home, sign_out) = (url_path("/"), url_path(super::SIGN_OUT));
+    let body = format!(
+        "<p>You are signed in. <a href=\"{home}\">To the projects</a></p>\
+         <form method=\"post\" action=\"{sign_out}\"><button class=\"button\">Sign out</button></form>"
+    );
+    html::door(StatusCode::OK, "Signed in", &body)
 }

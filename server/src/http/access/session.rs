@@ -2,6 +2,7 @@
 
 use super::credentials::digest;
 use axum::http::{HeaderMap, header};
+use protocol::cookie_path;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -89,12 +90,13 @@ pub fn cookie(headers: &HeaderMap) -> Option<&str> {
 pub fn set_cookie(key: &str, secure: bool) -> String {
     let age = LASTS.as_secs();
     let secure = if secure { "; Secure" } else { "" };
-    format!("{COOKIE}={key}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
+    let path = cookie_path();
+    format!("{COOKIE}={key}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// The `Set-Cookie` header that forgets it.
 pub fn forget_cookie() -> String {
-    format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")
+    format!("{COOKIE}=; Path={}; Max-Age=0; HttpOnly; SameSite=Strict", cookie_path())
 }
 
 #[cfg(test)]

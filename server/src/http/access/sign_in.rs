@@ -6,6 +6,7 @@ use super::{
     page,
     session::{forget_cookie, set_cookie},
 };
+use crate::http::client::Client;
 use axum::{
     Extension, Form,
     extract::{
@@ -15,6 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
+use protocol::url_path;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -45,6 +47,7 @@ pub async fn form(session: Option<Extension<Session>>, target: Result<Query<Targ
 /// Signs in: 303 to where the person wanted to go, with the session's cookie.
 pub async fn create(
     State(access): State<Arc<Access>>,
+    client: Option<Extension<Client>>,
     headers: HeaderMap,
     typed: Result<Form<Typed>, FormRejection>,
 ) -> Response {
@@ -52,28 +55,30 @@ pub async fn create(
         return page::form(StatusCode::UNPROCESSABLE_ENTITY, "/", Some("Type the password."));
     };
     let to = local(&to);
-    match access.gate.attempt(&access.credentials, password).await {
+    let client = client.map(|Extension(client)| client).unwrap_or_default();
+    let credentials = Arc::clone(&access.credentials);
+    match access.gate.attempt(client, move || credentials.is_password(&password)).await {
         Attempt::Right => {
             let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
             let cookie = set_cookie(&access.sessions.create(), origin.starts_with("https://"));
-            ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
+            ([(header::SET_COOKIE, cookie)], Redirect::to(&url_path(to))).into_response()
         }
         Attempt::Wrong => {
-            tracing::warn!("a wrong password was tried");
+            if let Some(left_out) = access.log.pass() {
+                tracing::warn!(%client, left_out, "a wrong password was tried");
+            }
             page::form(StatusCode::UNAUTHORIZED, to, Some("That is not the password."))
         }
         Attempt::Crowded => {
             let words = "Too many are signing in at this moment. Wait a little, then try again.";
-            let mut response = page::form(StatusCode::TOO_MANY_REQUESTS, to, Some(words));
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("15"));
-            response
+            super::with_retry_after(page::form(StatusCode::TOO_MANY_REQUESTS, to, Some(words)))
         }
     }
 }
 
 /// After signing out: the form again, and the cookie gone.
 pub(super) fn signed_out() -> Response {
-    ([(header::SET_COOKIE, forget_cookie())], Redirect::to(super::SIGN_IN)).into_response()
+    ([(header::SET_COOKIE, forget_cookie())], Redirect::to(&url_path(super::SIGN_IN))).into_response()
 }
 
 /// A path on this server; anything else (`//evil.example`, `https:...`, a line break) is the first page.

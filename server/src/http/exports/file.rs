@@ -24,6 +24,8 @@ pub async fn file(
     let finished = state.exports.file(id).ok_or_else(missing)?;
     let media_type = finished.format.media_type().parse().map_err(|_| Problem::Internal)?;
     let Ok(mut response) = ServeFile::new_with_mime(&finished.path, &media_type).oneshot(request).await;
+    // Its name says nothing of its bytes, and a deleted export is gone.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(value) = HeaderValue::from_str(&disposition(&finished.file_name)) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }

@@ -2,6 +2,7 @@
 
 use super::{api::Documented, html};
 use crate::http::problem;
+use protocol::cookie_path;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ fn value(documented: Documented) -> Value {
             "description": "Picture sequences with Stable Diffusion XL. Errors are RFC 9457 problems. \
                             With a password or a token set, requests need a session's cookie or the token.",
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": cookie_path()}],
         "security": [{}, {"token": []}, {"session": []}],
         "paths": paths,
         "components": {

@@ -1,6 +1,7 @@
 //! The document as HTML: a list of what can be asked, then the shapes.
 
 use crate::http::html::escaped;
+use protocol::url_path;
 use serde_json::{Map, Value};
 
 /// The page's body.
@@ -8,8 +9,9 @@ pub fn of(document: &Value) -> String {
     let empty = Map::new();
     let object = |value: &'_ Value| value.as_object().cloned().unwrap_or_default();
     let mut out = format!(
-        "<p>{}</p><p>The same for programs: <a href=\"/api/v1/openapi.json\">openapi.json</a></p>",
-        text(&document["info"]["description"])
+        "<p>{}</p><p>The same for programs: <a href=\"{}\">openapi.json</a></p>",
+        text(&document["info"]["description"]),
+        url_path("/api/v1/openapi.json")
     );
     for (path, verbs) in document["paths"].as_object().unwrap_or(&empty) {
         for (verb, operation) in object(verbs) {
