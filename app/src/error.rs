@@ -74,7 +74,8 @@ pub fn status(problem: &Problem) -> u16 {
         Problem::NotFound(_) => 404,
         Problem::Conflict(_) => 409,
         Problem::Unavailable(_) => 503,
-        Problem::Internal => 500,
+        Problem::DiskFull(_) => 507,
+        Problem::Fault(_) | Problem::Internal => 500,
     }
 }
 

@@ -58,6 +58,11 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
+    /// Start although pictures are missing, because they are gone for good: for one start. What the database knows of
+    /// them goes to `lost+found` in the data folder.
+    #[arg(long, env = "EMBERLINE_ACCEPT_MISSING_PICTURES")]
+    pub accept_missing_pictures: bool,
+
     /// The model: an SDXL .safetensors file, a diffusers folder, a folder with several of either to choose
     /// from, or `starter`, the small one inside this program.
     #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
@@ -119,9 +124,10 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_SITE_ROOT", value_name = "DIR")]
     pub site_root: Option<PathBuf>,
 
-    /// For tests of the recovery: the first generation that reaches this sampling step loses the device, once.
+    /// For tests of the recovery: `device@STEP`, the first generation that reaches this sampling step loses the device,
+    /// once; or `disk-full@SECONDS` and its like, a fault that begins with the first generation and passes.
     /// No environment variable, so that nobody's server ever has it by accident.
-    #[arg(long, value_name = "device@STEP", hide = true)]
+    #[arg(long, value_name = "FAULT", hide = true)]
     pub inject_fault: Option<InjectedFault>,
 }
 
@@ -154,7 +160,7 @@ mod tests {
         let option = serve.get_arguments().find(|arg| arg.get_id() == "inject_fault").expect("an option");
         assert!(option.is_hide_set() && option.get_env().is_none());
         let parse = |fault| Cli::try_parse_from(["emberline", "serve", "--inject-fault", fault]);
-        assert!(parse("device@3").is_ok());
+        assert!(parse("device@3").is_ok() && parse("disk-full@30").is_ok());
         let error = parse("disk@3").expect_err("there is no such fault").to_string();
         assert!(error.contains("there is no fault \"disk@3\"; it is device@STEP"), "{error}");
     }

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::{
     env,
     fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -23,16 +24,19 @@ pub struct DataDir {
 impl DataDir {
     /// Makes the folder if need be and takes its lock.
     pub fn open(path: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&path).with_context(|| format!("cannot make the data folder {}", path.display()))?;
+        make_private(&path).with_context(|| format!("cannot make the data folder {}", path.display()))?;
         let lock_path = path.join("emberline.lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .with_context(|| format!("cannot write in the data folder {}", path.display()))?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock =
+            options.open(&lock_path).with_context(|| format!("cannot write in the data folder {}", path.display()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => {
+                warn_if_shared(&path);
+                Ok(Self { path, _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => bail!(
                 "another emberline uses the data folder {}; stop it, or give this one its own with --data-dir",
                 path.display()
@@ -53,6 +57,11 @@ impl DataDir {
         self.path.join("exports")
     }
 
+    /// The folder of what did not fit together at a start.
+    pub fn lost_found(&self) -> PathBuf {
+        self.path.join("lost+found")
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -62,6 +71,33 @@ impl DataDir {
     pub fn database_url(&self) -> String {
         database_url_in(&self.path)
     }
+}
+
+/// Makes the folder if it is not there; only its owner opens it. One that is there keeps its permissions.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Data folders of earlier versions can be read by every user of the machine; their owner decides.
+fn warn_if_shared(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(mode) = fs::metadata(path).map(|folder| std::os::unix::fs::PermissionsExt::mode(&folder.permissions()))
+        && mode & 0o077 != 0
+    {
+        let (folder, mode) = (path.display(), format!("{:o}", mode & 0o777));
+        tracing::warn!(%folder, mode, "other users of this machine can look into the data folder; chmod -R go= it");
+    }
+}
+
+/// Has everything that this process and its children write be read by their own user only, whatever the umask was: the
+/// database's log, exports, copies.
+pub fn keep_private() {
+    #[cfg(target_os = "linux")]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
 /// The default database of a data folder.
@@ -95,6 +131,21 @@ mod tests {
         assert!(second.to_string().contains("another emberline"), "{second}");
         drop(first);
         DataDir::open(path).expect("free again");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_folder_is_its_owners_alone_and_an_old_one_stays_as_it_is() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        let new = folder.path().join("new");
+        let opened = DataDir::open(new.clone()).expect("made");
+        assert_eq!((mode(&new), mode(&new.join("emberline.lock"))), (0o700, 0o600));
+        drop(opened);
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o750)).expect("set");
+        DataDir::open(new.clone()).expect("opened");
+        assert_eq!(mode(&new), 0o750);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -24,6 +24,7 @@ const KEPT: usize = 20;
 pub struct Exports {
     folder: PathBuf,
     jobs: Mutex<BTreeMap<ExportId, Job>>,
+    next_id: AtomicI64,
     /// One at a time: encoders take a core each, and the sampler wants them all.
     turn: Semaphore,
 }
@@ -48,16 +49,17 @@ pub struct Finished {
 }
 
 impl Exports {
-    /// Over an empty folder, which is made.
+    /// Over an empty folder, which is made. Ids count from `first`, which no earlier start has reached.
     ///
     /// # Errors
     /// A folder that cannot be emptied or made.
-    pub fn open(folder: PathBuf) -> io::Result<Self> {
+    pub fn open(folder: PathBuf, first: ExportId) -> io::Result<Self> {
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir_all(&folder)?,
         }
-        Ok(Self { folder, jobs: Mutex::default(), turn: Semaphore::new(1) })
+        let next_id = AtomicI64::new(first.0);
+        Ok(Self { folder, jobs: Mutex::default(), next_id, turn: Semaphore::new(1) })
     }
 
     /// The formats that this machine can make.
@@ -81,9 +83,7 @@ impl Exports {
         let now = OffsetDateTime::now_utc();
         let export = {
             let mut jobs = self.lock();
-            // Milliseconds since 1970: never used twice, not even by another start of the server.
-            let clock = i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-            let id = ExportId(jobs.last_key_value().map_or(clock, |(last, _)| clock.max(last.0 + 1)));
+            let id = ExportId(self.next_id.fetch_add(1, Ordering::Relaxed));
             let export = Export {
                 id,
                 project_id: project,
@@ -277,7 +277,7 @@ mod tests {
     fn an_id_is_never_used_twice_and_the_oldest_goes() {
         let folder = tempfile::tempdir().expect("a folder");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let exports = Arc::new(Exports::open(folder.path().join("exports")).expect("opened"));
+        let exports = Arc::new(Exports::open(folder.path().join("exports"), ExportId(7)).expect("opened"));
         let empty = || Sequence { stills: vec![], fps: 12, width: 8, height: 8 };
         let ids: Vec<ExportId> = runtime.block_on(async {
             let mut ids = Vec::new();
@@ -291,6 +291,7 @@ mod tests {
             ids
         });
         assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+        assert_eq!(ids[0], ExportId(7));
         let kept = exports.of_project(ProjectId(1));
         assert_eq!(kept.len(), KEPT);
         assert!(kept.iter().all(|export| export.status == TaskStatus::Failed && export.error.is_some()));

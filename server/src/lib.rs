@@ -10,6 +10,8 @@ mod import;
 pub mod logging;
 mod machine;
 pub mod net;
+mod running;
+pub mod one_line;
 pub mod serve;
 mod service;
 mod state;

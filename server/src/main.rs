@@ -5,7 +5,9 @@ use huge_pages::HugePages;
 use server::{
     cli::{Cli, Command},
     commands::{doctor, generate, inspect},
-    logging, serve,
+    logging,
+    one_line::one_line,
+    serve,
 };
 use std::process::ExitCode;
 
@@ -33,15 +35,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// The whole chain: what was being done, then why it failed. An error that tells its cause itself is not told twice.
-fn one_line(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |line, text| match line.ends_with(&text) {
-        true => line,
-        false if line.is_empty() => text,
-        false => format!("{line}: {text}"),
-    })
-}
-
 /// Without a desktop session, Mesa's Vulkan layer for choosing a device looks for Wayland all the same, and
 /// libwayland writes four lines about `XDG_RUNTIME_DIR` to standard error, in the middle of our log.
 fn quiet_vulkan_layer() {
@@ -49,18 +42,5 @@ fn quiet_vulkan_layer() {
     if cfg!(target_os = "linux") && !is_set("XDG_RUNTIME_DIR") && !is_set("MESA_VK_DEVICE_SELECT") {
         // SAFETY: the first thing that the process does; no other thread reads the environment yet.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::one_line;
-    use anyhow::anyhow;
-
-    #[test]
-    fn each_cause_is_told_once() {
-        assert_eq!(one_line(&anyhow!("b: c").context("a")), "a: b: c");
-        let cause = std::io::Error::other(anyhow!("no room"));
-        assert_eq!(one_line(&anyhow!(cause).context("x.png: no room").context("writing")), "writing: x.png: no room");
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         guard::Origins,
     },
     net::{self, Limits},
+    running::RunningMark,
     service::{StudioServices, offers},
     state::AppState,
     ws,
@@ -20,10 +21,14 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use checkpoint::{Checkpoint, OpenOptions, Part};
-use engine::{Engine, EngineOptions, Media, ModelOptions, Models, recovery};
+use engine::{
+    Engine, EngineOptions, LostFound, Media, ModelOptions, Models, lost_found,
+    recovery::{self, MendOptions},
+};
 use leptos::config::LeptosOptions;
 use sdxl::{Compute, DeviceChoice, Precision};
 use std::{
+    fs,
     io::{self, Write},
     net::SocketAddr,
     num::NonZeroUsize,
@@ -43,6 +48,7 @@ const UNDO_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Runs the server until SIGINT or SIGTERM.
 pub fn run(args: ServeArgs) -> Result<()> {
+    data_dir::keep_private();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -68,10 +74,13 @@ async fn serve(args: ServeArgs) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}; choose another with --listen", args.listen))?;
     let address = listener.local_addr().context("the listening socket has no address")?;
-    let store = Store::open(&url).await.context("cannot open the database")?;
-    let media = Arc::new(Media::open(&data_dir.media()).context("cannot make the folder of the pictures")?);
-    recover(&store, &media).await?;
-    let exports = Arc::new(Exports::open(data_dir.exports()).context("cannot make the folder of exports")?);
+    let media = Arc::new(Media::at(&data_dir.media()));
+    let mend_options = recovery_options(&data_dir, args.accept_missing_pictures);
+    let store = open_recovered(&url, &media, &mend_options).await?;
+    let running = RunningMark::set(data_dir.path()).context("cannot write in the data folder")?;
+    let first_export = StudioServices::first_export_id(&store).await?;
+    let exports = Exports::open(data_dir.exports(), first_export).context("cannot make the folder of exports")?;
+    let exports = Arc::new(exports);
     let hub = Arc::new(Hub::new());
     let options = EngineOptions {
         concurrency: workers(args.concurrency),
@@ -93,7 +102,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let background = [
         tokio::spawn(ws::report_metrics(state.clone())),
         tokio::spawn(ws::report_queue(state.clone())),
-        tokio::spawn(purge(state.clone())),
+        tokio::spawn(purge(state.clone(), mend_options.lost_found)),
     ];
     load_first(&engine);
 
@@ -107,6 +116,8 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let server = tokio::spawn(net::serve(listener, router, limits, stopping.clone()));
     stop.await;
     tracing::info!("stopping");
+    // At once: whoever asked for it may not wait for the rest.
+    drop(running);
     stopping.cancel();
     exports.stop();
     match tokio::time::timeout(GRACE, server).await {
@@ -179,17 +190,44 @@ fn workers(concurrency: u8) -> NonZeroUsize {
     NonZeroUsize::new(concurrency.into()).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Brings rows and files together after whatever ended the last run.
-async fn recover(store: &Store, media: &Media) -> Result<()> {
+fn recovery_options(data_dir: &DataDir, accept_missing: bool) -> MendOptions {
+    let last_end = RunningMark::last_end(data_dir.path());
+    MendOptions { last_end, accept_missing, lost_found: LostFound::at(data_dir.lost_found()) }
+}
+
+/// Opens the database and brings rows and files together after whatever ended the last run. Where that is refused the
+/// database is closed: a log that is left beside it would be applied to the copy that a person puts in its place.
+async fn open_recovered(url: &str, media: &Media, options: &MendOptions) -> Result<Store> {
+    let is_new = store::sqlite_file(url).is_some_and(|file| {
+        // A log without its file is refused by the opening, in its own words.
+        fs::metadata(&file).map_or(0, |file| file.len()) == 0 && !store::has_log_alone(&file)
+    });
+    if is_new {
+        recovery::expect_no_pictures(media)?;
+    }
+    let store = Store::own(url).await.context("cannot open the database")?;
+    match recover(&store, media, options).await {
+        Ok(()) => Ok(store),
+        Err(error) => {
+            // The first error tells why; the second would only hide it.
+            store.close().await.ok();
+            Err(error)
+        }
+    }
+}
+
+async fn recover(store: &Store, media: &Media, options: &MendOptions) -> Result<()> {
     let interrupted = StudioServices::stored_settings(store).await?.interrupted;
-    let findings = recovery::mend(store, media, interrupted).await?;
+    let findings = recovery::mend(store, media, interrupted, options).await?;
     if !findings.is_empty() {
+        let put_away = findings.lost_found.as_ref().map(|folder| folder.display().to_string());
         tracing::info!(
             interrupted_tasks = findings.interrupted.len(),
             orphaned_files = findings.orphaned_files.len(),
             unfinished_files = findings.unfinished_files.len(),
             lost_previews = findings.lost_previews.len(),
             lost_pictures = findings.lost_pictures.len(),
+            put_away,
             "recovered from an unclean stop"
         );
     }
@@ -223,8 +261,13 @@ fn leptos_options(address: SocketAddr, site_root: Option<std::path::PathBuf>) ->
 }
 
 /// Makes old deletions final, now and every hour, until the server stops.
-async fn purge(state: AppState) {
+async fn purge(state: AppState, lost_found: LostFound) {
     loop {
+        match lost_found.purge(lost_found::KEPT_FOR) {
+            Ok(0) => {}
+            Ok(folders) => tracing::info!(folders, "what lost+found kept for 30 days is removed"),
+            Err(error) => tracing::warn!(%error, "lost+found could not be looked through"),
+        }
         match purge_once(&state).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(pictures = count, "deletions of long ago are final"),
@@ -239,7 +282,7 @@ async fn purge(state: AppState) {
     }
 }
 
-/// The number of pictures that went. Rows first: a picture without a row is removed at the next start.
+/// The number of pictures that went. Rows first: the next start puts a picture without a row into lost+found.
 async fn purge_once(state: &AppState) -> Result<usize, StoreError> {
     let mut keys = state.store.purge_projects(UNDO_FOR).await?.take_keys;
     keys.extend(state.store.purge_frames(UNDO_FOR).await?);

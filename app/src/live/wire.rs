@@ -41,6 +41,8 @@ struct Generation {
     #[serde(default)]
     eta_ms: Option<u64>,
     #[serde(default)]
+    waiting_for: Option<String>,
+    #[serde(default)]
     preview_path: String,
     #[serde(default)]
     final_path: String,
@@ -89,13 +91,13 @@ pub fn data<T: DeserializeOwned>(text: &str) -> Option<T> {
 fn generation(kind: &str, heard: Generation) -> Option<Event> {
     let Generation { task_id, frame_id, project_id, take_id, attempt, step, total_steps, eta_ms, .. } = heard;
     let of = GenerationIds { task_id, frame_id, project_id, take_id, attempt };
-    let Generation { preview_path, final_path, generator, etag, error, frame_removed, frame, .. } = heard;
+    let Generation { waiting_for, preview_path, final_path, generator, etag, error, frame_removed, frame, .. } = heard;
     Some(match kind {
         "generation_started" => {
             Event::GenerationStarted(GenerationStarted { of, preview_path, total_steps, generator })
         }
         "generation_progress" => {
-            Event::GenerationProgress(GenerationProgress { of, step, total_steps, preview_path, eta_ms })
+            Event::GenerationProgress(GenerationProgress { of, step, total_steps, preview_path, eta_ms, waiting_for })
         }
         "generation_completed" => Event::GenerationCompleted(GenerationCompleted {
             of,

@@ -10,8 +10,11 @@ pub fn step(task: &TaskSummary) -> String {
     }
 }
 
-/// `8 s left`, `3 min left`; nothing while it is not known.
+/// `8 s left`, `3 min left`, or `waiting: the disk is full`; nothing while it is not known.
 pub fn time_left(task: &TaskSummary) -> String {
+    if let Some(reason) = &task.waiting_for {
+        return ["waiting: ", reason].concat();
+    }
     let left = task.eta_ms.filter(|_| task.status == TaskStatus::Running);
     left.map(|ms| format!("{} left", lasting(ms))).unwrap_or_default()
 }
@@ -54,5 +57,11 @@ mod tests {
         assert_eq!([100_000, 3_600_000, 36_000_000].map(left), ["2 min left", "60 min left", "10 h left"]);
         assert_eq!(time_left(&at(TaskStatus::Running, 1, None)), "");
         assert_eq!(time_left(&at(TaskStatus::Queued, 0, Some(5))), "");
+    }
+
+    #[test]
+    fn it_says_what_it_waits_for() {
+        let waits = TaskSummary { waiting_for: Some("the disk is full".into()), ..at(TaskStatus::Running, 30, None) };
+        assert_eq!((step(&waits), time_left(&waits)), ("Step 30/30".into(), "waiting: the disk is full".into()));
     }
 }

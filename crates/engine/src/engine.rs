@@ -2,16 +2,18 @@
 
 use crate::{
     Announce, InjectedFault, Media, Models, Progress, Statistics,
+    alarm::Alarm,
     fault::PendingFault,
     priority,
-    slot::Slots,
-    worker::{self, Alarm},
+    slot::{Slot, Slots},
+    turn::Turns,
+    worker,
 };
 use protocol::{Event, Frame, FrameEvent, GenerationCancelled, GenerationIds, Task, TaskId, TaskStatus};
 use std::{
     io,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -46,8 +48,11 @@ pub(crate) struct Shared {
     pub(crate) announce: Arc<dyn Announce>,
     pub(crate) slots: Slots,
     pub(crate) alarm: Alarm,
+    pub(crate) turns: Turns,
     pub(crate) statistics: Statistics,
-    pub(crate) fault: PendingFault,
+    pub(crate) fault: Arc<PendingFault>,
+    /// Whether a claim failed, and may have been made all the same: a task may run by the database that no worker has.
+    pub(crate) is_unsettled: AtomicBool,
     /// Held for writing while a task is taken, for reading while one is made and told of.
     pub(crate) claims: RwLock<()>,
     pub(crate) runtime: Handle,
@@ -65,7 +70,19 @@ pub enum EngineError {
         /// Which.
         task: TaskId,
     },
+    /// The task is stopped and leaves nothing; the database could not record it yet.
+    #[error("task {task} is stopped; that it is cancelled is recorded as soon as the database takes it ({reason})")]
+    CancelledUnrecorded {
+        /// Which.
+        task: TaskId,
+        /// What the database waits for.
+        reason: &'static str,
+    },
 }
+
+/// How long the answer to "cancel" waits for a database that refuses the change: the worker frees its picture's room and
+/// tries again.
+const CANCEL_WAITS: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Starts the workers on threads of their own, and has the processor's other work come before theirs. [`crate::recovery`] comes first: workers take every queued
@@ -80,6 +97,8 @@ impl Engine {
         announce: Arc<dyn Announce>,
         options: EngineOptions,
     ) -> io::Result<Self> {
+        let fault = Arc::new(PendingFault::new(options.fault));
+        media.inject(&fault);
         let shared = Arc::new(Shared {
             store,
             media,
@@ -87,8 +106,10 @@ impl Engine {
             announce,
             slots: Slots::default(),
             alarm: Alarm::new(options.paused),
+            turns: Turns::default(),
             statistics: Statistics::default(),
-            fault: PendingFault::new(options.fault),
+            fault,
+            is_unsettled: AtomicBool::new(false),
             claims: RwLock::new(()),
             runtime: Handle::current(),
         });
@@ -128,6 +149,11 @@ impl Engine {
         self.shared.slots.get(task).map(|slot| slot.progress())
     }
 
+    /// What a person should know of a running task, in words.
+    pub fn warning(&self, task: TaskId) -> Option<String> {
+        self.shared.slots.get(task).and_then(|slot| slot.warning())
+    }
+
     /// The models.
     pub fn models(&self) -> &Arc<Models> {
         &self.shared.models
@@ -150,23 +176,40 @@ impl Engine {
     /// No such task, or one that has ended already.
     pub async fn cancel(&self, id: TaskId) -> Result<Task, EngineError> {
         let from = [TaskStatus::Queued, TaskStatus::Running];
-        let ended = self.shared.store.end_task(id, &from, End::Cancelled).await?;
-        self.shared.leave_nothing(&ended);
-        let Ended { task, frame, frame_removed, take_id, .. } = ended;
-        self.shared.announce.announce(Event::GenerationCancelled(GenerationCancelled {
-            of: GenerationIds {
-                task_id: task.id,
-                frame_id: task.frame_id,
-                project_id: task.project_id,
-                take_id,
-                attempt: task.attempt,
+        match self.shared.end(id, &from, End::Cancelled).await {
+            Ok(ended) => {
+                let task = ended.task.clone();
+                self.shared.tell_cancelled(ended);
+                Ok(task)
+            }
+            Err(error) => match (error.waits_for(), self.shared.slots.get(id)) {
+                (Some(reason), Some(slot)) => self.cancel_once_possible(id, &slot, reason).await,
+                _ => Err(error.into()),
             },
-            frame_removed: frame_removed.is_some(),
-            frame: frame.clone(),
-        }));
-        self.shared.tell_frame(frame, frame_removed);
-        self.shared.announce.queue_changed();
-        Ok(task)
+        }
+    }
+
+    /// Stops a running task whose cancellation the database cannot record: its worker records it as soon as it can.
+    async fn cancel_once_possible(
+        &self,
+        id: TaskId,
+        slot: &Arc<Slot>,
+        reason: &'static str,
+    ) -> Result<Task, EngineError> {
+        slot.cancel();
+        self.wait_for_end(id, slot, CANCEL_WAITS).await;
+        match self.shared.store.task(id).await {
+            Ok(task) if task.status == TaskStatus::Cancelled => Ok(task),
+            _ => Err(EngineError::CancelledUnrecorded { task: id, reason }),
+        }
+    }
+
+    /// Waits (`at_most`) until an attempt is over.
+    async fn wait_for_end(&self, id: TaskId, slot: &Arc<Slot>, at_most: Duration) {
+        let deadline = Instant::now() + at_most;
+        while self.shared.slots.get(id).is_some_and(|now| Arc::ptr_eq(&now, slot)) && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Ends a running task with the estimate that it has, and waits (`at_most`) until its picture is final.
@@ -182,10 +225,7 @@ impl Engine {
             self.shared.store.task(id).await?;
             return Err(EngineError::NotRunning { task: id });
         };
-        let deadline = Instant::now() + at_most;
-        while self.shared.slots.get(id).is_some_and(|now| Arc::ptr_eq(&now, &slot)) && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.wait_for_end(id, &slot, at_most).await;
         Ok(self.shared.store.task(id).await?)
     }
 
@@ -211,6 +251,31 @@ impl Engine {
 }
 
 impl Shared {
+    /// As [`Store::end_task`].
+    pub(crate) async fn end(&self, id: TaskId, from: &[TaskStatus], end: End) -> Result<Ended, StoreError> {
+        self.fault.changing()?;
+        self.store.end_task(id, from, end).await
+    }
+
+    /// After a cancellation is recorded: nothing is left of the task, and everybody is told.
+    pub(crate) fn tell_cancelled(&self, ended: Ended) {
+        self.leave_nothing(&ended);
+        let Ended { task, frame, frame_removed, take_id, .. } = ended;
+        self.announce.announce(Event::GenerationCancelled(GenerationCancelled {
+            of: GenerationIds {
+                task_id: task.id,
+                frame_id: task.frame_id,
+                project_id: task.project_id,
+                take_id,
+                attempt: task.attempt,
+            },
+            frame_removed: frame_removed.is_some(),
+            frame: frame.clone(),
+        }));
+        self.tell_frame(frame, frame_removed);
+        self.announce.queue_changed();
+    }
+
     /// After a task has ended without a picture: its attempt is silenced and its file removed.
     pub(crate) fn leave_nothing(&self, ended: &Ended) {
         if let Some(slot) = self.slots.get(ended.task.id) {

@@ -4,6 +4,7 @@ use crate::{
     fault::PendingFault,
     media::Media,
     models::{Models, NoPipeline},
+    passing,
     preview::{DoneStep, PreviewQueue, PreviewTimes},
     slot::{Eta, Slot},
 };
@@ -12,11 +13,13 @@ use protocol::{Parameters, Task};
 use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline, PromptSyntax};
 use std::{
     collections::BTreeMap,
+    io,
     ops::ControlFlow,
     sync::{LazyLock, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
+use store::StoreError;
 
 /// Why an attempt made no picture. The words are for people.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,12 @@ pub(crate) enum Fault {
     Parameters(String),
     #[error("the picture to start from is not there any more")]
     NoInitImage,
+    #[error("the picture to start from cannot be read: {0}")]
+    InitImage(io::Error),
+    #[error("the picture to start from cannot be looked up: {0}")]
+    Database(StoreError),
+    #[error("no thread for previews could be started: {0}")]
+    Thread(io::Error),
     #[error("the generation failed: {0}")]
     Sampling(#[from] sdxl::Error),
     #[error("the picture could not be encoded: {0}")]
@@ -34,6 +43,16 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// What it waits for, where it may pass by itself; none once a step was done.
+    pub(crate) fn waits_for(&self) -> Option<&'static str> {
+        match self {
+            Self::Model(error) => error.waits_for,
+            Self::InitImage(error) | Self::Thread(error) => passing::of_io(error),
+            Self::Database(error) => error.waits_for(),
+            Self::Parameters(_) | Self::NoInitImage | Self::Sampling(_) | Self::Png(_) => None,
+        }
+    }
+
     /// Whether the device may have been lost: the model is loaded anew for the next task.
     pub(crate) fn is_of_device(&self) -> bool {
         matches!(self, Self::Sampling(sdxl::Error::Device(_)))
@@ -84,21 +103,27 @@ impl Workbench<'_> {
     pub(crate) fn generate(&self, task: &Task, slot: &Slot, tell: &(dyn Fn(DoneStep) + Sync)) -> Result<Made, Fault> {
         let mut params = params(&task.parameters, task.seed)?;
         params.init_image = self.init_image(&task.parameters)?;
-        let pipeline = self.models.pipeline(&task.parameters.model)?;
+        let pipeline = self.models.pipeline_for(&task.parameters, |why| {
+            tracing::warn!(task.id = %task.id, why, "a picture may not fit into memory");
+            slot.warn(why);
+        })?;
         if slot.is_stopped() {
             return Ok(Made::Stopped);
         }
         let least = Duration::from_millis(task.parameters.preview_interval_ms.into());
         let queue = PreviewQueue::new(task.parameters.preview_method, least);
         let (generated, previews) = thread::scope(|scope| {
-            let writer = scope.spawn(|| queue.write(&pipeline, self.media, slot, tell));
+            // Where the system has no thread to give, `scope.spawn` panics; this says so.
+            let writer = thread::Builder::new().name("previews".to_owned());
+            let writer =
+                writer.spawn_scoped(scope, || queue.write(&pipeline, self.media, slot, tell)).map_err(Fault::Thread)?;
             // Ends the writer also when the sampler panics: the scope waits for it.
             let generated = {
                 let _ends = EndOnDrop(&queue);
                 self.sample(&pipeline, &params, slot, &queue)
             };
-            (generated, writer.join().unwrap_or_default())
-        });
+            Ok::<_, Fault>((generated, writer.join().unwrap_or_default()))
+        })?;
         match generated? {
             Generated::Picture(output) if !slot.is_stopped() => {
                 Ok(Made::Picture(Box::new(finished(task, *output, previews)?)))
@@ -121,7 +146,10 @@ impl Workbench<'_> {
 
     fn init_image(&self, parameters: &Parameters) -> Result<Option<InitImage>, Fault> {
         let (Some(key), Some(strength)) = (&self.init_key, parameters.strength) else { return Ok(None) };
-        let bytes = self.media.read(key).map_err(|_| Fault::NoInitImage)?;
+        let bytes = self.media.read(key).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Fault::NoInitImage,
+            _ => Fault::InitImage(error),
+        })?;
         let image = image::load_from_memory(&bytes).map_err(|_| Fault::NoInitImage)?;
         Ok(Some(InitImage { picture: Picture::from_rgb8(&image.to_rgb8()), strength }))
     }

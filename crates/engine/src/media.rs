@@ -1,5 +1,6 @@
 //! The pictures' folder: written by renaming, so that whoever opens a picture has one whole picture.
 
+use crate::fault::PendingFault;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -7,7 +8,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -19,12 +20,17 @@ const REMEMBERED_TAGS: usize = 4096;
 /// The ending of a picture that is still being written.
 const UNFINISHED: &str = ".tmp";
 
+/// The file inside the folder that holds its identity. Hidden: it is no picture.
+const IDENTITY: &str = ".media.id";
+
 /// The folder of all pictures: `<key>.png` for the take with that key.
 #[derive(Debug)]
 pub struct Media {
     folder: PathBuf,
     counter: AtomicU64,
     tags: Mutex<HashMap<String, (FileIdentity, String)>>,
+    /// For tests of the recovery.
+    fault: OnceLock<Arc<PendingFault>>,
 }
 
 /// An open picture with its strong tag, both of the same bytes.
@@ -81,8 +87,58 @@ impl Media {
     /// # Errors
     /// A folder that cannot be made.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), counter: AtomicU64::new(0), tags: Mutex::default() })
+        let media = Self::at(folder);
+        media.make()?;
+        Ok(media)
+    }
+
+    /// The folder, whether or not it is there: one that is on a disk that is not mounted must not be made in its place.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), counter: AtomicU64::new(0), tags: Mutex::default(), fault: OnceLock::new() }
+    }
+
+    /// Makes the folder if it is not there. On Unix only its owner can open it.
+    ///
+    /// # Errors
+    /// A folder that cannot be made.
+    pub fn make(&self) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.folder)
+    }
+
+    /// Whether the folder is there.
+    ///
+    /// # Errors
+    /// Something else in its place, or a place that cannot be looked at.
+    pub fn is_there(&self) -> io::Result<bool> {
+        match fs::metadata(&self.folder) {
+            Ok(metadata) if metadata.is_dir() => Ok(true),
+            Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries to write into the folder; a full disk passes, because what is there can be deleted.
+    ///
+    /// # Errors
+    /// A folder that can only be read.
+    pub fn probe(&self) -> io::Result<()> {
+        // Named as an unfinished write, so that the next start removes what a kill leaves.
+        let path = self.folder.join(format!("{}.0{UNFINISHED}", "0".repeat(32)));
+        match private().create(true).truncate(true).open(&path) {
+            Ok(_) => fs::remove_file(&path),
+            Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// For tests of the recovery: writes fail as this says.
+    pub(crate) fn inject(&self, fault: &Arc<PendingFault>) {
+        self.fault.get_or_init(|| Arc::clone(fault));
     }
 
     /// The folder.
@@ -108,6 +164,7 @@ impl Media {
 
     fn write(&self, key: &str, png: &[u8], durability: Durability) -> io::Result<String> {
         let path = self.path(key)?;
+        self.fault.get().map_or(Ok(()), |fault| fault.writing())?;
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let fresh = self.folder.join(format!("{key}.{number}{UNFINISHED}"));
         let written = self.write_renamed(&fresh, &path, png, durability);
@@ -121,7 +178,7 @@ impl Media {
     }
 
     fn write_renamed(&self, fresh: &Path, path: &Path, png: &[u8], durability: Durability) -> io::Result<FileIdentity> {
-        let mut file = File::create_new(fresh)?;
+        let mut file = private().create_new(true).open(fresh)?;
         file.write_all(png)?;
         if durability == Durability::Final {
             file.sync_all()?;
@@ -223,32 +280,47 @@ impl Media {
         Ok(listing)
     }
 
-    /// The name that the folder and its database have in common, from the file beside the folder.
+    /// The folder's identity, which its database has as well: none where the folder has none, or is not there.
     ///
     /// # Errors
     /// A file that cannot be read.
     pub fn identity(&self) -> io::Result<Option<String>> {
-        match fs::read_to_string(self.identity_path()) {
-            Ok(text) => Ok(Some(text.trim().to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        read_identity(&self.identity_path())
     }
 
-    /// Gives the folder its name.
+    /// The identity as versions before 0.2 kept it: beside the folder, where it stays when the folder's disk goes.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn old_identity(&self) -> io::Result<Option<String>> {
+        read_identity(&self.old_identity_path())
+    }
+
+    /// Gives the folder its identity, and removes the one beside it. On the disk when it returns.
     ///
     /// # Errors
     /// A disk that is full or read-only.
     pub fn identify(&self, identity: &str) -> io::Result<()> {
-        let (path, fresh) = (self.identity_path(), self.folder.with_extension("id.tmp"));
-        let mut file = File::create(&fresh)?;
+        // Named as an unfinished write, so that the next start removes what a kill leaves.
+        let fresh = self.folder.join(format!("{}.1{UNFINISHED}", "0".repeat(32)));
+        let mut file = private().create(true).truncate(true).open(&fresh)?;
         writeln!(file, "{identity}")?;
         file.sync_all()?;
-        fs::rename(&fresh, &path)
+        fs::rename(&fresh, self.identity_path())?;
+        self.sync_folder()?;
+        match fs::remove_file(self.old_identity_path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the identity is.
+    pub fn identity_path(&self) -> PathBuf {
+        self.folder.join(IDENTITY)
     }
 
     /// `media.id` beside `media`.
-    pub fn identity_path(&self) -> PathBuf {
+    pub fn old_identity_path(&self) -> PathBuf {
         self.folder.with_extension("id")
     }
 
@@ -274,6 +346,23 @@ impl Media {
     fn lock_tags(&self) -> std::sync::MutexGuard<'_, HashMap<String, (FileIdentity, String)>> {
         // A lost entry costs one hash of a file.
         self.tags.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the server writes is read by its own user only, whatever the umask.
+fn private() -> fs::OpenOptions {
+    let mut options = File::options();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn read_identity(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -369,6 +458,36 @@ mod tests {
         assert_eq!(bytes, b"a picture");
         // `printf 'a picture' | sha256sum`
         assert_eq!(etag, "92b2fa58028958317e408bd84ecfa70f");
+    }
+
+    #[test]
+    fn the_identity_is_inside_the_folder_and_is_no_picture() {
+        let (_folder, media) = media();
+        fs::write(media.old_identity_path(), "of an earlier version\n").expect("written");
+        assert_eq!((media.identity().expect("none"), media.old_identity().expect("one").is_some()), (None, true));
+        media.identify("one").expect("identified");
+        assert_eq!(media.identity().expect("read").as_deref(), Some("one"));
+        assert!(media.identity_path().starts_with(media.folder()) && !media.old_identity_path().exists());
+        assert_eq!(media.list().expect("listed"), Listing::default());
+        fs::remove_dir_all(media.folder()).expect("removed");
+        assert_eq!((media.identity().expect("none"), media.is_there().expect("looked")), (None, false));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_reads_the_folder_and_its_pictures() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, media) = media();
+        let (one, other) = (new_key(), new_key());
+        media.write_preview(&one, b"a preview").expect("written");
+        media.write_preview(&one, b"the next").expect("written");
+        media.write_final(&other, b"a picture").expect("written");
+        media.identify("one").expect("identified");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(media.folder()), 0o700);
+        for path in [media.path(&one).expect("a key"), media.path(&other).expect("a key"), media.identity_path()] {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
     }
 
     #[test]

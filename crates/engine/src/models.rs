@@ -1,16 +1,21 @@
 //! The models that can be chosen, and the one that is loaded.
 
+use crate::{
+    memory::{Footprint, Verdict},
+    passing,
+};
 use checkpoint::Checkpoint;
-use protocol::{Model, Recommended};
-use sdxl::{Compute, LoadOptions, Pipeline, Precision};
+use protocol::{Model, Parameters, Recommended};
+use sdxl::{Compute, DeviceKind, LoadOptions, Pipeline, Precision};
 use std::{
+    error::Error,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 /// Opens a checkpoint, anew each time: its file may have been replaced meanwhile.
-type Open = Box<dyn Fn() -> Result<Checkpoint, String> + Send + Sync>;
+type Open = Box<dyn Fn() -> Result<Checkpoint, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
 /// A model that can be chosen.
 pub struct Offer {
@@ -24,7 +29,7 @@ pub struct Offer {
     pub has_taesd: bool,
     /// Prompts that show what it can do.
     pub examples: Vec<String>,
-    /// Opens it; the error is in words for people.
+    /// Opens it. The causes of its error are looked through for one that passes by itself.
     pub open: Open,
 }
 
@@ -58,12 +63,43 @@ pub struct Models {
 struct Loaded {
     name: String,
     pipeline: Arc<Pipeline>,
+    /// None on a GPU, whose memory is another and is not known.
+    footprint: Option<Footprint>,
 }
 
 /// Why there is no pipeline, in words for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NoPipeline(pub String);
+#[error("{message}")]
+pub struct NoPipeline {
+    message: String,
+    /// What loading it waits for, where the fault may pass by itself.
+    pub(crate) waits_for: Option<&'static str>,
+}
+
+impl NoPipeline {
+    fn new(message: String) -> Self {
+        Self { message, waits_for: None }
+    }
+
+    fn because(name: &str, error: &(dyn Error + 'static)) -> Self {
+        let message = format!("the model {name} cannot be loaded: {}", with_causes(error));
+        Self { message, waits_for: passing::of_cause(error) }
+    }
+}
+
+/// An error and its causes in one line, without those that it names itself.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.to_string();
+        if !text.contains(&inner) {
+            text = format!("{text}: {inner}");
+        }
+        cause = error.source();
+    }
+    text
+}
 
 impl Models {
     /// The models on offer, the default first; none is loaded yet.
@@ -102,33 +138,109 @@ impl Models {
     /// # Errors
     /// No such model, a checkpoint that does not fit, a device that fails.
     pub fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>, NoPipeline> {
+        self.load(name, |_| Ok(()))
+    }
+
+    /// As [`Models::pipeline`], for a picture that must fit into the memory that there is: refused before anything is
+    /// loaded where it cannot, `warn`ed of where it may not.
+    pub(crate) fn pipeline_for(&self, of: &Parameters, warn: impl Fn(String)) -> Result<Arc<Pipeline>, NoPipeline> {
+        self.load(&of.model, |footprint| match footprint.judge(of) {
+            Verdict::Fits => Ok(()),
+            Verdict::Tight(why) => {
+                warn(why);
+                Ok(())
+            }
+            Verdict::TooLarge(why) => Err(NoPipeline::new(why)),
+        })
+    }
+
+    fn load(
+        &self,
+        name: &str,
+        admit: impl Fn(&Footprint) -> Result<(), NoPipeline>,
+    ) -> Result<Arc<Pipeline>, NoPipeline> {
         let offer = self.offers.iter().find(|offer| offer.name == name);
-        let offer = offer.ok_or_else(|| NoPipeline(format!("there is no model {name:?} here any more")))?;
+        let offer = offer.ok_or_else(|| NoPipeline::new(format!("there is no model {name:?} here any more")))?;
         // A load that panicked left nothing behind.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(it) = loaded.as_ref().filter(|it| it.name == name) {
+            it.footprint.as_ref().map_or(Ok(()), &admit)?;
             return Ok(Arc::clone(&it.pipeline));
         }
         *loaded = None;
         let started = Instant::now();
-        let failed = |why: String| NoPipeline(format!("the model {name} cannot be loaded: {why}"));
-        let checkpoint = (offer.open)().map_err(failed)?;
+        let checkpoint = (offer.open)().map_err(|error| NoPipeline::because(name, &*error))?;
+        let ModelOptions { vae, taesd, .. } = &self.options;
+        let footprint = match self.compute.info.kind {
+            DeviceKind::Cpu => Footprint::new(&checkpoint, vae.as_ref(), taesd.as_ref()),
+            DeviceKind::Gpu | DeviceKind::SoftwareGpu => None,
+        };
+        footprint.as_ref().map_or(Ok(()), &admit)?;
         let options = LoadOptions {
             precision: self.options.precision,
             vae: self.options.vae.as_ref(),
             taesd: self.options.taesd.as_ref(),
             ..LoadOptions::default()
         };
-        let pipeline =
-            Pipeline::load(&checkpoint, &self.compute, options).map_err(|error| failed(error.to_string()))?;
+        let pipeline = Pipeline::load(&checkpoint, &self.compute, options);
+        let pipeline = pipeline.map_err(|error| NoPipeline::because(name, &error))?;
         let pipeline = Arc::new(pipeline);
         tracing::info!(model = name, seconds = started.elapsed().as_secs_f64(), "model loaded");
-        *loaded = Some(Loaded { name: name.to_owned(), pipeline: Arc::clone(&pipeline) });
+        *loaded = Some(Loaded { name: name.to_owned(), pipeline: Arc::clone(&pipeline), footprint });
         Ok(pipeline)
     }
 
     /// Lets the loaded model go: after its device failed, the next task loads it anew.
     pub(crate) fn forget(&self) {
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use sdxl::DeviceChoice;
+    use std::io;
+
+    fn why(error: impl Fn() -> Box<dyn Error + Send + Sync> + Send + Sync + 'static) -> NoPipeline {
+        let offer = Offer {
+            name: "model".into(),
+            title: String::new(),
+            recommended: Recommended {
+                width: 128,
+                height: 128,
+                steps: 1,
+                cfg_scale: 1.0,
+                sampler: "euler".into(),
+                scheduler: "leading".into(),
+            },
+            has_taesd: false,
+            examples: Vec::new(),
+            open: Box::new(move || Err(error())),
+        };
+        let compute = Compute::open(DeviceChoice::Cpu).expect("a processor");
+        Models::new(vec![offer], ModelOptions::default(), compute).pipeline("model").expect_err("it does not open")
+    }
+
+    #[test]
+    fn a_load_that_may_work_later_is_told_from_one_that_will_not() {
+        let path = std::path::PathBuf::from("model.safetensors");
+        let of = |number: i32| {
+            let path = path.clone();
+            why(move || {
+                let source = io::Error::from_raw_os_error(number);
+                Box::new(checkpoint::Error::Io { path: path.clone(), source })
+            })
+        };
+        // EMFILE, ENOMEM, EIO pass; ENOENT, EACCES and a file that is none do not.
+        assert_eq!(of(24).waits_for, Some("too many files are open"));
+        assert_eq!(of(12).waits_for, Some("the machine is out of memory"));
+        assert_eq!(of(5).waits_for, Some(passing::DISK_ERRORS));
+        assert_eq!((of(2).waits_for, of(13).waits_for), (None, None));
+        assert_eq!(
+            of(2).to_string(),
+            "the model model cannot be loaded: model.safetensors: No such file or directory (os error 2)"
+        );
+        assert_eq!(why(|| "it is no checkpoint".into()).waits_for, None);
     }
 }

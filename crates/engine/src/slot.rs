@@ -21,10 +21,14 @@ pub(crate) struct Slot {
     pub(crate) key: String,
     stopped: AtomicBool,
     keep: AtomicBool,
+    /// Whether a person cancelled it while the database could not be changed: the attempt records it once it can.
+    cancelled: AtomicBool,
     /// Whether the attempt may still write files and tell of itself; held while it does.
     open: Mutex<bool>,
     /// Apart from that: a list of tasks asks for it, and does not wait until a picture is on the disk.
     progress: Mutex<Progress>,
+    /// What a person should know, in words.
+    warning: Mutex<Option<String>>,
 }
 
 /// How far an attempt has come.
@@ -36,13 +40,16 @@ pub struct Progress {
     pub step: u32,
     /// Time to the picture, milliseconds.
     pub eta_ms: Option<u64>,
+    /// What it waits for before it goes on by itself, in words for people.
+    pub waiting_for: Option<&'static str>,
 }
 
 impl Slot {
     fn new(task_id: TaskId, attempt: u32, key: String) -> Self {
         let progress = Progress { attempt, ..Progress::default() };
         let (open, progress) = (Mutex::new(true), Mutex::new(progress));
-        Self { task_id, attempt, key, stopped: AtomicBool::new(false), keep: AtomicBool::new(false), open, progress }
+        let (stopped, keep, cancelled) = Default::default();
+        Self { task_id, attempt, key, stopped, keep, cancelled, open, progress, warning: Mutex::default() }
     }
 
     /// Whether the sampler is to stop and leave nothing.
@@ -65,6 +72,17 @@ impl Slot {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// Asks the sampler to stop, and the attempt to record that it was cancelled as soon as the database takes it.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        self.stop();
+    }
+
+    /// Whether the attempt is to record that it was cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     /// From when this returns, the attempt writes no file and tells nothing: whoever closed it decides what
     /// becomes of its files. A preview that is just being written is written to its end first.
     pub(crate) fn close(&self) {
@@ -82,14 +100,40 @@ impl Slot {
     pub(crate) fn advance(&self, step: u32, eta_ms: Option<u64>, tell: impl FnOnce(Progress)) {
         let open = self.lock();
         if *open {
-            let progress = Progress { attempt: self.attempt, step, eta_ms };
-            *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+            let progress = Progress { attempt: self.attempt, step, eta_ms, waiting_for: None };
+            *self.lock_progress() = progress;
             tell(progress);
         }
     }
 
+    /// The attempt waits for something, or for nothing any more; tells of it while the attempt is open.
+    pub(crate) fn wait_for(&self, reason: Option<&'static str>, tell: impl FnOnce(Progress)) {
+        let open = self.lock();
+        if *open {
+            let now = {
+                let mut progress = self.lock_progress();
+                (progress.eta_ms, progress.waiting_for) = (None, reason);
+                *progress
+            };
+            tell(now);
+        }
+    }
+
     pub(crate) fn progress(&self) -> Progress {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.lock_progress()
+    }
+
+    /// Keeps what a person should know of this attempt.
+    pub(crate) fn warn(&self, why: String) {
+        *self.warning.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.warning.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lock_progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
@@ -202,10 +246,22 @@ mod tests {
         slot.advance(1, Some(9), |progress| told.push(progress));
         slot.close();
         slot.advance(2, None, |progress| told.push(progress));
-        assert_eq!(told, [Progress { attempt: 2, step: 1, eta_ms: Some(9) }]);
+        slot.wait_for(Some("nothing"), |progress| told.push(progress));
+        assert_eq!(told, [Progress { attempt: 2, step: 1, eta_ms: Some(9), waiting_for: None }]);
         assert_eq!((slot.if_open(|| 7), slot.progress().step, slot.is_stopped()), (None, 1, true));
         drop(listed);
         assert!(slots.get(TaskId(1)).is_none());
+    }
+
+    #[test]
+    fn what_an_attempt_waits_for_is_told_with_the_step_it_is_at() {
+        let slot = Slot::new(TaskId(1), 2, "key".into());
+        let mut told = Vec::new();
+        slot.advance(30, Some(9), |_| ());
+        slot.wait_for(Some("the disk is full"), |progress| told.push(progress));
+        slot.wait_for(None, |progress| told.push(progress));
+        let at = |waiting_for| Progress { attempt: 2, step: 30, eta_ms: None, waiting_for };
+        assert_eq!(told, [at(Some("the disk is full")), at(None)]);
     }
 
     #[test]

@@ -114,11 +114,11 @@ impl Statistics {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use protocol::PreviewMethod;
 
-    fn parameters(sampler: &str, side: u32, steps: u32, cfg_scale: f64) -> Parameters {
+    pub(crate) fn parameters(sampler: &str, side: u32, steps: u32, cfg_scale: f64) -> Parameters {
         Parameters {
             prompt: String::new(),
             negative_prompt: String::new(),

@@ -30,8 +30,12 @@ pub enum Problem {
     NotFound(String),
     /// The thing is not in a state in which this can be done.
     Conflict(String),
-    /// Not now: the database is busy, the disk is full, the server is stopping.
+    /// Not now: the database is busy, the server is stopping.
     Unavailable(String),
+    /// There is no room on the server's disk.
+    DiskFull(String),
+    /// A fault of the server's own that whoever runs it has to see to; says which.
+    Fault(String),
     /// A fault of the server's own; the log has it.
     Internal,
 }
@@ -64,7 +68,7 @@ impl fmt::Display for Problem {
                 Ok(())
             }
             Self::NotFound(what) => write!(f, "there is no {what}"),
-            Self::Conflict(why) | Self::Unavailable(why) => f.write_str(why),
+            Self::Conflict(why) | Self::Unavailable(why) | Self::DiskFull(why) | Self::Fault(why) => f.write_str(why),
             Self::Internal => f.write_str("something went wrong on the server; its log says what"),
         }
     }

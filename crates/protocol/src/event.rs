@@ -161,6 +161,10 @@ pub struct GenerationProgress {
     pub preview_path: String,
     /// Time to the picture, milliseconds, decoding counted.
     pub eta_ms: Option<u64>,
+    /// What the task waits for before it goes on by itself, such as `the disk is full`. The event repeats the last step
+    /// when the task begins or ends to wait; `step` is 0 where it waits before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
 }
 
 /// The picture is there.

@@ -68,6 +68,9 @@ pub struct TaskSummary {
     pub total_steps: u32,
     /// Time to the picture, milliseconds; none while nothing is known.
     pub eta_ms: Option<u64>,
+    /// What a running task waits for before it goes on by itself, such as `the disk is full`; none while it makes progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
     /// URL path of its preview, later its picture.
     pub preview_path: String,
     /// How its prompt begins: [`PROMPT_START_CHARS`] characters at most.
@@ -91,6 +94,7 @@ impl From<&Task> for TaskSummary {
             step: task.step,
             total_steps: task.total_steps,
             eta_ms: task.eta_ms,
+            waiting_for: task.waiting_for.clone(),
             preview_path: task.preview_path.clone().unwrap_or_default(),
             prompt: task.parameters.prompt.chars().take(PROMPT_START_CHARS).collect(),
         }
@@ -119,6 +123,11 @@ pub struct Task {
     pub total_steps: u32,
     /// Time to the picture, milliseconds; none while nothing is known.
     pub eta_ms: Option<u64>,
+    /// What a running task waits for before it goes on by itself, such as `the disk is full`; none while it makes progress.
+    pub waiting_for: Option<String>,
+    /// What a person should know of a running task, such as that it may not fit into memory.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Why it failed.
     pub error: Option<String>,
     /// Everything that it was asked for but the seed.

@@ -1,11 +1,39 @@
 //! Times: epoch milliseconds in the tables, RFC 3339 for readers.
 
 use crate::StoreError;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// Milliseconds since 1970-01-01 UTC; 0 on a machine whose clock is set before that.
+/// The newest time that was given out.
+static NEWEST: AtomicI64 = AtomicI64::new(0);
+
+/// 2200-01-01. A stored time beyond it is a mistake, and must not become the present.
+pub(crate) const LATEST_MS: i64 = 7_258_118_400_000;
+
+/// Milliseconds since 1970-01-01 UTC, later than every time that was given out before.
+///
+/// What was changed last comes first in several lists, so a time must not repeat or go back where the machine's clock
+/// does: it is then the newest time and a millisecond, until the clock has caught up.
 pub(crate) fn now_ms() -> i64 {
+    let clock = clock_ms();
+    let before = NEWEST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |newest| Some(after(newest, clock)));
+    after(before.unwrap_or_default(), clock)
+}
+
+/// Takes a stored time into account: times given out from now on are later.
+pub(crate) fn not_before(stored_ms: i64) {
+    if stored_ms < LATEST_MS {
+        NEWEST.fetch_max(stored_ms, Ordering::Relaxed);
+    }
+}
+
+fn after(newest: i64, clock: i64) -> i64 {
+    clock.max(newest.saturating_add(1))
+}
+
+/// The machine's clock; 0 where it is set before 1970.
+fn clock_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
@@ -27,6 +55,29 @@ mod tests {
         assert_eq!(rfc3339_from_ms("t", 0).expect("the epoch"), "1970-01-01T00:00:00Z");
         // `date -u -d @1763805600` says 2025-11-22 10:00:00.
         assert_eq!(rfc3339_from_ms("t", 1_763_805_600_007).expect("a time"), "2025-11-22T10:00:00.007Z");
+    }
+
+    #[test]
+    fn times_never_repeat_and_never_go_back() {
+        // The clock is set back by an hour, stands still, and goes on.
+        let clocks = [5_000_000, 1_400_000, 1_400_000, 1_400_001, 5_000_001, 5_000_004, 5_000_900];
+        let mut newest = 0;
+        let given: Vec<i64> = clocks
+            .into_iter()
+            .map(|clock| {
+                newest = after(newest, clock);
+                newest
+            })
+            .collect();
+        assert_eq!(given, [5_000_000, 5_000_001, 5_000_002, 5_000_003, 5_000_004, 5_000_005, 5_000_900]);
+        let mut before = now_ms();
+        for _ in 0..1000 {
+            let now = now_ms();
+            assert!(now > before, "{now} after {before}");
+            before = now;
+        }
+        not_before(i64::MAX);
+        assert!(now_ms() < LATEST_MS, "a stored time that makes no sense does not become the present");
     }
 
     #[test]

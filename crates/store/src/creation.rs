@@ -7,7 +7,8 @@ use crate::rows::{IdempotencyRow, stored};
 use crate::schema::{frames, idempotency_keys, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::store::{on_connections, read, write};
-use crate::tasks::{FullRow, TaskQueries, full_tasks, task_from_row};
+use crate::tasks::{FullRow, TaskQueries, full_tasks, tasks_from_rows};
+use crate::unreadable::{load_readable, report};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -107,16 +108,23 @@ on_connections! {
             let why = "the idempotency key was used before, for another request; use a new one".to_owned();
             return Err(StoreError::Conflict { why });
         }
-        let accepted: Vec<AcceptedTask> = serde_json::from_str(&row.tasks)
-            .map_err(|_| StoreError::Corrupt { column: "idempotency_keys.tasks", value: row.tasks })?;
+        let Ok(accepted) = serde_json::from_str::<Vec<AcceptedTask>>(&row.tasks) else {
+            report("idempotency_keys", &row.key, &"the accepted tasks are no JSON of ours");
+            let why = "what was answered under this idempotency key cannot be read; use a new one".to_owned();
+            return Err(StoreError::Conflict { why });
+        };
         let ids = accepted.iter().map(|task| task.task_id.0).collect::<Vec<_>>();
-        let rows: Vec<FullRow> =
-            full_tasks!().filter(tasks::id.eq_any(ids)).order(tasks::id).load(conn).await?;
+        let rows: Vec<FullRow> = load_readable!(
+            conn, "tasks",
+            all: full_tasks!().filter(tasks::id.eq_any(ids.clone())).order(tasks::id),
+            ids: tasks::table.filter(tasks::id.eq_any(ids)).order(tasks::id).select(tasks::id),
+            one: |id| full_tasks!().filter(tasks::id.eq(id)),
+        );
         let frame = match accepted.as_slice().first() {
             Some(task) => conn.frame_shown(task.frame_id.0).await?,
             None => None,
         };
-        let tasks = rows.into_iter().map(task_from_row).collect::<Result<_, _>>()?;
+        let tasks = tasks_from_rows(rows)?;
         Ok(Some(Created { frame, frame_is_new: false, tasks, accepted, replayed: true }))
     }
 

@@ -9,11 +9,14 @@
 //!   is made whole or not at all.
 //! - Text goes in as a bound value, never as SQL.
 //! - Nothing is validated twice: `protocol` judges requests, the tables' constraints guard against mistakes.
+//! - A row that cannot be read is left out of every list and reported: it neither fails the call nor hides the
+//!   other rows.
 //!
 //! What a frame shows is computed, in `shows.rs` alone, and is in no column. A frame that is not deleted always
 //! has something to show.
 
 mod backend;
+mod check;
 mod clock;
 mod creation;
 mod error;
@@ -30,14 +33,17 @@ mod shows;
 mod store;
 mod takes;
 mod tasks;
+mod unreadable;
 mod url;
 
 pub use creation::{Created, Idempotency, NewTake, NewTasks};
 pub use error::{OpenFault, StoreError};
 pub use frames::{DeletedFrame, FinishedTake};
-pub use lifecycle::{End, Ended, OpenTask};
+pub use lifecycle::{Claim, End, Ended, OpenTask};
 pub use projects::{DeletedProject, ProjectPlace, Purged};
-pub use recovery::{Forgotten, TakeFile};
+pub use recovery::{Forgotten, TakeFile, TakeRecord};
 pub use store::Store;
 pub use takes::{DeletedTake, KeyedTake};
 pub use tasks::TaskFilter;
+pub use unreadable::UnreadableRow;
+pub use url::{has_log_alone, sqlite_file};

@@ -6,11 +6,12 @@
 use crate::clock::now_ms;
 use crate::creation::{Created, CreationQueries, InsertTake};
 use crate::frames::FrameQueries;
-use crate::rows::{FrameRow, stored};
+use crate::rows::{FrameRow, shown, stored};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::store::{on_connections, write};
 use crate::tasks::{FullRow, TaskQueries, is_waiting, no_task, parameters_from_text, task_from_row};
+use crate::unreadable::{readable, report};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -26,6 +27,20 @@ pub struct OpenTask {
     pub take_id: TakeId,
     /// Its picture is `<key>.png`.
     pub key: String,
+    /// How often the server ended without being stopped while this task ran, since a person asked for it.
+    pub unclean_ends: u32,
+}
+
+/// What a worker is given that works beside others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claim {
+    /// It runs now, as a new attempt.
+    Task(Box<OpenTask>),
+    /// No task waits.
+    Nothing,
+    /// The first that waits was running when the server ended without being stopped. It is to be made alone, so that no
+    /// other task is blamed for another such end; it still waits.
+    Alone,
 }
 
 /// How a task ends without a picture.
@@ -83,18 +98,30 @@ on_connections! {
     }
 
     /// See [`Store::claim_task`].
-    async fn claim(conn: Db) -> Result<Option<FullRow>, StoreError> {
+    async fn claim(conn: Db, is_alone: bool) -> Result<Claim, StoreError> {
+        // Waiting tasks whose rows cannot be decoded: passed over, so that those behind them run.
+        let mut unreadable: Vec<i64> = Vec::new();
         loop {
-            let first: Option<i64> = tasks::table
+            let first: Option<(i64, i32)> = tasks::table
                 .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
                 .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
                 .filter(is_waiting!())
+                .filter(tasks::id.ne_all(unreadable.clone()))
                 .order((tasks::queue_order.asc(), tasks::id.asc()))
-                .select(tasks::id)
+                .select((tasks::id, tasks::unclean_ends))
                 .first(conn)
                 .await
                 .optional()?;
-            let Some(id) = first else { return Ok(None) };
+            let Some((id, unclean_ends)) = first else { return Ok(Claim::Nothing) };
+            // Before it is started: one that was started and cannot be read would be `running` and never run.
+            if let Err(error @ StoreError::Undecodable { .. }) = conn.task_with_take(id).await {
+                report("tasks", id, &error);
+                unreadable.push(id);
+                continue;
+            }
+            if unclean_ends > 0 && !is_alone {
+                return Ok(Claim::Alone);
+            }
             let waiting = tasks::table.find(id).filter(tasks::status.eq(TaskStatus::Queued.as_str()));
             let start = (
                 tasks::status.eq(TaskStatus::Running.as_str()),
@@ -104,9 +131,29 @@ on_connections! {
             );
             // None where another worker was quicker: then that one has it, and we look for the next.
             if diesel::update(waiting).set(start).execute(conn).await? == 1 {
-                return conn.task_with_take(id).await.map(Some);
+                match open_task_from_row(conn.task_with_take(id).await?) {
+                    Err(StoreError::Corrupt { column, value }) => conn.give_up(id, column, value).await?,
+                    opened => return Ok(Claim::Task(Box::new(opened?))),
+                }
             }
         }
+    }
+
+    /// Fails a task whose row makes no sense: no worker could run it, and it would be called running for ever. Its
+    /// picture's file is left for the next start, which finds it without a row.
+    async fn give_up(conn: Db, id: i64, column: &'static str, value: String) -> Result<(), StoreError> {
+        tracing::error!(task.id = id, column, value, "a task in the queue cannot be read; it is marked failed");
+        let now = now_ms();
+        let why = format!("the database holds a value that makes no sense: {column}");
+        let end = (
+            tasks::status.eq(TaskStatus::Failed.as_str()),
+            tasks::error.eq(why),
+            tasks::finished_at.eq(now),
+        );
+        let frame: i64 = diesel::update(tasks::table.find(id)).set(end).returning(tasks::frame_id).get_result(conn).await?;
+        diesel::delete(takes::table.filter(takes::task_id.eq(id))).execute(conn).await?;
+        conn.delete_if_empty(frame, now).await?;
+        Ok(())
     }
 
     /// See [`Store::complete_task`].
@@ -194,6 +241,7 @@ on_connections! {
             tasks::started_at.eq(None::<i64>),
             tasks::finished_at.eq(None::<i64>),
             tasks::queue_order.eq(conn.end_of_queue().await?),
+            tasks::unclean_ends.eq(0),
         );
         let ended = tasks::table.find(id.0).filter(tasks::status.eq_any(ended));
         if diesel::update(ended).set(again).execute(conn).await? == 0 {
@@ -217,10 +265,13 @@ on_connections! {
     }
 
     /// See [`Store::requeue_task`].
-    async fn requeue(conn: Db, id: TaskId) -> Result<OpenTask, StoreError> {
+    async fn requeue(conn: Db, id: TaskId, unclean_ends: i32) -> Result<OpenTask, StoreError> {
         conn.hold_task(id).await?;
         let running = tasks::table.find(id.0).filter(tasks::status.eq(TaskStatus::Running.as_str()));
-        let waiting = tasks::status.eq(TaskStatus::Queued.as_str());
+        let waiting = (
+            tasks::status.eq(TaskStatus::Queued.as_str()),
+            tasks::unclean_ends.eq(tasks::unclean_ends + unclean_ends),
+        );
         if diesel::update(running).set(waiting).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, TaskStatus::Running.as_str().to_owned()).await?);
         }
@@ -230,10 +281,18 @@ on_connections! {
 
 impl Store {
     /// Gives the first waiting task to a worker: it is running now, as a new attempt. None when none waits.
-    /// Tasks of deleted frames and projects are passed over. Safe with any number of workers and processes.
+    /// Tasks of deleted frames and projects, and those that cannot be read, are passed over. Safe with any number of
+    /// workers and processes.
     pub async fn claim_task(&self) -> Result<Option<OpenTask>, StoreError> {
-        let row: Option<FullRow> = write!(self, |conn| { conn.claim().await })?;
-        row.map(open_task_from_row).transpose()
+        match write!(self, |conn| { conn.claim(true).await })? {
+            Claim::Task(open) => Ok(Some(*open)),
+            Claim::Nothing | Claim::Alone => Ok(None),
+        }
+    }
+
+    /// As [`Store::claim_task`], for a worker beside which others may run.
+    pub async fn claim_beside_others(&self) -> Result<Claim, StoreError> {
+        write!(self, |conn| { conn.claim(false).await })
     }
 
     /// Ends a running task with its picture, whose bytes are in its file: the take is finished, and its frame
@@ -282,13 +341,31 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it does not run; [`StoreError::NotFound`].
     pub async fn requeue_task(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        write!(self, |conn| { conn.requeue(id).await })
+        write!(self, |conn| { conn.requeue(id, 0).await })
     }
+
+    /// As [`Store::requeue_task`], of a task during which the server ended without being stopped: that is counted.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn requeue_after_unclean_end(&self, id: TaskId) -> Result<OpenTask, StoreError> {
+        write!(self, |conn| { conn.requeue(id, 1).await })
+    }
+}
+
+/// The open tasks of those rows that can be read.
+pub(crate) fn open_tasks_from_rows(rows: Vec<FullRow>) -> Result<Vec<OpenTask>, StoreError> {
+    let mut open = Vec::with_capacity(rows.len());
+    for row in rows {
+        open.extend(readable("tasks", row.0.id, open_task_from_row(row))?);
+    }
+    Ok(open)
 }
 
 pub(crate) fn open_task_from_row(row: FullRow) -> Result<OpenTask, StoreError> {
     let Some((take_id, key, _)) = row.1.clone() else {
         return Err(StoreError::Corrupt { column: "takes.task_id", value: format!("none for task {}", row.0.id) });
     };
-    Ok(OpenTask { task: task_from_row(row)?, take_id: TakeId(take_id), key })
+    let unclean_ends = shown("tasks.unclean_ends", row.0.unclean_ends)?;
+    Ok(OpenTask { task: task_from_row(row)?, take_id: TakeId(take_id), key, unclean_ends })
 }

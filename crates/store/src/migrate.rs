@@ -15,6 +15,8 @@ pub(crate) enum MigrateError {
     TooNew(Vec<String>),
     TooOld,
     Failed(Box<dyn std::error::Error + Send + Sync>),
+    /// Nothing was begun.
+    Refused(OpenFault),
     Query(diesel::result::Error),
 }
 
@@ -32,6 +34,7 @@ impl MigrateError {
             Self::TooOld => StoreError::TooOld { database },
             Self::TooNew(unknown) => StoreError::TooNew { database, unknown },
             Self::Failed(source) => StoreError::Open { database, fault: OpenFault::Migration(source) },
+            Self::Refused(fault) => StoreError::Open { database, fault },
             Self::Query(error) => match StoreError::from(error) {
                 StoreError::Database(error) => StoreError::Open { database, fault: OpenFault::Other(Box::new(error)) },
                 told => told,
@@ -49,6 +52,35 @@ pub(crate) enum Missing {
     Refuse,
 }
 
+/// What the database has, and what it lacks.
+pub(crate) struct Pending {
+    /// Whether it has any of our tables.
+    pub(crate) is_new: bool,
+    /// The versions that are missing, oldest first.
+    pub(crate) versions: Vec<String>,
+}
+
+/// Which migrations are missing.
+pub(crate) fn pending<DB, C>(conn: &mut C, known: &EmbeddedMigrations) -> Result<Pending, MigrateError>
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB>,
+{
+    let applied: BTreeSet<MigrationVersion<'static>> =
+        conn.applied_migrations().map_err(MigrateError::Failed)?.into_iter().collect();
+    let known: BTreeSet<MigrationVersion<'static>> = MigrationSource::<DB>::migrations(known)
+        .map_err(MigrateError::Failed)?
+        .iter()
+        .map(|migration| migration.name().version().as_owned())
+        .collect();
+    let unknown: Vec<String> = applied.difference(&known).map(ToString::to_string).collect();
+    if !unknown.is_empty() {
+        return Err(MigrateError::TooNew(unknown));
+    }
+    let versions = known.difference(&applied).map(ToString::to_string).collect();
+    Ok(Pending { is_new: applied.is_empty(), versions })
+}
+
 /// Sees to what is missing. Call it inside a transaction that keeps every other writer out: two servers that
 /// start at once must not both run the same migration, and a failed one must leave nothing.
 pub(crate) fn run<DB, C>(conn: &mut C, known: EmbeddedMigrations, missing: Missing) -> Result<(), MigrateError>
@@ -56,19 +88,9 @@ where
     DB: diesel::backend::Backend,
     C: MigrationHarness<DB>,
 {
-    let applied: BTreeSet<MigrationVersion<'static>> =
-        conn.applied_migrations().map_err(MigrateError::Failed)?.into_iter().collect();
-    let known_versions: BTreeSet<MigrationVersion<'static>> = MigrationSource::<DB>::migrations(&known)
-        .map_err(MigrateError::Failed)?
-        .iter()
-        .map(|migration| migration.name().version().as_owned())
-        .collect();
-    let unknown: Vec<String> = applied.difference(&known_versions).map(ToString::to_string).collect();
-    if !unknown.is_empty() {
-        return Err(MigrateError::TooNew(unknown));
-    }
+    let pending = pending(conn, &known)?;
     if missing == Missing::Refuse {
-        return if known_versions.is_subset(&applied) { Ok(()) } else { Err(MigrateError::TooOld) };
+        return if pending.versions.is_empty() { Ok(()) } else { Err(MigrateError::TooOld) };
     }
     for version in conn.run_pending_migrations(known).map_err(MigrateError::Failed)? {
         tracing::info!(migration = %version, "database migrated");

@@ -5,6 +5,7 @@ use crate::rows::{ProjectRow, shown, stored};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::OPEN;
 use crate::store::{read, write};
+use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -99,12 +100,20 @@ impl Store {
     /// Every project that is not deleted, the last changed first, with its cover.
     pub async fn list_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows: Vec<CoveredRow> = read!(self, |conn| {
-            let listed = covered()
-                .filter(projects::deleted_at.is_null())
-                .order((projects::updated_at.desc(), projects::id.desc()));
-            Ok(listed.load(conn).await?)
+            let order = (projects::updated_at.desc(), projects::id.desc());
+            let live = projects::deleted_at.is_null();
+            Ok(load_readable!(
+                conn, "projects",
+                all: covered().filter(live).order(order),
+                ids: projects::table.filter(live).order(order).select(projects::id),
+                one: |id| covered().filter(projects::id.eq(id)),
+            ))
         })?;
-        rows.into_iter().map(project_from_row).collect()
+        let mut listed = Vec::with_capacity(rows.len());
+        for row in rows {
+            listed.extend(readable("projects", row.0.id, project_from_row(row))?);
+        }
+        Ok(listed)
     }
 
     /// One project.

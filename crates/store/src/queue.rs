@@ -1,9 +1,10 @@
 //! The queue: what runs, what waits, and in which order.
 
-use crate::lifecycle::{OpenTask, open_task_from_row};
+use crate::lifecycle::{OpenTask, open_tasks_from_rows};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::store::{on_connections, read, write};
-use crate::tasks::{FullRow, full_tasks, is_waiting, no_task};
+use crate::tasks::{FullRow, full_tasks, is_waiting, joined_tasks, no_task};
+use crate::unreadable::load_readable;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -17,8 +18,19 @@ on_connections! {
     async fn open_rows(conn: Db) -> Result<Vec<FullRow>, StoreError> {
         let is_running = tasks::status.eq(TaskStatus::Running.as_str());
         let order = (tasks::queue_order.asc(), tasks::id.asc());
-        let mut rows: Vec<FullRow> = full_tasks!().filter(is_running).order(order).load(conn).await?;
-        rows.extend(full_tasks!().filter(is_waiting!()).order(order).load::<FullRow>(conn).await?);
+        let mut rows: Vec<FullRow> = load_readable!(
+            conn, "tasks",
+            all: full_tasks!().filter(is_running).order(order),
+            ids: joined_tasks!().filter(is_running).order(order).select(tasks::id),
+            one: |id| full_tasks!().filter(tasks::id.eq(id)),
+        );
+        let waiting: Vec<FullRow> = load_readable!(
+            conn, "tasks",
+            all: full_tasks!().filter(is_waiting!()).order(order),
+            ids: joined_tasks!().filter(is_waiting!()).order(order).select(tasks::id),
+            one: |id| full_tasks!().filter(tasks::id.eq(id)),
+        );
+        rows.extend(waiting);
         Ok(rows)
     }
 
@@ -85,7 +97,7 @@ impl Store {
     /// The same, with the keys of their takes.
     pub async fn open_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
         let rows: Vec<FullRow> = read!(self, |conn| { conn.open_rows().await })?;
-        rows.into_iter().map(open_task_from_row).collect()
+        open_tasks_from_rows(rows)
     }
 
     /// Puts waiting tasks into this order; those left out come after them, as they stood. Answers the queue.
@@ -101,7 +113,7 @@ impl Store {
         }
         let wanted = order.to_vec();
         let rows: Vec<FullRow> = write!(self, |conn| { conn.reorder(wanted).await })?;
-        rows.into_iter().map(|row| open_task_from_row(row).map(|open| open.task)).collect()
+        Ok(open_tasks_from_rows(rows)?.into_iter().map(|open| open.task).collect())
     }
 
     /// How many tasks there are of each status, every status named. Tasks that wait for a deleted frame or

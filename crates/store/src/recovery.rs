@@ -2,13 +2,14 @@
 
 use crate::clock::now_ms;
 use crate::frames::FrameQueries;
-use crate::lifecycle::{OpenTask, open_task_from_row};
-use crate::rows::TakeRow;
+use crate::lifecycle::{OpenTask, open_tasks_from_rows};
+use crate::rows::{FrameRow, ProjectRow, TakeRow, TaskRow};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::store::{on_connections, read, write};
 use crate::takes::{TakeQueries, no_take};
 use crate::tasks::{FullRow, full_tasks, status_from_text};
+use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -29,6 +30,19 @@ pub struct TakeFile {
     pub status: TaskStatus,
 }
 
+/// A take's row, and those that it belongs to: all that is known of a picture.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TakeRecord {
+    /// The take.
+    pub take: TakeRow,
+    /// The task that made it, with the parameters.
+    pub task: TaskRow,
+    /// Its frame.
+    pub frame: FrameRow,
+    /// Its project.
+    pub project: ProjectRow,
+}
+
 /// A finished take that was forgotten because its file is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forgotten {
@@ -37,6 +51,9 @@ pub struct Forgotten {
     /// What its frame was, where it was removed because nothing was left to show.
     pub frame_removed: Option<Frame>,
 }
+
+/// A take's key, id and time of its end, its task and that task's status.
+type FileRow = (String, i64, Option<i64>, i64, String);
 
 on_connections! {
     trait RecoveryQueries;
@@ -64,27 +81,77 @@ on_connections! {
 
 impl Store {
     /// The tasks that are running by the database: at a start, those that the last end interrupted. Those of
-    /// deleted frames and projects too.
+    /// deleted frames and projects too. Those that cannot be read stay as they are.
     pub async fn interrupted_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
         let rows: Vec<FullRow> = read!(self, |conn| {
-            let running = full_tasks!().filter(tasks::status.eq(TaskStatus::Running.as_str())).order(tasks::id);
-            Ok(running.load(conn).await?)
+            let running = tasks::status.eq(TaskStatus::Running.as_str());
+            Ok(load_readable!(
+                conn, "tasks",
+                all: full_tasks!().filter(running).order(tasks::id),
+                ids: tasks::table.filter(running).order(tasks::id).select(tasks::id),
+                one: |id| full_tasks!().filter(tasks::id.eq(id)),
+            ))
         })?;
-        rows.into_iter().map(open_task_from_row).collect()
+        open_tasks_from_rows(rows)
     }
 
     /// Every file that the rows ask for, those of deleted frames and projects too.
     pub async fn take_files(&self) -> Result<Vec<TakeFile>, StoreError> {
-        let rows: Vec<(String, i64, Option<i64>, i64, String)> = read!(self, |conn| {
-            let all = takes::table.inner_join(tasks::table.on(tasks::id.eq(takes::task_id))).order(takes::id);
+        let rows: Vec<FileRow> = read!(self, |conn| {
+            let all = || takes::table.inner_join(tasks::table.on(tasks::id.eq(takes::task_id))).order(takes::id);
             let columns = (takes::key, takes::id, takes::finished_at, takes::task_id, tasks::status);
-            Ok(all.select(columns).load(conn).await?)
+            Ok(load_readable!(
+                conn, "takes",
+                all: all().select(columns),
+                ids: all().select(takes::id),
+                one: |id| all().filter(takes::id.eq(id)).select(columns),
+            ))
         })?;
-        let file = |(key, take, finished_at, task, status): (_, _, Option<i64>, _, String)| {
-            let status = status_from_text(&status)?;
-            Ok(TakeFile { key, take_id: TakeId(take), finished: finished_at.is_some(), task_id: TaskId(task), status })
-        };
-        rows.into_iter().map(file).collect()
+        let mut files = Vec::with_capacity(rows.len());
+        for (key, take, finished_at, task, status) in rows {
+            let status = readable("tasks", task, status_from_text(&status))?;
+            let (take_id, task_id, finished) = (TakeId(take), TaskId(task), finished_at.is_some());
+            files.extend(status.map(|status| TakeFile { key, take_id, finished, task_id, status }));
+        }
+        Ok(files)
+    }
+
+    /// The keys of all takes, also of those whose rows cannot be read otherwise: a file of that key belongs to a row.
+    pub async fn take_keys(&self) -> Result<Vec<String>, StoreError> {
+        let keys: Vec<Option<String>> = read!(self, |conn| {
+            // A NULL, which the table never holds, must not hide the others.
+            Ok(takes::table.select(takes::key.nullable()).load(conn).await?)
+        })?;
+        Ok(keys.into_iter().flatten().collect())
+    }
+
+    /// All that the database knows of these takes; of those that are there and can be read.
+    pub async fn take_records(&self, ids: &[TakeId]) -> Result<Vec<TakeRecord>, StoreError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<(TakeRow, TaskRow, FrameRow, ProjectRow)> = read!(self, |conn| {
+            let mut rows = Vec::with_capacity(ids.len());
+            // In parts: SQLite takes 32,766 values in a query.
+            for ids in ids.chunks(1000) {
+                let all = || {
+                    takes::table
+                        .inner_join(tasks::table.on(tasks::id.eq(takes::task_id)))
+                        .inner_join(frames::table.on(frames::id.eq(takes::frame_id)))
+                        .inner_join(projects::table.on(projects::id.eq(takes::project_id)))
+                        .order(takes::id)
+                };
+                let columns =
+                    || (TakeRow::as_select(), TaskRow::as_select(), FrameRow::as_select(), ProjectRow::as_select());
+                let part: Vec<(TakeRow, TaskRow, FrameRow, ProjectRow)> = load_readable!(
+                    conn, "takes",
+                    all: all().filter(takes::id.eq_any(ids)).select(columns()),
+                    ids: all().filter(takes::id.eq_any(ids)).select(takes::id),
+                    one: |id| all().filter(takes::id.eq(id)).select(columns()),
+                );
+                rows.extend(part);
+            }
+            Ok(rows)
+        })?;
+        Ok(rows.into_iter().map(|(take, task, frame, project)| TakeRecord { take, task, frame, project }).collect())
     }
 
     /// Removes the row of a finished take whose file is gone. Where its frame had selected it, the newest other

@@ -6,7 +6,7 @@ use crate::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
 use diesel::prelude::*;
 
 /// A row of `projects`.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = projects)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct ProjectRow {
@@ -29,7 +29,7 @@ pub struct ProjectRow {
 }
 
 /// A row of `frames`.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = frames)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct FrameRow {
@@ -54,7 +54,7 @@ pub struct FrameRow {
 }
 
 /// A row of `tasks`.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = tasks)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct TaskRow {
@@ -82,10 +82,12 @@ pub struct TaskRow {
     pub started_at: Option<i64>,
     /// Epoch milliseconds.
     pub finished_at: Option<i64>,
+    /// How often the server ended without being stopped while it ran.
+    pub unclean_ends: i32,
 }
 
 /// A row of `takes`.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = takes)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct TakeRow {

@@ -74,6 +74,8 @@ diesel::table! {
         started_at -> Nullable<BigInt>,
         /// Epoch milliseconds; NULL while it is queued or running.
         finished_at -> Nullable<BigInt>,
+        /// How often the server ended without being stopped while it ran.
+        unclean_ends -> Integer,
     }
 }
 

@@ -3,15 +3,30 @@
 use crate::rows::SettingRow;
 use crate::schema::settings;
 use crate::store::{read, write};
+use crate::unreadable::report;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 impl Store {
-    /// The setting of that name, if it was ever put.
+    /// The setting of that name, if it was ever put, and can be read.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
-        read!(self, |conn| { Ok(settings::table.find(name).select(settings::value).first(conn).await.optional()?) })
+        read!(self, |conn| {
+            let found = settings::table.find(name.clone()).select(settings::value).first(conn).await.optional();
+            match found {
+                Err(diesel::result::Error::DeserializationError(why)) => {
+                    report("settings", name, &why);
+                    Ok(None)
+                }
+                found => Ok(found?),
+            }
+        })
+    }
+
+    /// Says in the log, once for each start, that a setting holds what its owner cannot read.
+    pub fn report_setting(&self, name: &str, why: &str) {
+        report("settings", name, &why);
     }
 
     /// Puts a setting in place of what it was.

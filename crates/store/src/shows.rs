@@ -5,6 +5,7 @@ use crate::clock::rfc3339_from_ms;
 use crate::rows::{FrameRow, shown};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::store::on_connections;
+use crate::unreadable::{load_readable, readable};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use protocol::{Frame, FrameId, FrameStatus, ProjectId, TakeId, TaskId, TaskStatus, media_path};
@@ -61,30 +62,43 @@ on_connections! {
 
     /// The live frames of a project in their order: two queries, however many frames there are.
     async fn frames_shown(conn: Db, project_id: i64) -> Result<Vec<Frame>, StoreError> {
-        let rows: Vec<FrameRow> = frames::table
-            .filter(frames::project_id.eq(project_id))
-            .filter(frames::deleted_at.is_null())
-            .order((frames::position.asc(), frames::id.asc()))
-            .select(FrameRow::as_select())
-            .load(conn)
-            .await?;
-        let live = candidates!().filter(takes::project_id.eq(project_id)).filter(frames::deleted_at.is_null());
+        let order = (frames::position.asc(), frames::id.asc());
+        let live = frames::project_id.eq(project_id).and(frames::deleted_at.is_null());
+        let rows: Vec<FrameRow> = load_readable!(
+            conn, "frames",
+            all: frames::table.filter(live).order(order).select(FrameRow::as_select()),
+            ids: frames::table.filter(live).order(order).select(frames::id),
+            one: |id| frames::table.find(id).select(FrameRow::as_select()),
+        );
+        let of_project = takes::project_id.eq(project_id).and(frames::deleted_at.is_null());
+        let shown: Vec<Candidate> = load_readable!(
+            conn, "takes",
+            all: candidates!().filter(of_project),
+            ids: candidates!().filter(of_project).select(takes::id),
+            one: |id| candidates!().filter(takes::id.eq(id)),
+        );
         let mut of_frame: HashMap<i64, Vec<Candidate>> = HashMap::new();
-        for take in live.load::<Candidate>(conn).await? {
+        for take in shown {
             of_frame.entry(take.frame_id).or_default().push(take);
         }
         let mut answer = Vec::with_capacity(rows.len());
         for (rank, row) in rows.into_iter().enumerate() {
             let takes = of_frame.remove(&row.id).unwrap_or_default();
             if let Some(take) = shown_take(row.selected_take_id, &takes) {
-                answer.push(frame_from_rows(row, rank, take)?);
+                answer.extend(readable("frames", row.id, frame_from_rows(row, rank, take))?);
             }
         }
         Ok(answer)
     }
 
-    /// A frame as it is; none when it, or its project, is deleted.
+    /// A frame as it is; none when it, or its project, is deleted, or it cannot be read.
     async fn frame_shown(conn: Db, id: i64) -> Result<Option<Frame>, StoreError> {
+        let shown = conn.readable_frame(id).await;
+        Ok(readable("frames", id, shown)?.flatten())
+    }
+
+    /// The same; one that cannot be read is an error.
+    async fn readable_frame(conn: Db, id: i64) -> Result<Option<Frame>, StoreError> {
         let live = frames::table
             .inner_join(projects::table)
             .filter(frames::id.eq(id))

@@ -1,6 +1,7 @@
 //! The store: two kinds of pool behind one handle, and the macros that run one body on either.
 
 use crate::backend::{postgres, sqlite};
+use crate::clock::{LATEST_MS, not_before};
 use crate::{StoreError, migrate::Missing, url::Address};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -21,6 +22,16 @@ pub(crate) struct Inner {
     /// For messages; without a password.
     pub(crate) database: String,
     pub(crate) pools: Pools,
+    /// Keeps other servers away for as long as it lives.
+    owner: Option<Owner>,
+}
+
+/// What says that one server uses the database.
+pub(crate) enum Owner {
+    /// The locked file beside the database. The lock lives as long as the open file.
+    Sqlite(#[allow(dead_code, reason = "kept for its lock")] std::fs::File),
+    /// A session that holds an advisory lock.
+    Postgres(#[allow(dead_code, reason = "kept for its session")] postgres::Session),
 }
 
 pub(crate) enum Pools {
@@ -160,7 +171,19 @@ impl Store {
     /// [`StoreError::TooNew`] for a database that a newer version has changed, which stays as it is;
     /// [`StoreError::Open`] for one that cannot be reached, read or written.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let store = Self::connect(url, Missing::Run).await?;
+        let store = Self::connect(url, Missing::Run, false).await?;
+        store.set_clock().await?;
+        Ok(store)
+    }
+
+    /// Opens the database as the one server that uses it, until the last clone is dropped. A second one would take the
+    /// tasks of the first for interrupted, and put its pictures into another folder.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::Owned`] while another owns it.
+    pub async fn own(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url, Missing::Run, true).await?;
+        store.set_clock().await?;
         tracing::info!(database = store.inner.database, "database open");
         Ok(store)
     }
@@ -170,17 +193,46 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and [`StoreError::TooOld`] for a database that the next `open` would change.
     pub async fn look(url: &str) -> Result<Self, StoreError> {
-        Self::connect(url, Missing::Refuse).await
+        Self::connect(url, Missing::Refuse, false).await
     }
 
-    async fn connect(url: &str, missing: Missing) -> Result<Self, StoreError> {
+    async fn connect(url: &str, missing: Missing, own: bool) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
         let database = address.display();
-        let pools = match address {
-            Address::Sqlite(path) => sqlite::open(&database, path, missing).await?,
-            Address::Postgres(config) => Pools::Postgres(postgres::open(&database, *config, missing).await?),
+        // Owned before it is opened: what is opened may be migrated.
+        let (owner, pools) = match address {
+            Address::Sqlite(path) => {
+                let owner = own.then(|| sqlite::own(&database, &path)).transpose()?;
+                (owner.map(Owner::Sqlite), sqlite::open(&database, path, missing).await?)
+            }
+            Address::Postgres(config) => {
+                let owner = match own {
+                    true => Some(postgres::own(&database, (*config).clone()).await?),
+                    false => None,
+                };
+                (owner.map(Owner::Postgres), Pools::Postgres(postgres::open(&database, *config, missing).await?))
+            }
         };
-        Ok(Self { inner: Arc::new(Inner { database, pools }) })
+        Ok(Self { inner: Arc::new(Inner { database, pools, owner }) })
+    }
+
+    /// Has new times come after those that are stored: the machine's clock may have been set back since.
+    async fn set_clock(&self) -> Result<(), StoreError> {
+        use crate::schema::{projects, takes};
+        let (projects, takes): (Option<i64>, Option<Option<i64>>) = read!(self, |conn| {
+            let changed = projects::updated_at.lt(LATEST_MS);
+            let changed = projects::table.filter(changed).select(diesel::dsl::max(projects::updated_at));
+            let finished = takes::table.filter(takes::finished_at.lt(LATEST_MS));
+            let finished = finished.order(takes::finished_at.desc()).select(takes::finished_at);
+            Ok((changed.first(conn).await?, finished.first(conn).await.optional()?))
+        })?;
+        [projects, takes.flatten()].into_iter().flatten().for_each(not_before);
+        Ok(())
+    }
+
+    /// Whether this is the one server that uses the database.
+    pub fn is_owner(&self) -> bool {
+        self.inner.owner.is_some()
     }
 
     /// Whether the database answers a query over its tables.

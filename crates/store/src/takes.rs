@@ -7,6 +7,7 @@ use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::{OPEN, ShowQueries};
 use crate::store::{on_connections, read, write};
 use crate::tasks::{parameters_from_text, seed_from_row, status_from_text};
+use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -34,7 +35,7 @@ pub struct DeletedTake {
 type FullRow = (TakeRow, TaskRow, Option<i64>);
 
 /// Takes of frames and projects that are not deleted.
-macro_rules! live_takes {
+macro_rules! joined_takes {
     () => {
         takes::table
             .inner_join(tasks::table.on(tasks::id.eq(takes::task_id)))
@@ -42,7 +43,13 @@ macro_rules! live_takes {
             .inner_join(projects::table.on(projects::id.eq(takes::project_id)))
             .filter(frames::deleted_at.is_null())
             .filter(projects::deleted_at.is_null())
-            .select((TakeRow::as_select(), TaskRow::as_select(), frames::selected_take_id))
+    };
+}
+
+/// The same with their tasks and what their frames have selected.
+macro_rules! live_takes {
+    () => {
+        joined_takes!().select((TakeRow::as_select(), TaskRow::as_select(), frames::selected_take_id))
     };
 }
 
@@ -119,15 +126,27 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when the frame is not there, or it or its project is deleted.
     pub async fn takes(&self, frame: FrameId) -> Result<Vec<Take>, StoreError> {
-        let rows: Vec<FullRow> = read!(self, |conn| {
-            // A live frame always has a take to show.
-            let of_frame = live_takes!().filter(takes::frame_id.eq(frame.0)).order(takes::id.desc());
-            Ok(of_frame.load(conn).await?)
+        let rows: Option<Vec<FullRow>> = read!(self, |conn| {
+            let of_frame = takes::frame_id.eq(frame.0);
+            let rows = load_readable!(
+                conn, "takes",
+                all: live_takes!().filter(of_frame).order(takes::id.desc()),
+                ids: joined_takes!().filter(of_frame).order(takes::id.desc()).select(takes::id),
+                one: |id| live_takes!().filter(takes::id.eq(id)),
+            );
+            if !rows.is_empty() {
+                return Ok(Some(rows));
+            }
+            // A live frame always has a take, if one that can be read.
+            let any: Option<i64> = joined_takes!().filter(of_frame).select(takes::id).first(conn).await.optional()?;
+            Ok(any.map(|_| rows))
         })?;
-        if rows.is_empty() {
-            return Err(no_frame(frame));
+        let rows = rows.ok_or_else(|| no_frame(frame))?;
+        let mut listed = Vec::with_capacity(rows.len());
+        for row in rows {
+            listed.extend(readable("takes", row.0.id, keyed_take_from_row(row))?.map(|keyed| keyed.take));
         }
-        rows.into_iter().map(|row| keyed_take_from_row(row).map(|keyed| keyed.take)).collect()
+        Ok(listed)
     }
 
     /// One take and its key.

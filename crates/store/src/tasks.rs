@@ -5,6 +5,7 @@ use crate::clock::rfc3339_from_ms;
 use crate::rows::{TaskRow, shown};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::store::{on_connections, read};
+use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -29,12 +30,20 @@ pub(crate) type TakeOfTask = Option<(i64, String, Option<i32>)>;
 /// A task's row with its take.
 pub(crate) type FullRow = (TaskRow, TakeOfTask);
 
-/// Every task with its take, joined to its frame and project for filters on them.
-macro_rules! full_tasks {
+/// Every task, joined to its frame and project for filters on them.
+macro_rules! joined_tasks {
     () => {
         tasks::table
             .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
             .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
+    };
+}
+pub(crate) use joined_tasks;
+
+/// The same with its take.
+macro_rules! full_tasks {
+    () => {
+        $crate::tasks::joined_tasks!()
             .left_join(takes::table.on(takes::task_id.eq(tasks::id)))
             .select(($crate::rows::TaskRow::as_select(), (takes::id, takes::key, takes::finished_step).nullable()))
     };
@@ -105,20 +114,30 @@ impl Store {
         most: i64,
     ) -> Result<Vec<Task>, StoreError> {
         let rows: Vec<FullRow> = read!(self, |conn| {
-            let mut listed =
-                full_tasks!().filter(projects::deleted_at.is_null()).order(tasks::id.desc()).limit(most).into_boxed();
+            let live = projects::deleted_at.is_null();
+            let mut all = full_tasks!().filter(live).order(tasks::id.desc()).limit(most).into_boxed();
+            let ids = joined_tasks!().select(tasks::id);
+            let mut all_ids = ids.filter(live).order(tasks::id.desc()).limit(most).into_boxed();
             if let Some(status) = filter.status {
-                listed = listed.filter(tasks::status.eq(status.as_str()));
+                all = all.filter(tasks::status.eq(status.as_str()));
+                all_ids = all_ids.filter(tasks::status.eq(status.as_str()));
             }
             if let Some(project) = filter.project_id {
-                listed = listed.filter(tasks::project_id.eq(project.0));
+                all = all.filter(tasks::project_id.eq(project.0));
+                all_ids = all_ids.filter(tasks::project_id.eq(project.0));
             }
             if let Some(before) = before {
-                listed = listed.filter(tasks::id.lt(before.0));
+                all = all.filter(tasks::id.lt(before.0));
+                all_ids = all_ids.filter(tasks::id.lt(before.0));
             }
-            Ok(listed.load(conn).await?)
+            Ok(load_readable!(
+                conn, "tasks",
+                all: all,
+                ids: all_ids,
+                one: |id| full_tasks!().filter(tasks::id.eq(id)),
+            ))
         })?;
-        rows.into_iter().map(task_from_row).collect()
+        tasks_from_rows(rows)
     }
 
     /// One task. `step` and `eta_ms` of one that runs live with its worker; here they are 0 and none.
@@ -132,6 +151,15 @@ impl Store {
         })?;
         task_from_row(row.ok_or_else(|| no_task(id))?)
     }
+}
+
+/// The tasks of those rows that can be read.
+pub(crate) fn tasks_from_rows(rows: Vec<FullRow>) -> Result<Vec<Task>, StoreError> {
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in rows {
+        tasks.extend(readable("tasks", row.0.id, task_from_row(row))?);
+    }
+    Ok(tasks)
 }
 
 pub(crate) fn no_task(id: TaskId) -> StoreError {
@@ -174,6 +202,8 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         step,
         total_steps: parameters.steps,
         eta_ms: None,
+        waiting_for: None,
+        warnings: Vec::new(),
         error: row.error,
         parameters,
         seed: seed_from_row(row.seed)?,

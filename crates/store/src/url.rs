@@ -54,6 +54,19 @@ impl Address {
     }
 }
 
+/// The file that a database's address names; none for a server, or for what is no address.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    match Address::parse(url) {
+        Ok(Address::Sqlite(path)) => Some(path),
+        _ => None,
+    }
+}
+
+/// Whether a SQLite file is missing or empty while its write-ahead log holds changes.
+pub fn has_log_alone(file: &Path) -> bool {
+    crate::backend::files::log_alone(file).is_some()
+}
+
 fn refused(database: &str, why: &str) -> StoreError {
     StoreError::Open { database: database.to_owned(), fault: OpenFault::Address(why.to_owned()) }
 }

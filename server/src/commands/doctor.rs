@@ -1,7 +1,7 @@
-//! `emberline doctor`: devices, database, disk, model, orphans. Changes nothing.
+//! `emberline doctor`: devices, model, disk, database, pictures. Changes nothing.
 
-use crate::{commands::model::ModelChoice, data_dir};
-use anyhow::{Context, Result, bail};
+use crate::{commands::model::ModelChoice, data_dir, one_line::one_line, service::StudioServices};
+use anyhow::{Context, Result, anyhow, bail};
 use checkpoint::OpenOptions;
 use clap::Args;
 use engine::{Media, recovery};
@@ -12,6 +12,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use store::Store;
+
+/// Faults of the database that are told in full.
+const SHOWN: usize = 5;
 
 /// Options of `emberline doctor`.
 #[derive(Clone, Debug, Args)]
@@ -37,18 +40,20 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         None => data_dir::default_path()?,
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
+    let (database, data) = runtime.block_on(database_and_data(args, &folder));
     let findings = [
         ("device", device(DeviceChoice::Auto)),
         ("adapter", device(DeviceChoice::Wgpu)),
         ("model", model(&args.model)),
         ("disk", disk(&folder)),
-        ("data", runtime.block_on(data(args, &folder))),
+        ("database", database),
+        ("data", data),
     ];
     let mut out = io::stdout().lock();
     for (what, found) in &findings {
         let line = match found {
             Ok(text) => format!("ok    {what:8} {text}"),
-            Err(error) => format!("FAULT {what:8} {error:#}"),
+            Err(error) => format!("FAULT {what:8} {}", one_line(error)),
         };
         writeln!(out, "{line}").context("cannot print the findings")?;
     }
@@ -84,27 +89,60 @@ fn disk(folder: &Path) -> Result<String> {
     }
 }
 
-async fn data(args: &DoctorArgs, folder: &Path) -> Result<String> {
+/// The database by itself, and then the pictures beside it.
+async fn database_and_data(args: &DoctorArgs, folder: &Path) -> (Result<String>, Result<String>) {
     if !folder.is_dir() {
-        return Ok(format!("{} is not there yet; the first start makes it", folder.display()));
+        let absent = || Ok(format!("{} is not there yet; the first start makes it", folder.display()));
+        return (absent(), absent());
     }
     let url = args.database_url.clone().unwrap_or_else(|| data_dir::database_url_in(folder));
-    let media_folder = data_dir::media_in(folder);
-    if !media_folder.is_dir() {
-        return Ok("there are no pictures yet".to_owned());
+    let media = Media::at(&data_dir::media_in(folder));
+    if store::sqlite_file(&url).is_some_and(|file| !file.exists() && !store::has_log_alone(&file)) {
+        let data = recovery::expect_no_pictures(&media).map(|()| "there are no pictures yet".to_owned());
+        return (Ok("there is none yet; the first start makes it".to_owned()), data.map_err(Into::into));
     }
-    let store = Store::look(&url).await.context("cannot open the database")?;
-    let media = Media::open(&media_folder).context("cannot open the folder of the pictures")?;
-    let found = recovery::look(&store, &media).await?;
+    let store = match Store::look(&url).await.context("cannot open the database") {
+        Ok(store) => store,
+        Err(error) => return (Err(error), Err(anyhow!("cannot be judged without the database"))),
+    };
+    let found = (database(&store).await, data(&store, &media).await);
     store.close().await.ok();
-    let text = format!(
+    found
+}
+
+/// Damaged pages, rows that cannot be read, settings that do not count.
+async fn database(store: &Store) -> Result<String> {
+    let mut faults = store.damage().await.context("cannot check the database")?;
+    if faults.is_empty() {
+        faults.extend(store.unreadable_rows().await?.iter().map(ToString::to_string));
+        faults.extend(StudioServices::settings_fault(store).await?);
+    }
+    if faults.is_empty() {
+        return Ok("whole, and every row can be read".to_owned());
+    }
+    let more = faults.len().saturating_sub(SHOWN);
+    let shown = faults.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+    bail!("{} faults: {shown}{rest}", faults.len());
+}
+
+async fn data(store: &Store, media: &Media) -> Result<String> {
+    let found = recovery::look(store, media).await?;
+    if let Some((take, key)) = found.lost_pictures.first() {
+        bail!(
+            "{} finished pictures are missing from {}, the first {key}.png of take {take}; the next start lists them in \
+             lost+found and forgets them: put them back before it",
+            found.lost_pictures.len(),
+            media.folder().display()
+        );
+    }
+    // What the next start mends, or what a server that runs has on its way.
+    Ok(format!(
         "{} interrupted tasks, {} files without a row, {} unfinished files, {} lost previews, {} lost pictures",
         found.interrupted.len(),
         found.orphaned_files.len(),
         found.unfinished_files.len(),
         found.lost_previews.len(),
         found.lost_pictures.len()
-    );
-    // What the next start mends, or what a server that runs has on its way.
-    Ok(text)
+    ))
 }

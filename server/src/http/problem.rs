@@ -47,7 +47,8 @@ impl From<Problem> for ApiError {
             Problem::NotFound(_) => StatusCode::NOT_FOUND,
             Problem::Conflict(_) => StatusCode::CONFLICT,
             Problem::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Problem::DiskFull(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Problem::Fault(_) | Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, problem }
     }

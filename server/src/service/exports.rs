@@ -3,10 +3,36 @@
 use super::{StudioServices, problem::problem};
 use crate::exports;
 use ::export::{Sequence, Still};
-use protocol::{Export, ExportFormat, Frame, Problem, ProjectId};
+use protocol::{Export, ExportFormat, ExportId, Frame, Problem, ProjectId};
 use std::path::PathBuf;
+use store::{Store, StoreError};
+use time::OffsetDateTime;
+
+/// The setting that survives a restart: the first id that no start has reserved.
+const NEXT_ID: &str = "next_export_id";
+
+/// Ids that a start reserves. Exports run one at a time, so no run of the server comes to a million of them.
+const RESERVED: i64 = 1 << 20;
 
 impl StudioServices {
+    /// The first id of this start's exports. Never one that was used before, whatever the clock says: the start reserves
+    /// its ids in the database. Not below the clock either, because earlier versions took ids from it, and a database
+    /// may be restored from a copy.
+    pub async fn first_export_id(store: &Store) -> Result<ExportId, StoreError> {
+        let clock = i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        let reserved = store.setting(NEXT_ID).await?.and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
+        let first = first_id(reserved, clock);
+        match store.put_setting(NEXT_ID, &(first + RESERVED).to_string()).await {
+            Ok(()) => {}
+            // A server whose disk is full starts all the same: someone may want to delete something.
+            Err(error @ (StoreError::DiskFull | StoreError::ReadOnly { .. } | StoreError::Disk { .. })) => {
+                tracing::warn!(%error, "ids of exports could not be reserved");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(ExportId(first))
+    }
+
     /// Begins an export of what the frames show now; one that is being made shows its selected take, if it has one.
     pub(super) async fn begin_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem> {
         exports::check(format)?;
@@ -30,5 +56,28 @@ impl StudioServices {
         let Some(take) = frame.selected_take_id else { return Ok(None) };
         let take = self.store.take(take).await.map_err(problem)?;
         self.media().path(&take.key).map(Some).map_err(|_| Problem::Internal)
+    }
+}
+
+/// 2^52 at most: browsers hold integers to 2^53 - 1.
+fn first_id(reserved: i64, clock_ms: i64) -> i64 {
+    reserved.max(clock_ms).clamp(1, 1 << 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_grow_from_start_to_start_whatever_the_clock_says() {
+        let mut reserved = 0;
+        let mut last = 0;
+        // The clock is set back by a year, to 1970, and forward again.
+        for clock in [1_795_000_000_000, 1_763_000_000_000, 0, 1_795_000_000_500] {
+            let first = first_id(reserved, clock);
+            assert!(first > last, "{first} after {last}");
+            reserved = first + RESERVED;
+            last = reserved - 1;
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Frames and their takes.
 
-use super::{StudioServices, problem::problem};
+use super::{
+    StudioServices,
+    problem::{file_problem, problem},
+};
 use engine::new_key;
 use protocol::{Event, Frame, FrameEvent, FrameId, FramePatch, Problem, ProjectId, Take, TakeId};
 use std::sync::Arc;
@@ -40,7 +43,7 @@ impl StudioServices {
         let copied = tokio::task::spawn_blocking(move || media.write_final(&to, &media.read(&from)?));
         copied.await.map_err(|_| Problem::Internal)?.map_err(|error| {
             tracing::error!(frame.id = %id, %error, "a picture could not be copied");
-            Problem::Unavailable(format!("the server cannot copy the picture: {error}"))
+            file_problem(&error, "the server cannot copy the picture")
         })?;
         let made = self.store.duplicate_frame(id, take.take.id, copy.clone()).await;
         if made.is_err() {

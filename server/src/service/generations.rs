@@ -1,13 +1,16 @@
 //! From a request to tasks in the queue, their first previews at their addresses.
 
-use super::{StudioServices, problem::problem};
+use super::{
+    StudioServices,
+    problem::{file_problem, problem},
+};
 use engine::{first_preview, new_key};
 use protocol::{
     Accepted, Defaults, Event, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId, Recommended,
     generation::limits::SEED,
 };
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::{io, sync::Arc};
 use store::{Created, Idempotency, NewTake, NewTasks};
 
 /// Characters of an `Idempotency-Key`.
@@ -74,21 +77,21 @@ impl StudioServices {
 
     pub(super) async fn write_first_previews(&self, takes: &[NewTake]) -> Result<(), Problem> {
         let (media, takes) = (Arc::clone(self.media()), takes.to_vec());
-        let write = move || -> Result<(), String> {
+        let write = move || -> io::Result<()> {
             for take in &takes {
-                let png = first_preview(&take.parameters, take.seed).map_err(|error| error.to_string())?;
+                let png = first_preview(&take.parameters, take.seed).map_err(io::Error::other)?;
                 if let Err(error) = media.write_preview(&take.key, &png) {
                     takes.iter().for_each(|take| _ = media.remove(&take.key));
-                    return Err(error.to_string());
+                    return Err(error);
                 }
             }
             Ok(())
         };
         match tokio::task::spawn_blocking(write).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => {
-                tracing::error!(why, "a first preview could not be written");
-                Err(Problem::Unavailable(format!("the server cannot write pictures: {why}")))
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a first preview could not be written");
+                Err(file_problem(&error, "the server cannot write pictures"))
             }
             Err(_) => Err(Problem::Internal),
         }

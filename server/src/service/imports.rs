@@ -1,6 +1,9 @@
 //! Pictures from elsewhere onto the timeline.
 
-use super::{StudioServices, problem::problem};
+use super::{
+    StudioServices,
+    problem::{file_problem, problem},
+};
 use crate::import;
 use engine::{new_key, total_steps};
 use protocol::{Frame, Problem, ProjectId};
@@ -38,7 +41,7 @@ impl StudioServices {
         let written = tokio::task::spawn_blocking(move || media.write_final(&to, &png));
         let etag = written.await.map_err(|_| Problem::Internal)?.map_err(|error| {
             tracing::error!(project.id = %id, %error, "an imported picture could not be written");
-            Problem::Unavailable(format!("the server cannot write the picture: {error}"))
+            file_problem(&error, "the server cannot write the picture")
         })?;
         let step = total_steps(&parameters);
         let take = FinishedTake { take: NewTake { key: key.clone(), parameters, seed }, etag, step };

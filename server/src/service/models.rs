@@ -71,6 +71,6 @@ fn offer(model: ModelChoice, options: &OpenOptions) -> Result<Offer> {
         },
         has_taesd: checkpoint.has(Part::Taesd),
         examples,
-        open: Box::new(move || model.open(&options).map_err(|error| format!("{error:#}"))),
+        open: Box::new(move || model.open(&options).map_err(Into::into)),
     })
 }

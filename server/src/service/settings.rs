@@ -8,10 +8,20 @@ use store::{Store, StoreError};
 const NAME: &str = "settings";
 
 impl StudioServices {
-    /// The settings that are stored; the defaults where there are none, or those of another version.
+    /// The settings that are stored; the defaults where there are none, or those that cannot be read, which the log says.
     pub async fn stored_settings(store: &Store) -> Result<Settings, StoreError> {
-        let text = store.setting(NAME).await?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+        Ok(match read_stored(store).await? {
+            Ok(settings) => settings,
+            Err(why) => {
+                store.report_setting(NAME, &format!("{why}; the defaults count"));
+                Settings::default()
+            }
+        })
+    }
+
+    /// Why the stored settings cannot be read, if they cannot.
+    pub async fn settings_fault(store: &Store) -> Result<Option<String>, StoreError> {
+        Ok(read_stored(store).await?.err().map(|why| format!("settings {NAME}: {why}")))
     }
 
     pub(super) async fn read_settings(&self) -> Result<Settings, Problem> {
@@ -24,4 +34,9 @@ impl StudioServices {
         self.store.put_setting(NAME, &text).await.map_err(problem)?;
         Ok(settings)
     }
+}
+
+async fn read_stored(store: &Store) -> Result<Result<Settings, serde_json::Error>, StoreError> {
+    let text = store.setting(NAME).await?;
+    Ok(text.map_or_else(|| Ok(Settings::default()), |text| serde_json::from_str(&text)))
 }

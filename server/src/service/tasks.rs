@@ -31,6 +31,8 @@ impl StudioServices {
         let progress = self.engine.progress(task.id).filter(|progress| progress.attempt == task.attempt);
         if let Some(progress) = progress.filter(|_| task.status == TaskStatus::Running) {
             (task.step, task.eta_ms) = (progress.step, progress.eta_ms);
+            task.waiting_for = progress.waiting_for.map(str::to_owned);
+            task.warnings.extend(self.engine.warning(task.id));
         }
         task
     }

@@ -8,7 +8,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::Notify;
 
@@ -90,10 +89,9 @@ pub struct Subscription {
 }
 
 impl Hub {
-    /// A hub whose epoch names this moment and process.
+    /// A hub with an epoch that no other start has: random, because clocks go back and process ids come again.
     pub fn new() -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let epoch = format!("{:x}-{:x}", since_1970.as_nanos(), std::process::id());
+        let epoch = format!("{:032x}", rand::random::<u128>());
         Self { epoch, state: Mutex::default(), dropped_progress: AtomicU64::new(0), queue_changed: Notify::new() }
     }
 
@@ -222,6 +220,7 @@ mod tests {
             total_steps: 500,
             preview_path: String::new(),
             eta_ms: None,
+            waiting_for: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod order;
+mod waits;
 
 use crate::support::{Events, TestServer, whole_png};
 use serde_json::{Value, json};
@@ -40,11 +41,12 @@ fn act(server: &TestServer, id: &Value, verb: &str) -> u16 {
     server.request("POST", &format!("/api/v1/tasks/{id}/{verb}"), &[], None).status
 }
 
-/// Names in the pictures' folder.
+/// Names in the pictures' folder, but that of its identity.
 fn files(server: &TestServer) -> Vec<String> {
     let entries = fs::read_dir(server.data_dir().join("media")).expect("the folder");
     let mut names: Vec<_> =
         entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name != ".media.id");
     names.sort();
     names
 }

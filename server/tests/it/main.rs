@@ -4,6 +4,8 @@ mod access;
 mod api;
 mod base_path;
 mod connections;
+mod data_faults;
+mod data_loss;
 mod events;
 mod exports;
 mod flood;

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::Duration,
 };
@@ -46,6 +46,9 @@ fn check(data: &Path) -> BTreeMap<String, usize> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(data.join("media")).expect("a folder") {
         let path = entry.expect("an entry").path();
+        if path.ends_with(".media.id") {
+            continue;
+        }
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let bytes = fs::read(&path).expect("read");
         assert!(whole_png(&bytes).is_some(), "{name} is half-written: {} bytes", bytes.len());
@@ -73,9 +76,25 @@ fn check(data: &Path) -> BTreeMap<String, usize> {
     by_status
 }
 
+/// The pictures in a folder: all that is there but its identity.
+fn pictures(media: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(media).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.filter(|path| !path.ends_with(".media.id")).collect()
+}
+
 /// A number that differs from run to run, below `below`.
 fn random(below: u64) -> u64 {
     rand::random::<u64>() % below
+}
+
+/// A task that was running at two kills is not tried a third time by itself; a person does.
+fn try_failed_again(server: &TestServer) {
+    for task in server.get("/api/v1/tasks?status=failed").json().as_array().expect("a list") {
+        assert!(task["error"].as_str().is_some_and(|why| why.contains("the server ended 2 times")), "{task}");
+        assert!(task["attempt"].as_u64() >= Some(2), "{task}");
+        let path = format!("/api/v1/tasks/{}/retry", task["id"]);
+        assert_eq!(server.request("POST", &path, &[], None).status, 200);
+    }
 }
 
 #[test]
@@ -89,6 +108,7 @@ fn killed_at_any_moment_it_comes_back_whole() {
             serde_json::Value::Null => server.create("Killed")["id"].clone(),
             id => id,
         };
+        try_failed_again(&server);
         // What was running runs again, or waits; nothing else is called running.
         let queue = server.get("/api/v1/queue").json();
         let waiting = queue["tasks"].as_array().expect("a list").len();
@@ -106,6 +126,7 @@ fn killed_at_any_moment_it_comes_back_whole() {
         folder = server.kill();
     }
     let server = TestServer::start_in(folder, &["--concurrency", "2"]);
+    try_failed_again(&server);
     server.wait_for_idle();
     let (status, log, folder) = server.stop();
     assert!(status.success(), "{log}");
@@ -131,8 +152,7 @@ fn what_a_crash_left_behind_is_mended_at_the_next_start() {
     server.wait_for_start(&running["task_id"], 1);
     let folder = server.kill();
     let media = folder.path().join("data/media");
-    let finished = fs::read_dir(&media).expect("a folder").count();
-    assert_eq!(finished, 4);
+    assert_eq!(pictures(&media).len(), 4);
     // An orphan, an unfinished write, a truncated preview, and a stranger that is not ours to remove.
     fs::write(media.join(format!("{}.png", "f".repeat(32))), "orphan").expect("written");
     fs::write(media.join(format!("{}.3.tmp", "e".repeat(32))), "half").expect("written");
@@ -158,8 +178,7 @@ fn what_a_crash_left_behind_is_mended_at_the_next_start() {
 
     // A finished picture that somebody removed: its take is forgotten, the frame with it, the rest stays.
     let media = folder.path().join("data/media");
-    let victim = fs::read_dir(&media).expect("a folder").next().expect("a picture").expect("an entry").path();
-    fs::remove_file(victim).expect("removed");
+    fs::remove_file(&pictures(&media)[0]).expect("removed");
     let server = TestServer::start_in(folder, &[]);
     let frames = server.get(&format!("/api/v1/projects/{}/frames", project["id"])).json();
     assert_eq!(frames.as_array().map(Vec::len), Some(2));
@@ -179,7 +198,6 @@ fn a_database_and_pictures_that_are_not_each_others_are_left_alone() {
     };
     let (one, other) = (made("One"), made("Other"));
     let (data, of_other) = (one.path().join("data"), other.path().join("data"));
-    let pictures = || fs::read_dir(data.join("media")).expect("a folder").count();
     let start = |arguments: &[&str]| {
         let data = data.display().to_string();
         let serve = [&["serve", "--listen", "127.0.0.1:0", "--data-dir", &data], arguments].concat();
@@ -193,15 +211,13 @@ fn a_database_and_pictures_that_are_not_each_others_are_left_alone() {
     let fresh = format!("sqlite://{}", one.path().join("new.db").display());
     let said = start(&["--database-url", &fresh]);
     assert!(said.contains("the folder has 1 pictures, and the database knows none"), "{said}");
-    // A folder that was lost with its name.
+    // A folder that was lost, and its name with it.
     fs::rename(data.join("media"), data.join("unmounted")).expect("moved");
-    fs::rename(data.join("media.id"), data.join("unmounted.id")).expect("moved");
     let said = start(&[]);
     assert!(said.contains("the database has 1 finished pictures, and none is in the folder"), "{said}");
-    fs::remove_dir(data.join("media")).expect("it was made anew, and is empty");
+    assert!(!data.join("media").exists(), "it is not made in the place of the one that is missing");
     fs::rename(data.join("unmounted"), data.join("media")).expect("moved");
-    fs::rename(data.join("unmounted.id"), data.join("media.id")).expect("moved");
-    assert_eq!(pictures(), 1);
+    assert_eq!(pictures(&data.join("media")).len(), 1);
     let server = TestServer::start_in(one, &[]);
     assert_eq!(server.names(), ["One"]);
     check(&server.stop().2.path().join("data"));
@@ -225,6 +241,77 @@ fn interrupted_tasks_are_marked_failed_where_that_is_the_setting() {
     let task = server.get(&format!("/api/v1/tasks/{id}")).json();
     assert_eq!(task["status"], "failed");
     assert!(task["error"].as_str().is_some_and(|error| error.contains("server stopped")), "{task}");
+    let (_, _, folder) = server.stop();
+    assert!(check(&folder.path().join("data")).is_empty());
+}
+
+/// Asks for a small picture of so many steps; its task's id.
+fn ask(server: &TestServer, project: &serde_json::Value, steps: u32) -> serde_json::Value {
+    let path = format!("/api/v1/projects/{}/generations", project["id"]);
+    let asked = json!({"prompt": "a star", "steps": steps, "width": 64, "height": 64, "preview_method": "none"});
+    server.send("POST", &path, &asked).json()["tasks"][0]["task_id"].clone()
+}
+
+fn task(server: &TestServer, id: &serde_json::Value) -> serde_json::Value {
+    server.get(&format!("/api/v1/tasks/{id}")).json()
+}
+
+#[test]
+fn a_picture_that_ends_the_server_twice_is_not_made_a_third_time_and_those_behind_it_run() {
+    let server = TestServer::start();
+    let project = server.create("Heavy");
+    let (heavy, light) = (ask(&server, &project, 1000), ask(&server, &project, 1));
+    server.wait_for_start(&heavy, 1);
+    let server = TestServer::start_in(server.kill(), &[]);
+    server.wait_for_start(&heavy, 2);
+    assert_eq!(task(&server, &light)["status"], "queued");
+    let server = TestServer::start_in(server.kill(), &[]);
+    let failed = task(&server, &heavy);
+    assert_eq!((&failed["status"], &failed["attempt"]), (&json!("failed"), &json!(2)));
+    let why = failed["error"].as_str().expect("a reason");
+    assert!(why.contains("the server ended 2 times") && why.contains("out of memory"), "{why}");
+    server.wait_for_task(&light, "completed");
+    // A person may try it again, as often as before.
+    let retry = format!("/api/v1/tasks/{heavy}/retry");
+    assert_eq!(server.request("POST", &retry, &[], None).status, 200);
+    server.wait_for_start(&heavy, 3);
+    let server = TestServer::start_in(server.kill(), &[]);
+    server.wait_for_start(&heavy, 4);
+    let (_, _, folder) = server.stop();
+    check(&folder.path().join("data"));
+}
+
+#[test]
+fn a_server_that_is_stopped_blames_no_picture() {
+    let mut server = TestServer::start();
+    let project = server.create("Stopped");
+    let id = ask(&server, &project, 1000);
+    for attempt in 1..=4 {
+        server.wait_for_start(&id, attempt);
+        let (status, log, folder) = server.stop();
+        assert!(status.success(), "{log}");
+        server = TestServer::start_in(folder, &[]);
+    }
+    server.wait_for_start(&id, 5);
+}
+
+#[test]
+fn what_ran_beside_a_picture_that_ends_the_server_is_not_blamed_for_it() {
+    let two = ["--concurrency", "2"];
+    let server = TestServer::start_with(&two);
+    let project = server.create("Beside");
+    let (heavy, other) = (ask(&server, &project, 1000), ask(&server, &project, 1000));
+    server.wait_for_start(&heavy, 1);
+    server.wait_for_start(&other, 1);
+    let server = TestServer::start_in(server.kill(), &two);
+    server.wait_for_start(&heavy, 2);
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(task(&server, &other)["status"], "queued", "each is made alone from now on");
+    let server = TestServer::start_in(server.kill(), &two);
+    assert_eq!(task(&server, &heavy)["status"], "failed");
+    server.wait_for_start(&other, 2);
+    let cancel = format!("/api/v1/tasks/{other}/cancel");
+    assert_eq!(server.request("POST", &cancel, &[], None).status, 200);
     let (_, _, folder) = server.stop();
     assert!(check(&folder.path().join("data")).is_empty());
 }

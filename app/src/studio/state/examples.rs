@@ -34,6 +34,7 @@ pub fn task(id: i64) -> TaskSummary {
         step: 0,
         total_steps: 30,
         eta_ms: None,
+        waiting_for: None,
         preview_path: format!("/media/k{id}.png"),
         prompt: "a red car".into(),
     }
@@ -81,8 +82,17 @@ pub fn started(of: GenerationIds) -> Event {
 
 /// A step of it is done.
 pub fn progress(of: GenerationIds, step: u32) -> Event {
+    progress_at(of, step, Some(9000), None)
+}
+
+/// It waits behind that step.
+pub fn waits(of: GenerationIds, step: u32, reason: &str) -> Event {
+    progress_at(of, step, None, Some(reason.into()))
+}
+
+fn progress_at(of: GenerationIds, step: u32, eta_ms: Option<u64>, waiting_for: Option<String>) -> Event {
     let preview_path = format!("/media/k{}.png", of.take_id);
-    Event::GenerationProgress(GenerationProgress { of, step, total_steps: 30, preview_path, eta_ms: Some(9000) })
+    Event::GenerationProgress(GenerationProgress { of, step, total_steps: 30, preview_path, eta_ms, waiting_for })
 }
 
 /// Its picture is there.
@@ -138,6 +148,7 @@ pub fn every_event() -> Vec<Event> {
         Event::QueueUpdated(Queue { paused: true, tasks: vec![task(1), task(2)] }),
         started(ids(1, 1)),
         progress(ids(1, 1), 3),
+        waits(ids(1, 1), 3, "the disk is full"),
         completed(ids(1, 1), Some(frame(1))),
         failed(ids(1, 1), None),
         cancelled(ids(1, 1), Some(frame(1))),

@@ -13,7 +13,7 @@ impl StudioState {
         if known_to_have_ended && self.task(of.task_id).is_none() {
             return;
         }
-        self.advance(&of, 0, total_steps, &preview_path, None);
+        self.advance(&of, 0, total_steps, &preview_path, (None, None));
         self.show_running(&of, preview_path);
         if let Some(place) = self.frames.iter().position(|frame| frame.id == of.frame_id) {
             self.spoken = format!("Frame {} is being made.", place + 1);
@@ -22,11 +22,11 @@ impl StudioState {
 
     /// A step is done. A step of a task that is not open is one that was heard too late.
     pub(super) fn progressed(&mut self, data: GenerationProgress) {
-        let GenerationProgress { of, step, total_steps, preview_path, eta_ms } = data;
+        let GenerationProgress { of, step, total_steps, preview_path, eta_ms, waiting_for } = data;
         if self.task(of.task_id).is_none() {
             return;
         }
-        self.advance(&of, step, total_steps, &preview_path, eta_ms);
+        self.advance(&of, step, total_steps, &preview_path, (eta_ms, waiting_for));
         self.show_running(&of, preview_path);
     }
 
@@ -69,13 +69,21 @@ impl StudioState {
         self.ended.drain(..surplus);
     }
 
-    /// Notes a task's newest attempt and step, never an older one.
-    fn advance(&mut self, of: &GenerationIds, step: u32, total_steps: u32, path: &str, eta_ms: Option<u64>) {
+    /// Notes a task's newest attempt and step, never an older one, with its time left and what it waits for.
+    fn advance(
+        &mut self,
+        of: &GenerationIds,
+        step: u32,
+        total_steps: u32,
+        path: &str,
+        (eta_ms, waiting_for): (Option<u64>, Option<String>),
+    ) {
         self.ended.retain(|ended| ended.task_id != of.task_id);
         for task in self.tasks.iter_mut().chain(&mut self.queue.tasks) {
             if task.task_id == of.task_id && (of.attempt, step) >= (task.attempt, task.step) {
                 task.status = TaskStatus::Running;
                 (task.attempt, task.step, task.total_steps, task.eta_ms) = (of.attempt, step, total_steps, eta_ms);
+                task.waiting_for.clone_from(&waiting_for);
             }
         }
         if self.task(of.task_id).is_none() {
@@ -89,6 +97,7 @@ impl StudioState {
                 step,
                 total_steps,
                 eta_ms,
+                waiting_for,
                 preview_path: path.to_owned(),
                 prompt: String::new(),
             });

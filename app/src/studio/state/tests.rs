@@ -50,6 +50,17 @@ fn a_generation_goes_from_queued_to_ready() {
 }
 
 #[test]
+fn a_task_that_waits_says_so_until_it_goes_on() {
+    let of = ids(1, 1);
+    let waits = waits(of.clone(), 30, "the disk is full");
+    let events = [started(of.clone()), progress(of.clone(), 30), waits, progress(of, 30)];
+    let after = |count| told(state(vec![frame(1)], vec![task(1)]), &events[..count]).tasks[0].clone();
+    assert_eq!((after(2).step, after(2).waiting_for), (30, None));
+    assert_eq!((after(3).step, after(3).eta_ms, after(3).waiting_for.as_deref()), (30, None, Some("the disk is full")));
+    assert_eq!((after(4).step, after(4).waiting_for), (30, None));
+}
+
+#[test]
 fn hearing_an_event_twice_changes_nothing() {
     let mut now = state(vec![], vec![]);
     for (seq, event) in (11..).zip(whole_life()) {

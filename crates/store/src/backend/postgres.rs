@@ -24,6 +24,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The advisory lock under which migrations run; any constant of our own.
 const MIGRATION_LOCK: i64 = 0x656d_6265_726c_696e;
 
+/// The advisory lock of the one server that uses the database.
+const OWNER_LOCK: i64 = 0x656d_6265_726c_6f77;
+
+/// How often a lost session is made again.
+const SESSION_RETRY: Duration = Duration::from_secs(2);
+
 /// Reaches the server, brings the tables up to date and gives the pool.
 pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -> Result<Pool<Connection>, StoreError> {
     if config.get_connect_timeout().is_none() {
@@ -46,6 +52,81 @@ pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -
         .max_size(CONNECTIONS)
         .build()
         .map_err(|error| StoreError::Open { database: database.to_owned(), fault: OpenFault::Other(Box::new(error)) })
+}
+
+/// A session that holds the owner's lock; ends with this value.
+pub(crate) struct Session {
+    keeper: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Takes the lock of the one server that uses the database. It belongs to a session of its own, so that a server that
+/// is killed leaves no lock behind; a session that is lost with the database is made again.
+pub(crate) async fn own(database: &str, mut config: Config) -> Result<Session, StoreError> {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    config.application_name("emberline (owner)");
+    let taken = take_lock(&config).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
+    let Some(mut held) = taken else { return Err(StoreError::Owned { database: database.to_owned() }) };
+    let name = database.to_owned();
+    let keeper = tokio::spawn(async move {
+        loop {
+            held.ended().await;
+            held = loop {
+                tokio::time::sleep(SESSION_RETRY).await;
+                match take_lock(&config).await {
+                    Ok(Some(again)) => break again,
+                    Ok(None) => {
+                        tracing::error!(
+                            database = name,
+                            "another emberline uses the database as well; stop one of the two"
+                        )
+                    }
+                    // Every other call says so.
+                    Err(_) => {}
+                }
+            };
+        }
+    });
+    Ok(Session { keeper })
+}
+
+/// A connection that holds the lock.
+struct Held {
+    /// Ends when the connection does.
+    driver: tokio::task::JoinHandle<()>,
+    client: tokio_postgres::Client,
+}
+
+impl Held {
+    async fn ended(&mut self) {
+        // A panic in the driver ends the connection as well.
+        let _ = (&mut self.driver).await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// None while another session has the lock.
+async fn take_lock(config: &Config) -> Result<Option<Held>, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    let driver = tokio::spawn(async move { drop(connection.await) });
+    let held = Held { driver, client };
+    // A machine that vanishes says no goodbye: the server asks after 30 s, and lets go of the lock within a minute.
+    let ask = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
+    held.client.batch_execute(ask).await?;
+    let row = held.client.query_one("SELECT pg_try_advisory_lock($1)", &[&OWNER_LOCK]).await?;
+    Ok(row.get::<_, bool>(0).then_some(held))
 }
 
 /// Why a connection could not be made.

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod concurrency;
+mod damage;
 mod database;
 mod durability;
 mod generations;
@@ -14,6 +15,7 @@ mod steps;
 mod studio;
 mod tables;
 mod timeline;
+mod unreadable;
 
 /// Makes a test on each database of an `async fn(&Database)`.
 macro_rules! on_both {

@@ -5,7 +5,7 @@ use crate::on_both;
 use crate::studio::{cancel, claim, conflict, finish, generate, missing, new_frame, ready_frame, timeline};
 use protocol::{FrameStatus, ProjectId, TaskId, TaskStatus};
 use std::collections::BTreeSet;
-use store::{End, Store, StoreError, TaskFilter};
+use store::{Claim, End, Store, StoreError, TaskFilter};
 
 on_both![
     the_queue_is_worked_in_its_order,
@@ -13,7 +13,9 @@ on_both![
     a_task_that_changes_hands_is_never_out_of_sight,
     of_two_ends_one_wins,
     changes_that_meet_leave_nothing_bare,
+    a_task_that_cannot_be_read_holds_up_nobody,
     an_interrupted_task_comes_first_again,
+    ends_without_a_stop_are_counted_until_a_person_tries_again,
     files_are_listed_for_every_row,
     a_take_without_its_file_is_forgotten,
     settings_are_kept,
@@ -193,6 +195,20 @@ async fn be_busy(store: Store, project: ProjectId, who: usize) {
     }
 }
 
+async fn a_task_that_cannot_be_read_holds_up_nobody(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let (_, broken) = new_frame(&store, project).await;
+    let (_, good) = new_frame(&store, project).await;
+    database.execute(&format!("UPDATE tasks SET parameters = '{{}}' WHERE id = {}", broken.id)).await;
+    assert_eq!(claim(&store).await.task.id, good.id);
+    let count = |condition: String| async move { database.number(&format!("SELECT count(*) FROM {condition}")).await };
+    let failed = format!("tasks WHERE id = {} AND status = 'failed' AND error LIKE '%tasks.parameters%'", broken.id);
+    assert_eq!(count(failed).await, 1, "it is not called running");
+    assert_eq!(count(format!("takes WHERE task_id = {}", broken.id)).await, 0);
+    assert_eq!(timeline(&store, project).await.len(), 1, "its frame had nothing else to show");
+}
+
 async fn an_interrupted_task_comes_first_again(database: &Database) {
     let store = database.open().await;
     let project = create(&store, "Storm").await.id;
@@ -221,6 +237,31 @@ async fn an_interrupted_task_comes_first_again(database: &Database) {
     finish(&store, &again).await;
     assert_eq!(store.interrupted_tasks().await.expect("one").len(), 1);
     assert_eq!(missing(store.requeue_task(TaskId(999)).await), "task 999");
+}
+
+async fn ends_without_a_stop_are_counted_until_a_person_tries_again(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let (_, heavy) = new_frame(&store, project).await;
+    let (_, light) = new_frame(&store, project).await;
+    assert_eq!(claim(&store).await.unclean_ends, 0);
+    // Stopped, then ended.
+    assert_eq!(store.requeue_task(heavy.id).await.expect("queued").unclean_ends, 0);
+    claim(&store).await;
+    assert_eq!(store.requeue_after_unclean_end(heavy.id).await.expect("queued").unclean_ends, 1);
+    // From now on it runs alone: who has company gets neither it nor one behind it.
+    assert_eq!(store.claim_beside_others().await.expect("answered"), Claim::Alone);
+    let alone = claim(&store).await;
+    assert_eq!((alone.task.id, alone.unclean_ends), (heavy.id, 1));
+    let Claim::Task(beside) = store.claim_beside_others().await.expect("answered") else { panic!("one waits") };
+    assert_eq!((beside.task.id, beside.unclean_ends), (light.id, 0));
+    assert_eq!(store.claim_beside_others().await.expect("answered"), Claim::Nothing);
+    assert_eq!(store.requeue_after_unclean_end(heavy.id).await.expect("queued").unclean_ends, 2);
+    let failed = End::Failed("too large".into());
+    store.end_task(heavy.id, &[TaskStatus::Queued], failed).await.expect("failed");
+    store.retry_task(heavy.id, "0123456789abcdef-again".into()).await.expect("queued");
+    assert_eq!(claim(&store).await.unclean_ends, 0);
+    assert_eq!(missing(store.requeue_after_unclean_end(TaskId(999)).await), "task 999");
 }
 
 async fn files_are_listed_for_every_row(database: &Database) {

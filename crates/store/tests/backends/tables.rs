@@ -77,7 +77,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         .execute(
             "UPDATE tasks SET status = 'failed', attempt = 2, parameters = '{\"a\":1}', seed = 9007199254740991, \
              error = 'why', queue_order = 5000000006, created_at = 5000000007, started_at = 5000000008, \
-             finished_at = 5000000009",
+             finished_at = 5000000009, unclean_ends = 1",
         )
         .await;
     database
@@ -118,6 +118,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         created_at: 5_000_000_007,
         started_at: Some(5_000_000_008),
         finished_at: Some(5_000_000_009),
+        unclean_ends: 1,
     };
     let take_row = TakeRow {
         id: take,

@@ -54,6 +54,7 @@ impl Credentials {
             (Some(Secret(text)), _) => Some(hashed("--password", &text)?),
             (None, Some(path)) => {
                 let text = fs::read_to_string(path).with_context(|| format!("--password-file {}", path.display()))?;
+                warn_if_shared(path);
                 Some(hashed("--password-file", text.trim_end_matches(['\r', '\n']))?)
             }
             (None, None) => None,
@@ -72,6 +73,17 @@ impl Credentials {
     pub fn is_password(&self, text: &str) -> bool {
         let known = |hash: &PasswordHash| Argon2::default().verify_password(text.as_bytes(), hash).is_ok();
         self.password.as_ref().is_some_and(known) | self.is_token(text)
+    }
+}
+
+/// Says that other users of the machine can read the password.
+fn warn_if_shared(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(mode) = fs::metadata(path).map(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()))
+        && mode & 0o077 != 0
+    {
+        let mode = format!("{:o}", mode & 0o777);
+        tracing::warn!(file = %path.display(), mode, "other users of this machine can read the password file; chmod 600 it");
     }
 }
 

@@ -146,8 +146,9 @@ impl Draft<'_> {
         }
         let mut responses = Map::new();
         responses.insert(about.status.to_string(), success);
-        // Any request may come without a password, with one of many wrong tokens, from a foreign page, or while the database is busy.
-        for status in self.fails.iter().chain(about.fails).chain(&[401, 403, 429, 503]) {
+        // Any request may come without a password, with one of many wrong tokens, from a foreign page, or while the database is
+        // busy or its disk full.
+        for status in self.fails.iter().chain(about.fails).chain(&[401, 403, 429, 503, 507]) {
             responses.insert(status.to_string(), json!({"$ref": "#/components/responses/Problem"}));
         }
         for (status, what) in about.also {

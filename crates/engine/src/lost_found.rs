@@ -1,0 +1,190 @@
+//! `lost+found`: where recovery puts what it would otherwise delete.
+//!
+//! Each start that has anything to put away makes one folder, named by its time, with the pictures and a file that lists
+//! them and everything that the database knew of them. Nothing is removed before it is listed and on the disk; what cannot
+//! be put away stays where it is.
+
+use crate::Media;
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+use store::TakeRecord;
+use time::OffsetDateTime;
+
+/// The list in each folder.
+const LIST: &str = "contents.json";
+
+/// How long what was put away is kept: as long as a deletion can be undone.
+pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The folder of all that was put away.
+#[derive(Clone, Debug)]
+pub struct LostFound {
+    folder: PathBuf,
+}
+
+/// What one start puts away, as its list says it.
+#[derive(Debug, serde::Serialize)]
+struct Contents<'a> {
+    /// For a person who opens the file.
+    about: &'static str,
+    /// RFC 3339 in UTC.
+    at: String,
+    /// Pictures that no row knew, in this folder from now on.
+    pictures_without_a_row: &'a [String],
+    /// Everything that the database knew of finished takes whose pictures were missing; their rows are removed.
+    rows_without_a_picture: &'a [TakeRecord],
+}
+
+const ABOUT: &str = "What did not fit together when Emberline started. Pictures carry their own parameters and can be \
+                     imported. Rows are of takes whose picture <take.key>.png was missing. Kept for 30 days.";
+
+impl LostFound {
+    /// Over that folder, which is made when it is needed.
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Lists what is to be put away, durably, and answers the folder of this start. Nothing is moved yet.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written.
+    pub(crate) fn begin(&self, pictures: &[String], rows: &[TakeRecord]) -> io::Result<PathBuf> {
+        let now = OffsetDateTime::now_utc();
+        // No colons: Windows has none in names.
+        let (hour, minute, second) = now.to_hms();
+        let name = format!("{}T{hour:02}-{minute:02}-{second:02}Z", now.date());
+        private_folder(&self.folder)?;
+        let folder = (1..=1000)
+            .map(|n| self.folder.join(if n == 1 { name.clone() } else { format!("{name}-{n}") }))
+            .find_map(|folder| match private_new_folder(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+                Err(error) => Some(Err(error)),
+                Ok(()) => Some(Ok(folder)),
+            })
+            .unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))?;
+        let at = now.format(&time::format_description::well_known::Rfc3339).map_err(io::Error::other)?;
+        let contents = Contents { about: ABOUT, at, pictures_without_a_row: pictures, rows_without_a_picture: rows };
+        let mut file = File::create_new(folder.join(LIST))?;
+        serde_json::to_writer_pretty(&mut file, &contents)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        sync_folder(&folder)?;
+        sync_folder(&self.folder)?;
+        Ok(folder)
+    }
+
+    /// Removes what was put away more than `age` ago. Answers how many folders went.
+    ///
+    /// Only folders that hold our list are ours: a disk's own `lost+found` may be in the same place.
+    ///
+    /// # Errors
+    /// A folder that cannot be read or removed.
+    pub fn purge(&self, age: Duration) -> io::Result<usize> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries?,
+        };
+        let mut gone = 0;
+        for entry in entries {
+            let folder = entry?.path();
+            // Written once: its time is that of the start.
+            let Ok(modified) = fs::metadata(folder.join(LIST)).and_then(|list| list.modified()) else { continue };
+            if SystemTime::now().duration_since(modified).is_ok_and(|old| old >= age) {
+                fs::remove_dir_all(&folder)?;
+                gone += 1;
+            }
+        }
+        Ok(gone)
+    }
+}
+
+/// Moves a picture into the folder of this start. Another disk's is copied, and removed once the copy is on the disk.
+///
+/// # Errors
+/// A picture that stays where it is.
+pub(crate) fn put_away(media: &Media, key: &str, folder: &Path) -> io::Result<()> {
+    let (from, to) = (media.path(key)?, folder.join(format!("{key}.png")));
+    match fs::rename(&from, &to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            let copied = fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all());
+            if copied.is_err() {
+                fs::remove_file(&to).ok();
+            }
+            copied?;
+            sync_folder(folder)?;
+            media.remove(key)
+        }
+        moved => moved,
+    }
+}
+
+fn private_folder(path: &Path) -> io::Result<()> {
+    match private_new_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+fn private_new_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::new_key;
+
+    #[test]
+    fn a_picture_is_listed_and_moved_and_two_starts_in_one_second_have_two_folders() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let media = Media::open(&folder.path().join("media")).expect("made");
+        let lost = LostFound::at(folder.path().join("lost+found"));
+        let key = new_key();
+        media.write_final(&key, b"a picture").expect("written");
+        let first = lost.begin(std::slice::from_ref(&key), &[]).expect("begun");
+        assert!(media.read(&key).is_ok(), "nothing is moved before it is listed");
+        put_away(&media, &key, &first).expect("moved");
+        assert_eq!(fs::read(first.join(format!("{key}.png"))).expect("there"), b"a picture");
+        assert!(media.read(&key).is_err());
+        let list: serde_json::Value =
+            serde_json::from_slice(&fs::read(first.join(LIST)).expect("a list")).expect("JSON");
+        assert_eq!(list["pictures_without_a_row"], serde_json::json!([key]));
+        assert_ne!(lost.begin(&[], &[]).expect("begun"), first);
+    }
+
+    #[test]
+    fn only_what_is_ours_and_old_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lost = LostFound::at(folder.path().join("lost+found"));
+        assert_eq!(lost.purge(Duration::ZERO).expect("nothing is there"), 0);
+        let (old, new) = (lost.begin(&[], &[]).expect("begun"), lost.begin(&[], &[]).expect("begun"));
+        let of_the_disk = lost.folder().join("#12345");
+        fs::create_dir(&of_the_disk).expect("made");
+        let long_ago = SystemTime::now() - KEPT_FOR - Duration::from_secs(1);
+        File::options().write(true).open(old.join(LIST)).expect("open").set_modified(long_ago).expect("set");
+        assert_eq!(lost.purge(KEPT_FOR).expect("purged"), 1);
+        assert!(!old.exists() && new.exists() && of_the_disk.exists());
+    }
+}

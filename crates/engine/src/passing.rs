@@ -1,0 +1,156 @@
+//! Faults that pass by themselves: which they are, what people are told meanwhile, and how long to rest between tries.
+
+use std::{error::Error, io, time::Duration};
+
+/// Too many open files, of this process and of the whole machine: the same numbers on every Unix.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+/// The disk did not do what it was asked.
+const EIO: i32 = 5;
+
+/// What is waited for while a disk reports errors. It may be broken for good.
+pub(crate) const DISK_ERRORS: &str = "the disk reports errors";
+
+/// What an operation on a file or a thread waits for, in words for people, where the same call may work later without
+/// anybody changing what it asks for; none for an error that stays.
+pub(crate) fn of_io(error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::StorageFull => Some("the disk is full"),
+        Kind::QuotaExceeded => Some("the disk quota is used up"),
+        Kind::ReadOnlyFilesystem => Some("the disk is read-only"),
+        Kind::OutOfMemory => Some("the machine is out of memory"),
+        Kind::WouldBlock | Kind::ResourceBusy | Kind::Interrupted => {
+            Some("the system has no room for another thread or file")
+        }
+        Kind::TimedOut
+        | Kind::StaleNetworkFileHandle
+        | Kind::NetworkDown
+        | Kind::NetworkUnreachable
+        | Kind::HostUnreachable
+        | Kind::NotConnected => Some("the disk does not answer"),
+        _ => match error.raw_os_error() {
+            Some(EMFILE | ENFILE) if cfg!(unix) => Some("too many files are open"),
+            Some(EIO) if cfg!(unix) => Some(DISK_ERRORS),
+            _ => None,
+        },
+    }
+}
+
+/// What writing a finished picture waits for. More passes here than for a read: the picture is in memory, and nothing
+/// but the folder is at fault. Only what stands in the way of its very name stays.
+pub(crate) fn of_write(error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::IsADirectory
+        | Kind::NotADirectory
+        | Kind::DirectoryNotEmpty
+        | Kind::AlreadyExists
+        | Kind::InvalidInput
+        | Kind::InvalidFilename
+        | Kind::Unsupported => None,
+        Kind::NotFound => Some("the folder of the pictures is missing"),
+        Kind::PermissionDenied => Some("the folder of the pictures may not be written"),
+        _ => Some(of_io(error).unwrap_or(DISK_ERRORS)),
+    }
+}
+
+/// Why a picture could not be written, in words for people.
+pub fn why_unwritten(error: &io::Error) -> String {
+    of_write(error).map_or_else(|| error.to_string(), str::to_owned)
+}
+
+/// As [`of_io`], of the operating system's error that an error was caused by.
+pub(crate) fn of_cause(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return of_io(error);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Rests between tries: a quarter of a second, then twice as long each time, five seconds at the most, so that the work
+/// goes on within five seconds of the fault's end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff(Duration);
+
+impl Backoff {
+    pub(crate) const FIRST: Duration = Duration::from_millis(250);
+    pub(crate) const LONGEST: Duration = Duration::from_secs(5);
+
+    pub(crate) fn new() -> Self {
+        Self(Self::FIRST)
+    }
+
+    /// The next rest.
+    pub(crate) fn next(&mut self) -> Duration {
+        let rest = self.0;
+        self.0 = (rest * 2).min(Self::LONGEST);
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn os(number: i32) -> io::Error {
+        io::Error::from_raw_os_error(number)
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn faults_of_the_machine_pass_and_faults_of_the_request_stay() {
+        // The numbers of Linux' errno.h: ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, EIO, ENOMEM, EAGAIN, ESTALE.
+        let passing = [
+            (28, "the disk is full"),
+            (122, "the disk quota is used up"),
+            (30, "the disk is read-only"),
+            (24, "too many files are open"),
+            (23, "too many files are open"),
+            (5, "the disk reports errors"),
+            (12, "the machine is out of memory"),
+            (11, "the system has no room for another thread or file"),
+            (116, "the disk does not answer"),
+        ];
+        for (number, words) in passing {
+            assert_eq!((of_io(&os(number)), of_write(&os(number))), (Some(words), Some(words)), "{number}");
+        }
+        // ENOENT, EACCES, EPERM: a model that is not there stays away, a folder may come back.
+        for number in [2, 13, 1] {
+            assert_eq!(of_io(&os(number)), None, "{number}");
+            assert!(
+                of_write(&os(number)).is_some_and(|words| words.contains("the folder of the pictures")),
+                "{number}"
+            );
+        }
+        // EISDIR, ENOTDIR, ENOTEMPTY, ENAMETOOLONG, EINVAL.
+        for number in [21, 20, 39, 36, 22] {
+            assert_eq!((of_io(&os(number)), of_write(&os(number))), (None, None), "{number}");
+        }
+        // EFBIG, a limit on the size of files.
+        assert_eq!((of_io(&os(27)), of_write(&os(27))), (None, Some(DISK_ERRORS)));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_cause_decides_however_deep_it_lies() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("in the way")]
+        struct Wrapped(#[source] Box<dyn Error + Send + Sync>);
+        let deep = Wrapped(Box::new(Wrapped(Box::new(os(24)))));
+        assert_eq!(of_cause(&deep), Some("too many files are open"));
+        assert_eq!(of_cause(&Wrapped(Box::new(os(2)))), None);
+        assert_eq!(of_cause(&Wrapped("no cause".into())), None);
+    }
+
+    #[test]
+    fn rests_grow_up_to_five_seconds() {
+        let mut backoff = Backoff::new();
+        let rests: Vec<u128> = (0..7).map(|_| backoff.next().as_millis()).collect();
+        assert_eq!(rests, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+    }
+}

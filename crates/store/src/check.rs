@@ -1,0 +1,152 @@
+//! What `emberline doctor` asks: whether the file is whole, and which rows cannot be read. Nothing is changed.
+
+use crate::clock::rfc3339_from_ms;
+use crate::lifecycle::open_task_from_row;
+use crate::rows::{FrameRow, ProjectRow, TakeRow, shown};
+use crate::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
+use crate::store::{Pools, checkout, in_own_task, on_connections, read};
+use crate::tasks::{FullRow, full_tasks, status_from_text, task_from_row};
+use crate::unreadable::UnreadableRow;
+use crate::{Store, StoreError, backend::sqlite};
+use diesel::prelude::*;
+use diesel::result::Error::{DeserializationError, NotFound};
+use diesel_async::RunQueryDsl;
+use protocol::AcceptedTask;
+use std::sync::Arc;
+
+/// Rows that are read at once.
+const PART: usize = 1000;
+
+/// Reads all rows of a table in parts, and appends to `bad` those that `check` or diesel refuses. `many` and `one`
+/// select the same columns.
+macro_rules! check_rows {
+    (
+        $conn:ident, $bad:ident, $table:literal, $ids:expr,
+        many: |$part:ident| $many:expr,
+        one: |$id:ident| $one:expr,
+        check: $check:expr $(,)?
+    ) => {{
+        let ids: Vec<i64> = $ids.load($conn).await?;
+        for $part in ids.chunks(PART) {
+            let rows = match $many.load($conn).await {
+                Err(DeserializationError(_)) => {
+                    let mut rows = Vec::new();
+                    for $id in $part.iter().copied() {
+                        match $one.first($conn).await {
+                            Ok(row) => rows.push(row),
+                            Err(DeserializationError(why)) => {
+                                let row = $id.to_string();
+                                $bad.push(UnreadableRow { table: $table, row, why: why.to_string() });
+                            }
+                            Err(NotFound) => {}
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                    rows
+                }
+                loaded => loaded?,
+            };
+            for row in rows {
+                let (id, checked) = $check(row);
+                if let Err(error) = checked {
+                    $bad.push(UnreadableRow { table: $table, row: i64::to_string(&id), why: error.to_string() });
+                }
+            }
+        }
+    }};
+}
+
+on_connections! {
+    trait CheckQueries;
+
+    /// See [`Store::unreadable_rows`].
+    async fn unreadable_rows(conn: Db) -> Result<Vec<UnreadableRow>, StoreError> {
+        let mut bad = Vec::new();
+        check_rows!(
+            conn, bad, "projects", projects::table.order(projects::id).select(projects::id),
+            many: |part| projects::table.filter(projects::id.eq_any(part)).select(ProjectRow::as_select()),
+            one: |id| projects::table.find(id).select(ProjectRow::as_select()),
+            check: |row: ProjectRow| (row.id, check_project(&row)),
+        );
+        check_rows!(
+            conn, bad, "frames", frames::table.order(frames::id).select(frames::id),
+            many: |part| frames::table.filter(frames::id.eq_any(part)).select(FrameRow::as_select()),
+            one: |id| frames::table.find(id).select(FrameRow::as_select()),
+            check: |row: FrameRow| (row.id, check_frame(&row)),
+        );
+        check_rows!(
+            conn, bad, "tasks", tasks::table.order(tasks::id).select(tasks::id),
+            many: |part| full_tasks!().filter(tasks::id.eq_any(part)),
+            one: |id| full_tasks!().filter(tasks::id.eq(id)),
+            check: |row: FullRow| (row.0.id, check_task(row)),
+        );
+        check_rows!(
+            conn, bad, "takes", takes::table.order(takes::id).select(takes::id),
+            many: |part| takes::table.filter(takes::id.eq_any(part)).select(TakeRow::as_select()),
+            one: |id| takes::table.find(id).select(TakeRow::as_select()),
+            check: |row: TakeRow| (row.id, check_take(&row)),
+        );
+        let names: Vec<Option<String>> = settings::table.select(settings::name.nullable()).load(conn).await?;
+        for name in names.into_iter().flatten() {
+            let value = settings::table.find(name.clone()).select(settings::value);
+            if let Err(DeserializationError(why)) = value.first::<String>(conn).await {
+                bad.push(UnreadableRow { table: "settings", row: name, why: why.to_string() });
+            }
+        }
+        let columns = (idempotency_keys::key.nullable(), idempotency_keys::tasks.nullable());
+        let answers: Vec<(Option<String>, Option<String>)> =
+            idempotency_keys::table.select(columns).load(conn).await?;
+        for (key, answer) in answers {
+            if let Err(why) = serde_json::from_str::<Vec<AcceptedTask>>(&answer.unwrap_or_default()) {
+                let row = key.unwrap_or_default();
+                bad.push(UnreadableRow { table: "idempotency_keys", row, why: format!("tasks: {why}") });
+            }
+        }
+        Ok(bad)
+    }
+}
+
+fn check_project(row: &ProjectRow) -> Result<(), StoreError> {
+    shown("projects.width", row.width)?;
+    shown("projects.height", row.height)?;
+    shown("projects.fps", row.fps)?;
+    rfc3339_from_ms("projects.created_at", row.created_at)?;
+    rfc3339_from_ms("projects.updated_at", row.updated_at).map(drop)
+}
+
+fn check_frame(row: &FrameRow) -> Result<(), StoreError> {
+    shown("frames.duration", row.duration)?;
+    rfc3339_from_ms("frames.created_at", row.created_at).map(drop)
+}
+
+fn check_task(row: FullRow) -> Result<(), StoreError> {
+    match status_from_text(&row.0.status)?.is_open() {
+        true => open_task_from_row(row).map(drop),
+        false => task_from_row(row).map(drop),
+    }
+}
+
+fn check_take(row: &TakeRow) -> Result<(), StoreError> {
+    shown("takes.width", row.width)?;
+    shown("takes.height", row.height)?;
+    rfc3339_from_ms("takes.created_at", row.created_at).map(drop)
+}
+
+impl Store {
+    /// Every row that cannot be read, of all tables. Reads the whole database.
+    pub async fn unreadable_rows(&self) -> Result<Vec<UnreadableRow>, StoreError> {
+        read!(self, |conn| { conn.unreadable_rows().await })
+    }
+
+    /// What is wrong with the database's file, in SQLite's words: pages, indexes, constraints. Empty where all is well,
+    /// and for a PostgreSQL server, which looks after its files itself. Reads the whole database.
+    pub async fn damage(&self) -> Result<Vec<String>, StoreError> {
+        let Pools::Sqlite { readers, .. } = &self.inner.pools else { return Ok(Vec::new()) };
+        let (inner, pool) = (Arc::clone(&self.inner), readers.clone());
+        in_own_task(async move {
+            let mut connection = checkout(&inner, pool.get()).await?;
+            sqlite::integrity(&mut connection).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,151 @@
+//! One row that cannot be read hides no other, stops nothing, and is named.
+
+use crate::database::{Database, create, names};
+use crate::on_both;
+use crate::studio::{claim, finish, finished_take, generate, new_frame, ready_frame};
+use protocol::{TaskStatus, media_path};
+use store::{Idempotency, StoreError, TaskFilter};
+
+on_both![
+    a_bad_project_hides_no_other,
+    a_bad_task_is_passed_over_by_lists_and_workers,
+    a_bad_take_hides_neither_frames_nor_files,
+    a_bad_setting_and_a_bad_answer_count_as_none,
+    times_go_on_where_the_clock_is_set_back,
+];
+
+/// The bad rows, as `table id`.
+async fn unreadable(database: &Database) -> Vec<String> {
+    let rows = database.open().await.unreadable_rows().await.expect("a list");
+    assert!(rows.iter().all(|row| !row.why.is_empty()), "{rows:?}");
+    rows.into_iter().map(|row| format!("{} {}", row.table, row.row)).collect()
+}
+
+async fn a_bad_project_hides_no_other(database: &Database) {
+    let store = database.open().await;
+    let mut ids = Vec::new();
+    for name in ["negative", "timeless", "null", "good"] {
+        ids.push(create(&store, name).await.id);
+    }
+    assert_eq!(unreadable(database).await, Vec::<String>::new());
+    let set = |what: &str, id| format!("UPDATE projects SET {what} WHERE id = {id}");
+    database.force(("projects", "width"), &set("width = -8", ids[0])).await;
+    database.force(("projects", "created_at"), &set("created_at = 9223372036854775807", ids[1])).await;
+    assert_eq!(names(&store).await, ["good", "null"]);
+    // diesel fails the whole result for this one.
+    database.force(("projects", "name"), &set("name = NULL", ids[2])).await;
+    assert_eq!(names(&store).await, ["good"]);
+    let error = store.project(ids[0]).await.expect_err("it has no width");
+    assert!(error.is_unreadable() && error.to_string().contains("projects.width is -8"), "{error}");
+    assert!(store.project(ids[2]).await.expect_err("it has no name").is_unreadable());
+    let bad: Vec<String> = ids[..3].iter().map(|id| format!("projects {id}")).collect();
+    assert_eq!(unreadable(database).await, bad);
+    assert_eq!(names(&database.open().await).await, ["good"], "the next start is as good");
+}
+
+async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let (_, paused) = new_frame(&store, project).await;
+    let (_, garbled) = new_frame(&store, project).await;
+    let (_, null) = new_frame(&store, project).await;
+    let (_, good) = new_frame(&store, project).await;
+    let (_, last) = new_frame(&store, project).await;
+    let set = |what: &str, id| format!("UPDATE tasks SET {what} WHERE id = {id}");
+    database.force(("tasks", "status"), &set("status = 'paused'", paused.id)).await;
+    database.force(("tasks", "parameters"), &set("parameters = '{\"prompt\": 7'", garbled.id)).await;
+    let filter = TaskFilter { status: None, project_id: Some(project) };
+    let listed =
+        async || store.tasks(filter).await.expect("a list").into_iter().map(|task| task.id).collect::<Vec<_>>();
+    let queue = async || store.queue().await.expect("a queue").into_iter().map(|task| task.id).collect::<Vec<_>>();
+    assert_eq!((listed().await, queue().await), (vec![last.id, good.id, null.id], vec![null.id, good.id, last.id]));
+    database.force(("tasks", "seed"), &set("seed = NULL", null.id)).await;
+    assert_eq!((listed().await, queue().await), (vec![last.id, good.id], vec![good.id, last.id]));
+    let bad = [&paused, &garbled, &null].map(|task| format!("tasks {}", task.id));
+    assert_eq!(unreadable(database).await, bad);
+
+    // Workers take what can be read, in its order. One whose row can be read, and its parameters not, is marked failed;
+    // the others stay as they were.
+    let first = claim(&store).await;
+    assert_eq!(first.task.id, good.id);
+    finish(&store, &first).await;
+    assert_eq!(claim(&store).await.task.id, last.id);
+    assert_eq!(store.claim_task().await.expect("an answer"), None);
+    let waiting = "SELECT count(*) FROM tasks WHERE status IN ('queued', 'paused') AND attempt = 0";
+    assert_eq!(database.number(waiting).await, 2);
+    // A start finds the one that runs, and not the one that says so and cannot be read.
+    let running = format!("UPDATE tasks SET status = 'running', started_at = 1, attempt = 1 WHERE id = {}", garbled.id);
+    database.execute(&running).await;
+    let interrupted = store.interrupted_tasks().await.expect("a list");
+    assert_eq!(interrupted.iter().map(|open| open.task.id).collect::<Vec<_>>(), [last.id]);
+    assert_eq!(store.reorder_queue(&[]).await.expect("a queue").len(), 1);
+}
+
+async fn a_bad_take_hides_neither_frames_nor_files(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let (narrow, null, good) =
+        (ready_frame(&store, project).await, ready_frame(&store, project).await, ready_frame(&store, project).await);
+    generate(&store, project, Some(good.id), 1).await;
+    let other = finish(&store, &claim(&store).await).await;
+    database.force(("takes", "width"), &format!("UPDATE takes SET width = -8 WHERE id = {}", narrow.take_id)).await;
+    let shown = async || store.frames(project).await.expect("the timeline").iter().map(|f| f.id).collect::<Vec<_>>();
+    assert_eq!(shown().await, [null.id, good.id]);
+    database.force(("takes", "height"), &format!("UPDATE takes SET height = NULL WHERE id = {}", null.take_id)).await;
+    assert_eq!(shown().await, [good.id]);
+    // What is new comes to the project all the same.
+    let take = finished_take();
+    let path = media_path(&take.take.key);
+    assert_eq!(store.import_frame(project, None, take).await.expect("imported")[0].path, path);
+    database.force(("takes", "width"), &format!("UPDATE takes SET width = NULL WHERE id = {}", other.take_id)).await;
+    let takes = store.takes(good.id).await.expect("a list");
+    assert_eq!(takes.iter().map(|take| take.id).collect::<Vec<_>>(), [good.take_id]);
+    assert_eq!(store.takes(null.id).await.expect("the frame is there"), []);
+    // Recovery knows the files of all of them: none is nobody's.
+    let keys = store.take_keys().await.expect("keys");
+    for frame in [&narrow, &null, &good] {
+        assert!(keys.iter().any(|key| media_path(key) == frame.path), "{}", frame.path);
+    }
+    let records = store.take_records(&[narrow.take_id, null.take_id, good.take_id]).await.expect("records");
+    assert_eq!(records.iter().map(|record| record.take.id).collect::<Vec<_>>(), [narrow.take_id.0, good.take_id.0]);
+    assert_eq!((records[1].task.seed, records[1].project.name.as_str()), (100, "Storm"));
+    let bad = [narrow.take_id, null.take_id, other.take_id].map(|id| format!("takes {id}"));
+    assert_eq!(unreadable(database).await, bad);
+    let done = TaskFilter { status: Some(TaskStatus::Completed), project_id: None };
+    assert_eq!(store.tasks(done).await.expect("the tasks are whole").len(), 5);
+}
+
+async fn a_bad_setting_and_a_bad_answer_count_as_none(database: &Database) {
+    let store = database.open().await;
+    store.put_setting("good", "1").await.expect("put");
+    store.put_setting("bad", "2").await.expect("put");
+    database.force(("settings", "value"), "UPDATE settings SET value = NULL WHERE name = 'bad'").await;
+    assert_eq!(store.setting("bad").await.expect("answered"), None);
+    assert_eq!(store.setting("good").await.expect("answered").as_deref(), Some("1"));
+    let project = create(&store, "Storm").await.id;
+    database
+        .execute(&format!(
+            "INSERT INTO idempotency_keys (project_id, key, fingerprint, tasks, created_at) \
+             VALUES ({project}, 'a key', 'a hash', '[{{', 5000000011)"
+        ))
+        .await;
+    // Neither done twice nor a fault of the server's: the client takes another key.
+    let idempotency = Idempotency { key: "a key".into(), fingerprint: "a hash".into() };
+    let error = store.replayed(project, idempotency).await.expect_err("it cannot be read");
+    assert!(matches!(&error, StoreError::Conflict { why } if why.contains("use a new one")), "{error:?}");
+    assert_eq!(unreadable(database).await, ["settings bad", "idempotency_keys a key"]);
+}
+
+/// Rows were written by a clock that was a few seconds ahead, and the server starts again.
+async fn times_go_on_where_the_clock_is_set_back(database: &Database) {
+    let store = database.open().await;
+    let ahead = create(&store, "of a clock ahead").await;
+    store.close().await.expect("closed");
+    database.execute("UPDATE projects SET updated_at = updated_at + 8000").await;
+    let store = database.open().await;
+    create(&store, "next").await;
+    assert_eq!(names(&store).await, ["next", "of a clock ahead"], "the last changed comes first");
+    create(&store, "third").await;
+    assert_eq!(names(&store).await, ["third", "next", "of a clock ahead"]);
+    assert_eq!(store.project(ahead.id).await.expect("there").name, "of a clock ahead");
+}

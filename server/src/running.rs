@@ -1,0 +1,57 @@
+//! Whether the last run of the server ended in order.
+
+use engine::recovery::LastEnd;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// A file in the data folder that is there while a server runs: a start that finds one knows that the last run was not
+/// stopped. It is empty, and taking it away needs no room, so that a full disk does not make a stop look like a crash.
+#[derive(Debug)]
+pub struct RunningMark(PathBuf);
+
+impl RunningMark {
+    /// How the last run ended.
+    pub fn last_end(data_dir: &Path) -> LastEnd {
+        match path_in(data_dir).exists() {
+            true => LastEnd::Unclean,
+            false => LastEnd::Stopped,
+        }
+    }
+
+    /// A server runs from now on, until this is dropped or its process ends.
+    pub fn set(data_dir: &Path) -> io::Result<Self> {
+        let path = path_in(data_dir);
+        fs::File::create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for RunningMark {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "cannot be removed: the next start takes this stop for a crash");
+        }
+    }
+}
+
+fn path_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("emberline.running")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_not_stopped_leaves_its_mark() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(RunningMark::last_end(folder.path()), LastEnd::Stopped);
+        let mark = RunningMark::set(folder.path()).expect("set");
+        assert_eq!(RunningMark::last_end(folder.path()), LastEnd::Unclean);
+        drop(RunningMark::set(folder.path()).expect("set again over the one that a crash left"));
+        assert_eq!(RunningMark::last_end(folder.path()), LastEnd::Stopped);
+        std::mem::forget(mark);
+    }
+}
