@@ -76,6 +76,19 @@ test("a dropped PNG fills the form with what it was made from", async ({ page, r
   await expect(page.getByRole("textbox", prompt)).toHaveValue("a red circle 0");
   await expect(page.getByRole("spinbutton", { name: "Steps" })).toHaveValue("1");
   await expect(page.getByRole("spinbutton", { name: "Seed" })).toHaveValue("0");
+
+  // A JPEG of A1111: what cannot be applied is said.
+  const fixture = async (name: string) =>
+    (await readFile(new URL(`../../crates/png_info/tests/fixtures/${name}`, import.meta.url))).toString("base64");
+  await drop(await fixture("a1111.jpg"), "fox.jpg");
+  await expect(page.getByRole("textbox", prompt)).toHaveValue("a red fox, 雪");
+  await expect(page.getByRole("combobox", { name: "Sampler" })).toHaveValue("dpmpp_2m");
+  await expect(page.getByRole("combobox", { name: "Schedule" })).toHaveValue("karras");
+  await expect(page.getByRole("alert")).toContainText("model: sdxl_base (no model of that name is offered here)");
+  // A picture without a record changes nothing.
+  await drop(await fixture("camera.jpg"), "camera.jpg");
+  await expect(page.getByRole("alert")).toContainText("This picture carries no record of how it was made.");
+  await expect(page.getByRole("textbox", prompt)).toHaveValue("a red fox, 雪");
 });
 
 test("a frame is duplicated, and the copy is taken back", async ({ page, request }) => {

@@ -12,6 +12,7 @@ mod machine;
 pub mod net;
 mod running;
 pub mod one_line;
+mod record;
 pub mod serve;
 mod service;
 mod state;

@@ -106,33 +106,6 @@ impl Draft {
         }
     }
 
-    /// The form that a PNG's text asks for, as A1111 and its kin write it: the prompt, then a line that begins with
-    /// `Negative prompt:`, then a line of `Name: value` pairs. Samplers have other names there, and stay as they are.
-    pub fn of_a1111(text: &str) -> Self {
-        let mut draft = Self { size: CUSTOM.to_owned(), num_variants: "1".to_owned(), ..Self::default() };
-        let (texts, pairs) = match text.rfind("\nSteps: ") {
-            Some(at) => (&text[..at], &text[at + 1..]),
-            None => (text, ""),
-        };
-        let (prompt, negative) = texts.split_once("\nNegative prompt:").unwrap_or((texts, ""));
-        (draft.prompt, draft.negative_prompt) = (prompt.trim().to_owned(), negative.trim().to_owned());
-        for (name, value) in pairs.split(", ").filter_map(|pair| pair.split_once(": ")) {
-            let value = value.trim().to_owned();
-            match name.trim() {
-                "Steps" => draft.steps = value,
-                "CFG scale" => draft.cfg_scale = value,
-                "Seed" => draft.seed = value,
-                "Size" => {
-                    if let Some((width, height)) = value.split_once('x') {
-                        (draft.width, draft.height) = (width.to_owned(), height.to_owned());
-                    }
-                }
-                _ => {}
-            }
-        }
-        draft
-    }
-
     /// The drafts of a prompt of several lines, a frame a line; lines without a word are passed over.
     pub fn lines(&self) -> Vec<Self> {
         let lines = self.prompt.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -362,20 +335,6 @@ mod tests {
         let again = Draft::of(&parameters, Some(7)).read().expect("good");
         assert_eq!((again.prompt, again.seed, again.width), (asked.prompt, asked.seed, asked.width));
         assert_eq!((again.steps, again.preview_method), (Some(20), Some(PreviewMethod::Taesd)));
-    }
-
-    #[test]
-    fn the_text_of_another_program_fills_the_form() {
-        let text = "a cat, (red:1.2)\nin the rain\nNegative prompt: blurry, low quality\nSteps: 25, Sampler: DPM++ 2M, \
-                    CFG scale: 6.5, Seed: 42, Size: 832x1216, Model: x";
-        let draft = Draft::of_a1111(text);
-        assert_eq!(draft.prompt, "a cat, (red:1.2)\nin the rain");
-        assert_eq!(draft.negative_prompt, "blurry, low quality");
-        let new = draft.read().expect("good");
-        assert_eq!((new.steps, new.cfg_scale, new.seed), (Some(25), Some(6.5), Some(42)));
-        assert_eq!((new.width, new.height, new.sampler), (Some(832), Some(1216), None));
-        assert_eq!(Draft::of_a1111("only words").prompt, "only words");
-        assert_eq!(Draft::of_a1111("").prompt, "");
     }
 
     #[test]

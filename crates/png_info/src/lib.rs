@@ -1,12 +1,22 @@
-//! PNG pictures that carry what they were made from: the `parameters` text that A1111's "PNG Info" and most
-//! other tools read, and Emberline's own JSON, which loses nothing.
+//! Pictures that carry what they were made from.
+//!
+//! Written: PNGs with the `parameters` text that A1111's "PNG Info" and most other tools read, and Emberline's own JSON,
+//! which loses nothing. Read: PNG, JPEG and WebP files with records of Emberline, A1111 and the programs that share its
+//! format, ComfyUI, InvokeAI, NovelAI, SwarmUI, Fooocus, Easy Diffusion and Draw Things.
 
+mod comfyui;
+mod container;
+mod detect;
+mod infotext;
+mod json;
+pub mod names;
 mod parameters;
+mod programs;
+mod record;
 
+pub use infotext::Infotext;
 pub use parameters::Parameters;
-
-use png::text_metadata::{ITXtChunk, ZTXtChunk};
-use std::io::{BufReader, Cursor, Read};
+pub use record::{NotApplied, Record, Settings};
 
 /// The keyword under which A1111 and its kin keep their text.
 pub const A1111_KEYWORD: &str = "parameters";
@@ -34,9 +44,15 @@ pub enum Error {
     /// The parameters could not be put into words.
     #[error("cannot write the parameters: {0}")]
     Json(#[from] serde_json::Error),
-    /// It is no PNG, or a broken one.
-    #[error("not a readable PNG: {0}")]
-    Read(#[from] png::DecodingError),
+    /// A format that is not read.
+    #[error("is no PNG, JPEG or WebP picture")]
+    Format,
+    /// The file ends, or is damaged, before its pixels begin.
+    #[error("is a broken {format} file: it ends before its pixels begin")]
+    Broken {
+        /// The format that it begins as.
+        format: &'static str,
+    },
 }
 
 /// A PNG of 8-bit RGB pixels, `[height, width, 3]` row-major, with its parameters when there are some.
@@ -80,9 +96,12 @@ fn write(
     Ok(out)
 }
 
-/// As Pillow does, and so A1111: Latin-1 text in a `tEXt` chunk, any other in `iTXt`.
+/// Latin-1 text in a `tEXt` chunk, any other in `iTXt`, as Pillow and so A1111 do. Latin-1 that could be taken for UTF-8
+/// is in `iTXt` too: readers that expect UTF-8 in `tEXt` would read another text.
 fn add_text<W: std::io::Write>(encoder: &mut png::Encoder<'_, W>, keyword: &str, text: String) -> Result<(), Error> {
-    if text.chars().all(|c| u32::from(c) < 256) {
+    let latin1: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+    let is_clear = latin1.is_some_and(|bytes| bytes.is_ascii() || std::str::from_utf8(&bytes).is_err());
+    if is_clear {
         encoder.add_text_chunk(keyword.to_owned(), text)?;
     } else {
         encoder.add_itxt_chunk(keyword.to_owned(), text)?;
@@ -90,69 +109,35 @@ fn add_text<W: std::io::Write>(encoder: &mut png::Encoder<'_, W>, keyword: &str,
     Ok(())
 }
 
-/// What a PNG says of itself.
+/// What a picture's file says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Info {
     /// Emberline's own record, when there is one that can be read.
     pub parameters: Option<Parameters>,
-    /// The `parameters` text as it stands, by whichever program.
+    /// The text in A1111's place as it is: a PNG's `parameters`, or a user comment in A1111's format.
     pub a1111: Option<String>,
+    /// The record read into this program's names, whichever program wrote it.
+    pub record: Option<Record>,
 }
 
-/// The longest compressed text that is taken in, bytes: a megabyte of zeros can call itself a gigabyte of text.
-const LONGEST_TEXT: usize = 1 << 20;
-/// How many texts of either keyword are looked at, for each may be as long.
-const MOST_TEXTS: usize = 16;
+/// Whether a file that begins so is a PNG, JPEG or WebP picture; 12 bytes tell.
+pub fn is_picture(head: &[u8]) -> bool {
+    container::is_picture(head)
+}
 
-/// Reads the texts of a PNG; its pixels are not decoded. A compressed text past 1 MiB is passed over.
+/// Reads the texts of a PNG, JPEG or WebP file; its pixels are not decoded, and may be damaged. Texts past 1 MiB are
+/// ignored.
 ///
 /// # Errors
-/// What is no PNG, or broken before its picture ends.
+/// Another format; a file that ends before its pixels begin.
 pub fn read(bytes: &[u8]) -> Result<Info, Error> {
-    read_from(Cursor::new(bytes))
-}
-
-fn read_from(source: impl Read + std::io::Seek) -> Result<Info, Error> {
-    let limits = png::Limits { bytes: 64 << 20 };
-    let mut reader = png::Decoder::new_with_limits(BufReader::new(source), limits).read_info()?;
-    // Text may stand behind the picture too.
-    reader.finish()?;
-    let info = reader.info();
-    let ours = |keyword: &str| [A1111_KEYWORD, JSON_KEYWORD].contains(&keyword);
-    let plain = info.uncompressed_latin1_text.iter().filter(|chunk| ours(&chunk.keyword));
-    let zipped = info.compressed_latin1_text.iter().filter(|chunk| ours(&chunk.keyword));
-    let unicode = info.utf8_text.iter().filter(|chunk| ours(&chunk.keyword));
-    let plain = plain.map(|chunk| (&chunk.keyword, Some(chunk.text.clone())));
-    let zipped = zipped
-        .map(|chunk| (&chunk.keyword, short_text(chunk, ZTXtChunk::decompress_text_with_limit, ZTXtChunk::get_text)));
-    let unicode = unicode
-        .map(|chunk| (&chunk.keyword, short_text(chunk, ITXtChunk::decompress_text_with_limit, ITXtChunk::get_text)));
-    let mut found = Info::default();
-    for (keyword, text) in plain.chain(zipped).chain(unicode).take(MOST_TEXTS) {
-        match (keyword.as_str(), text) {
-            (A1111_KEYWORD, Some(text)) => found.a1111 = Some(text),
-            // Another version's record may not fit; the text beside it still does.
-            (JSON_KEYWORD, Some(text)) => found.parameters = serde_json::from_str(&text).ok(),
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
-/// A chunk's text, if it is within the limit; the two kinds of chunk share no trait.
-fn short_text<C: Clone>(
-    chunk: &C,
-    inflate: fn(&mut C, usize) -> Result<(), png::DecodingError>,
-    text: fn(&C) -> Result<String, png::DecodingError>,
-) -> Option<String> {
-    let mut chunk = chunk.clone();
-    inflate(&mut chunk, LONGEST_TEXT).ok()?;
-    text(&chunk).ok()
+    Ok(detect::info(&container::texts(bytes)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Cursor;
 
     fn parameters(prompt: &str) -> Parameters {
         Parameters {
@@ -207,7 +192,7 @@ mod tests {
         };
         let short = read(&zipped("a red fox".to_owned())).expect("read");
         assert_eq!(short.a1111.as_deref(), Some("a red fox"));
-        assert_eq!(read(&zipped("0".repeat(LONGEST_TEXT + 1))).expect("read"), Info::default());
+        assert_eq!(read(&zipped("0".repeat(container::MAX_TEXT_BYTES + 1))).expect("read"), Info::default());
     }
 
     #[test]

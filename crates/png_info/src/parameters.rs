@@ -1,5 +1,6 @@
 //! What a picture was made from.
 
+use crate::infotext::{Infotext, always_quoted, quoted};
 use serde::{Deserialize, Serialize};
 
 /// One generation's parameters, with the seed resolved, so that the picture can be made again.
@@ -63,8 +64,23 @@ const SCHEDULES: &[(&str, &str)] = &[
 ];
 
 impl Parameters {
-    /// The text as A1111 writes it: prompt, negative prompt, then `Key: value` pairs on the last line.
+    /// The text as A1111 writes it: prompt, negative prompt, then `Key: value` pairs on the last line. Prompts that its
+    /// lines cannot carry (a line that begins with `Negative prompt:`, blank lines at the start, spaces around a line) are
+    /// pairs too, by the keys `Prompt` and `Negative prompt`: A1111's own reader takes these instead of the lines.
     pub fn to_a1111(&self) -> String {
+        let text = self.text_with(&[]);
+        let read = Infotext::parse(&text);
+        let mut exact = Vec::new();
+        if read.prompt != self.prompt {
+            exact.push(("Prompt", self.prompt.as_str()));
+        }
+        if read.negative_prompt != self.negative_prompt {
+            exact.push(("Negative prompt", self.negative_prompt.as_str()));
+        }
+        if exact.is_empty() { text } else { self.text_with(&exact) }
+    }
+
+    fn text_with(&self, exact: &[(&str, &str)]) -> String {
         let mut text = self.prompt.clone();
         if !self.negative_prompt.is_empty() {
             text += &format!("\nNegative prompt: {}", self.negative_prompt);
@@ -72,8 +88,8 @@ impl Parameters {
         text += &format!(
             "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {}, Seed: {}, Size: {}x{}, Model: {}",
             self.steps,
-            theirs(SAMPLERS, &self.sampler),
-            theirs(SCHEDULES, &self.scheduler),
+            quoted(theirs(SAMPLERS, &self.sampler)),
+            quoted(theirs(SCHEDULES, &self.scheduler)),
             self.cfg_scale,
             self.seed,
             self.width,
@@ -83,20 +99,15 @@ impl Parameters {
         if let Some(strength) = self.strength {
             text += &format!(", Denoising strength: {strength}");
         }
-        text + &format!(", Version: Emberline {}", self.version)
+        for (key, value) in exact {
+            text += &format!(", {key}: {}", always_quoted(value));
+        }
+        text + &format!(", Version: {}", quoted(&format!("Emberline {}", self.version)))
     }
 }
 
 fn theirs<'a>(names: &[(&str, &'a str)], ours: &'a str) -> &'a str {
     names.iter().find(|(name, _)| *name == ours).map_or(ours, |(_, theirs)| theirs)
-}
-
-/// A1111 quotes a value that holds a separator, as JSON does.
-fn quoted(value: &str) -> String {
-    match value.contains([',', ':', '\n', '"']) {
-        true => format!("{value:?}"),
-        false => value.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -129,5 +140,54 @@ mod tests {
         let text = parameters.to_a1111();
         assert!(text.starts_with("a red car\nNegative prompt: rain\nSteps: 30"), "{text}");
         assert!(text.contains("Schedule type: leading") && text.contains("Denoising strength: 0.6"), "{text}");
+    }
+    #[test]
+    fn values_are_quoted_as_json() {
+        let model = "a \"red\", fox\u{7f}'s";
+        let parameters = Parameters { model: model.to_owned(), ..of("a car", "") };
+        let text = parameters.to_a1111();
+        // Rust's own quotes would escape the apostrophe or write `\u{7f}`.
+        assert!(text.contains("Model: \"a \\\"red\\\", fox\u{7f}'s\", Version"), "{text}");
+        for model in ["", " x ", "\"x\"", "a: b", "\\", "日本", "x\ty"] {
+            let parameters = Parameters { model: model.to_owned(), ..of("a car", "") };
+            let read = Infotext::parse(&parameters.to_a1111());
+            let read = read.pairs.iter().find(|(key, _)| key == "Model").map(|(_, value)| value.as_str());
+            assert_eq!(read, Some(model));
+        }
+    }
+
+    #[test]
+    fn prompts_that_lines_cannot_carry_are_pairs_too() {
+        let plain = of("a car\nSteps: 20, Sampler: x, Seed: 5", "rain").to_a1111();
+        assert!(!plain.contains("Prompt: \"") && !plain.contains("Negative prompt: \""), "{plain}");
+        for (prompt, negative) in [
+            ("Negative prompt: no, this is the prompt", ""),
+            ("a car", "x\nNegative prompt: y"),
+            ("\n\na car", "\n"),
+            (" a \n b ", "\ta"),
+            ("\"", "\\"),
+            ("", ""),
+        ] {
+            let text = of(prompt, negative).to_a1111();
+            let read = Infotext::parse(&text);
+            assert_eq!((read.prompt.as_str(), read.negative_prompt.as_str()), (prompt, negative), "{text}");
+        }
+    }
+
+    fn of(prompt: &str, negative_prompt: &str) -> Parameters {
+        Parameters {
+            prompt: prompt.to_owned(),
+            negative_prompt: negative_prompt.to_owned(),
+            width: 832,
+            height: 1216,
+            steps: 30,
+            cfg_scale: 7.0,
+            sampler: "dpmpp_2m".to_owned(),
+            scheduler: "karras".to_owned(),
+            seed: 42,
+            model: "sdxl".to_owned(),
+            strength: None,
+            version: "0.1.0".to_owned(),
+        }
     }
 }

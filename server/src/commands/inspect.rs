@@ -1,6 +1,6 @@
-//! `emberline inspect`: what a checkpoint is, from its headers alone.
+//! `emberline inspect`: what a checkpoint is, from its headers alone; of a picture, the record that it carries.
 
-use crate::commands::model::ModelChoice;
+use crate::commands::{model::ModelChoice, picture};
 use anyhow::{Context, Result};
 use checkpoint::{OpenOptions, Report};
 use clap::Args;
@@ -15,7 +15,8 @@ use std::{
 /// Options of `emberline inspect`.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// A safetensors file or a diffusers folder, or `starter`, the model inside this program.
+    /// A safetensors file or a diffusers folder, or `starter`, the model inside this program; or a PNG, JPEG or WebP
+    /// picture, whose record of how it was made is shown.
     #[arg(value_name = "PATH")]
     pub path: ModelChoice,
 
@@ -26,6 +27,11 @@ pub struct InspectArgs {
 
 /// Prints the report. What is not loadable is still described, with status 0: the question was what it is.
 pub fn run(args: &InspectArgs) -> Result<()> {
+    if let ModelChoice::Path(path) = &args.path
+        && picture::is_picture(path)
+    {
+        return picture::run(path, args.json);
+    }
     let report = args.path.inspect(&OpenOptions::default())?;
     let card = (args.path == ModelChoice::Starter).then(starter_model::card);
     let text = if args.json {

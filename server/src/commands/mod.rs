@@ -4,3 +4,4 @@ pub mod doctor;
 pub mod generate;
 pub mod inspect;
 pub mod model;
+mod picture;

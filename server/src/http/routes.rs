@@ -133,7 +133,7 @@ pub fn pictures(api: Api) -> Api {
     api.post(
         "/api/v1/inspect-png",
         inspect_png::create::create,
-        About::new("media", "The parameters that a PNG carries."),
+        About::new("media", "The record that a PNG, JPEG or WebP file carries: A1111's, ComfyUI's and others' too."),
     )
     .post(
         "/api/v1/projects/{id}/frames",

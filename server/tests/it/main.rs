@@ -16,6 +16,7 @@ mod lists;
 mod metrics;
 mod openapi;
 mod page;
+mod records;
 mod recovery;
 mod schema;
 mod server_functions;

@@ -1,27 +1,35 @@
 //! `POST /api/v1/inspect-png`
 
-use crate::http::problem::ApiError;
-use axum::{Json, body::Bytes, http::StatusCode};
+use crate::{http::problem::ApiError, record::applicable, state::AppState};
+use app::services::Services;
+use axum::{Json, body::Bytes, extract::State, http::StatusCode};
+use png_info::{Info, Parameters, Record};
 use protocol::Problem;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a PNG says of how it was made.
+/// What a picture's file says of how it was made.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Inspected {
-    /// Emberline's own record; null where there is none.
-    parameters: Option<png_info::Parameters>,
-    /// The text that A1111 and its kin write; null where there is none.
+    /// Emberline's own record as it is; null where there is none.
+    parameters: Option<Parameters>,
+    /// The text in A1111's format as it is, or whatever else is in its place; null where there is none.
     a1111: Option<String>,
+    /// The record of whichever program wrote it, with settings that this server can be asked for; null where there is
+    /// none.
+    record: Option<Record>,
 }
 
-/// Reads the parameters that a PNG carries; the body is the file.
-pub async fn create(body: Bytes) -> Result<Json<Inspected>, ApiError> {
-    let read = tokio::task::spawn_blocking(move || png_info::read(&body)).await.map_err(|_| Problem::Internal)?;
-    match read {
-        Ok(info) => Ok(Json(Inspected { parameters: info.parameters, a1111: info.a1111 })),
-        Err(error) => {
-            Err(ApiError::with_status(StatusCode::UNPROCESSABLE_ENTITY, Problem::invalid("body", error.to_string())))
-        }
-    }
+/// Reads the record that a PNG, JPEG or WebP file carries; the body is the file. Its pixels are not decoded.
+pub async fn create(State(state): State<AppState>, file: Bytes) -> Result<Json<Inspected>, ApiError> {
+    let models: Vec<String> = state.services.models().await?.into_iter().map(|model| model.name).collect();
+    let read = tokio::task::spawn_blocking(move || {
+        let Info { parameters, a1111, record } = png_info::read(&file)?;
+        Ok(Inspected { parameters, a1111, record: record.map(|record| applicable(record, &models)) })
+    });
+    let read: Result<_, png_info::Error> = read.await.map_err(|_| Problem::Internal)?;
+    let inspected = read.map_err(|error| {
+        ApiError::with_status(StatusCode::UNPROCESSABLE_ENTITY, Problem::invalid("body", error.to_string()))
+    })?;
+    Ok(Json(inspected))
 }

@@ -68,10 +68,11 @@ impl<T: Body + JsonSchema> Input for Json<T> {
     }
 }
 
-/// A PNG.
+/// A picture.
 impl Input for Bytes {
     fn describe(draft: &mut Draft<'_>) {
-        draft.body = Some(serde_json::json!({"required": true, "content": {"image/png": {}}}));
+        let content = serde_json::json!({"image/png": {}, "image/jpeg": {}, "image/webp": {}});
+        draft.body = Some(serde_json::json!({"required": true, "content": content}));
         draft.fails.extend([413, 422]);
     }
 }

@@ -1,0 +1,43 @@
+//! Reads and writes A1111's text for `tests/reference/a1111.py --compare`.
+//!
+//! `infotext parse`: each line of standard input is a text as JSON; prints what is read in it.
+//! `infotext write`: each line is `[prompt, negative prompt]`; prints the text that carries them, as JSON.
+
+use png_info::{Infotext, Parameters};
+use serde_json::{Value, json};
+use std::io::{self, BufRead, Write};
+
+fn main() -> io::Result<()> {
+    let writes = std::env::args().nth(1).as_deref() == Some("write");
+    let mut out = io::stdout().lock();
+    for line in io::stdin().lock().lines() {
+        let value: Value = serde_json::from_str(&line?)?;
+        let answer = if writes { written(&value) } else { read(value.as_str().unwrap_or_default()) };
+        writeln!(out, "{answer}")?;
+    }
+    Ok(())
+}
+
+fn read(text: &str) -> Value {
+    let Infotext { prompt, negative_prompt, pairs } = Infotext::parse(text);
+    json!({ "prompt": prompt, "negative_prompt": negative_prompt, "pairs": pairs })
+}
+
+fn written(prompts: &Value) -> Value {
+    let text = |place: usize| prompts[place].as_str().unwrap_or_default().to_owned();
+    let parameters = Parameters {
+        prompt: text(0),
+        negative_prompt: text(1),
+        width: 832,
+        height: 1216,
+        steps: 30,
+        cfg_scale: 7.0,
+        sampler: "dpmpp_2m".to_owned(),
+        scheduler: "karras".to_owned(),
+        seed: 42,
+        model: "sdxl".to_owned(),
+        strength: None,
+        version: "0.1.0".to_owned(),
+    };
+    Value::from(parameters.to_a1111())
+}

@@ -1,0 +1,62 @@
+//! Which program's record a file carries.
+
+use crate::{
+    A1111_KEYWORD, Info, Infotext, JSON_KEYWORD, Parameters, Record, comfyui,
+    container::{Texts, USER_COMMENT, XMP},
+    infotext, json,
+    programs::{draw_things, easy_diffusion, fooocus, invokeai, novelai, swarmui},
+};
+
+/// What a file's texts say.
+pub(crate) fn info(texts: &Texts) -> Info {
+    // Another version's record may not fit; the text beside it still does.
+    let parameters: Option<Parameters> = texts.get(JSON_KEYWORD).and_then(|text| serde_json::from_str(text).ok());
+    let own = parameters.as_ref().map(Record::from);
+    let a1111 = texts.get(A1111_KEYWORD).map(str::to_owned).or_else(|| in_comments(texts, a1111_text));
+    let record = own.or_else(|| foreign(texts));
+    Info { parameters, a1111, record }
+}
+
+/// The record of another program. Keywords that only one program has come first; A1111's keyword is shared by many.
+fn foreign(texts: &Texts) -> Option<Record> {
+    invokeai::record(texts)
+        .or_else(|| novelai::record(texts))
+        .or_else(|| texts.get(A1111_KEYWORD).and_then(|text| structured(text).or_else(|| plain(text))))
+        .or_else(|| comfyui::record(texts.get("prompt"), texts.get("workflow")))
+        .or_else(|| in_comments(texts, |text| structured(text).or_else(|| commented(text))))
+        .or_else(|| easy_diffusion::record(texts))
+        .or_else(|| texts.get(XMP).and_then(draw_things::record))
+}
+
+/// The first find in the fields that any program may fill with anything.
+fn in_comments<T>(texts: &Texts, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let keywords = [USER_COMMENT, "ImageDescription", "XPComment", "Comment", "Description"];
+    keywords.into_iter().filter_map(|keyword| texts.get(keyword)).find_map(find)
+}
+
+/// A record that is one JSON object.
+fn structured(text: &str) -> Option<Record> {
+    let object = json::parse_object(text)?;
+    swarmui::record(&object)
+        .or_else(|| novelai::of_comment(&object))
+        .or_else(|| fooocus::record(&object))
+        .or_else(|| invokeai::of_metadata(&object))
+        .or_else(|| easy_diffusion::of_object(&object))
+        .or_else(|| draw_things::of_object(&object))
+        .or_else(|| comfyui::of_object(&object))
+}
+
+/// A text in A1111's place. One that is JSON of an unknown program is no prompt.
+fn plain(text: &str) -> Option<Record> {
+    let is_json = json::parse_object(text).is_some();
+    (!is_json).then(|| infotext::record(&Infotext::parse(text)))
+}
+
+/// A comment is a record only with A1111's marks: cameras write comments too.
+fn commented(text: &str) -> Option<Record> {
+    Some(Infotext::parse(text)).filter(Infotext::is_record).map(|text| infotext::record(&text))
+}
+
+fn a1111_text(text: &str) -> Option<String> {
+    (json::parse_object(text).is_none() && Infotext::parse(text).is_record()).then(|| text.to_owned())
+}

@@ -1,0 +1,101 @@
+//! A1111's text: the prompt, lines from `Negative prompt:` on, and a last line of parameters. Forge, SD.Next, Fooocus,
+//! ComfyUI's savers, Civitai and stable-diffusion.cpp write it too.
+
+mod pairs;
+mod settings;
+
+pub(crate) use pairs::{always_quoted, quoted};
+pub(crate) use settings::record;
+
+use pairs::{is_space, pairs, unquoted};
+
+/// With fewer pairs the last line belongs to the prompt, as in A1111.
+const LEAST_PAIRS: usize = 3;
+const NEGATIVE: &str = "Negative prompt:";
+
+/// A text taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Infotext {
+    /// What the picture shows; may be empty.
+    pub prompt: String,
+    /// What it does not show; may be empty.
+    pub negative_prompt: String,
+    /// The last line's pairs in their order, values without quotes. Pairs without a value are left out.
+    pub pairs: Vec<(String, String)>,
+}
+
+impl Infotext {
+    /// Takes a text apart as A1111 does (`parse_generation_parameters`): lines are trimmed; pairs with the keys `Prompt`
+    /// and `Negative prompt` replace what the lines say. One deviation: a line of parameters may be followed by the
+    /// lines that old versions of the Dynamic Prompts extension add (`Template:`, `Negative Template:`).
+    pub fn parse(text: &str) -> Self {
+        let mut lines: Vec<&str> = text.trim_matches(is_space).split('\n').collect();
+        let templates = split_templates(&mut lines);
+        let last = lines.last().map(|last| pairs(last)).filter(|pairs| pairs.len() >= LEAST_PAIRS);
+        if last.is_some() {
+            lines.pop();
+        }
+        let mut parsed = Self::of_lines(&lines);
+        for (key, value) in last.into_iter().flatten().filter(|(_, value)| !value.is_empty()) {
+            let value = unquoted(value);
+            match key {
+                "Prompt" => parsed.prompt = value,
+                NEGATIVE_KEY => parsed.negative_prompt = value,
+                _ => parsed.pairs.push((key.to_owned(), value)),
+            }
+        }
+        parsed.pairs.extend(templates);
+        parsed
+    }
+
+    /// Whether it is surely a record: it has a negative prompt, or one of the parameters that every program writes. A
+    /// camera's comment may have pairs too.
+    pub(crate) fn is_record(&self) -> bool {
+        let is_sure = |key: &str| ["Steps", "Sampler", "Seed", "CFG scale"].contains(&key);
+        !self.negative_prompt.is_empty() || self.pairs.iter().any(|(key, _)| is_sure(key))
+    }
+
+    fn of_lines(lines: &[&str]) -> Self {
+        let mut parsed = Self::default();
+        let mut is_negative = false;
+        for line in lines {
+            let mut line = line.trim_matches(is_space);
+            if let Some(rest) = line.strip_prefix(NEGATIVE) {
+                is_negative = true;
+                line = rest.trim_matches(is_space);
+            }
+            let text = if is_negative { &mut parsed.negative_prompt } else { &mut parsed.prompt };
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(line);
+        }
+        parsed
+    }
+}
+
+const NEGATIVE_KEY: &str = "Negative prompt";
+
+/// Cuts off the lines of templates behind the line of parameters.
+fn split_templates(lines: &mut Vec<&str>) -> Vec<(String, String)> {
+    const LABELS: [&str; 2] = ["Template:", "Negative Template:"];
+    let starts = |line: &str| LABELS.iter().any(|label| line.trim_start_matches(is_space).starts_with(label));
+    let is_behind_parameters = |at: &usize| {
+        let before = lines[at - 1].trim_start_matches(is_space);
+        starts(lines[*at]) && before.starts_with("Steps: ") && pairs(before).len() >= LEAST_PAIRS
+    };
+    let Some(at) = (1..lines.len()).rev().find(is_behind_parameters) else { return Vec::new() };
+    let mut templates: Vec<(String, String)> = Vec::new();
+    for line in lines.split_off(at) {
+        let label =
+            LABELS.iter().find_map(|label| Some((label, line.trim_start_matches(is_space).strip_prefix(label)?)));
+        match (label, templates.last_mut()) {
+            (Some((label, text)), _) => {
+                templates.push((label.trim_end_matches(':').to_owned(), text.trim().to_owned()))
+            }
+            (None, Some((_, text))) => text.extend(["\n", line]),
+            (None, None) => {}
+        }
+    }
+    templates
+}

@@ -1,0 +1,88 @@
+//! What the parameters of A1111's format mean here.
+
+use super::Infotext;
+use crate::{
+    names,
+    record::{Means, NO_START, Reading, Record, UNKNOWN},
+};
+
+const NO_SECOND_PASS: &str = "there is no second pass at a larger size here";
+const NO_LORA: &str = "LoRAs are not applied";
+
+/// The record of a text.
+pub(crate) fn record(text: &Infotext) -> Record {
+    let mut reading = Reading::of(program(text));
+    reading.take(Means::Prompt, "Prompt", &text.prompt);
+    reading.take(Means::NegativePrompt, "Negative prompt", &text.negative_prompt);
+    let is_two_passes = text.pairs.iter().any(|(key, _)| key.starts_with("Hires"));
+    for (key, value) in &text.pairs {
+        let means = match key.trim().to_ascii_lowercase().as_str() {
+            "denoising strength" if is_two_passes => Means::Reason(NO_SECOND_PASS),
+            "rng" if value.trim().eq_ignore_ascii_case("CPU") => Means::Nothing,
+            key => means(key),
+        };
+        reading.take(means, key, version(key, value));
+        if means == Means::Strength {
+            reading.note(key, value, NO_START);
+        }
+    }
+    reading.finish(names::even_schedule)
+}
+
+fn means(key: &str) -> Means {
+    match key {
+        "steps" => Means::Steps,
+        "sampler" => Means::Sampler,
+        "schedule type" | "scheduler" | "schedule" => Means::Scheduler,
+        "cfg scale" | "guidance scale" => Means::CfgScale,
+        "seed" => Means::Seed,
+        "size" => Means::Size,
+        "model" => Means::Model,
+        "denoising strength" => Means::Strength,
+        "version" => Means::Version,
+        "app" => Means::Nothing,
+        key => Means::Reason(reason(key)),
+    }
+}
+
+/// Why a parameter is not applied.
+fn reason(key: &str) -> &'static str {
+    match key {
+        "model hash" => "models are chosen by their names; hashes are not compared",
+        "vae" | "vae hash" => "the model's own VAE is used",
+        "clip skip" => "SDXL always uses the last layer but one of its text encoders",
+        "rng" => "the noise is made as PyTorch makes it on the CPU, and differs",
+        "ensd" => "the noise of ancestral samplers begins with the seed itself",
+        "lora hashes" | "lora weights" => NO_LORA,
+        "ti hashes" => "embeddings are not applied",
+        "refiner" | "refiner hash" | "refiner switch at" => "there is no refiner here",
+        "template" | "negative template" => "the prompt was made from it",
+        "styles" => "styles are not applied",
+        key if key.starts_with("hires") || key.starts_with("first pass") => NO_SECOND_PASS,
+        key if key.starts_with("civitai") => "describes where the models are from",
+        _ => UNKNOWN,
+    }
+}
+
+/// The program that wrote a text, by the pair `Version` or `App`.
+fn program(text: &Infotext) -> &'static str {
+    let value = |wanted: &str| text.pairs.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.trim());
+    if value("App") == Some("SD.Next") {
+        return "SD.Next";
+    }
+    let named = ["Emberline", "ComfyUI", "Fooocus", "stable-diffusion.cpp"];
+    let version = value("Version").unwrap_or_default();
+    let is_forge = |version: &str| version.starts_with('f') && version.contains('v') && version.contains('.');
+    match named.into_iter().find(|name| version.starts_with(name)) {
+        Some(name) => name,
+        None if is_forge(version) || version == "neo" => "Forge",
+        None => "A1111",
+    }
+}
+
+/// A version without the program's name before it.
+fn version<'a>(key: &str, value: &'a str) -> &'a str {
+    let named = ["Emberline ", "Fooocus "];
+    let rest = named.into_iter().find_map(|name| value.strip_prefix(name));
+    rest.filter(|_| key == "Version").unwrap_or(value)
+}

@@ -1,0 +1,288 @@
+//! What a picture's record says, whichever program wrote it.
+
+use crate::{Parameters, names};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A record, read into this program's names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "PictureRecord"))]
+pub struct Record {
+    /// The program that wrote it: `Emberline`, `A1111`, `Forge`, `ComfyUI`, `InvokeAI`, `NovelAI`, `SwarmUI`, `Fooocus`,
+    /// ... Programs that write A1111's format without their own name count as `A1111`.
+    pub program: String,
+    /// That program's version, where it is known.
+    pub program_version: Option<String>,
+    /// What can be applied.
+    pub settings: Settings,
+    /// What cannot be applied, or differs when it is applied, in the record's order.
+    pub not_applied: Vec<NotApplied>,
+}
+
+/// Settings of a generation as far as a record has them; null where it does not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "RecordedSettings"))]
+pub struct Settings {
+    /// What the picture shows; may be empty.
+    pub prompt: Option<String>,
+    /// What it does not show; may be empty.
+    pub negative_prompt: Option<String>,
+    /// Pixels from left to right.
+    pub width: Option<u32>,
+    /// Pixels from top to bottom.
+    pub height: Option<u32>,
+    /// Sampling steps.
+    pub steps: Option<u32>,
+    /// Strength of the guidance.
+    pub cfg_scale: Option<f64>,
+    /// ComfyUI's name of the sampler.
+    pub sampler: Option<String>,
+    /// ComfyUI's name of the schedule (or `leading`).
+    pub scheduler: Option<String>,
+    /// Seed of the noise.
+    pub seed: Option<u64>,
+    /// The model's name as the record has it, without folders and file extension.
+    pub model: Option<String>,
+    /// How much of a start picture was redone.
+    pub strength: Option<f64>,
+}
+
+/// One entry of a record that is not applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct NotApplied {
+    /// Its name in the record.
+    pub name: String,
+    /// Its value in the record, shortened.
+    pub value: String,
+    /// Why it is not applied.
+    pub reason: String,
+}
+
+/// Characters of a value that is not applied.
+const MAX_VALUE_CHARS: usize = 500;
+/// Entries that are not applied; a record with more is summed up by one more entry.
+const MAX_NOT_APPLIED: usize = 100;
+/// The largest seed that every client can hold: JavaScript's largest exact integer.
+const MAX_SEED: u64 = (1 << 53) - 1;
+
+/// Reason for an entry that means nothing to this program.
+pub(crate) const UNKNOWN: &str = "there is no such setting here";
+/// Reason for a start picture's strength.
+pub(crate) const NO_START: &str = "the picture that it started from is not in the record";
+
+impl NotApplied {
+    /// An entry with its value shortened to what can be shown.
+    pub fn new(name: impl Into<String>, value: &str, reason: impl Into<String>) -> Self {
+        let mut shown: String = value.chars().take(MAX_VALUE_CHARS).collect();
+        if shown.len() < value.len() {
+            shown.push('…');
+        }
+        Self { name: name.into(), value: shown, reason: reason.into() }
+    }
+}
+
+impl From<&Parameters> for Record {
+    fn from(made: &Parameters) -> Self {
+        let settings = Settings {
+            prompt: Some(made.prompt.clone()),
+            negative_prompt: Some(made.negative_prompt.clone()),
+            width: Some(made.width),
+            height: Some(made.height),
+            steps: Some(made.steps),
+            cfg_scale: Some(made.cfg_scale),
+            sampler: Some(made.sampler.clone()),
+            scheduler: Some(made.scheduler.clone()),
+            seed: Some(made.seed),
+            model: Some(made.model.clone()),
+            strength: made.strength,
+        };
+        let strength = made.strength.map(|strength| NotApplied::new("strength", &strength.to_string(), NO_START));
+        Self {
+            program: "Emberline".to_owned(),
+            program_version: Some(made.version.clone()),
+            settings,
+            not_applied: strength.into_iter().collect(),
+        }
+    }
+}
+
+/// What an entry of another program's record means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    Prompt,
+    NegativePrompt,
+    Steps,
+    CfgScale,
+    Sampler,
+    Scheduler,
+    Seed,
+    Width,
+    Height,
+    /// Both sides: `832x1216`, or any text with two numbers.
+    Size,
+    Model,
+    Strength,
+    Version,
+    /// Says nothing about how the picture was drawn.
+    Nothing,
+    /// Cannot be applied, for this reason.
+    Reason(&'static str),
+}
+
+/// Reads one record, entry by entry.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    record: Record,
+    sampler: Option<(String, String)>,
+    scheduler: Option<(String, String)>,
+    left_out: usize,
+}
+
+impl Reading {
+    pub(crate) fn of(program: &str) -> Self {
+        let record = Record { program: program.to_owned(), ..Record::default() };
+        Self { record, sampler: None, scheduler: None, left_out: 0 }
+    }
+
+    /// The record so far.
+    pub(crate) fn record(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    /// Notes an entry that is not applied.
+    pub(crate) fn note(&mut self, name: &str, value: &str, reason: impl Into<String>) {
+        if self.record.not_applied.len() < MAX_NOT_APPLIED {
+            self.record.not_applied.push(NotApplied::new(name, value, reason));
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Takes an entry by its meaning.
+    pub(crate) fn take(&mut self, means: Means, name: &str, value: &str) {
+        match means {
+            Means::Prompt => self.record.settings.prompt = Some(value.to_owned()),
+            Means::NegativePrompt => self.record.settings.negative_prompt = Some(value.to_owned()),
+            Means::Steps => self.record.settings.steps = self.whole(name, value),
+            Means::Width => self.record.settings.width = self.whole(name, value),
+            Means::Height => self.record.settings.height = self.whole(name, value),
+            Means::CfgScale => self.record.settings.cfg_scale = self.number(name, value),
+            Means::Strength => self.record.settings.strength = self.number(name, value),
+            Means::Seed => self.take_seed(name, value),
+            Means::Size => self.take_size(name, value),
+            Means::Sampler => self.sampler = Some((name.to_owned(), value.to_owned())),
+            Means::Scheduler => self.scheduler = Some((name.to_owned(), value.to_owned())),
+            Means::Model => self.record.settings.model = Some(model_name(value).to_owned()),
+            Means::Version => self.record.program_version = Some(value.trim().to_owned()),
+            Means::Nothing => {}
+            Means::Reason(reason) => self.note(name, value, reason),
+        }
+    }
+
+    /// Takes every entry of an object by its name; empty ones are ignored, unknown ones are noted.
+    pub(crate) fn take_object(&mut self, object: &Map<String, Value>, means: impl Fn(&str) -> Option<Means>) {
+        for (name, value) in object {
+            let means = means(name).unwrap_or(Means::Reason(UNKNOWN));
+            let is_text = matches!(means, Means::Prompt | Means::NegativePrompt);
+            if !is_empty(value) || is_text && !value.is_null() {
+                self.take(means, name, &text(value));
+            }
+        }
+    }
+
+    /// The record. A sampler without a schedule has the one that its program takes by default.
+    pub(crate) fn finish(mut self, default_schedule: impl Fn(&str) -> &'static str) -> Record {
+        let sampler = self.sampler.take();
+        let known = sampler.as_ref().and_then(|(_, theirs)| names::sampler(theirs));
+        if let (Some((name, theirs)), None) = (&sampler, known) {
+            self.note(name, theirs, "there is no such sampler here");
+        }
+        let implied = |default: &dyn Fn(&str) -> &'static str| known.map(|(ours, with)| with.unwrap_or(default(ours)));
+        let schedule = match self.scheduler.take() {
+            None => implied(&default_schedule),
+            Some((_, theirs)) if names::is_automatic(&theirs) => implied(&names::automatic_schedule),
+            Some((name, theirs)) => {
+                let ours = names::schedule(&theirs);
+                if ours.is_none() {
+                    self.note(&name, &theirs, "there is no such schedule here");
+                }
+                ours
+            }
+        };
+        self.record.settings.sampler = known.map(|(ours, _)| ours.to_owned());
+        self.record.settings.scheduler = schedule.map(str::to_owned);
+        if self.left_out > 0 {
+            let more = format!("{} more", self.left_out);
+            self.record.not_applied.push(NotApplied::new("…", &more, UNKNOWN));
+        }
+        self.record
+    }
+
+    fn take_seed(&mut self, name: &str, value: &str) {
+        let Some(seed) = self.whole::<u64>(name, value) else { return };
+        // PyTorch's generator is seeded by the low 32 bits.
+        let same = seed & u64::from(u32::MAX);
+        if seed > MAX_SEED {
+            self.note(name, value, format!("is too large; {same} is used, which makes the same noise"));
+        }
+        self.record.settings.seed = Some(if seed > MAX_SEED { same } else { seed });
+    }
+
+    fn take_size(&mut self, name: &str, value: &str) {
+        let sides: Vec<&str> = value.split(|c: char| !c.is_ascii_digit()).filter(|side| !side.is_empty()).collect();
+        match sides[..] {
+            [width, height] => {
+                self.take(Means::Width, name, width);
+                self.take(Means::Height, name, height);
+            }
+            _ => self.note(name, value, "is not a size such as 832x1216"),
+        }
+    }
+
+    /// A whole number; Python writes some of them with a decimal point.
+    fn whole<T: TryFrom<u64>>(&mut self, name: &str, value: &str) -> Option<T> {
+        let text = value.trim();
+        let text = text.strip_suffix(".0").unwrap_or(text);
+        let whole = text.parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
+        if whole.is_none() {
+            self.note(name, value, "is not a whole number within bounds");
+        }
+        whole
+    }
+
+    fn number(&mut self, name: &str, value: &str) -> Option<f64> {
+        let number = value.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        if number.is_none() {
+            self.note(name, value, "is not a number");
+        }
+        number
+    }
+}
+
+/// A model's name without folders and without the extension of a weights file.
+fn model_name(value: &str) -> &str {
+    let name = value.trim().rsplit(['/', '\\']).next().unwrap_or_default();
+    let stem = name.rsplit_once('.').filter(|(_, ending)| {
+        ["safetensors", "ckpt", "pt", "pth", "bin", "gguf", "sft"]
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    stem.map_or(name, |(stem, _)| stem)
+}
+
+/// A value as text: strings as they are, everything else as JSON.
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Whether a value says that something was not used.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) | Value::Number(_) => false,
+        Value::String(text) => text.is_empty() || text == "None",
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+    }
+}

@@ -1,0 +1,87 @@
+//! `emberline inspect` of a picture: the record that it carries.
+
+use anyhow::{Context, Result};
+use png_info::{Info, Parameters, Record, Settings};
+use serde::Serialize;
+use std::{
+    fmt::{self, Display, Formatter},
+    fs::File,
+    io::{Read, Write},
+    path::Path,
+};
+
+/// Bytes of the largest file that is read.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+/// Bytes by which a format is known.
+const HEAD_BYTES: u64 = 12;
+
+/// Whether a file is a picture that may carry a record.
+pub fn is_picture(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    read.is_ok() && png_info::is_picture(&head)
+}
+
+/// Prints a picture's record.
+///
+/// # Errors
+/// A file that cannot be read, or ends before its pixels begin.
+pub fn run(path: &Path, as_json: bool) -> Result<()> {
+    let file = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    anyhow::ensure!(file.len() <= MAX_FILE_BYTES, "{} is larger than {MAX_FILE_BYTES} bytes", path.display());
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let Info { parameters, a1111, record } =
+        png_info::read(&bytes).map_err(|error| anyhow::anyhow!("{} {error}", path.display()))?;
+    let picture = Picture { path: path.display().to_string(), parameters, a1111, record };
+    let text = match as_json {
+        true => serde_json::to_string_pretty(&picture).context("the record cannot be written as JSON")?,
+        false => picture.to_string(),
+    };
+    writeln!(std::io::stdout().lock(), "{text}").context("cannot print the record")
+}
+
+/// The JSON, with the fields of `POST /inspect-png`.
+#[derive(Serialize)]
+struct Picture {
+    path: String,
+    parameters: Option<Parameters>,
+    a1111: Option<String>,
+    record: Option<Record>,
+}
+
+impl Display for Picture {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path)?;
+        let Some(record) = &self.record else { return write!(f, "\n  a picture without a record of how it was made") };
+        let version = record.program_version.as_deref().unwrap_or_default();
+        write!(f, "\n  written by    {} {version}", record.program)?;
+        for (name, value) in entries(&record.settings) {
+            // Further lines of a prompt stand under the first.
+            write!(f, "\n  {name:14}{}", value.replace('\n', "\n                "))?;
+        }
+        for entry in &record.not_applied {
+            write!(f, "\n  not applied   {}: {} ({})", entry.name, entry.value, entry.reason)?;
+        }
+        Ok(())
+    }
+}
+
+fn entries(set: &Settings) -> Vec<(&'static str, String)> {
+    let text = |value: &Option<String>| value.clone();
+    let size = set.width.zip(set.height).map(|(width, height)| format!("{width}x{height}"));
+    [
+        ("prompt", text(&set.prompt)),
+        ("negative", text(&set.negative_prompt)),
+        ("size", size),
+        ("steps", set.steps.map(|steps| steps.to_string())),
+        ("cfg scale", set.cfg_scale.map(|scale| scale.to_string())),
+        ("sampler", text(&set.sampler)),
+        ("scheduler", text(&set.scheduler)),
+        ("seed", set.seed.map(|seed| seed.to_string())),
+        ("model", text(&set.model)),
+        ("strength", set.strength.map(|strength| strength.to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+    .collect()
+}

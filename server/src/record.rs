@@ -1,0 +1,130 @@
+//! What of a picture's record this server can be asked for.
+
+use png_info::{NotApplied, Record, Settings};
+use protocol::{NewGeneration, generation::limits::STRENGTH};
+
+/// The record with settings that a request can have. What is out of bounds, and a model that is not offered, are moved
+/// to what is not applied, with the reason.
+pub fn applicable(mut record: Record, models: &[String]) -> Record {
+    let set = &mut record.settings;
+    let mut refused = Vec::new();
+    if let Some(name) = set.model.take() {
+        set.model = offered(&name, models);
+        if set.model.is_none() {
+            refused.push(NotApplied::new("model", &name, "no model of that name is offered here"));
+        }
+    }
+    for error in asked(set).errors() {
+        if let Some(value) = taken(set, &error.field) {
+            refused.push(NotApplied::new(&error.field, &value, error.message));
+        }
+    }
+    // One side without the other would be another shape.
+    for (field, has_other) in [("width", set.height.is_some()), ("height", set.width.is_some())] {
+        if let Some(value) = Some(()).filter(|()| !has_other).and_then(|()| taken(set, field)) {
+            refused.push(NotApplied::new(field, &value, "the other side cannot be applied"));
+        }
+    }
+    if let Some(strength) = set.strength.filter(|strength| !STRENGTH.contains(strength)) {
+        set.strength = None;
+        let bounds = format!("must be from {} to {}", STRENGTH.start(), STRENGTH.end());
+        refused.push(NotApplied::new("strength", &strength.to_string(), bounds));
+    }
+    record.not_applied.extend(refused);
+    record
+}
+
+/// The settings as a request, by which their bounds are judged.
+fn asked(set: &Settings) -> NewGeneration {
+    NewGeneration {
+        negative_prompt: set.negative_prompt.clone(),
+        steps: set.steps,
+        cfg_scale: set.cfg_scale,
+        sampler: set.sampler.clone(),
+        scheduler: set.scheduler.clone(),
+        seed: set.seed,
+        width: set.width,
+        height: set.height,
+        ..NewGeneration::of(set.prompt.clone().unwrap_or_default())
+    }
+}
+
+/// Takes a setting out by its name; its value as text.
+fn taken(set: &mut Settings, field: &str) -> Option<String> {
+    let text = |number: u64| number.to_string();
+    match field {
+        "prompt" => set.prompt.take(),
+        "negative_prompt" => set.negative_prompt.take(),
+        "steps" => set.steps.take().map(|steps| text(steps.into())),
+        "cfg_scale" => set.cfg_scale.take().map(|scale| scale.to_string()),
+        "sampler" => set.sampler.take(),
+        "scheduler" => set.scheduler.take(),
+        "seed" => set.seed.take().map(text),
+        "width" => set.width.take().map(|px| text(px.into())),
+        "height" => set.height.take().map(|px| text(px.into())),
+        _ => None,
+    }
+}
+
+/// The offered model of that name, whatever its case.
+fn offered(name: &str, models: &[String]) -> Option<String> {
+    let same = models.iter().find(|model| *model == name);
+    same.or_else(|| models.iter().find(|model| model.to_lowercase() == name.to_lowercase())).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let settings = Settings {
+            prompt: Some("a red car".to_owned()),
+            negative_prompt: Some(String::new()),
+            width: Some(832),
+            height: Some(1216),
+            steps: Some(25),
+            cfg_scale: Some(6.5),
+            sampler: Some("dpmpp_2m".to_owned()),
+            scheduler: Some("karras".to_owned()),
+            seed: Some(42),
+            model: Some("SDXL_base".to_owned()),
+            strength: Some(0.5),
+        };
+        Record { program: "A1111".to_owned(), settings, ..Record::default() }
+    }
+
+    #[test]
+    fn what_can_be_asked_for_stays() {
+        let made = applicable(record(), &["starter".to_owned(), "sdxl_base".to_owned()]);
+        let expected = Settings { model: Some("sdxl_base".to_owned()), ..record().settings };
+        assert_eq!((made.settings, made.not_applied), (expected, Vec::new()));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_said() {
+        let settings = Settings {
+            prompt: Some("x".repeat(10_001)),
+            width: Some(833),
+            steps: Some(0),
+            cfg_scale: Some(0.5),
+            seed: Some(1 << 53),
+            strength: Some(1.5),
+            ..record().settings
+        };
+        let made = applicable(Record { settings, ..record() }, &["starter".to_owned()]);
+        let names: Vec<&str> = made.not_applied.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["model", "prompt", "steps", "cfg_scale", "seed", "width", "height", "strength"]);
+        let kept = Settings {
+            negative_prompt: Some(String::new()),
+            sampler: Some("dpmpp_2m".to_owned()),
+            scheduler: Some("karras".to_owned()),
+            ..Settings::default()
+        };
+        assert_eq!(made.settings, kept);
+        let steps = &made.not_applied[2];
+        assert_eq!(
+            (steps.value.as_str(), steps.reason.as_str()),
+            ("0", "must be a whole number from 1 to 1000, not 0")
+        );
+    }
+}
