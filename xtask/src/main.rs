@@ -6,11 +6,13 @@
 mod browser;
 mod bundle;
 mod compress;
+mod gpu_check;
 mod layers;
 mod machine;
 mod process;
 mod stages;
 mod starter;
+mod storm;
 mod workspace;
 
 use anyhow::{Context, Result};
@@ -42,8 +44,12 @@ enum Command {
     },
     /// Build `dist/emberline`: one binary that holds all it needs, and remembers which kernels are the quickest on a GPU.
     Dist,
+    /// Pack `dist/emberline-gpu-check-*.tar.gz`: binary, tiny model and the script that checks a machine's GPU.
+    GpuCheck,
     /// Check who may depend on what.
     Layers,
+    /// Kills, disk faults, floods and a soak against the release binary: about two hours.
+    Storm,
     /// Measure the starter model again, or draw its sheets; minutes on two cores.
     Starter {
         /// Which.
@@ -64,7 +70,9 @@ fn main() -> Result<()> {
         Command::Run { args } => run(&workspace, &args),
         Command::Test { only } => stages::run(&workspace, &only),
         Command::Dist => dist(&workspace),
+        Command::GpuCheck => gpu_check::pack(&workspace),
         Command::Layers => layers::check(&workspace),
+        Command::Storm => storm::run(&workspace),
         Command::Starter { what } => starter::run(&workspace, what),
         Command::Bundle { csr: false } => bundle::site(&workspace),
         Command::Bundle { csr: true } => bundle::csr(&workspace),

@@ -197,6 +197,17 @@ impl Compute {
         }
     }
 
+    /// Bytes that the device's memory pool has reserved, which it keeps until the process ends: the most that was in use
+    /// at once, and what its pages lost. `None` on the processor, whose memory is the process's own.
+    pub fn reserved_bytes(&self) -> Option<u64> {
+        match self.info.kind {
+            DeviceKind::Cpu => None,
+            DeviceKind::Gpu | DeviceKind::SoftwareGpu => {
+                self.device.memory_pool_usage().map(|usage| usage.bytes_reserved)
+            }
+        }
+    }
+
     /// Waits until all work is done.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod base_path;
+mod checker;
 mod connections;
 mod data_faults;
 mod data_loss;
@@ -21,4 +22,5 @@ mod recovery;
 mod schema;
 mod server_functions;
 mod start_and_stop;
+mod storm;
 mod support;

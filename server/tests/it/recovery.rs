@@ -1,80 +1,18 @@
-//! Promise 9: killed at any moment, the server comes back with rows and files that fit together. The check
-//! reads the database and the folder with its own statements, not through the store.
+//! Promise 9: killed at any moment, the server comes back with rows and files that fit together.
 
-use crate::support::{TestServer, whole_png};
-use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types};
+use crate::{
+    checker::check,
+    support::{TestServer, whole_png},
+};
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 use tempfile::TempDir;
-
-#[derive(QueryableByName)]
-struct TakeRow {
-    #[diesel(sql_type = sql_types::Text)]
-    key: String,
-    #[diesel(sql_type = sql_types::Bool)]
-    finished: bool,
-    #[diesel(sql_type = sql_types::Text)]
-    status: String,
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = sql_types::BigInt)]
-    count: i64,
-}
-
-fn count(database: &mut SqliteConnection, query: &str) -> i64 {
-    sql_query(format!("SELECT count(*) AS count FROM {query}")).get_result::<Count>(database).expect("a count").count
-}
-
-/// What must hold while no server runs and none has just been killed: after a clean stop.
-fn check(data: &Path) -> BTreeMap<String, usize> {
-    let file = data.join("emberline.db");
-    let mut database = SqliteConnection::establish(&file.display().to_string()).expect("a database");
-    let takes: Vec<TakeRow> = sql_query(
-        "SELECT takes.key AS key, takes.finished_at IS NOT NULL AS finished, tasks.status AS status \
-         FROM takes JOIN tasks ON tasks.id = takes.task_id",
-    )
-    .load(&mut database)
-    .expect("takes");
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(data.join("media")).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.ends_with(".media.id") {
-            continue;
-        }
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        let bytes = fs::read(&path).expect("read");
-        assert!(whole_png(&bytes).is_some(), "{name} is half-written: {} bytes", bytes.len());
-        names.insert(name);
-    }
-    let keys: BTreeSet<_> = takes.iter().map(|take| format!("{}.png", take.key)).collect();
-    assert_eq!(names, keys, "no file without a row, no row without a file");
-    for take in &takes {
-        let fits = match take.status.as_str() {
-            "completed" => take.finished,
-            "queued" | "running" => !take.finished,
-            _ => false,
-        };
-        assert!(fits, "{} is {}finished and its task {}", take.key, if take.finished { "" } else { "un" }, take.status);
-    }
-    let empty = "frames WHERE deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM takes WHERE takes.frame_id = frames.id)";
-    assert_eq!(count(&mut database, empty), 0, "a frame shows nothing");
-    let foreign = "frames JOIN takes ON takes.id = frames.selected_take_id \
-                   WHERE takes.frame_id <> frames.id OR takes.finished_at IS NULL";
-    assert_eq!(count(&mut database, foreign), 0, "a frame selects what it cannot show");
-    let doubled = "(SELECT task_id FROM takes GROUP BY task_id HAVING count(*) > 1)";
-    assert_eq!(count(&mut database, doubled), 0, "a task has two takes");
-    let mut by_status = BTreeMap::new();
-    takes.into_iter().for_each(|take| *by_status.entry(take.status).or_insert(0) += 1);
-    by_status
-}
 
 /// The pictures in a folder: all that is there but its identity.
 fn pictures(media: &Path) -> Vec<PathBuf> {

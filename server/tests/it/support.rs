@@ -97,7 +97,7 @@ impl TestServer {
         &self.url[..end]
     }
 
-    /// Of the process.
+    /// The id of the process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -236,6 +236,11 @@ fn read_log(mut stderr: ChildStderr) -> JoinHandle<String> {
 /// One request; an error only when no answer came.
 pub fn request(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<Answer, ureq::Error> {
     Ok(exchange(url, method, headers, body)?.0)
+}
+
+/// GETs with the body as it came.
+pub fn request_bytes(url: &str) -> Result<(Answer, Vec<u8>), ureq::Error> {
+    exchange(url, "GET", &[], None)
 }
 
 /// The same with the body as it came.

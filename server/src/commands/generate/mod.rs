@@ -75,6 +75,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     report.timings.decode_s = output.timings.decode_s;
     report.timings.total_s = started.elapsed().as_secs_f64();
     report.peak_rss_bytes = peak_rss_bytes();
+    report.device_reserved_bytes = pipeline.compute().reserved_bytes();
     if args.json {
         let text = serde_json::to_string(&report).context("the report cannot be written as JSON")?;
         writeln!(io::stdout().lock(), "{text}").context("cannot print the report")?;

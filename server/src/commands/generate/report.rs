@@ -22,6 +22,9 @@ pub struct Report<'a> {
     pub scheduler: &'static str,
     pub timings: Times,
     pub peak_rss_bytes: Option<u64>,
+    /// What the GPU's memory pool reserved; absent on the processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_reserved_bytes: Option<u64>,
     pub out: &'a Path,
 }
 
@@ -56,6 +59,7 @@ impl<'a> Report<'a> {
             scheduler: settings.scheduler.name(),
             timings: Times::default(),
             peak_rss_bytes: None,
+            device_reserved_bytes: None,
             out: &args.out,
         }
     }
