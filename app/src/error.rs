@@ -73,6 +73,7 @@ pub fn status(problem: &Problem) -> u16 {
         Problem::Invalid(_) => 422,
         Problem::NotFound(_) => 404,
         Problem::Conflict(_) => 409,
+        Problem::TooMany(_) => 429,
         Problem::Unavailable(_) => 503,
         Problem::DiskFull(_) => 507,
         Problem::Fault(_) | Problem::Internal => 500,

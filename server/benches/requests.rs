@@ -1,5 +1,6 @@
-//! How long requests wait while a picture is made. Prints the median and the 99th percentile of each kind of request, at
-//! rest and then beside a generation that uses every core.
+//! How long requests wait while a picture is made, and how long a sampling step takes meanwhile. Prints the median and the
+//! 99th percentile of each kind of request: at rest, beside a generation that uses every core, and beside a generation and
+//! a process of normal priority that keeps one core busy.
 //!
 //! `cargo bench --bench requests` (with `-- REQUESTS STEPS` to change 300 requests of each kind beside 1000 steps).
 
@@ -15,6 +16,9 @@ use std::{
 
 /// Between two requests: as a person's clicks and a page's interval, they do not come all at once.
 const PAUSE: Duration = Duration::from_millis(15);
+
+/// How long a step is looked at without requests.
+const ALONE: Duration = Duration::from_secs(5);
 
 /// What is asked, and how.
 type Kind<'a> = (&'a str, Box<dyn Fn() + 'a>);
@@ -35,12 +39,50 @@ fn main() {
     measure("at rest", &kinds, requests);
     cancel_all(&server);
     server.post("/api/v1/queue/resume", &json!({}));
-    server.generate("latent2rgb", steps);
-    measure("beside a generation", &kinds, requests);
-    let [seconds, steps] = ["sum", "count"].map(|what| server.metric(&format!("emberline_step_seconds_{what}")));
-    println!("meanwhile a step took {:.1} ms", 1000.0 * seconds / steps.max(1.0));
+    (0..5).for_each(|_| _ = server.generate("latent2rgb", steps));
+    println!("a step without requests: {:.1} ms", step_ms(&server, || thread::sleep(ALONE)));
+    let meanwhile = step_ms(&server, || measure("beside a generation", &kinds, requests));
+    println!("a step meanwhile: {meanwhile:.1} ms");
+    let busy = Busy::start();
+    println!("a step without requests, beside a busy process: {:.1} ms", step_ms(&server, || thread::sleep(ALONE)));
+    let meanwhile = step_ms(&server, || measure("and a busy process", &kinds, requests));
+    println!("a step meanwhile: {meanwhile:.1} ms");
+    drop(busy);
     let queue = server.get("/api/v1/queue");
     assert!(queue["tasks"].as_array().is_some_and(|tasks| tasks.len() > 1), "the generation has ended: more STEPS");
+}
+
+/// What a sampling step takes while `work` is done.
+fn step_ms(server: &Server, work: impl FnOnce()) -> f64 {
+    while running_step(server) == 0.0 {
+        thread::sleep(PAUSE);
+    }
+    // Those of finished pictures, and of the one that runs.
+    let steps = || server.metric("emberline_step_seconds_count") + running_step(server);
+    let (first, started) = (steps(), Instant::now());
+    work();
+    1000.0 * started.elapsed().as_secs_f64() / (steps() - first).max(1.0)
+}
+
+fn running_step(server: &Server) -> f64 {
+    server.get("/api/v1/queue")["tasks"][0]["step"].as_f64().unwrap_or_default()
+}
+
+/// A process that computes, as a compiler beside the server does, until this is dropped.
+struct Busy(std::process::Child);
+
+impl Busy {
+    fn start() -> Self {
+        let mut shell = std::process::Command::new("sh");
+        Self(shell.args(["-c", "while :; do :; done"]).spawn().expect("a shell"))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
 }
 
 fn measure(when: &str, kinds: &[Kind<'_>], requests: u32) {

@@ -1,6 +1,7 @@
 //! The binary `emberline`: command line, configuration, HTTP, WebSocket, media. A library as well, so that
 //! the tests in `tests/` drive the same code.
 
+mod budget;
 pub mod cli;
 pub mod commands;
 pub mod data_dir;

@@ -1,12 +1,15 @@
 //! What every handler can reach.
 
-use crate::{exports::Exports, service::StudioServices, ws::Hub};
+use crate::{budget::Budget, exports::Exports, service::StudioServices, ws::Hub};
 use axum::extract::FromRef;
 use engine::Engine;
 use leptos::config::LeptosOptions;
 use std::sync::Arc;
 use store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Bytes of pictures that are taken in at a time: two of the largest, or some dozens of the usual size.
+const UPLOAD_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Shared by all handlers; cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct AppState {
     pub services: Arc<StudioServices>,
     /// Sequences as files.
     pub exports: Arc<Exports>,
+    /// Memory for pictures that are taken in; their bodies are read when it is their turn.
+    pub uploads: Budget,
     /// Where events go out.
     pub hub: Arc<Hub>,
     /// Where the front end's files are and how they are named.
@@ -38,8 +43,9 @@ impl AppState {
         leptos_options: LeptosOptions,
     ) -> Self {
         let services = Arc::new(StudioServices::new(store.clone(), Arc::clone(&hub), engine, Arc::clone(&exports)));
+        let uploads = Budget::new(UPLOAD_BYTES);
         let (stopping, sockets) = (CancellationToken::new(), TaskTracker::new());
-        Self { store, services, exports, hub, leptos_options, stopping, sockets }
+        Self { store, services, exports, uploads, hub, leptos_options, stopping, sockets }
     }
 }
 

@@ -29,6 +29,7 @@ const RULES: &[Rule] = &[
     Rule { crate_name: "store", never: &["axum", "leptos", "burn", "sdxl", "diffusion"] },
     Rule { crate_name: "engine", never: &["axum", "leptos"] },
     Rule { crate_name: "export", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
+    Rule { crate_name: "picture_file", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "png_info", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "timeline", never: &["tokio", "axum", "leptos", "diesel", "burn"] },
     Rule { crate_name: "site", never: &["tokio", "axum", "leptos", "diesel", "burn"] },

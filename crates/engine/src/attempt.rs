@@ -2,7 +2,7 @@
 
 use crate::{
     engine::Shared,
-    generate::{Fault, Finished, Made, Workbench},
+    generate::{Fault, Finished, Made, Ready, Workbench},
     passing::{self, Backoff},
     preview::DoneStep,
     slot::{Progress, Slot},
@@ -87,13 +87,25 @@ impl Attempt<'_> {
         let started = Instant::now();
         let is_worth_it = |why: &&str| *why != passing::DISK_ERRORS || started.elapsed() < DISK_ERRORS_PASS_WITHIN;
         let waits_for = |fault: &Fault| fault.waits_for().filter(is_worth_it);
-        self.insist(|| self.make_once(), waits_for, || self.is_over())
+        let bench = self.workbench();
+        let ready = self.insist(|| self.prepare(&bench), waits_for, || self.is_over())?;
+        let generate = || bench.generate(&ready, self.task, self.slot, &|done| self.tell_step(done));
+        self.insist(generate, waits_for, || self.is_over())
     }
 
-    fn make_once(&self) -> Result<Made, Fault> {
+    fn workbench(&self) -> Workbench<'_> {
         let of = &self.task.parameters;
+        Workbench {
+            models: &self.shared.models,
+            media: &self.shared.media,
+            decode: self.shared.statistics.decode(&of.model, of.width, of.height),
+            fault: &self.shared.fault,
+        }
+    }
+
+    fn prepare(&self, bench: &Workbench<'_>) -> Result<Ready, Fault> {
         self.shared.fault.opening().map_err(Fault::InitImage)?;
-        let init_key = match of.init_take_id {
+        let init_key = match self.task.parameters.init_take_id {
             Some(id) => match self.block_on(|| self.shared.store.take(id)) {
                 Ok(start) => Some(start.key),
                 Err(StoreError::NotFound { .. }) => return Err(Fault::NoInitImage),
@@ -101,14 +113,7 @@ impl Attempt<'_> {
             },
             None => None,
         };
-        let bench = Workbench {
-            models: &self.shared.models,
-            media: &self.shared.media,
-            decode: self.shared.statistics.decode(&of.model, of.width, of.height),
-            init_key,
-            fault: &self.shared.fault,
-        };
-        bench.generate(self.task, self.slot, &|done| self.tell_step(done))
+        bench.prepare(self.task, init_key.as_deref(), self.slot)
     }
 
     fn tell_step(&self, done: DoneStep) {

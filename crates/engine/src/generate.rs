@@ -15,7 +15,7 @@ use std::{
     collections::BTreeMap,
     io,
     ops::ControlFlow,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -86,27 +86,43 @@ pub struct Costs {
     pub previews: PreviewTimes,
 }
 
+/// What a picture is made with, read and in memory.
+pub(crate) struct Ready {
+    params: Params,
+    pipeline: Arc<Pipeline>,
+}
+
 /// What an attempt works with.
 pub(crate) struct Workbench<'a> {
     pub(crate) models: &'a Models,
     pub(crate) media: &'a Media,
     /// What decoding a picture of this size took last time.
     pub(crate) decode: Option<Duration>,
-    /// The key of the picture to start from.
-    pub(crate) init_key: Option<String>,
     /// For tests of the recovery.
     pub(crate) fault: &'a PendingFault,
 }
 
 impl Workbench<'_> {
-    /// Makes the picture. `tell` hears of each step once its preview stands.
-    pub(crate) fn generate(&self, task: &Task, slot: &Slot, tell: &(dyn Fn(DoneStep) + Sync)) -> Result<Made, Fault> {
+    /// Reads what the picture is made with: the picture to start from, the model.
+    /// `init_key` is the key of the picture to start from.
+    pub(crate) fn prepare(&self, task: &Task, init_key: Option<&str>, slot: &Slot) -> Result<Ready, Fault> {
         let mut params = params(&task.parameters, task.seed)?;
-        params.init_image = self.init_image(&task.parameters)?;
+        params.init_image = self.init_image(init_key, task.parameters.strength)?;
         let pipeline = self.models.pipeline_for(&task.parameters, |why| {
             tracing::warn!(task.id = %task.id, why, "a picture may not fit into memory");
             slot.warn(why);
         })?;
+        Ok(Ready { params, pipeline })
+    }
+
+    /// Makes the picture. `tell` is called for each step once its preview is at its address.
+    pub(crate) fn generate(
+        &self,
+        Ready { params, pipeline }: &Ready,
+        task: &Task,
+        slot: &Slot,
+        tell: &(dyn Fn(DoneStep) + Sync),
+    ) -> Result<Made, Fault> {
         if slot.is_stopped() {
             return Ok(Made::Stopped);
         }
@@ -116,11 +132,11 @@ impl Workbench<'_> {
             // Where the system has no thread to give, `scope.spawn` panics; this says so.
             let writer = thread::Builder::new().name("previews".to_owned());
             let writer =
-                writer.spawn_scoped(scope, || queue.write(&pipeline, self.media, slot, tell)).map_err(Fault::Thread)?;
+                writer.spawn_scoped(scope, || queue.write(pipeline, self.media, slot, tell)).map_err(Fault::Thread)?;
             // Ends the writer also when the sampler panics: the scope waits for it.
             let generated = {
                 let _ends = EndOnDrop(&queue);
-                self.sample(&pipeline, &params, slot, &queue)
+                self.sample(pipeline, params, slot, &queue)
             };
             Ok::<_, Fault>((generated, writer.join().unwrap_or_default()))
         })?;
@@ -144,8 +160,8 @@ impl Workbench<'_> {
         pipeline.generate_from(params, conditioning, &mut Watch { slot, queue, eta, fault: self.fault })
     }
 
-    fn init_image(&self, parameters: &Parameters) -> Result<Option<InitImage>, Fault> {
-        let (Some(key), Some(strength)) = (&self.init_key, parameters.strength) else { return Ok(None) };
+    fn init_image(&self, key: Option<&str>, strength: Option<f64>) -> Result<Option<InitImage>, Fault> {
+        let (Some(key), Some(strength)) = (key, strength) else { return Ok(None) };
         let bytes = self.media.read(key).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Fault::NoInitImage,
             _ => Fault::InitImage(error),

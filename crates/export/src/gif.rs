@@ -13,6 +13,8 @@ const SPEED: i32 = 10;
 /// A GIF's unit of time is a hundredth of a second, and browsers take less than two for ten. Past fifty frames a second
 /// some pictures are left out, so that the whole takes the time that it should.
 const LEAST: u64 = 2;
+/// The field has 16 bits: eleven minutes. A picture that stands for longer is written again.
+const MOST: u64 = u16::MAX as u64;
 
 pub fn write(sequence: &Sequence, out: &mut impl Write, watch: Watch<'_>) -> Result<(), Error> {
     let mut encoder = GifEncoder::new_with_speed(out, SPEED);
@@ -27,10 +29,24 @@ pub fn write(sequence: &Sequence, out: &mut impl Write, watch: Watch<'_>) -> Res
         let rgba = rgb.chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
         let picture = RgbaImage::from_raw(sequence.width, sequence.height, rgba)
             .ok_or_else(|| Error::Encode("a picture is not of the animation's size".to_owned()))?;
-        let hundredths = u32::try_from(std::mem::take(&mut passed).max(LEAST)).unwrap_or(u32::MAX / 10);
-        let delay = Delay::from_numer_denom_ms(hundredths.saturating_mul(10), 1);
-        encoder.encode_frame(Frame::from_parts(picture, 0, 0, delay)).map_err(encode)
+        for part in parts(std::mem::take(&mut passed).max(LEAST)) {
+            let delay = Delay::from_numer_denom_ms(u32::try_from(10 * part).unwrap_or(u32::MAX), 1);
+            encoder.encode_frame(Frame::from_parts(picture.clone(), 0, 0, delay)).map_err(encode)?;
+        }
+        Ok(())
     })
+}
+
+/// Hundredths as times that the field holds; none is shorter than the least.
+fn parts(hundredths: u64) -> Vec<u64> {
+    let mut parts: Vec<u64> = Sequence::parts(hundredths, MOST - LEAST).collect();
+    if let [.., before, last] = &mut parts[..]
+        && *last < LEAST
+    {
+        *before += *last;
+        parts.pop();
+    }
+    parts
 }
 
 fn encode(error: ImageError) -> Error {

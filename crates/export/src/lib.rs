@@ -124,6 +124,12 @@ impl Sequence {
         self.stills.iter().map(of).collect()
     }
 
+    /// A time as times that a format's field can hold: the picture is written once for each. All but the last are the most.
+    fn parts(time: u64, most: u64) -> impl Iterator<Item = u64> {
+        let whole = time.saturating_sub(1) / most;
+        (0..whole).map(move |_| most).chain(std::iter::once(time - whole * most))
+    }
+
     /// One picture, of the animation's size.
     fn picture(&self, place: usize) -> Result<image::RgbImage, Error> {
         let picture = image::open(&self.stills[place].path);
@@ -140,5 +146,17 @@ impl Sequence {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_past_a_field_are_parts_that_sum_up_to_them() {
+        for (time, parts) in [(0, vec![0]), (1, vec![1]), (10, vec![10]), (11, vec![10, 1]), (30, vec![10, 10, 10])] {
+            assert_eq!(Sequence::parts(time, 10).collect::<Vec<_>>(), parts);
+        }
     }
 }

@@ -2,26 +2,74 @@
 
 use crate::{Error, Sequence, Watch};
 use std::{
+    ffi::OsString,
     io::{self, Read, Write},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
+
+/// What ffmpeg gets of the environment: how to find and run programs, and where to put what it needs for a moment. A server's
+/// own variables name its password and its token, and the environment of a process can be read by others of its user.
+const ENVIRONMENT: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SystemRoot",
+    "SystemDrive",
+    "PATHEXT",
+];
+
+/// How often a watcher is asked while ffmpeg ends: it may hold a hundred pictures back.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// sRGB to what H.264 in MP4 is for players: BT.709, 16 to 235. Unless told, ffmpeg converts by BT.601 and says nothing of it in
+/// the file, and players then guess by the size: red came out as (255, 24, 0).
+const COLOURS: [&str; 12] = [
+    "-vf",
+    "scale=in_range=full:out_range=limited:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int",
+    "-pix_fmt",
+    "yuv420p",
+    "-color_range",
+    "tv",
+    "-colorspace",
+    "bt709",
+    "-color_primaries",
+    "bt709",
+    "-color_trc",
+    "bt709",
+];
 
 /// Whether MP4 can be made on this machine.
 pub fn has_ffmpeg() -> bool {
-    let mut probe = Command::new("ffmpeg");
+    let mut probe = ffmpeg();
     probe.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
 }
 
+fn ffmpeg() -> Command {
+    let kept = |name: &&str| std::env::var_os(name).map(|value| (OsString::from(name), value));
+    let mut command = Command::new("ffmpeg");
+    command.env_clear().envs(ENVIRONMENT.iter().filter_map(kept));
+    command
+}
+
 pub fn write(sequence: &Sequence, out: &Path, watch: Watch<'_>) -> Result<(), Error> {
     let (size, rate) = (format!("{}x{}", sequence.width, sequence.height), sequence.fps.to_string());
-    let mut command = Command::new("ffmpeg");
+    let mut command = ffmpeg();
     command
         .args(["-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"])
         .args(["-video_size", &size, "-framerate", &rate, "-i", "-"])
+        .args(COLOURS)
         // What every player takes: 4:2:0, and the index before the pictures.
-        .args(["-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4"])
+        .args(["-c:v", "libx264", "-crf", "16", "-movflags", "+faststart", "-f", "mp4"])
         .arg(out)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -30,17 +78,32 @@ pub fn write(sequence: &Sequence, out: &Path, watch: Watch<'_>) -> Result<(), Er
         io::ErrorKind::NotFound => Error::NoFfmpeg,
         _ => Error::Write(error),
     })?);
+    // Beside it: its words may be more than a pipe holds.
+    let words = ffmpeg.0.stderr.take().map(|mut stderr| {
+        thread::spawn(move || {
+            let mut said = Vec::new();
+            // What was said before the pipe broke is still worth telling.
+            _ = stderr.read_to_end(&mut said);
+            String::from_utf8_lossy(&said).into_owned()
+        })
+    });
     let fed = feed(sequence, &mut ffmpeg, watch);
     if matches!(fed, Err(Error::Cancelled | Error::Picture { .. })) {
         return fed;
     }
     // It ends when its input does; when it has ended before, its own words say more than the broken pipe.
     drop(ffmpeg.0.stdin.take());
-    let mut said = String::new();
-    if let Some(mut stderr) = ffmpeg.0.stderr.take() {
-        stderr.read_to_string(&mut said)?;
-    }
-    match (ffmpeg.0.wait()?.success(), said.trim().lines().last()) {
+    let is_good = loop {
+        if let Some(status) = ffmpeg.0.try_wait()? {
+            break status.success();
+        }
+        if watch(sequence.stills.len()).is_break() {
+            return Err(Error::Cancelled);
+        }
+        thread::sleep(ASK_EVERY);
+    };
+    let said = words.and_then(|words| words.join().ok()).unwrap_or_default();
+    match (is_good, said.trim().lines().last()) {
         (true, _) => fed,
         (false, Some(line)) => Err(Error::Encode(format!("ffmpeg: {line}"))),
         (false, None) => Err(Error::Encode("ffmpeg failed".to_owned())),

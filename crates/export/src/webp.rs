@@ -9,7 +9,7 @@ use std::io::{Seek, SeekFrom, Write};
 const ANIMATION: u8 = 1 << 1;
 /// ANMF: "do not blend with what was there"; the pictures are opaque and cover all.
 const DO_NOT_BLEND: u8 = 1 << 1;
-/// A time is 24 bits of milliseconds: four and a half hours.
+/// A time is 24 bits of milliseconds: four and a half hours. A picture that stands for longer is written again.
 const MOST_MS: u64 = (1 << 24) - 1;
 
 pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_>) -> Result<(), Error> {
@@ -23,12 +23,15 @@ pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_
     sequence.each(watch, |place, rgb| {
         let mut still = Vec::new();
         WebPEncoder::new(&mut still).encode(rgb, sequence.width, sequence.height, ColorType::Rgb8).map_err(encode)?;
-        let mut frame = vec![0; 6];
-        frame.extend(&canvas);
-        frame.extend(&ticks[place].min(MOST_MS).to_le_bytes()[..3]);
-        frame.push(DO_NOT_BLEND);
-        frame.extend(bitstream(&still)?);
-        Ok(chunk(out, b"ANMF", &frame)?)
+        for part in Sequence::parts(ticks[place], MOST_MS) {
+            let mut frame = vec![0; 6];
+            frame.extend(&canvas);
+            frame.extend(&part.to_le_bytes()[..3]);
+            frame.push(DO_NOT_BLEND);
+            frame.extend(bitstream(&still)?);
+            chunk(out, b"ANMF", &frame)?;
+        }
+        Ok(())
     })?;
     let end = out.stream_position()?;
     let size = u32::try_from(end - start - 8).map_err(|_| Error::Encode("a WebP holds 4 GiB at most".to_owned()))?;

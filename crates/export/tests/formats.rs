@@ -9,6 +9,7 @@ use std::{
     io::{BufReader, Read},
     ops::ControlFlow,
     path::Path,
+    process::Command,
 };
 
 const COLOURS: [[u8; 3]; 4] = [[220, 30, 30], [30, 200, 40], [20, 60, 210], [240, 230, 20]];
@@ -85,6 +86,57 @@ fn a_gif_of_more_than_fifty_a_second_takes_its_time_and_no_more() {
     assert!(delays.iter().all(|delay| *delay >= 20), "{delays:?}");
 }
 
+/// Times in milliseconds, and the colour in the middle, of a sequence of small pictures of one colour each.
+fn long(format: Format, fps: u32, durations: &[u32]) -> Vec<(u64, [u8; 3])> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stills = durations.iter().zip(COLOURS).enumerate().map(|(i, (duration, colour))| {
+        let path = folder.path().join(format!("{i}.png"));
+        RgbImage::from_pixel(48, 48, Rgb(colour)).save(&path).expect("saved");
+        Still { path, duration: *duration }
+    });
+    let sequence = Sequence { stills: stills.collect(), fps, width: 48, height: 48 };
+    let out = folder.path().join("out");
+    sequence.write(format, &out, &mut |_| ControlFlow::Continue(())).expect("written");
+    let file = BufReader::new(File::open(out).expect("there"));
+    let found = match format {
+        Format::Gif => frames(GifDecoder::new(file).expect("a GIF")),
+        Format::Apng => frames(PngDecoder::new(file).expect("a PNG").apng().expect("animated")),
+        _ => frames(WebPDecoder::new(file).expect("a WebP")),
+    };
+    found.into_iter().map(|(delay, colour)| (delay.into(), colour)).collect()
+}
+
+#[test]
+fn times_past_a_format_s_field_are_kept_by_showing_a_picture_again() {
+    // At one frame a second: 655.36 s, which a GIF's 16 bits of hundredths cannot hold; then some that it can.
+    for (format, durations, parts) in [
+        (Format::Gif, [656, 655, 10_000, 1], 2 + 1 + 16 + 1),
+        (Format::Apng, [70_000, 65_535, 200_000, 1], 2 + 1 + 4 + 1),
+        (Format::Webp, [20_000, 16_777, 40_000, 1], 2 + 1 + 3 + 1),
+    ] {
+        let found = long(format, 1, &durations);
+        assert_eq!(found.len(), parts, "{format:?}");
+        for (duration, colour) in durations.into_iter().zip(COLOURS) {
+            let is_it = |found: &[u8; 3]| found.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= 8);
+            let shown: u64 = found.iter().filter(|(_, of)| is_it(of)).map(|(delay, _)| *delay).sum();
+            assert_eq!(shown, 1000 * u64::from(duration), "{format:?}: {colour:?}");
+        }
+    }
+    // A rest that would be shorter than browsers keep to.
+    let found = long(Format::Gif, 100, &[65_534, 1, 65_535]);
+    assert!(found.iter().all(|(delay, _)| *delay >= 20), "{found:?}");
+    assert_eq!(found.iter().map(|(delay, _)| delay).sum::<u64>(), 10 * (65_534 + 1 + 65_535));
+}
+
+#[test]
+fn a_rate_that_an_apng_cannot_say_is_refused_with_its_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let quick = Sequence { fps: 70_000, ..sequence(folder.path()) };
+    let error = quick.write(Format::Apng, &folder.path().join("out"), &mut |_| ControlFlow::Continue(()));
+    let told = error.expect_err("refused").to_string();
+    assert_eq!(told, "cannot encode: an APNG has at most 65535 frames a second, not 70000");
+}
+
 #[test]
 fn a_zip_has_the_files_themselves_and_says_how_long_each_stands() {
     let (folder, file) = written(Format::Zip);
@@ -119,6 +171,67 @@ fn an_mp4_is_made_by_ffmpeg_or_refused_with_its_name() {
     } else {
         assert!(matches!(made, Err(Error::NoFfmpeg)), "{made:?}");
     }
+}
+
+/// The decoded planes of the first picture: brightness, blue difference, red difference in the middle.
+fn planes(path: &Path) -> [u8; 3] {
+    let decoded = Command::new("ffmpeg")
+        .args(["-loglevel", "error", "-i"])
+        .arg(path)
+        .args(["-frames:v", "1", "-f", "rawvideo", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert!(decoded.status.success(), "{}", String::from_utf8_lossy(&decoded.stderr));
+    let (side, all) = (48, decoded.stdout);
+    assert_eq!(all.len(), side * side * 3 / 2, "4:2:0");
+    let (luma, quarter, middle) = (side * side, side * side / 4, side / 4 * side / 2 + side / 4);
+    [all[side / 2 * side + side / 2], all[luma + middle], all[luma + quarter + middle]]
+}
+
+/// ITU-R BT.709-6, 3.2 to 3.4, back to colours of 0 to 255.
+fn rgb_of_bt709([y, cb, cr]: [u8; 3]) -> [f64; 3] {
+    let (y, cb, cr) = ((f64::from(y) - 16.0) / 219.0, (f64::from(cb) - 128.0) / 224.0, (f64::from(cr) - 128.0) / 224.0);
+    let (red, blue) = (y + 1.5748 * cr, y + 1.8556 * cb);
+    let green = (y - 0.2126 * red - 0.0722 * blue) / 0.7152;
+    [red, green, blue].map(|value| 255.0 * value)
+}
+
+/// Only where the machine has ffmpeg: elsewhere no MP4 is made.
+#[test]
+fn an_mp4_is_bt_709_and_says_so() {
+    if !export::has_ffmpeg() {
+        return;
+    }
+    for colour in [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [90, 200, 60], [200, 120, 40]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, out) = (folder.path().join("0.png"), folder.path().join("out.mp4"));
+        RgbImage::from_pixel(48, 48, Rgb(colour)).save(&path).expect("saved");
+        let stills = vec![Still { path, duration: 2 }];
+        let sequence = Sequence { stills, fps: 12, width: 48, height: 48 };
+        sequence.write(Format::Mp4, &out, &mut |_| ControlFlow::Continue(())).expect("written");
+        let found = rgb_of_bt709(planes(&out));
+        for (found, colour) in found.into_iter().zip(colour) {
+            assert!((found - f64::from(colour)).abs() <= 2.0, "{found:?} for {colour:?}");
+        }
+        let about = Command::new("ffmpeg").args(["-hide_banner", "-i"]).arg(&out).output().expect("ffmpeg runs");
+        let about = String::from_utf8_lossy(&about.stderr).into_owned();
+        assert!(about.contains("yuv420p(tv, bt709"), "{about}");
+    }
+}
+
+#[test]
+fn an_mp4_ends_when_the_watcher_says_so_also_while_ffmpeg_ends() {
+    if !export::has_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut asked = 0;
+    let mut watch = |done| {
+        asked += usize::from(done == 4);
+        if asked == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let ended = sequence(folder.path()).write(Format::Mp4, &folder.path().join("out.mp4"), &mut watch);
+    assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
 }
 
 #[test]

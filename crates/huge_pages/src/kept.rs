@@ -39,6 +39,12 @@ impl Blocks {
         Self { places: [Place { address: 0, bytes: 0, since: 0 }; MOST_BLOCKS], bytes: 0, kept: 0 }
     }
 
+    fn oldest(&mut self) -> Option<(*mut u8, usize)> {
+        let taken = self.places.iter().enumerate().filter(|(_, place)| place.bytes > 0);
+        let (oldest, _) = taken.min_by_key(|(_, place)| place.since)?;
+        Some(self.empty(oldest))
+    }
+
     fn empty(&mut self, place: usize) -> (*mut u8, usize) {
         let Place { address, bytes, .. } = self.places[place];
         self.places[place].bytes = 0;
@@ -70,6 +76,11 @@ impl Kept {
         Some(blocks.empty(place).0)
     }
 
+    /// The block that has waited longest, which is no longer kept.
+    pub(crate) fn oldest(&self) -> Option<(*mut u8, usize)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).oldest()
+    }
+
     /// Keeps a block. Sizes come and go, as layers of one part of a model follow those of another; so the oldest make room.
     pub(crate) fn keep(&self, block: *mut u8, bytes: usize) -> Freed {
         if bytes > MOST_BYTES {
@@ -78,9 +89,7 @@ impl Kept {
         let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let free = blocks.places.iter().position(|place| place.bytes == 0);
         let Some(free) = free.filter(|_| blocks.bytes + bytes <= MOST_BYTES) else {
-            let taken = blocks.places.iter().enumerate().filter(|(_, place)| place.bytes > 0);
-            let Some((oldest, _)) = taken.min_by_key(|(_, place)| place.since) else { return Freed::TooLarge };
-            let (oldest, bytes) = blocks.empty(oldest);
+            let Some((oldest, bytes)) = blocks.oldest() else { return Freed::TooLarge };
             return Freed::After(oldest, bytes);
         };
         blocks.kept += 1;

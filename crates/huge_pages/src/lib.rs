@@ -15,20 +15,18 @@ pub use trim::trim;
 #[cfg(target_os = "linux")]
 const LARGE: usize = 2 << 20;
 
+/// Freed blocks of this process. One list for all allocators of this kind: a process has one.
+#[cfg(target_os = "linux")]
+static KEPT: kept::Kept = kept::Kept::new();
+
 /// The allocator.
 #[derive(Debug, Default)]
-pub struct HugePages {
-    #[cfg(target_os = "linux")]
-    kept: kept::Kept,
-}
+pub struct HugePages(());
 
 impl HugePages {
-    /// With nothing kept yet.
+    /// The allocator.
     pub const fn new() -> Self {
-        Self {
-            #[cfg(target_os = "linux")]
-            kept: kept::Kept::new(),
-        }
+        Self(())
     }
 }
 
@@ -36,7 +34,7 @@ impl HugePages {
 impl HugePages {
     fn free(&self, block: *mut u8, bytes: usize) {
         loop {
-            let (given_up, bytes, is_done) = match self.kept.keep(block, bytes) {
+            let (given_up, bytes, is_done) = match KEPT.keep(block, bytes) {
                 Freed::Kept => return,
                 Freed::After(oldest, its_bytes) => (oldest, its_bytes, false),
                 Freed::TooLarge => (block, bytes, true),
@@ -68,7 +66,7 @@ unsafe impl GlobalAlloc for HugePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         #[cfg(target_os = "linux")]
         if let Some(bytes) = mapped_bytes(layout) {
-            return self.kept.take(bytes).unwrap_or_else(|| pages::map(bytes));
+            return KEPT.take(bytes).unwrap_or_else(|| pages::map(bytes));
         }
         // SAFETY: the caller's promises are the same.
         unsafe { System.alloc(layout) }
@@ -78,7 +76,7 @@ unsafe impl GlobalAlloc for HugePages {
         #[cfg(target_os = "linux")]
         if let Some(bytes) = mapped_bytes(layout) {
             // Fresh pages are zero.
-            let Some(used) = self.kept.take(bytes) else { return pages::map(bytes) };
+            let Some(used) = KEPT.take(bytes) else { return pages::map(bytes) };
             // SAFETY: the block is `bytes` long, which is no less than the layout's size, and nobody else has it.
             unsafe { used.write_bytes(0, layout.size()) };
             return used;
@@ -167,6 +165,22 @@ mod tests {
         }
         numbers.resize(2_000_000, 7);
         assert_eq!((numbers[9], numbers[10], numbers[1_999_999]), (9, 7, 7));
+    }
+
+    /// Resident memory, bytes.
+    fn resident() -> usize {
+        let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+        pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
+    }
+
+    #[test]
+    fn trimming_gives_back_what_is_kept() {
+        let used = vec![1_u8; 200 << 20];
+        let most = resident();
+        drop(used);
+        // Other tests use the list meanwhile, with some megabytes.
+        trim();
+        assert!(resident() + (150 << 20) < most, "{} of {most} bytes are left", resident());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub enum Problem {
     DiskFull(String),
     /// A fault of the server's own that whoever runs it has to see to; says which.
     Fault(String),
+    /// There are too many of them now; the same request can be made again in some seconds.
+    TooMany(String),
     /// A fault of the server's own; the log has it.
     Internal,
 }
@@ -68,7 +70,11 @@ impl fmt::Display for Problem {
                 Ok(())
             }
             Self::NotFound(what) => write!(f, "there is no {what}"),
-            Self::Conflict(why) | Self::Unavailable(why) | Self::DiskFull(why) | Self::Fault(why) => f.write_str(why),
+            Self::Conflict(why)
+            | Self::Unavailable(why)
+            | Self::DiskFull(why)
+            | Self::Fault(why)
+            | Self::TooMany(why) => f.write_str(why),
             Self::Internal => f.write_str("something went wrong on the server; its log says what"),
         }
     }

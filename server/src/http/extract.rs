@@ -1,5 +1,7 @@
 //! What handlers take from a request, with errors that name the field and its limit.
 
+pub use super::upload::{Picture, PictureFile};
+
 use super::{problem::ApiError, strict::Strict};
 use axum::{
     body::Bytes,
@@ -54,18 +56,6 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
             .map_err(|error| json_problem::<T>(&error, &bytes))?;
         deserializer.end().map_err(|error| not_json(&error))?;
         Ok(Self(value))
-    }
-}
-
-/// The bytes of a picture's file; none where there is no body.
-#[derive(Debug)]
-pub struct Picture(pub Bytes);
-
-impl<S: Send + Sync> FromRequest<S> for Picture {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        whole_body(request, state).await.map(Self)
     }
 }
 

@@ -29,6 +29,7 @@ mod static_files;
 mod strict;
 mod takes;
 mod tasks;
+mod upload;
 
 use crate::state::AppState;
 use access::Access;

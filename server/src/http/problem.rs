@@ -11,6 +11,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::any::Any;
 
+/// When a request that came when there were too many may come again, seconds.
+const RETRY_AFTER_S: header::HeaderValue = header::HeaderValue::from_static("5");
+
 /// A problem on its way out of a handler.
 #[derive(Debug)]
 pub struct ApiError {
@@ -46,6 +49,7 @@ impl From<Problem> for ApiError {
             Problem::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Problem::NotFound(_) => StatusCode::NOT_FOUND,
             Problem::Conflict(_) => StatusCode::CONFLICT,
+            Problem::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Problem::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Problem::DiskFull(_) => StatusCode::INSUFFICIENT_STORAGE,
             Problem::Fault(_) | Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -65,6 +69,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, axum::Json(document)).into_response();
         let problem_json = header::HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        }
         response
     }
 }

@@ -63,7 +63,7 @@ pub fn files(api: Api) -> Api {
     api.post(
         "/projects/{id}/exports",
         exports::create::create,
-        about("Begins to write the project's frames into one file.").status(202).fails(&[409]),
+        about("Begins to write the project's frames into one file.").status(202).fails(&[409, 429]),
     )
     .get("/projects/{id}/exports", exports::list::list, about("A project's exports, newest first."))
     .get("/exports/{id}", exports::read::read, about("An export: how far it is, and where its file is."))

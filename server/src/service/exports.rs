@@ -49,7 +49,7 @@ impl StudioServices {
         }
         let skipped = u32::try_from(frames.len() - stills.len()).unwrap_or(u32::MAX);
         let sequence = Sequence { stills, fps: project.fps, width: project.width, height: project.height };
-        Ok(self.exports.start(id, &project.name, format, sequence, skipped))
+        self.exports.start(id, &project.name, format, sequence, skipped)
     }
 
     async fn finished_picture(&self, frame: &Frame) -> Result<Option<PathBuf>, Problem> {

@@ -6,27 +6,39 @@ use super::{
 };
 use crate::import;
 use engine::{new_key, total_steps};
-use protocol::{Frame, Problem, ProjectId};
+use protocol::{FieldError, Frame, Problem, ProjectId};
 use std::sync::Arc;
 use store::{FinishedTake, NewTake};
 
 impl StudioServices {
     /// Makes a frame of a PNG, JPEG or WebP file, at that place or at the end; of an empty file, a white one of the
-    /// project's size. The picture first, on the disk, then the rows, then the events, then the answer.
-    pub async fn import_frame(&self, id: ProjectId, position: Option<u32>, file: Vec<u8>) -> Result<Frame, Problem> {
+    /// project's size. The picture first, on the disk, then the rows, then the events, then the answer. Beside the frame, what
+    /// the picture does not show of the file.
+    pub async fn import_frame(
+        &self,
+        id: ProjectId,
+        position: Option<u32>,
+        file: impl AsRef<[u8]> + Send + Sync + 'static,
+    ) -> Result<(Frame, Vec<FieldError>), Problem> {
         let project = self.read_project(id).await?;
         let models: Vec<String> = self.engine.models().offers().iter().map(|offer| offer.name.clone()).collect();
-        let turn = Arc::clone(&self.import_turn).acquire_owned().await.map_err(|_| Problem::Internal)?;
+        let file = Arc::new(file);
+        let share = match (*file).as_ref() {
+            [] => None,
+            bytes => Some(self.import_memory.share(import::memory_bytes(bytes)?).await),
+        };
         // Nothing is written here: a client that hangs up meanwhile leaves nothing behind.
         let decoded = tokio::task::spawn_blocking(move || {
-            let _until_it_is_done = turn;
-            match file.is_empty() {
-                true => import::blank(project.width, project.height),
-                false => import::picture(&file, &models),
+            let _until_it_is_done = share;
+            match (*file).as_ref() {
+                [] => import::blank(project.width, project.height),
+                bytes => import::picture(bytes, &models),
             }
         });
-        let imported = decoded.await.map_err(|_| Problem::Internal)??;
-        self.whole(move |own| async move { own.put_picture(id, position, imported).await }).await
+        let mut imported = decoded.await.map_err(|_| Problem::Internal)??;
+        let warnings = std::mem::take(&mut imported.warnings);
+        let frame = self.whole(move |own| async move { own.put_picture(id, position, imported).await }).await?;
+        Ok((frame, warnings))
     }
 
     async fn put_picture(
@@ -35,7 +47,7 @@ impl StudioServices {
         position: Option<u32>,
         imported: import::Imported,
     ) -> Result<Frame, Problem> {
-        let import::Imported { png, parameters, seed } = imported;
+        let import::Imported { png, parameters, seed, .. } = imported;
         let (media, key) = (Arc::clone(self.media()), new_key());
         let to = key.clone();
         let written = tokio::task::spawn_blocking(move || media.write_final(&to, &png));

@@ -13,7 +13,7 @@ mod tokens;
 
 pub use models::offers;
 
-use crate::{exports::Exports, ws::Hub};
+use crate::{budget::Budget, exports::Exports, ws::Hub};
 use app::services::Services;
 use async_trait::async_trait;
 use engine::{Engine, Media};
@@ -24,8 +24,11 @@ use protocol::{
 };
 use std::{future::Future, sync::Arc};
 use store::Store;
-use tokio::sync::Semaphore;
 use tracing::Instrument;
+
+/// Bytes that the pixels of imports take together, with their copies on the way: two pictures of 100 megapixels, of 8 bits and
+/// three colours.
+const IMPORT_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The services over a database, the engine and the event hub. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,14 +37,14 @@ pub struct StudioServices {
     hub: Arc<Hub>,
     engine: Engine,
     exports: Arc<Exports>,
-    /// One import at a time: the pixels of the largest, and their copies on the way, come to a gigabyte.
-    import_turn: Arc<Semaphore>,
+    /// Memory for the pixels of imports: several small ones at a time, or one of the largest.
+    import_memory: Budget,
 }
 
 impl StudioServices {
     /// Services that store in `store`, generate with `engine`, announce on `hub` and export to `exports`.
     pub fn new(store: Store, hub: Arc<Hub>, engine: Engine, exports: Arc<Exports>) -> Self {
-        Self { store, hub, engine, exports, import_turn: Arc::new(Semaphore::new(1)) }
+        Self { store, hub, engine, exports, import_memory: Budget::new(IMPORT_BYTES) }
     }
 
     /// The engine.

@@ -128,3 +128,80 @@ fn a_copy_of_a_frame_stands_behind_it_and_lives_by_itself() {
     );
     assert_eq!(server.request("POST", "/api/v1/frames/99/duplicate", &[], None).status, 404);
 }
+
+/// A program that is called as ffmpeg is, in a folder of its own: it says what its environment is and which process it is, takes
+/// its input, and then ends no sooner than in a minute.
+#[cfg(unix)]
+fn slow_ffmpeg() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = "#!/bin/sh\n[ \"$1\" = -version ] && exit 0\nfolder=$(dirname \"$0\")\nenv > \"$folder/environment\"\n\
+                  for out in \"$@\"; do :; done\ncat > \"$out\"\necho $$ > \"$folder/pid\"\nexec sleep 60\n";
+    let path = folder.path().join("ffmpeg");
+    std::fs::write(&path, script).expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    folder
+}
+
+#[cfg(unix)]
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 20 s: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_deleted_export_ends_its_encoder_at_once_and_the_encoder_knows_no_secret() {
+    let bin = slow_ffmpeg();
+    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").expect("a PATH"));
+    let (token, password) = ("0123456789abcdef-token", "a password of some length");
+    let secrets =
+        [("EMBERLINE_TOKEN", token), ("EMBERLINE_PASSWORD", password), ("PATH", path.as_str()), ("OTHER", "no")];
+    let server = TestServer::start_as(tempfile::tempdir().expect("a folder"), &[], &secrets);
+    let bearer = format!("Bearer {token}");
+    let ask = |method: &str, path: &str, body: Option<&Value>| {
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let text = body.map(ToString::to_string);
+        server.request(method, path, &headers, text.as_ref().map(String::as_bytes))
+    };
+    let new = json!({"name": "Secret", "width": 64, "height": 64, "fps": 12});
+    let project = ask("POST", "/api/v1/projects", Some(&new)).json();
+    assert_eq!(ask("POST", &format!("/api/v1/projects/{}/frames", project["id"]), None).status, 201);
+    let exports = format!("/api/v1/projects/{}/exports", project["id"]);
+    let begin = || ask("POST", &exports, Some(&json!({"format": "mp4"})));
+
+    let export = begin();
+    assert_eq!(export.status, 202, "{}", export.text);
+    let pid_file = bin.path().join("pid");
+    wait_until("the encoder has its input", || std::fs::read_to_string(&pid_file).is_ok_and(|pid| pid.ends_with('\n')));
+    let environment = std::fs::read_to_string(bin.path().join("environment")).expect("written");
+    assert!(environment.lines().any(|line| line.starts_with("PATH=")), "{environment}");
+    for secret in ["EMBERLINE", token, password, "OTHER"] {
+        assert!(!environment.contains(secret), "{secret}: {environment}");
+    }
+
+    // One runs and does not end; three wait; there is no room for more.
+    for _ in 0..3 {
+        assert_eq!(begin().status, 202);
+    }
+    let refused = begin();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "5"), "{}", refused.text);
+    assert_eq!(refused.header("content-type"), "application/problem+json");
+    assert!(refused.text.contains("4 exports of this project wait or run"), "{}", refused.text);
+
+    let folder = server.data_dir().join("exports");
+    let count = || std::fs::read_dir(&folder).expect("the folder").count();
+    assert_eq!(count(), 1, "the unfinished file");
+    for waiting in ask("GET", &exports, None).json().as_array().expect("a list") {
+        assert_eq!(ask("DELETE", &format!("/api/v1/exports/{}", waiting["id"]), None).status, 204);
+    }
+    assert_eq!(count(), 0, "at once");
+    let pid = std::fs::read_to_string(&pid_file).expect("written").trim().to_owned();
+    let is_there =
+        || std::process::Command::new("kill").args(["-0", &pid]).output().is_ok_and(|told| told.status.success());
+    wait_until("the encoder has ended", || !is_there());
+    assert_eq!((count(), begin().status), (0, 202), "there is room again");
+}

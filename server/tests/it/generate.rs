@@ -1,6 +1,7 @@
 //! `emberline generate` and `emberline inspect`, on the tiny random SDXL of the model's own tests.
 
 use crate::support::{emberline, run};
+use image::{DynamicImage, ImageEncoder, Rgb, RgbImage, Rgba, RgbaImage, codecs::png::PngEncoder};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -141,6 +142,44 @@ fn a_picture_can_be_started_from() {
 }
 
 #[test]
+fn a_picture_to_start_from_is_taken_in_as_the_server_does() {
+    let shop = Workshop::new();
+    // Lying on its side, in Adobe RGB by its EXIF data, half of it transparent over hidden black; and what it looks like.
+    let mut exif = b"II*\0\x08\0\0\0\x02\0".to_vec();
+    exif.extend([0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0x69, 0x87, 4, 0, 1, 0, 0, 0, 38, 0, 0, 0, 0, 0, 0, 0]);
+    exif.extend([1, 0, 0x01, 0xA0, 3, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+    let lying = RgbaImage::from_fn(96, 64, |x, _| Rgba(if x < 48 { [0; 4] } else { [90, 200, 60, 255] }));
+    let upright = RgbImage::from_fn(64, 96, |_, y| Rgb(if y < 48 { [255; 3] } else { [0, 201, 37] }));
+    let mut png = Vec::new();
+    let mut encoder = PngEncoder::new(&mut png);
+    encoder.set_exif_metadata(exif).expect("taken");
+    DynamicImage::ImageRgba8(lying).write_with_encoder(encoder).expect("written");
+    fs::write(shop.path("lying.png"), png).expect("written");
+    upright.save(shop.path("upright.png")).expect("saved");
+    let made = |name: &str| {
+        shop.generate(&["--init-image", &shop.text(name), "--strength", "0.3"]);
+        image::open(shop.path("out.png")).expect("a picture").into_rgb8()
+    };
+    assert_eq!(made("lying.png"), made("upright.png"));
+
+    // What is not shown of it is said.
+    let foreign = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/picture_file/tests/fixtures");
+    let moving = foreign.join("moving.webp").display().to_string();
+    let report: Value =
+        serde_json::from_slice(&shop.generate(&["--init-image", &moving, "--json"]).stdout).expect("JSON");
+    let told = json!([{"field": "init_image", "message": "the file is an animation; only its first picture is used"}]);
+    assert_eq!(report["warnings"], told);
+
+    // Cut in the middle, it is not half a picture.
+    let jpeg = fs::read(foreign.join("baseline.jpg")).expect("the fixture");
+    fs::write(shop.path("cut.jpg"), &jpeg[..jpeg.len() / 2]).expect("written");
+    let output = shop.command(&["--init-image", &shop.text("cut.jpg")]).output().expect("the binary starts");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("--init-image") && told.contains("it is a broken picture: the file is cut short"), "{told}");
+}
+
+#[test]
 #[cfg(unix)]
 fn ctrl_c_stops_within_a_step_and_leaves_no_file() {
     let shop = Workshop::new();
@@ -227,7 +266,7 @@ fn inspect_tells_a_checkpoint_from_its_headers() {
 }
 
 /// A picture of the model inside the program, and what `--json` tells of it.
-fn starter(shop: &Workshop, more: &[&str]) -> (Value, image::RgbImage) {
+fn starter(shop: &Workshop, more: &[&str]) -> (Value, RgbImage) {
     let out = shop.text("starter.png");
     let arguments = ["generate", "--prompt", "a red car on a yellow background", "--out", &out, "--seed", "1"];
     let output = run(&[&arguments[..], &["--device", "cpu", "--json"], more].concat());
@@ -251,7 +290,7 @@ fn without_a_model_the_one_inside_draws_with_its_own_settings() {
     // Yellow at the corners, red in the car's side.
     let [red, green, blue] = picture.get_pixel(4, 4).0;
     assert!(red > 200 && green > 150 && blue < 120, "the background is {:?}", picture.get_pixel(4, 4));
-    let is_red = |p: &&image::Rgb<u8>| p[0] > 150 && p[1] < 100 && p[2] < 110;
+    let is_red = |p: &&Rgb<u8>| p[0] > 150 && p[1] < 100 && p[2] < 110;
     let reds = picture.pixels().filter(is_red).count();
     assert!(reds > 400, "{reds} red pixels");
     let info = png_info::read(&fs::read(shop.path("starter.png")).expect("written")).expect("a PNG");

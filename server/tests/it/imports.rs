@@ -6,8 +6,14 @@ use serde_json::{Value, json};
 use std::{
     fs,
     io::Cursor,
+    path::Path,
     thread,
     time::{Duration, Instant},
+};
+#[cfg(target_os = "linux")]
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
 };
 
 /// No two neighbours are the same.
@@ -247,4 +253,133 @@ fn it_is_still_there_after_a_crash() {
     assert_eq!(shown(&server, &before.0[1]), pattern(64, 72));
     assert_eq!(shown(&server, &before.0[0]).dimensions(), (1024, 576));
     assert_eq!((files(&server), server.get("/api/v1/queue").json()["tasks"].clone()), (2, json!([])));
+}
+
+/// A file that `picture_file` is tested with.
+fn foreign(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/picture_file/tests/fixtures");
+    fs::read(folder.join(name)).expect(name)
+}
+
+#[test]
+fn colours_are_converted_and_what_is_not_shown_is_said() {
+    let server = TestServer::start();
+    let project = server.create("Colours");
+    for name in ["adobe_rgb.png", "adobe_rgb.webp"] {
+        let frame = imported(&server, &project, "", &foreign(name));
+        assert_eq!(shown(&server, &frame).get_pixel(4, 4).0, [0, 201, 37], "{name}");
+        assert_eq!(frame.get("warnings"), None, "{name}");
+    }
+    for name in ["moving.png", "moving.webp"] {
+        let frame = imported(&server, &project, "", &foreign(name));
+        let told = json!([{"field": "body", "message": "the file is an animation; only its first picture is used"}]);
+        assert_eq!(frame["warnings"], told, "{name}");
+    }
+    let jpeg = foreign("baseline.jpg");
+    let before = files(&server);
+    for tenth in 1..10 {
+        let answer = import(&server, &project, "", &jpeg[..jpeg.len() * tenth / 10]);
+        assert_eq!((answer.status, answer.bad_fields()), (422, vec!["body".to_owned()]), "{tenth} tenths");
+        assert!(answer.text.contains("is a broken picture"), "{}", answer.text);
+    }
+    assert_eq!(files(&server), before);
+}
+
+/// A number of bytes in the process's status, by its name there.
+#[cfg(target_os = "linux")]
+fn memory(server: &TestServer) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("the process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+    1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+}
+
+/// Sends as much of a request as the server takes; the rest for later.
+#[cfg(target_os = "linux")]
+fn begun(server: &TestServer, project: &Value, body: &[u8]) -> (TcpStream, usize) {
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).expect("connects");
+    let head = format!(
+        "POST /api/v1/projects/{}/frames HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        project["id"],
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("taken");
+    stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let mut sent = 0;
+    // The last byte is kept back, so that nothing is whole.
+    while sent < body.len() - 1 {
+        match stream.write(&body[sent..body.len() - 1]) {
+            Ok(bytes) => sent += bytes,
+            Err(_) => break,
+        }
+    }
+    (stream, sent)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn uploads_wait_for_their_turn_outside_and_give_their_memory_back() {
+    const EACH: usize = 40 << 20;
+    let server = TestServer::start();
+    let project = server.create("Flood");
+    // What the first import leaves behind is no part of the flood.
+    imported(&server, &project, "", &file(pattern(512, 512), ImageFormat::Png));
+    let rest = memory(&server);
+    let body = vec![b'x'; EACH];
+    let waiting: Vec<_> = (0..10).map(|_| begun(&server, &project, &body)).collect();
+    let taken = memory(&server).saturating_sub(rest);
+    assert!(taken < 200 << 20, "{} MB for bodies that wait", taken >> 20);
+    // Small requests are answered meanwhile.
+    assert_eq!(server.get("/health/ready").status, 200);
+    let answers: Vec<_> = waiting
+        .into_iter()
+        .map(|(mut stream, sent)| {
+            let rest = body[sent..].to_vec();
+            thread::spawn(move || {
+                stream.set_write_timeout(None).expect("no timeout");
+                stream.write_all(&rest).expect("taken");
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).expect("answered");
+                answer
+            })
+        })
+        .collect();
+    for answer in answers {
+        let answer = answer.join().expect("no panic");
+        assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("is no PNG, JPEG or WebP picture"), "{answer}");
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while memory(&server) > 2 * rest {
+        assert!(Instant::now() < deadline, "{} MB after the flood, {} before", memory(&server) >> 20, rest >> 20);
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn small_pictures_do_not_wait_for_the_largest() {
+    let server = TestServer::start();
+    let project = server.create("Large and small");
+    // A hundred megapixels in some kilobytes.
+    let large = {
+        let mut png = Vec::new();
+        let mut encoder = png::Encoder::new(&mut png, 10_000, 10_000);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_compression(png::Compression::Fast);
+        encoder.write_header().expect("written").write_image_data(&vec![0; 300_000_000]).expect("written");
+        png
+    };
+    let small = file(pattern(64, 64), ImageFormat::Png);
+    thread::scope(|scope| {
+        let large = scope.spawn(|| {
+            let frame = imported(&server, &project, "", &large);
+            (frame, Instant::now())
+        });
+        // The large one has begun.
+        thread::sleep(Duration::from_millis(200));
+        imported(&server, &project, "", &small);
+        let small_done = Instant::now();
+        let (frame, large_done) = large.join().expect("no panic");
+        assert_eq!(shown(&server, &frame).dimensions(), (2048, 2048));
+        assert!(small_done < large_done, "the small one waited for the large one");
+    });
 }

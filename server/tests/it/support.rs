@@ -69,7 +69,13 @@ impl TestServer {
 
     /// Starts in a folder that may hold an earlier server's data, and waits for the address on standard output.
     pub fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::start_as(folder, arguments, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub fn start_as(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = emberline()
+            .envs(variables.iter().copied())
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"))
             .args(arguments)

@@ -3,7 +3,7 @@
 use super::Strip;
 use crate::{browser, components::Icon, view::icon_button};
 use leptos::{ev, prelude::*, task::spawn_local};
-use protocol::{Frame, FrameId};
+use protocol::{FieldError, Frame, FrameId};
 use serde::Deserialize;
 use timeline::{Clip, Edit};
 
@@ -14,6 +14,21 @@ const ACCEPT: &str = "image/png,image/jpeg,image/webp";
 #[derive(Deserialize)]
 struct Refusal {
     detail: String,
+}
+
+/// What an import's answer says beside the frame.
+#[derive(Deserialize)]
+struct Warned {
+    #[serde(default)]
+    warnings: Vec<FieldError>,
+}
+
+/// What became of a picture that was sent.
+struct Sent {
+    /// What Undo takes back; none if it was refused.
+    made: Option<Edit>,
+    /// Why it was refused, or what is not shown of it.
+    told: Vec<String>,
 }
 
 impl Strip {
@@ -49,10 +64,11 @@ impl Strip {
     pub(super) fn bring_blank(self) {
         let at = self.behind_shown();
         spawn_local(async move {
-            let made = self.send(None, at).await;
+            let Sent { made, told } = self.send(None, at).await;
             if let Some(Edit::Restore { clip, .. }) = made {
                 self.store.chosen.try_set(Some(FrameId(clip.id)));
             }
+            self.tell_of(&told);
             self.note(made.into_iter().collect());
         });
     }
@@ -65,36 +81,43 @@ impl Strip {
         })
     }
 
-    /// One after the other, so that they stand in their order; the first that is refused ends it.
+    /// One after the other, so that they stand in their order. One that is refused leaves no gap, and the others follow.
     fn bring_files(self, files: Vec<browser::File>, at: usize) {
         spawn_local(async move {
-            let mut made = Vec::new();
-            for (place, file) in (at..).zip(files) {
-                match self.send(Some(file), place).await {
-                    Some(edit) => made.push(edit),
-                    None => break,
-                }
+            let (mut made, mut told) = (Vec::new(), Vec::new());
+            for file in files {
+                let sent = self.send(Some(file), at + made.len()).await;
+                made.extend(sent.made);
+                told.extend(sent.told);
             }
             if let Some(Edit::Restore { clip, .. }) = made.last() {
                 self.store.chosen.try_set(Some(FrameId(clip.id)));
             }
+            self.tell_of(&told);
             self.note(made);
         });
     }
 
-    /// Sends a picture, or the wish for a blank one; what Undo takes back, or none if it was refused.
-    async fn send(self, file: Option<browser::File>, at: usize) -> Option<Edit> {
+    /// Sends a picture, or the wish for a blank one.
+    async fn send(self, file: Option<browser::File>, at: usize) -> Sent {
         let store = self.store;
         let path = format!("/api/v1/projects/{}/frames?position={at}", store.project_id());
         let answer = browser::post_file(&path, file.as_ref()).await.unwrap_or_default();
-        if let Ok(frame) = serde_json::from_str::<Frame>(&answer) {
-            return Some(Edit::Restore { clip: Clip { id: frame.id.0, duration: frame.duration }, at });
-        }
-        let why =
-            serde_json::from_str::<Refusal>(&answer).map_or("The server did not answer.".to_owned(), |r| r.detail);
         let name = file.map(|file| browser::file_name(&file)).unwrap_or_default();
-        let told = if name.is_empty() { why } else { format!("{name}: {why}") };
-        store.refused.try_set(Some(crate::error::sentence(&told)));
-        None
+        let told = |what: String| if name.is_empty() { what } else { format!("{name}: {what}") };
+        if let Ok(frame) = serde_json::from_str::<Frame>(&answer) {
+            let warned = serde_json::from_str::<Warned>(&answer).map(|warned| warned.warnings).unwrap_or_default();
+            let made = Edit::Restore { clip: Clip { id: frame.id.0, duration: frame.duration }, at };
+            return Sent { made: Some(made), told: warned.into_iter().map(|warned| told(warned.message)).collect() };
+        }
+        let why = serde_json::from_str::<Refusal>(&answer).map_or("the server did not answer".to_owned(), |r| r.detail);
+        Sent { made: None, told: vec![told(why)] }
+    }
+
+    fn tell_of(self, told: &[String]) {
+        if !told.is_empty() {
+            let told: Vec<_> = told.iter().map(|what| crate::error::sentence(what)).collect();
+            self.store.refused.try_set(Some(told.join(" ")));
+        }
     }
 }

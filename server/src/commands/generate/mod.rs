@@ -7,17 +7,20 @@ mod report;
 pub use args::GenerateArgs;
 
 use super::model::Settings;
-use anyhow::{Context, Result, bail};
+use crate::import::TAKE;
+use anyhow::{Context, Result, anyhow, bail};
 use args::{PredictionArg, PreviewArg};
 use checkpoint::{Checkpoint, OpenOptions, Part};
 use diffusion::{Observer, Prediction, Step, Stop};
 use files::{PreviewFolder, check_writable, write_whole};
 use indicatif::ProgressBar;
+use protocol::FieldError;
 use report::{Report, bar, dump, initial_noise, peak_rss_bytes};
 use sdxl::{Compute, Generated, InitImage, LoadOptions, Output, Params, Picture, Pipeline, Precision, PreviewMethod};
 use std::{
     io::{self, Write},
     ops::ControlFlow,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -34,7 +37,11 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     }
     let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() & u64::from(u32::MAX));
     let settings = args.settings()?;
-    let params = params(args, &settings, seed)?;
+    let mut warnings = Vec::new();
+    let params = params(args, &settings, seed, &mut warnings)?;
+    if !args.json {
+        warnings.iter().for_each(|FieldError { field, message }| tracing::warn!(field, "{message}"));
+    }
     let cancelled = cancelled_by_ctrl_c()?;
     let pipeline = load(args)?;
     let load_s = started.elapsed().as_secs_f64();
@@ -68,6 +75,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     if let Some(previews) = &mut watch.previews {
         previews.keep();
     }
+    report.warnings = warnings;
     report.timings.load_s = load_s;
     report.timings.text_encode_s = text_encode_s;
     report.timings.steps_s = output.timings.steps_s;
@@ -85,7 +93,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     Ok(())
 }
 
-fn params(args: &GenerateArgs, settings: &Settings, seed: u64) -> Result<Params> {
+fn params(args: &GenerateArgs, settings: &Settings, seed: u64, warnings: &mut Vec<FieldError>) -> Result<Params> {
     let mut params = Params {
         prompt: args.prompt.clone(),
         negative_prompt: args.negative_prompt.clone(),
@@ -100,15 +108,22 @@ fn params(args: &GenerateArgs, settings: &Settings, seed: u64) -> Result<Params>
         ..Params::default()
     };
     if let Some(path) = &args.init_image {
-        let image = image::open(path).with_context(|| format!("--init-image {}", path.display()))?;
-        let picture = Picture::from_rgb8(&image.to_rgb8());
-        params.init_image = Some(InitImage { picture, strength: args.strength });
+        params.init_image = Some(InitImage { picture: start_picture(path, warnings)?, strength: args.strength });
     }
     if let Some(path) = &args.latents {
         params.initial_noise = Some(initial_noise(path, params.latent_shape(4))?);
     }
     params.validate()?;
     Ok(params)
+}
+
+/// The picture to start from, as the server takes one in: the same file starts the same generation here and there.
+fn start_picture(path: &Path, warnings: &mut Vec<FieldError>) -> Result<Picture> {
+    let option = || format!("--init-image {}", path.display());
+    let file = std::fs::read(path).with_context(option)?;
+    let picture = picture_file::read(&file, &TAKE).map_err(|error| anyhow!("{}: it {error}", option()))?;
+    warnings.extend(picture.notes.iter().map(|note| FieldError::new("init_image", note.to_string())));
+    Ok(Picture::from_rgb8(&picture.rgb))
 }
 
 fn load(args: &GenerateArgs) -> Result<Pipeline> {

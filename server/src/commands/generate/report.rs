@@ -3,6 +3,7 @@
 use super::{GenerateArgs, Settings};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use protocol::FieldError;
 use safetensors::{Dtype, tensor::TensorView};
 use sdxl::{Compute, Embeddings, HostTensor, Output, Precision};
 use serde::Serialize;
@@ -20,6 +21,8 @@ pub struct Report<'a> {
     pub seed: u64,
     pub sampler: &'static str,
     pub scheduler: &'static str,
+    /// What the picture may show otherwise than was meant, by field.
+    pub warnings: Vec<FieldError>,
     pub timings: Times,
     pub peak_rss_bytes: Option<u64>,
     /// What the GPU's memory pool reserved; absent on the processor.
@@ -57,6 +60,7 @@ impl<'a> Report<'a> {
             seed,
             sampler: settings.sampler.name(),
             scheduler: settings.scheduler.name(),
+            warnings: Vec::new(),
             timings: Times::default(),
             peak_rss_bytes: None,
             device_reserved_bytes: None,

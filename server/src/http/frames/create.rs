@@ -8,9 +8,9 @@ use crate::{
     state::AppState,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use protocol::{Frame, Problem, ProjectId, frame};
+use protocol::{FieldError, Frame, Problem, ProjectId, frame};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Where the frame comes to stand.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,18 +20,28 @@ pub struct Place {
     position: Option<String>,
 }
 
+/// The frame, and what its picture does not show of the file.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ImportedFrame {
+    #[serde(flatten)]
+    frame: Frame,
+    /// By field: that only the first picture of an animation is used, that a colour profile was ignored. Absent for most files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldError>,
+}
+
 /// Puts a picture onto the timeline as a frame of its own: 201. Without a body, a white one of the project's size.
 /// Frames that move with it are told of by events.
 pub async fn create(
     State(state): State<AppState>,
     IdPath(id): IdPath<ProjectId>,
     Query(place): Query<Place>,
-    Picture(file): Picture,
-) -> Result<(StatusCode, Json<Frame>), ApiError> {
+    file: Picture,
+) -> Result<(StatusCode, Json<ImportedFrame>), ApiError> {
     let position = place.position.filter(|text| !text.is_empty());
     let position = position.map(|text| text.parse::<u32>().map_err(|_| bad_position())).transpose()?;
-    let frame = state.services.import_frame(id, position, file.into()).await?;
-    Ok((StatusCode::CREATED, Json(frame)))
+    let (frame, warnings) = state.services.import_frame(id, position, file).await?;
+    Ok((StatusCode::CREATED, Json(ImportedFrame { frame, warnings })))
 }
 
 fn bad_position() -> Problem {

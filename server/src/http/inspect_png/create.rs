@@ -1,8 +1,12 @@
 //! `POST /api/v1/inspect-png`
 
-use crate::{http::problem::ApiError, record::applicable, state::AppState};
+use crate::{
+    http::{extract::PictureFile, problem::ApiError},
+    record::applicable,
+    state::AppState,
+};
 use app::services::Services;
-use axum::{Json, body::Bytes, extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode};
 use png_info::{Info, Parameters, Record};
 use protocol::Problem;
 use schemars::JsonSchema;
@@ -21,10 +25,10 @@ pub struct Inspected {
 }
 
 /// Reads the record that a PNG, JPEG or WebP file carries; the body is the file. Its pixels are not decoded.
-pub async fn create(State(state): State<AppState>, file: Bytes) -> Result<Json<Inspected>, ApiError> {
+pub async fn create(State(state): State<AppState>, file: PictureFile) -> Result<Json<Inspected>, ApiError> {
     let models: Vec<String> = state.services.models().await?.into_iter().map(|model| model.name).collect();
     let read = tokio::task::spawn_blocking(move || {
-        let Info { parameters, a1111, record } = png_info::read(&file)?;
+        let Info { parameters, a1111, record } = png_info::read(file.as_ref())?;
         Ok(Inspected { parameters, a1111, record: record.map(|record| applicable(record, &models)) })
     });
     let read: Result<_, png_info::Error> = read.await.map_err(|_| Problem::Internal)?;

@@ -6,6 +6,9 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
+/// A request header: its name, what it is, and its schema.
+type Header = (&'static str, &'static str, fn() -> Value);
+
 /// What a handler's types do not say.
 #[derive(Debug)]
 pub struct About {
@@ -15,7 +18,7 @@ pub struct About {
     pub(super) fails: &'static [u16],
     pub(super) also: &'static [(u16, &'static str)],
     pub(super) answers: &'static [&'static str],
-    pub(super) header: Option<(&'static str, &'static str, fn() -> Value)>,
+    pub(super) header: Option<Header>,
 }
 
 impl About {

@@ -3,7 +3,7 @@
 use super::operation::Draft;
 use crate::{
     http::{
-        extract::{Body, IdPath, Json, PathId, Picture, Query},
+        extract::{Body, IdPath, Json, PathId, Picture, PictureFile, Query},
         listed::{Asked, Listed, Part},
         problem::ApiError,
     },
@@ -11,7 +11,6 @@ use crate::{
 };
 use axum::{
     Extension,
-    body::Bytes,
     extract::{Path, State, WebSocketUpgrade},
     http::{HeaderMap, HeaderName, Response, StatusCode},
 };
@@ -68,8 +67,8 @@ impl<T: Body + JsonSchema> Input for Json<T> {
     }
 }
 
-/// A picture.
-impl Input for Bytes {
+/// A picture's file.
+impl Input for PictureFile {
     fn describe(draft: &mut Draft<'_>) {
         let content = serde_json::json!({"image/png": {}, "image/jpeg": {}, "image/webp": {}});
         draft.body = Some(serde_json::json!({"required": true, "content": content}));

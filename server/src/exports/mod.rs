@@ -1,16 +1,18 @@
 //! Exports under way, and their files. They live in memory and in a folder of the data folder that each start
 //! empties: what an export is made from stays, so that it can be made again.
 
+mod jobs;
+
 use ::export::{Error, Format, Sequence};
+use jobs::{Job, Jobs};
 use protocol::{Export, ExportFormat, ExportId, Problem, ProjectId, TaskStatus};
 use std::{
-    collections::BTreeMap,
     fs, io,
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -23,18 +25,9 @@ const KEPT: usize = 20;
 #[derive(Debug)]
 pub struct Exports {
     folder: PathBuf,
-    jobs: Mutex<BTreeMap<ExportId, Job>>,
-    next_id: AtomicI64,
+    jobs: Mutex<Jobs>,
     /// One at a time: encoders take a core each, and the sampler wants them all.
     turn: Semaphore,
-}
-
-#[derive(Debug)]
-struct Job {
-    export: Export,
-    /// What the file is called on the disk of whoever takes it.
-    file_name: String,
-    cancelled: Arc<AtomicBool>,
 }
 
 /// A finished file.
@@ -58,8 +51,7 @@ impl Exports {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir_all(&folder)?,
         }
-        let next_id = AtomicI64::new(first.0);
-        Ok(Self { folder, jobs: Mutex::default(), next_id, turn: Semaphore::new(1) })
+        Ok(Self { folder, jobs: Mutex::new(Jobs::starting_at(first)), turn: Semaphore::new(1) })
     }
 
     /// The formats that this machine can make.
@@ -71,6 +63,9 @@ impl Exports {
     }
 
     /// Begins an export, or queues it behind others.
+    ///
+    /// # Errors
+    /// Too many wait or run already.
     pub fn start(
         self: &Arc<Self>,
         project: ProjectId,
@@ -78,12 +73,13 @@ impl Exports {
         format: ExportFormat,
         sequence: Sequence,
         skipped: u32,
-    ) -> Export {
+    ) -> Result<Export, Problem> {
         let cancelled = Arc::new(AtomicBool::new(false));
-        let now = OffsetDateTime::now_utc();
         let export = {
             let mut jobs = self.lock();
-            let id = ExportId(self.next_id.fetch_add(1, Ordering::Relaxed));
+            jobs.check_room(project)?;
+            let now = OffsetDateTime::now_utc();
+            let id = jobs.next_id();
             let export = Export {
                 id,
                 project_id: project,
@@ -98,49 +94,56 @@ impl Exports {
                 created_at: now.format(&Rfc3339).unwrap_or_default(),
             };
             let file_name = file_name(name, format);
-            jobs.insert(id, Job { export: export.clone(), file_name, cancelled: Arc::clone(&cancelled) });
+            jobs.all.insert(id, Job { export: export.clone(), file_name, cancelled: Arc::clone(&cancelled) });
             export
         };
         self.forget_old();
         let (exports, id) = (Arc::clone(self), export.id);
         tokio::spawn(async move { exports.make(id, format, sequence, cancelled).await });
-        export
+        Ok(export)
     }
 
     /// One export.
     pub fn get(&self, id: ExportId) -> Option<Export> {
-        self.lock().get(&id).map(|job| job.export.clone())
+        self.lock().all.get(&id).map(|job| job.export.clone())
     }
 
     /// A project's exports, newest first.
     pub fn of_project(&self, project: ProjectId) -> Vec<Export> {
         let jobs = self.lock();
-        jobs.values().rev().map(|job| job.export.clone()).filter(|export| export.project_id == project).collect()
+        jobs.all.values().rev().map(|job| job.export.clone()).filter(|export| export.project_id == project).collect()
     }
 
     /// The file of a finished export.
     pub fn file(&self, id: ExportId) -> Option<Finished> {
         let jobs = self.lock();
-        let job = jobs.get(&id).filter(|job| job.export.status == TaskStatus::Completed)?;
+        let job = jobs.all.get(&id).filter(|job| job.export.status == TaskStatus::Completed)?;
         let format = job.export.format;
         Some(Finished { path: self.path(id, format), file_name: job.file_name.clone(), format })
     }
 
-    /// Stops an export if it runs, and removes it and its file. Whether there was one.
+    /// Stops an export if it runs, and removes it and its file, also one that is being written. Whether there was one.
     pub fn remove(&self, id: ExportId) -> bool {
-        let Some(job) = self.lock().remove(&id) else { return false };
+        let Some(job) = self.lock().all.remove(&id) else { return false };
         job.cancelled.store(true, Ordering::Relaxed);
-        remove_file(&self.path(id, job.export.format));
+        let path = self.path(id, job.export.format);
+        remove_file(&path);
+        // Its disk space is free once the encoder has ended, which it hears of within milliseconds. Where a file that is open
+        // cannot be removed, the encoder's end removes it.
+        _ = fs::remove_file(unfinished(&path));
         true
     }
 
     /// Stops all that run: the process waits for them at its end.
     pub fn stop(&self) {
-        self.lock().values().for_each(|job| job.cancelled.store(true, Ordering::Relaxed));
+        self.lock().all.values().for_each(|job| job.cancelled.store(true, Ordering::Relaxed));
     }
 
     async fn make(self: Arc<Self>, id: ExportId, format: ExportFormat, sequence: Sequence, cancelled: Arc<AtomicBool>) {
         let Ok(_turn) = self.turn.acquire().await else { return };
+        if cancelled.load(Ordering::Relaxed) {
+            return self.update(id, |export| export.status = TaskStatus::Cancelled);
+        }
         self.update(id, |export| export.status = TaskStatus::Running);
         let (exports, out) = (Arc::clone(&self), self.path(id, format));
         let written = tokio::task::spawn_blocking(move || {
@@ -188,9 +191,15 @@ impl Exports {
         if cancelled.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
-        let unfinished = out.with_extension("tmp");
+        let unfinished = unfinished(out);
         let written = sequence.write(encoder(format), &unfinished, &mut watch).and_then(|()| {
+            // Under the lock: an export that was removed meanwhile leaves no file.
+            let jobs = self.lock();
+            if !jobs.all.contains_key(&id) {
+                return Err(Error::Cancelled);
+            }
             fs::rename(&unfinished, out)?;
+            drop(jobs);
             Ok(fs::metadata(out)?.len())
         });
         if written.is_err() {
@@ -202,14 +211,14 @@ impl Exports {
     fn forget_old(&self) {
         let old: Vec<ExportId> = {
             let jobs = self.lock();
-            let ended = jobs.values().filter(|job| !job.export.status.is_open()).map(|job| job.export.id);
-            ended.take(jobs.len().saturating_sub(KEPT)).collect()
+            let ended = jobs.all.values().filter(|job| !job.export.status.is_open()).map(|job| job.export.id);
+            ended.take(jobs.all.len().saturating_sub(KEPT)).collect()
         };
         old.into_iter().for_each(|id| _ = self.remove(id));
     }
 
     fn update(&self, id: ExportId, change: impl FnOnce(&mut Export)) {
-        if let Some(job) = self.lock().get_mut(&id) {
+        if let Some(job) = self.lock().all.get_mut(&id) {
             change(&mut job.export);
         }
     }
@@ -218,9 +227,14 @@ impl Exports {
         self.folder.join(format!("{id}.{}", format.extension()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ExportId, Job>> {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where an export's file is while it is written.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension("tmp")
 }
 
 /// Refuses a format that this machine cannot make.
@@ -282,7 +296,7 @@ mod tests {
         let ids: Vec<ExportId> = runtime.block_on(async {
             let mut ids = Vec::new();
             for _ in 0..KEPT + 5 {
-                let export = exports.start(ProjectId(1), "x", ExportFormat::Gif, empty(), 0);
+                let export = exports.start(ProjectId(1), "x", ExportFormat::Gif, empty(), 0).expect("room");
                 ids.push(export.id);
                 while exports.get(export.id).is_some_and(|export| export.status.is_open()) {
                     tokio::task::yield_now().await;

@@ -1,10 +1,16 @@
-//! Pictures from elsewhere: decoded within bounds, laid on white, and fitted to a size that a take can have.
-
-mod decode;
-mod fit;
+//! Pictures from elsewhere as takes: read by `picture_file`, which `generate --init-image` uses too, with Emberline's own record
+//! where a file has it.
 
 use image::{Rgb, RgbImage};
-use protocol::{NewGeneration, Parameters, Problem, generation::limits::STRENGTH};
+use picture_file::Bounds;
+use protocol::{
+    FieldError, NewGeneration, Parameters, Problem,
+    generation::limits::STRENGTH,
+    project::limits::{SIDE_PX, SIDE_STEP_PX},
+};
+
+/// The sizes that a take can have.
+pub const TAKE: Bounds = Bounds { side_px: SIDE_PX, side_step_px: SIDE_STEP_PX };
 
 /// Characters of a version in a record.
 const MAX_VERSION_CHARS: usize = 40;
@@ -18,6 +24,8 @@ pub struct Imported {
     pub parameters: Parameters,
     /// Seed of its noise; 0 where it has none.
     pub seed: u64,
+    /// What the picture does not show of its file, by field.
+    pub warnings: Vec<FieldError>,
 }
 
 /// A white picture of this size, pixels.
@@ -25,23 +33,31 @@ pub struct Imported {
 /// # Errors
 /// A size of 0.
 pub fn blank(width: u32, height: u32) -> Result<Imported, Problem> {
-    encoded(&RgbImage::from_pixel(width, height, Rgb([u8::MAX; 3])), None)
+    encoded(&RgbImage::from_pixel(width, height, Rgb([u8::MAX; 3])), None, Vec::new())
 }
 
-/// The picture in a PNG, JPEG or WebP file, upright. One whose sides a take can have stays as it is, pixel for pixel;
-/// others are scaled as little as need be, and trimmed by 7 pixels a side at most. Emberline's own record is kept where
-/// this server could be asked for the same: every field is within its bounds, the model is one of `models`.
+/// The picture in a PNG, JPEG or WebP file, as [`picture_file::read`] reads it. Emberline's own record is kept where this server
+/// could be asked for the same: every field is within its bounds, the model is one of `models`.
 ///
 /// # Errors
 /// Names the field `body`: another format, a broken file, one past the limits, one far too narrow.
 pub fn picture(file: &[u8], models: &[String]) -> Result<Imported, Problem> {
-    let picture = fit::fitted(decode::decoded(file)?)?;
+    let picture = picture_file::read(file, &TAKE).map_err(|error| refused(&error))?;
     let record = png_info::read(file).ok().and_then(|info| info.parameters);
-    encoded(&picture, record.and_then(|record| usable(record, picture.dimensions(), models)))
+    let record = record.and_then(|record| usable(record, picture.rgb.dimensions(), models));
+    encoded(&picture.rgb, record, picture.notes.iter().map(|note| FieldError::new("body", note.to_string())).collect())
 }
 
-fn refused(why: impl Into<String>) -> Problem {
-    Problem::invalid("body", why)
+/// The most memory that [`picture`] takes for a file, bytes.
+///
+/// # Errors
+/// As [`picture`], where the file's head says it.
+pub fn memory_bytes(file: &[u8]) -> Result<u64, Problem> {
+    picture_file::memory_bytes(file).map_err(|error| refused(&error))
+}
+
+fn refused(error: &picture_file::Error) -> Problem {
+    Problem::invalid("body", error.to_string())
 }
 
 /// The record, for a picture of this size now; none where this server would refuse to make the same.
@@ -65,14 +81,18 @@ fn usable(record: png_info::Parameters, size: (u32, u32), models: &[String]) -> 
     is_good.then_some(png_info::Parameters { width, height, ..record })
 }
 
-fn encoded(picture: &RgbImage, record: Option<png_info::Parameters>) -> Result<Imported, Problem> {
+fn encoded(
+    picture: &RgbImage,
+    record: Option<png_info::Parameters>,
+    warnings: Vec<FieldError>,
+) -> Result<Imported, Problem> {
     let (width, height) = picture.dimensions();
     let png = png_info::encode(picture.as_raw(), width, height, record.as_ref()).map_err(|error| {
         tracing::error!(width, height, %error, "an imported picture could not be encoded");
         Problem::Internal
     })?;
     let Some(record) = record else {
-        return Ok(Imported { png, parameters: Parameters::imported(width, height), seed: 0 });
+        return Ok(Imported { png, parameters: Parameters::imported(width, height), seed: 0, warnings });
     };
     // The picture that it may have started from is not here: `init_take_id` and `strength` stay empty.
     let parameters = Parameters {
@@ -85,7 +105,7 @@ fn encoded(picture: &RgbImage, record: Option<png_info::Parameters>) -> Result<I
         model: record.model,
         ..Parameters::imported(width, height)
     };
-    Ok(Imported { png, parameters, seed: record.seed })
+    Ok(Imported { png, parameters, seed: record.seed, warnings })
 }
 
 #[cfg(test)]
@@ -95,12 +115,12 @@ mod tests {
     use std::io::Cursor;
 
     /// No two neighbours are the same.
-    pub(super) fn pattern(width: u32, height: u32) -> RgbImage {
+    fn pattern(width: u32, height: u32) -> RgbImage {
         let low = |number: u32| number.to_le_bytes()[0];
         RgbImage::from_fn(width, height, |x, y| Rgb([low(7 * x), low(5 * y), low(x + y)]))
     }
 
-    pub(super) fn file(picture: RgbImage, format: ImageFormat) -> Vec<u8> {
+    fn file(picture: RgbImage, format: ImageFormat) -> Vec<u8> {
         let mut file = Cursor::new(Vec::new());
         DynamicImage::ImageRgb8(picture).write_to(&mut file, format).expect("written");
         file.into_inner()

@@ -1,0 +1,76 @@
+//! Memory that work of one kind may take together: who comes when it is given out waits for a turn.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A share is counted in these, bytes.
+const UNIT: u64 = 64 * 1024;
+
+/// Memory to be shared. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    free: Arc<Semaphore>,
+    units: u32,
+}
+
+/// A share; given back when it is dropped.
+#[derive(Debug)]
+pub struct Share {
+    of: Budget,
+    permit: Option<OwnedSemaphorePermit>,
+    bytes: u64,
+}
+
+/// From so many bytes on, the last share to be given back gives freed memory back to the system.
+const LARGE: u64 = 4 * 1024 * 1024;
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        if self.bytes >= LARGE && self.of.free.available_permits() == self.of.units as usize {
+            huge_pages::trim();
+        }
+    }
+}
+
+impl Budget {
+    /// Memory of so many bytes.
+    pub fn new(bytes: u64) -> Self {
+        let units = units(bytes);
+        Self { free: Arc::new(Semaphore::new(units as usize)), units }
+    }
+
+    /// Waits for a share of so many bytes, in the order of the calls; what takes more than there is waits for all of it.
+    pub async fn share(&self, bytes: u64) -> Share {
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.free).acquire_many_owned(units(bytes).min(self.units)).await.ok();
+        Share { of: self.clone(), permit, bytes }
+    }
+}
+
+fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn shares_wait_until_there_is_room_and_the_largest_for_all() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let budget = Budget::new(10 * UNIT);
+            let waits =
+                async |bytes| tokio::time::timeout(Duration::from_millis(20), budget.share(bytes)).await.is_err();
+            let (small, large) = (budget.share(3 * UNIT).await, budget.share(6 * UNIT + 1).await);
+            assert!(waits(1).await, "7 of 10 units and 3");
+            drop(small);
+            assert!(!waits(3 * UNIT).await);
+            assert!(waits(100 * UNIT).await, "all of it");
+            drop(large);
+            assert!(!waits(100 * UNIT).await);
+        });
+    }
+}
