@@ -49,13 +49,17 @@ impl Project {
     }
 }
 
+/// What a name is made of, as JSON Schema says it: no control characters, and not blanks alone.
+#[cfg(feature = "openapi")]
+const NAME_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+
 /// What a new project is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewProject {
     /// 1 to 120 characters after trimming.
-    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = *limits::NAME_CHARS.end())))]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = *limits::NAME_CHARS.end()), extend("pattern" = NAME_PATTERN)))]
     pub name: String,
     /// Picture width in pixels.
     #[cfg_attr(feature = "openapi", schemars(range(min = *limits::SIDE_PX.start(), max = *limits::SIDE_PX.end()), extend("multipleOf" = limits::SIDE_STEP_PX)))]
@@ -75,7 +79,7 @@ pub struct NewProject {
 pub struct ProjectPatch {
     /// New name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = *limits::NAME_CHARS.end())))]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = *limits::NAME_CHARS.end()), extend("pattern" = NAME_PATTERN)))]
     pub name: Option<String>,
     /// New picture width in pixels, for pictures made from now on.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,13 +12,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// How many things a part may have; without a limit it has as many as it may.
+/// How many things a part may have. Without a limit a list is whole: there are clients that know of no parts.
 const LIMIT: RangeInclusive<usize> = 1..=1000;
 
 /// Which part of a list is asked for.
 #[derive(Debug)]
 pub struct Part {
-    limit: usize,
+    limit: Option<usize>,
     after: Option<String>,
     query: Vec<(String, String)>,
 }
@@ -26,8 +26,9 @@ pub struct Part {
 /// What the document says of it.
 #[derive(Deserialize, JsonSchema)]
 pub struct Asked {
-    /// So many at most. The header Link of a part that is not the last says where the next one is.
-    #[schemars(range(min = *LIMIT.start(), max = *LIMIT.end()), extend("default" = LIMIT.end()))]
+    /// So many at most: the header Link of a part that is not the last says where the next one is. Without it all of them,
+    /// and of tasks a thousand.
+    #[schemars(range(min = *LIMIT.start(), max = *LIMIT.end()))]
     #[expect(dead_code, reason = "only described")]
     limit: Option<u32>,
     /// What follows this place. It is part of the address in the header Link.
@@ -42,20 +43,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Part {
         let Query(query): Query<Vec<(String, String)>> = Query::from_request_parts(parts, state)
             .await
             .map_err(|rejection| ApiError::from(Problem::invalid("query", rejection.body_text())))?;
-        let given = |name: &str| {
-            let found = query.iter().find(|(given, value)| given == name && !value.is_empty());
-            found.map(|(_, value)| value.clone())
-        };
-        let limit = given("limit").map_or(Ok(*LIMIT.end()), |text| {
+        let given = |name: &str| query.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
+        let limit = given("limit").map(|text| {
             let number = text.parse().ok().filter(|number| LIMIT.contains(number));
             let why = format!("must be a whole number from {} to {}", LIMIT.start(), LIMIT.end());
             number.ok_or_else(|| Problem::invalid("limit", why))
-        })?;
-        Ok(Self { limit, after: given("after"), query })
+        });
+        let limit = limit.transpose()?;
+        Ok(Self { limit, after: given("after").filter(|place| !place.is_empty()), query })
     }
 }
 
 impl Part {
+    /// With the most that a part may have where no limit was given.
+    pub fn or_most(self) -> Self {
+        Self { limit: self.limit.or(Some(*LIMIT.end())), ..self }
+    }
+
     /// The place that it follows.
     pub fn after(&self) -> Option<String> {
         self.after.clone()
@@ -69,14 +73,14 @@ impl Part {
 
     /// How many to look for: one more than are answered tells whether there is a next part.
     pub fn wanted(&self) -> usize {
-        self.limit + 1
+        self.limit.map_or(usize::MAX, |limit| limit + 1)
     }
 
     /// The part, of all that follows its place.
     pub fn of<T>(&self, mut items: Vec<T>, place: impl Fn(&T) -> String) -> Listed<T> {
-        let is_last = items.len() <= self.limit;
-        items.truncate(self.limit);
-        let last = items.last().filter(|_| !is_last);
+        let limit = self.limit.filter(|limit| *limit < items.len());
+        items.truncate(limit.unwrap_or(items.len()));
+        let last = limit.and_then(|_| items.last());
         let next = last.map(|last| self.address_after(&place(last)));
         Listed { items, next }
     }
@@ -124,12 +128,14 @@ mod tests {
         assert_eq!(listed.items, [8, 7]);
         assert_eq!(listed.next.as_deref(), Some("<?status=queued&limit=2&after=7_%26>; rel=\"next\""));
         assert!(asked.of(vec![8, 7], ToString::to_string).next.is_none(), "the last part");
-        assert_eq!(part("").await.expect("well-formed").wanted(), 1001);
+        let whole = part("").await.expect("well-formed");
+        assert!(whole.of(vec![1; 5000], ToString::to_string).next.is_none());
+        assert_eq!(whole.or_most().wanted(), 1001);
     }
 
     #[tokio::test]
     async fn a_limit_has_bounds() {
-        for bad in ["0", "1001", "-1", "x", "1.5", "99999999999999999999"] {
+        for bad in ["", "0", "1001", "-1", "x", "1.5", "99999999999999999999"] {
             part(&format!("?limit={bad}")).await.expect_err(bad);
         }
     }

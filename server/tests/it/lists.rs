@@ -34,7 +34,7 @@ fn projects_come_in_parts_and_the_page_shows_the_first() {
         server.create(&format!("Project {number}"));
     }
     let all = server.get("/api/v1/projects");
-    assert_eq!((ids(&all.json()).len(), all.header("link")), (130, ""), "without a limit: up to a thousand");
+    assert_eq!((ids(&all.json()).len(), all.header("link")), (130, ""), "without a limit: all of them");
     for (limit, parts) in [(1000, 1), (130, 1), (65, 2), (50, 3)] {
         assert_eq!(walk(&server, &format!("/api/v1/projects?limit={limit}")), (ids(&all.json()), parts));
     }
@@ -100,7 +100,7 @@ fn a_part_that_is_none_is_refused_by_name() {
     let project = server.create("Parts");
     let of = format!("/api/v1/projects/{}", project["id"]);
     for path in ["/api/v1/projects", "/api/v1/tasks", &format!("{of}/frames"), &format!("{of}/exports")] {
-        for limit in ["0", "1001", "-1", "x", "1.5"] {
+        for limit in ["", "0", "1001", "-1", "x", "1.5"] {
             let answer = server.get(&format!("{path}?limit={limit}"));
             assert_eq!((answer.status, answer.bad_fields()), (422, vec!["limit".to_owned()]), "{path} {limit}");
             assert!(answer.text.contains("1 to 1000"), "{}", answer.text);
@@ -109,6 +109,6 @@ fn a_part_that_is_none_is_refused_by_name() {
             let answer = server.get(&format!("{path}?after={after}"));
             assert_eq!((answer.status, answer.bad_fields()), (422, vec!["after".to_owned()]), "{path} {after}");
         }
-        assert_eq!(server.get(&format!("{path}?limit=&after=")).status, 200, "{path}: empty is none");
+        assert_eq!(server.get(&format!("{path}?after=")).status, 200, "{path}: empty is none");
     }
 }

@@ -3,7 +3,7 @@
 # document: `run.sh BINARY`. Needs schemathesis 4 (`pip install schemathesis`); `ST` names its command where that is not
 # in the path. Takes some minutes; the status is 0 where nothing was found.
 set -euo pipefail
-binary=${1:?usage: run.sh path/to/emberline [options of st run]}
+binary=$(realpath "${1:?usage: run.sh path/to/emberline [options of st run]}")
 shift
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
@@ -17,6 +17,7 @@ for _ in $(seq 300); do
     sleep 0.1
 done
 status=0
+cd "$folder"
 "${ST:-st}" --config-file "$here/schemathesis.toml" run "$url/api/v1/openapi.json" --url "$url" "$@" || status=$?
 if grep -E 'ERROR|panicked' "$folder/log"; then
     echo "the server logged an error" >&2

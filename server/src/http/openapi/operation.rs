@@ -6,7 +6,7 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-/// A request header: its name, what it is, and its schema.
+/// A header's name, what it is for, and its schema.
 type Header = (&'static str, &'static str, fn() -> Value);
 
 /// What a handler's types do not say.

@@ -20,11 +20,11 @@ pub struct Filter {
     #[schemars(extend("enum" = ["", "queued", "running", "completed", "failed", "cancelled"]))]
     status: Option<String>,
     /// Only those of this project.
-    #[schemars(with = "Option<i64>")]
+    #[schemars(with = "Option<i64>", extend("type" = ["integer", "string"], "maxLength" = 0))]
     project_id: Option<String>,
 }
 
-/// Tasks, newest first. An empty filter is none.
+/// Tasks, newest first, a thousand at most. An empty filter is none.
 pub async fn list(
     State(state): State<AppState>,
     Query(filter): Query<Filter>,
@@ -33,6 +33,7 @@ pub async fn list(
     let given = |value: Option<String>| value.filter(|value| !value.is_empty());
     let status = given(filter.status).map(|name| TaskStatus::from_name(&name).ok_or_else(bad_status)).transpose()?;
     let project = given(filter.project_id).map(|id| id.parse::<ProjectId>().map_err(|_| bad_project())).transpose()?;
+    let part = part.or_most();
     let after = part.after_id()?.map(TaskId);
     let tasks = state.services.list_tasks(status, project, after, part.wanted()).await?;
     Ok(part.of(tasks, |task| task.id.to_string()))
