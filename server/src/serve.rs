@@ -14,7 +14,7 @@ use crate::{
     },
     net::{self, Limits},
     running::RunningMark,
-    service::{StudioServices, offers},
+    service::{Offers, StudioServices},
     state::AppState,
     ws,
     ws::Hub,
@@ -177,13 +177,15 @@ fn models(
     precision: Option<Precision>,
 ) -> Result<Models> {
     let open = OpenOptions { prefer_fp16: precision == Some(Precision::F16) };
-    let offers = offers(model, open.clone())?;
+    let offers = Offers::of(model, &open, vae.is_some())?;
+    offers.log();
     let part = |part, path: Option<&Path>| path.map(|path| Checkpoint::open_part(part, path, &open)).transpose();
     let vae = part(Part::Vae, vae).context("--vae")?;
     let taesd = part(Part::Taesd, taesd).context("--taesd")?;
     let compute = Compute::open(device)?;
     compute.precision(precision)?;
-    Ok(Models::new(offers, ModelOptions { vae, taesd, precision }, compute))
+    let Offers { offers, refused } = offers;
+    Ok(Models::new(offers, refused, ModelOptions { vae, taesd, precision }, compute))
 }
 
 fn workers(concurrency: u8) -> NonZeroUsize {

@@ -75,12 +75,19 @@ impl Draft {
             ..Self::default()
         };
         if let Some(model) = recommended {
-            draft.steps = model.steps.to_string();
-            draft.cfg_scale = model.cfg_scale.to_string();
-            draft.sampler = model.sampler.clone();
-            draft.scheduler = model.scheduler.clone();
+            [draft.steps, draft.cfg_scale, draft.sampler, draft.scheduler] = settings(model);
         }
         draft
+    }
+
+    /// Puts another model's settings in place of those that are still the last one's.
+    pub fn follow(&mut self, from: &Recommended, to: &Recommended) {
+        let fields = [&mut self.steps, &mut self.cfg_scale, &mut self.sampler, &mut self.scheduler];
+        for (field, (from, to)) in fields.into_iter().zip(settings(from).into_iter().zip(settings(to))) {
+            if *field == from {
+                *field = to;
+            }
+        }
     }
 
     /// The form that asks for these parameters again.
@@ -222,6 +229,11 @@ impl Draft {
     }
 }
 
+/// Steps, guidance, sampler and schedule as the form has them.
+fn settings(of: &Recommended) -> [String; 4] {
+    [of.steps.to_string(), of.cfg_scale.to_string(), of.sampler.clone(), of.scheduler.clone()]
+}
+
 /// ASCII's separators of units and records, which nobody types.
 const UNIT: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
@@ -280,6 +292,23 @@ mod tests {
         let new = draft.read().expect("good");
         assert_eq!((new.steps, new.cfg_scale, new.seed, new.width), (Some(25), Some(4.5), None, None));
         assert_eq!((new.sampler.as_deref(), new.num_variants, new.strength), (Some("euler"), Some(1), None));
+    }
+
+    #[test]
+    fn another_models_settings_replace_the_last_ones_but_not_what_was_chosen() {
+        let model = |steps, sampler: &str, scheduler: &str| Recommended {
+            width: 512,
+            height: 512,
+            steps,
+            cfg_scale: 5.0,
+            sampler: sampler.into(),
+            scheduler: scheduler.into(),
+        };
+        let (from, to) = (model(30, "euler", "leading"), model(4, "euler_ancestral", "trailing"));
+        let mut draft = Draft { steps: "12".into(), ..Draft::new(Some(&from), &project()) };
+        draft.follow(&from, &to);
+        let shown = [&draft.steps, &draft.cfg_scale, &draft.sampler, &draft.scheduler].map(String::as_str);
+        assert_eq!(shown, ["12", "5", "euler_ancestral", "trailing"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     place::Place,
     plan::build,
     read::read,
+    recommend::Recommendation,
     shape::{self, Shape},
     source::Sources,
 };
@@ -50,6 +51,7 @@ pub struct Checkpoint {
     files: Vec<PathBuf>,
     shapes: BTreeMap<Part, Shape>,
     scheduler: SchedulerConfig,
+    recommendation: Recommendation,
     force_zeros_for_empty_prompt: bool,
     latent2rgb: Option<Latent2Rgb>,
 }
@@ -120,8 +122,14 @@ impl Checkpoint {
             .map(|&part| Ok((part, Shape::read(&sources, part)?)))
             .collect::<Result<BTreeMap<_, _>, Error>>()?;
         let force_zeros = sources.index.as_ref().map(|index| index.flag("force_zeros_for_empty_prompt", true));
+        let scheduler = shape::scheduler(&sources)?;
+        let recommendation = match shapes.contains_key(&Part::Unet) {
+            true => Recommendation::read(&sources, &shapes, &scheduler)?,
+            false => Recommendation::default(),
+        };
         Ok(Self {
-            scheduler: shape::scheduler(&sources)?,
+            scheduler,
+            recommendation,
             force_zeros_for_empty_prompt: force_zeros.transpose()?.unwrap_or(true),
             latent2rgb: match sources.layout {
                 Layout::Diffusers => latent2rgb(&sources.place)?,
@@ -205,6 +213,11 @@ impl Checkpoint {
     /// The training schedule and prediction type.
     pub fn scheduler(&self) -> &SchedulerConfig {
         &self.scheduler
+    }
+
+    /// How it says that it is best sampled.
+    pub fn recommendation(&self) -> &Recommendation {
+        &self.recommendation
     }
 
     /// Whether an empty negative prompt means zeros (model_index.json; default true).

@@ -2,7 +2,7 @@
 
 use crate::{
     Dtype, Error, Family, FolderError, Layout, MemoryFolder, MemoryReport, Misshapen, OpenOptions, Part, PlanError,
-    SchedulerConfig,
+    Recommendation, SchedulerConfig,
     config::ConfigFile,
     place::Place,
     plan::build,
@@ -39,6 +39,10 @@ pub struct Report {
     pub unexpected: Vec<String>,
     /// The training schedule, and where the prediction type was read.
     pub scheduler: Option<SchedulerConfig>,
+    /// How it says that it is best sampled; none where it cannot be loaded as a whole. Left out of the JSON: a program
+    /// with defaults for the rest writes both.
+    #[serde(skip)]
+    pub recommendation: Option<Recommendation>,
     /// What memory a picture takes; none where it cannot be loaded as a whole.
     pub memory: Option<MemoryReport>,
     /// The safetensors metadata of its first file.
@@ -124,12 +128,21 @@ fn report(sources: &Sources) -> Report {
             None
         }
     };
+    let recommendation = scheduler.as_ref().map(|scheduler| Recommendation::read(sources, &shapes, scheduler));
+    let recommendation = match recommendation {
+        Some(Err(error)) => {
+            problems.push(error.to_string());
+            None
+        }
+        read => read.and_then(Result::ok),
+    };
     // The UNet's shape needs the second encoder's: what is wrong with that comes up twice.
     let mut told = BTreeSet::new();
     problems.retain(|problem| told.insert(problem.clone()));
     let memory = match sources.layout {
         Layout::SingleFile | Layout::Diffusers if problems.is_empty() => {
-            MemoryReport::new(&shapes, &narrow, [trained_side(sources); 2])
+            let size = recommendation.as_ref().and_then(|said| said.size_px.as_ref());
+            MemoryReport::new(&shapes, &narrow, size.map_or([1024; 2], |size| size.value))
         }
         _ => None,
     };
@@ -149,6 +162,7 @@ fn report(sources: &Sources) -> Report {
         parts,
         unexpected,
         scheduler,
+        recommendation,
         memory,
         metadata: sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default(),
         problems,
@@ -170,14 +184,6 @@ fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
         _ => return Ok(sources),
     };
     Ok(Sources::open_part(part, &path.into(), options).unwrap_or(sources))
-}
-
-/// The side of the pictures that it was trained on, pixels: eight times the latent's, which only the UNet's
-/// config.json tells; 1024 where it does not.
-fn trained_side(sources: &Sources) -> u32 {
-    let config = sources.parts.get(&Part::Unet).and_then(|unet| unet.config.as_ref());
-    let latent = config.and_then(|config| config.size("sample_size", None, 1..=4096).ok());
-    latent.map_or(1024, |side| 8 * side as u32)
 }
 
 /// What a whole SDXL checkpoint lacks, has too much of, or has that does not fit together.

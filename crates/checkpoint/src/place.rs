@@ -102,13 +102,46 @@ impl Place {
         if text.len() as u64 > MAX_JSON_BYTES {
             return Err(bad(format!("is longer than {MAX_JSON_BYTES} bytes")));
         }
-        serde_json::from_slice(text).map_err(|error| bad(crate::safetensors::one_line(&error.to_string())))
+        let read = serde_json::from_slice(text).or_else(|error| match with_nulls(text) {
+            Some(text) => serde_json::from_slice(&text),
+            None => Err(error),
+        });
+        read.map_err(|error| bad(crate::safetensors::one_line(&error.to_string())))
     }
 
     /// That this file is not there.
     pub(crate) fn no_file(&self, file: &str) -> Error {
         Error::Folder { path: self.path().to_owned(), reason: FolderError::NoFile { file: file.to_owned() } }
     }
+}
+
+/// The text with null for `-Infinity`, `Infinity` and `NaN`, which are no JSON, but which Python writes and reads: every
+/// DPMSolverMultistepScheduler that diffusers saves has `"lambda_min_clipped": -Infinity`. None where there is none.
+fn with_nulls(text: &[u8]) -> Option<Vec<u8>> {
+    const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let (mut out, mut at, mut in_text, mut found) = (Vec::with_capacity(text.len()), 0, false, false);
+    while let Some(&byte) = text.get(at) {
+        let word = WORDS.iter().find(|word| !in_text && text[at..].starts_with(word));
+        match (byte, word) {
+            (_, Some(word)) => {
+                out.extend_from_slice(b"null");
+                found = true;
+                at += word.len();
+                continue;
+            }
+            (b'\\', _) if in_text => {
+                out.push(byte);
+                out.extend(text.get(at + 1));
+                at += 2;
+                continue;
+            }
+            (b'"', _) => in_text = !in_text,
+            _ => {}
+        }
+        out.push(byte);
+        at += 1;
+    }
+    found.then_some(out)
 }
 
 /// At most one byte more than [`MAX_JSON_BYTES`].
@@ -121,4 +154,21 @@ fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
     std::fs::File::open(path).map_err(io)?.take(MAX_JSON_BYTES + 1).read_to_end(&mut text).map_err(io)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_python_writes_for_numbers_beyond_json_becomes_null() {
+        let text = br#"{"a": -Infinity, "NaN \" Infinity": [NaN, Infinity, 1], "b\\": "NaN"}"#;
+        let nulled = with_nulls(text).expect("there are some");
+        let value: serde_json::Value = serde_json::from_slice(&nulled).expect("JSON");
+        let expected = serde_json::json!({"a": null, "NaN \" Infinity": [null, null, 1], "b\\": "NaN"});
+        assert_eq!(value, expected);
+        for text in [&b"{\"a\": \"-Infinity\"}"[..], b"", b"\"\\", b"[1e999]"] {
+            assert_eq!(with_nulls(text), None);
+        }
+    }
 }

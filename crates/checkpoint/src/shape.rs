@@ -7,6 +7,7 @@ use crate::{
         text_from_tensors, unet_from_json, unet_from_tensors, vae_from_json, vae_from_tensors,
     },
     names::{self, Expected},
+    recommend::SCHEDULER_CONFIG,
     source::Sources,
 };
 use serde::Serialize;
@@ -76,9 +77,8 @@ fn pooled_width(sources: &Sources) -> Result<Option<usize>, Error> {
 
 /// The training schedule: scheduler_config.json's, or what tensors and metadata tell.
 pub(crate) fn scheduler(sources: &Sources) -> Result<SchedulerConfig, Error> {
-    const NAME: &str = "scheduler/scheduler_config.json";
-    if sources.index.is_some() && sources.place.has(NAME) {
-        return scheduler_from_json(&ConfigFile::read(&sources.place, NAME)?);
+    if sources.index.is_some() && sources.place.has(SCHEDULER_CONFIG) {
+        return scheduler_from_json(&ConfigFile::read(&sources.place, SCHEDULER_CONFIG)?);
     }
     let names: BTreeSet<&str> = sources.all_tensors().map(|tensor| tensor.name.as_str()).collect();
     let metadata = sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default();

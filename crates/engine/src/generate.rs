@@ -233,8 +233,8 @@ pub(crate) fn params(of: &Parameters, seed: u64) -> Result<Params, Fault> {
     })
 }
 
-/// Sampling steps of a run: not always `steps`. A start picture shortens the schedule `leading`, and
-/// `ddim_uniform` rounds.
+/// Sampling steps of a run: not always `steps`. A start picture shortens the schedules `leading`, `linspace`
+/// and `trailing`.
 pub fn total_steps(of: &Parameters) -> u32 {
     // Lists and events ask this of every task: of a thousand in the queue, most are alike, and the schedule `beta` solves
     // an equation for each step.

@@ -5,7 +5,7 @@ use crate::{
     passing,
 };
 use checkpoint::Checkpoint;
-use protocol::{Model, Parameters, Recommended};
+use protocol::{Model, Parameters, Recommended, RefusedModel};
 use sdxl::{Compute, DeviceKind, LoadOptions, Pipeline, Precision};
 use std::{
     error::Error,
@@ -25,6 +25,8 @@ pub struct Offer {
     pub title: String,
     /// What it draws best at.
     pub recommended: Recommended,
+    /// What its checkpoint asks for and does not get as it asks.
+    pub notes: Vec<String>,
     /// Whether it has a TAESD.
     pub has_taesd: bool,
     /// Prompts that show what it can do.
@@ -54,6 +56,7 @@ pub struct ModelOptions {
 #[derive(Debug)]
 pub struct Models {
     offers: Vec<Offer>,
+    refused: Vec<RefusedModel>,
     options: ModelOptions,
     compute: Compute,
     loaded: Mutex<Option<Loaded>>,
@@ -102,9 +105,9 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
 }
 
 impl Models {
-    /// The models on offer, the default first; none is loaded yet.
-    pub fn new(offers: Vec<Offer>, options: ModelOptions, compute: Compute) -> Self {
-        Self { offers, options, compute, loaded: Mutex::new(None) }
+    /// The models on offer, the default first, and what was found beside them; none is loaded yet.
+    pub fn new(offers: Vec<Offer>, refused: Vec<RefusedModel>, options: ModelOptions, compute: Compute) -> Self {
+        Self { offers, refused, options, compute, loaded: Mutex::new(None) }
     }
 
     /// The device.
@@ -121,15 +124,17 @@ impl Models {
     pub fn list(&self) -> Vec<Model> {
         let loaded = self.loaded.try_lock().ok().and_then(|loaded| loaded.as_ref().map(|it| it.name.clone()));
         let taesd = self.options.taesd.is_some();
-        let model = |offer: &Offer| Model {
+        let model = |(place, offer): (usize, &Offer)| Model {
             name: offer.name.clone(),
             title: offer.title.clone(),
             recommended: offer.recommended.clone(),
             has_taesd: taesd || offer.has_taesd,
             examples: offer.examples.clone(),
             loaded: loaded.as_deref() == Some(offer.name.as_str()),
+            notes: offer.notes.clone(),
+            refused: if place == 0 { self.refused.clone() } else { Vec::new() },
         };
-        self.offers.iter().map(model).collect()
+        self.offers.iter().enumerate().map(model).collect()
     }
 
     /// The model of that name, loaded. Whoever asks meanwhile waits for the same load. Another model that was

@@ -47,9 +47,20 @@ pub const SAMPLERS: [&str; 15] = [
     "ddpm",
 ];
 
-/// Noise schedules, by ComfyUI's names, and `leading`, diffusers' default for SDXL.
-pub const SCHEDULERS: [&str; 8] =
-    ["normal", "karras", "exponential", "sgm_uniform", "simple", "ddim_uniform", "beta", "leading"];
+/// Noise schedules, by ComfyUI's names, and diffusers' timestep spacings: `leading` (its default for SDXL), `linspace`
+/// and `trailing`.
+pub const SCHEDULERS: [&str; 10] = [
+    "normal",
+    "karras",
+    "exponential",
+    "sgm_uniform",
+    "simple",
+    "ddim_uniform",
+    "beta",
+    "leading",
+    "linspace",
+    "trailing",
+];
 
 /// How a step's estimate becomes a preview.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

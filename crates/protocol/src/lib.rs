@@ -25,7 +25,7 @@ pub use generation::{
     Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, PreviewMethod, TokenCount,
 };
 pub use id::{ExportId, FrameId, ProjectId, TakeId, TaskId};
-pub use model::{Model, Recommended};
+pub use model::{Model, Recommended, RefusedModel};
 pub use project::{NewProject, Project, ProjectPatch};
 pub use settings::{Interrupted, Settings, SettingsPatch};
 pub use task::{Queue, QueueOrder, Task, TaskStatus, TaskSummary};

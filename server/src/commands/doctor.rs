@@ -1,12 +1,19 @@
 //! `emberline doctor`: devices, model, disk, database, pictures. Changes nothing.
 
-use crate::{commands::model::ModelChoice, data_dir, one_line::one_line, service::StudioServices};
+use crate::{
+    commands::model::ModelChoice,
+    data_dir,
+    one_line::one_line,
+    service::{Offers, StudioServices},
+};
 use anyhow::{Context, Result, anyhow, bail};
 use checkpoint::OpenOptions;
 use clap::Args;
 use engine::{Media, recovery};
+use protocol::RefusedModel;
 use sdxl::{Compute, DeviceChoice};
 use std::{
+    fmt::Write as _,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -70,8 +77,12 @@ fn device(choice: DeviceChoice) -> Result<String> {
 }
 
 fn model(model: &ModelChoice) -> Result<String> {
-    let offers = crate::service::offers(model, OpenOptions::default())?;
-    Ok(offers.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>().join(", "))
+    let Offers { offers, refused } = Offers::of(model, &OpenOptions::default(), false)?;
+    let mut text = offers.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>().join(", ");
+    for RefusedModel { name, reason } in refused {
+        write!(text, "\n      not offered: {name}: {reason}")?;
+    }
+    Ok(text)
 }
 
 fn disk(folder: &Path) -> Result<String> {

@@ -1,22 +1,28 @@
 //! `emberline inspect`: what a checkpoint is, from its headers alone; of a picture, the record that it carries.
 
-use crate::commands::{model::ModelChoice, picture};
+use crate::commands::{
+    model::ModelChoice,
+    picture,
+    scan::{Found, Refused, is_folder_of_models, scan},
+    settings::Recommended,
+};
 use anyhow::{Context, Result};
 use checkpoint::{OpenOptions, Report};
 use clap::Args;
 use serde::Serialize;
-use starter_model::{Card, Recommended};
+use starter_model::Card;
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
     io::{self, Write},
+    path::Path,
 };
 
 /// Options of `emberline inspect`.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// A safetensors file or a diffusers folder, or `starter`, the model inside this program; or a PNG, JPEG or WebP
-    /// picture, whose record of how it was made is shown.
+    /// A safetensors file, a diffusers folder, a folder with several of either, or `starter`, the model inside this
+    /// program; or a PNG, JPEG or WebP picture, whose record of how it was made is shown.
     #[arg(value_name = "PATH")]
     pub path: ModelChoice,
 
@@ -32,24 +38,110 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     {
         return picture::run(path, args.json);
     }
-    let report = args.path.inspect(&OpenOptions::default())?;
-    let card = (args.path == ModelChoice::Starter).then(starter_model::card);
-    let text = if args.json {
-        serde_json::to_string_pretty(&Described { report, card }).context("the report cannot be written as JSON")?
-    } else {
-        let card = card.map(|card| CardText(card).to_string()).unwrap_or_default();
-        format!("{}{card}", Summary(&report))
+    let text = match (&args.path, Described::of(&args.path)) {
+        (ModelChoice::Path(path), Err(error)) if is_folder_of_models(path) => match Folder::look(path)? {
+            folder if folder.models.is_empty() && folder.refused.is_empty() => return Err(error),
+            folder => folder.text(args.json)?,
+        },
+        (_, described) => described?.text(args.json)?,
     };
     writeln!(io::stdout().lock(), "{text}").context("cannot print the report")
 }
 
-/// The JSON: the report, and the card of the one model that has one.
+/// The JSON of a folder of several: each checkpoint's report, and what is none.
+#[derive(Serialize)]
+struct Folder {
+    models: Vec<Named>,
+    refused: Vec<Refused>,
+}
+
+#[derive(Serialize)]
+struct Named {
+    name: String,
+    #[serde(flatten)]
+    described: Described,
+}
+
+impl Folder {
+    fn look(folder: &Path) -> Result<Self> {
+        let Found { candidates, mut refused } = scan(folder).with_context(|| folder.display().to_string())?;
+        let mut models = Vec::new();
+        for candidate in candidates {
+            let described = Described::of(&ModelChoice::Path(candidate.path.clone()));
+            match described.and_then(Described::offered) {
+                Ok(described) => models.push(Named { name: candidate.name, described }),
+                Err(error) => refused.push(Refused::new(&candidate, &error)),
+            }
+        }
+        Ok(Self { models, refused })
+    }
+
+    fn text(&self, json: bool) -> Result<String> {
+        if json {
+            return serde_json::to_string_pretty(self).context("the report cannot be written as JSON");
+        }
+        let models = self.models.iter().map(|Named { name, described }| format!("{name}: {described}"));
+        let refused = self.refused.iter().map(|Refused { file, reason }| format!("not a model: {file}: {reason}"));
+        Ok(models.chain(refused).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// The JSON: the report, the settings with their sources, and the card of the one model that has one.
 #[derive(Serialize)]
 struct Described {
     #[serde(flatten)]
     report: Report,
     #[serde(skip_serializing_if = "Option::is_none")]
+    recommended: Option<Recommended>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<&'static Card>,
+}
+
+impl Described {
+    fn of(model: &ModelChoice) -> Result<Self> {
+        let report = model.inspect(&OpenOptions::default())?;
+        let recommended = match (&report.recommendation, &report.scheduler) {
+            (Some(said), Some(scheduler)) => Some(model.recommended(said, scheduler)?),
+            _ => None,
+        };
+        let card = (*model == ModelChoice::Starter).then(starter_model::card);
+        Ok(Self { report, recommended, card })
+    }
+
+    /// Itself, if it can be offered as a model.
+    fn offered(self) -> Result<Self> {
+        let problems = self.report.problems.join("; ");
+        anyhow::ensure!(self.report.loadable, "{problems}");
+        anyhow::ensure!(
+            self.recommended.is_some(),
+            "this is {}; only SDXL base checkpoints are supported",
+            self.report.family
+        );
+        Ok(self)
+    }
+
+    fn text(&self, json: bool) -> Result<String> {
+        if json {
+            return serde_json::to_string_pretty(self).context("the report cannot be written as JSON");
+        }
+        Ok(self.to_string())
+    }
+}
+
+impl Display for Described {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Summary(&self.report).fmt(f)?;
+        if let Some(recommended) = &self.recommended {
+            write!(f, "\n  recommended")?;
+            for (name, value, source) in recommended.lines() {
+                write!(f, "\n    {name:<11} {value:<18} {source}")?;
+            }
+            for note in &recommended.notes {
+                write!(f, "\n    note: {}", note.text)?;
+            }
+        }
+        self.card.map_or(Ok(()), |card| CardText(card).fmt(f))
+    }
 }
 
 /// The card for people, after the report.
@@ -58,7 +150,7 @@ struct CardText<'a>(&'a Card);
 impl Display for CardText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Card { recommended, .. } = self.0;
-        let Recommended { width, height, steps, cfg_scale, sampler, scheduler } = recommended;
+        let starter_model::Recommended { width, height, steps, cfg_scale, sampler, scheduler } = recommended;
         write!(f, "\n\n{}\n{}\n", self.0.title, self.0.summary)?;
         writeln!(f, "  draws         {}", self.0.objects.join(", "))?;
         writeln!(f, "  in colours    {}: {}", self.0.recolourable.join(", "), self.0.colours.join(", "))?;

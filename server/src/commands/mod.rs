@@ -5,3 +5,5 @@ pub mod generate;
 pub mod inspect;
 pub mod model;
 mod picture;
+pub mod scan;
+pub mod settings;

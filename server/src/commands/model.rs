@@ -1,7 +1,11 @@
 //! Which model a command works with: one from the disk, or the one inside this program.
 
-use anyhow::{Context, Result};
-use checkpoint::{Checkpoint, OpenOptions, Report};
+use super::{
+    scan::{Candidate, Found, Refused, is_folder_of_models, scan},
+    settings::Recommended,
+};
+use anyhow::{Context, Result, bail};
+use checkpoint::{Checkpoint, OpenOptions, Recommendation, Report, SchedulerConfig};
 use std::{
     convert::Infallible,
     fmt::{self, Display, Formatter},
@@ -39,7 +43,9 @@ impl ModelChoice {
     /// The model's name as a picture records it: no path.
     pub fn name(&self) -> String {
         let path = self.path();
-        let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
+        // Pictures from files have that word in their model's place.
+        let reserved = path.file_stem().is_some_and(|stem| stem == protocol::IMPORTED);
+        let stem = if path.is_dir() || reserved { path.file_name() } else { path.file_stem() };
         stem.map_or_else(|| path.display().to_string(), |name| Path::new(name).display().to_string())
     }
 
@@ -65,57 +71,79 @@ impl ModelChoice {
         })
     }
 
-    /// The settings that suit it.
+    /// The settings that suit it, once it is open.
     ///
     /// # Errors
-    /// A card with a sampler or schedule that is none.
-    pub fn settings(&self) -> Result<Settings> {
-        Ok(match self {
-            Self::Path(_) => Settings::default(),
-            Self::Starter => {
-                let card = &starter_model::card().recommended;
-                let (sampler, scheduler) = (card.sampler.parse(), card.scheduler.parse());
-                Settings {
-                    width: card.width,
-                    height: card.height,
-                    steps: card.steps,
-                    cfg_scale: card.cfg_scale,
-                    sampler: sampler.context("the starter model's card")?,
-                    scheduler: scheduler.context("the starter model's card")?,
-                }
-            }
-        })
+    /// A sampler or schedule that is none.
+    pub fn recommended(&self, said: &Recommendation, scheduler: &SchedulerConfig) -> Result<Recommended> {
+        match self {
+            Self::Path(_) => Recommended::of_checkpoint(said, scheduler),
+            Self::Starter => Recommended::of_card(&starter_model::card().recommended, scheduler),
+        }
     }
+
+    /// The one model to work with where there is nobody to choose: itself, or the only one of a folder.
+    ///
+    /// # Errors
+    /// A folder without a checkpoint that can be used, or with several.
+    pub fn only_one(self, options: &OpenOptions) -> Result<Self> {
+        let Self::Path(folder) = &self else { return Ok(self) };
+        if !is_folder_of_models(folder) {
+            return Ok(self);
+        }
+        let (mut usable, refused) = usable(folder, |candidate| {
+            let model = Self::Path(candidate.path.clone());
+            model.open(options)?;
+            Ok(model)
+        })?;
+        match (usable.len(), usable.pop()) {
+            (1, Some(model)) => {
+                for Refused { file, reason } in refused {
+                    tracing::warn!(file, reason, "cannot be used as a model");
+                }
+                tracing::info!(%model, "the only checkpoint of the folder");
+                Ok(model)
+            }
+            (count, last) => {
+                let paths = usable.iter().chain(&last).take(SHOWN).map(Self::to_string).collect::<Vec<_>>().join(", ");
+                let more = if count > SHOWN { ", ..." } else { "" };
+                bail!("--model {self}: there are {count} checkpoints in it; name one of them: {paths}{more}")
+            }
+        }
+    }
+}
+
+/// How many names an error lists.
+const SHOWN: usize = 5;
+
+/// The checkpoints of a folder that `open` opens, and what it refused.
+///
+/// # Errors
+/// A folder that cannot be read, or of which nothing can be used: with the reasons.
+pub fn usable<T>(folder: &Path, open: impl Fn(&Candidate) -> Result<T>) -> Result<(Vec<T>, Vec<Refused>)> {
+    let named = || format!("--model {}", folder.display());
+    let Found { candidates, mut refused } = scan(folder).with_context(named)?;
+    let mut usable = Vec::new();
+    for candidate in &candidates {
+        match open(candidate) {
+            Ok(opened) => usable.push(opened),
+            Err(error) => refused.push(Refused::new(candidate, &error)),
+        }
+    }
+    if !usable.is_empty() {
+        return Ok((usable, refused));
+    }
+    if refused.is_empty() {
+        bail!("{}: there is no .safetensors file and no diffusers folder in it", named());
+    }
+    let reasons = refused.iter().take(SHOWN).map(|Refused { file, reason }| format!("{file}: {reason}"));
+    let more = if refused.len() > SHOWN { format!("; and {} more", refused.len() - SHOWN) } else { String::new() };
+    bail!("{}: nothing in it can be used: {}{more}", named(), reasons.collect::<Vec<_>>().join("; "))
 }
 
 impl Display for ModelChoice {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.path().display().fmt(f)
-    }
-}
-
-/// What a picture is made with unless an option says otherwise.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
-    /// Sampling steps.
-    pub steps: u32,
-    /// Strength of the guidance.
-    pub cfg_scale: f64,
-    /// Sampling method.
-    pub sampler: diffusion::Sampler,
-    /// Noise schedule.
-    pub scheduler: diffusion::Schedule,
-}
-
-impl Default for Settings {
-    /// SDXL's.
-    fn default() -> Self {
-        let sdxl::Params { width, height, steps, cfg_scale, sampler, schedule, .. } = sdxl::Params::default();
-        Self { width, height, steps: steps as u32, cfg_scale, sampler, scheduler: schedule }
     }
 }
 

@@ -96,9 +96,9 @@ pub fn work(api: Api) -> Api {
 /// What can be chosen, and this document.
 pub fn server(api: Api) -> Api {
     let about = |summary| About::new("server", summary);
-    api.get("/models", models::list::list, about("The models that can be chosen, the default first."))
+    api.get("/models", models::list::list, about("The models that can be chosen, the default first; with it, what else is in their folder and why it cannot be."))
         .get("/samplers", names::samplers::samplers, about("Sampling methods, by ComfyUI's names."))
-        .get("/schedulers", names::schedulers::schedulers, about("Noise schedules, by ComfyUI's names, and leading."))
+        .get("/schedulers", names::schedulers::schedulers, about("Noise schedules, by ComfyUI's names, and diffusers' leading, linspace and trailing."))
         .get("/settings", settings::read::read, about("The server's settings."))
         .patch("/settings", settings::update::update, about("Changes the fields that are named."))
         .get("/openapi.json", openapi::read::read, about("This document.").answers(&["application/json"]))

@@ -11,7 +11,7 @@ mod settings;
 mod tasks;
 mod tokens;
 
-pub use models::offers;
+pub use models::Offers;
 
 use crate::{budget::Budget, exports::Exports, ws::Hub};
 use app::services::Services;

@@ -1,74 +1,91 @@
 //! The models that can be chosen, from `--model`.
 
-use crate::commands::model::ModelChoice;
-use anyhow::{Context, Result, bail};
+use crate::commands::{
+    model::{ModelChoice, usable},
+    scan::{Candidate, Refused, is_folder_of_models},
+};
+use anyhow::{Context, Result};
 use checkpoint::{OpenOptions, Part};
 use engine::Offer;
-use protocol::Recommended;
-use std::{fs, path::Path};
+use protocol::RefusedModel;
+use sdxl::Pipeline;
 
-/// What `--model` offers: the model inside the program, a checkpoint, or each checkpoint of a folder.
-///
-/// # Errors
-/// A path that is none of these, or a checkpoint that is no SDXL one, by name.
-pub fn offers(model: &ModelChoice, options: OpenOptions) -> Result<Vec<Offer>> {
-    match model {
-        ModelChoice::Starter => Ok(vec![offer(model.clone(), &options)?]),
-        ModelChoice::Path(path) => match one_or_several(path)? {
-            None => Ok(vec![offer(model.clone(), &options)?]),
-            Some(several) => several.into_iter().map(|model| offer(model, &options)).collect(),
-        },
-    }
+/// Refused files that are logged one by one, and shown: somebody's folder of LoRAs has thousands.
+const SHOWN: usize = 100;
+
+/// What `--model` offers.
+#[derive(Debug)]
+pub struct Offers {
+    /// What can be chosen, the default first.
+    pub offers: Vec<Offer>,
+    /// What else is in the folder, and why it cannot be chosen.
+    pub refused: Vec<RefusedModel>,
 }
 
-/// The checkpoints of a folder that is itself none, in the order of their names.
-fn one_or_several(path: &Path) -> Result<Option<Vec<ModelChoice>>> {
-    if !path.is_dir() || is_diffusers(path) {
-        return Ok(None);
-    }
-    let entries = fs::read_dir(path).with_context(|| format!("--model {}", path.display()))?;
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| format!("--model {}", path.display()))?.path();
-        let is_file = path.is_file() && path.extension().is_some_and(|extension| extension == "safetensors");
-        if is_file || is_diffusers(&path) {
-            found.push(path);
+impl Offers {
+    /// Of the model inside the program, of a checkpoint, or of each checkpoint of a folder. `has_vae` says that the VAE
+    /// comes from elsewhere: a checkpoint need not bring one.
+    ///
+    /// # Errors
+    /// A path that is none of these, a checkpoint that cannot be loaded, or a folder without one that can.
+    pub fn of(model: &ModelChoice, options: &OpenOptions, has_vae: bool) -> Result<Self> {
+        match model {
+            ModelChoice::Path(folder) if is_folder_of_models(folder) => {
+                let open = |Candidate { name, path, .. }: &Candidate| {
+                    offer(ModelChoice::Path(path.clone()), name.clone(), options, has_vae)
+                };
+                let (offers, refused) = usable(folder, open)?;
+                Ok(Self { offers, refused: shown(refused) })
+            }
+            one => {
+                let offer = offer(one.clone(), one.name(), options, has_vae);
+                Ok(Self { offers: vec![offer.with_context(|| format!("--model {one}"))?], refused: Vec::new() })
+            }
         }
     }
-    if found.is_empty() {
-        bail!("--model {}: there is no .safetensors file and no diffusers folder in it", path.display());
+
+    /// Tells the log what was refused, and what a checkpoint asks for and does not get.
+    pub fn log(&self) {
+        for RefusedModel { name, reason } in &self.refused {
+            tracing::warn!(file = name, reason, "not offered as a model");
+        }
+        for offer in &self.offers {
+            for note in &offer.notes {
+                tracing::info!(model = offer.name, note, "the checkpoint's own settings");
+            }
+        }
     }
-    found.sort();
-    Ok(Some(found.into_iter().map(ModelChoice::Path).collect()))
 }
 
-fn is_diffusers(folder: &Path) -> bool {
-    folder.join("model_index.json").exists() || folder.join("unet").exists()
+/// The first of them, and how many more there are.
+fn shown(refused: Vec<Refused>) -> Vec<RefusedModel> {
+    let more = refused.len().saturating_sub(SHOWN);
+    let shown = |Refused { file, reason }| RefusedModel { name: file, reason };
+    let mut list: Vec<_> = refused.into_iter().take(SHOWN).map(shown).collect();
+    if more > 0 {
+        list.push(RefusedModel { name: format!("{more} more"), reason: "doctor lists all".to_owned() });
+    }
+    list
 }
 
-/// Reads the header: a checkpoint that cannot be loaded is told of at the start, not at the first picture.
-fn offer(model: ModelChoice, options: &OpenOptions) -> Result<Offer> {
-    let checkpoint = model.open(options).with_context(|| format!("--model {model}"))?;
-    let settings = model.settings()?;
+/// Reads the headers: a checkpoint that cannot be loaded is told of at the start, not at the first picture.
+fn offer(model: ModelChoice, name: String, options: &OpenOptions, has_vae: bool) -> Result<Offer> {
+    let checkpoint = model.open(options)?;
+    Pipeline::check(&checkpoint, has_vae)?;
+    let recommended = model.recommended(checkpoint.recommendation(), checkpoint.scheduler())?;
     let (title, examples) = match model {
         ModelChoice::Starter => {
             let card = starter_model::card();
             (card.title.clone(), card.example_prompts.clone())
         }
-        ModelChoice::Path(_) => (model.name(), Vec::new()),
+        ModelChoice::Path(_) => (name.clone(), Vec::new()),
     };
     let options = options.clone();
     Ok(Offer {
-        name: model.name(),
+        name,
         title,
-        recommended: Recommended {
-            width: settings.width,
-            height: settings.height,
-            steps: settings.steps,
-            cfg_scale: settings.cfg_scale,
-            sampler: settings.sampler.name().to_owned(),
-            scheduler: settings.scheduler.name().to_owned(),
-        },
+        recommended: recommended.to_protocol(),
+        notes: recommended.notes.into_iter().map(|note| note.text).collect(),
         has_taesd: checkpoint.has(Part::Taesd),
         examples,
         open: Box::new(move || model.open(&options).map_err(Into::into)),

@@ -15,6 +15,7 @@ mod generations;
 mod imports;
 mod lists;
 mod metrics;
+mod models;
 mod openapi;
 mod page;
 mod records;

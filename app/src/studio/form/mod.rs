@@ -2,6 +2,7 @@
 
 mod dropped;
 mod fields;
+mod model;
 mod prompt;
 mod start;
 
@@ -40,6 +41,8 @@ pub struct Form {
     start: RwSignal<Option<TakeId>>,
     /// The prompt's length.
     tokens: RwSignal<Option<TokenCount>>,
+    /// The chosen model's name; empty for the default.
+    model: RwSignal<String>,
     /// Prompts that were used, newest first.
     prompts: RwSignal<Vec<String>>,
     /// How long what it asks for will take, milliseconds.
@@ -57,6 +60,7 @@ impl Form {
             error: RwSignal::new(posted),
             start: RwSignal::new(None),
             tokens: RwSignal::new(None),
+            model: RwSignal::new(String::new()),
             prompts: RwSignal::new(Vec::new()),
             time_ms: RwSignal::new(None),
         };
@@ -64,6 +68,8 @@ impl Form {
         Effect::new(move |_| {
             store.form_version.track();
             let start = browser::find("#generation-start").and_then(|field| browser::value(&field));
+            let model = browser::find("#generation-model").and_then(|field| browser::value(&field));
+            form.model.set(model.unwrap_or_default());
             form.start.set(start.and_then(|id| id.parse().ok()).map(TakeId));
         });
         form
@@ -110,7 +116,10 @@ impl Form {
                 }
             }
         };
-        let input = move |_| remember(self.store);
+        let input = move |_| {
+            self.follow_model();
+            remember(self.store);
+        };
         Effect::new(move |_| recall(self.store));
         let beside = self.beside();
         view! {
@@ -196,16 +205,6 @@ impl Form {
             </div>
         }
         .into_any()
-    }
-
-    /// Only where there is something to choose.
-    fn model(self, draft: &mut Draft) -> AnyView {
-        let models = self.store.state.with_untracked(|state| state.models.clone());
-        if models.len() < 2 {
-            return nothing();
-        }
-        let options = models.into_iter().map(|model| (model.name, model.title)).collect();
-        self.field(draft, "model", "Model").choice(options)
     }
 
     /// What the form's own buttons, and the examples, do.

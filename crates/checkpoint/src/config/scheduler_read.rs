@@ -3,7 +3,7 @@
 use super::{
     BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing, json::ConfigFile,
 };
-use crate::{error::Error, place::Place};
+use crate::{error::Error, place::Place, recommend::Defaults};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,25 +20,31 @@ pub(crate) fn scheduler_from_json(file: &ConfigFile) -> Result<SchedulerConfig, 
         Some("v_prediction") => PredictionType::V,
         Some(_) => return Err(file.bad("prediction_type", "epsilon or v_prediction")),
     };
+    if class == "EulerDiscreteScheduler" {
+        // The network would be told 0.25 * ln(sigma) in place of a timestep.
+        file.must_be("timestep_type", &["discrete".into(), Value::Null])?;
+    }
+    let defaults = Defaults::of(&class);
     let beta_schedule = match file.text("beta_schedule")? {
         Some("scaled_linear") => BetaSchedule::ScaledLinear,
-        None | Some("linear") => BetaSchedule::Linear,
+        Some("linear") => BetaSchedule::Linear,
+        None if defaults.scaled_linear => BetaSchedule::ScaledLinear,
+        None => BetaSchedule::Linear,
         Some(_) => return Err(file.bad("beta_schedule", "scaled_linear or linear")),
     };
     let timestep_spacing = match file.text("timestep_spacing")? {
         Some("leading") => TimestepSpacing::Leading,
         Some("linspace") => TimestepSpacing::Linspace,
         Some("trailing") => TimestepSpacing::Trailing,
-        None if class.starts_with("DDIM") || class.starts_with("PNDM") => TimestepSpacing::Leading,
-        None => TimestepSpacing::Linspace,
+        None => defaults.timestep_spacing,
         Some(_) => return Err(file.bad("timestep_spacing", "leading, linspace or trailing")),
     };
     let config = SchedulerConfig {
         prediction_type,
         prediction_source: PredictionSource::SchedulerConfig,
         beta_schedule,
-        beta_start: file.positive("beta_start", 0.0001)?,
-        beta_end: file.positive("beta_end", 0.02)?,
+        beta_start: file.positive("beta_start", defaults.beta_start)?,
+        beta_end: file.positive("beta_end", defaults.beta_end)?,
         num_train_timesteps: file.size("num_train_timesteps", Some(1000), 1..=1_000_000)?,
         rescale_betas_zero_snr: file.flag("rescale_betas_zero_snr", false)?,
         timestep_spacing,

@@ -92,7 +92,12 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) {
 
 /// Writes a file with those tensors as holes: as long as a real one, taking no space.
 pub fn write_sparse(path: &Path, tensors: &[(String, &'static str, Vec<usize>)]) {
-    let (text, data) = header(tensors.iter().map(|(n, d, s)| (n.as_str(), *d, s.as_slice())), &[]);
+    write_sparse_with(path, tensors, &[]);
+}
+
+/// The same with metadata.
+pub fn write_sparse_with(path: &Path, tensors: &[(String, &'static str, Vec<usize>)], metadata: &[(&str, &str)]) {
+    let (text, data) = header(tensors.iter().map(|(n, d, s)| (n.as_str(), *d, s.as_slice())), metadata);
     let mut file = File::create(path).expect("a test file is made");
     file.write_all(&(text.len() as u64).to_le_bytes()).expect("the length is written");
     file.write_all(text.as_bytes()).expect("the header is written");

@@ -11,4 +11,5 @@ mod layouts;
 mod memory;
 mod mutations;
 mod read;
+mod recommend;
 mod strict;

@@ -15,7 +15,8 @@ pub const STEPS: RangeInclusive<usize> = 1..=TRAINING_STEPS;
 pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
 
 named! {
-    /// Which noise levels a run visits. Names and formulas are ComfyUI's, except for `leading`.
+    /// Which noise levels a run visits. Names and formulas are ComfyUI's, except for the last three: diffusers' values of
+    /// `timestep_spacing`, as `EulerDiscreteScheduler` and most of its other schedulers define them.
     Schedule, "schedule":
     /// Evenly spaced timesteps from the table's top to its bottom.
     Normal = "normal",
@@ -31,8 +32,14 @@ named! {
     DdimUniform = "ddim_uniform",
     /// Quantiles of Beta(0.6, 0.6): dense at both ends.
     Beta = "beta",
-    /// diffusers' default for SDXL: `EulerDiscreteScheduler` with `timestep_spacing="leading"`.
+    /// diffusers' default for SDXL: multiples of `1000 // steps`, plus the model's `steps_offset`.
     Leading = "leading",
+    /// diffusers' `linspace`: evenly spaced timesteps from the table's top to its bottom, sigma interpolated between them
+    /// (`normal` interpolates its logarithm). With one step NumPy's linspace is its first end, the table's bottom.
+    Linspace = "linspace",
+    /// diffusers' `trailing`: from the table's top, every `1000 / steps` timesteps, rounded. Models that were distilled to a
+    /// few steps, or trained to zero terminal SNR, need it: the first step is at pure noise.
+    Trailing = "trailing",
 }
 
 /// What the first step starts from.
@@ -88,8 +95,8 @@ impl Schedule {
 
     /// The noise levels of a run that redoes `strength` of a picture: the end of a longer schedule.
     ///
-    /// - `leading`, by diffusers' rule: the last `int(steps * strength)` steps (at least one) of `steps`.
-    ///   The run is shorter than asked for.
+    /// - `leading`, `linspace` and `trailing`, by diffusers' rule: the last `int(steps * strength)` steps (at least one)
+    ///   of `steps`. The run is shorter than asked for.
     /// - All others, by ComfyUI's rule (`denoise`): the last `steps` steps of `int(steps / strength)`. The
     ///   run is as long as asked for, in smaller steps.
     ///
@@ -108,7 +115,9 @@ impl Schedule {
             return Ok(vec![0.0]);
         }
         let (whole, kept) = match self {
-            Self::Leading => (steps, ((steps as f64 * strength) as usize).clamp(1, steps)),
+            Self::Leading | Self::Linspace | Self::Trailing => {
+                (steps, ((steps as f64 * strength) as usize).clamp(1, steps))
+            }
             _ => (((steps as f64 / strength) as usize).min(LONGEST), steps),
         };
         let mut sigmas = points::points(self, table, whole, whole - kept);
@@ -119,10 +128,12 @@ impl Schedule {
     /// The factor on unit noise before the first step.
     ///
     /// - `leading`: `sqrt(sigma^2 + 1)`, diffusers' `init_noise_sigma`; over a picture, sigma.
+    /// - `linspace` and `trailing`: sigma, diffusers' `init_noise_sigma` of these.
     /// - All others, as ComfyUI: `sqrt(sigma^2 + 1)` where sigma is the table's top, else sigma.
     pub fn noise_scale(self, table: &ModelSigmas, first_sigma: f32, start: Start) -> f32 {
         let full = match self {
             Self::Leading => start == Start::Noise,
+            Self::Linspace | Self::Trailing => false,
             _ => first_sigma >= table.max() * (1.0 - 1e-5),
         };
         if full { f64::from(first_sigma).hypot(1.0) as f32 } else { first_sigma }

@@ -41,7 +41,12 @@ pub(super) fn points(schedule: Schedule, table: &ModelSigmas, count: usize, skip
             let places = beta(count);
             at(&|i| places[i])
         }
-        Schedule::Leading => at(&|i| leading(i, count)),
+        Schedule::Leading => at(&|i| leading(i, count, table.steps_offset())),
+        Schedule::Linspace => {
+            let step = top / count.saturating_sub(1).max(1) as f64;
+            each(&|i| table.sigma_between(f64::from(((count - 1 - i) as f64 * step) as f32)))
+        }
+        Schedule::Trailing => at(&|i| trailing(i, count)),
     }
 }
 
@@ -61,13 +66,23 @@ fn ddim_uniform(i: usize, count: usize) -> f64 {
     place(count - 1 - i, count) + offset(count)
 }
 
-/// diffusers' `leading` spacing with SDXL's `steps_offset` of 1: places `i * (1000 / count) + 1`, the
-/// division a whole one.
+/// diffusers' `leading` spacing: places `i * (1000 / count) + steps_offset`, the division a whole one.
 ///
-/// So 600 steps start at place 600, far from pure noise: diffusers' rule, kept. For 1000 steps diffusers has
-/// the table's top twice; here the offset is left out and every level comes once.
-fn leading(i: usize, count: usize) -> f64 {
-    ((count - 1 - i) * (TRAINING_STEPS / count)) as f64 + offset(count)
+/// So 600 steps start at place 600, far from pure noise: diffusers' rule, kept. Where the offset would lead beyond the
+/// table (1000 steps and SDXL's offset of 1) diffusers has the table's top twice; here the offset is smaller and every
+/// level comes once.
+fn leading(i: usize, count: usize, steps_offset: usize) -> f64 {
+    let stride = TRAINING_STEPS / count;
+    let offset = steps_offset.min(TRAINING_STEPS - 1 - (count - 1) * stride);
+    ((count - 1 - i) * stride + offset) as f64
+}
+
+/// diffusers' `trailing` spacing: `round(arange(1000, 0, -1000 / count)) - 1`, halves rounded to even. NumPy's arange
+/// adds multiples of the difference of its first two elements.
+fn trailing(i: usize, count: usize) -> f64 {
+    let first = TRAINING_STEPS as f64;
+    let stride = (first - first / count as f64) - first;
+    (first + i as f64 * stride).round_ties_even() - 1.0
 }
 
 /// Schedules that begin at the table's second place leave it at the first when they need every place.

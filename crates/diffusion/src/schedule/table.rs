@@ -5,6 +5,9 @@ use super::ScheduleError;
 /// Noise levels of the training schedule.
 pub const TRAINING_STEPS: usize = 1000;
 
+/// SDXL's `steps_offset`.
+const STEPS_OFFSET: usize = 1;
+
 /// The training schedule: betas whose square roots are evenly spaced (`scaled_linear` in diffusers).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Betas {
@@ -34,6 +37,7 @@ pub struct ModelSigmas {
     sigmas: Vec<f32>,
     /// Logarithms of the same f32 values: a sigma taken from the table finds its whole timestep again.
     logs: Vec<f64>,
+    steps_offset: usize,
 }
 
 impl Default for ModelSigmas {
@@ -67,7 +71,17 @@ impl ModelSigmas {
         }
         let sigmas: Vec<f32> = products.iter().map(|a| ((1.0 - a) / a).sqrt()).collect();
         let logs = sigmas.iter().map(|&sigma| f64::from(sigma).ln()).collect();
-        Self { sigmas, logs }
+        Self { sigmas, logs, steps_offset: STEPS_OFFSET }
+    }
+
+    /// The same table with diffusers' `steps_offset`, which the schedule `leading` adds to its timesteps; SDXL's is 1.
+    pub fn with_steps_offset(self, steps_offset: usize) -> Self {
+        Self { steps_offset, ..self }
+    }
+
+    /// diffusers' `steps_offset`.
+    pub fn steps_offset(&self) -> usize {
+        self.steps_offset
     }
 
     /// Every level, rising: index 0 is the least noise.
@@ -96,6 +110,16 @@ impl ModelSigmas {
             return self.sigmas[low];
         }
         ((1.0 - part) * self.logs[low] + part * self.logs[low + 1]).exp() as f32
+    }
+
+    /// The sigma at a timestep, between two whole ones interpolated linearly, as diffusers does (`np.interp`). Timesteps
+    /// outside the table give its nearest end.
+    pub fn sigma_between(&self, timestep: f64) -> f32 {
+        let last = self.sigmas.len() - 1;
+        let timestep = timestep.clamp(0.0, last as f64);
+        let low = timestep.floor() as usize;
+        let (from, to) = (f64::from(self.sigmas[low]), f64::from(self.sigmas[(low + 1).min(last)]));
+        (from + (timestep - low as f64) * (to - from)) as f32
     }
 
     /// The timestep of a sigma, whole where the sigma is one of the table's, else interpolated in log sigma

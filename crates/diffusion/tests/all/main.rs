@@ -1,4 +1,4 @@
-//! Every number against the references in `tests/reference` (see `export.py` there).
+//! Every number against the references in `tests/reference` (see `export.py` and `spacings.py` there).
 
 mod guidance;
 mod moments;
@@ -7,3 +7,4 @@ mod observer;
 mod reference;
 mod samplers;
 mod schedules;
+mod spacings;

@@ -131,7 +131,8 @@ fn every_strength_gives_a_schedule() {
                 // A thousandth: rounding down to a place of the table and not rounding differ by so much.
                 assert!(sigmas[0] >= 0.999 * before, "{schedule}, {steps} steps: more strength, more noise");
                 before = sigmas[0];
-                let length = if schedule == Schedule::Leading { 2..=steps + 1 } else { steps + 1..=steps + 1 };
+                let by_diffusers = matches!(schedule, Schedule::Leading | Schedule::Linspace | Schedule::Trailing);
+                let length = if by_diffusers { 2..=steps + 1 } else { steps + 1..=steps + 1 };
                 assert!(length.contains(&sigmas.len()), "{schedule}, {steps} steps at {strength}");
             }
         }
@@ -166,4 +167,8 @@ fn over_a_picture_leading_adds_plain_noise() {
     assert_eq!(Schedule::Karras.noise_scale(&table, 2.0, Start::Image), 2.0);
     let top = table.max();
     assert_eq!(Schedule::Karras.noise_scale(&table, top, Start::Image), top.hypot(1.0));
+    for schedule in [Schedule::Linspace, Schedule::Trailing] {
+        assert_eq!(schedule.noise_scale(&table, top, Start::Image), top);
+        assert_eq!(schedule.noise_scale(&table, top, Start::Noise), top);
+    }
 }

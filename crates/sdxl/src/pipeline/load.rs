@@ -33,6 +33,21 @@ pub struct LoadOptions<'a> {
 }
 
 impl Pipeline {
+    /// Whether a checkpoint can be loaded, as far as its headers tell: its training schedule, and each part's plan. With
+    /// `has_vae` the VAE comes from elsewhere.
+    ///
+    /// # Errors
+    /// A part that is missing, tensors that do not match, a schedule that is not SDXL's.
+    pub fn check(checkpoint: &Checkpoint, has_vae: bool) -> Result<(), Error> {
+        schedule(checkpoint.scheduler(), None)?;
+        let own = [Part::TextEncoder, Part::TextEncoder2, Part::Unet].into_iter();
+        let vae = Some(Part::Vae).filter(|_| !has_vae);
+        for part in own.chain(vae).chain(Some(Part::Taesd).filter(|&part| checkpoint.has(part))) {
+            checkpoint.plan(part).map_err(LoadError::from)?;
+        }
+        Ok(())
+    }
+
     /// Loads a checkpoint onto a device. Strict: every tensor goes to exactly one parameter, every parameter
     /// gets exactly one tensor.
     ///
@@ -88,7 +103,7 @@ fn schedule(config: &SchedulerConfig, zero_snr: Option<bool>) -> Result<(ModelSi
         PredictionType::Epsilon => Prediction::Epsilon,
         PredictionType::V => Prediction::V,
     };
-    Ok((ModelSigmas::new(betas)?, prediction))
+    Ok((ModelSigmas::new(betas)?.with_steps_offset(config.steps_offset), prediction))
 }
 
 type Progress<'a> = &'a mut dyn FnMut(Part, usize, usize);

@@ -1,6 +1,9 @@
 //! Options of `emberline generate`, judged before anything is loaded.
 
-use crate::commands::model::{ModelChoice, Settings};
+use crate::commands::{
+    model::ModelChoice,
+    settings::{Recommended, Settings},
+};
 use anyhow::Result;
 use clap::Args;
 use diffusion::{CFG_SCALE, Sampler, Schedule};
@@ -27,8 +30,8 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_PROMPT_SYNTAX", value_name = "a1111|plain", default_value = "a1111")]
     pub prompt_syntax: PromptSyntax,
 
-    /// The model: an SDXL .safetensors file or a diffusers folder, or `starter`, the small one inside this
-    /// program.
+    /// The model: an SDXL .safetensors file, a diffusers folder, a folder with one of either, or `starter`, the small
+    /// one inside this program.
     #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
     pub model: ModelChoice,
 
@@ -64,8 +67,8 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_SAMPLER", value_name = "NAME", help = with_default("Sampling method, by ComfyUI's name", |s| s.sampler))]
     pub sampler: Option<Sampler>,
 
-    /// Noise schedule, by ComfyUI's name, or `leading`, diffusers' default for SDXL.
-    #[arg(long, env = "EMBERLINE_SCHEDULER", value_name = "NAME", help = with_default("Noise schedule, by ComfyUI's name, or `leading`, diffusers' default for SDXL", |s| s.scheduler))]
+    /// Noise schedule, by ComfyUI's name, or diffusers' `leading` (its default for SDXL), `linspace` or `trailing`.
+    #[arg(long, env = "EMBERLINE_SCHEDULER", value_name = "NAME", help = with_default("Noise schedule, by ComfyUI's name, or diffusers' `leading` (its default for SDXL), `linspace` or `trailing`", |s| s.scheduler))]
     pub scheduler: Option<Schedule>,
 
     /// Seed of the noise, 0 to 2^53-1 [default: a random one]
@@ -111,25 +114,38 @@ pub struct GenerateArgs {
 
 impl GenerateArgs {
     /// The options' settings, and the model's own where there is no option.
-    pub fn settings(&self) -> Result<Settings> {
-        let own = self.model.settings()?;
-        Ok(Settings {
+    pub fn settings(&self, recommended: &Recommended) -> Settings {
+        let own = recommended.settings();
+        Settings {
             width: self.width.unwrap_or(own.width),
             height: self.height.unwrap_or(own.height),
             steps: self.steps.unwrap_or(own.steps),
             cfg_scale: self.cfg_scale.unwrap_or(own.cfg_scale),
             sampler: self.sampler.unwrap_or(own.sampler),
             scheduler: self.scheduler.unwrap_or(own.scheduler),
-        })
+        }
+    }
+
+    /// Whether an option says what a note of the checkpoint is about.
+    pub fn decides(&self, field: &str) -> bool {
+        match field {
+            "size" => self.width.is_some() && self.height.is_some(),
+            "steps" => self.steps.is_some(),
+            "sampler" => self.sampler.is_some(),
+            "scheduler" => self.scheduler.is_some(),
+            _ => false,
+        }
     }
 }
 
 /// An option's help with its default: the model's own.
 fn with_default<T: Display + PartialEq>(help: &str, field: impl Fn(&Settings) -> T) -> String {
     let any = field(&Settings::default());
-    match ModelChoice::Starter.settings().map(|own| field(&own)) {
-        Ok(starter) if starter != any => format!("{help} [default: {any}; {starter} for the starter model]"),
-        _ => format!("{help} [default: {any}]"),
+    match Settings::of_card(&starter_model::card().recommended).map(|own| field(&own)) {
+        Ok(starter) if starter != any => {
+            format!("{help} [default: the checkpoint's own, else {any}; {starter} for the starter model]")
+        }
+        _ => format!("{help} [default: the checkpoint's own, else {any}]"),
     }
 }
 

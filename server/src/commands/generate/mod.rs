@@ -6,7 +6,7 @@ mod report;
 
 pub use args::GenerateArgs;
 
-use super::model::Settings;
+use super::settings::Settings;
 use crate::import::TAKE;
 use anyhow::{Context, Result, anyhow, bail};
 use args::{PredictionArg, PreviewArg};
@@ -36,14 +36,22 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         check_writable("--dump", path)?;
     }
     let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() & u64::from(u32::MAX));
-    let settings = args.settings()?;
+    let open = OpenOptions { prefer_fp16: args.dtype == Some(Precision::F16) };
+    let args = &GenerateArgs { model: args.model.clone().only_one(&open)?, ..args.clone() };
+    let checkpoint = args.model.open(&open)?;
+    let recommended = args.model.recommended(checkpoint.recommendation(), checkpoint.scheduler())?;
     let mut warnings = Vec::new();
+    for note in recommended.notes.iter().filter(|note| !args.decides(note.field)) {
+        warnings.push(FieldError::new(note.field, format!("the checkpoint's own setting: {}", note.text)));
+    }
+    let settings = args.settings(&recommended);
     let params = params(args, &settings, seed, &mut warnings)?;
     if !args.json {
         warnings.iter().for_each(|FieldError { field, message }| tracing::warn!(field, "{message}"));
     }
     let cancelled = cancelled_by_ctrl_c()?;
-    let pipeline = load(args)?;
+    let pipeline = load(args, &checkpoint, &open)?;
+    drop(checkpoint);
     let load_s = started.elapsed().as_secs_f64();
     let method = preview_method(args, &pipeline)?;
 
@@ -126,11 +134,9 @@ fn start_picture(path: &Path, warnings: &mut Vec<FieldError>) -> Result<Picture>
     Ok(Picture::from_rgb8(&picture.rgb))
 }
 
-fn load(args: &GenerateArgs) -> Result<Pipeline> {
-    let options = OpenOptions { prefer_fp16: args.dtype == Some(Precision::F16) };
-    let checkpoint = args.model.open(&options)?;
+fn load(args: &GenerateArgs, checkpoint: &Checkpoint, options: &OpenOptions) -> Result<Pipeline> {
     let open = |part, path: &Option<std::path::PathBuf>| {
-        path.as_deref().map(|path| Checkpoint::open_part(part, path, &options)).transpose()
+        path.as_deref().map(|path| Checkpoint::open_part(part, path, options)).transpose()
     };
     let (vae, taesd) = (open(Part::Vae, &args.vae)?, open(Part::Taesd, &args.taesd)?);
     let compute = Compute::open(args.device)?;
@@ -147,7 +153,7 @@ fn load(args: &GenerateArgs) -> Result<Pipeline> {
         progress: Some(&mut tell),
         ..LoadOptions::default()
     };
-    let pipeline = Pipeline::load(&checkpoint, &compute, options)?;
+    let pipeline = Pipeline::load(checkpoint, &compute, options)?;
     progress.bar.finish_and_clear();
     Ok(pipeline)
 }

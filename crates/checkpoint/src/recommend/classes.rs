@@ -1,0 +1,80 @@
+//! diffusers' scheduler classes: the sampler that each is, what its spacings mean, its default values.
+
+use crate::config::TimestepSpacing;
+
+/// What a class makes of `timestep_spacing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grid {
+    /// As many timesteps as steps, fractions too; Karras' and other sigmas run between the first and the last of them.
+    Points,
+    /// One timestep more, rounded, the last left out; Karras' and other sigmas run over the whole table.
+    Multistep,
+    /// As many timesteps as steps, rounded.
+    Whole,
+    /// Every nth of the 50 timesteps that the model was distilled on.
+    Distilled,
+}
+
+/// A scheduler class.
+pub(super) struct Class {
+    pub name: &'static str,
+    /// The sampler that it is; none where there is none.
+    pub sampler: Option<&'static str>,
+    pub grid: Grid,
+    /// Whether it has `use_karras_sigmas` and its kin.
+    pub converts_sigmas: bool,
+}
+
+const fn class(name: &'static str, sampler: Option<&'static str>, grid: Grid, converts_sigmas: bool) -> Class {
+    Class { name, sampler, grid, converts_sigmas }
+}
+
+/// The classes that can sample SDXL; pairs with samplers as in diffusers' own table (its documentation, "Schedulers").
+const CLASSES: [Class; 16] = [
+    class("EulerDiscreteScheduler", Some("euler"), Grid::Points, true),
+    class("EulerAncestralDiscreteScheduler", Some("euler_ancestral"), Grid::Points, false),
+    class("HeunDiscreteScheduler", Some("heun"), Grid::Points, true),
+    class("KDPM2DiscreteScheduler", Some("dpm_2"), Grid::Points, true),
+    class("KDPM2AncestralDiscreteScheduler", Some("dpm_2_ancestral"), Grid::Points, true),
+    class("LMSDiscreteScheduler", Some("lms"), Grid::Points, true),
+    class("DPMSolverSDEScheduler", Some("dpmpp_sde"), Grid::Points, true),
+    class("DPMSolverMultistepScheduler", Some("dpmpp_2m"), Grid::Multistep, true),
+    class("UniPCMultistepScheduler", Some("uni_pc"), Grid::Multistep, true),
+    class("DPMSolverSinglestepScheduler", None, Grid::Multistep, true),
+    class("DEISMultistepScheduler", None, Grid::Multistep, true),
+    class("DDIMScheduler", Some("ddim"), Grid::Whole, false),
+    class("DDPMScheduler", Some("ddpm"), Grid::Whole, false),
+    class("PNDMScheduler", None, Grid::Whole, false),
+    class("LCMScheduler", Some("lcm"), Grid::Distilled, false),
+    class("TCDScheduler", None, Grid::Distilled, false),
+];
+
+impl Class {
+    /// By the name in `_class_name`; Flax' classes are the same ones.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        let name = name.strip_prefix("Flax").unwrap_or(name);
+        CLASSES.iter().find(|class| class.name == name)
+    }
+}
+
+/// What a class takes for a key that its config leaves out. The betas' are not SDXL's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Defaults {
+    pub beta_start: f64,
+    pub beta_end: f64,
+    pub scaled_linear: bool,
+    pub timestep_spacing: TimestepSpacing,
+}
+
+impl Defaults {
+    /// By class name; an unknown class has those of most.
+    pub(crate) fn of(class: &str) -> Self {
+        let starts = |starts: &[&str]| starts.iter().any(|start| class.starts_with(start));
+        let distilled = starts(&["LCM", "TCD"]);
+        let narrow = distilled || starts(&["Heun", "KDPM2", "DPMSolverSDE"]);
+        let (beta_start, beta_end) = if narrow { (0.000_85, 0.012) } else { (0.0001, 0.02) };
+        let leading = distilled || starts(&["DDIM", "DDPM", "PNDM"]);
+        let timestep_spacing = if leading { TimestepSpacing::Leading } else { TimestepSpacing::Linspace };
+        Self { beta_start, beta_end, scaled_linear: distilled, timestep_spacing }
+    }
+}

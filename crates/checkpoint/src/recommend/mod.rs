@@ -1,0 +1,76 @@
+//! What a checkpoint says about how it is best sampled, and where it says it: the UNet's `sample_size`,
+//! scheduler_config.json, the metadata of a single file.
+
+mod classes;
+mod sampling;
+mod size;
+
+pub(crate) use classes::Defaults;
+
+use crate::{Error, Part, SchedulerConfig, config::ConfigFile, shape::Shape, source::Sources};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The path of the scheduler's config inside a diffusers folder.
+pub(crate) const SCHEDULER_CONFIG: &str = "scheduler/scheduler_config.json";
+
+/// A setting, and where the checkpoint says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Said<T> {
+    /// The setting.
+    pub value: T,
+    /// For people: `scheduler_config.json timestep_spacing`.
+    pub source: String,
+}
+
+impl<T> Said<T> {
+    fn new(value: T, source: impl Into<String>) -> Self {
+        Self { value, source: source.into() }
+    }
+}
+
+/// What the checkpoint asks for and does not get as it asks, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// The setting: `size`, `steps`, `sampler` or `scheduler`.
+    pub field: &'static str,
+    /// One sentence without its full stop.
+    pub text: String,
+}
+
+/// A checkpoint's own settings. What it does not say is none here: the caller has defaults.
+///
+/// Samplers and schedules have the names of the crate `diffusion`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Recommendation {
+    /// Width and height of the pictures that it was trained on, pixels.
+    pub size_px: Option<Said<[u32; 2]>>,
+    /// Sampling method.
+    pub sampler: Option<Said<&'static str>>,
+    /// Noise schedule.
+    pub schedule: Option<Said<&'static str>>,
+    /// What it asks for beyond that, or otherwise.
+    pub notes: Vec<Note>,
+}
+
+impl Recommendation {
+    /// Of a checkpoint with a UNet.
+    ///
+    /// # Errors
+    /// A value of the wrong type in scheduler_config.json.
+    pub(crate) fn read(
+        sources: &Sources,
+        shapes: &BTreeMap<Part, Shape>,
+        scheduler: &SchedulerConfig,
+    ) -> Result<Self, Error> {
+        let mut notes = Vec::new();
+        let size_px = size::trained(sources, shapes, &mut notes);
+        let (sampler, schedule) = match sources.index.is_some() && sources.place.has(SCHEDULER_CONFIG) {
+            true => sampling::of_config(&ConfigFile::read(&sources.place, SCHEDULER_CONFIG)?, &mut notes)?,
+            // A model trained to zero terminal SNR expects pure noise at its first step (Lin et al. 2023, section 3.3).
+            false if scheduler.rescale_betas_zero_snr => (None, Some(Said::new("trailing", "zero terminal SNR"))),
+            false => (None, None),
+        };
+        Ok(Self { size_px, sampler, schedule, notes })
+    }
+}

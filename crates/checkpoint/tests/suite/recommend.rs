@@ -1,0 +1,269 @@
+//! What a checkpoint recommends, against what diffusers makes of the same scheduler_config.json.
+
+use crate::common::{models, single_file_tensors, write_sparse_with};
+use checkpoint::{Checkpoint, Note, OpenOptions, Recommendation, Said, TimestepSpacing, inspect};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// A copy of the tiny diffusers folder, whose configs a test changes.
+struct Folder {
+    _keep: TempDir,
+    root: PathBuf,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let keep = tempfile::tempdir().expect("a folder");
+        let root = keep.path().join("model");
+        copy(&models().join("tiny/diffusers"), &root);
+        Self { _keep: keep, root }
+    }
+
+    fn with_scheduler(self, config: &Value) -> Self {
+        fs::write(self.root.join("scheduler/scheduler_config.json"), config.to_string()).expect("written");
+        self
+    }
+
+    /// With a key of unet/config.json changed; null takes it out.
+    fn with_unet(self, key: &str, value: Value) -> Self {
+        let path = self.root.join("unet/config.json");
+        let mut config: Map<String, Value> =
+            serde_json::from_slice(&fs::read(&path).expect("there")).expect("an object");
+        config.insert(key.to_owned(), value);
+        fs::write(path, Value::Object(config).to_string()).expect("written");
+        self
+    }
+
+    fn open(&self) -> Checkpoint {
+        Checkpoint::open(&self.root).expect("it opens")
+    }
+
+    fn said(&self) -> Recommendation {
+        self.open().recommendation().clone()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder is made");
+    for entry in fs::read_dir(from).expect("the model is there") {
+        let entry = entry.expect("an entry");
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => _ = fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy"),
+        }
+    }
+}
+
+fn value<T: Copy>(said: &Option<Said<T>>) -> Option<T> {
+    said.as_ref().map(|said| said.value)
+}
+
+fn notes_on(said: &Recommendation, field: &str) -> Vec<String> {
+    said.notes.iter().filter(|note| note.field == field).map(|note| note.text.clone()).collect()
+}
+
+/// What `crates/diffusion/tests/reference/spacings.py` wrote.
+#[derive(Deserialize)]
+struct Reference {
+    defaults: BTreeMap<String, Value>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    config: Value,
+    sampler: String,
+    schedule: Option<String>,
+    near: Option<String>,
+}
+
+fn reference() -> Reference {
+    let text = fs::read_to_string("../diffusion/tests/reference/spacings.json").expect("the fixture is there");
+    serde_json::from_str(&text).expect("its form")
+}
+
+#[test]
+fn each_config_of_diffusers_is_given_the_sampler_and_the_schedule_whose_sigmas_are_its_own() {
+    let folder = Folder::new();
+    let mut seen = Vec::new();
+    for Case { config, sampler, schedule, near } in reference().cases {
+        if seen.contains(&config) {
+            continue;
+        }
+        fs::write(folder.root.join("scheduler/scheduler_config.json"), config.to_string()).expect("written");
+        let checkpoint = folder.open();
+        let said = checkpoint.recommendation();
+        assert_eq!(value(&said.sampler), Some(sampler.as_str()), "{config}");
+        assert_eq!(value(&said.schedule), schedule.as_deref().or(near.as_deref()), "{config}");
+        let offset = config["steps_offset"].as_u64().unwrap_or(0);
+        assert_eq!(checkpoint.scheduler().steps_offset as u64, offset, "{config}");
+        // Equal levels need no note, others have one.
+        assert_eq!(notes_on(said, "scheduler").len(), usize::from(near.is_some()), "{config}: {:?}", said.notes);
+        seen.push(config);
+    }
+    assert!(seen.len() > 50, "{} configs", seen.len());
+}
+
+#[test]
+fn what_a_config_leaves_out_is_its_classs_own_default() {
+    for (class, defaults) in reference().defaults {
+        // Not loadable (linear betas), but described.
+        let folder = Folder::new().with_scheduler(&json!({"_class_name": class}));
+        let report = inspect(&folder.root, &OpenOptions::default()).expect("a report");
+        let scheduler = serde_json::to_value(report.scheduler.expect("a schedule")).expect("JSON");
+        for key in ["beta_start", "beta_end", "beta_schedule"] {
+            assert_eq!(scheduler[key], defaults[key], "{class} {key}");
+        }
+        if !defaults["timestep_spacing"].is_null() {
+            assert_eq!(scheduler["timestep_spacing"], defaults["timestep_spacing"], "{class}");
+            assert_eq!(scheduler["steps_offset"], defaults["steps_offset"], "{class}");
+        }
+    }
+}
+
+#[test]
+fn sdxl_turbos_folder_is_512_pixels_ancestral_and_trailing() {
+    let config = json!({"_class_name": "EulerAncestralDiscreteScheduler", "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085, "beta_end": 0.012, "timestep_spacing": "trailing", "steps_offset": 1,
+        "clip_sample": false, "set_alpha_to_one": false, "skip_prk_steps": true, "prediction_type": "epsilon"});
+    let said = Folder::new().with_scheduler(&config).with_unet("sample_size", json!(64)).said();
+    let expected = Recommendation {
+        size_px: Some(Said { value: [512, 512], source: "UNet sample_size".into() }),
+        sampler: Some(Said { value: "euler_ancestral", source: "scheduler_config.json _class_name".into() }),
+        schedule: Some(Said { value: "trailing", source: "scheduler_config.json timestep_spacing".into() }),
+        notes: Vec::new(),
+    };
+    assert_eq!(said, expected);
+}
+
+/// As diffusers saves it: `-Infinity` is no JSON.
+#[test]
+fn a_dpm_solver_as_diffusers_saves_it_opens() {
+    let text = r#"{"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++",
+        "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "euler_at_final": false,
+        "lambda_min_clipped": -Infinity, "solver_order": 2, "solver_type": "midpoint", "thresholding": false,
+        "timestep_spacing": "leading", "steps_offset": 1, "use_karras_sigmas": true, "use_lu_lambdas": false}"#;
+    let folder = Folder::new();
+    fs::write(folder.root.join("scheduler/scheduler_config.json"), text).expect("written");
+    let said = folder.said();
+    assert_eq!((value(&said.sampler), value(&said.schedule)), (Some("dpmpp_2m_sde"), Some("karras")));
+    assert_eq!(said.sampler.expect("said").source, "scheduler_config.json _class_name and algorithm_type");
+    assert_eq!(said.schedule.expect("said").source, "scheduler_config.json use_karras_sigmas");
+    assert_eq!(said.notes, Vec::<Note>::new());
+}
+
+#[test]
+fn what_emberline_has_not_is_said_of_each_class() {
+    let cases = [
+        (json!({"_class_name": "TCDScheduler"}), None, "sampler", "TCDScheduler"),
+        (json!({"_class_name": "DEISMultistepScheduler"}), None, "sampler", "DEISMultistepScheduler"),
+        (json!({"_class_name": "NewScheduler"}), None, "sampler", "NewScheduler"),
+        (json!({"_class_name": "LCMScheduler"}), Some("lcm"), "steps", "2 to 8 steps"),
+        (
+            json!({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3}),
+            Some("dpmpp_2m"),
+            "sampler",
+            "order 3",
+        ),
+        (
+            json!({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver"}),
+            Some("dpmpp_2m"),
+            "sampler",
+            "dpmsolver",
+        ),
+        (
+            json!({"_class_name": "DPMSolverMultistepScheduler", "use_lu_lambdas": true}),
+            Some("dpmpp_2m"),
+            "scheduler",
+            "use_lu_lambdas",
+        ),
+        (json!({"_class_name": "UniPCMultistepScheduler"}), Some("uni_pc"), "sampler", "order 2 with bh2"),
+        (
+            json!({"_class_name": "EulerDiscreteScheduler", "final_sigmas_type": "sigma_min"}),
+            Some("euler"),
+            "scheduler",
+            "sigma_min",
+        ),
+        (
+            json!({"_class_name": "DDIMScheduler", "set_alpha_to_one": false}),
+            Some("ddim"),
+            "scheduler",
+            "set_alpha_to_one",
+        ),
+        (json!({"_class_name": "DDIMScheduler", "clip_sample": true}), Some("ddim"), "sampler", "clip_sample"),
+    ];
+    for (config, sampler, field, words) in cases {
+        let mut whole = json!({"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012});
+        whole.as_object_mut().expect("an object").extend(config.as_object().expect("an object").clone());
+        let said = Folder::new().with_scheduler(&whole).said();
+        assert_eq!(value(&said.sampler), sampler, "{config}");
+        assert!(notes_on(&said, field).iter().any(|note| note.contains(words)), "{config}: {:?}", said.notes);
+    }
+}
+
+#[test]
+fn a_network_that_is_told_no_timesteps_is_refused() {
+    let config = json!({"_class_name": "EulerDiscreteScheduler", "beta_schedule": "scaled_linear",
+        "timestep_type": "continuous", "prediction_type": "v_prediction"});
+    let error = Checkpoint::open(&Folder::new().with_scheduler(&config).root).expect_err("refused").to_string();
+    assert!(error.contains("timestep_type is \"continuous\"; supported: \"discrete\""), "{error}");
+}
+
+#[test]
+fn the_size_is_the_unets_sample_size_times_eight() {
+    for (sample_size, size) in
+        [(json!(128), Some([1024, 1024])), (json!([96, 128]), Some([1024, 768])), (Value::Null, None)]
+    {
+        let said = Folder::new().with_unet("sample_size", sample_size.clone()).said();
+        assert_eq!((value(&said.size_px), said.notes.len()), (size, 0), "{sample_size}");
+    }
+    for wrong in [json!(0), json!("big"), json!([1, 2, 3]), json!(-8), json!(u64::MAX), json!(1.5)] {
+        let said = Folder::new().with_unet("sample_size", wrong.clone()).said();
+        assert_eq!((value(&said.size_px), notes_on(&said, "size").len()), (None, 1), "{wrong}");
+    }
+}
+
+#[test]
+fn a_single_files_metadata_count() {
+    let size = |metadata: &[(&str, &str)]| {
+        let said = single(metadata, &[]);
+        (value(&said.size_px), said.size_px.map(|said| said.source), said.notes.len())
+    };
+    let modelspec = ("modelspec.resolution", "768x1344");
+    assert_eq!(size(&[modelspec]), (Some([768, 1344]), Some("metadata modelspec.resolution".into()), 0));
+    assert_eq!(size(&[("ss_resolution", "(512, 768)")]), (Some([512, 768]), Some("metadata ss_resolution".into()), 0));
+    assert_eq!(size(&[modelspec, ("ss_resolution", "512")]).0, Some([768, 1344]));
+    assert_eq!(size(&[("modelspec.resolution", "large")]), (None, None, 1));
+    assert_eq!(size(&[("modelspec.resolution", "99999999999999999999x8")]), (None, None, 1));
+    assert_eq!(size(&[]), (None, None, 0));
+    assert_eq!(value(&single(&[], &[]).schedule), None);
+    let rescaled = single(&[], &["v_pred", "ztsnr"]).schedule.expect("said");
+    assert_eq!((rescaled.value, rescaled.source.as_str()), ("trailing", "zero terminal SNR"));
+    let rescaled = single(&[("ss_zero_terminal_snr", "True")], &[]);
+    assert_eq!(value(&rescaled.schedule), Some("trailing"));
+}
+
+#[test]
+fn scheduler_configs_own_spacing_is_read_too() {
+    let config = json!({"_class_name": "DDPMScheduler", "beta_schedule": "scaled_linear"});
+    let checkpoint = Folder::new().with_scheduler(&config).open();
+    assert_eq!(checkpoint.scheduler().timestep_spacing, TimestepSpacing::Leading);
+    let schedule = checkpoint.recommendation().schedule.clone().expect("said");
+    assert_eq!(schedule.source, "the default timestep_spacing of DDPMScheduler");
+}
+
+/// What a single file with this metadata and these further tensors says.
+fn single(metadata: &[(&str, &str)], marks: &[&str]) -> Recommendation {
+    let keep = tempfile::tempdir().expect("a folder");
+    let path = keep.path().join("model.safetensors");
+    let mut tensors = single_file_tensors("F16");
+    tensors.extend(marks.iter().map(|name| ((*name).to_owned(), "F32", vec![1])));
+    write_sparse_with(&path, &tensors, metadata);
+    Checkpoint::open(&path).expect("it opens").recommendation().clone()
+}

@@ -1,0 +1,207 @@
+//! What a picture is made with unless somebody says otherwise: what the checkpoint says, else Emberline's defaults.
+
+use anyhow::{Context, Result};
+use checkpoint::{Note, PredictionSource, PredictionType, Recommendation, Said, SchedulerConfig};
+use serde::Serialize;
+use starter_model::Recommended as Card;
+
+/// Where a setting comes from that the checkpoint does not say.
+const DEFAULT: &str = "Emberline's default";
+
+/// What a picture is made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// Sampling steps.
+    pub steps: u32,
+    /// Strength of the guidance.
+    pub cfg_scale: f64,
+    /// Sampling method.
+    pub sampler: diffusion::Sampler,
+    /// Noise schedule.
+    pub scheduler: diffusion::Schedule,
+}
+
+impl Default for Settings {
+    /// SDXL's.
+    fn default() -> Self {
+        let sdxl::Params { width, height, steps, cfg_scale, sampler, schedule, .. } = sdxl::Params::default();
+        Self { width, height, steps: steps as u32, cfg_scale, sampler, scheduler: schedule }
+    }
+}
+
+impl Settings {
+    /// The starter model's, from its card.
+    ///
+    /// # Errors
+    /// A card with a sampler or schedule that is none.
+    pub fn of_card(card: &Card) -> Result<Self> {
+        let (sampler, scheduler) = (card.sampler.parse(), card.scheduler.parse());
+        Ok(Self {
+            width: card.width,
+            height: card.height,
+            steps: card.steps,
+            cfg_scale: card.cfg_scale,
+            sampler: sampler.context("the starter model's card")?,
+            scheduler: scheduler.context("the starter model's card")?,
+        })
+    }
+}
+
+/// A model's settings, each with where it comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recommended {
+    /// Pixels from left to right.
+    pub width: Said<u32>,
+    /// Pixels from top to bottom.
+    pub height: Said<u32>,
+    /// Sampling steps.
+    pub steps: Said<u32>,
+    /// Strength of the guidance.
+    pub cfg_scale: Said<f64>,
+    /// Sampling method.
+    pub sampler: Said<&'static str>,
+    /// Noise schedule.
+    pub scheduler: Said<&'static str>,
+    /// What the UNet predicts.
+    pub prediction: Said<PredictionType>,
+    /// What the checkpoint asks for and does not get as it asks.
+    pub notes: Vec<Note>,
+    #[serde(skip)]
+    settings: Settings,
+}
+
+impl Recommended {
+    /// Of a checkpoint.
+    ///
+    /// # Errors
+    /// A name of the crate `checkpoint` that the crate `diffusion` does not know.
+    pub fn of_checkpoint(said: &Recommendation, scheduler: &SchedulerConfig) -> Result<Self> {
+        let mut settings = Settings::default();
+        let (mut size, mut sampler, mut schedule) = (DEFAULT, DEFAULT, DEFAULT);
+        let mut notes = said.notes.clone();
+        if let Some(Said { value, source }) = &said.size_px {
+            let [width, height] = value.map(nearest_side);
+            if [width, height] != *value {
+                let [w, h] = value;
+                let text =
+                    format!("it is made for {w} x {h} pixels; the nearest that Emberline makes is {width} x {height}");
+                notes.push(Note { field: "size", text });
+            }
+            (settings.width, settings.height) = (width, height);
+            size = source.as_str();
+        }
+        if let Some(Said { value, source }) = &said.sampler {
+            settings.sampler = value.parse().context("the checkpoint's sampler")?;
+            sampler = source.as_str();
+        }
+        if let Some(Said { value, source }) = &said.schedule {
+            settings.scheduler = value.parse().context("the checkpoint's schedule")?;
+            schedule = source.as_str();
+        }
+        Ok(Self::new(settings, [size, DEFAULT, sampler, schedule], scheduler, notes))
+    }
+
+    /// Of the starter model.
+    ///
+    /// # Errors
+    /// As [`Settings::of_card`].
+    pub fn of_card(card: &Card, scheduler: &SchedulerConfig) -> Result<Self> {
+        Ok(Self::new(Settings::of_card(card)?, ["the model's card"; 4], scheduler, Vec::new()))
+    }
+
+    /// The sources are of the size, steps and guidance, sampler, schedule.
+    fn new(settings: Settings, sources: [&str; 4], scheduler: &SchedulerConfig, notes: Vec<Note>) -> Self {
+        fn said<T>(value: T, source: &str) -> Said<T> {
+            Said { value, source: source.to_owned() }
+        }
+        let [size, numbers, sampler, schedule] = sources;
+        Self {
+            width: said(settings.width, size),
+            height: said(settings.height, size),
+            steps: said(settings.steps, numbers),
+            cfg_scale: said(settings.cfg_scale, numbers),
+            sampler: said(settings.sampler.name(), sampler),
+            scheduler: said(settings.scheduler.name(), schedule),
+            prediction: said(scheduler.prediction_type, &prediction_source(&scheduler.prediction_source)),
+            notes,
+            settings,
+        }
+    }
+
+    /// The settings alone.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// As the API has them.
+    pub fn to_protocol(&self) -> protocol::Recommended {
+        let Settings { width, height, steps, cfg_scale, sampler, scheduler } = self.settings.clone();
+        let (sampler, scheduler) = (sampler.name().to_owned(), scheduler.name().to_owned());
+        protocol::Recommended { width, height, steps, cfg_scale, sampler, scheduler }
+    }
+
+    /// Setting, value and source, for people.
+    pub fn lines(&self) -> [(&'static str, String, &str); 6] {
+        let prediction = match self.prediction.value {
+            PredictionType::Epsilon => "epsilon",
+            PredictionType::V => "v",
+        };
+        [
+            ("size", format!("{} x {}", self.width.value, self.height.value), self.width.source.as_str()),
+            ("steps", self.steps.value.to_string(), self.steps.source.as_str()),
+            ("cfg scale", self.cfg_scale.value.to_string(), self.cfg_scale.source.as_str()),
+            ("sampler", self.sampler.value.to_owned(), self.sampler.source.as_str()),
+            ("schedule", self.scheduler.value.to_owned(), self.scheduler.source.as_str()),
+            ("prediction", prediction.to_owned(), self.prediction.source.as_str()),
+        ]
+    }
+}
+
+/// The nearest side that a picture can have.
+fn nearest_side(px: u32) -> u32 {
+    let step = sdxl::limits::SIDE_STEP_PX;
+    let (least, most) = (*sdxl::limits::SIDE_PX.start(), *sdxl::limits::SIDE_PX.end());
+    (px.saturating_add(step / 2) / step * step).clamp(least, most)
+}
+
+fn prediction_source(source: &PredictionSource) -> String {
+    match source {
+        PredictionSource::SchedulerConfig => "scheduler_config.json prediction_type".to_owned(),
+        PredictionSource::Tensor(name) => format!("tensor {name}"),
+        PredictionSource::Metadata(key) => format!("metadata {key}"),
+        PredictionSource::Default => DEFAULT.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_size(size: [u32; 2]) -> Recommended {
+        let said = Recommendation {
+            size_px: Some(Said { value: size, source: "UNet sample_size".to_owned() }),
+            ..Recommendation::default()
+        };
+        Recommended::of_checkpoint(&said, &SchedulerConfig::default()).expect("known names")
+    }
+
+    #[test]
+    fn a_size_beyond_the_limits_is_brought_to_the_nearest_and_said() {
+        for (asked, made) in [([512, 768], [512, 768]), ([32, 4096], [64, 2048]), ([1001, 1020], [1000, 1024])] {
+            let of = of_size(asked);
+            assert_eq!([of.width.value, of.height.value], made);
+            assert_eq!(of.notes.len(), usize::from(asked != made), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_checkpoint_does_not_say_is_emberlines() {
+        let of = Recommended::of_checkpoint(&Recommendation::default(), &SchedulerConfig::default()).expect("known");
+        assert_eq!(of.settings(), &Settings::default());
+        assert!(of.lines().iter().all(|(_, _, source)| *source == DEFAULT), "{:?}", of.lines());
+    }
+}
