@@ -87,6 +87,6 @@ pub trait Services: Send + Sync {
     /// Stops an export and removes its file.
     async fn delete_export(&self, id: ExportId) -> Result<(), Problem>;
 
-    /// How long a prompt is to the text encoders.
-    async fn count_tokens(&self, prompt: String) -> Result<TokenCount, Problem>;
+    /// How long a prompt is to the text encoders, and what in both prompts is read as words.
+    async fn count_tokens(&self, prompt: String, negative_prompt: String) -> Result<TokenCount, Problem>;
 }

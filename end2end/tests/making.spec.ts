@@ -16,6 +16,25 @@ test("the prompt's tokens are counted, and a long one is told in chunks", async 
   await expect(page.getByText(/tokens/)).toBeHidden();
 });
 
+test("what is read as words is told at its field, also after a reload", async ({ page, request }) => {
+  const project = await newProject(request, server.url);
+  await openStudio(page, server.url, project);
+  await page.getByRole("textbox", prompt).fill("a red car at [10:30], [dim]");
+  await expect(page.getByText(/ of 75 tokens/)).toBeVisible();
+  await expect(page.getByText(/read as words/)).toHaveCount(0);
+  await page.getByRole("textbox", prompt).fill("a red car <lora:detail:0.8> BREAK a tree");
+  await page.getByRole("textbox", { name: "Negative prompt" }).fill("[blur|grain]");
+  const told = async () => {
+    await expect(page.getByText("`<lora:detail:0.8>` is read as words: LoRA files are not supported.")).toBeVisible();
+    await expect(page.getByText("`[blur|grain]` is read as words: alternating words are not supported.")).toBeVisible();
+    await expect(page.getByText(/read as words/)).toHaveCount(2);
+  };
+  await told();
+  await expectAccessible(page);
+  await page.reload();
+  await told();
+});
+
 test("a list of prompts is a frame a line, in order, and prompts are remembered", async ({ page, request }) => {
   const project = await newProject(request, server.url);
   await openStudio(page, server.url, project);

@@ -36,6 +36,9 @@ pub enum TokenizerFiles {
         /// `merges.txt`.
         merges: PathBuf,
     },
+    /// A folder with tokenizer_config.json, special_tokens_map.json or added_tokens.json, but without a table:
+    /// CLIP's own table, with the tokens that those files add.
+    Additions(PathBuf),
     /// None is brought: take CLIP's own.
     BuiltIn,
 }
@@ -237,13 +240,18 @@ impl Checkpoint {
             _ => "tokenizer",
         };
         let Place::Disk(root) = &self.sources.place else { return TokenizerFiles::BuiltIn };
-        let file = |name: &str| Some(root.join(folder).join(name)).filter(|path| path.is_file());
-        if let Some(path) = file("tokenizer.json") {
-            return TokenizerFiles::Json(path);
+        let folder = root.join(folder);
+        let is_there = |name: &&str| folder.join(name).is_file();
+        if is_there(&"tokenizer.json") {
+            return TokenizerFiles::Json(folder.join("tokenizer.json"));
         }
-        match (file("vocab.json"), file("merges.txt")) {
-            (Some(vocab), Some(merges)) => TokenizerFiles::VocabMerges { vocab, merges },
-            _ => TokenizerFiles::BuiltIn,
+        // Half of the pair is an error when it is read: the other half's tokens would be lost in silence.
+        if ["vocab.json", "merges.txt"].iter().any(is_there) {
+            return TokenizerFiles::VocabMerges { vocab: folder.join("vocab.json"), merges: folder.join("merges.txt") };
+        }
+        match ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"].iter().any(is_there) {
+            true => TokenizerFiles::Additions(folder),
+            false => TokenizerFiles::BuiltIn,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Generations: what a person asks for, its bounds, and what it becomes once every blank is filled in.
 
-use crate::{FieldError, FrameId, Problem, Recommended, TakeId, TaskId};
+use crate::{FieldError, FrameId, Problem, Recommended, TakeId, TaskId, prompt::MAX_BREAKS};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "openapi")]
@@ -221,6 +221,14 @@ impl Parameters {
     pub fn is_imported(&self) -> bool {
         self.model == IMPORTED
     }
+
+    /// What in the prompts is read as words, by field. Emberline did not read those of an imported picture.
+    pub fn warnings(&self) -> Vec<FieldError> {
+        match self.is_imported() {
+            true => Vec::new(),
+            false => crate::prompt::warnings(&self.prompt, &self.negative_prompt),
+        }
+    }
 }
 
 /// What blanks of a [`NewGeneration`] are filled with: a model's recommended settings, a project's size.
@@ -358,6 +366,9 @@ fn prompt_error(field: &str, prompt: &str) -> Option<FieldError> {
         () if count > limits::PROMPT_CHARS => {
             format!("must be at most {} characters long, not {count}", limits::PROMPT_CHARS)
         }
+        () if crate::prompt::breaks(prompt) > MAX_BREAKS => {
+            format!("must have at most {MAX_BREAKS} BREAKs, not {}", crate::prompt::breaks(prompt))
+        }
         // PostgreSQL stores no NUL in a text.
         () if prompt.contains('\0') => "must not contain the character NUL".to_owned(),
         () => return None,
@@ -369,13 +380,16 @@ fn shortened(value: &str) -> String {
     value.chars().take(40).collect()
 }
 
-/// How long a prompt is to the text encoders, which take it in chunks of 75 tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How long a prompt is to the text encoders, which take it in chunks of 75 tokens, and what of both prompts they read
+/// otherwise than other programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenCount {
     /// Tokens of the text.
     pub tokens: u32,
     /// Chunks that they fill.
     pub chunks: u32,
+    /// What is read as words, by field; see [`crate::prompt::warnings`].
+    pub warnings: Vec<FieldError>,
 }
 
 /// What `POST /projects/{id}/generations` answers with.
@@ -384,6 +398,9 @@ pub struct TokenCount {
 pub struct Accepted {
     /// One for each take, in the order of their seeds.
     pub tasks: Vec<AcceptedTask>,
+    /// What in the prompts is read as words, by field: the pictures may not be what was meant.
+    #[serde(default)]
+    pub warnings: Vec<FieldError>,
 }
 
 /// One accepted task.

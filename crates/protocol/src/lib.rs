@@ -10,6 +10,7 @@ pub mod generation;
 mod id;
 mod model;
 pub mod project;
+pub mod prompt;
 pub mod settings;
 mod task;
 

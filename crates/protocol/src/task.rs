@@ -1,6 +1,6 @@
 //! Tasks: one generation each.
 
-use crate::{FrameId, Parameters, ProjectId, TakeId, TaskId};
+use crate::{FieldError, FrameId, Parameters, ProjectId, TakeId, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// Where a task stands.
@@ -125,13 +125,14 @@ pub struct Task {
     pub eta_ms: Option<u64>,
     /// What a running task waits for before it goes on by itself, such as `the disk is full`; none while it makes progress.
     pub waiting_for: Option<String>,
-    /// What a person should know of a running task, such as that it may not fit into memory.
-    #[serde(default)]
-    pub warnings: Vec<String>,
     /// Why it failed.
     pub error: Option<String>,
     /// Everything that it was asked for but the seed.
     pub parameters: Parameters,
+    /// What a person should know, by field: what in its prompts is read as words ([`crate::prompt::warnings`]), and that a
+    /// running task may not fit into memory (`width`).
+    #[serde(default)]
+    pub warnings: Vec<FieldError>,
     /// Seed of its noise.
     pub seed: u64,
     /// URL path of its preview, later its picture; none once that is gone.

@@ -2,7 +2,7 @@
 //! `CLIPTextModelWithProjection`: SDXL's two text encoders.
 
 use crate::{
-    LoadError, Weights,
+    LoadError, TokenizerError, Weights,
     nn::{Bias, LayerNorm, Linear, causal_attention},
 };
 use burn::tensor::{Int, Tensor, TensorData, activation};
@@ -72,7 +72,10 @@ impl TextEncoder {
     ///
     /// # Shapes
     /// `b` rows of `n` ids -> `hidden [b, n, width]`, `pooled [b, projection]`
-    pub fn forward(&self, rows: &[Vec<u32>]) -> TextEncoding {
+    ///
+    /// # Errors
+    /// [`TokenizerError::NoEnd`]: with a projection, each row needs an end-of-text token.
+    pub fn forward(&self, rows: &[Vec<u32>]) -> Result<TextEncoding, TokenizerError> {
         let (b, n) = (rows.len(), rows.first().map_or(0, Vec::len));
         let device = self.token_embedding.device();
         let ids: Vec<i32> = rows.iter().flatten().map(|&id| id as i32).collect();
@@ -90,21 +93,24 @@ impl TextEncoder {
         let pooled = match (&self.text_projection, last) {
             (Some(projection), Some(last)) => {
                 let x = last.forward(hidden.clone());
-                Some(projection.forward(self.final_layer_norm.forward(self.at_end_of_text(x, rows))))
+                Some(projection.forward(self.final_layer_norm.forward(self.at_end_of_text(x, rows)?)))
             }
             _ => None,
         };
-        TextEncoding { hidden, pooled }
+        Ok(TextEncoding { hidden, pooled })
     }
 
     /// Each row's state at its first end-of-text token: `[b, n, width] -> [b, width]`.
-    fn at_end_of_text(&self, x: Tensor<3>, rows: &[Vec<u32>]) -> Tensor<2> {
+    fn at_end_of_text(&self, x: Tensor<3>, rows: &[Vec<u32>]) -> Result<Tensor<2>, TokenizerError> {
         let [b, n, width] = x.dims();
         let end = self.config.eos_token_id;
-        let at = |(row, ids): (usize, &Vec<u32>)| (row * n + ids.iter().position(|&id| id == end).unwrap_or(0)) as i32;
-        let indices: Vec<i32> = rows.iter().enumerate().map(at).collect();
+        let at = |(row, ids): (usize, &Vec<u32>)| match ids.iter().position(|&id| id == end) {
+            Some(position) => Ok((row * n + position) as i32),
+            None => Err(TokenizerError::NoEnd { end }),
+        };
+        let indices = rows.iter().enumerate().map(at).collect::<Result<Vec<i32>, _>>()?;
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [b]), &x.device());
-        x.reshape([b * n, width]).select(0, indices)
+        Ok(x.reshape([b * n, width]).select(0, indices))
     }
 }
 

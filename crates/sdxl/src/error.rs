@@ -93,6 +93,12 @@ pub enum TokenizerError {
         /// Rows of the embedding table.
         size: usize,
     },
+    /// Token ids without an end: the pooled embedding has no place to be taken at.
+    #[error("token ids without the end-of-text token {end}, at which the pooled embedding is taken")]
+    NoEnd {
+        /// The end-of-text token.
+        end: u32,
+    },
     /// The `tokenizers` library refused.
     #[error("tokenizer: {0}")]
     Library(#[from] tokenizers::Error),

@@ -1,16 +1,21 @@
-//! Emphasis in prompts, as AUTOMATIC1111's web UI reads it.
+//! Emphasis and chunk ends in prompts, as AUTOMATIC1111's web UI reads them.
 //!
 //! - `(word)` weighs 1.1 times as much, `((word))` 1.21 times; `[word]` 1 / 1.1 times.
 //! - `(word:1.3)` weighs 1.3 times.
 //! - `\(`, `\)`, `\[`, `\]` and `\\` are the characters themselves.
+//! - `BREAK`, a word by itself in upper case, ends the chunk; the space around it is dropped.
 //! - What is opened and never closed counts as closed at the end; what is closed and never opened is text.
+//!
+//! One difference: inside brackets, the web UI reads `BREAK` as the word "BREAK" with a negative weight, because it
+//! marks a chunk's end by the weight -1 and then multiplies that by the brackets' weight. Here it ends the chunk
+//! wherever it is.
 
 use std::str::FromStr;
 
 /// How a prompt is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PromptSyntax {
-    /// With emphasis.
+    /// With emphasis and chunk ends.
     #[default]
     A1111,
     /// As it stands.
@@ -46,18 +51,27 @@ pub struct Segment {
     pub text: String,
     /// What its embeddings are multiplied by.
     pub weight: f32,
+    /// Whether it begins a new chunk: a `BREAK` is before it.
+    pub starts_chunk: bool,
 }
 
+impl Segment {
+    fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), weight: 1.0, starts_chunk: false }
+    }
+}
+
+const BREAK: &str = "BREAK";
 const ROUND: f32 = 1.1;
 const SQUARE: f32 = 1.0 / 1.1;
 /// Products of nested brackets overflow past 900 of them; no picture is made with weights beyond this.
 const MAX_WEIGHT: f32 = 100.0;
 
-/// Splits a prompt into stretches of one weight each; neighbours of equal weight are joined. A prompt
+/// Splits a prompt into stretches of one weight each; neighbours of equal weight in one chunk are joined. A prompt
 /// without text gives one empty segment.
 pub fn parse(prompt: &str, syntax: PromptSyntax) -> Vec<Segment> {
     match syntax {
-        PromptSyntax::Plain => vec![Segment { text: prompt.to_owned(), weight: 1.0 }],
+        PromptSyntax::Plain => vec![Segment::new(prompt)],
         PromptSyntax::A1111 => Parser::default().run(prompt),
     }
 }
@@ -104,7 +118,7 @@ impl Parser {
                 },
                 _ => {
                     used = rest.find(['\\', '(', ')', '[', ']', ':']).unwrap_or(rest.len());
-                    self.push(&rest[..used]);
+                    self.push_with_breaks(&rest[..used]);
                 }
             }
             rest = &rest[used..];
@@ -119,7 +133,23 @@ impl Parser {
     }
 
     fn push(&mut self, text: &str) {
-        self.segments.push(Segment { text: text.to_owned(), weight: 1.0 });
+        self.segments.push(Segment::new(text));
+    }
+
+    /// Splits the text at the regular expression `\s*\bBREAK\b\s*`.
+    fn push_with_breaks(&mut self, mut text: &str) {
+        let in_word = |c: char| c.is_alphanumeric() || c == '_';
+        let (mut from, mut starts_chunk) = (0, false);
+        while let Some(start) = text[from..].find(BREAK).map(|at| from + at) {
+            let (before, after) = (&text[..start], &text[start + BREAK.len()..]);
+            if before.ends_with(in_word) || after.starts_with(in_word) {
+                from = start + BREAK.len();
+                continue;
+            }
+            self.segments.push(Segment { starts_chunk, ..Segment::new(before.trim_end()) });
+            (text, from, starts_chunk) = (after.trim_start(), 0, true);
+        }
+        self.segments.push(Segment { starts_chunk, ..Segment::new(text) });
     }
 
     fn multiply(&mut self, start: usize, factor: f32) {
@@ -132,12 +162,14 @@ impl Parser {
         let mut joined: Vec<Segment> = Vec::new();
         for segment in self.segments {
             match joined.last_mut() {
-                Some(last) if last.weight == segment.weight => last.text.push_str(&segment.text),
+                Some(last) if last.weight == segment.weight && !segment.starts_chunk => {
+                    last.text.push_str(&segment.text)
+                }
                 _ => joined.push(segment),
             }
         }
         if joined.is_empty() {
-            joined.push(Segment { text: String::new(), weight: 1.0 });
+            joined.push(Segment::new(""));
         }
         joined
     }
@@ -202,10 +234,54 @@ mod tests {
         }
     }
 
+    /// Each chunk's segments.
+    fn in_chunks(prompt: &str) -> Vec<Vec<(String, f32)>> {
+        let mut chunks = vec![Vec::new()];
+        for Segment { text, weight, starts_chunk } in parse(prompt, PromptSyntax::A1111) {
+            if starts_chunk {
+                chunks.push(Vec::new());
+            }
+            if let Some(chunk) = chunks.last_mut() {
+                chunk.push((text, (weight * 1e4).round() / 1e4));
+            }
+        }
+        chunks
+    }
+
+    #[test]
+    fn break_is_a_word_by_itself_and_takes_the_space_around_it() {
+        type Chunk<'a> = &'a [(&'a str, f32)];
+        let cases: &[(&str, &[Chunk<'_>])] = &[
+            ("a BREAK b", &[&[("a", 1.0)], &[("b", 1.0)]]),
+            ("a,BREAK,b", &[&[("a,", 1.0)], &[(",b", 1.0)]]),
+            ("a \n BREAK\n\tb", &[&[("a", 1.0)], &[("b", 1.0)]]),
+            ("BREAK", &[&[("", 1.0)], &[("", 1.0)]]),
+            ("BREAK a", &[&[("", 1.0)], &[("a", 1.0)]]),
+            ("a BREAK", &[&[("a", 1.0)], &[("", 1.0)]]),
+            ("a BREAK BREAK b", &[&[("a", 1.0)], &[("", 1.0)], &[("b", 1.0)]]),
+            ("(a:1.2) BREAK (b)", &[&[("a", 1.2), ("", 1.0)], &[("", 1.0), ("b", 1.1)]]),
+            ("(a BREAK b:1.5) c", &[&[("a", 1.5)], &[("b", 1.5), (" c", 1.0)]]),
+            (r"x\(BREAK\) y:BREAK:z", &[&[("x(", 1.0)], &[(") y:", 1.0)], &[(":z", 1.0)]]),
+            (
+                "BREAKFAST break Break _BREAK BREAK1 aBREAK ÉBREAK",
+                &[&[("BREAKFAST break Break _BREAK BREAK1 aBREAK ÉBREAK", 1.0)]],
+            ),
+            ("雨 BREAK、龍", &[&[("雨", 1.0)], &[("、龍", 1.0)]]),
+        ];
+        for (prompt, expected) in cases {
+            let owned = |chunk: &Chunk<'_>| chunk.iter().map(|&(t, w)| (t.to_owned(), w)).collect::<Vec<_>>();
+            let expected: Vec<Vec<(String, f32)>> = expected.iter().map(owned).collect();
+            assert_eq!(in_chunks(prompt), expected, "{prompt}");
+        }
+    }
+
     #[test]
     fn plain_prompts_keep_their_brackets() {
-        let text = "(a:1.3) [b] \\(c\\)";
-        assert_eq!(parse(text, PromptSyntax::Plain), [Segment { text: text.to_owned(), weight: 1.0 }]);
+        let text = "(a:1.3) [b] \\(c\\) BREAK d";
+        assert_eq!(
+            parse(text, PromptSyntax::Plain),
+            [Segment { text: text.to_owned(), weight: 1.0, starts_chunk: false }]
+        );
     }
 
     #[test]

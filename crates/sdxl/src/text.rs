@@ -83,10 +83,11 @@ impl TextEncoders {
             let config = checkpoint.text_encoder(part).map_err(LoadError::from)?;
             let TextEncoderConfig { vocab_size, max_position_embeddings: length, .. } = *config;
             let tokenizer = Tokenizer::load(&checkpoint.tokenizer(part), padding, vocab_size, length)?;
+            let config = with_end_of(&tokenizer, config, part)?;
             let mut progress = |done, total| progress(part, done, total);
             let dtype = precision.dtype();
             let model =
-                load_part(checkpoint, part, &compute.device, dtype, &mut progress, |w| TextEncoder::load(w, config))?;
+                load_part(checkpoint, part, &compute.device, dtype, &mut progress, |w| TextEncoder::load(w, &config))?;
             Ok(Encoder { tokenizer, model })
         };
         Ok(Self {
@@ -136,8 +137,8 @@ impl TextEncoders {
 
     fn embeddings(&self, chunks: &mut [Vec<Chunk>; 2], count: usize) -> Result<Embeddings, Error> {
         let [first, second] = chunks;
-        let (first, _) = self.first.encode(first, count);
-        let (second, pooled) = self.second.encode(second, count);
+        let (first, _) = self.first.encode(first, count)?;
+        let (second, pooled) = self.second.encode(second, count)?;
         let pooled = pooled.ok_or_else(|| LoadError::Config {
             part: Part::TextEncoder2.folder(),
             message: "it has no projection, whose output SDXL's UNet needs".to_owned(),
@@ -146,22 +147,32 @@ impl TextEncoders {
     }
 }
 
+/// The shape, with the token that the tokenizer ends each chunk with. A config.json that names another one would pool
+/// at a place that no text has.
+fn with_end_of(tokenizer: &Tokenizer, config: &TextEncoderConfig, part: Part) -> Result<TextEncoderConfig, LoadError> {
+    let (end, given) = (tokenizer.end(), config.eos_token_id);
+    if config.projection_dim.is_some() && config.eos_token_is_given && given != end {
+        let message = format!("eos_token_id is {given}, but its tokenizer ends a text with token {end}");
+        return Err(LoadError::Config { part: part.folder(), message });
+    }
+    Ok(TextEncoderConfig { eos_token_id: end, ..config.clone() })
+}
+
 impl Encoder {
-    /// `count` chunks, their states one after the other: `[1, count * length, width]`; and the first chunk's
-    /// pooled embedding.
-    fn encode(&self, chunks: &mut Vec<Chunk>, count: usize) -> (Tensor<3>, Option<Tensor<2>>) {
-        chunks.resize(count, self.tokenizer.empty_chunk());
+    /// `count` chunks (at least one), their states one after the other: `[1, count * length, width]`; and the first
+    /// chunk's pooled embedding.
+    fn encode(&self, chunks: &mut Vec<Chunk>, count: usize) -> Result<(Tensor<3>, Option<Tensor<2>>), Error> {
+        chunks.resize(count.max(1), self.tokenizer.empty_chunk());
+        let (mut states, mut pooled) = (Vec::with_capacity(chunks.len()), None);
         // One at a time: a batch of a long prompt's chunks would take their memory together.
-        let mut encoded = chunks.iter().map(|chunk| {
-            let encoding = self.model.forward(std::slice::from_ref(&chunk.ids));
-            (weighted(encoding.hidden.cast(DType::F32), &chunk.weights), encoding.pooled)
-        });
-        let Some((first, pooled)) = encoded.next() else {
-            let encoding = self.model.forward(&[self.tokenizer.empty_chunk().ids]);
-            return (encoding.hidden.cast(DType::F32), encoding.pooled.map(|p| p.cast(DType::F32)));
-        };
-        let states: Vec<_> = std::iter::once(first).chain(encoded.map(|(states, _)| states)).collect();
-        (Tensor::cat(states, 1), pooled.map(|p| p.cast(DType::F32)))
+        for (place, chunk) in chunks.iter().enumerate() {
+            let encoding = self.model.forward(std::slice::from_ref(&chunk.ids))?;
+            states.push(weighted(encoding.hidden.cast(DType::F32), &chunk.weights));
+            if place == 0 {
+                pooled = encoding.pooled.map(|pooled| pooled.cast(DType::F32));
+            }
+        }
+        Ok((Tensor::cat(states, 1), pooled))
     }
 }
 

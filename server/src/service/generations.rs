@@ -6,8 +6,8 @@ use super::{
 };
 use engine::{first_preview, new_key};
 use protocol::{
-    Accepted, Defaults, Event, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId, Recommended,
-    generation::limits::SEED,
+    Accepted, Defaults, Event, FieldError, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId,
+    Recommended, generation::limits::SEED,
 };
 use sha2::{Digest, Sha256};
 use std::{io, sync::Arc};
@@ -30,7 +30,7 @@ impl StudioServices {
         if let Some(idempotency) = idempotency.clone()
             && let Some(done) = self.store.replayed(id, idempotency).await.map_err(problem)?
         {
-            return Ok(Accepted { tasks: done.accepted });
+            return Ok(Accepted { tasks: done.accepted, warnings: warnings(&new) });
         }
         let parameters = new.resolved(&self.defaults(&project, &new).await?)?;
         self.check_start(id, &parameters).await?;
@@ -52,7 +52,7 @@ impl StudioServices {
         if !created.replayed {
             self.tell_created(&created);
         }
-        Ok(Accepted { tasks: created.accepted })
+        Ok(Accepted { tasks: created.accepted, warnings: warnings(&new) })
     }
 
     /// How long a generation will take on this machine, in milliseconds, all its variants; none while nothing is
@@ -138,6 +138,10 @@ impl StudioServices {
             Err(error) => Err(problem(error)),
         }
     }
+}
+
+fn warnings(new: &NewGeneration) -> Vec<FieldError> {
+    protocol::prompt::warnings(&new.prompt, new.negative_prompt.as_deref().unwrap_or_default())
 }
 
 fn idempotency(key: String, project: ProjectId, new: &NewGeneration) -> Result<Idempotency, Problem> {

@@ -232,7 +232,7 @@ impl Services for StudioServices {
         self.exports.remove(id).then_some(()).ok_or_else(|| Problem::NotFound(format!("export {id}")))
     }
 
-    async fn count_tokens(&self, prompt: String) -> Result<TokenCount, Problem> {
-        tokens::count(prompt).await
+    async fn count_tokens(&self, prompt: String, negative_prompt: String) -> Result<TokenCount, Problem> {
+        tokens::count(prompt, negative_prompt).await
     }
 }

@@ -5,7 +5,7 @@ use super::{
     problem::{engine_problem, problem},
 };
 use engine::{Announce, EngineError, new_key, total_steps};
-use protocol::{Problem, ProjectId, Queue, Task, TaskId, TaskStatus, TaskSummary};
+use protocol::{FieldError, Problem, ProjectId, Queue, Task, TaskId, TaskStatus, TaskSummary};
 use std::time::Duration;
 use store::{NewTake, StoreError, TaskFilter};
 
@@ -32,13 +32,18 @@ impl StudioServices {
         if let Some(progress) = progress.filter(|_| task.status == TaskStatus::Running) {
             (task.step, task.eta_ms) = (progress.step, progress.eta_ms);
             task.waiting_for = progress.waiting_for.map(str::to_owned);
-            task.warnings.extend(self.engine.warning(task.id));
+            task.warnings.extend(self.engine.warning(task.id).map(|why| FieldError::new("width", why)));
         }
         task
     }
 
+    /// As answers show it: overlaid, with its warnings. Those of the prompts follow from them, so they are not stored.
+    fn shown(&self, task: Task) -> Task {
+        self.overlaid(Task { warnings: task.parameters.warnings(), ..task })
+    }
+
     pub(super) async fn read_task(&self, id: TaskId) -> Result<Task, Problem> {
-        Ok(self.overlaid(self.store.task(id).await.map_err(problem)?))
+        Ok(self.shown(self.store.task(id).await.map_err(problem)?))
     }
 
     /// Tasks by status and project, newest first: so many at most, from behind a task on.
@@ -52,7 +57,7 @@ impl StudioServices {
         let filter = TaskFilter { status, project_id };
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let tasks = self.store.tasks_before(filter, after, most).await.map_err(problem)?;
-        Ok(tasks.into_iter().map(|task| self.overlaid(task)).collect())
+        Ok(tasks.into_iter().map(|task| self.shown(task)).collect())
     }
 
     pub(super) async fn tasks_of_queue(&self) -> Result<Vec<TaskSummary>, Problem> {
@@ -65,7 +70,7 @@ impl StudioServices {
     }
 
     pub(super) async fn cancel(&self, id: TaskId) -> Result<Task, Problem> {
-        Ok(self.overlaid(self.engine.cancel(id).await.map_err(engine_problem)?))
+        Ok(self.shown(self.engine.cancel(id).await.map_err(engine_problem)?))
     }
 
     /// Cancels what a deletion leaves without a place. One that has ended meanwhile is as good.
@@ -79,7 +84,7 @@ impl StudioServices {
     }
 
     pub(super) async fn keep(&self, id: TaskId) -> Result<Task, Problem> {
-        Ok(self.overlaid(self.engine.keep(id, KEEP_WAITS).await.map_err(engine_problem)?))
+        Ok(self.shown(self.engine.keep(id, KEEP_WAITS).await.map_err(engine_problem)?))
     }
 
     pub(super) async fn retry(&self, id: TaskId) -> Result<Task, Problem> {

@@ -10,15 +10,22 @@ use std::sync::LazyLock;
 /// CLIP's own: a checkpoint's may differ, none that is known does.
 static TOKENIZER: LazyLock<Option<Tokenizer>> = LazyLock::new(|| Tokenizer::clip(Padding::End).ok());
 
-pub(super) async fn count(text: String) -> Result<TokenCount, Problem> {
-    if text.chars().count() > PROMPT_CHARS {
-        return Err(Problem::invalid("prompt", format!("must be at most {PROMPT_CHARS} characters")));
+/// Counts the prompt; warnings are of both prompts.
+pub(super) async fn count(prompt: String, negative_prompt: String) -> Result<TokenCount, Problem> {
+    for (field, text) in [("prompt", &prompt), ("negative_prompt", &negative_prompt)] {
+        if text.chars().count() > PROMPT_CHARS {
+            return Err(Problem::invalid(field, format!("must be at most {PROMPT_CHARS} characters")));
+        }
     }
     let counted = tokio::task::spawn_blocking(move || {
         let tokenizer = TOKENIZER.as_ref()?;
-        let chunks = tokenizer.chunks(&prompt::parse(&text, PromptSyntax::A1111)).ok()?;
+        let chunks = tokenizer.chunks(&prompt::parse(&prompt, PromptSyntax::A1111)).ok()?;
         let tokens: usize = chunks.iter().map(|chunk| tokenizer.text_tokens(chunk)).sum();
-        Some(TokenCount { tokens: u32::try_from(tokens).ok()?, chunks: u32::try_from(chunks.len()).ok()? })
+        Some(TokenCount {
+            tokens: u32::try_from(tokens).ok()?,
+            chunks: u32::try_from(chunks.len()).ok()?,
+            warnings: protocol::prompt::warnings(&prompt, &negative_prompt),
+        })
     });
     counted.await.ok().flatten().ok_or(Problem::Internal)
 }

@@ -339,3 +339,53 @@ fn inspect_describes_the_model_inside() {
         assert!(text.contains(word), "{word}: {text}");
     }
 }
+
+/// What is read as words is told: in the JSON, or on standard error.
+#[test]
+fn syntax_that_is_read_as_words_is_told() {
+    let shop = Workshop::new();
+    let prompts = ["--prompt", "a fox <lora:detail:0.8> [red|blue]", "--negative-prompt", "[blur:0.5]"];
+    let generate = |more: &[&str]| {
+        let mut command = emberline();
+        command.args(["generate", "--seed", "1", "--device", "cpu", "--steps", "1", "--cfg-scale", "2", "--model"]);
+        command.arg(&shop.model).arg("--out").arg(shop.path("out.png")).args(["--width", "64", "--height", "64"]);
+        let output = command.args(prompts).args(more).output().expect("the binary starts");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{error}");
+        (output.stdout, error)
+    };
+    let (stdout, stderr) = generate(&["--json"]);
+    let report: Value = serde_json::from_slice(&stdout).expect("one JSON object");
+    let expected = json!([
+        {"field": "prompt", "message": "`<lora:detail:0.8>` is read as words: LoRA files are not supported"},
+        {"field": "prompt", "message": "`[red|blue]` is read as words: alternating words are not supported"},
+        {"field": "negative_prompt", "message": "`[blur:0.5]` is read as words: prompt editing is not supported"},
+    ]);
+    assert_eq!((&report["warnings"], stderr.contains("<lora:")), (&expected, false), "{stderr}");
+    let (stdout, stderr) = generate(&[]);
+    assert!(stdout.is_empty() && stderr.contains("<lora:detail:0.8>") && stderr.contains("[blur:0.5]"), "{stderr}");
+    let (stdout, _) = generate(&["--json", "--prompt-syntax", "plain"]);
+    let report: Value = serde_json::from_slice(&stdout).expect("one JSON object");
+    assert_eq!(report["warnings"], json!([]));
+}
+
+/// `BREAK` fills the chunk: 154 rows of embeddings in place of 77.
+#[test]
+fn break_starts_a_chunk() {
+    let shop = Workshop::new();
+    let rows = |syntax: &str| {
+        let dump = shop.text("dump.safetensors");
+        let mut command = emberline();
+        command.args(["generate", "--seed", "1", "--device", "cpu", "--steps", "1", "--cfg-scale", "1", "--model"]);
+        command.arg(&shop.model).arg("--out").arg(shop.path("out.png")).args(["--width", "64", "--height", "64"]);
+        command.args(["--prompt", "a fox BREAK a dog", "--prompt-syntax", syntax, "--dump", &dump, "--json"]);
+        let output = command.output().expect("the binary starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        assert_eq!(report["warnings"], json!([]));
+        let bytes = fs::read(&dump).expect("the dump");
+        let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+        file.tensor("prompt_embeds").expect("embeddings").shape()[1]
+    };
+    assert_eq!((rows("a1111"), rows("plain")), (154, 77));
+}

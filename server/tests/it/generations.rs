@@ -61,6 +61,40 @@ fn names(events: &[Value]) -> Vec<&str> {
     names.filter(|name| name.starts_with("generation_") || name.starts_with("frame_")).collect()
 }
 
+/// What is read as words is told with the answer, and by the task as long as it is there.
+#[test]
+fn syntax_that_is_read_as_words_is_told() {
+    let server = TestServer::start();
+    let project = server.create("Words");
+    let path = format!("/api/v1/projects/{}/generations", project["id"]);
+    let asked = json!({
+        "prompt": "a fox <lora:detail:0.8>, at [10:30]", "negative_prompt": "[blur|grain]", "steps": 1,
+        "width": 128, "height": 128, "seed": 1,
+    });
+    let answer = server.send("POST", &path, &asked);
+    let expected = json!([
+        {"field": "prompt", "message": "`<lora:detail:0.8>` is read as words: LoRA files are not supported"},
+        {"field": "negative_prompt", "message": "`[blur|grain]` is read as words: alternating words are not supported"},
+    ]);
+    assert_eq!((answer.status, &answer.json()["warnings"]), (202, &expected));
+    let id = answer.json()["tasks"][0]["task_id"].clone();
+    assert_eq!(task(&server, &id)["warnings"], expected);
+    let listed = server.get("/api/v1/tasks").json();
+    assert_eq!(listed[0]["warnings"], expected);
+    let plain = server.send("POST", &path, &json!({"prompt": "a (red:1.2) fox BREAK [dim]", "steps": 1}));
+    assert_eq!((plain.status, &plain.json()["warnings"]), (202, &json!([])));
+
+    // The form hears the same while it is typed.
+    let form = b"prompt=a+fox+%3Clora%3Adetail%3A0.8%3E%2C+at+%5B10%3A30%5D&negative_prompt=%5Bblur%7Cgrain%5D";
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let counted = server.request("POST", "/fn/prompts/count", &[kind], Some(form)).json();
+    let counted: Value = serde_json::from_str(counted.as_str().expect("packed")).expect("JSON");
+    assert_eq!((&counted["warnings"], &counted["chunks"]), (&expected, &json!(1)));
+
+    let breaks = server.send("POST", &path, &json!({"prompt": "a BREAK ".repeat(65)}));
+    assert_eq!((breaks.status, &breaks.json()["errors"][0]["field"]), (422, &json!("prompt")), "{}", breaks.text);
+}
+
 #[test]
 fn a_generation_is_told_step_by_step_and_its_picture_stays_at_its_address() {
     let server = TestServer::start();

@@ -39,7 +39,7 @@ pub struct Form {
     error: RwSignal<Option<AppError>>,
     /// The take to start from.
     start: RwSignal<Option<TakeId>>,
-    /// The prompt's length.
+    /// The prompt's length, and what in both prompts is read as words.
     tokens: RwSignal<Option<TokenCount>>,
     /// The chosen model's name; empty for the default.
     model: RwSignal<String>,
@@ -140,7 +140,9 @@ impl Form {
                 {beside}
                 {self.field(draft, "prompt", "Prompt").text(4)}
                 {self.prompt_foot()}
+                {self.warnings("prompt")}
                 {self.field(draft, "negative_prompt", "Negative prompt").text(2)}
+                {self.warnings("negative_prompt")}
                 <div class="maker-pair">
                     {self.field(draft, "steps", "Steps").number("1", "1000", "1", "")}
                     {self.field(draft, "cfg_scale", "Guidance").number("1", "30", "0.5", "")}

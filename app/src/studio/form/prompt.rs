@@ -4,6 +4,7 @@ use super::{FORM, Form, each_line, typed};
 use crate::{
     browser,
     components::Icon,
+    error::sentence,
     serverfns::{generations::estimate_generation, prompts::count_tokens},
     studio::{Store, draft::Draft},
     view::{button, dynamic, nothing},
@@ -64,9 +65,12 @@ impl Form {
                 }
                 let Some(draft) = browser::find(FORM).map(|form| typed(&form)) else { return };
                 // What cannot be counted is told when it is sent.
-                let count = match draft.prompt.trim() {
-                    "" => None,
-                    _ => count_tokens(draft.prompt.clone()).await.and_then(|count| count.open()).ok(),
+                let count = match (draft.prompt.trim(), draft.negative_prompt.trim()) {
+                    ("", "") => None,
+                    _ => {
+                        let count = count_tokens(draft.prompt.clone(), draft.negative_prompt.clone()).await;
+                        count.and_then(|count| count.open()).ok()
+                    }
                 };
                 self.tokens.try_set(count);
                 self.time_ms.try_set(estimate(self.store, draft).await);
@@ -77,6 +81,7 @@ impl Form {
     /// Under the prompt: its length, its history, and whether each line is a frame.
     pub(super) fn prompt_foot(self) -> AnyView {
         let length = dynamic(move || match self.tokens.get() {
+            Some(count) if count.tokens == 0 => nothing(),
             Some(count) if count.chunks > 1 => {
                 let text = format!("{} tokens, {} chunks of {CHUNK}", count.tokens, count.chunks);
                 view! { <span class="prompt-length">{text}</span> }.into_any()
@@ -115,6 +120,19 @@ impl Form {
             </div>
         }
         .into_any()
+    }
+
+    /// What of a prompt is read as words.
+    pub(super) fn warnings(self, field: &'static str) -> AnyView {
+        let told = dynamic(move || {
+            let warnings = self.tokens.get().map(|count| count.warnings).unwrap_or_default().into_iter();
+            let of_field = warnings.filter(|warning| warning.field == field);
+            of_field
+                .map(|warning| view! { <p>{sentence(&warning.message)}</p> }.into_any())
+                .collect::<Vec<_>>()
+                .into_any()
+        });
+        view! { <div class="field-warnings" role="status">{told}</div> }.into_any()
     }
 
     /// Puts a prompt of before into the form.

@@ -33,7 +33,10 @@ pub struct TextEncoderConfig {
     pub layer_norm_eps: f64,
     /// Width of the pooled output (1280); none for the first encoder, whose pooled output SDXL does not use.
     pub projection_dim: Option<usize>,
-    /// The token at whose first place the pooled output is taken: 49407. Old configs say 2 and mean the
-    /// highest token; this is already put right here.
+    /// The token at whose first place the pooled output is taken: 49407. Where no config names it, this is the end
+    /// of CLIP's vocabulary, or the last row of a smaller table.
     pub eos_token_id: u32,
+    /// Whether config.json names `eos_token_id`. Otherwise the tokenizer decides which token ends a text.
+    #[serde(skip)]
+    pub eos_token_is_given: bool,
 }

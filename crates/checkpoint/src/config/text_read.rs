@@ -5,11 +5,20 @@ use super::{
     json::{ConfigFile, WIDTH},
     tensors::Shapes,
 };
-use crate::{Part, error::Error, source::Naming};
+use crate::{Part, error::Error, names::LINEAR_PROJECTION, source::Naming};
 use serde_json::{Value, json};
 
-/// CLIP's end-of-text token, where a config does not tell.
+/// CLIP's end-of-text token.
 const END_OF_TEXT: usize = 49407;
+/// CLIPTextConfig's default once, saved into most SDXL configs. transformers then pools at the highest token id,
+/// which is the end of the text unless the text has added tokens: those have higher ids.
+const LEGACY_EOS: usize = 2;
+
+/// The end-of-text token where no config names it: CLIP's, or the last of a smaller table. Rows behind CLIP's are
+/// those of added tokens.
+fn end_of_text(vocab_size: usize) -> usize {
+    END_OF_TEXT.min(vocab_size.saturating_sub(1))
+}
 
 /// Reads the shape from config.json.
 pub(crate) fn text_from_json(file: &ConfigFile, part: Part) -> Result<TextEncoderConfig, Error> {
@@ -20,12 +29,13 @@ pub(crate) fn text_from_json(file: &ConfigFile, part: Part) -> Result<TextEncode
         Some(_) => return Err(file.bad("hidden_act", "quick_gelu or gelu")),
     };
     let vocab_size = file.size("vocab_size", Some(49408), WIDTH)?;
-    // CLIPTextConfig's default was 2 once, saved into most SDXL configs; transformers then takes the highest
-    // token, which is the end of the text.
-    let eos = match file.size("eos_token_id", Some(END_OF_TEXT), 0..=*WIDTH.end())? {
-        2 => vocab_size - 1,
-        eos => eos,
+    let given = match file.size("eos_token_id", Some(LEGACY_EOS), 0..=*WIDTH.end())? {
+        LEGACY_EOS => None,
+        // The first encoder's pooled output is not used.
+        eos if eos < vocab_size || part == Part::TextEncoder => Some(eos),
+        _ => return Err(file.bad("eos_token_id", format!("a token below vocab_size, {vocab_size}"))),
     };
+    let eos = given.unwrap_or_else(|| end_of_text(vocab_size));
     let hidden_size = file.size("hidden_size", Some(512), WIDTH)?;
     let config = TextEncoderConfig {
         vocab_size,
@@ -41,6 +51,7 @@ pub(crate) fn text_from_json(file: &ConfigFile, part: Part) -> Result<TextEncode
             _ => None,
         },
         eos_token_id: u32::try_from(eos).map_err(|_| file.bad("eos_token_id", "a token"))?,
+        eos_token_is_given: given.is_some(),
     };
     if !hidden_size.is_multiple_of(config.num_attention_heads) {
         return Err(file.bad("num_attention_heads", format!("a divisor of hidden_size, {hidden_size}")));
@@ -73,6 +84,9 @@ pub(crate) fn text_from_tensors(shapes: &Shapes<'_>, naming: Naming, part: Part)
     let [intermediate_size, _] = shapes.need(&format!("{layers}.0.{inner}"))?;
     let projection_dim = match (part, naming) {
         (Part::TextEncoder2, Naming::Diffusers) => Some(shapes.need::<2>(projection)?[0]),
+        (Part::TextEncoder2, Naming::Ldm) if !shapes.has(projection) && shapes.has(LINEAR_PROJECTION) => {
+            Some(shapes.need::<2>(LINEAR_PROJECTION)?[0])
+        }
         // OpenCLIP keeps it transposed.
         (Part::TextEncoder2, Naming::Ldm) => Some(shapes.need::<2>(projection)?[1]),
         _ => None,
@@ -87,7 +101,7 @@ pub(crate) fn text_from_tensors(shapes: &Shapes<'_>, naming: Naming, part: Part)
         hidden_act: if part == Part::TextEncoder2 { TextActivation::Gelu } else { TextActivation::QuickGelu },
         layer_norm_eps: 1e-5,
         projection_dim,
-        // The end of the text is the highest token of CLIP's vocabulary.
-        eos_token_id: u32::try_from(vocab_size - 1).map_err(|_| shapes.bad(tokens, "a vocabulary"))?,
+        eos_token_id: u32::try_from(end_of_text(vocab_size)).map_err(|_| shapes.bad(tokens, "a vocabulary"))?,
+        eos_token_is_given: false,
     })
 }

@@ -7,7 +7,7 @@ mod unet;
 mod vae;
 
 pub(crate) use taesd::taesd;
-pub(crate) use text::text_encoder;
+pub(crate) use text::{LINEAR_PROJECTION, text_encoder};
 pub(crate) use unet::unet;
 pub(crate) use vae::vae;
 
@@ -26,6 +26,8 @@ pub(crate) struct Expected {
     pub transform: Transform,
     /// Whether a 1x1 convolution may stand in the file where the module has a linear layer.
     pub squeezable: bool,
+    /// Another name that single files have for it, for a tensor that needs no transform.
+    pub also: Option<&'static str>,
 }
 
 /// A module's path in both namings.
@@ -68,6 +70,7 @@ impl Names {
             shape: shape.to_vec(),
             transform: Transform::None,
             squeezable: false,
+            also: None,
         });
         let last = self.0.len() - 1;
         &mut self.0[last]

@@ -4,6 +4,9 @@
 use super::{Expected, Names, Path};
 use crate::{Transform, config::TextEncoderConfig};
 
+/// `text_projection` as the weight of a linear layer, beside OpenCLIP's names.
+pub(crate) const LINEAR_PROJECTION: &str = "text_projection.weight";
+
 /// Every parameter of a CLIPTextModel (with projection where the config has one) of that shape.
 pub(crate) fn text_encoder(config: &TextEncoderConfig) -> Vec<Expected> {
     let mut names = Names::default();
@@ -20,7 +23,11 @@ pub(crate) fn text_encoder(config: &TextEncoderConfig) -> Vec<Expected> {
     names.norm(&root.sub("final_layer_norm", "ln_final"), width);
     if let Some(pooled) = config.projection_dim {
         let at = Path::new("text_projection.weight", "text_projection");
-        names.push(&at, &[pooled, width]).transform = Transform::Transpose;
+        let projection = names.push(&at, &[pooled, width]);
+        projection.transform = Transform::Transpose;
+        // As ComfyUI reads it: a linear layer's weight, not transposed. The matrix is square in SDXL, so that only the
+        // name tells.
+        projection.also = Some(LINEAR_PROJECTION);
     }
     names.0
 }

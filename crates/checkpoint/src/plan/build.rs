@@ -22,13 +22,17 @@ pub(crate) fn build(sources: &Sources, part: Part, source: &PartSource, expected
     let mut entries = Vec::with_capacity(expected.len());
     let mut wrong = PlanError { unexpected: doubles, ..PlanError::default() };
     for parameter in expected {
-        let name = match source.naming {
-            Naming::Diffusers => &parameter.target,
-            Naming::Ldm => &parameter.ldm,
+        let also = parameter.also.filter(|also| source.naming == Naming::Ldm && by_name.contains_key(also));
+        let (name, transform) = match source.naming {
+            Naming::Diffusers => (parameter.target.as_str(), Transform::None),
+            Naming::Ldm if by_name.contains_key(parameter.ldm.as_str()) => {
+                (parameter.ldm.as_str(), parameter.transform)
+            }
+            Naming::Ldm => also.map_or((parameter.ldm.as_str(), parameter.transform), |also| (also, Transform::None)),
         };
         let first = used.insert(name);
-        match by_name.get(name.as_str()) {
-            Some(at) => match entry(sources, at, parameter, source.naming) {
+        match by_name.get(name) {
+            Some(at) => match entry(sources, at, parameter, transform) {
                 Ok(entry) => entries.push(entry),
                 // Three parameters share a stacked tensor: it is told once.
                 Err(found) if first => found.add_to(&mut wrong),
@@ -76,15 +80,11 @@ impl Wrong {
 }
 
 /// One parameter's entry, when the tensor fits.
-fn entry(sources: &Sources, at: &Located, parameter: &Expected, naming: Naming) -> Result<Entry, Wrong> {
+fn entry(sources: &Sources, at: &Located, parameter: &Expected, transform: Transform) -> Result<Entry, Wrong> {
     let source = sources.tensor_ref(at);
     if !source.dtype.is_readable() {
         return Err(Wrong::Dtype(source.name, source.dtype));
     }
-    let transform = match naming {
-        Naming::Ldm => parameter.transform,
-        Naming::Diffusers => Transform::None,
-    };
     let needed = source_shape(&parameter.shape, transform);
     let shape = parameter.shape.clone();
     if source.shape == needed {

@@ -24,6 +24,7 @@ pub const IGNORED: &[Ignored] = &[
     anywhere("*logit_scale", "CLIP's training temperature"),
     anywhere("conditioner.embedders.1.model.attn_mask", "the causal mask, saved as a buffer"),
     anywhere("conditioner.embedders.0.transformer.text_projection*", FIRST_POOLED),
+    anywhere("conditioner.embedders.0.transformer.text_model.text_projection*", FIRST_POOLED),
     anywhere("conditioner.embedders.0.text_projection", FIRST_POOLED),
     anywhere("model_ema.*", "a second, averaged copy of the UNet"),
     anywhere("v_pred", "a mark that says what the model predicts; it was read"),

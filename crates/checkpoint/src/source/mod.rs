@@ -109,25 +109,50 @@ fn part_of_file(part: Part, files: &[WeightFile], file: usize, prefix: &str, nam
         .collect()
 }
 
-/// Today's name of a tensor that other versions of diffusers or transformers spell otherwise.
+/// Today's name of a tensor that other versions of diffusers or transformers, or other converters, spell otherwise.
 fn modern(part: Part, naming: Naming, name: &str) -> String {
-    const VAE_ATTENTION: [(&str, &str); 4] =
-        [("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")];
-    match part {
-        // transformers 5 saves CLIPTextModel without its wrapper's name.
-        Part::TextEncoder | Part::TextEncoder2 if naming == Naming::Diffusers => {
-            let bare = ["embeddings.", "encoder.", "final_layer_norm."].iter().any(|start| name.starts_with(start));
-            if bare { format!("text_model.{name}") } else { name.to_owned() }
-        }
+    let renamed = match (part, naming) {
+        (Part::TextEncoder | Part::TextEncoder2, Naming::Diffusers) => modern_text(name),
         // diffusers before 0.17.
-        Part::Vae if naming == Naming::Diffusers => {
-            let renamed = name.split_once("mid_block.attentions.0.").and_then(|(side, rest)| {
-                let (layer, kind) = rest.rsplit_once('.')?;
-                let (_, new) = VAE_ATTENTION.iter().find(|(old, _)| *old == layer)?;
-                Some(format!("{side}mid_block.attentions.0.{new}.{kind}"))
-            });
-            renamed.unwrap_or_else(|| name.to_owned())
-        }
-        _ => name.to_owned(),
+        (Part::Vae, Naming::Diffusers) => attention_of(
+            name,
+            "mid_block.attentions.0.",
+            &[("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")],
+        ),
+        // diffusers' names, old and new, for the layers of LDM's attention.
+        (Part::Vae, Naming::Ldm) => attention_of(
+            name,
+            "mid.attn_1.",
+            &[
+                ("to_q", "q"),
+                ("to_k", "k"),
+                ("to_v", "v"),
+                ("to_out.0", "proj_out"),
+                ("query", "q"),
+                ("key", "k"),
+                ("value", "v"),
+                ("proj_attn", "proj_out"),
+                ("group_norm", "norm"),
+            ],
+        ),
+        _ => None,
+    };
+    renamed.unwrap_or_else(|| name.to_owned())
+}
+
+/// transformers 5 saves CLIPTextModel without its wrapper's name; some converters put the projection inside it.
+fn modern_text(name: &str) -> Option<String> {
+    let bare = ["embeddings.", "encoder.", "final_layer_norm."].iter().any(|start| name.starts_with(start));
+    if bare {
+        return Some(format!("text_model.{name}"));
     }
+    name.strip_prefix("text_model.").filter(|name| name.starts_with("text_projection.")).map(str::to_owned)
+}
+
+/// Renames a layer directly inside the module `at`.
+fn attention_of(name: &str, at: &str, layers: &[(&str, &str)]) -> Option<String> {
+    let (side, rest) = name.split_once(at)?;
+    let (layer, kind) = rest.rsplit_once('.')?;
+    let (_, new) = layers.iter().find(|(old, _)| *old == layer)?;
+    Some(format!("{side}{at}{new}.{kind}"))
 }

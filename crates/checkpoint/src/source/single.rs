@@ -1,17 +1,40 @@
 //! One safetensors file: a whole checkpoint in LDM's names, or one part.
 
 use super::{Naming, PartSource, Sources, detect::family_of_names, part_of_file};
-use crate::{Family, Layout, Part, error::Error, plan::ignored, safetensors::WeightFile};
+use crate::{
+    Family, Layout, Part,
+    error::Error,
+    plan::ignored,
+    safetensors::{Tensor, WeightFile},
+};
 use std::{collections::BTreeMap, path::Path};
 
-/// What each part's names begin with in a single file, and whose names follow.
-const PREFIXES: [(Part, &str, Naming); 5] = [
+/// What each part's names begin with in a single file, and whose names usually follow.
+const PREFIXES: [(Part, &str, Naming); 6] = [
     (Part::Unet, "model.diffusion_model.", Naming::Ldm),
     (Part::TextEncoder, "conditioner.embedders.0.transformer.", Naming::Diffusers),
     (Part::TextEncoder2, "conditioner.embedders.1.model.", Naming::Ldm),
+    (Part::TextEncoder2, "conditioner.embedders.1.transformer.", Naming::Diffusers),
     (Part::Vae, "first_stage_model.", Naming::Ldm),
     (Part::Vae, "vae.", Naming::Ldm),
 ];
+
+/// What only diffusers' and transformers' names have behind a prefix: converters put these parts into single files
+/// under the single file's prefixes, and ComfyUI and diffusers read them.
+const DIFFUSERS_MARKS: [(Part, &str); 4] = [
+    (Part::Vae, "decoder.up_blocks."),
+    (Part::TextEncoder2, "text_model.encoder.layers."),
+    (Part::TextEncoder2, "encoder.layers."),
+    (Part::TextEncoder2, "embeddings.token_embedding."),
+];
+
+/// Whose names follow a prefix in this file.
+fn naming_of(part: Part, prefix: &str, usual: Naming, tensors: &[Tensor]) -> Naming {
+    let marks = DIFFUSERS_MARKS.iter().filter(|(of, _)| *of == part);
+    let has =
+        |mark: &str| tensors.iter().any(|t| t.name.strip_prefix(prefix).is_some_and(|local| local.starts_with(mark)));
+    if marks.map(|(_, mark)| *mark).any(has) { Naming::Diffusers } else { usual }
+}
 
 /// What a TAESD's decoder's names begin with: stable-diffusion-webui and ComfyUI, the original's class, the
 /// original's decoder file.
@@ -23,7 +46,8 @@ pub(super) fn open(path: &Path) -> Result<Sources, Error> {
     let tensors = &files[0].header.tensors;
     let family = family_of_names(tensors);
     let mut parts = BTreeMap::new();
-    for (part, prefix, naming) in PREFIXES {
+    for (part, prefix, usual) in PREFIXES {
+        let naming = naming_of(part, prefix, usual, tensors);
         let found = part_of_file(part, &files, 0, prefix, naming);
         if !found.is_empty() && !parts.contains_key(&part) {
             parts.insert(part, PartSource { prefix: prefix.into(), naming, tensors: found, config: None });
@@ -48,7 +72,7 @@ pub(super) fn open_part(part: Part, path: &Path) -> Result<Sources, Error> {
     let has = |name: &str| tensors.iter().any(|tensor| tensor.name == name);
     let inside = PREFIXES.into_iter().find(|(of, prefix, _)| *of == part && starts(prefix));
     let (prefix, naming) = match (inside, part) {
-        (Some((_, prefix, naming)), _) => (prefix, naming),
+        (Some((_, prefix, usual)), _) => (prefix, naming_of(part, prefix, usual, tensors)),
         (None, Part::Unet) if has("conv_in.weight") => ("", Naming::Diffusers),
         (None, Part::Unet) if has("input_blocks.0.0.weight") => ("", Naming::Ldm),
         (None, Part::Vae) if starts("decoder.up_blocks.") => ("", Naming::Diffusers),

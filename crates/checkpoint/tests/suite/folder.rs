@@ -1,7 +1,7 @@
 //! diffusers folders: variants, shards, configs, and what is wrong with them.
 
 use crate::common::{models, write, write_bytes, zeros};
-use checkpoint::{Checkpoint, Error, Family, OpenOptions, Part};
+use checkpoint::{Checkpoint, Error, Family, OpenOptions, Part, TokenizerFiles};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -217,4 +217,54 @@ fn one_name_in_two_spellings_is_an_error() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// What a tokenizer's folder brings counts, also where it brings no table.
+#[test]
+fn a_tokenizer_without_a_table_adds_to_clip_s() {
+    let (_folder, root) = copy("diffusers");
+    let of = |name: &str| {
+        Checkpoint::open(&root).expect("it opens").tokenizer(match name {
+            "tokenizer" => Part::TextEncoder,
+            _ => Part::TextEncoder2,
+        })
+    };
+    for name in ["tokenizer", "tokenizer_2"] {
+        let folder = root.join(name);
+        std::fs::remove_file(folder.join("merges.txt")).expect("it is there");
+        // Half a pair is an error when it is read, not CLIP's own.
+        let files = TokenizerFiles::VocabMerges { vocab: folder.join("vocab.json"), merges: folder.join("merges.txt") };
+        assert_eq!(of(name), files);
+        std::fs::remove_file(folder.join("vocab.json")).expect("it is there");
+        assert_eq!(of(name), TokenizerFiles::Additions(folder.clone()));
+        std::fs::remove_dir_all(folder).expect("it is there");
+        assert_eq!(of(name), TokenizerFiles::BuiltIn);
+    }
+}
+
+/// 2 is an old default that says nothing; a token that the table lacks is refused where it counts.
+#[test]
+fn the_end_of_the_text_is_clip_s_in_a_larger_table() {
+    let end = |rows: u64, eos: serde_json::Value| {
+        let (_folder, root) = copy("diffusers");
+        let path = root.join("text_encoder_2/config.json");
+        let mut config: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).expect("it is there")).expect("JSON");
+        config["vocab_size"] = rows.into();
+        config["eos_token_id"] = eos;
+        std::fs::write(&path, config.to_string()).expect("written");
+        let checkpoint = Checkpoint::open(&root)?;
+        checkpoint.text_encoder(Part::TextEncoder2).map(|config| (config.eos_token_id, config.eos_token_is_given))
+    };
+    for (rows, eos, expected) in [
+        (49408, 2.into(), (49407, false)),
+        (49410, 2.into(), (49407, false)),
+        (49410, serde_json::Value::Null, (49407, false)),
+        (49410, 49407.into(), (49407, true)),
+        (576, 2.into(), (575, false)),
+    ] {
+        assert_eq!(end(rows, eos).expect("it opens"), expected, "{rows} rows");
+    }
+    let error = end(576, 576.into()).expect_err("no such row").to_string();
+    assert!(error.contains("eos_token_id") && error.contains("576"), "{error}");
 }

@@ -1,6 +1,9 @@
 //! What a picture is made from.
 
-use crate::{Error, FACTOR, ParamError, Picture, prompt::PromptSyntax};
+use crate::{
+    Error, FACTOR, ParamError, Picture,
+    prompt::{PromptSyntax, parse},
+};
 use diffusion::{CFG_RESCALE, CFG_SCALE, STEPS, STRENGTH, Sampler, Schedule, StepNoise};
 use std::ops::RangeInclusive;
 
@@ -14,6 +17,8 @@ pub mod limits {
     pub const SIDE_STEP_PX: u32 = super::FACTOR as u32;
     /// Characters of a prompt: each 75 tokens are one more pass through both text encoders.
     pub const PROMPT_CHARS: usize = 10_000;
+    /// `BREAK`s of a prompt: each is one more chunk, of 77 tokens for the UNet to attend to.
+    pub const BREAKS: usize = 64;
     /// The largest seed: the largest integer that JavaScript holds exactly.
     pub const SEED: u64 = (1 << 53) - 1;
 }
@@ -96,8 +101,8 @@ impl Params {
     pub fn validate(&self) -> Result<(), Error> {
         let strength = self.init_image.as_ref().and_then(|init| within("strength", init.strength, &STRENGTH));
         let errors: Vec<ParamError> = [
-            prompt_error("prompt", &self.prompt),
-            prompt_error("negative_prompt", &self.negative_prompt),
+            prompt_error("prompt", &self.prompt, self.prompt_syntax),
+            prompt_error("negative_prompt", &self.negative_prompt, self.prompt_syntax),
             side_error("width", self.width),
             side_error("height", self.height),
             within("steps", self.steps, &STEPS),
@@ -142,12 +147,15 @@ fn side_error(field: &'static str, px: u32) -> Option<ParamError> {
     })
 }
 
-fn prompt_error(field: &'static str, prompt: &str) -> Option<ParamError> {
+fn prompt_error(field: &'static str, prompt: &str, syntax: PromptSyntax) -> Option<ParamError> {
     let count = prompt.chars().count();
-    (count > limits::PROMPT_CHARS).then(|| ParamError {
-        field,
-        message: format!("must be at most {} characters long, not {count}", limits::PROMPT_CHARS),
-    })
+    if count > limits::PROMPT_CHARS {
+        let message = format!("must be at most {} characters long, not {count}", limits::PROMPT_CHARS);
+        return Some(ParamError { field, message });
+    }
+    let breaks = parse(prompt, syntax).iter().filter(|segment| segment.starts_chunk).count();
+    (breaks > limits::BREAKS)
+        .then(|| ParamError { field, message: format!("must have at most {} BREAKs, not {breaks}", limits::BREAKS) })
 }
 
 #[cfg(test)]
@@ -183,6 +191,14 @@ mod tests {
             let params = Params { prompt, width, steps, cfg_scale, seed: limits::SEED, ..Params::default() };
             params.validate().expect("within bounds");
         }
+    }
+
+    #[test]
+    fn breaks_are_limited_where_they_end_chunks() {
+        let params = |n, prompt_syntax| Params { prompt: "a BREAK ".repeat(n), prompt_syntax, ..Params::default() };
+        params(limits::BREAKS, PromptSyntax::A1111).validate().expect("within bounds");
+        assert_eq!(bad_fields(&params(limits::BREAKS + 1, PromptSyntax::A1111)), ["prompt"]);
+        params(limits::BREAKS + 1, PromptSyntax::Plain).validate().expect("words");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::TokenizerError;
 use std::collections::HashMap;
 use tokenizers::{
-    AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
+    NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
     models::bpe::{BPE, Vocab},
     normalizers::{self, replace::ReplacePattern},
     pre_tokenizers::{self, split::SplitPattern},
@@ -37,7 +37,7 @@ pub(super) fn pairs(merges: &str) -> Vec<(String, String)> {
     merges.lines().filter(|line| !line.starts_with("#version")).filter_map(pair).collect()
 }
 
-/// The pipeline of transformers' `CLIPTokenizer` around a table.
+/// The pipeline of transformers' `CLIPTokenizer` around a table, without added or special tokens.
 pub(super) fn from_parts(
     table: HashMap<String, u32>,
     merges: Vec<(String, String)>,
@@ -58,19 +58,7 @@ pub(super) fn from_parts(
     let bytes = pre_tokenizers::byte_level::ByteLevel::new(false, true, true);
     let steps: Vec<PreTokenizerWrapper> = vec![split.into(), bytes.into()];
     tokenizer.with_pre_tokenizer(Some(pre_tokenizers::sequence::Sequence::new(steps)));
-    add_special(&mut tokenizer, START)?;
-    add_special(&mut tokenizer, END)?;
     Ok(tokenizer)
-}
-
-/// Makes `token` special: cut out of the text before it is normalised. It must be in the vocabulary, since
-/// a new one would have no embedding.
-pub(super) fn add_special(tokenizer: &mut Tokenizer, token: &str) -> Result<(), TokenizerError> {
-    if tokenizer.token_to_id(token).is_none() {
-        return Err(TokenizerError::NoToken(token.to_owned()));
-    }
-    tokenizer.add_special_tokens(&[AddedToken::from(token, true)]);
-    Ok(())
 }
 
 /// The character that stands for each byte, in the order of the vocabulary: printable bytes for themselves,

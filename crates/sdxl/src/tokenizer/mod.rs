@@ -1,12 +1,14 @@
 //! CLIP's tokenizer: text to token ids, in chunks that a text encoder takes.
 
+mod added;
 mod bpe;
+mod files;
 
 use crate::{TokenizerError, prompt::Segment};
-use bpe::{END, START};
+use added::Additions;
 use checkpoint::TokenizerFiles;
-use serde_json::Value;
-use std::{collections::HashMap, path::Path};
+use files::Table;
+use tokenizers::AddedToken;
 
 /// Which of SDXL's two text encoders a tokenizer serves. They differ in what they pad with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +40,6 @@ pub struct Tokenizer {
     vocabulary: usize,
 }
 
-/// A tokenizer's file past this is none: CLIP's largest has 2.2 MB.
-const MAX_FILE_BYTES: u64 = 64 << 20;
-
 impl Tokenizer {
     /// The tokenizer that a checkpoint brings for an encoder with `vocabulary` embeddings and `length`
     /// positions, or CLIP's own.
@@ -53,24 +52,26 @@ impl Tokenizer {
         vocabulary: usize,
         length: usize,
     ) -> Result<Self, TokenizerError> {
-        let (mut inner, folder) = match files {
-            TokenizerFiles::BuiltIn => (bpe::built_in(vocabulary)?, None),
-            TokenizerFiles::Json(path) => (tokenizers::Tokenizer::from_bytes(read(path)?)?, path.parent()),
-            TokenizerFiles::VocabMerges { vocab, merges } => {
-                let table: HashMap<String, u32> = serde_json::from_slice(&read(vocab)?)
-                    .map_err(|e| TokenizerError::File { path: vocab.clone(), source: e.into() })?;
-                let merges = String::from_utf8(read(merges)?)
-                    .map_err(|e| TokenizerError::File { path: merges.clone(), source: e.into() })?;
-                (bpe::from_parts(table, bpe::pairs(&merges))?, vocab.parent())
-            }
+        let Table { mut inner, folder, listed } = files::table(files, vocabulary)?;
+        let Additions { mut tokens, start, end, pad, split_special_tokens } = match &folder {
+            Some(folder) => Additions::read(folder, listed)?,
+            None => Additions::clip(),
         };
-        let pad = folder.and_then(configured_pad).unwrap_or_else(|| match padding {
-            Padding::End => END.to_owned(),
+        let pad = pad.unwrap_or_else(|| match padding {
+            Padding::End => end.clone(),
             Padding::Bang => "!".to_owned(),
         });
-        bpe::add_special(&mut inner, &pad)?;
-        let id = |token: &str| inner.token_to_id(token).ok_or_else(|| TokenizerError::NoToken(token.to_owned()));
-        let (start, end, pad) = (id(START)?, id(END)?, id(&pad)?);
+        if !tokens.iter().any(|token| token.content == pad) {
+            tokens.push(AddedToken::from(pad.as_str(), true));
+        }
+        inner.add_tokens(&tokens);
+        inner.set_encode_special_tokens(split_special_tokens);
+        let id = |token: &str| match inner.token_to_id(token) {
+            // A special token that the vocabulary lacks gets a new id, which is past the embeddings.
+            Some(id) if (id as usize) < vocabulary => Ok(id),
+            _ => Err(TokenizerError::NoToken(token.to_owned())),
+        };
+        let (start, end, pad) = (id(&start)?, id(&end)?, id(&pad)?);
         Ok(Self { inner, start, end, pad, length, vocabulary })
     }
 
@@ -82,31 +83,44 @@ impl Tokenizer {
         Self::load(&TokenizerFiles::BuiltIn, padding, bpe::VOCABULARY, 77)
     }
 
-    /// Cuts a prompt into chunks: `length - 2` tokens each between start and end, the last one padded. Text
-    /// without tokens gives one chunk.
+    /// Cuts a prompt into chunks: `length - 2` tokens each between start and end, a shorter one padded. A segment that
+    /// starts a chunk ends the one before it, full or not. Text without tokens gives one chunk.
     ///
     /// # Errors
     /// Token ids that the encoder has no embedding for.
     pub fn chunks(&self, segments: &[Segment]) -> Result<Vec<Chunk>, TokenizerError> {
-        let mut tokens: Vec<(u32, f32)> = Vec::new();
-        for Segment { text, weight } in segments {
-            let encoding = self.inner.encode_fast(text.as_str(), false)?;
-            tokens.extend(encoding.get_ids().iter().map(|&id| (id, *weight)));
-        }
-        let largest = tokens.iter().map(|t| t.0).chain([self.start, self.end, self.pad]).max().unwrap_or(0);
-        if largest as usize >= self.vocabulary {
-            return Err(TokenizerError::OutsideVocabulary { id: largest, size: self.vocabulary });
-        }
         let room = self.length.saturating_sub(2).max(1);
-        if tokens.is_empty() {
-            return Ok(vec![self.chunk(&[])]);
+        let (mut chunks, mut tokens) = (Vec::new(), Vec::with_capacity(room));
+        for Segment { text, weight, starts_chunk } in segments {
+            if *starts_chunk {
+                chunks.push(self.chunk(&tokens));
+                tokens.clear();
+            }
+            for &id in self.inner.encode_fast(text.as_str(), false)?.get_ids() {
+                if id as usize >= self.vocabulary {
+                    return Err(TokenizerError::OutsideVocabulary { id, size: self.vocabulary });
+                }
+                if tokens.len() == room {
+                    chunks.push(self.chunk(&tokens));
+                    tokens.clear();
+                }
+                tokens.push((id, *weight));
+            }
         }
-        Ok(tokens.chunks(room).map(|tokens| self.chunk(tokens)).collect())
+        if !tokens.is_empty() || chunks.is_empty() {
+            chunks.push(self.chunk(&tokens));
+        }
+        Ok(chunks)
     }
 
     /// How many of a chunk's tokens are text: neither start, nor end, nor padding.
     pub fn text_tokens(&self, chunk: &Chunk) -> usize {
         chunk.ids.iter().skip(1).take_while(|id| **id != self.end).count()
+    }
+
+    /// The token that ends the text of each chunk.
+    pub fn end(&self) -> u32 {
+        self.end
     }
 
     /// A chunk of padding alone, for the shorter of prompt and negative prompt.
@@ -121,25 +135,6 @@ impl Tokenizer {
         weights.resize(self.length, 1.0);
         Chunk { ids, weights }
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    let file =
-        |source: Box<dyn std::error::Error + Send + Sync>| TokenizerError::File { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(|e| file(e.into()))?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(file(format!("{size} bytes; a tokenizer has at most {MAX_FILE_BYTES}").into()));
-    }
-    std::fs::read(path).map_err(|e| file(e.into()))
-}
-
-/// The padding token that the files beside a tokenizer name, if they do.
-fn configured_pad(folder: &Path) -> Option<String> {
-    ["tokenizer_config.json", "special_tokens_map.json"].iter().find_map(|name| {
-        let config: Value = serde_json::from_slice(&read(&folder.join(name)).ok()?).ok()?;
-        let pad = config.get("pad_token")?;
-        pad.as_str().or_else(|| pad.get("content")?.as_str()).map(str::to_owned)
-    })
 }
 
 #[cfg(test)]
@@ -185,6 +180,33 @@ mod tests {
                 assert_eq!(counts.iter().sum::<usize>(), words, "{counts:?}");
             }
         }
+    }
+
+    /// `tokenize_line` of A1111's `modules/sd_hijack_clip.py`: a full chunk is closed by the token that has no room.
+    #[test]
+    fn break_ends_a_chunk() {
+        let tokenizer = Tokenizer::clip(Padding::End).expect("built in");
+        let lengths = |prompt: &str| -> Vec<usize> {
+            let chunks = tokenizer.chunks(&parse(prompt, PromptSyntax::A1111)).expect("in the vocabulary");
+            assert!(chunks.iter().all(|chunk| chunk.ids.len() == 77 && chunk.ids[0] == 49406));
+            chunks.iter().map(|chunk| tokenizer.text_tokens(chunk)).collect()
+        };
+        let cats = |n: usize| "cat ".repeat(n);
+        for (prompt, expected) in [
+            ("a cat BREAK a dog".to_owned(), vec![2, 2]),
+            ("BREAK".to_owned(), vec![0]),
+            ("a cat BREAK".to_owned(), vec![2]),
+            ("BREAK a cat".to_owned(), vec![0, 2]),
+            ("a BREAK BREAK b".to_owned(), vec![1, 0, 1]),
+            (format!("{} BREAK {}", cats(75), cats(3)), vec![75, 3]),
+            (format!("{} BREAK {}", cats(76), cats(3)), vec![75, 1, 3]),
+            (format!("{} (BREAK {}:1.2)", cats(1), cats(80)), vec![1, 75, 5]),
+            ("breakfast Break".to_owned(), vec![2]),
+        ] {
+            assert_eq!(lengths(&prompt), expected, "{prompt}");
+        }
+        let plain = tokenizer.chunks(&parse("a BREAK b", PromptSyntax::Plain)).expect("in the vocabulary");
+        assert_eq!(plain.iter().map(|chunk| tokenizer.text_tokens(chunk)).collect::<Vec<_>>(), [3]);
     }
 
     #[test]

@@ -118,3 +118,63 @@ pub const MODELS: [(&str, &str); 2] = [
     ("tiny/diffusers", "reference/tiny_stages.safetensors"),
     ("odd/diffusers-fp16", "reference/odd_stages.safetensors"),
 ];
+
+/// A tensor of a safetensors file, as bytes.
+pub struct Raw {
+    pub name: String,
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub data: Vec<u8>,
+}
+
+/// Writes a copy of a safetensors file in which `change` has changed the tensors.
+pub fn copy_changed(from: &Path, to: &Path, mut change: impl FnMut(&mut Vec<Raw>)) {
+    let bytes = std::fs::read(from).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let header: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+    let numbers = |value: &Value| -> Vec<usize> { serde_json::from_value(value.clone()).expect("numbers") };
+    let tensors = header.into_iter().filter(|(name, _)| name != "__metadata__").map(|(name, entry)| {
+        let span = numbers(&entry["data_offsets"]);
+        let data = bytes[8 + length + span[0]..8 + length + span[1]].to_vec();
+        Raw { name, dtype: entry["dtype"].as_str().expect("a dtype").to_owned(), shape: numbers(&entry["shape"]), data }
+    });
+    let mut tensors: Vec<Raw> = tensors.collect();
+    change(&mut tensors);
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for Raw { name, dtype, shape, data: bytes } in tensors {
+        let start = data.len();
+        data.extend(bytes);
+        let entry = serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": [start, data.len()]});
+        header.insert(name, entry);
+    }
+    let header = Value::Object(header).to_string();
+    let file = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat();
+    std::fs::write(to, file).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
+}
+
+/// Copies a folder with everything inside.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => std::fs::copy(entry.path(), target).map(|_| ()).expect("a copy"),
+        }
+    }
+}
+
+/// Reads a JSON file of the fixtures.
+pub fn json(name: &str) -> Value {
+    let text = std::fs::read_to_string(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// Changes the object in a JSON file.
+pub fn change_json(path: &Path, change: impl FnOnce(&mut Value)) {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut value = serde_json::from_str(&text).expect("JSON");
+    change(&mut value);
+    std::fs::write(path, value.to_string()).expect("written");
+}

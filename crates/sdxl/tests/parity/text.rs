@@ -22,7 +22,7 @@ fn encoders_give_transformers_states() {
         for (number, of) in [(1, Part::TextEncoder), (2, Part::TextEncoder2)] {
             let config = checkpoint.text_encoder(of).expect("its shape");
             let encoder = part(&checkpoint, of, &compute.device, |w| TextEncoder::load(w, config));
-            let encoding = encoder.forward(&values.ids(&format!("text_{number}.ids")));
+            let encoding = encoder.forward(&values.ids(&format!("text_{number}.ids"))).expect("each ends");
             let name = format!("text_{number}.penultimate");
             tensor_close(&format!("{model} {name}"), encoding.hidden, &values, &name, STAGE);
             if let Some(pooled) = encoding.pooled {

@@ -106,8 +106,9 @@ fn stages(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
     let config = checkpoint.text_encoder(Part::TextEncoder2).expect("its shape");
     let load = |w: sdxl::Weights| TextEncoder::load(w, config);
     let encoder = load_part(checkpoint, Part::TextEncoder2, device, DType::F32, &mut |_, _| {}, load).expect("fits");
-    let row: Vec<u32> = (0..77).map(|i| (i * 37 % 570) as u32).collect();
-    let encoding = encoder.forward(&[row]);
+    let mut row: Vec<u32> = (0..77).map(|i| (i * 37 % 570) as u32).collect();
+    row[60] = config.eos_token_id;
+    let encoding = encoder.forward(&[row]).expect("an end of the text");
     out("text states", numbers(encoding.hidden));
     out("pooled", numbers(encoding.pooled.expect("a projection")));
 

@@ -26,7 +26,8 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_NEGATIVE_PROMPT", value_name = "TEXT", default_value = "", value_parser = prompt)]
     pub negative_prompt: String,
 
-    /// How prompts are read: a1111 takes (word), (word:1.2), [word] as emphasis; plain takes them as they are.
+    /// How prompts are read: a1111 takes (word), (word:1.2), [word] as emphasis and BREAK as the end of a chunk; plain
+    /// takes them as they are.
     #[arg(long, env = "EMBERLINE_PROMPT_SYNTAX", value_name = "a1111|plain", default_value = "a1111")]
     pub prompt_syntax: PromptSyntax,
 

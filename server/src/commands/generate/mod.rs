@@ -16,7 +16,10 @@ use files::{PreviewFolder, check_writable, write_whole};
 use indicatif::ProgressBar;
 use protocol::FieldError;
 use report::{Report, bar, dump, initial_noise, peak_rss_bytes};
-use sdxl::{Compute, Generated, InitImage, LoadOptions, Output, Params, Picture, Pipeline, Precision, PreviewMethod};
+use sdxl::{
+    Compute, Generated, InitImage, LoadOptions, Output, Params, Picture, Pipeline, Precision, PreviewMethod,
+    PromptSyntax,
+};
 use std::{
     io::{self, Write},
     ops::ControlFlow,
@@ -40,7 +43,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     let args = &GenerateArgs { model: args.model.clone().only_one(&open)?, ..args.clone() };
     let checkpoint = args.model.open(&open)?;
     let recommended = args.model.recommended(checkpoint.recommendation(), checkpoint.scheduler())?;
-    let mut warnings = Vec::new();
+    let mut warnings = warnings(args);
     for note in recommended.notes.iter().filter(|note| !args.decides(note.field)) {
         warnings.push(FieldError::new(note.field, format!("the checkpoint's own setting: {}", note.text)));
     }
@@ -83,7 +86,6 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     if let Some(previews) = &mut watch.previews {
         previews.keep();
     }
-    report.warnings = warnings;
     report.timings.load_s = load_s;
     report.timings.text_encode_s = text_encode_s;
     report.timings.steps_s = output.timings.steps_s;
@@ -92,6 +94,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     report.timings.total_s = started.elapsed().as_secs_f64();
     report.peak_rss_bytes = peak_rss_bytes();
     report.device_reserved_bytes = pipeline.compute().reserved_bytes();
+    report.warnings = warnings;
     if args.json {
         let text = serde_json::to_string(&report).context("the report cannot be written as JSON")?;
         writeln!(io::stdout().lock(), "{text}").context("cannot print the report")?;
@@ -99,6 +102,14 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         tracing::info!(seed, seconds = report.timings.total_s, out = %args.out.display(), "done");
     }
     Ok(())
+}
+
+/// What in the prompts is read as words although A1111 or ComfyUI read it otherwise.
+fn warnings(args: &GenerateArgs) -> Vec<FieldError> {
+    match args.prompt_syntax {
+        PromptSyntax::A1111 => protocol::prompt::warnings(&args.prompt, &args.negative_prompt),
+        PromptSyntax::Plain => Vec::new(),
+    }
 }
 
 fn params(args: &GenerateArgs, settings: &Settings, seed: u64, warnings: &mut Vec<FieldError>) -> Result<Params> {

@@ -1,0 +1,101 @@
+//! The files of a checkpoint's tokenizer: tokenizer.json, or vocab.json with merges.txt.
+
+use super::{added::Listed, bpe};
+use crate::TokenizerError;
+use checkpoint::TokenizerFiles;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+/// CLIP's largest file has 2.2 MB.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// A tokenizer's table, and the added tokens that the same file lists.
+pub(super) struct Table {
+    pub inner: tokenizers::Tokenizer,
+    /// Where tokenizer_config.json, special_tokens_map.json and added_tokens.json may be.
+    pub folder: Option<PathBuf>,
+    /// tokenizer.json's `added_tokens`.
+    pub listed: Vec<Listed>,
+}
+
+/// Reads the table. Where the checkpoint brings none it is CLIP's own, cut to `vocabulary`.
+pub(super) fn table(files: &TokenizerFiles, vocabulary: usize) -> Result<Table, TokenizerError> {
+    match files {
+        TokenizerFiles::BuiltIn => Ok(Table { inner: bpe::built_in(vocabulary)?, folder: None, listed: Vec::new() }),
+        TokenizerFiles::Additions(folder) => {
+            Ok(Table { inner: bpe::built_in(vocabulary)?, folder: Some(folder.clone()), listed: Vec::new() })
+        }
+        TokenizerFiles::Json(path) => {
+            // As transformers 5's CLIPTokenizer: the pipeline is CLIP's, whatever the file says. Truncation and
+            // padding that a training script left in the file would cut long prompts.
+            let TokenizerJson { model, added_tokens } = json(path)?;
+            let merges = model.merges.into_iter().filter_map(Merge::pair).collect();
+            Ok(Table { inner: bpe::from_parts(model.vocab, merges)?, folder: parent(path), listed: added_tokens })
+        }
+        TokenizerFiles::VocabMerges { vocab, merges } => {
+            let table = json(vocab)?;
+            let pairs = String::from_utf8(read(merges)?).map_err(|e| file_error(merges, e))?;
+            let inner = bpe::from_parts(table, bpe::pairs(&pairs))?;
+            Ok(Table { inner, folder: parent(vocab), listed: Vec::new() })
+        }
+    }
+}
+
+fn parent(path: &Path) -> Option<PathBuf> {
+    path.parent().map(Path::to_owned)
+}
+
+#[derive(Deserialize)]
+struct TokenizerJson {
+    model: Model,
+    #[serde(default)]
+    added_tokens: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    vocab: HashMap<String, u32>,
+    merges: Vec<Merge>,
+}
+
+/// `"a b"`, or since tokenizers 0.20 `["a", "b"]`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Pair(String, String),
+    Line(String),
+}
+
+impl Merge {
+    fn pair(self) -> Option<(String, String)> {
+        match self {
+            Self::Pair(a, b) => Some((a, b)),
+            Self::Line(line) => line.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())),
+        }
+    }
+}
+
+/// A file's JSON.
+pub(super) fn json<T: DeserializeOwned>(path: &Path) -> Result<T, TokenizerError> {
+    serde_json::from_slice(&read(path)?).map_err(|e| file_error(path, e))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
+    let metadata = std::fs::metadata(path).map_err(|e| file_error(path, e))?;
+    if !metadata.is_file() {
+        // Opening a pipe would wait for its other end.
+        return Err(file_error(path, "is not a regular file"));
+    }
+    let size = metadata.len();
+    if size > MAX_FILE_BYTES {
+        return Err(file_error(path, format!("{size} bytes; a tokenizer has at most {MAX_FILE_BYTES}")));
+    }
+    std::fs::read(path).map_err(|e| file_error(path, e))
+}
+
+pub(super) fn file_error(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TokenizerError {
+    TokenizerError::File { path: path.to_owned(), source: source.into() }
+}
