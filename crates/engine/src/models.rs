@@ -219,12 +219,15 @@ mod tests {
                 sampler: "euler".into(),
                 scheduler: "leading".into(),
             },
+            notes: Vec::new(),
             has_taesd: false,
             examples: Vec::new(),
             open: Box::new(move || Err(error())),
         };
         let compute = Compute::open(DeviceChoice::Cpu).expect("a processor");
-        Models::new(vec![offer], ModelOptions::default(), compute).pipeline("model").expect_err("it does not open")
+        Models::new(vec![offer], Vec::new(), ModelOptions::default(), compute)
+            .pipeline("model")
+            .expect_err("it does not open")
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     scan::{Candidate, Found, Refused, is_folder_of_models, scan},
     settings::Recommended,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use checkpoint::{Checkpoint, OpenOptions, Recommendation, Report, SchedulerConfig};
 use std::{
     convert::Infallible,
@@ -91,11 +91,13 @@ impl ModelChoice {
         if !is_folder_of_models(folder) {
             return Ok(self);
         }
-        let (mut usable, refused) = usable(folder, |candidate| {
+        let found = usable(folder, |candidate| {
             let model = Self::Path(candidate.path.clone());
             model.open(options)?;
             Ok(model)
-        })?;
+        });
+        let no_model = |error| anyhow!("{self}: has no model_index.json: not a diffusers folder; {error:#}");
+        let (mut usable, refused) = found.map_err(no_model)?;
         match (usable.len(), usable.pop()) {
             (1, Some(model)) => {
                 for Refused { file, reason } in refused {
@@ -121,8 +123,7 @@ const SHOWN: usize = 5;
 /// # Errors
 /// A folder that cannot be read, or of which nothing can be used: with the reasons.
 pub fn usable<T>(folder: &Path, open: impl Fn(&Candidate) -> Result<T>) -> Result<(Vec<T>, Vec<Refused>)> {
-    let named = || format!("--model {}", folder.display());
-    let Found { candidates, mut refused } = scan(folder).with_context(named)?;
+    let Found { candidates, mut refused } = scan(folder)?;
     let mut usable = Vec::new();
     for candidate in &candidates {
         match open(candidate) {
@@ -134,11 +135,11 @@ pub fn usable<T>(folder: &Path, open: impl Fn(&Candidate) -> Result<T>) -> Resul
         return Ok((usable, refused));
     }
     if refused.is_empty() {
-        bail!("{}: there is no .safetensors file and no diffusers folder in it", named());
+        bail!("there is no .safetensors file and no diffusers folder in it");
     }
     let reasons = refused.iter().take(SHOWN).map(|Refused { file, reason }| format!("{file}: {reason}"));
     let more = if refused.len() > SHOWN { format!("; and {} more", refused.len() - SHOWN) } else { String::new() };
-    bail!("{}: nothing in it can be used: {}{more}", named(), reasons.collect::<Vec<_>>().join("; "))
+    bail!("nothing in it can be used: {}{more}", reasons.collect::<Vec<_>>().join("; "))
 }
 
 impl Display for ModelChoice {

@@ -54,16 +54,23 @@ impl Display for Picture {
         write!(f, "{}", self.path)?;
         let Some(record) = &self.record else { return write!(f, "\n  a picture without a record of how it was made") };
         let version = record.program_version.as_deref().unwrap_or_default();
-        write!(f, "\n  written by    {} {version}", record.program)?;
+        write!(f, "\n  written by    {} {}", record.program, printable(version))?;
         for (name, value) in entries(&record.settings) {
             // Further lines of a prompt stand under the first.
-            write!(f, "\n  {name:14}{}", value.replace('\n', "\n                "))?;
+            write!(f, "\n  {name:14}{}", printable(&value).replace('\n', "\n                "))?;
         }
         for entry in &record.not_applied {
-            write!(f, "\n  not applied   {}: {} ({})", entry.name, entry.value, entry.reason)?;
+            let (name, value) = (printable(&entry.name), printable(&entry.value));
+            write!(f, "\n  not applied   {name}: {value} ({})", entry.reason)?;
         }
         Ok(())
     }
+}
+
+/// The text without control characters, by which a file could write over the terminal.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
 }
 
 fn entries(set: &Settings) -> Vec<(&'static str, String)> {
@@ -84,4 +91,18 @@ fn entries(set: &Settings) -> Vec<(&'static str, String)> {
     .into_iter()
     .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_cannot_write_over_the_terminal() {
+        let settings = Settings { prompt: Some("a\u{1b}[2Jcat\nand a dog".to_owned()), ..Settings::default() };
+        let record = Record { program: "A1111".to_owned(), settings, ..Record::default() };
+        let picture = Picture { path: "x.png".to_owned(), parameters: None, a1111: None, record: Some(record) };
+        let expected = "x.png\n  written by    A1111 \n  prompt        a\u{fffd}[2Jcat\n                and a dog";
+        assert_eq!(picture.to_string(), expected);
+    }
 }

@@ -35,7 +35,8 @@ pub struct Refused {
 impl Refused {
     /// From an error that begins with the path, as the crate `checkpoint` writes them.
     pub fn new(candidate: &Candidate, error: &anyhow::Error) -> Self {
-        let text = format!("{error:#}");
+        // Its causes are in the text already.
+        let text = error.to_string();
         let reason = text.strip_prefix(&candidate.path.display().to_string()).unwrap_or(&text);
         let reason = reason.trim_start_matches([':', ' ', '/', std::path::MAIN_SEPARATOR]);
         Self { file: candidate.file.clone(), reason: reason.to_owned() }

@@ -34,7 +34,7 @@ impl Offers {
                 let open = |Candidate { name, path, .. }: &Candidate| {
                     offer(ModelChoice::Path(path.clone()), name.clone(), options, has_vae)
                 };
-                let (offers, refused) = usable(folder, open)?;
+                let (offers, refused) = usable(folder, open).with_context(|| format!("--model {model}"))?;
                 Ok(Self { offers, refused: shown(refused) })
             }
             one => {
