@@ -1,6 +1,9 @@
 //! Memory that work of one kind may take together: who comes when it is given out waits for a turn.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A share is counted in these, bytes.
@@ -11,6 +14,7 @@ const UNIT: u64 = 64 * 1024;
 pub struct Budget {
     free: Arc<Semaphore>,
     units: u32,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// A share; given back when it is dropped.
@@ -37,14 +41,36 @@ impl Budget {
     /// Memory of so many bytes.
     pub fn new(bytes: u64) -> Self {
         let units = units(bytes);
-        Self { free: Arc::new(Semaphore::new(units as usize)), units }
+        Self { free: Arc::new(Semaphore::new(units as usize)), units, waiting: Arc::default() }
+    }
+
+    /// Whether someone waits for a share.
+    pub fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Waits for a share of so many bytes, in the order of the calls; what takes more than there is waits for all of it.
     pub async fn share(&self, bytes: u64) -> Share {
+        let _counted = Waiting::new(&self.waiting);
         // The semaphore is never closed.
         let permit = Arc::clone(&self.free).acquire_many_owned(units(bytes).min(self.units)).await.ok();
         Share { of: self.clone(), permit, bytes }
+    }
+}
+
+/// One that waits; a call that is dropped no longer does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -66,6 +92,14 @@ mod tests {
                 async |bytes| tokio::time::timeout(Duration::from_millis(20), budget.share(bytes)).await.is_err();
             let (small, large) = (budget.share(3 * UNIT).await, budget.share(6 * UNIT + 1).await);
             assert!(waits(1).await, "7 of 10 units and 3");
+            assert!(!budget.is_waited_for(), "that call was given up");
+            let waiting = tokio::spawn({
+                let budget = budget.clone();
+                async move { budget.share(UNIT).await }
+            });
+            tokio::task::yield_now().await;
+            assert!(budget.is_waited_for());
+            waiting.abort();
             drop(small);
             assert!(!waits(3 * UNIT).await);
             assert!(waits(100 * UNIT).await, "all of it");

@@ -129,7 +129,8 @@ pub fn expect_no_pictures(media: &Media) -> Result<(), RecoveryError> {
     match media.list().map_err(failed)?.keys.len() {
         0 => Ok(()),
         pictures => {
-            let why = format!("the folder has {pictures} pictures, and the database knows none: it is not there yet");
+            let why =
+                format!("the folder has {pictures} pictures, and the database knows none: it is missing, or empty");
             Err(RecoveryError::Strangers { folder: media.folder().to_owned(), why })
         }
     }

@@ -27,6 +27,7 @@ macro_rules! check_rows {
         check: $check:expr $(,)?
     ) => {{
         let ids: Vec<i64> = $ids.load($conn).await?;
+        let mut found: Vec<(i64, String)> = Vec::new();
         for $part in ids.chunks(PART) {
             let rows = match $many.load($conn).await {
                 Err(DeserializationError(_)) => {
@@ -34,10 +35,7 @@ macro_rules! check_rows {
                     for $id in $part.iter().copied() {
                         match $one.first($conn).await {
                             Ok(row) => rows.push(row),
-                            Err(DeserializationError(why)) => {
-                                let row = $id.to_string();
-                                $bad.push(UnreadableRow { table: $table, row, why: why.to_string() });
-                            }
+                            Err(DeserializationError(why)) => found.push(($id, why.to_string())),
                             Err(NotFound) => {}
                             Err(error) => return Err(error.into()),
                         }
@@ -49,10 +47,12 @@ macro_rules! check_rows {
             for row in rows {
                 let (id, checked) = $check(row);
                 if let Err(error) = checked {
-                    $bad.push(UnreadableRow { table: $table, row: i64::to_string(&id), why: error.to_string() });
+                    found.push((id, error.to_string()));
                 }
             }
         }
+        found.sort_unstable();
+        $bad.extend(found.into_iter().map(|(id, why)| UnreadableRow { table: $table, row: id.to_string(), why }));
     }};
 }
 

@@ -123,11 +123,20 @@ async fn database_and_data(args: &DoctorArgs, folder: &Path) -> (Result<String>,
 
 /// Damaged pages, rows that cannot be read, settings that do not count.
 async fn database(store: &Store) -> Result<String> {
-    let mut faults = store.damage().await.context("cannot check the database")?;
-    if faults.is_empty() {
-        faults.extend(store.unreadable_rows().await?.iter().map(ToString::to_string));
-        faults.extend(StudioServices::settings_fault(store).await?);
+    let damage = store.damage().await.context("cannot check the database")?;
+    let mut faults = Vec::new();
+    match store.unreadable_rows().await {
+        Ok(rows) => faults.extend(rows.iter().map(ToString::to_string)),
+        // Damaged pages, which are named below.
+        Err(_) if !damage.is_empty() => {}
+        Err(error) => return Err(error.into()),
     }
+    match StudioServices::settings_fault(store).await {
+        Ok(fault) => faults.extend(fault),
+        Err(_) if !damage.is_empty() => {}
+        Err(error) => return Err(error.into()),
+    }
+    faults.extend(damage);
     if faults.is_empty() {
         return Ok("whole, and every row can be read".to_owned());
     }

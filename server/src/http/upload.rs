@@ -8,6 +8,8 @@ use axum::{
 };
 use futures::StreamExt;
 use protocol::Problem;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// The bytes of a picture's file; none where there is no body.
 #[derive(Debug)]
@@ -62,8 +64,17 @@ impl Upload {
         // The room that it says it needs: a buffer that grows is there twice while it is moved.
         let mut file = Vec::with_capacity(length.map_or(0, |_| most));
         let mut pieces = request.into_body().into_data_stream();
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(broken_off)?;
+        let mut window = Window::new();
+        loop {
+            let next = timeout(ASK_EVERY, pieces.next()).await;
+            if window.is_slow(file.len(), Instant::now()) && state.uploads.is_waited_for() {
+                return Err(too_slow());
+            }
+            let piece = match next {
+                Ok(Some(piece)) => piece.map_err(broken_off)?,
+                Ok(None) => break,
+                Err(_) => continue,
+            };
             if file.len() + piece.len() > MAX_PICTURE_BYTES {
                 let why = format!("the body is longer than {MAX_PICTURE_BYTES} bytes; more are not taken");
                 return Err(ApiError::with_status(StatusCode::PAYLOAD_TOO_LARGE, Problem::Conflict(why)));
@@ -74,6 +85,62 @@ impl Upload {
     }
 }
 
+/// How often a body that does not come is thought of.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long a body's pace is measured.
+const WINDOW: Duration = Duration::from_secs(10);
+/// What a body brings in that time while others wait, bytes: half a megabit a second.
+const LEAST_BYTES: usize = 10 * 64 * 1024;
+
+/// A body's pace: a slow one may take as long as it likes, but not while it keeps others waiting for its share.
+struct Window {
+    since: Instant,
+    bytes_before: usize,
+    is_slow: bool,
+}
+
+impl Window {
+    fn new() -> Self {
+        Self { since: Instant::now(), bytes_before: 0, is_slow: false }
+    }
+
+    /// Whether too little came in the last whole window, of so many bytes so far.
+    fn is_slow(&mut self, bytes: usize, now: Instant) -> bool {
+        if now.saturating_duration_since(self.since) >= WINDOW {
+            self.is_slow = bytes - self.bytes_before < LEAST_BYTES;
+            (self.since, self.bytes_before) = (now, bytes);
+        }
+        self.is_slow
+    }
+}
+
+fn too_slow() -> ApiError {
+    let why = format!(
+        "others wait to send a picture, and this one came too slowly: at least {} kB in {} s are asked for",
+        LEAST_BYTES / 1024,
+        WINDOW.as_secs()
+    );
+    ApiError::with_status(StatusCode::REQUEST_TIMEOUT, Problem::Conflict(why))
+}
+
 fn broken_off(error: axum::Error) -> ApiError {
     ApiError::with_status(StatusCode::BAD_REQUEST, Problem::Conflict(format!("the body broke off: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_slow_by_what_its_last_whole_window_brought() {
+        let mut window = Window::new();
+        let after = |windows: u32| window.since + WINDOW * windows;
+        let times = [after(1), after(2), after(3), after(4)];
+        assert!(!window.is_slow(0, window.since + WINDOW / 2), "too early to tell");
+        assert!(!window.is_slow(LEAST_BYTES, times[0]));
+        assert!(window.is_slow(2 * LEAST_BYTES - 1, times[1]));
+        assert!(window.is_slow(3 * LEAST_BYTES - 1, times[1] + WINDOW / 2), "until the next window is whole");
+        assert!(!window.is_slow(3 * LEAST_BYTES - 1, times[2]));
+        assert!(window.is_slow(3 * LEAST_BYTES - 1, times[3]));
+    }
 }

@@ -356,6 +356,46 @@ fn uploads_wait_for_their_turn_outside_and_give_their_memory_back() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn bodies_that_trickle_hold_up_nobody_for_long() {
+    let server = TestServer::start();
+    let project = server.create("Trickle");
+    let address = server.url.trim_start_matches("http://");
+    // Two of the largest share all the memory that there is for uploads.
+    let mut slow: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).expect("connects");
+            let head = format!(
+                "POST /api/v1/projects/{}/frames HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n",
+                project["id"],
+                64 << 20
+            );
+            stream.write_all(head.as_bytes()).expect("taken");
+            stream
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(300));
+    let small = file(pattern(64, 64), ImageFormat::Png);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        let sent = scope.spawn(|| imported(&server, &project, "", &small));
+        while !sent.is_finished() && began.elapsed() < Duration::from_secs(40) {
+            // Whether it is still heard is what the answer says.
+            slow.iter_mut().for_each(|stream| _ = stream.write_all(b"x"));
+            thread::sleep(Duration::from_millis(200));
+        }
+        sent.join().expect("no panic");
+    });
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    let told = slow.iter_mut().any(|stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).is_ok_and(|()| &answer == b"HTTP/1.1 408")
+    });
+    assert!(told, "408 for one of them");
+}
+
+#[test]
 fn small_pictures_do_not_wait_for_the_largest() {
     let server = TestServer::start();
     let project = server.create("Large and small");

@@ -34,7 +34,8 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; P
 /// Readers never write, whatever a query says.
 const READER_PRAGMAS: &str = "PRAGMA query_only = ON;";
 
-/// A larger file is not checked at each start: `quick_check` reads all of it (0.2 s for 100 MiB from memory).
+/// A larger file is not checked at each start: `quick_check` reads all of it (0.08 s for the 32 MiB of 100,000
+/// tasks).
 const CHECKED_AT_START: u64 = 512 << 20;
 
 pub(crate) use files::own;

@@ -74,8 +74,8 @@ async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
     let waiting = "SELECT count(*) FROM tasks WHERE status IN ('queued', 'paused') AND attempt = 0";
     assert_eq!(database.number(waiting).await, 2);
     // A start finds the one that runs, and not the one that says so and cannot be read.
-    let running = format!("UPDATE tasks SET status = 'running', started_at = 1, attempt = 1 WHERE id = {}", garbled.id);
-    database.execute(&running).await;
+    let running = "status = 'running', started_at = 1, attempt = 1, finished_at = NULL, error = NULL";
+    database.execute(&set(running, garbled.id)).await;
     let interrupted = store.interrupted_tasks().await.expect("a list");
     assert_eq!(interrupted.iter().map(|open| open.task.id).collect::<Vec<_>>(), [last.id]);
     assert_eq!(store.reorder_queue(&[]).await.expect("a queue").len(), 1);
