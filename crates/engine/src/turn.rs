@@ -53,7 +53,8 @@ mod tests {
         let turns = Turns::default();
         let (told, heard) = mpsc::channel();
         thread::scope(|scope| {
-            let (first, second) = (turns.wait().beside(), turns.wait().beside());
+            let first = turns.wait().beside();
+            let second = turns.wait().beside();
             scope.spawn(|| {
                 let alone = turns.wait().alone();
                 told.send("alone").expect("heard");

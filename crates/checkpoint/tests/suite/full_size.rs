@@ -81,7 +81,10 @@ fn tensors_alone_give_the_shapes_that_the_configs_give() {
     assert_eq!(one.unet().expect("a unet"), other.unet().expect("a unet"));
     assert_eq!(one.vae().expect("a vae"), other.vae().expect("a vae"));
     for part in [Part::TextEncoder, Part::TextEncoder2] {
-        assert_eq!(one.text_encoder(part).expect("an encoder"), other.text_encoder(part).expect("an encoder"));
+        let (one, other) = (one.text_encoder(part).expect("an encoder"), other.text_encoder(part).expect("an encoder"));
+        // Only a config.json can name the token that ends a text; the tensors alone give the same one.
+        assert_eq!((one.eos_token_is_given, other.eos_token_is_given), (false, true));
+        assert_eq!(one, &checkpoint::TextEncoderConfig { eos_token_is_given: false, ..other.clone() });
     }
     let unet = one.unet().expect("a unet");
     let heads: Vec<usize> = unet.down.iter().skip(1).map(|block| block.heads).collect();

@@ -110,7 +110,9 @@ impl Additions {
             by_id = BTreeMap::deserialize(decoder).map_err(bad)?;
         } else {
             config.extend(object("special_tokens_map.json")?.unwrap_or_default());
-            let special = NAMED.iter().filter_map(|key| config.get(*key).and_then(token)).chain(extra(&config));
+            // `additional_special_tokens` does not count here: transformers 5 looks only under its new name.
+            let listed_special = listed_tokens(&config, "extra_special_tokens");
+            let special = NAMED.iter().filter_map(|key| config.get(*key).and_then(token)).chain(listed_special);
             let special: HashSet<String> = special.map(|token| token.content).collect();
             let path = folder.join("added_tokens.json");
             let added: BTreeMap<String, u64> = if path.exists() { json(&path)? } else { BTreeMap::new() };
@@ -145,9 +147,12 @@ fn named(config: &Map<String, Value>) -> Vec<Token> {
 
 /// The special tokens without a name.
 fn extra(config: &Map<String, Value>) -> Vec<Token> {
-    let lists =
-        ["additional_special_tokens", "extra_special_tokens"].map(|key| config.get(key).and_then(Value::as_array));
-    lists.into_iter().flatten().flatten().filter_map(token).collect()
+    ["additional_special_tokens", "extra_special_tokens"].iter().flat_map(|key| listed_tokens(config, key)).collect()
+}
+
+/// The tokens of a list in tokenizer_config.json or special_tokens_map.json.
+fn listed_tokens(config: &Map<String, Value>, key: &str) -> Vec<Token> {
+    config.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(token).collect()
 }
 
 /// The tokens of the tables, then the special ones that are not among them.
