@@ -78,23 +78,37 @@ fn covered() -> _ {
 /// A project's place in the list: where it stands by its last change, milliseconds since 1970, and its id.
 pub type ProjectPlace = (i64, ProjectId);
 
+/// Those that can be read; the others are reported.
+fn projects_from_rows(rows: Vec<CoveredRow>) -> Result<Vec<Project>, StoreError> {
+    let mut listed = Vec::with_capacity(rows.len());
+    for row in rows {
+        listed.extend(readable("projects", row.0.id, project_from_row(row))?);
+    }
+    Ok(listed)
+}
+
 impl Store {
     /// As [`Store::list_projects`], from behind a place on, and so many at most. A project that has changed since then
     /// stands before that place.
     pub async fn projects_after(&self, after: Option<ProjectPlace>, most: i64) -> Result<Vec<Project>, StoreError> {
         let rows: Vec<CoveredRow> = read!(self, |conn| {
-            let mut listed = covered()
-                .filter(projects::deleted_at.is_null())
-                .order((projects::updated_at.desc(), projects::id.desc()))
-                .limit(most)
-                .into_boxed();
+            let order = (projects::updated_at.desc(), projects::id.desc());
+            let live = projects::deleted_at.is_null();
+            let mut all = covered().filter(live).order(order).limit(most).into_boxed();
+            let mut all_ids = projects::table.filter(live).order(order).limit(most).select(projects::id).into_boxed();
             if let Some((at, id)) = after {
-                let behind = projects::updated_at.lt(at).or(projects::updated_at.eq(at).and(projects::id.lt(id.0)));
-                listed = listed.filter(behind);
+                let behind = || projects::updated_at.lt(at).or(projects::updated_at.eq(at).and(projects::id.lt(id.0)));
+                all = all.filter(behind());
+                all_ids = all_ids.filter(behind());
             }
-            Ok(listed.load(conn).await?)
+            Ok(load_readable!(
+                conn, "projects",
+                all: all,
+                ids: all_ids,
+                one: |id| covered().filter(projects::id.eq(id)),
+            ))
         })?;
-        rows.into_iter().map(project_from_row).collect()
+        projects_from_rows(rows)
     }
 
     /// Every project that is not deleted, the last changed first, with its cover.
@@ -109,11 +123,7 @@ impl Store {
                 one: |id| covered().filter(projects::id.eq(id)),
             ))
         })?;
-        let mut listed = Vec::with_capacity(rows.len());
-        for row in rows {
-            listed.extend(readable("projects", row.0.id, project_from_row(row))?);
-        }
-        Ok(listed)
+        projects_from_rows(rows)
     }
 
     /// One project.
