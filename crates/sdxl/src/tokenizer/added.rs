@@ -158,14 +158,14 @@ fn listed_tokens(config: &Map<String, Value>, key: &str) -> Vec<Token> {
 /// The tokens of the tables, then the special ones that are not among them.
 fn in_order(mut tokens: Vec<Token>, config: &Map<String, Value>) -> Vec<AddedToken> {
     let known: HashSet<String> = tokens.iter().map(|token| token.content.clone()).collect();
-    let named = named(config);
-    for token in named.iter().chain(&extra(config)) {
+    let special: Vec<Token> = named(config).into_iter().chain(extra(config)).collect();
+    for token in &special {
         if !known.contains(&token.content) && !tokens.contains(token) {
             tokens.push(token.clone());
         }
     }
-    let named: HashSet<&str> = named.iter().map(|token| token.content.as_str()).collect();
-    tokens.iter().map(|token| token.build(token.special || named.contains(token.content.as_str()))).collect()
+    let special: HashSet<&str> = special.iter().map(|token| token.content.as_str()).collect();
+    tokens.iter().map(|token| token.build(token.special || special.contains(token.content.as_str()))).collect()
 }
 
 fn check<'a>(folder: &Path, tokens: impl ExactSizeIterator<Item = &'a Token>) -> Result<(), TokenizerError> {
