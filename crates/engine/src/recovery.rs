@@ -78,9 +78,10 @@ pub enum RecoveryError {
     },
     /// Pictures are missing, most likely with their whole folder.
     #[error(
-        "pictures are missing from the folder {folder}: {why}. Nothing was changed. Mount the disk or put the folder \
-         back, and start again; if they are gone for good, start once with --accept-missing-pictures: what the database \
-         knows of them is kept in lost+found for 30 days"
+        "pictures are missing from the folder {folder}: {why}. Nothing was changed. Mount the disk, put the folder \
+         back, or name the data folder that this database is used with (--data-dir), and start again; if they are gone \
+         for good, start once with --accept-missing-pictures: what the database knows of them is kept in lost+found for \
+         30 days"
     )]
     Missing {
         /// Which folder.

@@ -78,6 +78,9 @@ fn covered() -> _ {
 /// A project's place in the list: where it stands by its last change, milliseconds since 1970, and its id.
 pub type ProjectPlace = (i64, ProjectId);
 
+/// A place as it is stored: a NULL is no place, and must not fail the list.
+type StoredPlace = (Option<i64>, i64);
+
 /// Those that can be read; the others are reported.
 fn projects_from_rows(rows: Vec<CoveredRow>) -> Result<Vec<Project>, StoreError> {
     let mut listed = Vec::with_capacity(rows.len());
@@ -89,26 +92,54 @@ fn projects_from_rows(rows: Vec<CoveredRow>) -> Result<Vec<Project>, StoreError>
 
 impl Store {
     /// As [`Store::list_projects`], from behind a place on, and so many at most. A project that has changed since then
-    /// stands before that place.
+    /// stands before that place. There are fewer only at the end of the list, also where rows that cannot be read are
+    /// left out: a client takes a short part for the last one.
     pub async fn projects_after(&self, after: Option<ProjectPlace>, most: i64) -> Result<Vec<Project>, StoreError> {
-        let rows: Vec<CoveredRow> = read!(self, |conn| {
+        let (mut listed, mut after) = (Vec::new(), after);
+        loop {
+            let missing = most.saturating_sub(i64::try_from(listed.len()).unwrap_or(i64::MAX));
+            let (places, rows) = self.part_of_projects(after, missing).await?;
+            listed.extend(projects_from_rows(rows)?);
+            let is_last = i64::try_from(places.len()).is_ok_and(|found| found < missing);
+            let last = places.into_iter().rev().find_map(|(at, id)| at.map(|at| (at, ProjectId(id))));
+            if is_last || last.is_none() || i64::try_from(listed.len()).is_ok_and(|found| found >= most) {
+                return Ok(listed);
+            }
+            after = last;
+        }
+    }
+
+    /// The places of so many projects at most from behind a place on, and the rows of those that can be decoded.
+    async fn part_of_projects(
+        &self,
+        after: Option<ProjectPlace>,
+        most: i64,
+    ) -> Result<(Vec<StoredPlace>, Vec<CoveredRow>), StoreError> {
+        read!(self, |conn| {
             let order = (projects::updated_at.desc(), projects::id.desc());
             let live = projects::deleted_at.is_null();
+            let place = (projects::updated_at.nullable(), projects::id);
             let mut all = covered().filter(live).order(order).limit(most).into_boxed();
-            let mut all_ids = projects::table.filter(live).order(order).limit(most).select(projects::id).into_boxed();
+            let mut places = projects::table.filter(live).order(order).limit(most).select(place).into_boxed();
             if let Some((at, id)) = after {
                 let behind = || projects::updated_at.lt(at).or(projects::updated_at.eq(at).and(projects::id.lt(id.0)));
                 all = all.filter(behind());
-                all_ids = all_ids.filter(behind());
+                places = places.filter(behind());
             }
-            Ok(load_readable!(
-                conn, "projects",
-                all: all,
-                ids: all_ids,
-                one: |id| covered().filter(projects::id.eq(id)),
-            ))
-        })?;
-        projects_from_rows(rows)
+            let places: Vec<StoredPlace> = places.load(conn).await?;
+            let rows = match all.load(conn).await {
+                Err(diesel::result::Error::DeserializationError(_)) => {
+                    let mut rows = Vec::with_capacity(places.len());
+                    for (_, id) in &places {
+                        let one = covered().filter(projects::id.eq(*id)).first(conn).await.map_err(StoreError::from);
+                        rows.extend(readable("projects", *id, one)?);
+                    }
+                    rows
+                }
+                loaded => loaded?,
+            };
+            Ok((places, rows))
+        })
     }
 
     /// Every project that is not deleted, the last changed first, with its cover.

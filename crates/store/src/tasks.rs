@@ -5,7 +5,7 @@ use crate::clock::rfc3339_from_ms;
 use crate::rows::{TaskRow, shown};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::store::{on_connections, read};
-use crate::unreadable::{load_readable, readable};
+use crate::unreadable::readable;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -106,38 +106,66 @@ impl Store {
         self.tasks_before(filter, None, LISTED).await
     }
 
-    /// As [`Store::tasks`], those made before the task `before`, and so many at most.
+    /// As [`Store::tasks`], those made before the task `before`, and so many at most. There are fewer only at the end of
+    /// the list, also where rows that cannot be read are left out: a client takes a short part for the last one.
     pub async fn tasks_before(
         &self,
         filter: TaskFilter,
         before: Option<TaskId>,
         most: i64,
     ) -> Result<Vec<Task>, StoreError> {
-        let rows: Vec<FullRow> = read!(self, |conn| {
+        let (mut listed, mut before) = (Vec::new(), before);
+        loop {
+            let missing = most.saturating_sub(i64::try_from(listed.len()).unwrap_or(i64::MAX));
+            let (ids, rows) = self.part_of_tasks(filter, before, missing).await?;
+            listed.extend(tasks_from_rows(rows)?);
+            let is_last = i64::try_from(ids.len()).is_ok_and(|found| found < missing);
+            let Some(last) = ids.last().filter(|_| !is_last) else { return Ok(listed) };
+            if i64::try_from(listed.len()).is_ok_and(|found| found >= most) {
+                return Ok(listed);
+            }
+            before = Some(TaskId(*last));
+        }
+    }
+
+    /// The ids of so many tasks at most, and the rows of those that can be decoded.
+    async fn part_of_tasks(
+        &self,
+        filter: TaskFilter,
+        before: Option<TaskId>,
+        most: i64,
+    ) -> Result<(Vec<i64>, Vec<FullRow>), StoreError> {
+        read!(self, |conn| {
             let live = projects::deleted_at.is_null();
             let mut all = full_tasks!().filter(live).order(tasks::id.desc()).limit(most).into_boxed();
             let ids = joined_tasks!().select(tasks::id);
-            let mut all_ids = ids.filter(live).order(tasks::id.desc()).limit(most).into_boxed();
+            let mut ids = ids.filter(live).order(tasks::id.desc()).limit(most).into_boxed();
             if let Some(status) = filter.status {
                 all = all.filter(tasks::status.eq(status.as_str()));
-                all_ids = all_ids.filter(tasks::status.eq(status.as_str()));
+                ids = ids.filter(tasks::status.eq(status.as_str()));
             }
             if let Some(project) = filter.project_id {
                 all = all.filter(tasks::project_id.eq(project.0));
-                all_ids = all_ids.filter(tasks::project_id.eq(project.0));
+                ids = ids.filter(tasks::project_id.eq(project.0));
             }
             if let Some(before) = before {
                 all = all.filter(tasks::id.lt(before.0));
-                all_ids = all_ids.filter(tasks::id.lt(before.0));
+                ids = ids.filter(tasks::id.lt(before.0));
             }
-            Ok(load_readable!(
-                conn, "tasks",
-                all: all,
-                ids: all_ids,
-                one: |id| full_tasks!().filter(tasks::id.eq(id)),
-            ))
-        })?;
-        tasks_from_rows(rows)
+            let ids: Vec<i64> = ids.load(conn).await?;
+            let rows = match all.load(conn).await {
+                Err(diesel::result::Error::DeserializationError(_)) => {
+                    let mut rows = Vec::with_capacity(ids.len());
+                    for id in &ids {
+                        let one = full_tasks!().filter(tasks::id.eq(*id)).first(conn).await.map_err(StoreError::from);
+                        rows.extend(readable("tasks", *id, one)?);
+                    }
+                    rows
+                }
+                loaded => loaded?,
+            };
+            Ok((ids, rows))
+        })
     }
 
     /// One task. `step` and `eta_ms` of one that runs live with its worker; here they are 0 and none.

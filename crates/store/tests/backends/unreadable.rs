@@ -9,6 +9,7 @@ use store::{Idempotency, StoreError, TaskFilter};
 on_both![
     a_bad_project_hides_no_other,
     a_bad_task_is_passed_over_by_lists_and_workers,
+    a_bad_task_does_not_end_a_part_of_the_list,
     a_bad_take_hides_neither_frames_nor_files,
     a_bad_setting_and_a_bad_answer_count_as_none,
     times_go_on_where_the_clock_is_set_back,
@@ -41,6 +42,15 @@ async fn a_bad_project_hides_no_other(database: &Database) {
     let bad: Vec<String> = ids[..3].iter().map(|id| format!("projects {id}")).collect();
     assert_eq!(unreadable(database).await, bad);
     assert_eq!(names(&database.open().await).await, ["good"], "the next start is as good");
+    // A part of the list is short only at its end: bad rows between good ones do not end it.
+    create(&store, "newest").await;
+    let oldest = create(&store, "oldest").await.id;
+    database.execute(&format!("UPDATE projects SET updated_at = 1 WHERE id = {oldest}")).await;
+    for (most, expected) in [(1, &["newest"][..]), (2, &["newest", "good"]), (3, &["newest", "good", "oldest"])] {
+        let part = store.projects_after(None, most).await.expect("a part");
+        assert_eq!(part.iter().map(|project| project.name.as_str()).collect::<Vec<_>>(), expected);
+    }
+    assert_eq!(store.projects_after(None, i64::MAX).await.expect("all").len(), 3);
 }
 
 async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
@@ -79,6 +89,25 @@ async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
     let interrupted = store.interrupted_tasks().await.expect("a list");
     assert_eq!(interrupted.iter().map(|open| open.task.id).collect::<Vec<_>>(), [last.id]);
     assert_eq!(store.reorder_queue(&[]).await.expect("a queue").len(), 1);
+}
+
+/// A client takes a short part of a list for the last one.
+async fn a_bad_task_does_not_end_a_part_of_the_list(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(new_frame(&store, project).await.1.id);
+    }
+    let set = |what: &str, id| format!("UPDATE tasks SET {what} WHERE id = {id}");
+    database.force(("tasks", "parameters"), &set("parameters = '['", ids[1])).await;
+    let part = async |most| {
+        let tasks = store.tasks_before(TaskFilter::default(), None, most).await.expect("a part");
+        tasks.into_iter().map(|task| task.id).collect::<Vec<_>>()
+    };
+    assert_eq!((part(2).await, part(3).await), (vec![ids[3], ids[2]], vec![ids[3], ids[2], ids[0]]));
+    database.force(("tasks", "seed"), &set("seed = NULL", ids[2])).await;
+    assert_eq!((part(2).await, part(9).await), (vec![ids[3], ids[0]], vec![ids[3], ids[0]]));
 }
 
 async fn a_bad_take_hides_neither_frames_nor_files(database: &Database) {
