@@ -38,7 +38,7 @@ pub(crate) fn of_io(error: &io::Error) -> Option<&'static str> {
 }
 
 /// What writing a finished picture waits for. More passes here than for a read: the picture is in memory, and nothing
-/// but the folder is at fault. Only what stands in the way of its very name stays.
+/// but the folder is at fault. Only errors about the file's own name are final.
 pub(crate) fn of_write(error: &io::Error) -> Option<&'static str> {
     use io::ErrorKind as Kind;
     match error.kind() {

@@ -96,7 +96,7 @@ impl Slot {
         open.then(act)
     }
 
-    /// A step is done and its preview stands; tells of it while the attempt is open.
+    /// A step is done and its preview stands; publishes that while the attempt is open.
     pub(crate) fn advance(&self, step: u32, eta_ms: Option<u64>, tell: impl FnOnce(Progress)) {
         let open = self.lock();
         if *open {
@@ -106,7 +106,7 @@ impl Slot {
         }
     }
 
-    /// The attempt waits for something, or for nothing any more; tells of it while the attempt is open.
+    /// The attempt waits for something, or for nothing any more; publishes that while the attempt is open.
     pub(crate) fn wait_for(&self, reason: Option<&'static str>, tell: impl FnOnce(Progress)) {
         let open = self.lock();
         if *open {

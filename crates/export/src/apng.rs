@@ -4,7 +4,7 @@ use crate::{Error, Sequence, Watch};
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError};
 use std::io::Write;
 
-/// Both sides of the fraction are 16 bits. A picture that stands for longer is written again.
+/// Both sides of the fraction are 16 bits. A picture that is shown for longer is written again.
 const MOST: u16 = u16::MAX;
 
 pub fn write(sequence: &Sequence, out: &mut impl Write, watch: Watch<'_>) -> Result<(), Error> {

@@ -13,7 +13,7 @@ const SPEED: i32 = 10;
 /// A GIF's unit of time is a hundredth of a second, and browsers take less than two for ten. Past fifty frames a second
 /// some pictures are left out, so that the whole takes the time that it should.
 const LEAST: u64 = 2;
-/// The field has 16 bits: eleven minutes. A picture that stands for longer is written again.
+/// The field has 16 bits: eleven minutes. A picture that is shown for longer is written again.
 const MOST: u64 = u16::MAX as u64;
 
 pub fn write(sequence: &Sequence, out: &mut impl Write, watch: Watch<'_>) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::io::{Seek, SeekFrom, Write};
 const ANIMATION: u8 = 1 << 1;
 /// ANMF: "do not blend with what was there"; the pictures are opaque and cover all.
 const DO_NOT_BLEND: u8 = 1 << 1;
-/// A time is 24 bits of milliseconds: four and a half hours. A picture that stands for longer is written again.
+/// A time is 24 bits of milliseconds: four and a half hours. A picture that is shown for longer is written again.
 const MOST_MS: u64 = (1 << 24) - 1;
 
 pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_>) -> Result<(), Error> {

@@ -43,7 +43,7 @@ pub struct Project {
 pub const SHOWN_PROJECTS: usize = 60;
 
 impl Project {
-    /// Where it stands in the list of all, the last changed first: what the next part of the list comes after.
+    /// Its place in the list of all, the last changed first: what the next part of the list comes after.
     pub fn place(&self) -> String {
         format!("{}_{}", self.updated_at, self.id)
     }

@@ -56,7 +56,7 @@ impl Syntax {
     }
 }
 
-/// One use of a syntax, as it stands in the prompt.
+/// One use of a syntax, as written in the prompt.
 type Use<'a> = (Syntax, &'a str);
 
 /// A warning for each kind of syntax that a generation's prompts use and that is read as words, by field. Both prompts

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-/// What a refused client is told; its request is not read.
+/// The answer to a refused client; its request is not read.
 static ANSWER: LazyLock<String> = LazyLock::new(|| {
     let body = r#"{"title":"Service Unavailable","status":503,"detail":"there are too many connections; try again in a moment"}"#;
     format!(

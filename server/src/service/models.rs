@@ -68,7 +68,7 @@ fn shown(refused: Vec<Refused>) -> Vec<RefusedModel> {
     list
 }
 
-/// Reads the headers: a checkpoint that cannot be loaded is told of at the start, not at the first picture.
+/// Reads the headers: a checkpoint that cannot be loaded is reported at the start, not at the first picture.
 fn offer(model: ModelChoice, name: String, options: &OpenOptions, has_vae: bool) -> Result<Offer> {
     let checkpoint = model.open(options)?;
     Pipeline::check(&checkpoint, has_vae)?;

@@ -44,7 +44,7 @@ pub(super) fn problem(error: StoreError) -> Problem {
     }
 }
 
-/// What a person is told when a picture's file could not be written. `what` is what could not be done.
+/// The message when a picture's file could not be written. `what` is what could not be done.
 pub(super) fn file_problem(error: &io::Error, what: &str) -> Problem {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
     match error.kind() {

@@ -340,7 +340,7 @@ fn inspect_describes_the_model_inside() {
     }
 }
 
-/// What is read as words is told: in the JSON, or on standard error.
+/// Syntax that is read as words is reported: in the JSON, or on standard error.
 #[test]
 fn syntax_that_is_read_as_words_is_told() {
     let shop = Workshop::new();

@@ -61,7 +61,7 @@ fn names(events: &[Value]) -> Vec<&str> {
     names.filter(|name| name.starts_with("generation_") || name.starts_with("frame_")).collect()
 }
 
-/// What is read as words is told with the answer, and by the task as long as it is there.
+/// Syntax that is read as words is reported in the answer, and in the task as long as it exists.
 #[test]
 fn syntax_that_is_read_as_words_is_told() {
     let server = TestServer::start();

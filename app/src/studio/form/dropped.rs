@@ -83,7 +83,7 @@ fn apply(answer: &str, draft: &mut Draft) -> (bool, Option<String>) {
     (true, message)
 }
 
-/// What is not applied, a line each; the whole of it is in the API's answer.
+/// What is not applied, a line each; the API's answer has all of it.
 fn told(record: &Record) -> Option<String> {
     let mut told = format!("Not everything in the record of {} applies:", record.program);
     for NotApplied { name, value, reason } in record.not_applied.iter().take(MAX_LINES) {

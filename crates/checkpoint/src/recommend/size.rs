@@ -56,7 +56,7 @@ fn latent_size(value: &Value) -> Option<[u64; 2]> {
     .filter(|sides| sides.iter().all(|side| (1..=MOST_PX).contains(side)))
 }
 
-/// The two numbers of `1024x1024` or `(1024, 1024)`; one stands for both.
+/// The two numbers of `1024x1024` or `(1024, 1024)`; one number means both.
 fn resolution(text: &str) -> Option<[u64; 2]> {
     let numbers: Vec<u64> = text
         .split(|c: char| !c.is_ascii_digit())

@@ -62,7 +62,7 @@ impl Database {
         self.raw_postgres().await.batch_execute(sql).await.map_err(|error| format!("{error:?}"))
     }
 
-    /// Runs SQL as a faulty program could: no check and no NOT NULL of that table's column stands in its way.
+    /// Runs SQL as a faulty program could: without checks and NOT NULL of that table's columns.
     pub async fn force(&self, (table, column): (&str, &str), sql: &str) {
         if self.is_sqlite() {
             let script = format!(

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 const PENALTY: Duration = Duration::from_secs(1);
 /// Attempts of one address that may wait or be tried; the rest are told to come back.
 const PER_ADDRESS: usize = 8;
-/// Attempts of all addresses; above, an address that has one is told to come back.
+/// Attempts of all addresses; above, an address that has one is answered 429.
 const CROWD: usize = 512;
 /// Passwords that are hashed at the same time: each takes a processor for tens of milliseconds, and 19 MiB. A flood
 /// from everywhere takes no more than that from the generations.
