@@ -5,7 +5,7 @@
 /// A step uses every core: at the same niceness as the server's threads, a request waits for the kernel to take a
 /// core from it.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 3;
 
 /// Starts the threads that tensors are computed on so that all others come first. Later calls change nothing.
 ///
