@@ -1,20 +1,20 @@
-//! What a sampler asks of a model.
+//! The model as a sampler sees it.
 
 use burn::tensor::Tensor;
 
-/// A model seen from a sampler: the estimate of the finished latents at any noise level.
+/// Estimates the finished latents x0 from noisy latents, at any noise level.
 ///
-/// [`Guided`](crate::Guided) makes one of a network; closures `FnMut(Tensor<4>, f32) -> Result<Tensor<4>, E>`
-/// are one too.
+/// Implemented by [`Guided`](crate::Guided), which wraps a network, and by closures `FnMut(Tensor<4>, f32) ->
+/// Result<Tensor<4>, E>`.
 pub trait Denoise {
-    /// Why there is no estimate.
+    /// Why the model returned no estimate.
     type Error;
 
-    /// The estimate x0 of the noisy latents `x` at `sigma`, both `[batch, channels, height, width]` and of
-    /// one dtype. `x = x0 + sigma * noise`, not scaled for a network's input.
+    /// Returns the estimate of x0 for the noisy latents `x` at noise level `sigma`. Input and output are `[batch,
+    /// channels, height, width]`, of one dtype. `x = x0 + sigma * noise`; it is not yet scaled for a network's input.
     ///
     /// # Errors
-    /// Whatever keeps the model from answering; the sampler hands it on and ends.
+    /// Any error of the model. The sampler returns it and ends.
     fn denoise(&mut self, x: Tensor<4>, sigma: f32) -> Result<Tensor<4>, Self::Error>;
 }
 

@@ -1,42 +1,41 @@
-//! Classifier-free guidance: from a conditional network to a denoiser.
+//! Classifier-free guidance: turns a conditional network into a denoiser.
 
 use crate::{Denoise, ModelSigmas, Prediction, input_scale};
 use burn::tensor::Tensor;
 use std::ops::RangeInclusive;
 
-/// How strong guidance may be; 1 is none.
+/// Allowed guidance scales; 1 means no guidance.
 pub const CFG_SCALE: RangeInclusive<f64> = 1.0..=30.0;
-/// How much of the guided output's contrast may be taken back.
+/// Allowed values of the guidance rescale factor; 0 means no rescaling.
 pub const CFG_RESCALE: RangeInclusive<f64> = 0.0..=1.0;
 
-/// Which prompts a call of the network is for.
+/// Which prompts one call of the network uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prompts {
-    /// Every entry of the batch has the positive prompt.
+    /// All batch entries use the positive prompt.
     Positive,
-    /// Every entry of the batch has the negative prompt.
+    /// All batch entries use the negative prompt.
     Negative,
-    /// The first half of the batch has the negative prompt, the second half the positive one (diffusers'
-    /// order).
+    /// The first half of the batch uses the negative prompt, the second half the positive one (the order of diffusers).
     NegativeThenPositive,
 }
 
-/// A conditional network, untouched by sigmas and guidance.
+/// A conditional network. It does not know about sigmas or guidance.
 pub trait Network {
-    /// Why there is no output.
+    /// Why the network returned no output.
     type Error;
 
-    /// The network's output, of the shape of `input`.
+    /// Returns the network's output, of the same shape as `input`.
     ///
-    /// `input` is `[batch, channels, height, width]`, scaled to unit variance; `timestep` is in 0..=999, not
-    /// always whole. Where `prompts` is [`Prompts::NegativeThenPositive`], the batch is the latents twice.
+    /// `input` is `[batch, channels, height, width]`, scaled to unit variance. `timestep` is in 0..=999 and may be
+    /// fractional. With [`Prompts::NegativeThenPositive`] the batch contains the latents twice.
     ///
     /// # Errors
-    /// Whatever keeps the network from answering.
+    /// Any error of the network.
     fn predict(&mut self, input: Tensor<4>, timestep: f32, prompts: Prompts) -> Result<Tensor<4>, Self::Error>;
 }
 
-/// Whether guidance calls the network once with both prompts or twice with one each.
+/// Whether guidance calls the network once with both prompts or once for each prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Passes {
     /// One call with twice the batch: fewer launches, twice the memory.
@@ -46,7 +45,7 @@ pub enum Passes {
     Two,
 }
 
-/// How the two predictions are combined: `negative + scale * (positive - negative)` (Ho and Salimans, 2022).
+/// Combines the two predictions: `negative + scale * (positive - negative)` (Ho and Salimans, 2022).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guidance {
     scale: f64,
@@ -54,26 +53,26 @@ pub struct Guidance {
     passes: Passes,
 }
 
-/// Guidance that is out of range.
+/// A guidance parameter is out of range.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum GuidanceError {
     /// The scale is out of range, or not a number.
     #[error("cfg_scale is {scale}, but must be from {} to {}", CFG_SCALE.start(), CFG_SCALE.end())]
     Scale {
-        /// As asked for.
+        /// The requested value.
         scale: f64,
     },
     /// The rescaling is out of range, or not a number.
     #[error("cfg_rescale is {rescale}, but must be from {} to {}", CFG_RESCALE.start(), CFG_RESCALE.end())]
     Rescale {
-        /// As asked for.
+        /// The requested value.
         rescale: f64,
     },
 }
 
 impl Guidance {
-    /// Guidance of a given scale, in one pass, without rescaling. At scale 1 the negative prompt has no
-    /// weight and the network is not asked for it.
+    /// Guidance with the given scale, one network call per evaluation, no rescaling. At scale 1 the negative prompt has
+    /// no effect, and the network is called for the positive prompt only.
     ///
     /// # Errors
     /// [`GuidanceError::Scale`] outside [`CFG_SCALE`].
@@ -84,9 +83,9 @@ impl Guidance {
         Ok(Self { scale, rescale: 0.0, passes: Passes::default() })
     }
 
-    /// Brings the output's standard deviation, over each picture, back towards the positive prediction's by
-    /// this share (Lin et al. 2023, section 3.4; diffusers' `guidance_rescale`). For models with zero
-    /// terminal signal; the paper takes 0.7.
+    /// Sets the rescale factor: how far the standard deviation of the guided output, computed per batch entry, is moved
+    /// back towards that of the positive prediction (Lin et al. 2023, section 3.4; diffusers' `guidance_rescale`).
+    /// Meant for models trained with zero terminal SNR; the paper uses 0.7.
     ///
     /// # Errors
     /// [`GuidanceError::Rescale`] outside [`CFG_RESCALE`].
@@ -97,13 +96,13 @@ impl Guidance {
         Ok(Self { rescale, ..self })
     }
 
-    /// The same guidance with the calls arranged otherwise.
+    /// Sets whether both prompts share one network call.
     pub fn with_passes(self, passes: Passes) -> Self {
         Self { passes, ..self }
     }
 
-    /// Both predictions combined, in the network's own output space, as diffusers does it. All tensors are
-    /// `[batch, channels, height, width]`.
+    /// Combines both predictions in the network's output space, as diffusers does. All tensors are `[batch, channels,
+    /// height, width]`.
     pub fn combine(&self, negative: Tensor<4>, positive: Tensor<4>) -> Tensor<4> {
         let difference = positive.clone() - negative.clone();
         let guided = negative + difference.mul_scalar(self.scale as f32);
@@ -116,29 +115,29 @@ impl Guidance {
     }
 }
 
-/// Standard deviation (of the sample, as `torch.std`) over each entry of a batch: `[b, c, h, w]` to
-/// `[b, 1, 1, 1]`.
+/// Sample standard deviation (as `torch.std`) of each batch entry: `[b, c, h, w]` to `[b, 1, 1, 1]`.
 fn std_of_each(x: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let flat: Tensor<2> = x.reshape([batch, channels * height * width]);
     flat.var(1).sqrt().reshape([batch, 1, 1, 1])
 }
 
-/// A network under guidance: a [`Denoise`] for samplers.
+/// A network with guidance: the [`Denoise`] implementation for samplers.
 #[derive(Debug)]
 pub struct Guided<'a, N> {
     /// The network.
     pub network: N,
-    /// Its training schedule: sigma to timestep.
+    /// The training schedule, which converts sigma to timestep.
     pub table: &'a ModelSigmas,
-    /// What its output means.
+    /// What the network's output means.
     pub prediction: Prediction,
-    /// How its two predictions are combined.
+    /// How the two predictions are combined.
     pub guidance: Guidance,
 }
 
 impl<N: Network> Guided<'_, N> {
-    /// The combined output, in the latents' dtype: in f16 the guided difference, times 7, would lose digits.
+    /// The combined output in the dtype of the latents. Combining in f16 would lose digits: the guided difference is
+    /// multiplied by the scale (7, for example).
     fn output(&mut self, input: Tensor<4>, timestep: f32) -> Result<Tensor<4>, N::Error> {
         let dtype = input.dtype();
         let mut predict =

@@ -1,39 +1,39 @@
-//! Watching a sampler, and stopping it.
+//! Observing and stopping a sampler.
 
 use burn::tensor::Tensor;
 use std::ops::ControlFlow;
 
-/// One sampling step, after its (first) evaluation of the model and before `x` moves on.
+/// One sampling step, reported after its first model evaluation and before `x` is updated.
 #[derive(Debug)]
 pub struct Step<'a> {
-    /// 0 for the first step.
+    /// Index of the step, from 0.
     pub index: usize,
-    /// Steps in the whole run.
+    /// Number of steps in the run.
     pub total: usize,
-    /// The noise level of `x`.
+    /// Noise level of `x`.
     pub sigma: f32,
-    /// The noisy latents that the model saw, `[batch, channels, height, width]`, not scaled for its input.
+    /// The noisy latents given to the model, `[batch, channels, height, width]`, not scaled for its input.
     pub x: &'a Tensor<4>,
-    /// The estimate of the finished latents (x0), of the same shape: what a preview is made of.
+    /// The estimate of the finished latents (x0), of the same shape. Previews are made from it.
     pub denoised: &'a Tensor<4>,
 }
 
-/// How a run ends before its last step.
+/// How to end a run before its last step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Nothing is kept.
+    /// Discard the run.
     Cancel,
-    /// The present estimate becomes the result.
+    /// Return the current estimate as the result.
     Keep,
 }
 
-/// What watches a run. Called exactly once a step, also by samplers that evaluate the model twice.
+/// Observes a run. Called exactly once per step, also by samplers that evaluate the model twice per step.
 pub trait Observer {
-    /// Sees a step and says how to go on: `ControlFlow::Continue(())`, or `Break` with a [`Stop`].
+    /// Receives a step. Returns `ControlFlow::Continue(())` to go on, or `Break` with a [`Stop`] to end the run.
     fn step(&mut self, step: &Step<'_>) -> ControlFlow<Stop>;
 
-    /// Whether the run was cancelled meanwhile. Asked before every evaluation of the model, so that a
-    /// cancellation takes effect within the step; it should be cheap (an atomic flag).
+    /// Whether the run has been cancelled. Checked before every model evaluation, so that a cancellation takes effect
+    /// within a step. Must be cheap (an atomic flag).
     fn is_cancelled(&self) -> bool {
         false
     }
@@ -45,7 +45,7 @@ impl<F: FnMut(&Step<'_>) -> ControlFlow<Stop>> Observer for F {
     }
 }
 
-/// Watches nothing and never stops.
+/// The observer that does nothing and never stops the run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 

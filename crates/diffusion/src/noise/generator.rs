@@ -1,38 +1,37 @@
-//! PyTorch's CPU generator: the same seed gives the same picture as there.
+//! PyTorch's CPU random number generator: equal seeds give equal noise, so equal pictures.
 
 use super::mt19937::Mt19937;
 use std::f64::consts::PI;
 
-/// Numbers that PyTorch's vectorised path makes at once; shorter requests take another path.
+/// PyTorch's vectorised path makes 16 numbers at a time; requests for fewer take the scalar path.
 const BLOCK: usize = 16;
 
 /// A random stream equal to `torch.Generator("cpu").manual_seed(seed)`.
 ///
-/// Successive calls draw on from where the last one ended, as PyTorch's do, the normal number that the
-/// short path keeps back included.
+/// Each call continues where the last one ended, as in PyTorch. This includes the spare normal number that the scalar
+/// path keeps for its next call.
 #[derive(Clone)]
 pub struct Generator {
     engine: Mt19937,
-    /// The sine half of the last Box-Muller pair of the short path. The vectorised path neither uses nor
-    /// clears it.
+    /// The sine half of the scalar path's last Box-Muller pair. The vectorised path neither uses nor clears it.
     kept_normal: Option<f64>,
 }
 
 impl Generator {
-    /// A generator at the start of its stream. Only the low 32 bits of the seed count, as in PyTorch.
+    /// A generator at the start of its stream. Only the low 32 bits of the seed are used, as in PyTorch.
     pub fn seed(seed: u64) -> Self {
         Self { engine: Mt19937::new((seed & 0xffff_ffff) as u32), kept_normal: None }
     }
 
-    /// `torch.rand(n)`: `n` numbers in 0..1 with 24 random bits each.
+    /// `torch.rand(n)`: `n` numbers in `0..1`, each with 24 random bits.
     pub fn rand(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| self.uniform_f32()).collect()
     }
 
-    /// `torch.randn(n)`: `n` standard normal numbers, within 2e-6 of PyTorch's (its logarithm, sine and
-    /// cosine are vectorised approximations, ours are the library's).
+    /// `torch.randn(n)`: `n` standard normal numbers, within 2e-6 of PyTorch's. The difference comes from PyTorch's
+    /// vectorised approximations of logarithm, sine and cosine.
     ///
-    /// A tensor of any shape is filled in memory order: `randn(4 * h * w)` is `torch.randn(1, 4, h, w)`.
+    /// A tensor of any shape is filled in memory order: `randn(4 * h * w)` equals `torch.randn(1, 4, h, w)`.
     pub fn randn(&mut self, n: usize) -> Vec<f32> {
         if n < BLOCK {
             return (0..n).map(|_| self.normal_f64() as f32).collect();
@@ -41,7 +40,7 @@ impl Generator {
         let (blocks, tail) = numbers.as_chunks_mut();
         blocks.iter_mut().for_each(normals_from_uniforms);
         if !tail.is_empty() {
-            // PyTorch draws the last 16 again from fresh numbers and so overwrites a part of the last block.
+            // PyTorch computes the last 16 numbers from new random bits, which overwrites part of the last full block.
             let mut fresh = [0.0; BLOCK];
             fresh.fill_with(|| self.uniform_f32());
             normals_from_uniforms(&mut fresh);
@@ -62,7 +61,8 @@ impl Generator {
         (((high << 32) | low) & ((1 << BITS) - 1)) as f64 / (1_u64 << BITS) as f64
     }
 
-    /// The path for fewer than 16 numbers: Box-Muller in f64, one number out, its twin kept.
+    /// The scalar path, for fewer than 16 numbers: Box-Muller in f64. Returns one number of the pair and keeps the
+    /// other.
     fn normal_f64(&mut self) -> f64 {
         if let Some(kept) = self.kept_normal.take() {
             return kept;
@@ -74,12 +74,12 @@ impl Generator {
     }
 }
 
-/// Box-Muller over one block: number `j` (the radius) pairs with number `j + 8` (the angle). In f32
-/// throughout: the rounding of the angle alone moves a result by up to 1.4e-6.
+/// Box-Muller on one block: number `j` (the radius) pairs with number `j + 8` (the angle). In f32 throughout, as in
+/// PyTorch: rounding the angle alone changes a result by up to 1.4e-6.
 fn normals_from_uniforms(block: &mut [f32; BLOCK]) {
     let (radii, angles) = block.split_at_mut(BLOCK / 2);
     for (a, b) in radii.iter_mut().zip(angles) {
-        // 1 - u is in (0, 1]: the logarithm never sees 0.
+        // 1 - u is in (0, 1], so the argument of the logarithm is never 0.
         let radius = (-2.0 * (1.0 - *a).ln()).sqrt();
         let (sin, cos) = (2.0 * std::f32::consts::PI * *b).sin_cos();
         *a = radius * cos;

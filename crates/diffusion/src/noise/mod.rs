@@ -1,4 +1,4 @@
-//! Noise: PyTorch's random numbers, and what samplers draw them through.
+//! Noise: PyTorch's random numbers, and the sources from which samplers draw.
 
 mod generator;
 mod mt19937;

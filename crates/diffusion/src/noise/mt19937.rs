@@ -1,4 +1,4 @@
-//! The Mersenne Twister, 32 bits, as PyTorch's CPU generator runs it.
+//! The 32-bit Mersenne Twister, as used by PyTorch's CPU generator.
 
 const N: usize = 624;
 const M: usize = 397;

@@ -1,14 +1,14 @@
-//! Where a sampler's noise comes from while it runs.
+//! Noise sources for samplers.
 
 use super::Generator;
 use burn::tensor::{Tensor, TensorData};
 
-/// Noise for the steps that add some.
+/// Supplies the noise that stochastic samplers add in their steps.
 pub trait NoiseSource {
-    /// Unit noise for the way from `sigma` down to `sigma_next`, with the shape, device and dtype of `like`.
+    /// Returns unit-variance noise for the step from `sigma` down to `sigma_next`, with the shape, device and dtype of
+    /// `like`.
     ///
-    /// An independent source may ignore the sigmas; one that follows a path (see [`BrownianPath`]) needs
-    /// them.
+    /// A source of independent noise may ignore the sigmas. A source that follows a path ([`BrownianPath`]) needs them.
     fn draw(&mut self, like: &Tensor<4>, sigma: f32, sigma_next: f32) -> Tensor<4>;
 }
 
@@ -20,20 +20,18 @@ impl NoiseSource for Generator {
     }
 }
 
-/// Which stream the steps draw from, once the initial noise is drawn.
+/// Which random stream the steps draw from after the initial noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StepNoise {
-    /// On from the initial noise, as diffusers does with one `generator`.
+    /// The stream continues after the initial noise, as in diffusers with one `generator`.
     #[default]
     Continued,
-    /// A second generator with the same seed, as ComfyUI does: the first step's noise is the initial noise
-    /// again.
+    /// A second generator with the same seed, as in ComfyUI. The first step's noise then equals the initial noise.
     Reseeded,
 }
 
 impl StepNoise {
-    /// The generator for the steps; `used` is the one that the initial noise was drawn from, seeded with
-    /// `seed`.
+    /// The generator for the steps. `used` is the generator that drew the initial noise; it was seeded with `seed`.
     pub fn generator(self, used: Generator, seed: u64) -> Generator {
         match self {
             Self::Continued => used,
@@ -42,12 +40,12 @@ impl StepNoise {
     }
 }
 
-/// Noise along one Brownian path over sigma: `(W(next) - W(sigma)) / sqrt(sigma - next)`.
+/// Noise from one Brownian path over sigma: `(W(next) - W(sigma)) / sqrt(sigma - next)`.
 ///
-/// DPM-Solver++ (SDE) asks twice in one step, to the middle and to the end, from the same start. The two
-/// answers must lie on one path: independent ones change the variance of the result. k-diffusion uses
-/// torchsde's Brownian tree, which answers any interval in any order; samplers only ever go downwards, so
-/// increments drawn in order have the same law.
+/// DPM-Solver++ (SDE) draws twice per step from the same start: to the middle and to the end. Both must lie on one
+/// path; independent draws would change the variance of the result. k-diffusion uses torchsde's Brownian tree, which
+/// answers any interval in any order. Samplers only go from high to low sigma, so increments drawn in order have the
+/// same distribution.
 pub struct BrownianPath<'a> {
     source: &'a mut dyn NoiseSource,
     last: Option<Increment>,
@@ -61,7 +59,7 @@ struct Increment {
 }
 
 impl<'a> BrownianPath<'a> {
-    /// A path whose increments are drawn from `source`.
+    /// A path that draws its increments from `source`.
     pub fn new(source: &'a mut dyn NoiseSource) -> Self {
         Self { source, last: None }
     }

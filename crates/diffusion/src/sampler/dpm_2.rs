@@ -9,11 +9,11 @@ use burn::tensor::Tensor;
 
 /// Midpoint steps (Lu et al. 2022, DPM-Solver-2; k-diffusion's `sample_dpm_2` without churn).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; two evaluations a step, one on the
-/// last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. Two model evaluations per step, one in the
+/// last step.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn dpm_2<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -28,14 +28,14 @@ pub fn dpm_2<D: Denoise>(
     })
 }
 
-/// Midpoint steps that go too far down and come back up with fresh noise (k-diffusion's
+/// Ancestral midpoint steps: each step goes below its target noise level, then adds new noise up to it (k-diffusion's
 /// `sample_dpm_2_ancestral`, eta 1).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; two evaluations a step, one on the
-/// last; noise on all steps but the last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. Two model evaluations per step, one in the
+/// last step. Every step but the last adds noise.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn dpm_2_ancestral<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -57,7 +57,7 @@ pub fn dpm_2_ancestral<D: Denoise>(
     })
 }
 
-/// From `step.sigma` to `to` with the slope at the middle of the two logarithms.
+/// Step from `step.sigma` to `to` with the slope at the geometric mean of the two.
 fn midpoint_step<D: Denoise>(
     run: &mut Run<'_, D>,
     step: &Interval,

@@ -1,4 +1,4 @@
-//! DPM-Solver++ with the estimates of earlier steps.
+//! DPM-Solver++, multistep: reuses the estimates of earlier steps.
 
 use super::{
     Outcome,
@@ -7,7 +7,7 @@ use super::{
 use crate::{Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
 
-/// An estimate and the log-sigma length of the step that it was made for.
+/// The estimate of an earlier step and that step's length in log sigma.
 struct Past {
     denoised: Tensor<4>,
     h: f64,
@@ -20,10 +20,10 @@ fn length(step: &Interval) -> f64 {
 
 /// DPM-Solver++(2M) (Lu et al. 2022; k-diffusion's `sample_dpmpp_2m`).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn dpmpp_2m<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -52,13 +52,13 @@ pub fn dpmpp_2m<D: Denoise>(
     })
 }
 
-/// DPM-Solver++(2M) SDE, the midpoint form (k-diffusion's `sample_dpmpp_2m_sde`, eta 1).
+/// DPM-Solver++(2M) SDE, midpoint form (k-diffusion's `sample_dpmpp_2m_sde`, eta 1).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, noise on all
-/// steps but the last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. Every step but
+/// the last adds noise.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn dpmpp_2m_sde<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -89,11 +89,11 @@ pub fn dpmpp_2m_sde<D: Denoise>(
 
 /// DPM-Solver++(3M) SDE (k-diffusion's `sample_dpmpp_3m_sde`, eta 1).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, noise on all
-/// steps but the last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. Every step but
+/// the last adds noise.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn dpmpp_3m_sde<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -102,7 +102,7 @@ pub fn dpmpp_3m_sde<D: Denoise>(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, D::Error> {
     Run::over(denoise, sigmas, observer, |run| {
-        // The newest last.
+        // Ordered from oldest to newest.
         let mut past: [Option<Past>; 2] = [None, None];
         for step in run.intervals() {
             let denoised = run.observed(&step, &x)?;
@@ -127,8 +127,8 @@ pub fn dpmpp_3m_sde<D: Denoise>(
     })
 }
 
-/// What the third-order corrections give to this step's estimate and to the two before it. `lengths` are
-/// those of the last step and the one before, where there were such.
+/// The third-order correction's weights for the estimate of this step and of the two before it. `lengths` are the
+/// lengths of the last step and of the one before, `None` where there was no such step.
 fn weights_3m(h: f64, lengths: [Option<f64>; 2]) -> [f64; 3] {
     let doubled = 2.0 * h;
     let phi_2 = (-doubled).exp_m1() / doubled + 1.0;
@@ -141,7 +141,7 @@ fn weights_3m(h: f64, lengths: [Option<f64>; 2]) -> [f64; 3] {
         }
         [Some(last), Some(before)] => {
             let (r0, r1) = (last / h, before / h);
-            // Of the first and the second difference quotient in phi_2 * d1 - phi_3 * d2.
+            // Weights of the first and second difference quotients in phi_2 * d1 - phi_3 * d2.
             let bend = (phi_2 * r0 - phi_3) / (r0 + r1);
             let (first, second) = ((phi_2 + bend) / r0, -bend / r1);
             [first, second - first, -second]
@@ -149,7 +149,7 @@ fn weights_3m(h: f64, lengths: [Option<f64>; 2]) -> [f64; 3] {
     }
 }
 
-/// The noise of an SDE step: `sigma' * sqrt(1 - keep)`.
+/// Adds the noise of an SDE step, scaled by `sigma' * sqrt(1 - keep)`.
 fn renoised(x: Tensor<4>, step: &Interval, keep: f64, noise: &mut dyn NoiseSource) -> Tensor<4> {
     let (sigma, next) = step.ends();
     let drawn = noise.draw(&x, sigma, next);

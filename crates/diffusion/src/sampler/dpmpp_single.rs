@@ -1,4 +1,4 @@
-//! DPM-Solver++ with two evaluations a step.
+//! DPM-Solver++, single-step: two model evaluations per step.
 
 use super::{
     Outcome,
@@ -7,16 +7,16 @@ use super::{
 use crate::{Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
 
-// In the data prediction form, `(sigma' / sigma) * x - expm1(-h) * x0` with `h = ln(sigma / sigma')` is the
-// straight line of `euler_step`: both samplers are such lines, steered by an estimate from further down.
+// In data prediction form a step is `(sigma' / sigma) * x - expm1(-h) * x0` with `h = ln(sigma / sigma')`, which is the
+// straight line of `euler_step`. Both samplers use such lines, with the estimate at a lower noise level.
 
-/// DPM-Solver++(2S), ancestral (Lu et al. 2022; k-diffusion's `sample_dpmpp_2s_ancestral`, eta 1).
+/// Ancestral DPM-Solver++(2S) (Lu et al. 2022; k-diffusion's `sample_dpmpp_2s_ancestral`, eta 1).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; two evaluations a step, one on the
-/// last; noise on all steps but the last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. Two model evaluations per step, one in the
+/// last step. Every step but the last adds noise.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn dpmpp_2s_ancestral<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -46,12 +46,12 @@ pub fn dpmpp_2s_ancestral<D: Denoise>(
 
 /// DPM-Solver++ (SDE) (k-diffusion's `sample_dpmpp_sde`, eta 1, r 1/2).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; two evaluations a step, one on the
-/// last; noise to the middle and to the end of all steps but the last. The two must lie on one path:
-/// `noise` should be a [`BrownianPath`](crate::BrownianPath).
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. Two model evaluations per step, one in the
+/// last step. Every step but the last draws noise twice, to its middle and to its end. Both draws must lie on one path,
+/// so `noise` should be a [`BrownianPath`](crate::BrownianPath).
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn dpmpp_sde<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -74,7 +74,7 @@ pub fn dpmpp_sde<D: Denoise>(
             let drawn = noise.draw(&x, sigma, middle as f32);
             let denoised = run.evaluated(&step, halfway + drawn.mul_scalar(up as f32), middle)?;
 
-            // With r = 1/2 the estimate at the start has no weight of its own.
+            // With r = 1/2 the weight of the estimate at the start is 0.
             let (down, up) = ancestral_parts(step.sigma, step.next);
             x = euler_step(x, denoised, step.sigma, down);
             let drawn = noise.draw(&x, sigma, next);

@@ -1,4 +1,4 @@
-//! Euler's method, and the two samplers that are Euler's method in these variables.
+//! Euler's method, and DDIM, which equals Euler's method in these variables.
 
 use super::{
     Outcome,
@@ -9,10 +9,10 @@ use burn::tensor::Tensor;
 
 /// Euler steps (Karras et al. 2022, algorithm 2 without churn; k-diffusion's `sample_euler`).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn euler<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -30,11 +30,11 @@ pub fn euler<D: Denoise>(
 
 /// Deterministic DDIM (Song et al. 2021, eta 0; diffusers' `DDIMScheduler`).
 ///
-/// Its update, `sqrt(a') * x0 + sqrt(1 - a') * eps` with `a' = 1 / (sigma'^2 + 1)`, divided by `sqrt(a')` is
-/// Euler's `x0 + sigma' * eps`. Shapes and errors as [`euler`].
+/// Its update is `sqrt(a') * x0 + sqrt(1 - a') * eps` with `a' = 1 / (sigma'^2 + 1)`. Divided by `sqrt(a')` this is
+/// Euler's `x0 + sigma' * eps`. Same shapes as [`euler`].
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn ddim<D: Denoise>(
     denoise: &mut D,
     x: Tensor<4>,
@@ -44,14 +44,14 @@ pub fn ddim<D: Denoise>(
     euler(denoise, x, sigmas, observer)
 }
 
-/// Euler steps that go too far down and come back up with fresh noise (k-diffusion's
+/// Ancestral Euler steps: each step goes below its target noise level, then adds new noise up to it (k-diffusion's
 /// `sample_euler_ancestral`, eta 1).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, noise on all
-/// steps but the last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. Every step but
+/// the last adds noise.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn euler_ancestral<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,

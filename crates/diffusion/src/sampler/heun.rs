@@ -9,11 +9,11 @@ use burn::tensor::Tensor;
 
 /// Heun steps (Karras et al. 2022, algorithm 1; k-diffusion's `sample_heun` without churn).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; two evaluations a step, one on the
-/// last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. Two model evaluations per step, one in the
+/// last step.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn heun<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,

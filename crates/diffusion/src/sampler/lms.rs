@@ -9,11 +9,11 @@ const ORDER: usize = 4;
 
 /// Adams-Bashforth steps of order 4 on an uneven grid (k-diffusion's `sample_lms`).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, and the slopes
-/// of up to three steps before.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step; the slopes of
+/// up to three earlier steps are reused.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn lms<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -21,7 +21,7 @@ pub fn lms<D: Denoise>(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, D::Error> {
     Run::over(denoise, sigmas, observer, |run| {
-        // The newest first: sigma and the slope (x - x0) / sigma there.
+        // Newest first: sigma and the slope (x - x0) / sigma at that level.
         let mut slopes: VecDeque<(f64, Tensor<4>)> = VecDeque::with_capacity(ORDER + 1);
         for step in run.intervals() {
             let denoised = run.observed(&step, &x)?;
@@ -37,8 +37,8 @@ pub fn lms<D: Denoise>(
     })
 }
 
-/// The integral from `from` to `to` of the Lagrange polynomial that is 1 at `nodes[j]` and 0 at the others.
-/// Gauss's rule with two points is exact up to degree 3, which is that of four nodes.
+/// Integral from `from` to `to` of the Lagrange polynomial that is 1 at `nodes[j]` and 0 at the other nodes. Four nodes
+/// give degree 3, for which two-point Gauss quadrature is exact.
 fn lagrange_integral(nodes: &[f64], j: usize, from: f64, to: f64) -> f64 {
     let polynomial = |t: f64| -> f64 {
         let others = nodes.iter().enumerate().filter(|(k, _)| *k != j);

@@ -1,4 +1,4 @@
-//! Samplers that add noise to the estimate itself.
+//! Samplers that add noise to the estimate x0.
 
 use super::{
     Outcome,
@@ -7,15 +7,15 @@ use super::{
 use crate::{Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
 
-/// Latent consistency sampling (Luo et al. 2023): the estimate, noised again to the next level (ComfyUI's
-/// `sample_lcm`; diffusers' `LCMScheduler` with its boundary scalings at their limits, `c_skip` 0 and
-/// `c_out` 1, from which they differ by less than 1e-5).
+/// Latent consistency sampling (Luo et al. 2023): each step adds noise of the next level to the estimate (ComfyUI's
+/// `sample_lcm`; diffusers' `LCMScheduler` with its boundary scalings at their limits, `c_skip` 0 and `c_out` 1, from
+/// which they differ by less than 1e-5).
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, noise on all
-/// steps but the last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. Every step but
+/// the last adds noise.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn lcm<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -36,17 +36,18 @@ pub fn lcm<D: Denoise>(
     })
 }
 
-/// Ancestral sampling from the diffusion's posterior (Ho et al. 2020, formulas 6 and 7; diffusers'
+/// Ancestral sampling from the posterior of the diffusion process (Ho et al. 2020, formulas 6 and 7; diffusers'
 /// `DDPMScheduler` with the smaller variance).
 ///
-/// In these variables the posterior of `x'` given `x` and `x0` has mean `x0 + q * (x - x0)` and deviation
-/// `sigma' * sqrt(1 - q)`, with `q = (sigma' / sigma)^2`: what `euler_ancestral` does with eta 1 too.
+/// In these variables the posterior of `x'` given `x` and `x0` has mean `x0 + q * (x - x0)` and standard deviation
+/// `sigma' * sqrt(1 - q)`, with `q = (sigma' / sigma)^2`. `euler_ancestral` with eta 1 samples from the same
+/// distribution.
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step, noise on all
-/// steps but the last.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. Every step but
+/// the last adds noise.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn ddpm<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,

@@ -1,12 +1,12 @@
-//! What all samplers share: the loop's bookkeeping, the observer, the way out.
+//! Shared by all samplers: the steps of a run, calls of model and observer, early ends.
 
 use super::Outcome;
 use crate::{Denoise, Observer, Step, Stop};
 use burn::tensor::Tensor;
 use std::ops::ControlFlow;
 
-/// One step of a sampler: from `sigma` to `next`. In f64: the solvers' coefficients are differences of
-/// logarithms and exponentials, a few numbers a step.
+/// One step of a sampler: from `sigma` to `next`. In f64, because the solvers' coefficients are differences of
+/// logarithms and exponentials; they are only a few numbers per step.
 #[derive(Clone, Copy)]
 pub(super) struct Interval {
     pub(super) index: usize,
@@ -15,12 +15,12 @@ pub(super) struct Interval {
 }
 
 impl Interval {
-    /// Whether the step ends without noise.
+    /// Whether the step ends at sigma 0.
     pub(super) fn is_last(&self) -> bool {
         self.next == 0.0
     }
 
-    /// The ends as the f32 values that they were given as.
+    /// `sigma` and `next` as the f32 values they came from.
     pub(super) fn ends(&self) -> (f32, f32) {
         (self.sigma as f32, self.next as f32)
     }
@@ -38,7 +38,7 @@ impl<E> Halt<E> {
     }
 }
 
-/// The model and the observer during one run.
+/// The model and the observer of one run.
 pub(super) struct Run<'a, D: Denoise> {
     denoise: &'a mut D,
     observer: &'a mut dyn Observer,
@@ -46,7 +46,7 @@ pub(super) struct Run<'a, D: Denoise> {
 }
 
 impl<'a, D: Denoise> Run<'a, D> {
-    /// Runs a sampler's loop to its end or to an early one.
+    /// Runs a sampler's loop and maps its result, or its early end, to an [`Outcome`].
     pub(super) fn over(
         denoise: &'a mut D,
         sigmas: &'a [f32],
@@ -66,7 +66,7 @@ impl<'a, D: Denoise> Run<'a, D> {
         pairs.map(|(index, (&sigma, &next))| Interval { index, sigma: sigma.into(), next: next.into() })
     }
 
-    /// A step's first evaluation, which the observer sees.
+    /// Evaluates the model for the first time in a step and reports the result to the observer.
     pub(super) fn observed(&mut self, step: &Interval, x: &Tensor<4>) -> Result<Tensor<4>, Halt<D::Error>> {
         let denoised = self.evaluated(step, x.clone(), step.sigma)?;
         let total = self.sigmas.len() - 1;
@@ -80,7 +80,7 @@ impl<'a, D: Denoise> Run<'a, D> {
         }
     }
 
-    /// An evaluation that the observer does not see: the second of a step.
+    /// Evaluates the model without reporting to the observer: the second evaluation of a step.
     pub(super) fn evaluated(&mut self, step: &Interval, x: Tensor<4>, sigma: f64) -> Result<Tensor<4>, Halt<D::Error>> {
         if self.observer.is_cancelled() {
             return Err(Halt::stopped(Outcome::Cancelled { step: step.index + 1 }));
@@ -89,13 +89,13 @@ impl<'a, D: Denoise> Run<'a, D> {
     }
 }
 
-/// `a * x + b * y`, the one shape of every solver's update.
+/// `a * x + b * y`, the common form of all solvers' updates.
 pub(super) fn combined(a: f64, x: Tensor<4>, b: f64, y: Tensor<4>) -> Tensor<4> {
     x.mul_scalar(a as f32) + y.mul_scalar(b as f32)
 }
 
-/// Along the straight line from `x` at `step.sigma` to where `denoised` points, down to noise level `to`:
-/// Euler's step `x + (x - x0) / sigma * (to - sigma)`, written so that level 0 gives `x0` itself.
+/// Euler's step `x + (x - x0) / sigma * (to - sigma)` from noise level `sigma` to `to`, where `denoised` is x0. Written
+/// so that level 0 returns x0 exactly.
 pub(super) fn euler_step(x: Tensor<4>, denoised: Tensor<4>, sigma: f64, to: f64) -> Tensor<4> {
     if to == 0.0 {
         return denoised;
@@ -104,8 +104,8 @@ pub(super) fn euler_step(x: Tensor<4>, denoised: Tensor<4>, sigma: f64, to: f64)
     combined(share, x, 1.0 - share, denoised)
 }
 
-/// How an ancestral step parts its way (k-diffusion's `get_ancestral_step`, eta 1): down to the first number
-/// without noise, then up again by noise times the second.
+/// Splits an ancestral step (k-diffusion's `get_ancestral_step`, eta 1). Returns `(down, up)`: the noise level to step
+/// down to without noise, and the standard deviation of the noise that is then added.
 pub(super) fn ancestral_parts(from: f64, to: f64) -> (f64, f64) {
     let up = to.min((to * to * (from * from - to * to) / (from * from)).sqrt());
     ((to * to - up * up).sqrt(), up)

@@ -1,4 +1,4 @@
-//! UniPC: a predictor and a corrector that share their evaluations.
+//! UniPC: a predictor and a corrector that share their model evaluations.
 
 use super::{Outcome, run::Run};
 use crate::{Denoise, Observer};
@@ -6,17 +6,17 @@ use burn::tensor::Tensor;
 
 const ORDER: usize = 3;
 
-/// Estimates of past steps, the newest first, each with its `-ln sigma`.
+/// Estimates of earlier steps, newest first, each with its `-ln sigma`.
 type Past = Vec<(f64, Tensor<4>)>;
 
-/// UniPC of order 3 with B(h) = h (Zhao et al. 2023; ComfyUI's `uni_pc`, diffusers' `UniPCMultistepScheduler`
-/// with `solver_type="bh1"`, `solver_order=3`). The last step, to sigma 0, gives its estimate.
+/// UniPC of order 3 with B(h) = h (Zhao et al. 2023; ComfyUI's `uni_pc`, diffusers' `UniPCMultistepScheduler` with
+/// `solver_type="bh1"`, `solver_order=3`). The last step, to sigma 0, returns its estimate.
 ///
-/// `x` is `[batch, channels, height, width]` at the first of `sigmas`; one evaluation a step. The observer
-/// sees `x` as predicted, which is what the model saw, before the corrector.
+/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. The observer
+/// sees the predicted `x`, which was the model's input, before the corrector changes it.
 ///
 /// # Errors
-/// Whatever `denoise` fails with.
+/// Any error of `denoise`.
 pub fn uni_pc<D: Denoise>(
     denoise: &mut D,
     mut x: Tensor<4>,
@@ -25,7 +25,7 @@ pub fn uni_pc<D: Denoise>(
 ) -> Result<Outcome, D::Error> {
     Run::over(denoise, sigmas, observer, |run| {
         let mut past: Past = Vec::with_capacity(ORDER + 1);
-        // The corrected x of the step before, and the order that it was left with.
+        // The corrected x of the previous step and the order used for it.
         let mut left: Option<(Tensor<4>, usize)> = None;
         let total = sigmas.len().saturating_sub(1);
         for step in run.intervals() {
@@ -47,13 +47,13 @@ pub fn uni_pc<D: Denoise>(
     })
 }
 
-/// From the newest point in `past`, where `x` is, to `to` (a `-ln sigma`). With `corrector`, the estimate at
-/// `to`, this is UniC; without, UniP.
+/// Moves `x` from the newest point in `past` to `to` (a `-ln sigma`). With `corrector`, the estimate at `to`, this is
+/// UniC, without it UniP.
 fn advanced(x: Tensor<4>, past: &Past, to: f64, corrector: Option<&Tensor<4>>, order: usize) -> Tensor<4> {
     let Some(((from, newest), older)) = past.split_first() else {
         return x;
     };
-    // Times in units of this step's length, measured from its start: negative for the past, 1 for its end.
+    // Times in units of this step's length, measured from its start: negative for past estimates, 1 for the step's end.
     let h = to - from;
     let mut nodes: Vec<(f64, &Tensor<4>)> =
         older.iter().take(order - 1).map(|(lambda, estimate)| ((lambda - from) / h, estimate)).collect();
@@ -69,8 +69,8 @@ fn advanced(x: Tensor<4>, past: &Past, to: f64, corrector: Option<&Tensor<4>>, o
     nodes.into_iter().zip(weights).fold(start, |x, ((_, m), weight)| x + m.clone().mul_scalar(weight as f32))
 }
 
-/// The coefficients rho: the solution of `sum over k of rho_k * times_k^(i-1) = b_i`. For a single node the
-/// paper's reference takes one half in place of the solution.
+/// The coefficients rho, which solve `sum over k of rho_k * times_k^(i-1) = b_i`. For a single node this returns one
+/// half instead, as the paper's reference code does.
 fn shares(times: &[f64], h: f64) -> Vec<f64> {
     if times.len() < 2 {
         return vec![0.5; times.len()];
@@ -88,8 +88,8 @@ fn shares(times: &[f64], h: f64) -> Vec<f64> {
     solved(rows)
 }
 
-/// Gauss elimination without pivoting of a system of two or three rows, right-hand sides last. The rows are
-/// powers of distinct times, so that no pivot is 0.
+/// Gaussian elimination without pivoting, for two or three rows with the right-hand side as last column. The rows are
+/// powers of distinct times, so no pivot is 0.
 fn solved(mut rows: Vec<Vec<f64>>) -> Vec<f64> {
     let n = rows.len();
     for pivot in 0..n {

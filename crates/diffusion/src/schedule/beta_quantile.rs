@@ -9,13 +9,13 @@ pub(super) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
         return 1.0;
     }
     if p > 0.5 {
-        // Near 1 the spacing of floating point numbers is coarse; near 0 it is not.
+        // Floating-point numbers are spaced more finely near 0 than near 1.
         return 1.0 - lower_quantile(1.0 - p, b, a);
     }
     lower_quantile(p, a, b)
 }
 
-/// Newton's method, kept within a bracket: about six evaluations from the density's leading term.
+/// Newton's method, kept within a bracket. Starts from the leading term of the density; takes about six evaluations.
 fn lower_quantile(p: f64, a: f64, b: f64) -> f64 {
     let ln_beta = ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
     let density = |x: f64| ((a - 1.0) * x.ln() + (b - 1.0) * (-x).ln_1p() - ln_beta).exp();
@@ -47,7 +47,7 @@ fn regularised_incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
         return 1.0;
     }
     if x > (a + 1.0) / (a + b + 2.0) {
-        // The fraction converges fast only on the other side.
+        // The fraction converges quickly only for smaller x, so use the symmetry.
         return 1.0 - regularised_incomplete_beta(1.0 - x, b, a);
     }
     let front = (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (-x).ln_1p()).exp();
@@ -77,7 +77,7 @@ fn continued_fraction(x: f64, a: f64, b: f64) -> f64 {
     value
 }
 
-/// The logarithm of the gamma function for positive arguments (Lanczos, g = 7, nine terms: 1e-15).
+/// Logarithm of the gamma function for positive arguments (Lanczos, g = 7, nine terms: error about 1e-15).
 fn ln_gamma(x: f64) -> f64 {
     const G: f64 = 7.0;
     const FIRST: f64 = 0.999_999_999_999_809_9;
@@ -92,7 +92,7 @@ fn ln_gamma(x: f64) -> f64 {
         1.505_632_735_149_311_6e-7,
     ];
     if x < 0.5 {
-        // The reflection formula; the series is for arguments from one half.
+        // Reflection formula; the series is valid from one half on.
         let pi = std::f64::consts::PI;
         return (pi / (pi * x).sin()).ln() - ln_gamma(1.0 - x);
     }

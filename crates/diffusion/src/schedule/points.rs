@@ -1,4 +1,4 @@
-//! Each schedule's formula: falling noise levels above 0.
+//! The formula of each schedule. All return decreasing noise levels above 0.
 
 use super::{
     Schedule,
@@ -6,16 +6,16 @@ use super::{
     table::{ModelSigmas, TRAINING_STEPS},
 };
 
-/// Shape of the beta schedule's distribution, both parameters (Lee et al. 2024, "Beta Sampling is All You
-/// Need"; ComfyUI's default).
+/// Both parameters of the beta schedule's distribution (Lee et al. 2024, "Beta Sampling is All You Need"; ComfyUI's
+/// default).
 const BETA_SHAPE: f64 = 0.6;
-/// Karras et al. 2022.
+/// The exponent of the Karras schedule (Karras et al. 2022).
 const RHO: f64 = 7.0;
 
-/// The levels from place `skip` on of a schedule with `count` levels, for any count from 1.
+/// The levels of a schedule with `count` levels (at least 1), without the first `skip`.
 ///
-/// Up to [`TRAINING_STEPS`] the schedules that pick from the table take whole places of it; past that (a
-/// truncated schedule may need it) they interpolate, so that no level comes twice.
+/// Up to [`TRAINING_STEPS`] levels, schedules that choose from the table use whole timesteps. With more levels, which a
+/// schedule shortened by `strength` may need, they interpolate, so that no level occurs twice.
 pub(super) fn points(schedule: Schedule, table: &ModelSigmas, count: usize, skip: usize) -> Vec<f32> {
     let top = (TRAINING_STEPS - 1) as f64;
     let each = |sigma: &dyn Fn(usize) -> f32| (skip..count).map(sigma).collect();
@@ -50,34 +50,34 @@ pub(super) fn points(schedule: Schedule, table: &ModelSigmas, count: usize, skip
     }
 }
 
-/// The start of the `i`th of `count` equal parts of the table.
+/// The start of part `i` when the table is divided into `count` equal parts.
 fn place(i: usize, count: usize) -> f64 {
     let part = |length: usize| i as f64 * (length as f64 / count as f64);
-    // Between places the table is one interval shorter than it is long.
+    // Interpolation uses the intervals between the table's entries, one fewer than entries.
     if count <= TRAINING_STEPS { part(TRAINING_STEPS).floor() } else { part(TRAINING_STEPS - 1) }
 }
 
-/// Places 1, 1 + 1000 / count, ... and so on, the highest first.
+/// Timesteps 1, 1 + 1000 / count, and so on, returned from the highest.
 ///
-/// ComfyUI cuts the stride down to a whole number and walks to the table's end, so that 30 steps asked for
-/// become 31: here the stride is not cut and there are as many steps as asked for. The two agree where the
-/// count divides 1000.
+/// ComfyUI truncates the stride to a whole number and continues to the end of the table, so that 30 requested steps
+/// become 31. Here the stride is not truncated and the number of steps is exact. Both agree where the count divides
+/// 1000.
 fn ddim_uniform(i: usize, count: usize) -> f64 {
     place(count - 1 - i, count) + offset(count)
 }
 
-/// diffusers' `leading` spacing: places `i * (1000 / count) + steps_offset`, the division a whole one.
+/// diffusers' `leading` spacing: timesteps `i * (1000 / count) + steps_offset`, with integer division.
 ///
-/// So 600 steps start at place 600, far from pure noise: diffusers' rule, kept. Where the offset would lead beyond the
-/// table (1000 steps and SDXL's offset of 1) diffusers has the table's top twice; here the offset is smaller and every
-/// level comes once.
+/// With 600 steps this starts at timestep 600, far from pure noise; this matches diffusers. Where the offset would go
+/// past the table (1000 steps with SDXL's offset of 1) diffusers repeats the highest level. Here the offset is reduced
+/// and every level occurs once.
 fn leading(i: usize, count: usize, steps_offset: usize) -> f64 {
     let stride = TRAINING_STEPS / count;
     let offset = steps_offset.min(TRAINING_STEPS - 1 - (count - 1) * stride);
     ((count - 1 - i) * stride + offset) as f64
 }
 
-/// diffusers' `trailing` spacing: `round(arange(1000, 0, -1000 / count)) - 1`, halves rounded to even. NumPy's arange
+/// diffusers' `trailing` spacing: `round(arange(1000, 0, -1000 / count)) - 1`, halves rounded to even. NumPy's `arange`
 /// adds multiples of the difference of its first two elements.
 fn trailing(i: usize, count: usize) -> f64 {
     let first = TRAINING_STEPS as f64;
@@ -85,15 +85,15 @@ fn trailing(i: usize, count: usize) -> f64 {
     (first + i as f64 * stride).round_ties_even() - 1.0
 }
 
-/// Schedules that begin at the table's second place leave it at the first when they need every place.
+/// The offset of schedules that start at the table's second entry. It is 0 when they need every entry.
 fn offset(count: usize) -> f64 {
     if count < TRAINING_STEPS { 1.0 } else { 0.0 }
 }
 
-/// Quantiles of Beta(0.6, 0.6), rounded to the table's places.
+/// Quantiles of Beta(0.6, 0.6), rounded to whole timesteps.
 ///
-/// From 139 steps on some neighbours round to the same place. ComfyUI drops one and makes fewer steps; here it
-/// moves to the next free place.
+/// From 139 steps on, some neighbours round to the same timestep. ComfyUI drops one of them and makes fewer steps; here
+/// it moves to the next unused timestep.
 fn beta(count: usize) -> Vec<f64> {
     let top = (TRAINING_STEPS - 1) as f64;
     let mut free_up_to = top;

@@ -1,54 +1,55 @@
-//! The noise levels that a model was trained on, and the way between sigma and timestep.
+//! The noise levels used in training, and conversion between sigma and timestep.
 
 use super::ScheduleError;
 
-/// Noise levels of the training schedule.
+/// Number of noise levels in the training schedule.
 pub const TRAINING_STEPS: usize = 1000;
 
-/// SDXL's `steps_offset`.
+/// SDXL's `steps_offset` in diffusers.
 const STEPS_OFFSET: usize = 1;
 
-/// The training schedule: betas whose square roots are evenly spaced (`scaled_linear` in diffusers).
+/// Parameters of the training schedule. The square roots of the betas are evenly spaced (`scaled_linear` in diffusers).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Betas {
     /// The first beta; 0.00085 for SDXL.
     pub start: f64,
     /// The last beta; 0.012 for SDXL.
     pub end: f64,
-    /// Whether the last step is rescaled to pure noise (Lin et al. 2023, algorithm 1), as models with
-    /// `ztsnr` were trained.
+    /// Whether the schedule is rescaled so that the last step is pure noise (Lin et al. 2023, algorithm 1). True for
+    /// models trained with zero terminal SNR.
     pub zero_terminal_snr: bool,
 }
 
 impl Default for Betas {
-    /// SDXL's.
+    /// The values of SDXL.
     fn default() -> Self {
         Self { start: 0.00085, end: 0.012, zero_terminal_snr: false }
     }
 }
 
-/// The noise level of each training step: `sigma = sqrt((1 - a) / a)`, `a` the running product of `1 - beta`.
+/// The noise level of each training step: `sigma = sqrt((1 - a) / a)`, where `a` is the cumulative product of `1 -
+/// beta`.
 ///
-/// Rounded as diffusers' `EulerDiscreteScheduler` rounds (f32, the product in f64), so that its sigmas are
-/// met to the last digit or nearly so.
+/// Rounded like diffusers' `EulerDiscreteScheduler` (f32, the product in f64), so that the sigmas agree to about the
+/// last digit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSigmas {
-    /// Rising.
+    /// In increasing order.
     sigmas: Vec<f32>,
-    /// Logarithms of the same f32 values: a sigma taken from the table finds its whole timestep again.
+    /// Logarithms of the same f32 values, so that a sigma from the table maps back to its exact timestep.
     logs: Vec<f64>,
     steps_offset: usize,
 }
 
 impl Default for ModelSigmas {
-    /// SDXL's.
+    /// The values of SDXL.
     fn default() -> Self {
         Self::from_unchecked(Betas::default())
     }
 }
 
 impl ModelSigmas {
-    /// The table of a training schedule.
+    /// Computes the table of a training schedule.
     ///
     /// # Errors
     /// [`ScheduleError::Betas`] unless `0 < start < end < 1`.
@@ -65,7 +66,7 @@ impl ModelSigmas {
         if betas.zero_terminal_snr {
             products = cumulative_products(&rescaled_to_zero_snr(&products));
             if let Some(last) = products.last_mut() {
-                // Not 0, which would make the last sigma infinite: diffusers takes f16's smallest number.
+                // Not 0, which would make the last sigma infinite. diffusers uses the smallest f16 number.
                 *last = 2_f32.powi(-24);
             }
         }
@@ -74,7 +75,7 @@ impl ModelSigmas {
         Self { sigmas, logs, steps_offset: STEPS_OFFSET }
     }
 
-    /// The same table with diffusers' `steps_offset`, which the schedule `leading` adds to its timesteps; SDXL's is 1.
+    /// Sets diffusers' `steps_offset`, which the schedule `leading` adds to its timesteps. SDXL uses 1.
     pub fn with_steps_offset(self, steps_offset: usize) -> Self {
         Self { steps_offset, ..self }
     }
@@ -84,7 +85,7 @@ impl ModelSigmas {
         self.steps_offset
     }
 
-    /// Every level, rising: index 0 is the least noise.
+    /// All levels in increasing order: index 0 has the least noise.
     pub fn as_slice(&self) -> &[f32] {
         &self.sigmas
     }
@@ -99,8 +100,8 @@ impl ModelSigmas {
         self.sigmas.last().copied().unwrap_or_default()
     }
 
-    /// The sigma at a timestep, between two whole ones interpolated in log sigma (k-diffusion's
-    /// `t_to_sigma`). Timesteps outside the table give its nearest end.
+    /// The sigma at a timestep. Between whole timesteps it is interpolated in log sigma (k-diffusion's `t_to_sigma`).
+    /// Timesteps outside the table return its nearest end.
     pub fn sigma_from_timestep(&self, timestep: f64) -> f32 {
         let last = self.sigmas.len() - 1;
         let timestep = timestep.clamp(0.0, last as f64);
@@ -112,8 +113,8 @@ impl ModelSigmas {
         ((1.0 - part) * self.logs[low] + part * self.logs[low + 1]).exp() as f32
     }
 
-    /// The sigma at a timestep, between two whole ones interpolated linearly, as diffusers does (`np.interp`). Timesteps
-    /// outside the table give its nearest end.
+    /// The sigma at a timestep. Between whole timesteps it is interpolated linearly, as in diffusers (`np.interp`).
+    /// Timesteps outside the table return its nearest end.
     pub fn sigma_between(&self, timestep: f64) -> f32 {
         let last = self.sigmas.len() - 1;
         let timestep = timestep.clamp(0.0, last as f64);
@@ -122,9 +123,9 @@ impl ModelSigmas {
         (from + (timestep - low as f64) * (to - from)) as f32
     }
 
-    /// The timestep of a sigma, whole where the sigma is one of the table's, else interpolated in log sigma
-    /// (k-diffusion's `sigma_to_t`, diffusers' `_sigma_to_t`). Sigmas outside the table give its nearest
-    /// end. This is what the network is told.
+    /// The timestep of a sigma, which is the network's input. Whole if the sigma is in the table, otherwise
+    /// interpolated in log sigma (k-diffusion's `sigma_to_t`, diffusers' `_sigma_to_t`). Sigmas outside the table
+    /// return its nearest end.
     pub fn timestep_from_sigma(&self, sigma: f32) -> f32 {
         let above = self.sigmas.partition_point(|&s| s <= sigma);
         let last = self.sigmas.len() - 1;
@@ -139,13 +140,13 @@ impl ModelSigmas {
         ((above - 1) as f64 + part) as f32
     }
 
-    /// The whole timestep whose sigma is nearest in log sigma, as ComfyUI tells the network.
+    /// The whole timestep whose sigma is nearest in log sigma. ComfyUI passes this to the network.
     pub fn nearest_timestep_from_sigma(&self, sigma: f32) -> f32 {
         self.timestep_from_sigma(sigma).round()
     }
 }
 
-/// `torch.linspace(sqrt(start), sqrt(end), 1000, dtype=float32) ** 2`, which counts from both ends.
+/// `torch.linspace(sqrt(start), sqrt(end), 1000, dtype=float32) ** 2`, which computes its second half from the end.
 fn scaled_linear(start: f64, end: f64) -> Vec<f32> {
     let (start, end) = (start.sqrt() as f32, end.sqrt() as f32);
     let step = (end - start) / (TRAINING_STEPS - 1) as f32;
@@ -165,7 +166,7 @@ fn cumulative_products(betas: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// Algorithm 1 of Lin et al. 2023, from the running products to new betas.
+/// Algorithm 1 of Lin et al. 2023: from the cumulative products to new betas.
 fn rescaled_to_zero_snr(products: &[f32]) -> Vec<f32> {
     let first = products.first().copied().unwrap_or(1.0).sqrt();
     let last = products.last().copied().unwrap_or(0.0).sqrt();

@@ -53,7 +53,7 @@ fn estimates_are_k_diffusions() {
     }
 }
 
-/// Predicts a multiple of its input, another for each prompt, and notes how it was called.
+/// Predicts a multiple of its input, with a different factor for each prompt, and records its calls.
 #[derive(Default)]
 struct Multiples(Vec<(Prompts, usize, f32)>);
 

@@ -1,4 +1,4 @@
-//! Every number against the references in `tests/reference` (see `export.py` and `spacings.py` there).
+//! Compares every number with the references in `tests/reference` (made by `export.py` and `spacings.py`).
 
 mod guidance;
 mod moments;

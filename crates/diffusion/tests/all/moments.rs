@@ -1,5 +1,5 @@
-//! `dpmpp_sde` draws from its Brownian path in another order than torchsde's tree: its results must have
-//! the same distribution, not the same values.
+//! `dpmpp_sde` draws from its Brownian path in another order than torchsde's tree. Its results must have the same
+//! distribution, not the same values.
 
 use crate::reference::{Mixture, read, tensor, values};
 use diffusion::{Generator, Sampler, Unobserved, dpmpp_sde};
@@ -8,12 +8,12 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct File {
     sigmas: Vec<f32>,
-    /// Every element starts here; they are independent of each other.
+    /// Initial value of every element; the elements are independent.
     start: f32,
     count: usize,
-    /// Mean, variance, mean absolute deviation, over k-diffusion's Brownian tree.
+    /// Mean, variance and mean absolute deviation with k-diffusion's Brownian tree.
     moments: [f64; 3],
-    /// The same over independent noise, which is wrong.
+    /// The same with independent noise, which is wrong.
     independent: [f64; 3],
 }
 
@@ -41,7 +41,7 @@ fn dpmpp_sde_has_the_distribution_of_the_brownian_tree() {
         apart.extend(values(&outcome.latents().expect("the run finished")));
     }
     assert_eq!(along_a_path.len(), count, "as many samples as the reference has");
-    // Both sides are estimates from `count` samples; five standard errors of their difference.
+    // Both sides are estimated from `count` samples: allow five standard errors of their difference.
     let bound = 5.0 * (2.0 * expected[1] / count as f64).sqrt();
     let (ours, ours_apart) = (moments(&along_a_path), moments(&apart));
     println!("moments {ours:?}, reference {expected:?}, bound {bound:.5}");

@@ -1,4 +1,4 @@
-//! PyTorch's random numbers.
+//! Random numbers against PyTorch.
 
 use crate::reference::{deviation, read};
 use diffusion::{Generator, StepNoise};
@@ -16,7 +16,7 @@ struct File {
 struct Case {
     seed: u64,
     count: usize,
-    /// Of `values`; all places where there are none.
+    /// Indices of `values`; `None` means all.
     places: Option<Vec<usize>>,
     values: Vec<f32>,
     sum: f64,
@@ -45,7 +45,7 @@ fn randn_is_torchs_for_every_seed_and_shape() {
         let off = deviation(&ours, &values);
         assert!(off <= TOLERANCE, "seed {seed}, {count} numbers: off by {off}");
         let total: f64 = all.iter().map(|&v| f64::from(v)).sum();
-        // Each number may be off by the tolerance; in truth they are off by far less, in both directions.
+        // Each number may be off by the tolerance. The sum is checked more strictly, since real errors have both signs.
         assert!(
             (total - sum).abs() <= 1e-7 * count as f64 + 2e-6,
             "seed {seed}, {count} numbers: sum {total}, not {sum}"

@@ -1,4 +1,4 @@
-//! Once a step, with the estimate, and stopped when it says so.
+//! The observer is called once per step with the estimate and can stop the run.
 
 use crate::reference::{Mixture, deviation, tensor, values};
 use diffusion::{Generator, Observer, Outcome, Sampler, Step, Stop};
@@ -71,7 +71,7 @@ fn cancelling_at_a_step_ends_it_there() {
     }
 }
 
-/// Cancelled from elsewhere once so many evaluations were made.
+/// Cancels once `limit` evaluations have been made.
 struct CancelledAfter<'a> {
     evaluations: &'a Cell<usize>,
     limit: usize,
@@ -92,7 +92,7 @@ impl Observer for CancelledAfter<'_> {
 #[test]
 fn cancelling_from_elsewhere_takes_effect_before_the_next_evaluation() {
     for &sampler in Sampler::ALL {
-        // Two-evaluation samplers are in the middle of their second step after three.
+        // Samplers with two evaluations per step are in the middle of their second step after three.
         for limit in 0..5 {
             let evaluations = Cell::new(0);
             let mut observer = CancelledAfter { evaluations: &evaluations, limit, steps: 0 };

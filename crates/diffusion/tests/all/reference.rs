@@ -1,4 +1,4 @@
-//! Reading references, and the denoiser with a closed form that the sampler references were made with.
+//! Reads the references, and defines the closed-form denoiser that the sampler references were made with.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::de::DeserializeOwned;
@@ -23,13 +23,13 @@ pub fn values(tensor: &Tensor<4>) -> Vec<f32> {
     tensor.try_to_vec_as().expect("f32 values")
 }
 
-/// The largest absolute difference; the lengths must be equal.
+/// The largest absolute difference. The lengths must be equal.
 pub fn deviation(ours: &[f32], theirs: &[f32]) -> f32 {
     assert_eq!(ours.len(), theirs.len(), "as many values as the reference has");
     ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, nan_is_worst)
 }
 
-/// The largest relative difference; 0 must be met exactly.
+/// The largest relative difference. A reference value of 0 must match exactly.
 pub fn relative_deviation(ours: &[f32], theirs: &[f32]) -> f32 {
     assert_eq!(ours.len(), theirs.len(), "as many values as the reference has");
     let relative = |a: f32, b: f32| if a == b { 0.0 } else { (a - b).abs() / b.abs() };
@@ -40,7 +40,7 @@ fn nan_is_worst(worst: f32, next: f32) -> f32 {
     if next.is_nan() { f32::INFINITY } else { worst.max(next) }
 }
 
-/// The posterior mean for an even mixture of two normal distributions, `centre - mean` and `centre + mean`.
+/// The posterior mean for an equal mixture of two normal distributions with means `centre - mean` and `centre + mean`.
 #[derive(Clone, Copy, serde::Deserialize)]
 pub struct Mixture {
     pub centre: f64,

@@ -1,4 +1,4 @@
-//! Trajectories against k-diffusion's and diffusers' own samplers, x at every step.
+//! Trajectories against the samplers of k-diffusion and diffusers: x at every step.
 
 use crate::reference::{Mixture, deviation, read, tensor, values};
 use diffusion::{
@@ -21,11 +21,11 @@ struct Case {
     seed: u64,
     shape: [usize; 4],
     sigmas: Vec<f32>,
-    /// x before each step, and the result.
+    /// x before each step, then the result.
     x: Vec<Vec<f32>>,
 }
 
-/// Keeps x at each step.
+/// Records x at each step.
 #[derive(Default)]
 struct Seen(Vec<Vec<f32>>);
 
@@ -37,17 +37,17 @@ impl Observer for Seen {
     }
 }
 
-/// x at each step and the result, of our run of a reference's case.
+/// Runs a reference's case and returns x at each step, then the result.
 fn trajectory(case: &Case, mixture: Mixture) -> Vec<Vec<f32>> {
     let sampler: Sampler = case.sampler.parse().expect("a known sampler");
     let mut noise = Generator::seed(case.seed);
-    // The references start from the first x that they recorded; the draw is made to be past it.
+    // The reference's first x is used as it is. This draw only advances the generator past the initial noise.
     noise.randn(case.shape.iter().product());
     let x = tensor(&case.x[0], case.shape);
     let mut seen = Seen::default();
     let mut denoise = |x, sigma| mixture.denoise(x, sigma);
     let outcome = match sampler {
-        // Its references draw independent noise, so that the draws are torch's.
+        // This sampler's references use independent noise, so that the draws equal torch's.
         Sampler::DpmppSde => dpmpp_sde(&mut denoise, x, &case.sigmas, &mut noise, &mut seen),
         _ => sampler.sample(&mut denoise, x, &case.sigmas, &mut noise, &mut seen),
     };
@@ -65,7 +65,7 @@ fn trajectories_are_the_references() {
         let what = format!("{} ({}), {} steps", case.sampler, case.source, case.sigmas.len() - 1);
         assert_eq!(ours.len(), case.x.len(), "{what}");
         for (step, (ours, theirs)) in ours.iter().zip(&case.x).enumerate() {
-            // Relative to the size of x, which falls from 30 to 2 along the way.
+            // Relative to the size of x, which falls from 30 to 2 during the run.
             let size = theirs.iter().fold(1.0_f32, |most, v| most.max(v.abs()));
             let off = deviation(ours, theirs) / size;
             assert!(off <= 1e-5, "{what}: x before step {step} is off by {off:e}");
@@ -100,7 +100,7 @@ fn any_sampler_runs_over_any_schedule() {
                 let Ok(outcome) = sampler.sample(&mut denoise, x, &sigmas, &mut noise, &mut Unobserved);
                 let result = values(&outcome.latents().expect("the run finished"));
                 let most = result.iter().fold(0.0_f32, |most, v| if v.is_nan() { *v } else { most.max(v.abs()) });
-                // The data lie within 4; Heun's method overshoots to 20 where its two steps are 14 and 0.03 long.
+                // The data lie within 4. Heun's method overshoots to 20 when its two steps have lengths 14 and 0.03.
                 assert!(most < 50.0, "{sampler} over {schedule} in {steps} steps gives up to {most}");
             }
         }
@@ -148,7 +148,7 @@ fn a_failing_model_ends_the_run_with_its_error() {
 
 #[test]
 fn a_brownian_path_is_one_path() {
-    // Two questions from one start: the longer answer holds the shorter one.
+    // Two draws from the same start: the longer increment contains the shorter one.
     let like = tensor(&[0.0; 64], [1, 4, 4, 4]);
     let mut source = Generator::seed(8);
     let mut path = BrownianPath::new(&mut source);
@@ -159,6 +159,6 @@ fn a_brownian_path_is_one_path() {
     let expected: Vec<f32> = first.iter().zip(&second).map(|(a, b)| (a * 3.0_f32.sqrt() + b) / 2.0).collect();
     assert!(deviation(&to_middle, &first) <= 1e-6);
     assert!(deviation(&to_end, &expected) <= 1e-6);
-    // Further on, another increment.
+    // A draw from another start is a new increment.
     assert!(deviation(&values(&path.draw(&like, 5.0, 4.0)), &draws.randn(64)) <= 1e-6);
 }

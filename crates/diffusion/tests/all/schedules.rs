@@ -5,7 +5,7 @@ use diffusion::{Betas, ModelSigmas, STEPS, Schedule, ScheduleError, Start, check
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// k-diffusion and ComfyUI compute in f32, ours in f64: Karras' seventh powers cost them some digits.
+/// k-diffusion and ComfyUI compute in f32, this crate in f64. The seventh powers of Karras cost f32 some digits.
 const TOLERANCE: f32 = 3e-6;
 
 #[derive(Deserialize)]
@@ -128,7 +128,7 @@ fn every_strength_gives_a_schedule() {
             for strength in [1e-9, 1e-3, 0.01, 0.3, 0.5, 0.77, 0.999, 1.0] {
                 let sigmas = schedule.truncated(&table, steps, strength).expect("valid");
                 assert_eq!(check_sigmas(&sigmas), Ok(()), "{schedule}, {steps} steps at {strength}");
-                // A thousandth: rounding down to a place of the table and not rounding differ by so much.
+                // A thousandth is the difference between rounding down to an entry of the table and not rounding.
                 assert!(sigmas[0] >= 0.999 * before, "{schedule}, {steps} steps: more strength, more noise");
                 before = sigmas[0];
                 let by_diffusers = matches!(schedule, Schedule::Leading | Schedule::Linspace | Schedule::Trailing);

@@ -1,4 +1,4 @@
-//! diffusers' schedulers beside the schedules that stand for them; `spacings.py` made the numbers.
+//! diffusers' schedulers against the schedules that correspond to them. `spacings.py` made the numbers.
 
 use crate::reference::{deviation, read, relative_deviation};
 use diffusion::{Betas, ModelSigmas, Schedule, Start, check_sigmas};
@@ -54,13 +54,13 @@ fn a_schedule_that_stands_for_a_scheduler_has_its_sigmas() {
         let what = format!("{name} for {:?} with {} steps", case.config, case.steps);
         let (schedule, ours) = case.ours(name);
         let off = relative_deviation(&ours, &case.sigmas);
-        // The rescaled table itself is met to 1e-3: f32 sums in another order.
+        // The rescaled table itself agrees to 1e-3: f32 sums in another order.
         let tolerance = if case.config.rescale_betas_zero_snr { 1e-3 } else { TOLERANCE };
         assert!(off <= tolerance, "{what}: off by {off:e}");
         let table = case.table();
         let told: Vec<f32> = ours.iter().take(case.steps).map(|&s| table.timestep_from_sigma(s)).collect();
-        // Between two places diffusers' linspace is linear in sigma, and the way back is in its logarithm: up to 0.022.
-        // Multistep schedulers round what Karras' and exponential sigmas come to, or cut it off.
+        // Between two timesteps diffusers' linspace is linear in sigma, but its way back is linear in log sigma: up to
+        // 0.022. Multistep schedulers round or truncate the timesteps of Karras and exponential sigmas.
         let most = if matches!(schedule, Schedule::Karras | Schedule::Exponential) { 1.0 } else { 0.03 };
         let off = deviation(&told, &case.timesteps);
         assert!(off <= most, "{what}: the network is told a timestep off by {off}");
@@ -78,8 +78,8 @@ fn what_differs_by_rounding_alone_differs_by_little() {
     for case in read::<File>("spacings.json").cases {
         let Some(name) = &case.near else { continue };
         let (_, ours) = case.ours(name);
-        // Rounding to whole timesteps alone is 0.2 % (sgm_uniform) and 0.5 % (linspace); `leading` of multistep schedulers
-        // is another schedule.
+        // Rounding to whole timesteps alone costs 0.2 % (sgm_uniform) and 0.5 % (linspace). `leading` of multistep
+        // schedulers is a different schedule.
         if name == "sgm_uniform" || name == "linspace" {
             let off = relative_deviation(&ours, &case.sigmas);
             assert!(off <= 0.01, "{name} for {:?} with {} steps: off by {off:e}", case.config, case.steps);

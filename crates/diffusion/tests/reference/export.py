@@ -2,12 +2,12 @@
 
     pip install -r requirements.txt && python export.py
 
-Sources: torch for noise; diffusers for the `leading` schedule, guidance rescaling and the samplers that it
-has; k-diffusion for its samplers, two schedules and the sigma-timestep conversions; scipy for beta
-quantiles. ComfyUI is in no registry: its schedules are written out below from their definitions.
+Sources: torch for noise; diffusers for the `leading` schedule, guidance rescaling and its samplers; k-diffusion for
+its samplers, two schedules and the sigma-timestep conversions; scipy for beta quantiles. ComfyUI is not in a package
+registry: its schedules are written out below from their definitions.
 
-Samplers run in float64 on a denoiser with a closed form, so that what the tests measure is the crate's own
-rounding. Noise is torch's float32 stream, widened.
+Samplers run in float64 on a denoiser with a closed form, so that the tests measure only the crate's own rounding.
+Noise is torch's float32 stream, converted to float64.
 """
 
 import json
@@ -29,7 +29,7 @@ LEADING = dict(**SDXL, timestep_spacing="leading", steps_offset=1)
 
 
 def numbers(values):
-    """float32 to nine digits, which is all of it."""
+    """float32 with nine digits, which is exact."""
     return [float(f"{v:.9g}") for v in np.asarray(values, dtype=np.float64).reshape(-1)]
 
 
@@ -47,7 +47,7 @@ SHAPES = [(7,), (1, 4, 2, 2), (1, 3, 5, 7), (1, 4, 32, 32), (1, 4, 128, 128)]
 
 
 def drawn(values):
-    """All of a short draw; of a long one the ends, a few in between, and the sum."""
+    """All numbers of a short draw; for a long one both ends, a few in between, and the sum."""
     flat = values.numpy().reshape(-1)
     n = len(flat)
     places = list(range(n)) if n < 1000 else [*range(8), *range(8, n - 20, n // 12), *range(n - 20, n)]
@@ -60,7 +60,7 @@ def export_noise():
     for seed in SEEDS:
         for shape in SHAPES:
             cases.append(dict(seed=seed, **drawn(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))))
-    # One generator, call after call: the short path's kept value survives the long path.
+    # One generator, several calls: the number kept by the scalar path survives the vectorised path.
     sequences = []
     for seed in [0, 42, 31337, 2**32 + 1]:
         g = torch.Generator().manual_seed(seed)
@@ -80,12 +80,12 @@ def euler_scheduler(**more):
 
 
 def table(zero_terminal_snr=False):
-    """diffusers' sigmas of all training steps, rising, float32."""
+    """diffusers' sigmas of all training steps, increasing, float32."""
     return euler_scheduler(rescale_betas_zero_snr=zero_terminal_snr).sigmas.numpy()[:-1][::-1].copy()
 
 
 def sigma_at(sigmas, t):
-    """ComfyUI's `ModelSamplingDiscrete.sigma`: between two places the logarithm is interpolated."""
+    """ComfyUI's `ModelSamplingDiscrete.sigma`: interpolates in log sigma between timesteps."""
     t = min(max(t, 0.0), len(sigmas) - 1.0)
     low, w = math.floor(t), t - math.floor(t)
     log = np.log(sigmas.astype(np.float64))
@@ -93,7 +93,7 @@ def sigma_at(sigmas, t):
 
 
 def comfy(name, sigmas, n):
-    """Levels above 0 of one of ComfyUI's schedules."""
+    """The levels above 0 of one of ComfyUI's schedules."""
     lo, hi, last = float(sigmas[0]), float(sigmas[-1]), len(sigmas) - 1
     if name == "normal":
         return [sigma_at(sigmas, t) for t in np.linspace(last, 0, n)]
@@ -106,7 +106,7 @@ def comfy(name, sigmas, n):
     if name == "simple":
         return [float(sigmas[-(1 + int(x * (len(sigmas) / n)))]) for x in range(n)]
     if name == "ddim_uniform":
-        # Only for counts that divide the table: for others ComfyUI makes more steps than asked for.
+        # Only for counts that divide the table: for others ComfyUI makes more steps than requested.
         assert len(sigmas) % n == 0 and n < len(sigmas)
         return [float(sigmas[x]) for x in range(1, len(sigmas), len(sigmas) // n)][::-1]
     if name == "beta":
@@ -160,14 +160,14 @@ CENTRE, MEAN, DEVIATION = 0.4, 1.2, 0.35
 
 
 def denoiser(x, sigma):
-    """E[x0 | x] for x0 from an even mixture of N(CENTRE +- MEAN, DEVIATION^2)."""
+    """E[x0 | x] for x0 from an equal mixture of N(CENTRE +- MEAN, DEVIATION^2)."""
     s2, v = DEVIATION**2, DEVIATION**2 + sigma**2
     u = x - CENTRE
     return CENTRE + (s2 * u + sigma**2 * MEAN * torch.tanh(MEAN * u / v)) / v
 
 
 class Noise:
-    """torch's float32 stream, widened."""
+    """torch's float32 stream, converted to float64."""
 
     def __init__(self, seed, shape):
         self.generator, self.shape = torch.Generator().manual_seed(seed), shape
@@ -202,7 +202,7 @@ def with_k_diffusion(sampler, levels):
 
 
 def with_diffusers(sampler, scheduler, steps):
-    """Through a scheduler that works on x / sqrt(sigma^2 + 1) and is fed predictions of the noise."""
+    """Runs a diffusers scheduler, which works on x / sqrt(sigma^2 + 1) and takes predictions of the noise."""
     for name in ["alphas_cumprod", "final_alpha_cumprod", "one"]:
         if hasattr(scheduler, name):
             setattr(scheduler, name, getattr(scheduler, name).double())
@@ -222,7 +222,7 @@ def with_diffusers(sampler, scheduler, steps):
             record(x)
             x0 = denoiser(x, sigma)
             if sampler == "uni_pc" and i == steps - 1:
-                return x0  # bh1 times an infinite h is not a number there
+                return x0  # bh1 times an infinite h is not a number
             x = scheduler.step((x - x0) / sigma, t, x / scale).prev_sample * (1 + levels[i + 1] ** 2).sqrt()
         return x
 
@@ -239,12 +239,12 @@ def export_trajectories():
                     "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "dpmpp_sde"]:
         for levels in grids:
             if len(levels) == 2 and sampler in ["dpmpp_2m_sde", "dpmpp_3m_sde"]:
-                continue  # k-diffusion reads a step length that it has not set
+                continue  # k-diffusion reads a step length before it is set
             cases.append(with_k_diffusion(sampler, levels))
     for steps in [1, 3, 10]:
         cases.append(with_diffusers("ddim", diffusers.DDIMScheduler(**LEADING, clip_sample=False), steps))
         cases.append(with_diffusers("ddpm", diffusers.DDPMScheduler(**LEADING, clip_sample=False), steps))
-        # A large scaling takes LCM's boundary conditions to their limits, c_skip 0 and c_out 1.
+        # A large scaling brings LCM's boundary conditions to their limits, c_skip 0 and c_out 1.
         cases.append(with_diffusers("lcm", diffusers.LCMScheduler(**SDXL, timestep_scaling=1e9), steps))
     uni_pc = dict(solver_order=3, solver_type="bh1")
     for steps in [2, 3, 4, 12]:
@@ -255,7 +255,7 @@ def export_trajectories():
 
 
 def export_moments():
-    """dpmpp_sde over k-diffusion's own Brownian tree: the distribution of the result from one starting point."""
+    """dpmpp_sde with k-diffusion's own Brownian tree: the distribution of the result from one starting point."""
     levels, start = [9.0, 4.0, 1.7, 0.6, 0.0], 2.0
     sigmas = torch.tensor(levels).double()
 

@@ -1,11 +1,11 @@
-"""Writes `spacings.json`: what diffusers' scheduler classes make of a checkpoint's scheduler_config.json.
+"""Writes `spacings.json`: the schedules that diffusers' scheduler classes make from a scheduler_config.json.
 
     pip install diffusers==0.42.1 torch==2.15.0 numpy==1.26.4 scipy==1.17.1 && python spacings.py
 
-For each class its own default values (`defaults`), and for each config the sigmas, timesteps and noise scale of
-some step counts (`cases`). `schedule` is the name under which Emberline has the same levels; `near` in its place
-means that it has none, and says which comes nearest. The crate `checkpoint` reads the same file: it proves that a
-config is given that name.
+For each class its default values (`defaults`), and for each config the sigmas, timesteps and noise scale for some
+step counts (`cases`). `schedule` is the name under which Emberline has the same levels. `near` instead of it means
+that Emberline has no equal schedule, and names the closest one. The crate `checkpoint` reads the same file to test
+that a config maps to that name.
 """
 
 import json
@@ -20,19 +20,19 @@ STEPS = [1, 2, 3, 4, 7, 8, 20, 25, 30, 33, 50, 100, 600]
 SOME = [1, 3, 8, 20, 33]
 FEW = [1, 4, 20]
 
-# Sampler names are ComfyUI's; the pairs are those of diffusers' own table of its schedulers.
+# Sampler names are ComfyUI's; the pairs come from diffusers' own table of its schedulers.
 POINTS = dict(EulerDiscreteScheduler="euler", EulerAncestralDiscreteScheduler="euler_ancestral",
               HeunDiscreteScheduler="heun", KDPM2DiscreteScheduler="dpm_2",
               KDPM2AncestralDiscreteScheduler="dpm_2_ancestral", LMSDiscreteScheduler="lms")
 MULTISTEP = dict(DPMSolverMultistepScheduler="dpmpp_2m", UniPCMultistepScheduler="uni_pc")
 WHOLE = dict(DDIMScheduler="ddim", DDPMScheduler="ddpm")
-# What Emberline has no sampler for; their defaults are read all the same.
+# Schedulers without a matching sampler in Emberline; their defaults are still read.
 OTHERS = ["DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler", "DEISMultistepScheduler", "LCMScheduler",
           "PNDMScheduler", "TCDScheduler"]
 
 
 def numbers(values):
-    """float32 to nine digits, which is all of it."""
+    """float32 with nine digits, which is exact."""
     return [float(f"{v:.9g}") for v in np.asarray(values, dtype=np.float64).reshape(-1)]
 
 
@@ -42,14 +42,14 @@ def case(name, sampler, steps, config, **said):
     timesteps = numbers(scheduler.timesteps)
     if hasattr(scheduler, "sigmas"):
         sigmas = scheduler.sigmas.numpy()
-        # Samplers of two evaluations a step list each level but the first twice.
+        # Schedulers with two evaluations per step list each level but the first twice.
         if name == "HeunDiscreteScheduler" or name.startswith("KDPM2"):
             sigmas, timesteps = [sigmas[0], *sigmas[1 : 2 * steps : 2]], timesteps[::2]
     else:
         alphas = scheduler.alphas_cumprod.numpy()[np.array(timesteps, dtype=int)]
         sigmas = np.append(((1 - alphas) / alphas) ** 0.5, 0)
     assert len(sigmas) == steps + 1, (name, config, steps, len(sigmas))
-    # Of a scheduler that scales its input by alpha, noise of deviation 1 is sqrt(sigma^2 + 1) here.
+    # For a scheduler that scales its input by alpha, noise of deviation 1 corresponds to sqrt(sigma^2 + 1) here.
     scale = float(scheduler.init_noise_sigma)
     return dict(config=dict(_class_name=name, **BETAS, **config), sampler=sampler, steps=steps, **said,
                 sigmas=numbers(sigmas), timesteps=timesteps, noise_scale=scale if scale != 1 else None)
@@ -68,7 +68,7 @@ def cases():
         add(name, sampler, [n for n in FEW if n > 1], {}, schedule="linspace")
         for offset in [0, 1, 3]:
             add(name, sampler, many, dict(timestep_spacing="leading", steps_offset=offset), schedule="leading")
-    # With one step NumPy's linspace is its first end: 0, where a picture is finished.
+    # With one step NumPy's linspace returns only its first end: 0, the level of a finished picture.
     add("EulerDiscreteScheduler", "euler", [1], dict(timestep_spacing="linspace"), schedule="linspace")
     for name, sampler in POINTS.items():
         if "Ancestral" in name and name.startswith("Euler"):
@@ -98,7 +98,7 @@ def cases():
         add(name, sampler, SOME, dict(timestep_spacing="leading", steps_offset=1), schedule="leading")
         add(name, sampler, FEW, {}, schedule="leading")
         add(name, sampler, [4, 20], dict(timestep_spacing="linspace"), near="linspace")
-    # Equal where the steps divide the 50 that the model was distilled on.
+    # Equal where the steps divide 50, the number of steps that the model was distilled with.
     add("LCMScheduler", "lcm", [1, 2, 5, 10, 25, 50], {}, near="trailing")
     add("LCMScheduler", "lcm", [4, 8], {}, near="trailing")
     return made
