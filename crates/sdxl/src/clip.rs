@@ -1,5 +1,5 @@
-//! CLIP's text model (Radford et al., 2021), as transformers' `CLIPTextModel` and
-//! `CLIPTextModelWithProjection`: SDXL's two text encoders.
+//! CLIP's text model (Radford et al., 2021), as in transformers' `CLIPTextModel` and `CLIPTextModelWithProjection`.
+//! SDXL has two of these text encoders.
 
 use crate::{
     LoadError, TokenizerError, Weights,
@@ -8,13 +8,13 @@ use crate::{
 use burn::tensor::{Int, Tensor, TensorData, activation};
 use checkpoint::{TextActivation, TextEncoderConfig};
 
-/// What a text encoder makes of one row of token ids.
+/// The output of a text encoder.
 #[derive(Clone, Debug)]
 pub struct TextEncoding {
-    /// `hidden_states[-2]`, the output of the last layer but one, without the final norm: `[b, n, width]`.
+    /// `hidden_states[-2]`: the output of the second-to-last layer, without the final norm, `[b, n, width]`.
     pub hidden: Tensor<3>,
-    /// The final norm of the last layer at the first end-of-text token, projected: `[b, projection]`; none
-    /// without a projection.
+    /// The last layer's output after the final norm, at the first end-of-text token, projected: `[b, projection]`.
+    /// `None` for an encoder without a projection.
     pub pooled: Option<Tensor<2>>,
 }
 
@@ -30,7 +30,7 @@ pub struct TextEncoder {
 }
 
 impl TextEncoder {
-    /// Takes `text_model.*` and, with a projection, `text_projection.weight`.
+    /// Loads `text_model.*` and, with a projection, `text_projection.weight`.
     pub fn load(mut w: Weights, config: &TextEncoderConfig) -> Result<Self, LoadError> {
         let TextEncoderConfig { vocab_size, hidden_size: width, max_position_embeddings, .. } = *config;
         if config.num_hidden_layers == 0 || !width.is_multiple_of(config.num_attention_heads.max(1)) {
@@ -62,12 +62,12 @@ impl TextEncoder {
         })
     }
 
-    /// Its shape.
+    /// The encoder's configuration.
     pub fn config(&self) -> &TextEncoderConfig {
         &self.config
     }
 
-    /// Encodes rows of token ids, all of the same length `n`, at most `max_position_embeddings`; ids must be
+    /// Encodes `b` rows of token ids. All rows have the same length `n`, at most `max_position_embeddings`; ids are
     /// below `vocab_size`.
     ///
     /// # Shapes
@@ -89,7 +89,7 @@ impl TextEncoder {
             None => (None, &self.layers[..]),
         };
         let hidden = before.iter().fold(tokens + positions, |x, layer| layer.forward(x));
-        // Only the pooled embedding needs the last layer: the first encoder is spared it.
+        // Only the pooled embedding needs the last layer, so the first encoder does not run it.
         let pooled = match (&self.text_projection, last) {
             (Some(projection), Some(last)) => {
                 let x = last.forward(hidden.clone());
@@ -100,7 +100,7 @@ impl TextEncoder {
         Ok(TextEncoding { hidden, pooled })
     }
 
-    /// Each row's state at its first end-of-text token: `[b, n, width] -> [b, width]`.
+    /// The state at each row's first end-of-text token: `[b, n, width] -> [b, width]`.
     fn at_end_of_text(&self, x: Tensor<3>, rows: &[Vec<u32>]) -> Result<Tensor<2>, TokenizerError> {
         let [b, n, width] = x.dims();
         let end = self.config.eos_token_id;

@@ -1,4 +1,4 @@
-//! Which device computes: a GPU through wgpu, or the CPU.
+//! The compute device: a GPU through wgpu, or the CPU.
 
 use crate::DeviceError;
 use burn::tensor::{
@@ -7,24 +7,24 @@ use burn::tensor::{
 };
 use std::{fmt, str::FromStr, sync::OnceLock};
 
-/// What a person asks for.
+/// The device that a user requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceChoice {
-    /// A real GPU if there is one, else the CPU.
+    /// A real GPU if there is one, otherwise the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// wgpu's adapter, also if it is a software one.
+    /// wgpu's adapter, even if it is a software adapter.
     Wgpu,
 }
 
 impl DeviceChoice {
-    /// The names that [`FromStr`] knows.
+    /// The names accepted by [`FromStr`].
     pub const NAMES: [&'static str; 3] = ["auto", "cpu", "wgpu"];
 }
 
-/// A device of an unknown name.
+/// A device name that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no device `{0}`; use auto, cpu or wgpu")]
 pub struct UnknownDevice(pub String);
@@ -42,7 +42,7 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// The number type of the UNet and the text encoders. The VAE is f32 always.
+/// The number type of the UNet and the text encoders. The VAE always computes in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// 32 bits.
@@ -53,16 +53,16 @@ pub enum Precision {
     Bf16,
 }
 
-/// A number type of an unknown name.
+/// A number type name that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no dtype `{0}`; use f32, f16 or bf16")]
 pub struct UnknownPrecision(pub String);
 
 impl Precision {
-    /// The names that [`FromStr`] knows.
+    /// The names accepted by [`FromStr`].
     pub const NAMES: [&'static str; 3] = ["f32", "f16", "bf16"];
 
-    /// Its name, as [`FromStr`] knows it.
+    /// The name accepted by [`FromStr`].
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -71,7 +71,7 @@ impl Precision {
         }
     }
 
-    /// burn's name for it.
+    /// The corresponding burn type.
     pub fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,
@@ -94,29 +94,29 @@ impl FromStr for Precision {
     }
 }
 
-/// What kind of device it is.
+/// The kind of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceKind {
-    /// burn's CPU back end.
+    /// burn's CPU backend.
     Cpu,
-    /// A graphics card (or the graphics part of a processor) through wgpu.
+    /// A graphics card, or a processor's integrated graphics, through wgpu.
     Gpu,
-    /// A software adapter: shaders on the CPU, for tests.
+    /// A software adapter, which runs shaders on the CPU; for tests.
     SoftwareGpu,
 }
 
-/// A device, as logs and `doctor` describe it.
+/// Description of a device for logs and `doctor`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceInfo {
-    /// Kind.
+    /// The kind of device.
     pub kind: DeviceKind,
-    /// As it names itself.
+    /// The name that the device reports.
     pub name: String,
-    /// Graphics interface and driver; empty on the CPU.
+    /// Graphics API and driver; empty on the CPU.
     pub driver: String,
-    /// The largest buffer that a kernel can use, bytes.
+    /// The largest buffer that a kernel can use, in bytes.
     pub max_buffer_bytes: u64,
-    /// Whether it computes in f16.
+    /// Whether the device computes in f16.
     pub f16: bool,
 }
 
@@ -135,22 +135,22 @@ impl fmt::Display for DeviceInfo {
 /// An opened device.
 #[derive(Clone, Debug)]
 pub struct Compute {
-    /// For tensors.
+    /// burn's device, for tensors.
     pub device: Device,
-    /// For people.
+    /// Description for users.
     pub info: DeviceInfo,
 }
 
 impl Compute {
-    /// Opens the device that was asked for. The GPU is opened once for each process; later calls share it.
+    /// Opens the requested device. The GPU is opened once per process; later calls share it.
     ///
     /// # Errors
-    /// [`DeviceError::NoAdapter`] where wgpu was asked for and finds nothing.
+    /// [`DeviceError::NoAdapter`] if wgpu was requested and no adapter was found.
     pub fn open(choice: DeviceChoice) -> Result<Self, DeviceError> {
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
             DeviceChoice::Wgpu => wgpu_device(),
-            // llvmpipe also answers, far slower than the CPU back end.
+            // wgpu also finds llvmpipe, a software adapter that is far slower than the CPU backend.
             DeviceChoice::Auto => {
                 Ok(wgpu_device().ok().filter(|compute| compute.info.kind == DeviceKind::Gpu).unwrap_or_else(Self::cpu))
             }
@@ -164,14 +164,14 @@ impl Compute {
             name: format!("CPU, {threads} threads"),
             driver: String::new(),
             max_buffer_bytes: u64::MAX,
-            // burn-flex sums f16 products in f16: 4096 ones add up to 2048.
+            // burn-flex accumulates f16 products in f16: the sum of 4096 ones is 2048.
             f16: false,
         };
         Self { device: Device::flex(), info }
     }
 
-    /// Runs work that computes: on the CPU, on one of the threads that share it; a GPU is handed its work by the caller's
-    /// own thread, which its queue belongs to.
+    /// Runs `work`. On the CPU it runs on one of the compute threads; on a GPU it runs on the calling thread, because
+    /// the GPU's queue belongs to that thread.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match self.info.kind {
             DeviceKind::Cpu => kernels::on_a_computing_thread(work),
@@ -179,10 +179,10 @@ impl Compute {
         }
     }
 
-    /// The number type to compute in: the one asked for, or f16 on a GPU that has it, else f32.
+    /// The number type to compute in: the requested one; by default f16 on a GPU that supports it, otherwise f32.
     ///
     /// # Errors
-    /// [`DeviceError::Dtype`] for a type that the device cannot compute in, or not well.
+    /// [`DeviceError::Dtype`] for a type that the device does not support, or supports only with large errors.
     pub fn precision(&self, asked: Option<Precision>) -> Result<Precision, DeviceError> {
         let computes = |precision| match (precision, self.info.kind) {
             (Precision::F32, _) => true,
@@ -197,8 +197,8 @@ impl Compute {
         }
     }
 
-    /// Bytes that the device's memory pool has reserved, which it keeps until the process ends: the most that was in use
-    /// at once, and what its pages lost. `None` on the processor, whose memory is the process's own.
+    /// Bytes reserved by the device's memory pool, which keeps them until the process ends: the peak use plus what is
+    /// lost to paging. `None` on the CPU, which uses the process's own memory.
     pub fn reserved_bytes(&self) -> Option<u64> {
         match self.info.kind {
             DeviceKind::Cpu => None,
@@ -208,10 +208,10 @@ impl Compute {
         }
     }
 
-    /// Waits until all work is done.
+    /// Waits until all queued work is done.
     ///
     /// # Errors
-    /// [`DeviceError::Failed`] if some of it failed; `doing` says what it was.
+    /// [`DeviceError::Failed`] if any of it failed; `doing` describes the work in the message.
     pub fn sync(&self, doing: &'static str) -> Result<(), DeviceError> {
         self.device.sync().map_err(|e| DeviceError::Failed { doing, message: one_line(&e.to_string()) })
     }
@@ -221,7 +221,7 @@ fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// wgpu's adapter. Its runtime can be registered once for each process only.
+/// wgpu's adapter. Its runtime can be registered only once per process.
 fn wgpu_device() -> Result<Compute, DeviceError> {
     static OPENED: OnceLock<Result<Compute, DeviceError>> = OnceLock::new();
     let open = || {

@@ -1,45 +1,45 @@
-//! What can go wrong, with the data to say it precisely.
+//! Error types, with the data that a precise message needs.
 
 use std::path::PathBuf;
 
-/// A parameter that does not fit its bounds, named as the command line and the API name it.
+/// A parameter that is out of range. The field has the name used by the command line and the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParamError {
-    /// The field, e.g. `width`.
+    /// The field, for example `width`.
     pub field: &'static str,
-    /// What is allowed and what was given.
+    /// The allowed values and the given one.
     pub message: String,
 }
 
-/// Why weights could not be turned into a model.
+/// Why a model could not be built from weights.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The source has no tensor of that name.
+    /// The source has no tensor with this name.
     #[error("the checkpoint has no tensor `{name}`")]
     Missing {
-        /// Target name, as diffusers names it.
+        /// Target name in diffusers' naming.
         name: String,
     },
-    /// The tensor's shape is not the one that the configuration asks for.
+    /// The tensor's shape differs from the one that the configuration requires.
     #[error("tensor `{name}` has shape {found:?}, the model needs {expected:?}")]
     Shape {
-        /// Target name, as diffusers names it.
+        /// Target name in diffusers' naming.
         name: String,
-        /// What the configuration asks for.
+        /// The shape that the configuration requires.
         expected: Vec<usize>,
-        /// What the checkpoint holds.
+        /// The shape in the checkpoint.
         found: Vec<usize>,
     },
-    /// A tensor was asked for twice: two parameters would share it.
+    /// A tensor was requested twice: two parameters would share it.
     #[error("tensor `{name}` was taken twice")]
     TakenTwice {
-        /// Target name, as diffusers names it.
+        /// Target name in diffusers' naming.
         name: String,
     },
-    /// Tensors that no parameter took.
+    /// Tensors that belong to no parameter.
     #[error("{} tensors of the {part} fit no parameter, the first is `{}`", names.len(), names.first().map_or("", String::as_str))]
     Unused {
-        /// Which model, e.g. `unet`.
+        /// The part of the model, for example `unet`.
         part: &'static str,
         /// Their names, sorted.
         names: Vec<String>,
@@ -47,59 +47,59 @@ pub enum LoadError {
     /// The configuration describes a model that cannot be built.
     #[error("the {part}'s configuration: {message}")]
     Config {
-        /// Which model, e.g. `unet`.
+        /// The part of the model, for example `unet`.
         part: &'static str,
-        /// What does not fit.
+        /// What is wrong.
         message: String,
     },
     /// Reading or converting a tensor failed.
     #[error("tensor `{name}`: {source}")]
     Read {
-        /// Target name, as diffusers names it.
+        /// Target name in diffusers' naming.
         name: String,
-        /// Why.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The checkpoint itself: layout, header, missing parts.
+    /// An error of the checkpoint itself: layout, header, missing parts.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
 }
 
-/// Why a tokenizer could not be made or used.
+/// Why a tokenizer could not be built or used.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
-    /// A tokenizer's file cannot be read.
+    /// A tokenizer file cannot be read.
     #[error("{path}: {source}")]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A folder holds no tokenizer.
+    /// A folder contains no tokenizer.
     #[error("{path} holds neither tokenizer.json nor vocab.json with merges.txt")]
     NoFiles {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
     },
-    /// The vocabulary lacks a token that CLIP needs.
+    /// The vocabulary lacks a token that CLIP requires.
     #[error("the vocabulary has no token `{0}`")]
     NoToken(String),
-    /// A token's id does not fit the text encoder's embedding table.
+    /// A token id is outside the text encoder's embedding table.
     #[error("token id {id} is outside the text encoder's vocabulary of {size}")]
     OutsideVocabulary {
         /// The id.
         id: u32,
-        /// Rows of the embedding table.
+        /// Number of rows in the embedding table.
         size: usize,
     },
-    /// Token ids without an end: the pooled embedding has no place to be taken at.
+    /// Token ids without an end-of-text token, at which the pooled embedding is taken.
     #[error("token ids without the end-of-text token {end}, at which the pooled embedding is taken")]
     NoEnd {
         /// The end-of-text token.
         end: u32,
     },
-    /// The `tokenizers` library refused.
+    /// An error of the `tokenizers` library.
     #[error("tokenizer: {0}")]
     Library(#[from] tokenizers::Error),
 }
@@ -107,58 +107,58 @@ pub enum TokenizerError {
 /// Why a device could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
-    /// No adapter that wgpu can drive.
+    /// wgpu found no usable adapter.
     #[error("no graphics adapter: {0}; use --device cpu")]
     NoAdapter(String),
-    /// The number type is not one that this device computes in.
+    /// The device does not support the number type.
     #[error("{device} does not compute in {dtype}; use --dtype f32")]
     Dtype {
-        /// The device, as it names itself.
+        /// The name that the device reports.
         device: String,
-        /// The number type asked for.
+        /// The requested number type.
         dtype: &'static str,
     },
-    /// Work on the device failed: lost, or out of memory.
+    /// Work on the device failed, for example because the device was lost or ran out of memory.
     #[error("the device failed while {doing}: {message}; lower width and height, or use --dtype f16 or --device cpu")]
     Failed {
-        /// What ran.
+        /// The work that failed.
         doing: &'static str,
-        /// The device's own words.
+        /// The device's error message.
         message: String,
     },
 }
 
-/// Any failure of this crate.
+/// All errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Parameters out of bounds; every one of them.
+    /// All parameters that are out of range.
     #[error("{}", params_text(.0))]
     Params(Vec<ParamError>),
-    /// Weights.
+    /// Loading weights failed.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Tokenizer.
+    /// The tokenizer failed.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// Device.
+    /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// A noise schedule that cannot be made from these numbers.
+    /// The noise schedule cannot be computed from these parameters.
     #[error(transparent)]
     Schedule(#[from] diffusion::ScheduleError),
     /// Guidance that is out of range.
     #[error(transparent)]
     Guidance(#[from] diffusion::GuidanceError),
-    /// The model made numbers that are not finite.
+    /// The model produced numbers that are not finite.
     #[error("{stage} produced numbers that are not finite; use --dtype f32, or another checkpoint")]
     NotFinite {
-        /// Where: `text encoder`, `unet`, `vae`.
+        /// The stage: `text encoder`, `unet` or `vae`.
         stage: &'static str,
     },
-    /// A prompt came, but the pipeline holds no text encoders (any more).
+    /// The text encoders are not loaded, or have been dropped.
     #[error("the text encoders are not loaded; load the model again to encode another prompt")]
     NoTextEncoders,
-    /// A TAESD preview was asked for, but the pipeline holds no TAESD.
+    /// A TAESD preview was requested, but the pipeline has no TAESD.
     #[error("this model has no taesd; use latent2rgb previews")]
     NoTaesd,
 }

@@ -1,10 +1,10 @@
-//! The quickest preview: each latent pixel to a colour by a matrix and a bias.
+//! The fastest preview: maps each latent pixel to a colour with a matrix and a bias.
 
 use crate::Picture;
 use checkpoint::Latent2Rgb;
 
 /// SDXL's published factors: ComfyUI, `comfy/latent_formats.py`, class `SDXL`, `latent_rgb_factors` and
-/// `latent_rgb_factors_bias`. They take the latent as the sampler has it, to RGB in -1..1.
+/// `latent_rgb_factors_bias`. They map the sampler's latents to RGB in -1..1.
 pub const SDXL: Latent2Rgb = Latent2Rgb {
     matrix: [
         [0.3651, 0.4232, 0.4341],
@@ -15,7 +15,7 @@ pub const SDXL: Latent2Rgb = Latent2Rgb {
     bias: [0.1084, -0.0175, -0.0011],
 };
 
-/// A picture of the latent's size.
+/// Returns a picture with the latents' height and width.
 ///
 /// # Shapes
 /// `latents`: one latent `[4, height, width]`, row-major
@@ -42,7 +42,7 @@ mod tests {
             matrix: [[1.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, -1.0], [0.1, 0.1, 0.1]],
             bias: [0.0, 0.2, 0.0],
         };
-        // Two pixels beside each other; planes are [0.5, -9], [0.4, 0], [0.3, 0], [1, 0].
+        // Two adjacent pixels; the planes are [0.5, -9], [0.4, 0], [0.3, 0], [1, 0].
         let picture = preview(&map, &[0.5, -9.0, 0.4, 0.0, 0.3, 0.0, 1.0, 0.0], 1, 2);
         let expected = [0.8, 0.75, 0.4, 0.0, 0.6, 0.5];
         for (found, expected) in picture.pixels().iter().zip(expected) {

@@ -1,10 +1,10 @@
-//! Pictures on the host.
+//! Pictures in host memory.
 
 use crate::{DeviceError, HostTensor};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use image::RgbImage;
 
-/// A picture: `[height, width, 3]`, row-major, each number in 0..1.
+/// An RGB picture: `[height, width, 3]`, row-major, values in 0..1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     pixels: Vec<f32>,
@@ -13,39 +13,39 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A picture from its pixels, `[height, width, 3]` in 0..1; missing ones are black.
+    /// Creates a picture from `[height, width, 3]` values in 0..1. Missing pixels are black.
     pub fn new(mut pixels: Vec<f32>, height: usize, width: usize) -> Self {
         pixels.resize(height * width * 3, 0.0);
         Self { pixels, height, width }
     }
 
-    /// `[height, width, 3]` in 0..1.
+    /// The pixels, `[height, width, 3]` in 0..1.
     pub fn pixels(&self) -> &[f32] {
         &self.pixels
     }
 
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// From a decoder's tensor in -1..1: `x / 2 + 0.5`, clamped. Waits for the device.
+    /// Converts a decoder's output in -1..1: `x / 2 + 0.5`, clamped. Waits for the device.
     ///
     /// # Shapes
-    /// `[1, 3, h, w]`; of a larger batch the first picture
+    /// `[1, 3, h, w]`; only the first picture of a larger batch is used
     ///
     /// # Errors
-    /// A device that failed while `doing`.
+    /// [`DeviceError::Failed`] if the device failed; `doing` describes the work in the message.
     pub fn from_tensor(x: Tensor<4>, doing: &'static str) -> Result<Self, DeviceError> {
         Ok(Self::from_planes(&HostTensor::read(x, doing)?))
     }
 
-    /// As [`Picture::from_tensor`], from numbers on the host.
+    /// Like [`Picture::from_tensor`], from host memory.
     pub(crate) fn from_planes(x: &HostTensor) -> Self {
         let (h, w) = match *x.shape.as_slice() {
             [_, 3, h, w] => (h, w),
@@ -57,7 +57,7 @@ impl Picture {
         Self::new(pixels, h, w)
     }
 
-    /// Scaled to cover `width` by `height` (Lanczos), and cropped at the centre.
+    /// Scales the picture to cover `width` by `height` pixels (Lanczos) and crops it at the centre.
     pub fn covering(&self, width: usize, height: usize) -> Self {
         if (self.width, self.height) == (width, height) || self.pixels.is_empty() {
             return self.clone();
@@ -70,7 +70,7 @@ impl Picture {
         Self::from_rgb8(&image::imageops::crop_imm(&scaled, left, top, width as u32, height as u32).to_image())
     }
 
-    /// As an encoder takes it: `[1, 3, h, w]` in -1..1.
+    /// Converts to an encoder's input: `[1, 3, h, w]` in -1..1.
     pub fn to_tensor(&self, device: &Device) -> Tensor<4> {
         let (h, w) = (self.height, self.width);
         let mut planes = Vec::with_capacity(3 * h * w);
@@ -80,20 +80,20 @@ impl Picture {
         Tensor::from_data(TensorData::new(planes, [1, 3, h, w]), (device, DType::F32))
     }
 
-    /// In 8 bits a channel, rounded to the nearest.
+    /// Converts to 8 bits per channel, rounding to nearest.
     pub fn to_rgb8(&self) -> RgbImage {
         let bytes = self.pixels.iter().map(|v| (v * 255.0).round() as u8).collect();
         RgbImage::from_raw(self.width as u32, self.height as u32, bytes).unwrap_or_default()
     }
 
-    /// From 8 bits a channel.
+    /// Converts from 8 bits per channel.
     pub fn from_rgb8(image: &RgbImage) -> Self {
         let pixels = image.as_raw().iter().map(|&v| f32::from(v) / 255.0).collect();
         Self::new(pixels, image.height() as usize, image.width() as usize)
     }
 }
 
-/// A tensor's numbers in f32, row-major. Waits for the device.
+/// Reads a tensor's values as f32, row-major. Waits for the device.
 pub(crate) fn host_numbers<const D: usize>(x: Tensor<D>, doing: &'static str) -> Result<Vec<f32>, DeviceError> {
     let failed = |message: String| DeviceError::Failed { doing, message };
     let data = x.cast(DType::F32).try_into_data().map_err(|e| failed(e.to_string()))?;
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn covering_crops_the_longer_side_at_its_centre() {
-        // Left third red, middle third green, right third blue; a square cuts to the middle.
+        // The left third is red, the middle green, the right blue. A square crop keeps the middle.
         let stripes =
             RgbImage::from_fn(96, 32, |x, _| image::Rgb([[255, 0, 0], [0, 255, 0], [0, 0, 255]][x as usize / 32]));
         let square = Picture::from_rgb8(&stripes).covering(16, 16);

@@ -10,11 +10,11 @@ use std::{
     thread::{self, Scope},
 };
 
-/// Parameters of fewer numbers are read when they are asked for: they take less time than handing them over.
+/// Tensors with fewer numbers are not read ahead: passing them between threads would take longer than reading them.
 const WORTH_READING_AHEAD: u64 = 1 << 18;
 
-/// Reads one part's parameters from a checkpoint, as its plan says. While one is packed or sent to the device, the next
-/// large one of the plan is read and converted on a thread beside: with SDXL's that is a third of the time.
+/// Reads the parameters of one part from a checkpoint, following its plan. While one tensor is packed or sent to the
+/// device, another thread reads and converts the next large one. With SDXL this saves a third of the time.
 struct PlanSource<'c> {
     checkpoint: &'c Checkpoint,
     entries: HashMap<String, Entry>,
@@ -24,11 +24,11 @@ struct PlanSource<'c> {
     ahead: Ahead,
 }
 
-/// The reader beside: what it is to read, what it reads, what it has read.
+/// State of the read-ahead thread: what to read, what it is reading, what it has read.
 struct Ahead {
-    /// Large entries in the plan's order.
+    /// Large entries in the order of the plan.
     waiting: VecDeque<Entry>,
-    /// One at a time, so that no more than one is held beside the one that is used.
+    /// At most one, so that only one tensor is held besides the one in use.
     under_way: Option<String>,
     ask: Sender<(Entry, DType)>,
     answers: Receiver<Result<TensorData, LoadError>>,
@@ -48,7 +48,7 @@ impl<'c> PlanSource<'c> {
         let waiting = entries.iter().filter(|entry| entry.elements() >= WORTH_READING_AHEAD).cloned().collect();
         let (ask, asked) = channel::<(Entry, DType)>();
         let (answer, answers) = channel();
-        // It ends when nobody can ask any more, or nobody listens.
+        // The thread ends when the request channel closes or the receiver is dropped.
         scope.spawn(move || asked.iter().all(|(entry, dtype)| answer.send(read(checkpoint, &entry, dtype)).is_ok()));
         let entries = entries.into_iter().map(|entry| (entry.target.clone(), entry)).collect();
         let ahead = Ahead { waiting, under_way: None, ask, answers };
@@ -57,7 +57,7 @@ impl<'c> PlanSource<'c> {
         source
     }
 
-    /// Has the next one read, if none is under way.
+    /// Requests the next tensor if none is being read.
     fn read_ahead(&mut self) {
         while self.ahead.under_way.is_none()
             && let Some(entry) = self.ahead.waiting.pop_front()
@@ -98,7 +98,7 @@ impl Source for PlanSource<'_> {
         self.taken.insert(name.to_owned());
         let read_ahead = self.ahead.under_way.take_if(|under_way| under_way == name);
         let data = match read_ahead.and_then(|_| self.ahead.answers.recv().ok()) {
-            // Else it was read in the type that a layer keeps, and somebody else wants it.
+            // Otherwise it was read ahead in the dtype a layer keeps, but the caller wants another one: read it again.
             Some(data) if data.as_ref().map_or(true, |data| data.dtype() == dtype) => data,
             _ => read(self.checkpoint, entry, dtype),
         };
@@ -116,11 +116,11 @@ fn read(checkpoint: &Checkpoint, entry: &Entry, dtype: DType) -> Result<TensorDa
     })
 }
 
-/// Builds one part of `checkpoint` with `build`, in `dtype` on `device`: every parameter of the plan is
-/// taken by exactly one parameter of the module, or it is an error. `progress(done, total)` counts tensors.
+/// Builds one part of `checkpoint` with `build`, in `dtype` on `device`. Every tensor of the plan must be used by
+/// exactly one parameter of the module. `progress(done, total)` counts tensors.
 ///
 /// # Errors
-/// A part that the checkpoint lacks, a plan that does not match, a tensor that cannot be read.
+/// A missing part, a plan that does not match, or a tensor that cannot be read.
 pub fn load_part<T>(
     checkpoint: &Checkpoint,
     part: Part,

@@ -1,33 +1,33 @@
-//! Emphasis and chunk ends in prompts, as AUTOMATIC1111's web UI reads them.
+//! Emphasis and chunk breaks in prompts, in the syntax of AUTOMATIC1111's web UI.
 //!
-//! - `(word)` weighs 1.1 times as much, `((word))` 1.21 times; `[word]` 1 / 1.1 times.
-//! - `(word:1.3)` weighs 1.3 times.
-//! - `\(`, `\)`, `\[`, `\]` and `\\` are the characters themselves.
-//! - `BREAK`, a word by itself in upper case, ends the chunk; the space around it is dropped.
-//! - What is opened and never closed counts as closed at the end; what is closed and never opened is text.
+//! - `(word)` has weight 1.1, `((word))` 1.21, `[word]` 1 / 1.1.
+//! - `(word:1.3)` has weight 1.3.
+//! - `\(`, `\)`, `\[`, `\]` and `\\` are literal characters.
+//! - `BREAK`, as a separate word in upper case, ends the chunk; the space around it is dropped.
+//! - A bracket that is never closed is closed at the end of the prompt. An unmatched closing bracket is text.
 //!
 //! One difference: inside brackets, the web UI reads `BREAK` as the word "BREAK" with a negative weight, because it
-//! marks a chunk's end by the weight -1 and then multiplies that by the brackets' weight. Here it ends the chunk
-//! wherever it is.
+//! marks a chunk's end with the weight -1 and then multiplies that by the brackets' weight. Here `BREAK` ends the chunk
+//! everywhere.
 
 use std::str::FromStr;
 
-/// How a prompt is read.
+/// The syntax of a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PromptSyntax {
-    /// With emphasis and chunk ends.
+    /// With emphasis and chunk breaks.
     #[default]
     A1111,
-    /// As it stands.
+    /// Plain text without special characters.
     Plain,
 }
 
 impl PromptSyntax {
-    /// The names that [`FromStr`] knows.
+    /// The names accepted by [`FromStr`].
     pub const NAMES: [&'static str; 2] = ["a1111", "plain"];
 }
 
-/// A prompt syntax of an unknown name.
+/// A prompt syntax name that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no prompt syntax `{0}`; use a1111 or plain")]
 pub struct UnknownSyntax(pub String);
@@ -44,14 +44,14 @@ impl FromStr for PromptSyntax {
     }
 }
 
-/// A stretch of a prompt with one weight.
+/// A part of a prompt with one weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
-    /// Its text, without brackets and escapes.
+    /// The text, without brackets and escapes.
     pub text: String,
-    /// What its embeddings are multiplied by.
+    /// The factor for the text's embeddings.
     pub weight: f32,
-    /// Whether it begins a new chunk: a `BREAK` is before it.
+    /// Whether it starts a new chunk, after a `BREAK`.
     pub starts_chunk: bool,
 }
 
@@ -64,11 +64,11 @@ impl Segment {
 const BREAK: &str = "BREAK";
 const ROUND: f32 = 1.1;
 const SQUARE: f32 = 1.0 / 1.1;
-/// Products of nested brackets overflow past 900 of them; no picture is made with weights beyond this.
+/// The weights of more than 900 nested brackets overflow. No usable picture has weights above this limit.
 const MAX_WEIGHT: f32 = 100.0;
 
-/// Splits a prompt into stretches of one weight each; neighbours of equal weight in one chunk are joined. A prompt
-/// without text gives one empty segment.
+/// Splits a prompt into segments of one weight each. Neighbouring segments of equal weight in one chunk are joined. A
+/// prompt without text returns one empty segment.
 pub fn parse(prompt: &str, syntax: PromptSyntax) -> Vec<Segment> {
     match syntax {
         PromptSyntax::Plain => vec![Segment::new(prompt)],
@@ -90,7 +90,7 @@ impl Parser {
         while let Some(c) = rest.chars().next() {
             let mut used = c.len_utf8();
             match c {
-                // A lone backslash is dropped, as there.
+                // A single backslash is dropped, as in the web UI.
                 '\\' => {
                     if let Some(escaped @ ('(' | ')' | '[' | ']' | '\\')) = rest[1..].chars().next() {
                         self.push(&rest[1..1 + escaped.len_utf8()]);
@@ -175,8 +175,8 @@ impl Parser {
     }
 }
 
-/// `:1.3)` at the start of `rest`: the weight and the bytes it takes. Digits, a point and a sign only, as
-/// there; anything else is text.
+/// Parses `:1.3)` at the start of `rest`. Returns the weight and its length in bytes. As in the web UI, only digits, a
+/// point and a sign are allowed; anything else is text.
 fn closing_weight(rest: &str) -> Option<(f32, usize)> {
     let end = rest.find(')')?;
     let number = rest.get(1..end)?.trim();
@@ -195,7 +195,7 @@ mod tests {
         parse(prompt, PromptSyntax::A1111).into_iter().map(|s| (s.text, (s.weight * 1e4).round() / 1e4)).collect()
     }
 
-    /// The examples in the docstring of A1111's `parse_prompt_attention`, and the edges of its grammar.
+    /// The examples in the docstring of A1111's `parse_prompt_attention`, and edge cases of its grammar.
     #[test]
     fn emphasis_is_read_as_there() {
         let cases: &[(&str, &[(&str, f32)])] = &[

@@ -1,4 +1,4 @@
-//! Quick, small picture decoder for previews: diffusers' `AutoencoderTiny` (TAESD by Ollin Boer Bohan).
+//! A fast, small decoder for previews: diffusers' `AutoencoderTiny` (TAESD by Ollin Boer Bohan).
 
 use crate::{
     LoadError, Weights,
@@ -7,7 +7,7 @@ use crate::{
 use burn::tensor::{Tensor, activation};
 use checkpoint::TaesdConfig;
 
-/// The decoder. It takes the latent as the sampler has it; SDXL's has weights of its own (taesdxl).
+/// The decoder. Its input is the sampler's latents; SDXL needs its own weights (taesdxl).
 #[derive(Clone, Debug)]
 pub struct Taesd {
     conv_in: Conv2d,
@@ -15,7 +15,7 @@ pub struct Taesd {
     config: TaesdConfig,
 }
 
-/// Residual blocks, an enlargement (but for the last stage), a convolution.
+/// Residual blocks, upsampling (except in the last stage), a convolution.
 #[derive(Clone, Debug)]
 struct Stage {
     blocks: Vec<[Conv2d; 3]>,
@@ -23,8 +23,8 @@ struct Stage {
 }
 
 impl Taesd {
-    /// Takes `decoder.layers.*`. Layers are numbered as in diffusers' `Sequential`, activations and
-    /// enlargements counted.
+    /// Loads `decoder.layers.*`. Layers are numbered as in diffusers' `Sequential`, which also counts activations and
+    /// upsampling.
     pub fn load(mut w: Weights, config: &TaesdConfig) -> Result<Self, LoadError> {
         let c = config.channels;
         let mut layers = w.sub("decoder.layers");

@@ -1,4 +1,4 @@
-//! From prompts to conditions: two tokenizers, two encoders.
+//! From prompts to conditioning: two tokenizers, two encoders.
 
 use crate::{
     Compute, DeviceError, Error, LoadError, Precision, TextEncoder,
@@ -25,54 +25,54 @@ struct Encoder {
     model: TextEncoder,
 }
 
-/// One prompt, encoded.
+/// One encoded prompt.
 #[derive(Clone, Debug)]
 pub struct Embeddings {
-    /// Both encoders' states side by side: `[1, tokens, 2048]` in f32.
+    /// The states of both encoders, concatenated: `[1, tokens, 2048]` in f32.
     pub prompt: Tensor<3>,
     /// The second encoder's pooled embedding: `[1, 1280]` in f32.
     pub pooled: Tensor<2>,
 }
 
-/// A prompt and what guidance leads away from.
+/// The encoded prompt and negative prompt.
 #[derive(Clone, Debug)]
 pub struct Conditioning {
     /// The prompt.
     pub positive: Embeddings,
-    /// The negative prompt, of as many tokens; none where guidance is off and it is not asked for.
+    /// The negative prompt, with the same number of tokens. `None` if guidance is off.
     pub negative: Option<Embeddings>,
 }
 
-/// Numbers on the host, row-major.
+/// A tensor in host memory, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
-    /// Shape.
+    /// The shape.
     pub shape: Vec<usize>,
-    /// Numbers.
+    /// The values.
     pub data: Vec<f32>,
 }
 
 impl HostTensor {
-    /// Reads a tensor; waits for the device.
+    /// Copies a tensor to the host. Waits for the device.
     ///
     /// # Errors
-    /// A device that failed while `doing`.
+    /// [`DeviceError::Failed`] if the device failed; `doing` describes the work in the message.
     pub fn read<const D: usize>(x: Tensor<D>, doing: &'static str) -> Result<Self, DeviceError> {
         let shape = x.dims().to_vec();
         Ok(Self { data: host_numbers(x, doing)?, shape })
     }
 
-    /// Whether no number is infinite or none.
+    /// Whether all values are finite.
     pub fn is_finite(&self) -> bool {
         self.data.iter().all(|x| x.is_finite())
     }
 }
 
 impl TextEncoders {
-    /// Loads both; `progress(part, done, total)` counts tensors.
+    /// Loads both encoders. `progress(part, done, total)` counts tensors.
     ///
     /// # Errors
-    /// Weights or tokenizer files that do not fit.
+    /// Weights or tokenizer files that do not match.
     pub fn load(
         checkpoint: &Checkpoint,
         compute: &Compute,
@@ -98,11 +98,11 @@ impl TextEncoders {
         })
     }
 
-    /// Encodes a prompt and, if asked for, a negative prompt. The shorter one is padded with empty chunks.
-    /// An empty negative prompt means zeros where the checkpoint wants it so; an empty prompt is encoded.
+    /// Encodes a prompt and, if given, a negative prompt. The shorter one is padded with empty chunks. An empty
+    /// negative prompt gives zeros if the checkpoint requires it; an empty prompt is always encoded.
     ///
     /// # Errors
-    /// Tokens outside the vocabulary, a device that failed, numbers that are not finite.
+    /// Tokens outside the vocabulary, a device failure, or numbers that are not finite.
     pub fn encode(&self, prompt: &str, negative: Option<&str>, syntax: PromptSyntax) -> Result<Conditioning, Error> {
         let zeros = self.force_zeros_for_empty_prompt && negative.is_some_and(str::is_empty);
         let mut chunks = [
@@ -129,7 +129,7 @@ impl TextEncoders {
         Ok(Conditioning { positive, negative })
     }
 
-    /// The chunks of both encoders; they may differ in number.
+    /// The chunks for each encoder; their numbers may differ.
     fn chunks(&self, text: &str, syntax: PromptSyntax) -> Result<[Vec<Chunk>; 2], Error> {
         let segments = parse(text, syntax);
         Ok([self.first.tokenizer.chunks(&segments)?, self.second.tokenizer.chunks(&segments)?])
@@ -147,8 +147,8 @@ impl TextEncoders {
     }
 }
 
-/// The shape, with the token that the tokenizer ends each chunk with. A config.json that names another one would pool
-/// at a place that no text has.
+/// The configuration with the end token that the tokenizer uses. An `eos_token_id` in config.json that differs is an
+/// error: it would pool at a token that no text contains.
 fn with_end_of(tokenizer: &Tokenizer, config: &TextEncoderConfig, part: Part) -> Result<TextEncoderConfig, LoadError> {
     let (end, given) = (tokenizer.end(), config.eos_token_id);
     if config.projection_dim.is_some() && config.eos_token_is_given && given != end {
@@ -159,12 +159,12 @@ fn with_end_of(tokenizer: &Tokenizer, config: &TextEncoderConfig, part: Part) ->
 }
 
 impl Encoder {
-    /// `count` chunks (at least one), their states one after the other: `[1, count * length, width]`; and the first
-    /// chunk's pooled embedding.
+    /// Encodes `count` chunks (at least one). Returns their states concatenated, `[1, count * length, width]`, and the
+    /// first chunk's pooled embedding.
     fn encode(&self, chunks: &mut Vec<Chunk>, count: usize) -> Result<(Tensor<3>, Option<Tensor<2>>), Error> {
         chunks.resize(count.max(1), self.tokenizer.empty_chunk());
         let (mut states, mut pooled) = (Vec::with_capacity(chunks.len()), None);
-        // One at a time: a batch of a long prompt's chunks would take their memory together.
+        // One chunk at a time: a batch would need memory for all chunks of a long prompt at once.
         for (place, chunk) in chunks.iter().enumerate() {
             let encoding = self.model.forward(std::slice::from_ref(&chunk.ids))?;
             states.push(weighted(encoding.hidden.cast(DType::F32), &chunk.weights));
@@ -176,8 +176,8 @@ impl Encoder {
     }
 }
 
-/// Multiplies each token's state by its weight, then scales the whole chunk so that its mean is what it was
-/// (AUTOMATIC1111's "original" emphasis).
+/// Multiplies each token's state by its weight, then scales the chunk so that its mean stays the same (AUTOMATIC1111's
+/// "original" emphasis).
 ///
 /// # Shapes
 /// `[1, n, width]`, `n` weights
@@ -191,7 +191,7 @@ fn weighted(states: Tensor<3>, weights: &[f32]) -> Tensor<3> {
     let mean = states.clone().mean();
     let states = states * factors;
     let changed = states.clone().mean();
-    // A mean of exactly 0 cannot be restored; leave the states as they are then.
+    // A mean of exactly 0 cannot be restored; the states are not scaled then.
     let restore = (mean / changed.clone()).mask_fill(changed.equal_elem(0.0), 1.0);
     states * restore.reshape([1, 1, 1])
 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A fair lock: threads get it in the order in which they asked, so that several pictures on one device
-/// advance a step each in turn. (`std`'s mutex may serve the same thread again and again.)
+/// A fair lock: threads get it in the order of their requests, so that several pictures on one device advance one step
+/// each in turn. `std`'s mutex may serve the same thread repeatedly.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     queue: Mutex<Queue>,
@@ -16,11 +16,11 @@ struct Queue {
     serving: u64,
 }
 
-/// The device, while it lives.
+/// Guard of the lock: holds the device until it is dropped.
 pub(crate) struct Turn<'a>(&'a Turns);
 
 impl Turns {
-    /// Waits for the device.
+    /// Waits for the device and returns its guard.
     pub(crate) fn take(&self) -> Turn<'_> {
         let mut queue = self.lock();
         let ticket = queue.next_ticket;
@@ -32,7 +32,7 @@ impl Turns {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Two counters are consistent at every instant: a panic elsewhere does not spoil them.
+        // The two counters are always consistent, so a panic in another thread does no harm.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,7 +61,7 @@ mod tests {
                     for _ in 0..20 {
                         let _turn = turns.take();
                         log.lock().expect("no panic").push(name);
-                        // Long enough for the other to ask again.
+                        // Long enough for the other thread to request the lock again.
                         thread::sleep(Duration::from_millis(5));
                     }
                 })

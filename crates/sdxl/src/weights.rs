@@ -1,28 +1,28 @@
-//! Parameters by name. A module is built *from* its weights, never initialised and then overwritten: a
-//! parameter that the source lacks is an error at once, and a tensor that no module took is an error at
-//! the end, so nothing is left at a default and nothing is silently ignored.
+//! Parameters by name. A module is built from its weights; it is never initialised first and then overwritten. A
+//! missing parameter is an error immediately, and an unused tensor is an error at the end, so nothing keeps a default
+//! value and nothing is ignored silently.
 
 use crate::LoadError;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use std::{collections::BTreeSet, fmt::Display};
 
-/// Where tensors come from, by diffusers' names.
+/// A source of tensors, by diffusers' names.
 pub trait Source {
-    /// Every name that it offers.
+    /// All names in the source.
     fn names(&self) -> Vec<String>;
 
-    /// The shape of the tensor `name`, or `None` if there is none.
+    /// The shape of the tensor `name`, or `None` if there is no such tensor.
     fn shape(&self, name: &str) -> Option<Vec<usize>>;
 
-    /// The number type in which a layer is to keep the tensor `name`, where a layer may keep it in another than it computes
-    /// in; `None` if there is no such tensor.
+    /// The number type in which a layer should keep the tensor `name`, if the layer can keep another type than the one
+    /// it computes in. `None` if there is no such tensor.
     fn kept_dtype(&self, name: &str) -> Option<DType>;
 
     /// The tensor `name` in `dtype` (f32, f16 or bf16), row-major.
     fn read(&mut self, name: &str, dtype: DType) -> Result<TensorData, LoadError>;
 }
 
-/// Hands a source's tensors to modules, each once, and knows which are left.
+/// Gives a source's tensors to modules, each one once, and tracks which are left.
 pub struct Loader<'s> {
     source: &'s mut dyn Source,
     left: BTreeSet<String>,
@@ -35,8 +35,8 @@ pub struct Loader<'s> {
 }
 
 impl<'s> Loader<'s> {
-    /// A loader for `part` (named in errors) that makes tensors of `dtype` on `device` and calls
-    /// `progress(taken, total)` after each tensor.
+    /// A loader for `part` (named in errors). It creates tensors of `dtype` on `device` and calls `progress(taken,
+    /// total)` after each one.
     pub fn new(
         part: &'static str,
         source: &'s mut dyn Source,
@@ -53,7 +53,7 @@ impl<'s> Loader<'s> {
         Weights { loader: self, prefix: String::new() }
     }
 
-    /// Ends the loading: an error if a tensor was taken by no parameter.
+    /// Finishes loading. Fails if a tensor was not used by any parameter.
     pub fn finish(self) -> Result<(), LoadError> {
         if self.left.is_empty() {
             return Ok(());
@@ -83,14 +83,14 @@ impl<'s> Loader<'s> {
     }
 }
 
-/// A place in the tree of names, e.g. `down_blocks.1.attentions.0.`.
+/// A prefix in the tree of names, for example `down_blocks.1.attentions.0.`.
 pub struct Weights<'a, 's> {
     loader: &'a mut Loader<'s>,
     prefix: String,
 }
 
 impl<'s> Weights<'_, 's> {
-    /// The weights below `name`; a dotted name goes several levels down.
+    /// The weights below `name`. A name with dots goes several levels down.
     pub fn sub(&mut self, name: impl Display) -> Weights<'_, 's> {
         Weights { prefix: format!("{}{name}.", self.prefix), loader: self.loader }
     }
@@ -100,8 +100,8 @@ impl<'s> Weights<'_, 's> {
         self.loader.take(format!("{}{name}", self.prefix), shape, self.loader.dtype)
     }
 
-    /// The same, for one who widens its numbers when they are used: on the processor large tensors stay in f16 or bf16 where
-    /// the checkpoint has them so.
+    /// Like [`Weights::tensor`], for layers that convert the numbers when they use them. On the CPU large tensors then
+    /// stay in f16 or bf16 if the checkpoint has them in that type.
     pub fn tensor_to_widen<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
         let name = format!("{}{name}", self.prefix);
         let dtype = self.loader.source.kept_dtype(&name).unwrap_or(self.loader.dtype);
@@ -113,12 +113,12 @@ impl<'s> Weights<'_, 's> {
         self.loader.source.shape(&format!("{}{name}", self.prefix))
     }
 
-    /// An error about the configuration of the part that is being loaded.
+    /// An error about the configuration of the current part.
     pub fn config_error(&self, message: impl Into<String>) -> LoadError {
         LoadError::Config { part: self.loader.part, message: message.into() }
     }
 
-    /// The device that tensors are made on.
+    /// The device of the tensors.
     pub fn device(&self) -> &Device {
         &self.loader.device
     }

@@ -1,4 +1,4 @@
-//! From a checkpoint to a pipeline.
+//! Loads a pipeline from a checkpoint.
 
 use super::Pipeline;
 use crate::{
@@ -10,34 +10,34 @@ use checkpoint::{BetaSchedule, Checkpoint, Part, PredictionType, SchedulerConfig
 use diffusion::{Betas, ModelSigmas, Passes, Prediction};
 use std::sync::{Arc, RwLock};
 
-/// How a checkpoint is loaded.
+/// Options for loading a checkpoint.
 #[derive(Default)]
 pub struct LoadOptions<'a> {
-    /// The UNet's and text encoders' number type; by default f16 on a GPU that has it, else f32.
+    /// Number type of the UNet and the text encoders. By default f16 on a GPU that supports it, otherwise f32.
     pub precision: Option<Precision>,
-    /// Takes the VAE from here.
+    /// Loads the VAE from this checkpoint instead.
     pub vae: Option<&'a Checkpoint>,
-    /// Takes the TAESD from here.
+    /// Loads the TAESD from this checkpoint.
     pub taesd: Option<&'a Checkpoint>,
-    /// What the UNet predicts, against what the checkpoint says.
+    /// Overrides the checkpoint's prediction type.
     pub prediction: Option<Prediction>,
-    /// Whether the model was trained down to zero terminal signal, against what the checkpoint says.
+    /// Overrides the checkpoint's zero-terminal-SNR setting.
     pub zero_terminal_snr: Option<bool>,
-    /// Whether guidance runs the UNet once on two prompts, which is quicker on any device, or twice on one, which takes
-    /// less memory.
+    /// Whether guidance runs the UNet once with both prompts, which is faster on every device, or once per prompt,
+    /// which needs less memory.
     pub passes: Passes,
-    /// Leaves the text encoders out: prompts come encoded ([`TextEncoders::encode`]).
+    /// Does not load the text encoders. Prompts must then be encoded elsewhere ([`TextEncoders::encode`]).
     pub without_text_encoders: bool,
-    /// Called after each tensor: the part, its tensors so far, its tensors in all.
+    /// Called after each tensor with the part, the number of its tensors loaded so far, and their total.
     pub progress: Option<&'a mut dyn FnMut(Part, usize, usize)>,
 }
 
 impl Pipeline {
-    /// Whether a checkpoint can be loaded, as far as its headers tell: its training schedule, and each part's plan. With
-    /// `has_vae` the VAE comes from elsewhere.
+    /// Checks from the headers whether a checkpoint can be loaded: its training schedule and the plan of each part.
+    /// With `has_vae` the VAE comes from elsewhere and is not checked.
     ///
     /// # Errors
-    /// A part that is missing, tensors that do not match, a schedule that is not SDXL's.
+    /// A missing part, tensors that do not match, or a schedule that SDXL does not support.
     pub fn check(checkpoint: &Checkpoint, has_vae: bool) -> Result<(), Error> {
         schedule(checkpoint.scheduler(), None)?;
         let own = [Part::TextEncoder, Part::TextEncoder2, Part::Unet].into_iter();
@@ -48,11 +48,11 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Loads a checkpoint onto a device. Strict: every tensor goes to exactly one parameter, every parameter
-    /// gets exactly one tensor.
+    /// Loads a checkpoint onto a device. Loading is strict: every tensor belongs to exactly one parameter, and every
+    /// parameter gets exactly one tensor.
     ///
     /// # Errors
-    /// A checkpoint that does not fit, or a number type that the device does not compute in.
+    /// A checkpoint that does not match, or a number type that the device does not support.
     pub fn load(checkpoint: &Checkpoint, compute: &Compute, options: LoadOptions) -> Result<Self, Error> {
         let LoadOptions { vae, taesd, passes, without_text_encoders, progress, .. } = options;
         let precision = compute.precision(options.precision)?;

@@ -1,4 +1,4 @@
-//! The whole way from a prompt to a picture.
+//! The pipeline from prompt to picture.
 
 mod load;
 mod params;
@@ -21,8 +21,8 @@ use std::{
     time::Instant,
 };
 
-/// A loaded model on a device. Threads share one by reference (or `Arc`): each [`Pipeline::generate`] then
-/// takes its turn on the device for one call of the network at a time, so that their steps interleave.
+/// A loaded model on a device. Threads share it by reference or `Arc`. Concurrent calls of [`Pipeline::generate`] use
+/// the device for one network call at a time in turn, so their steps interleave.
 #[derive(Debug)]
 pub struct Pipeline {
     compute: Compute,
@@ -41,52 +41,52 @@ pub struct Pipeline {
 /// How a generation ended.
 #[derive(Debug)]
 pub enum Generated {
-    /// With a picture.
+    /// A picture was made.
     Picture(Box<Output>),
-    /// The observer cancelled it.
+    /// The observer cancelled the generation.
     Cancelled {
-        /// The step that it was stopped in, 1 for the first.
+        /// The step in which it was stopped, from 1.
         step: usize,
     },
 }
 
-/// Whether all steps were made.
+/// Whether all steps ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// All of them.
+    /// All steps ran.
     Complete,
-    /// The observer stopped it and kept the estimate.
+    /// The observer stopped the run and kept the estimate.
     Kept {
-        /// The step that it was stopped at, 1 for the first.
+        /// The step at which it was stopped, from 1.
         step: usize,
     },
 }
 
-/// A picture and what it came from.
+/// A picture and the data it was made from.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The picture.
     pub picture: Picture,
-    /// Whether all steps were made.
+    /// Whether all steps ran.
     pub finish: Finish,
-    /// The sampler's result before the VAE's scaling: `[1, 4, h/8, w/8]`.
+    /// The sampler's result, scaled as for the sampler: `[1, 4, h/8, w/8]`.
     pub latents: HostTensor,
-    /// The noise levels of the run, `steps + 1` of them (fewer for a part of a picture).
+    /// The noise levels of the run: `steps + 1` of them, fewer if an initial picture shortens the run.
     pub sigmas: Vec<f32>,
-    /// Unit noise before scaling: `[1, 4, h/8, w/8]`.
+    /// The unit noise before scaling: `[1, 4, h/8, w/8]`.
     pub initial_noise: HostTensor,
     /// The encoded prompts.
     pub conditioning: Conditioning,
-    /// How long it took.
+    /// Times of the stages.
     pub timings: Timings,
 }
 
 impl Pipeline {
-    /// Makes a picture. `observer` is called exactly once a step with the estimate so far.
+    /// Generates a picture. `observer` is called exactly once per step with the current estimate.
     ///
     /// # Errors
-    /// Parameters out of bounds (all of them at once, before anything runs), a device that fails, numbers
-    /// that are not finite. Being cancelled is no error: see [`Generated`].
+    /// Parameters out of range (all of them, before anything runs), a device failure, or numbers that are not finite.
+    /// Cancellation is not an error: see [`Generated`].
     pub fn generate(&self, params: &Params, observer: &mut dyn Observer) -> Result<Generated, Error> {
         params.validate()?;
         let started = Instant::now();
@@ -100,11 +100,11 @@ impl Pipeline {
         Ok(generated)
     }
 
-    /// Encodes the prompts of `params`. With [`Pipeline::drop_text_encoders`] and
-    /// [`Pipeline::generate_from`] the encoders' memory can be had back before the picture is made.
+    /// Encodes the prompts of `params`. Together with [`Pipeline::drop_text_encoders`] and [`Pipeline::generate_from`]
+    /// this frees the encoders' memory before the picture is made.
     ///
     /// # Errors
-    /// [`Error::NoTextEncoders`], or what encoding fails with.
+    /// [`Error::NoTextEncoders`], or an error of the tokenizer or the encoders.
     pub fn encode(&self, params: &Params) -> Result<Conditioning, Error> {
         params.validate()?;
         let text = self.text.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -114,13 +114,13 @@ impl Pipeline {
         self.compute.run(|| text.encode(&params.prompt, negative, params.prompt_syntax))
     }
 
-    /// Gives the text encoders' memory back. Prompts cannot be encoded from then on.
+    /// Frees the text encoders' memory. Prompts cannot be encoded afterwards.
     pub fn drop_text_encoders(&self) {
         *self.text.write().unwrap_or_else(PoisonError::into_inner) = None;
         self.compute.device.memory_cleanup();
     }
 
-    /// The device.
+    /// The device that computes.
     pub fn compute(&self) -> &Compute {
         &self.compute
     }
@@ -130,12 +130,12 @@ impl Pipeline {
         self.precision
     }
 
-    /// The denoiser.
+    /// The denoising network.
     pub fn unet(&self) -> &Unet {
         &self.unet
     }
 
-    /// The picture codec.
+    /// The VAE.
     pub fn vae(&self) -> &Vae {
         &self.vae
     }

@@ -1,4 +1,4 @@
-//! Pictures of an estimate, while sampling goes on.
+//! Preview pictures of an estimate during sampling.
 
 use super::Pipeline;
 use crate::{Error, FACTOR, HostTensor, Picture, latent2rgb};
@@ -7,31 +7,31 @@ use burn::tensor::{
     ops::{InterpolateMode, InterpolateOptions},
 };
 
-/// How an estimate becomes a preview.
+/// How an estimate is turned into a preview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PreviewMethod {
-    /// By a matrix, at the latent's size: at once, coarse.
+    /// A matrix per pixel, at the size of the latent: immediate but coarse.
     Latent2Rgb,
-    /// By a small decoder, at the picture's size but 512 pixels at most on the long side: slower, sharper.
+    /// A small decoder, at the size of the picture but at most 512 pixels on the long side: slower, sharper.
     Taesd,
 }
 
-/// The long side of a TAESD preview, pixels.
+/// Long side of a TAESD preview, in pixels.
 const LONGEST_PX: usize = 512;
 
 impl Pipeline {
-    /// Whether the model has a TAESD.
+    /// Whether the pipeline has a TAESD.
     pub fn has_taesd(&self) -> bool {
         self.taesd.is_some()
     }
 
-    /// A picture of `estimate` (a step's `denoised`), the latent as the sampler has it. Waits for the device.
+    /// Returns a picture of `estimate` (a step's `denoised`, scaled as for the sampler). Waits for the device.
     ///
     /// # Shapes
-    /// `estimate`: `[1, 4, h, w]`; of a larger batch the first
+    /// `estimate`: `[1, 4, h, w]`; only the first of a larger batch is used
     ///
     /// # Errors
-    /// [`Error::NoTaesd`], or a device that failed.
+    /// [`Error::NoTaesd`], or a device failure.
     pub fn preview(&self, method: PreviewMethod, estimate: &Tensor<4>) -> Result<Picture, Error> {
         const DOING: &str = "decoding a preview";
         match method {
@@ -49,8 +49,8 @@ impl Pipeline {
     }
 }
 
-/// The latent, made smaller where its preview would pass the longest side: decoding all of a large picture
-/// to throw most of it away would cost a large part of a step.
+/// Shrinks latents whose preview would exceed the longest side. Decoding a large picture in full, only to shrink it
+/// afterwards, would cost a large part of a step.
 fn shrunk(latents: Tensor<4>) -> Tensor<4> {
     let [_, _, h, w] = latents.dims();
     let (long, most) = (h.max(w), LONGEST_PX / FACTOR);

@@ -1,4 +1,4 @@
-//! One generation: noise, steps, picture.
+//! One generation: noise, steps, decoding.
 
 use super::{
     Finish, Generated, InitImage, Output, Params, Pipeline, Timings,
@@ -10,10 +10,10 @@ use diffusion::{Generator, Guidance, Guided, Network, Observer, Outcome, Prompts
 use std::time::Instant;
 
 impl Pipeline {
-    /// As [`Pipeline::generate`], from prompts that are already encoded.
+    /// Like [`Pipeline::generate`], with prompts that are already encoded.
     ///
     /// # Errors
-    /// As there.
+    /// The same as [`Pipeline::generate`].
     pub fn generate_from(
         &self,
         params: &Params,
@@ -44,7 +44,7 @@ impl Pipeline {
         };
         let mut timed = Timed::new(observer, &clock);
         let outcome = params.sampler.sample(&mut denoiser, x, &sigmas, &mut step_noise, &mut timed)?;
-        // Decoding takes the most memory; what the prompts became is not needed there.
+        // Decoding needs the most memory, and it does not need the conditioning: free it first.
         drop(denoiser);
         self.compute.sync("sampling")?;
         let timings = timed.finish();
@@ -59,7 +59,7 @@ impl Pipeline {
         Ok(Generated::Picture(Box::new(output)))
     }
 
-    /// The unit noise, and what the first step starts from.
+    /// Returns the unit noise and the latents of the first step.
     fn start(
         &self,
         params: &Params,
@@ -68,7 +68,7 @@ impl Pipeline {
     ) -> Result<(HostTensor, Tensor<4>), Error> {
         let shape = params.latent_shape(self.unet.config().in_channels);
         let count = shape.iter().product();
-        // diffusers' order: the picture's own noise comes first from the generator.
+        // The order of diffusers: the generator draws the initial picture's noise first.
         let picture = match &params.init_image {
             Some(init) => Some(self.picture_latents(init, params, generator)?),
             None => None,
@@ -92,7 +92,7 @@ impl Pipeline {
         ))
     }
 
-    /// A picture's latents, drawn from the distribution that it encodes to, as diffusers does.
+    /// Latents of the initial picture, sampled from its encoded distribution as in diffusers.
     fn picture_latents(
         &self,
         init: &InitImage,
@@ -126,20 +126,20 @@ impl Pipeline {
     }
 }
 
-/// The UNet with one generation's prompts.
+/// The UNet with the prompts of one generation.
 struct Conditioned<'a> {
     pipeline: &'a Pipeline,
     params: &'a Params,
     conditioning: &'a Conditioning,
-    /// What the UNet makes of the prompts, once each is asked for.
+    /// Cache: the UNet's condition for each kind of call made so far.
     made: Vec<(Prompts, UnetCondition)>,
     clock: &'a Clock,
 }
 
-/// What the UNet makes of the prompts that a pass is for.
+/// Computes the UNet's condition for the prompts of a call.
 fn condition(unet: &Unet, params: &Params, conditioning: &Conditioning, prompts: Prompts) -> UnetCondition {
     let Conditioning { positive, negative } = conditioning;
-    // Without a negative prompt guidance is off and never asks for it.
+    // Without a negative prompt guidance is off, and only the positive one is requested.
     let negative = negative.as_ref().unwrap_or(positive);
     let embeddings = match prompts {
         Prompts::Positive => vec![positive],
@@ -168,7 +168,7 @@ impl Network for Conditioned<'_> {
             }
         };
         let condition = &self.made[at].1;
-        // After the wait for the turn: another picture's step is not this one's time.
+        // The clock starts after the wait for the device, so that another picture's step is not counted.
         self.clock.network_called(prompts);
         let output = compute.run(|| unet.forward(input, timestep, condition));
         compute.sync("sampling")?;

@@ -1,4 +1,4 @@
-//! Where the time goes.
+//! Times of the stages.
 
 use diffusion::{Observer, Prompts, Step, Stop};
 use std::{
@@ -7,29 +7,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Seconds, the device synchronised at each border.
+/// Times in seconds. The device is synchronised between stages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timings {
-    /// Both prompts through both encoders.
+    /// Both prompts with both encoders.
     pub text_encode_s: f64,
-    /// Each step whole: every call of the network and the sampler's own arithmetic, without the observer.
+    /// Each full step: all network calls and the sampler's arithmetic, without the observer.
     pub steps_s: Vec<f64>,
-    /// The time spent in the observer at each step.
+    /// Time spent in the observer in each step.
     pub observer_s: Vec<f64>,
-    /// Latents to picture.
+    /// From latents to picture.
     pub decode_s: f64,
-    /// Everything.
+    /// The whole generation.
     pub total_s: f64,
 }
 
-/// Tells where steps begin: the network's call before an observer's call is a step's first.
+/// Records when steps begin: at the network call that precedes the observer's call.
 #[derive(Default)]
 pub(super) struct Clock {
     last_call: Cell<Option<(Instant, Prompts)>>,
 }
 
 impl Clock {
-    /// The network is about to be called. Where guidance takes two passes, the second belongs to the first.
+    /// Called before each network call. If guidance makes two calls, the second belongs to the first.
     pub(super) fn network_called(&self, prompts: Prompts) {
         let began = match (self.last_call.get(), prompts) {
             (Some((began, Prompts::Negative)), Prompts::Positive) => began,
@@ -39,7 +39,7 @@ impl Clock {
     }
 }
 
-/// An observer that notes times around another.
+/// Wraps an observer and records times.
 pub(super) struct Timed<'a> {
     observer: &'a mut dyn Observer,
     clock: &'a Clock,
@@ -52,7 +52,7 @@ impl<'a> Timed<'a> {
         Self { observer, clock, starts: Vec::new(), observed: Vec::new() }
     }
 
-    /// The times, as of the end of the last step.
+    /// The times, with the end of the last step being now.
     pub(super) fn finish(self) -> Timings {
         let end = Instant::now();
         let ends = self.starts.iter().skip(1).copied().chain([end]);

@@ -1,9 +1,9 @@
-//! Added and special tokens, as transformers 5's `CLIPTokenizer.from_pretrained` reads them from a folder.
+//! Added and special tokens, read from a folder as transformers 5's `CLIPTokenizer.from_pretrained` does.
 //!
-//! With `added_tokens_decoder` in tokenizer_config.json, that file alone counts. Without it,
-//! special_tokens_map.json overrides tokenizer_config.json, and the tokens of added_tokens.json and of
-//! tokenizer.json are added. Tokens are added in the order of their ids; one that the vocabulary lacks takes the
-//! next free id, whatever id its file gives.
+//! With `added_tokens_decoder` in tokenizer_config.json, only that file is used. Without it, special_tokens_map.json
+//! overrides tokenizer_config.json, and the tokens of added_tokens.json and of tokenizer.json are added. Tokens are
+//! added in the order of their ids. A token that is not in the vocabulary gets the next free id, whatever id its file
+//! gives.
 
 use super::{
     bpe::{END, START},
@@ -18,14 +18,14 @@ use std::{
 };
 use tokenizers::AddedToken;
 
-/// Each added token takes an embedding; CLIP has 49,408 in all.
+/// Each added token needs an embedding; CLIP has 49,408 in total.
 const MAX_TOKENS: usize = 1 << 16;
 /// The longest placeholder seen in practice has 40 bytes.
 const MAX_TOKEN_BYTES: usize = 1024;
 /// transformers' named special tokens, in the order in which it adds them.
 const NAMED: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/// A token's text and flags as files have them; what is absent has transformers' default.
+/// A token's text and flags as stored in files. Missing flags have transformers' defaults.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(super) struct Token {
     content: String,
@@ -35,7 +35,7 @@ pub(super) struct Token {
     lstrip: bool,
     #[serde(default)]
     rstrip: bool,
-    /// Whether it is matched in the normalised (lower-case) text; absent: only if it is not special.
+    /// Whether it is matched in the normalised (lower-case) text. By default only if it is not special.
     normalized: Option<bool>,
     #[serde(default)]
     special: bool,
@@ -49,18 +49,18 @@ pub(super) struct Listed {
     token: Token,
 }
 
-/// What a tokenizer's files say beside its table.
+/// What a tokenizer's files contain besides the vocabulary.
 #[derive(Debug)]
 pub(super) struct Additions {
     /// In the order in which they are added.
     pub tokens: Vec<AddedToken>,
-    /// Begins a text.
+    /// The token that begins a text.
     pub start: String,
-    /// Ends a text.
+    /// The token that ends a text.
     pub end: String,
-    /// Fills a chunk; none where no file names it.
+    /// The padding token; `None` if no file gives one.
     pub pad: Option<String>,
-    /// Whether special tokens in a prompt are split as text.
+    /// Whether special tokens in a prompt are split like other text.
     pub split_special_tokens: bool,
 }
 
@@ -80,7 +80,7 @@ impl Token {
     }
 }
 
-/// A value that may be a token: a text, or an object with `content`.
+/// Parses a value that may be a token: a string, or an object with `content`.
 fn token(value: &Value) -> Option<Token> {
     match value {
         Value::String(content) => Some(Token::special(content)),
@@ -96,7 +96,7 @@ impl Additions {
         Self { tokens, start: START.to_owned(), end: END.to_owned(), pad: None, split_special_tokens: false }
     }
 
-    /// Reads the files beside a table; `listed` are tokenizer.json's.
+    /// Reads the files in `folder`. `listed` contains tokenizer.json's `added_tokens`.
     pub(super) fn read(folder: &Path, listed: Vec<Listed>) -> Result<Self, TokenizerError> {
         const CONFIG: &str = "tokenizer_config.json";
         let object = |name: &str| -> Result<Option<Map<String, Value>>, TokenizerError> {
@@ -110,7 +110,7 @@ impl Additions {
             by_id = BTreeMap::deserialize(decoder).map_err(bad)?;
         } else {
             config.extend(object("special_tokens_map.json")?.unwrap_or_default());
-            // `additional_special_tokens` does not count here: transformers 5 looks only under its new name.
+            // `additional_special_tokens` is not read here: transformers 5 uses only the new name.
             let listed_special = listed_tokens(&config, "extra_special_tokens");
             let special = NAMED.iter().filter_map(|key| config.get(*key).and_then(token)).chain(listed_special);
             let special: HashSet<String> = special.map(|token| token.content).collect();
@@ -134,7 +134,7 @@ impl Additions {
     }
 }
 
-/// The named special tokens in transformers' order, its defaults where the files name none; then those of other
+/// The named special tokens in transformers' order, with its defaults where the files give none; then those with other
 /// names that end in `_token`.
 fn named(config: &Map<String, Value>) -> Vec<Token> {
     let defaults = [START, END, END].map(Token::special);
@@ -155,7 +155,7 @@ fn listed_tokens(config: &Map<String, Value>, key: &str) -> Vec<Token> {
     config.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(token).collect()
 }
 
-/// The tokens of the tables, then the special ones that are not among them.
+/// The tokens of the vocabulary files, then the special tokens that are not among them.
 fn in_order(mut tokens: Vec<Token>, config: &Map<String, Value>) -> Vec<AddedToken> {
     let known: HashSet<String> = tokens.iter().map(|token| token.content.clone()).collect();
     let special: Vec<Token> = named(config).into_iter().chain(extra(config)).collect();

@@ -1,4 +1,4 @@
-//! CLIP's byte-pair encoding as a pipeline of the `tokenizers` library, and its table.
+//! CLIP's byte-pair encoding as a pipeline of the `tokenizers` library, with its vocabulary.
 
 use crate::TokenizerError;
 use std::collections::HashMap;
@@ -11,15 +11,16 @@ use tokenizers::{
 
 pub(super) const START: &str = "<|startoftext|>";
 pub(super) const END: &str = "<|endoftext|>";
-/// 256 bytes, 256 bytes that end a word, 48,894 merges, two special tokens.
+/// 256 bytes, 256 bytes at the end of a word, 48,894 merges, two special tokens.
 pub(super) const VOCABULARY: usize = 49408;
 const WORD_END: &str = "</w>";
-/// The pieces that merges never cross: contractions, runs of letters, single digits, runs of the rest.
+/// The pattern of pieces that merges never cross: contractions, runs of letters, single digits, runs of other
+/// characters.
 const PIECES: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 /// OpenAI CLIP's merges, MIT licence; see `assets/NOTICE.md`.
 const MERGES: &str = include_str!("../../assets/merges.txt");
 
-/// CLIP's own tokenizer; for a `vocabulary` smaller than CLIP's, its first merges.
+/// CLIP's own tokenizer. With a `vocabulary` smaller than CLIP's it has only the first merges.
 pub(super) fn built_in(vocabulary: usize) -> Result<Tokenizer, TokenizerError> {
     let bytes = byte_characters();
     let merges = vocabulary.min(VOCABULARY).saturating_sub(2 * bytes.len() + 2);
@@ -31,13 +32,13 @@ pub(super) fn built_in(vocabulary: usize) -> Result<Tokenizer, TokenizerError> {
     from_parts(table, merges)
 }
 
-/// The pairs in a merges.txt: one a line, a space between the two; the first line names the version.
+/// The pairs of a merges.txt: one per line, separated by a space. The first line contains the version.
 pub(super) fn pairs(merges: &str) -> Vec<(String, String)> {
     let pair = |line: &str| line.split_once(' ').map(|(a, b)| (a.to_owned(), b.trim_end().to_owned()));
     merges.lines().filter(|line| !line.starts_with("#version")).filter_map(pair).collect()
 }
 
-/// The pipeline of transformers' `CLIPTokenizer` around a table, without added or special tokens.
+/// The pipeline of transformers' `CLIPTokenizer` for a vocabulary, without added or special tokens.
 pub(super) fn from_parts(
     table: HashMap<String, u32>,
     merges: Vec<(String, String)>,
@@ -61,8 +62,8 @@ pub(super) fn from_parts(
     Ok(tokenizer)
 }
 
-/// The character that stands for each byte, in the order of the vocabulary: printable bytes for themselves,
-/// first; then the others as characters from U+0100 on (GPT-2's `bytes_to_unicode`).
+/// The character that represents each byte, in the order of the vocabulary: first the printable bytes as themselves,
+/// then the others as characters from U+0100 on (GPT-2's `bytes_to_unicode`).
 fn byte_characters() -> Vec<char> {
     let printable = (b'!'..=b'~').chain(0xA1..=0xAC).chain(0xAE..=0xFF);
     let own: Vec<char> = printable.map(char::from).collect();

@@ -12,16 +12,16 @@ use std::{
 /// CLIP's largest file has 2.2 MB.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// A tokenizer's table, and the added tokens that the same file lists.
+/// A tokenizer's vocabulary, and the added tokens listed in the same file.
 pub(super) struct Table {
     pub inner: tokenizers::Tokenizer,
-    /// Where tokenizer_config.json, special_tokens_map.json and added_tokens.json may be.
+    /// The folder that may contain tokenizer_config.json, special_tokens_map.json and added_tokens.json.
     pub folder: Option<PathBuf>,
     /// tokenizer.json's `added_tokens`.
     pub listed: Vec<Listed>,
 }
 
-/// Reads the table. Where the checkpoint brings none it is CLIP's own, cut to `vocabulary`.
+/// Reads the vocabulary. If the checkpoint has none, this is CLIP's own, cut to `vocabulary` tokens.
 pub(super) fn table(files: &TokenizerFiles, vocabulary: usize) -> Result<Table, TokenizerError> {
     match files {
         TokenizerFiles::BuiltIn => Ok(Table { inner: bpe::built_in(vocabulary)?, folder: None, listed: Vec::new() }),
@@ -29,8 +29,8 @@ pub(super) fn table(files: &TokenizerFiles, vocabulary: usize) -> Result<Table, 
             Ok(Table { inner: bpe::built_in(vocabulary)?, folder: Some(folder.clone()), listed: Vec::new() })
         }
         TokenizerFiles::Json(path) => {
-            // As transformers 5's CLIPTokenizer: the pipeline is CLIP's, whatever the file says. Truncation and
-            // padding that a training script left in the file would cut long prompts.
+            // As in transformers 5's CLIPTokenizer, the pipeline is always CLIP's, whatever the file contains.
+            // Truncation and padding settings left by a training script would cut long prompts.
             let TokenizerJson { model, added_tokens } = json(path)?;
             let merges = model.merges.into_iter().filter_map(Merge::pair).collect();
             Ok(Table { inner: bpe::from_parts(model.vocab, merges)?, folder: parent(path), listed: added_tokens })
@@ -78,7 +78,7 @@ impl Merge {
     }
 }
 
-/// A file's JSON.
+/// Parses a JSON file.
 pub(super) fn json<T: DeserializeOwned>(path: &Path) -> Result<T, TokenizerError> {
     serde_json::from_slice(&read(path)?).map_err(|e| file_error(path, e))
 }
@@ -86,7 +86,7 @@ pub(super) fn json<T: DeserializeOwned>(path: &Path) -> Result<T, TokenizerError
 fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
     let metadata = std::fs::metadata(path).map_err(|e| file_error(path, e))?;
     if !metadata.is_file() {
-        // Opening a pipe would wait for its other end.
+        // Opening a named pipe would block.
         return Err(file_error(path, "is not a regular file"));
     }
     let size = metadata.len();

@@ -1,4 +1,4 @@
-//! CLIP's tokenizer: text to token ids, in chunks that a text encoder takes.
+//! CLIP's tokenizer: converts text to chunks of token ids for a text encoder.
 
 mod added;
 mod bpe;
@@ -10,22 +10,22 @@ use checkpoint::TokenizerFiles;
 use files::Table;
 use tokenizers::AddedToken;
 
-/// Which of SDXL's two text encoders a tokenizer serves. They differ in what they pad with.
+/// Which of SDXL's two text encoders a tokenizer is for. They use different padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
-    /// The first: with the end token.
+    /// The first encoder: pads with the end token.
     End,
-    /// The second: with `!` (id 0), which so is a special token: cut out of the text before anything else,
-    /// so that `8k!!` ends in two zeros.
+    /// The second encoder: pads with `!` (id 0). `!` is therefore a special token and is split off before anything
+    /// else, so that `8k!!` ends in two zeros.
     Bang,
 }
 
-/// As many token ids as a text encoder takes, with start, end and padding, and each token's weight.
+/// Token ids for one call of a text encoder, with start, end and padding, and the weight of each token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
     /// `[length]`
     pub ids: Vec<u32>,
-    /// `[length]`; 1 for start, end and padding.
+    /// `[length]`; the weight is 1 for start, end and padding.
     pub weights: Vec<f32>,
 }
 
@@ -41,8 +41,8 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// The tokenizer that a checkpoint brings for an encoder with `vocabulary` embeddings and `length`
-    /// positions, or CLIP's own.
+    /// Loads a checkpoint's tokenizer, or CLIP's own, for an encoder with `vocabulary` embeddings and `length`
+    /// positions.
     ///
     /// # Errors
     /// Files that cannot be read, or that lack CLIP's special tokens.
@@ -67,7 +67,7 @@ impl Tokenizer {
         inner.add_tokens(&tokens);
         inner.set_encode_special_tokens(split_special_tokens);
         let id = |token: &str| match inner.token_to_id(token) {
-            // A special token that the vocabulary lacks gets a new id, which is past the embeddings.
+            // A special token that is not in the vocabulary gets a new id, which has no embedding.
             Some(id) if (id as usize) < vocabulary => Ok(id),
             _ => Err(TokenizerError::NoToken(token.to_owned())),
         };
@@ -78,16 +78,17 @@ impl Tokenizer {
     /// CLIP's own tokenizer.
     ///
     /// # Errors
-    /// None in practice: its table is built in.
+    /// None in practice: its vocabulary is built in.
     pub fn clip(padding: Padding) -> Result<Self, TokenizerError> {
         Self::load(&TokenizerFiles::BuiltIn, padding, bpe::VOCABULARY, 77)
     }
 
-    /// Cuts a prompt into chunks: `length - 2` tokens each between start and end, a shorter one padded. A segment that
-    /// starts a chunk ends the one before it, full or not. Text without tokens gives one chunk.
+    /// Splits a prompt into chunks of `length - 2` tokens, each with start and end token; shorter ones are padded. A
+    /// segment with `starts_chunk` ends the previous chunk even if it is not full. Text without tokens returns one
+    /// chunk.
     ///
     /// # Errors
-    /// Token ids that the encoder has no embedding for.
+    /// Token ids that have no embedding in the encoder.
     pub fn chunks(&self, segments: &[Segment]) -> Result<Vec<Chunk>, TokenizerError> {
         let room = self.length.saturating_sub(2).max(1);
         let (mut chunks, mut tokens) = (Vec::new(), Vec::with_capacity(room));
@@ -113,7 +114,7 @@ impl Tokenizer {
         Ok(chunks)
     }
 
-    /// How many of a chunk's tokens are text: neither start, nor end, nor padding.
+    /// How many of a chunk's tokens are text, that is, not start, end or padding.
     pub fn text_tokens(&self, chunk: &Chunk) -> usize {
         chunk.ids.iter().skip(1).take_while(|id| **id != self.end).count()
     }
@@ -123,7 +124,7 @@ impl Tokenizer {
         self.end
     }
 
-    /// A chunk of padding alone, for the shorter of prompt and negative prompt.
+    /// A chunk that contains only padding, for the shorter of prompt and negative prompt.
     pub fn empty_chunk(&self) -> Chunk {
         self.chunk(&[])
     }
@@ -182,7 +183,8 @@ mod tests {
         }
     }
 
-    /// `tokenize_line` of A1111's `modules/sd_hijack_clip.py`: a full chunk is closed by the token that has no room.
+    /// `tokenize_line` of A1111's `modules/sd_hijack_clip.py`: a full chunk is closed when a further token does not
+    /// fit.
     #[test]
     fn break_ends_a_chunk() {
         let tokenizer = Tokenizer::clip(Padding::End).expect("built in");

@@ -1,5 +1,4 @@
-//! The blocks of the UNet: one type for the way down and the way up, with attention or without, and the
-//! one in the middle.
+//! The blocks of the UNet: one type for down and up blocks, with or without attention, and one for the middle.
 
 use super::transformer::{Keys, PromptKeys, Transformer, TransformerSpec};
 use crate::{
@@ -9,18 +8,18 @@ use crate::{
 use burn::tensor::Tensor;
 use checkpoint::{UnetBlock, UnetConfig};
 
-/// Which way through the picture's sizes.
+/// Whether a block is on the downsampling or the upsampling path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Down,
     Up,
 }
 
-/// ResNets, each with a transformer behind it or none, then a resampler or none.
+/// ResNets, each optionally followed by a transformer, then an optional resampler.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     layers: Vec<Layer>,
-    /// Halves (stride 2) on the way down; follows the enlargement on the way up.
+    /// On the way down a convolution of stride 2, which halves the size; on the way up it follows the upsampling.
     resampler: Option<Conv2d>,
 }
 
@@ -75,12 +74,12 @@ impl Block {
         Ok(Self { layers, resampler })
     }
 
-    /// A prompt's keys and values in each of the transformers' blocks, in the order of the way.
+    /// The prompt's keys and values for all transformer blocks, in the order in which they run.
     pub(super) fn prompt_keys<'a>(&'a self, context: &'a Tensor<3>) -> impl Iterator<Item = Keys> + 'a {
         self.layers.iter().flat_map(|layer| &layer.attention).flat_map(|attention| attention.prompt_keys(context))
     }
 
-    /// The way down; every intermediate result is left in `skips` for the way up.
+    /// Downsampling pass. Every intermediate result is pushed onto `skips` for the upsampling pass.
     ///
     /// # Shapes
     /// `[b, c_in, h, w] -> [b, c, ceil(h/2), ceil(w/2)]`, or `[b, c, h, w]` without a downsampler
@@ -103,8 +102,8 @@ impl Block {
         x
     }
 
-    /// The way up; takes one skip for each ResNet. It enlarges to the size of the skip that comes next,
-    /// which is not twice its own where halving rounded up.
+    /// Upsampling pass. Uses one skip per ResNet. Upsamples to the size of the next skip, which is not exactly twice
+    /// the current size where halving rounded up.
     ///
     /// # Shapes
     /// `[b, c_in, h, w] -> [b, c, h', w']`
@@ -130,7 +129,7 @@ impl Block {
     }
 }
 
-/// ResNet, transformer, ResNet; or one ResNet alone.
+/// ResNet, transformer, ResNet; or only one ResNet.
 #[derive(Clone, Debug)]
 pub(super) struct Mid {
     first: ResnetBlock,
@@ -152,7 +151,7 @@ impl Mid {
         Ok(Self { first, rest })
     }
 
-    /// As [`Block::prompt_keys`].
+    /// Like [`Block::prompt_keys`].
     pub(super) fn prompt_keys<'a>(&'a self, context: &'a Tensor<3>) -> impl Iterator<Item = Keys> + 'a {
         self.rest.iter().flat_map(|(attention, _)| attention.prompt_keys(context))
     }

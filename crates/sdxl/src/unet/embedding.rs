@@ -1,4 +1,4 @@
-//! Numbers as waves: timesteps and picture sizes.
+//! Sinusoidal embeddings of timesteps and picture sizes.
 
 use crate::{
     LoadError, Weights,
@@ -7,8 +7,8 @@ use crate::{
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use checkpoint::UnetConfig;
 
-/// diffusers' `get_timestep_embedding`: `cos(v f_i)` and `sin(v f_i)`, `f_i = 10000^(-i / (width/2 - shift))`.
-/// In f32 as there: its rounding of the angle is up to 3e-5 and part of what the weights were trained on.
+/// diffusers' `get_timestep_embedding`: `cos(v f_i)` and `sin(v f_i)`, `f_i = 10000^(-i / (width/2 - shift))`. In f32
+/// as in diffusers: the weights were trained with its rounding of the angle, up to 3e-5.
 ///
 /// # Shapes
 /// `n` values -> `[n, width]` in f32
@@ -23,7 +23,7 @@ pub(super) fn sinusoids(values: &[f32], width: usize, config: &UnetConfig, devic
         let (first, second) = if config.flip_sin_to_cos { (cos, sin) } else { (sin, cos) };
         numbers.extend(first);
         numbers.extend(second);
-        // An odd width ends in a zero.
+        // An odd width ends with a zero.
         numbers.extend(std::iter::repeat_n(0.0, width - 2 * half));
     }
     Tensor::from_data(TensorData::new(numbers, [values.len(), width]), (device, DType::F32))

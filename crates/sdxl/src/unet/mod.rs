@@ -1,4 +1,4 @@
-//! SDXL's denoiser: diffusers' `UNet2DConditionModel` with text-time conditioning (Podell et al., 2023).
+//! SDXL's denoising network: diffusers' `UNet2DConditionModel` with text-time conditioning (Podell et al., 2023).
 
 mod block;
 mod embedding;
@@ -14,7 +14,7 @@ use checkpoint::UnetConfig;
 use embedding::{TimestepEmbedding, sinusoids};
 use transformer::Keys;
 
-/// The denoiser. Its forward pass takes `&self`: threads share one set of weights through an `Arc`.
+/// The denoising network. Its forward pass takes `&self`, so threads share the weights through an `Arc`.
 #[derive(Clone, Debug)]
 pub struct Unet {
     conv_in: Conv2d,
@@ -29,17 +29,17 @@ pub struct Unet {
     dtype: DType,
 }
 
-/// What a denoising run is conditioned on, made once for all its steps.
+/// The conditioning of a run, computed once for all its steps.
 #[derive(Clone, Debug)]
 pub struct UnetCondition {
-    /// The text's keys and values in each attention that looks at it, in the order in which they run.
+    /// The text's keys and values for each cross-attention, in the order in which they run.
     prompt: Vec<Keys>,
-    /// The pooled text and the sizes, embedded: `[b, time_embed_dim]`.
+    /// The embedding of the pooled text and the sizes: `[b, time_embed_dim]`.
     added: Tensor<2>,
 }
 
 impl Unet {
-    /// Takes every parameter of a `UNet2DConditionModel` of this shape, in `dtype`.
+    /// Loads every parameter of a `UNet2DConditionModel` with this configuration, in `dtype`.
     pub fn load(mut w: Weights, config: &UnetConfig, dtype: DType) -> Result<Self, LoadError> {
         let Some((first, last)) = config.down.first().zip(config.up.last()) else {
             return Err(w.config_error("it has no blocks"));
@@ -67,23 +67,23 @@ impl Unet {
         })
     }
 
-    /// Its shape.
+    /// The network's configuration.
     pub fn config(&self) -> &UnetConfig {
         &self.config
     }
 
-    /// The number type that it computes in.
+    /// The number type of the computation.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
-    /// Embeds what does not change from step to step.
+    /// Computes everything that is the same in all steps.
     ///
     /// # Shapes
     /// - `context`: text embeddings `[b, tokens, cross_attention_dim]`
     /// - `pooled`: `[b, pooled]`
-    /// - `time_ids`: for each of the batch `[height, width, top, left, height, width]` in pixels: the original
-    ///   size, the crop's corner, the target size
+    /// - `time_ids`: for each batch entry `[height, width, top, left, height, width]` in pixels: the original size, the
+    ///   crop's top left corner, the target size
     pub fn condition(&self, context: Tensor<3>, pooled: Tensor<2>, time_ids: &[[f32; 6]]) -> UnetCondition {
         let width = self.config.addition_time_embed_dim;
         let sizes = sinusoids(time_ids.as_flattened(), width, &self.config, &pooled.device());
@@ -96,17 +96,17 @@ impl Unet {
         UnetCondition { prompt, added: self.add_embedding.forward(added) }
     }
 
-    /// Predicts the noise (or velocity) in `x` at `timestep` (0 to 999, fractions allowed).
+    /// Predicts the noise (or velocity) in `x` at `timestep` (0 to 999, may be fractional).
     ///
     /// # Shapes
-    /// `x`: `[b, in_channels, h, w]`, any height and width; result `[b, out_channels, h, w]` in f32
+    /// `x`: `[b, in_channels, h, w]`, any height and width; returns `[b, out_channels, h, w]` in f32
     ///
     /// # Panics
-    /// With a condition that another UNet made.
+    /// If `condition` was computed by another UNet.
     pub fn forward(&self, x: Tensor<4>, timestep: f32, condition: &UnetCondition) -> Tensor<4> {
         let base = self.config.down.first().map_or(0, |block| block.out_channels);
         let time = sinusoids(&[timestep], base, &self.config, &x.device()).cast(self.dtype);
-        // Every ResNet applies a SiLU to the embedding before its own projection: once here for all.
+        // Every ResNet applies SiLU to the embedding before its own projection, so it is applied once here.
         let time = silu(self.time_embedding.forward(time) + condition.added.clone());
         let prompt = &mut condition.prompt.iter();
 

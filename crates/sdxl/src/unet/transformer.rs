@@ -1,4 +1,4 @@
-//! diffusers' `Transformer2DModel`: attention over the pixels, and from them to the text.
+//! diffusers' `Transformer2DModel`: self-attention over the pixels and cross-attention to the text.
 
 use crate::{
     LoadError, Weights,
@@ -6,12 +6,12 @@ use crate::{
 };
 use burn::tensor::Tensor;
 
-/// Epsilon of the transformers' group norm: not the ResNets' 1e-5, and in no configuration file.
+/// Epsilon of the transformers' group norm. Not the ResNets' 1e-5, and not in any configuration file.
 const NORM_EPS: f64 = 1e-6;
 /// Epsilon of the layer norms.
 const LAYER_NORM_EPS: f64 = 1e-5;
 
-/// `x + proj_out(blocks(proj_in(norm(x))))`, pixels as a sequence.
+/// `x + proj_out(blocks(proj_in(norm(x))))`, with the pixels as a sequence.
 #[derive(Clone, Debug)]
 pub(super) struct Transformer {
     norm: GroupNorm,
@@ -20,7 +20,7 @@ pub(super) struct Transformer {
     proj_out: Linear,
 }
 
-/// What a [`Transformer`] is built for.
+/// The configuration of a [`Transformer`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TransformerSpec {
     pub(super) channels: usize,
@@ -48,7 +48,7 @@ impl Transformer {
         })
     }
 
-    /// A prompt's keys and values in each of the blocks, in their order.
+    /// The prompt's keys and values for each of the blocks, in order.
     ///
     /// # Shapes
     /// `context`: `[b, tokens, context_width]`
@@ -57,7 +57,7 @@ impl Transformer {
     }
 
     /// # Shapes
-    /// `x`: `[b, c, h, w]`; result the same
+    /// `x`: `[b, c, h, w]`; the result has the same shape
     pub(super) fn forward(&self, x: Tensor<4>, prompt: &mut PromptKeys) -> Tensor<4> {
         let [b, c, h, w] = x.dims();
         let y = self.norm.forward(x.clone()).reshape([b, c, h * w]).swap_dims(1, 2);
@@ -93,7 +93,7 @@ impl TransformerBlock {
     }
 
     /// # Shapes
-    /// `x`: `[b, n, c]`; result the same
+    /// `x`: `[b, n, c]`; the result has the same shape
     fn forward(&self, x: Tensor<3>, prompt: &mut PromptKeys) -> Tensor<3> {
         let y = self.norm1.forward(x.clone());
         let keys = self.attn1.keys(y.clone());
@@ -106,17 +106,17 @@ impl TransformerBlock {
     }
 }
 
-/// What attention looks at: keys and values, both `[b, m, width]`.
+/// Keys and values for attention, both `[b, m, width]`.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     k: Tensor<3>,
     v: Tensor<3>,
 }
 
-/// A prompt's keys and values for the blocks that come next. They do not change from step to step, and are made once.
+/// The prompt's keys and values for the remaining blocks. They are the same in all steps and computed once.
 pub(super) type PromptKeys<'a> = std::slice::Iter<'a, Keys>;
 
-/// Attention from a sequence to another, or to itself.
+/// Cross-attention or self-attention.
 #[derive(Clone, Debug)]
 struct Attention {
     to_q: Linear,
@@ -146,13 +146,13 @@ impl Attention {
     /// `onto + attention(x)`
     ///
     /// # Shapes
-    /// `x`, `onto`: `[b, n, width]`; result the same
+    /// `x`, `onto`: `[b, n, width]`; the result has the same shape
     fn forward_onto(&self, x: Tensor<3>, Keys { k, v }: Keys, onto: Tensor<3>) -> Tensor<3> {
         self.to_out.forward_onto(attention(self.to_q.forward(x), k, v, self.heads), onto)
     }
 }
 
-/// `net.2(geglu(net.0.proj(x)))`, four times as wide inside.
+/// `net.2(geglu(net.0.proj(x)))`; the hidden width is four times the input's.
 #[derive(Clone, Debug)]
 struct FeedForward {
     proj: Linear,
@@ -171,7 +171,7 @@ impl FeedForward {
     /// `onto + feed_forward(x)`
     ///
     /// # Shapes
-    /// `x`, `onto`: `[b, n, width]`; result the same
+    /// `x`, `onto`: `[b, n, width]`; the result has the same shape
     fn forward_onto(&self, x: Tensor<3>, onto: Tensor<3>) -> Tensor<3> {
         self.out.forward_onto(geglu(self.proj.forward(x)), onto)
     }

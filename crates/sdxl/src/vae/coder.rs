@@ -1,4 +1,4 @@
-//! The two halves of the codec.
+//! Encoder and decoder of the VAE.
 
 use crate::{
     LoadError, Weights,
@@ -10,7 +10,7 @@ use crate::{
 use burn::tensor::Tensor;
 use checkpoint::VaeConfig;
 
-/// Epsilon of every group norm here; in no configuration file.
+/// Epsilon of all group norms here. Not in any configuration file.
 const NORM_EPS: f64 = 1e-6;
 
 fn spec(config: &VaeConfig, c_in: usize, c_out: usize) -> ResnetSpec {
@@ -31,7 +31,7 @@ fn load_resnets(
     (0..count).map(load).collect()
 }
 
-/// Pictures to moments (mean and log variance).
+/// Encodes pictures to moments (mean and log variance).
 #[derive(Clone, Debug)]
 pub(super) struct Encoder {
     conv_in: Conv2d,
@@ -41,7 +41,7 @@ pub(super) struct Encoder {
     conv_out: Conv2d,
 }
 
-/// ResNets at one size, then a convolution that leads to the next size or none.
+/// ResNets of one size, then optionally a convolution to the next size.
 #[derive(Clone, Debug)]
 struct Level {
     resnets: Vec<ResnetBlock>,
@@ -58,7 +58,7 @@ impl Encoder {
             let mut level = w.sub(format_args!("down_blocks.{i}"));
             let resnets = load_resnets(&mut level, config, c_in, c, config.layers_per_block)?;
             let resampler = match i + 1 < channels.len() {
-                // Right and bottom only, as the weights were trained.
+                // Padding only at the right and bottom, as in training.
                 true => {
                     let shape = ConvShape { c_in: c, c_out: c, kernel: 3, stride: 2, padding: (0, 1) };
                     Some(Conv2d::load_as(level.sub("downsamplers.0.conv"), shape, Bias::Yes)?)
@@ -92,7 +92,7 @@ impl Encoder {
     }
 }
 
-/// Latents to pictures.
+/// Decodes latents to pictures.
 #[derive(Clone, Debug)]
 pub(super) struct Decoder {
     conv_in: Conv2d,
@@ -127,7 +127,7 @@ impl Decoder {
         })
     }
 
-    /// All that happens at the latent's size.
+    /// The part of the decoder that works at the size of the latents.
     ///
     /// # Shapes
     /// `[b, latent, h, w] -> [b, c, h, w]`
@@ -135,7 +135,7 @@ impl Decoder {
         self.mid.forward(self.conv_in.forward(z), max_activation)
     }
 
-    /// From there to the picture.
+    /// The part of the decoder that upsamples to the picture.
     ///
     /// # Shapes
     /// `[b, c, h, w] -> [b, 3, 8h, 8w]`
@@ -156,7 +156,7 @@ fn ends(channels: &[usize]) -> (usize, usize) {
     (channels.first().copied().unwrap_or(0), channels.last().copied().unwrap_or(0))
 }
 
-/// ResNet, attention or none, ResNet.
+/// ResNet, optional attention, ResNet.
 #[derive(Clone, Debug)]
 struct Middle {
     first: ResnetBlock,
@@ -186,7 +186,7 @@ impl Middle {
     }
 }
 
-/// One-head attention over all pixels.
+/// Single-head attention over all pixels.
 #[derive(Clone, Debug)]
 struct Attention {
     group_norm: GroupNorm,
@@ -215,7 +215,7 @@ impl Attention {
         let [b, c, h, w] = x.dims();
         let y = self.group_norm.forward(x.clone()).reshape([b, c, h * w]).swap_dims(1, 2);
         let (q, k, v) = (self.to_q.forward(y.clone()), self.to_k.forward(y.clone()), self.to_v.forward(y));
-        // A quarter of the bound, since scores, their exponentials and their sums live at once.
+        // A quarter of the limit, because scores, their exponentials and their sums exist at the same time.
         let max_scores = max_activation as usize / size_of::<f32>() / 4;
         let y = self.to_out.forward(attention_in_slices(q, k, v, 1, max_scores));
         x + y.swap_dims(1, 2).reshape([b, c, h, w])

@@ -1,5 +1,5 @@
-//! The picture codec: diffusers' `AutoencoderKL` (Rombach et al., 2022). Always in f32 (or bf16): SDXL's
-//! overflows in f16 and decodes to black.
+//! The VAE: diffusers' `AutoencoderKL` (Rombach et al., 2022). Always in f32 (or bf16): SDXL's VAE overflows in f16 and
+//! decodes to black.
 
 mod coder;
 mod tile;
@@ -13,11 +13,11 @@ use checkpoint::{MemorySettings, VaeConfig};
 use coder::{Decoder, Encoder};
 use tile::{Place, Scale, Tiling};
 
-/// Pixels of a picture for each pixel of the latent, along one side.
+/// Size of a picture divided by the size of its latents, along each side.
 pub const FACTOR: usize = 8;
 
-/// The largest activation that is made in one piece, bytes, where the device allows more: SDXL's decoder at 1024x1024
-/// needs no more, and so stays equal to diffusers'.
+/// Limit for one activation in bytes, if the device allows more. SDXL's decoder at 1024x1024 fits into it, so its
+/// result equals diffusers'.
 const LARGEST_ACTIVATION: u64 = MemorySettings::LARGEST_ACTIVATION;
 
 /// Encoder and decoder.
@@ -31,18 +31,18 @@ pub struct Vae {
     max_activation: u64,
 }
 
-/// The normal distribution that a picture encodes to, before scaling: both `[b, latent, h/8, w/8]`.
+/// The normal distribution of a picture's latents, before scaling: both `[b, latent, h/8, w/8]`.
 #[derive(Clone, Debug)]
 pub struct Posterior {
-    /// Its mean.
+    /// The mean.
     pub mean: Tensor<4>,
-    /// Its standard deviation.
+    /// The standard deviation.
     pub std: Tensor<4>,
 }
 
 impl Vae {
-    /// Takes every parameter of an `AutoencoderKL` of this shape. `max_buffer` is the device's largest
-    /// buffer in bytes: pictures whose activations pass it (or 1 GiB) are coded in tiles.
+    /// Loads every parameter of an `AutoencoderKL` with this configuration. `max_buffer` is the device's largest buffer
+    /// in bytes. Pictures with activations above it (or above 1 GiB) are processed in tiles.
     pub fn load(mut w: Weights, config: &VaeConfig, max_buffer: u64) -> Result<Self, LoadError> {
         let levels = config.block_out_channels.len();
         if levels != FACTOR.ilog2() as usize + 1 {
@@ -64,12 +64,12 @@ impl Vae {
         })
     }
 
-    /// Its shape.
+    /// The VAE's configuration.
     pub fn config(&self) -> &VaeConfig {
         &self.config
     }
 
-    /// The same codec with another bound on the bytes of one activation: a smaller one means smaller tiles.
+    /// The same VAE with another limit for one activation in bytes. A smaller limit means smaller tiles.
     pub fn with_max_activation(self, bytes: u64) -> Self {
         Self { max_activation: bytes, ..self }
     }
@@ -77,10 +77,10 @@ impl Vae {
     /// Encodes pictures in -1..1.
     ///
     /// # Shapes
-    /// `[b, 3, h, w] -> [b, latent, h/8, w/8]` twice
+    /// `[b, 3, h, w] -> [b, latent, h/8, w/8]` for both mean and standard deviation
     ///
     /// # Errors
-    /// A device that fails between two tiles.
+    /// A device failure between two tiles.
     pub fn encode(&self, picture: Tensor<4>) -> Result<Posterior, DeviceError> {
         let latent = self.config.latent_channels;
         let encode = |x: Tensor<4>| {
@@ -90,32 +90,32 @@ impl Vae {
                 None => moments,
             }
         };
-        // The first level works at the picture's size.
+        // The first level has the size of the picture.
         let channels = self.config.block_out_channels.first().copied().unwrap_or(1);
         let tiling = Tiling::for_activation(self.max_activation, channels, 1, FACTOR);
         let moments = tiling.run(picture, Scale::Shrink(FACTOR), encode)?;
         let mean = moments.clone().narrow(1, 0, latent);
-        // diffusers' bounds; they keep the exponential finite.
+        // diffusers' limits, which keep the exponential finite.
         let log_variance = moments.narrow(1, latent, latent).clamp(-30.0, 20.0);
         Ok(Posterior { mean, std: (log_variance * 0.5).exp() })
     }
 
-    /// The pipeline's latents of encoded ones: `(z - shift) * scaling_factor`.
+    /// Scales encoded latents for the sampler: `(z - shift) * scaling_factor`.
     pub fn scale(&self, z: Tensor<4>) -> Tensor<4> {
         (z - self.config.shift_factor) * self.config.scaling_factor
     }
 
-    /// Decodes the pipeline's latents to pictures in about -1..1.
+    /// Decodes the sampler's latents to pictures in about -1..1.
     ///
-    /// Past the bound on one activation it decodes in overlapping tiles that are blended. The middle, with
-    /// its attention over the whole picture, is still computed in one piece, and all tiles are normalised
-    /// alike: by the statistics of all tiles together. So tiles agree on what they show and on its contrast.
+    /// Above the limit for one activation it decodes overlapping tiles and blends them. The middle part, with attention
+    /// over the whole picture, still runs in one piece, and all tiles are normalised with the statistics of all tiles
+    /// together. This keeps content and contrast of the tiles consistent.
     ///
     /// # Shapes
     /// `[b, latent, h, w] -> [b, 3, 8h, 8w]`
     ///
     /// # Errors
-    /// A device that fails between two tiles.
+    /// A device failure between two tiles.
     pub fn decode(&self, latents: Tensor<4>) -> Result<Tensor<4>, DeviceError> {
         let z = latents / self.config.scaling_factor + self.config.shift_factor;
         let z = match &self.post_quant_conv {
@@ -123,7 +123,7 @@ impl Vae {
             None => z,
         };
         let x = self.decoder.middle(z, self.max_activation);
-        // The widest activation at the picture's size: the last level's input, after its enlargement.
+        // The widest activation at the size of the picture: the last level's input after upsampling.
         let channels = self.config.block_out_channels.get(1).copied().unwrap_or(1);
         let tiling = Tiling::for_activation(self.max_activation, channels, FACTOR, 1);
         let [_, _, h, w] = x.dims();
@@ -134,8 +134,8 @@ impl Vae {
         tiling.run(x, Scale::Grow(FACTOR), |tile| self.decoder.enlarge(tile, &mut Statistics::Given(moments.iter())))
     }
 
-    /// The statistics of every norm on the way up, of all tiles taken together. A run of its own over the
-    /// tiles: twice the time of one, and the tiles' numbers agree.
+    /// The statistics of every norm in the upsampling part, over all tiles together. This takes an additional pass over
+    /// the tiles and doubles the time, but makes the tiles consistent.
     fn pooled_moments(&self, tiling: Tiling, x: &Tensor<4>) -> Vec<Moments> {
         let mut of_norms: Vec<Vec<Moments>> = Vec::new();
         for Place { tile, .. } in tiling.tiles(x) {

@@ -1,14 +1,14 @@
-//! Pictures in overlapping tiles, blended, so that memory is bounded by the tile.
+//! Processes pictures in overlapping, blended tiles, so that memory depends on the size of a tile.
 
 use crate::{DeviceError, picture::host_numbers};
 use burn::tensor::{Tensor, TensorData};
 
-/// How a tile's result relates to it in size.
+/// Size of a tile's result relative to the tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scale {
-    /// That many times as large.
+    /// Larger by this factor.
     Grow(usize),
-    /// That many times as small.
+    /// Smaller by this factor.
     Shrink(usize),
 }
 
@@ -21,42 +21,42 @@ impl Scale {
     }
 }
 
-/// The largest tile, and how much neighbours share.
+/// The largest tile and its alignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tiling {
-    /// Side of a square tile with as many pixels as fit, in pixels of the input.
+    /// Side of a square tile with the largest allowed number of pixels, in pixels of the input.
     side: usize,
-    /// Tiles start and end at multiples of this.
+    /// Tiles start and end at multiples of this, in pixels of the input.
     step: usize,
 }
 
-/// A tile and where it lies, in pixels of the whole.
+/// A tile and its position in the whole picture, in pixels.
 pub(super) struct Place {
     pub(super) top: usize,
     pub(super) left: usize,
     pub(super) tile: Tensor<4>,
 }
 
-/// A tile shares at least this part of its side with its neighbour.
+/// A tile overlaps its neighbour by at least its side divided by this.
 const OVERLAP_DIVISOR: usize = 4;
-/// Smaller tiles than this many pixels of the latent would be all overlap.
+/// Minimum side of a tile in latent pixels. Smaller tiles would consist of overlap only.
 const LEAST_SIDE: usize = 16;
 
 impl Tiling {
-    /// Tiles whose activation of `channels` f32 numbers a pixel, `grown` times the input's size along each
-    /// side, stays within `bytes`. Sides are multiples of `step`.
+    /// Tiles whose activations fit into `bytes`, with `channels` f32 numbers per pixel at `grown` times the input's
+    /// size along each side. Sides are multiples of `step`.
     pub(super) fn for_activation(bytes: u64, channels: usize, grown: usize, step: usize) -> Self {
         let bytes_for_pixel = (size_of::<f32>() * channels.max(1) * grown * grown) as u64;
         let side = (bytes / bytes_for_pixel).isqrt() as usize;
         Self { side: (side / step * step).max(LEAST_SIDE * step), step }
     }
 
-    /// Whether a picture of this size goes in one piece.
+    /// Whether a picture of this size is processed in one piece.
     pub(super) fn fits(self, [height, width]: [usize; 2]) -> bool {
         height * width <= self.side * self.side
     }
 
-    /// Runs `f` over `x` in one piece if that fits, else in tiles.
+    /// Applies `f` to `x` in one piece if it fits, otherwise in tiles.
     ///
     /// # Shapes
     /// `x`: `[b, c, h, w]`; `f` scales height and width by `scale`
@@ -96,7 +96,7 @@ impl Tiling {
         })
     }
 
-    /// Evenly spread spans `(start, length)` over `0..length`, all of one length.
+    /// Evenly spaced spans `(start, length)` that cover `0..length`, all of the same length.
     fn spans(self, length: usize) -> Vec<(usize, usize)> {
         let side = self.side.min(length);
         let stride = side - side / OVERLAP_DIVISOR;
@@ -109,7 +109,7 @@ impl Tiling {
     }
 }
 
-/// Where tiles are added up on the host: a weighted sum and its weights.
+/// Accumulates tiles on the host: a weighted sum and the sum of the weights.
 struct Canvas {
     sum: Vec<f32>,
     weight: Vec<f32>,
@@ -155,8 +155,8 @@ impl Canvas {
     }
 }
 
-/// A tile's weights along one side: 1 in the middle, falling to nearly 0 over a quarter of the side where a
-/// neighbour takes over. Never 0, so that every pixel has a weight.
+/// Weights of a tile along one side: 1 in the middle, falling to nearly 0 over a quarter of the side where it overlaps
+/// a neighbour. Never 0, so that every pixel has a weight.
 fn ramp(length: usize, neighbour_before: bool, neighbour_after: bool) -> Vec<f32> {
     let overlap = (length / OVERLAP_DIVISOR).max(1) as f32;
     let rise = |i: usize| ((i as f32 + 0.5) / overlap).min(1.0);
@@ -202,7 +202,7 @@ mod tests {
     fn the_side_follows_the_memory() {
         // 128 MiB over 256 channels at eight times the latent's size.
         assert_eq!(Tiling::for_activation(128 << 20, 256, 8, 1).side, 45);
-        // 1 GiB is just SDXL at 1024x1024.
+        // 1 GiB is exactly what SDXL needs at 1024x1024.
         assert_eq!(Tiling::for_activation(1 << 30, 256, 8, 1).side, 128);
     }
 }

@@ -1,4 +1,4 @@
-//! A folder's added tokens, against transformers.
+//! Added tokens in a folder, against transformers.
 
 use crate::fixture::{json, path};
 use checkpoint::TokenizerFiles;
@@ -12,7 +12,7 @@ use std::path::Path;
 
 const ROWS: usize = 600;
 
-/// The folder that `export_added_tokens.py` describes.
+/// Writes the folder described by `export_added_tokens.py`.
 fn make_folder(target: &Path, case: &Value) -> TokenizerFiles {
     let write = |name: &str, content: &Value| std::fs::write(target.join(name), content.to_string()).expect("written");
     for (name, content) in case["files"].as_object().expect("files") {
@@ -36,7 +36,7 @@ fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<Vec<u32>>, TokenizerErro
     Ok(tokenizer.chunks(&parse(text, PromptSyntax::Plain))?.into_iter().map(|chunk| chunk.ids).collect())
 }
 
-/// transformers' ids cut into chunks of 75, each between start and end, padded to 77.
+/// transformers' ids, split into chunks of 75, each with start and end, padded to 77.
 fn chunked(ids: &[u32], pad: u32) -> Vec<Vec<u32>> {
     let inner = &ids[1..ids.len() - 1];
     let chunk = |ids: &[u32]| {
@@ -67,7 +67,7 @@ fn added_tokens_give_the_ids_of_transformers() {
     println!("added tokens: {} folders, {} texts each, equal", cases.len(), texts.len());
 }
 
-/// A token without a row in the encoder's table is refused by name of its id, not drawn as something else.
+/// A token id without a row in the encoder's table is an error that names the id.
 #[test]
 fn an_added_token_needs_a_row() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -79,7 +79,7 @@ fn an_added_token_needs_a_row() {
     assert!(matches!(refused, TokenizerError::OutsideVocabulary { id: 576, size: 576 }), "{refused}");
 }
 
-/// Files without a table of their own add their tokens to CLIP's.
+/// Files without a vocabulary of their own add their tokens to CLIP's.
 #[test]
 fn tokens_are_added_to_clip_s_own_table() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! The reference values, and how far ours are from them.
+//! Reference values, and measuring deviations from them.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use checkpoint::{Checkpoint, Part};
@@ -82,20 +82,20 @@ impl Values {
     }
 }
 
-/// The largest difference as a share of the reference's standard deviation (its mean square root about 0
-/// where it does not vary). Stricter than a share of the largest value.
+/// The largest difference divided by the reference's standard deviation (by its root mean square if it is constant).
+/// Stricter than dividing by the largest value.
 pub fn deviation(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len(), "as many numbers");
     let n = expected.len() as f64;
     let mean = expected.iter().sum::<f64>() / n;
     let spread = (expected.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
     let worst = found.iter().zip(expected).map(|(&a, &b)| (f64::from(a) - b).abs());
-    // `f64::max` would drop a NaN.
+    // `f64::max` would ignore a NaN.
     let worst = worst.fold(0.0, |a: f64, b| if b.is_nan() || b > a { b } else { a });
     worst / spread
 }
 
-/// Compares a stage with its reference, and prints how far it is.
+/// Compares a stage with its reference and prints the deviation.
 #[track_caller]
 pub fn close(stage: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     let deviation = deviation(found, expected);
@@ -113,7 +113,7 @@ pub fn tensor_close<const D: usize>(stage: &str, found: Tensor<D>, values: &Valu
 /// The tolerance of a single stage.
 pub const STAGE: f64 = 1e-4;
 
-/// Both tiny models: the folder, and its reference values.
+/// Both tiny models: the folder and its reference values.
 pub const MODELS: [(&str, &str); 2] = [
     ("tiny/diffusers", "reference/tiny_stages.safetensors"),
     ("odd/diffusers-fp16", "reference/odd_stages.safetensors"),
@@ -127,7 +127,7 @@ pub struct Raw {
     pub data: Vec<u8>,
 }
 
-/// Writes a copy of a safetensors file in which `change` has changed the tensors.
+/// Copies a safetensors file with its tensors modified by `change`.
 pub fn copy_changed(from: &Path, to: &Path, mut change: impl FnMut(&mut Vec<Raw>)) {
     let bytes = std::fs::read(from).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
     let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
@@ -152,7 +152,7 @@ pub fn copy_changed(from: &Path, to: &Path, mut change: impl FnMut(&mut Vec<Raw>
     std::fs::write(to, file).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
 }
 
-/// Copies a folder with everything inside.
+/// Copies a folder recursively.
 pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder") {
@@ -171,7 +171,7 @@ pub fn json(name: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// Changes the object in a JSON file.
+/// Modifies the object in a JSON file.
 pub fn change_json(path: &Path, change: impl FnOnce(&mut Value)) {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut value = serde_json::from_str(&text).expect("JSON");

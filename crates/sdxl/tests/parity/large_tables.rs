@@ -1,4 +1,4 @@
-//! Text encoders with more rows than CLIP has words: where the pooled embedding is taken, against transformers.
+//! Text encoders with more rows than CLIP's vocabulary: the position of the pooled embedding, against transformers.
 
 use crate::fixture::{Raw, STAGE, change_json, close, copy_changed, copy_folder, cpu, json, path};
 use checkpoint::Checkpoint;
@@ -29,7 +29,7 @@ fn single_file(folder: &Path) -> Checkpoint {
     Checkpoint::open(&file).expect("opens")
 }
 
-/// The tiny folder with 578 rows, two added tokens, and that `eos_token_id`.
+/// The tiny folder with 578 rows, two added tokens, and the given `eos_token_id`.
 fn folder(folder: &Path, eos: Value) -> Checkpoint {
     copy_folder(&path("tiny/diffusers"), folder);
     let added = json("large_tables.json")["added"].to_string();
@@ -61,7 +61,8 @@ fn pooled_as_transformers(checkpoint: &Checkpoint, cases: &Value) {
     }
 }
 
-/// 49,410 rows: the position was that of token 49409, which no prompt has, and so position 0 for every prompt.
+/// With 49,410 rows, the end token was taken to be 49409, which no prompt contains, so every prompt was pooled at
+/// position 0.
 #[test]
 fn a_single_file_with_more_rows_pools_at_the_end_of_the_text() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -81,7 +82,7 @@ fn a_folder_with_added_tokens_pools_at_the_end_of_the_text() {
     }
 }
 
-/// transformers pools these at position 0, the start of the text, the same for every prompt.
+/// transformers pools these at position 0, the start of the text, which is equal for every prompt.
 #[test]
 fn an_end_that_the_tokenizer_does_not_use_is_refused() {
     for eos in [577, 0] {

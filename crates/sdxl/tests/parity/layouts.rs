@@ -1,4 +1,4 @@
-//! All layouts and dtypes of one model hold the same parameters.
+//! All layouts and dtypes of one model give the same parameters.
 
 use crate::fixture::{Raw, copy_changed, open, path};
 use checkpoint::{Checkpoint, Part};
@@ -31,7 +31,7 @@ fn every_layout_loads_to_identical_parameters() {
     }
 }
 
-/// The tensors of a file of the tiny folder, each under `prefix`.
+/// The tensors of a file in the tiny folder, with `prefix` added to their names.
 fn of_folder(file: &str, prefix: &str) -> Vec<Raw> {
     let mut found = Vec::new();
     let copy = tempfile::NamedTempFile::new().expect("a file");
@@ -53,7 +53,7 @@ fn rename(tensors: &mut [Raw], names: &[(&str, &str)]) {
     }
 }
 
-/// A matrix of f32, transposed.
+/// Transposes an f32 matrix.
 fn transpose(tensor: &mut Raw) {
     let [rows, columns] = tensor.shape[..] else { panic!("{} is {:?}", tensor.name, tensor.shape) };
     let numbers: Vec<[u8; 4]> = tensor.data.as_chunks().0.to_vec();
@@ -61,7 +61,7 @@ fn transpose(tensor: &mut Raw) {
     tensor.shape = vec![columns, rows];
 }
 
-/// Names that other programs write into single files, and read.
+/// Names that other programs use in single files.
 #[test]
 fn other_spellings_of_single_files_load_to_identical_parameters() {
     const SECOND: &str = "conditioner.embedders.1.";
@@ -129,7 +129,7 @@ fn other_spellings_of_single_files_load_to_identical_parameters() {
     }
 }
 
-/// Which of the two a file means cannot be known.
+/// The file does not say which of the two is meant.
 #[test]
 fn both_spellings_of_the_projection_are_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");

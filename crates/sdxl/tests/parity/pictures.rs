@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 /// The tolerance of the final latents.
 const LATENTS: f64 = 1e-3;
-/// The tolerance of the picture, which the decoder makes of those latents.
+/// The tolerance of the picture decoded from those latents.
 const IMAGE: f64 = 5e-3;
 
 fn notes() -> Value {
@@ -47,7 +47,7 @@ fn check(stage: &str, found: &HostTensor, values: &Values, name: &str, tolerance
     close(&format!("{stage} {name}"), &found.data, values.numbers(name), tolerance);
 }
 
-/// Compares everything that `--dump` would write, and each step's latents by the estimate's path.
+/// Compares everything that `--dump` writes, and the latents of each step through the estimate.
 fn check_picture(stage: &str, pipeline: &Pipeline, params: &Params, values: &Values) -> Output {
     let mut calls = 0;
     let output = generate(pipeline, params, &mut |step: &Step<'_>| {
@@ -59,7 +59,7 @@ fn check_picture(stage: &str, pipeline: &Pipeline, params: &Params, values: &Val
     assert_eq!(calls + 1, output.sigmas.len(), "the observer sees every step");
     assert_eq!(output.timings.steps_s.len(), calls);
     close(&format!("{stage} sigmas"), &output.sigmas, values.numbers("sigmas"), 1e-6);
-    // PyTorch's vectorised logarithm and cosine are approximations: 2e-6 absolute.
+    // PyTorch's vectorised logarithm and cosine are approximate: 2e-6 absolute.
     check(stage, &output.initial_noise, values, "initial_noise", 3e-6);
     let read = |x| HostTensor::read(x, "reading").expect("the CPU does not fail");
     let positive = &output.conditioning.positive;
@@ -67,7 +67,7 @@ fn check_picture(stage: &str, pipeline: &Pipeline, params: &Params, values: &Val
     check(stage, &prompt, values, "prompt_embeds", STAGE);
     check(stage, &read(positive.pooled.clone()), values, "pooled_prompt_embeds", STAGE);
     check(stage, &output.latents, values, "latents", LATENTS);
-    // Some references leave the picture out, to stay small.
+    // Some references omit the picture to save space.
     if values.has("image") {
         close(&format!("{stage} image"), output.picture.pixels(), values.numbers("image"), IMAGE);
     }
@@ -99,7 +99,7 @@ fn image_to_image_is_that_of_diffusers() {
     check_picture("tiny img2img", &load("tiny/diffusers"), &params, &values);
 }
 
-/// The tiny model under another scheduler: v-prediction, zero terminal SNR, rescaled guidance.
+/// The tiny model with another scheduler: v-prediction, zero terminal SNR, rescaled guidance.
 #[test]
 fn v_prediction_with_zero_terminal_snr_is_that_of_diffusers() {
     let options =

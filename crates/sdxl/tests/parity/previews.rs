@@ -7,7 +7,7 @@ use sdxl::Taesd;
 #[test]
 fn taesd_decodes_as_in_diffusers_from_either_naming() {
     let (values, compute) = (Values::read("reference/tiny_stages.safetensors"), cpu());
-    // The original's file is f16; the parameters are the same numbers.
+    // The original file is in f16; the parameters have the same values.
     for file in ["tiny/taesd", "tiny/taesdxl_decoder.safetensors"] {
         let checkpoint = Checkpoint::open_part(Part::Taesd, &path(file), &OpenOptions::default());
         let checkpoint = checkpoint.unwrap_or_else(|e| panic!("{file}: {e}"));

@@ -63,7 +63,7 @@ fn long_prompts_are_chunked_and_concatenated() {
     assert_eq!(negative.prompt.dims()[1], tokens);
 }
 
-/// A1111's rule, written out a second time on the host: multiply, then restore the mean of the chunk.
+/// A1111's rule, implemented again on the host: multiply, then restore the mean of the chunk.
 #[test]
 fn weights_multiply_and_the_mean_is_restored() {
     let checkpoint = open("tiny/diffusers");
@@ -77,7 +77,7 @@ fn weights_multiply_and_the_mean_is_restored() {
     let tokenizer =
         Tokenizer::load(&checkpoint.tokenizer(Part::TextEncoder), Padding::End, 576, 77).expect("its files");
     let chunk = &tokenizer.chunks(&parse("a (red:1.5) fox", PromptSyntax::A1111)).expect("tokens")[0];
-    // The first encoder has 16 of 40 columns; each encoder's mean is its own.
+    // The first encoder has 16 of the 40 columns; each encoder has its own mean.
     let mut expected = vec![0.0; plain.len()];
     for columns in [0..16, 16..40] {
         let (mut before, mut after) = (0.0, 0.0);

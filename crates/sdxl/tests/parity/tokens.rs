@@ -19,7 +19,7 @@ struct Case {
     ids_2: Option<Vec<u32>>,
 }
 
-/// transformers' ids cut into chunks: those between the outer start and end, 75 at a time.
+/// transformers' ids, split into chunks: 75 ids at a time, without the outer start and end.
 fn chunked(ids: &[u32], pad: u32) -> Vec<Vec<u32>> {
     let inner = &ids[1..ids.len() - 1];
     let chunk = |ids: &[u32]| {

@@ -16,7 +16,7 @@ fn predictions_are_those_of_diffusers() {
         let time_ids = values.f32("unet.time_ids");
         let (time_ids, _) = time_ids.as_chunks();
         let condition = unet.condition(tensor("unet.prompt_embeds"), pooled, time_ids);
-        // Sides of 7, 9 and 10 meet the upsamplers' rule for sizes that halving rounded up.
+        // Sides of 7, 9 and 10 test upsampling to sizes that halving rounded up.
         for case in ["a", "b", "c", "d"] {
             let x = values.tensor::<4>(&format!("unet.{case}.sample"), &compute.device);
             let timestep = values.f32(&format!("unet.{case}.timestep"))[0];

@@ -1,4 +1,4 @@
-//! The picture codec, against diffusers; and its tiles, against itself in one piece.
+//! The VAE against diffusers, and its tiles against decoding in one piece.
 
 use crate::fixture::{MODELS, STAGE, Values, close, cpu, open, part, tensor_close};
 use burn::tensor::Tensor;
@@ -30,8 +30,8 @@ fn pictures_encode_and_decode_as_in_diffusers() {
     }
 }
 
-/// The mean step between neighbouring pixels across the columns where a tile starts, beside that of all
-/// columns: a visible seam would stand out.
+/// The mean difference between neighbouring pixels across columns where a tile starts, and across all columns. A
+/// visible seam would increase the first.
 fn steps(picture: &[f32], width: usize, columns: &[usize]) -> (f64, f64) {
     let step = |x: usize| {
         let rows = picture.chunks(width);
@@ -46,7 +46,7 @@ fn steps(picture: &[f32], width: usize, columns: &[usize]) -> (f64, f64) {
 fn tiles_leave_no_seams_and_stay_close_to_one_piece() {
     let (checkpoint, compute) = (open("tiny/diffusers"), cpu());
     let vae = load(&checkpoint, &compute);
-    // A latent of 48 x 80, a smooth one with some detail.
+    // A smooth latent of 48 x 80 with some detail.
     let (h, w) = (48, 80);
     let latent = |c: usize, y: usize, x: usize| {
         let (c, y, x) = (c as f32, y as f32, x as f32);
@@ -57,7 +57,7 @@ fn tiles_leave_no_seams_and_stay_close_to_one_piece() {
     let latents = Tensor::<4>::from_data(data, &compute.device);
     let whole = vae.decode(latents.clone()).expect("one piece");
     let whole = whole.into_data().try_into_vec::<f32>().expect("f32");
-    // 8 channels at eight times the side, f32: 2048 bytes for a latent pixel; tiles of 32.
+    // 8 channels at eight times the side, in f32: 2048 bytes per latent pixel; tiles of 32.
     let tiled = vae.with_max_activation(32 * 32 * 2048).decode(latents).expect("tiles");
     assert_eq!(tiled.dims(), [1, 3, 8 * h, 8 * w]);
     let tiled = tiled.into_data().try_into_vec::<f32>().expect("f32");

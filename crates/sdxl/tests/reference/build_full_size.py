@@ -1,10 +1,9 @@
-"""Builds an SDXL of the true size with random weights: `python build_full_size.py OUT --tokenizers FOLDER`.
+"""Builds an SDXL model of the real size with random weights: `python build_full_size.py OUT --tokenizers FOLDER`.
 
-Writes `OUT/diffusers` (the UNet in two shards) and `OUT/single.safetensors` with the same parameters: 7 GB
-each in f16, 14 GB in f32. Beside them `OUT/taesd`, a preview decoder of taesdxl's shape. Tensors are drawn one
-by one and written at once, so that memory stays under 2 GB. Every value follows from its part and name alone;
-f32 files hold the f16 values.
-`FOLDER` holds `tokenizer` and `tokenizer_2`, as any SDXL checkpoint has them.
+Writes `OUT/diffusers` (the UNet in two shards) and `OUT/single.safetensors` with the same parameters: 7 GB each in
+f16, 14 GB in f32; also `OUT/taesd`, a preview decoder of taesdxl's shape. Tensors are generated and written one by
+one, so that memory stays under 2 GB. Every value depends only on its part and name; f32 files contain the f16
+values. `FOLDER` contains `tokenizer` and `tokenizer_2`, as in any SDXL checkpoint.
 """
 
 import argparse
@@ -38,7 +37,7 @@ NAMES = {torch.float16: "F16", torch.float32: "F32"}
 
 
 def shape_of(scale: int) -> Shape:
-    """SDXL's own shape, or a smaller one with the same 64 channels a head and 32 groups."""
+    """SDXL's own shape, or a smaller one that also has 64 channels per head and 32 groups."""
 
     def width(full: int, step: int = 64) -> int:
         return max(step, full // scale // step * step)
@@ -96,7 +95,7 @@ def draw(part: str, name: str, shape: tuple) -> torch.Tensor:
 
 
 class Drawn(dict):
-    """A table of shapes that draws a tensor when it is asked for one."""
+    """A table of shapes that generates a tensor on access."""
 
     def __init__(self, part: str, shapes: dict):
         super().__init__(shapes)
@@ -107,7 +106,7 @@ class Drawn(dict):
 
 
 def write_stream(path: Path, shapes: dict, tensor_of, dtype: torch.dtype):
-    """A safetensors file written tensor by tensor; `tensor_of(name)` is called in the table's order."""
+    """Writes a safetensors file tensor by tensor; `tensor_of(name)` is called in the table's order."""
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in shapes.items():
         size = math.prod(shape) * dtype.itemsize
@@ -187,7 +186,7 @@ def write_single(models: dict, path: Path, dtype: torch.dtype):
             empty = torch.empty(shape, device="meta")
             shapes[target] = tuple(single_file.vae_tensor(target, empty).shape) if part == "vae" else shape
             sources[target] = (part, name, shape)
-    # The second encoder's fused and transposed tensors: its whole tower is held at once, 1.4 GB.
+    # The second encoder's fused and transposed tensors: the whole tower is in memory at once, 1.4 GB.
     meta = {name: torch.empty(shape, device="meta") for name, shape in parts["text_encoder_2"].items()}
     tower = {PREFIXES["text_encoder_2"] + n: tuple(v.shape) for n, v in single_file.open_clip(meta).items()}
     drawn = {}

@@ -1,10 +1,9 @@
 """Compares `emberline generate --dump` with diffusers: `python compare_dump.py MODEL DUMP --prompt TEXT ...`.
 
-`MODEL` is a diffusers folder, or a single file with `--config FOLDER`. Give the options that the dump was
-made with; sampler `euler` and scheduler `leading` are understood. diffusers starts from the dump's own
-`initial_noise` and runs in f32 on the CPU, text encoders and UNet one after the other. Prints each
-stage's deviation: the largest absolute difference over the largest absolute value. Exit status 1 when one
-is past `--limit`.
+`MODEL` is a diffusers folder, or a single file with `--config FOLDER`. Pass the options that the dump was made with;
+only sampler `euler` and scheduler `leading` are supported. diffusers starts from the dump's own `initial_noise` and
+runs in f32 on the CPU, text encoders and UNet one after the other. Prints the deviation of each stage: the largest
+absolute difference divided by the largest absolute value. Exits with status 1 if one exceeds `--limit`.
 """
 
 import argparse
@@ -30,7 +29,7 @@ def load(model: Path, config: Path | None, without: tuple):
     common |= dict.fromkeys(without)
     if model.is_file():
         return StableDiffusionXLPipeline.from_single_file(str(model), config=str(config), **common)
-    # Either name of the variant: a folder may have no plain files.
+    # Try both variants: a folder may contain only fp16 files.
     plain = any(p for p in (model / "unet").glob("*.safetensors") if ".fp16" not in p.name)
     return StableDiffusionXLPipeline.from_pretrained(model, variant=None if plain else "fp16", **common)
 

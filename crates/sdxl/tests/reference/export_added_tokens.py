@@ -1,15 +1,16 @@
 """Tokenizers with added tokens, and text encoders with rows for them: `python export_added_tokens.py`.
 
-Writes `../fixtures/added_tokens.json` and `../fixtures/large_tables.json`; needs `../fixtures/tiny` alone. Run twice,
-it writes the same bytes.
+Writes `../fixtures/added_tokens.json` and `../fixtures/large_tables.json`. Needs only `../fixtures/tiny`. The output
+is the same in every run.
 
-added_tokens.json: folders of a tokenizer and the ids that transformers gives for some texts, start and end included,
-not padded and not cut. A folder is `base` (`vocab`: vocab.json and merges.txt of tiny/diffusers/tokenizer; `json`:
-tokenizer.json of tiny/diffusers-fp16/tokenizer with the keys of `patch` replaced) and `files`.
+added_tokens.json: tokenizer folders and the ids that transformers returns for some texts, with start and end, not
+padded and not truncated. A folder is given by `base` (`vocab`: vocab.json and merges.txt of
+tiny/diffusers/tokenizer; `json`: tokenizer.json of tiny/diffusers-fp16/tokenizer with the keys of `patch` replaced)
+and `files`.
 
-large_tables.json: pooled embeddings of the tiny model's second encoder with more rows in its token embedding than CLIP
-has words. A new row `r` has the numbers ((31 r + 17 c) mod 257 - 128) / 64 in column `c`. `single`: 49,410 rows, CLIP's
-own tokenizer, as for a single file. `folder`: 578 rows, the tiny tokenizer with two added tokens.
+large_tables.json: pooled embeddings of the tiny model's second encoder with more rows in its token embedding than
+CLIP has words. A new row `r` has the value ((31 r + 17 c) mod 257 - 128) / 64 in column `c`. `single`: 49,410 rows
+and CLIP's own tokenizer, as for a single file. `folder`: 578 rows and the tiny tokenizer with two added tokens.
 """
 
 import json
@@ -36,7 +37,7 @@ def token(content, **flags):
 
 
 def listed(*tokens):
-    """tokenizer.json's `added_tokens`: CLIP's two and these."""
+    """tokenizer.json's `added_tokens`: CLIP's two and the given ones."""
     own = [token("<|startoftext|>", special=True), token("<|endoftext|>", special=True)]
     return [{"id": 574 + i, **entry} for i, entry in enumerate([*own, *tokens])]
 
@@ -164,7 +165,7 @@ def tokenizers():
 
 
 def clip_tokenizer(target: Path):
-    """CLIP's own tokenizer from the merges that Emberline carries."""
+    """CLIP's own tokenizer from the merges in Emberline's assets."""
     lines = (HERE.parents[1] / "assets/merges.txt").read_text(encoding="utf-8").splitlines()
     merges = [line for line in lines if not line.startswith("#version")]
     printable = [*range(33, 127), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
@@ -202,7 +203,7 @@ def pooled(model, tokenizer, text):
 
 
 def large_tables():
-    """With eos_token_id 2 transformers pools at the highest id: the end, where a text has no added token."""
+    """With eos_token_id 2 transformers pools at the highest id, which is the end if a text has no added token."""
     with tempfile.TemporaryDirectory() as folder:
         clip_tokenizer(Path(folder))
         tokenizer = CLIPTokenizer.from_pretrained(folder)

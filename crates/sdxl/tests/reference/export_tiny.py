@@ -1,6 +1,6 @@
-"""Makes the tiny models and every reference value: `python export_tiny.py --clip FOLDER [--out FOLDER]`.
+"""Makes the tiny models and all reference values: `python export_tiny.py --clip FOLDER [--out FOLDER]`.
 
-Run twice, it writes the same bytes. See README.md.
+The output is the same in every run. See README.md.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def arguments():
 
 
 def write_tokenizers(clip: Path, folder: Path, fast: bool):
-    """Both tokenizers: as vocab.json and merges.txt, or (`fast`) as the one file that transformers 5 writes."""
+    """Both tokenizers: as vocab.json and merges.txt, or (`fast`) as the single file that transformers 5 writes."""
     for name, pad in (("tokenizer", "<|endoftext|>"), ("tokenizer_2", "!")):
         tiny_model.cut_tokenizer(clip, folder / name)
         tiny_model.write_tokenizer_config(folder / name, pad)
@@ -49,7 +49,7 @@ def make(shape, clip: Path, scratch: Path):
 
 def main():
     options = arguments()
-    # One thread: sums are then taken in one order, and a busy machine does not slow the small layers.
+    # One thread: sums are always taken in the same order, and other load on the machine does not slow the small layers.
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     out = options.out

@@ -1,8 +1,8 @@
-"""Token ids of awkward text with CLIP's real vocabulary: `python export_tokens.py --clip A --clip-2 B`.
+"""Token ids of unusual text with CLIP's real vocabulary: `python export_tokens.py --clip A --clip-2 B`.
 
-`A` and `B`: an SDXL checkpoint's `tokenizer` and `tokenizer_2` folders. Writes `../fixtures/tokens.json`:
-for each text the ids that transformers gives, start and end included, not padded and not cut. Run twice,
-it writes the same bytes.
+`A` and `B` are an SDXL checkpoint's `tokenizer` and `tokenizer_2` folders. Writes `../fixtures/tokens.json`: for
+each text the ids that transformers returns, with start and end, not padded and not truncated. The output is the same
+in every run.
 """
 
 import argparse

@@ -16,10 +16,10 @@ LOCAL = {"_name_or_path", "_use_default_values", "dtype", "torch_dtype"}
 
 
 def tensors_of(pipe, part: str) -> dict:
-    """A part's parameters under the names that published checkpoints have."""
+    """A part's parameters under the names used in published checkpoints."""
     tensors = {n: v.detach().clone() for n, v in getattr(pipe, part).state_dict().items()}
     if part.startswith("text_encoder"):
-        # transformers 5 drops this prefix from CLIPTextModel; every published file has it.
+        # transformers 5 omits this prefix for CLIPTextModel; every published file has it.
         own = ("text_model.", "text_projection.")
         tensors = {n if n.startswith(own) else f"text_model.{n}": v for n, v in tensors.items()}
     return tensors
@@ -58,7 +58,7 @@ def write_diffusers(pipe, folder: Path, dtype: torch.dtype, tokenizers: Path, sh
     for part in PARTS:
         tensors = tensors_of(pipe, part)
         if part == "text_encoder" and dtype == torch.float32:
-            # Files written before transformers 4.31 carry this buffer.
+            # Files written before transformers 4.31 contain this buffer.
             tensors["text_model.embeddings.position_ids"] = torch.arange(77)[None]
         if part == "unet" and sharded:
             write_shards(tensors, folder / part, dtype, variant)
@@ -69,7 +69,7 @@ def write_diffusers(pipe, folder: Path, dtype: torch.dtype, tokenizers: Path, sh
 
 
 def write_shards(tensors: dict, folder: Path, dtype: torch.dtype, variant: str):
-    """Two shards and their index, named as diffusers names them."""
+    """Two shards and their index, with diffusers' file names."""
     names = sorted(tensors)
     halves = names[: len(names) // 2], names[len(names) // 2 :]
     places = {}
@@ -84,7 +84,7 @@ def write_shards(tensors: dict, folder: Path, dtype: torch.dtype, variant: str):
 
 def write_single(pipe, path: Path, dtype: torch.dtype):
     table = single_file(*(tensors_of(pipe, part) for part in ("unet", "vae", "text_encoder", "text_encoder_2")))
-    # Published single files carry these two beside the parameters.
+    # Published single files contain these two besides the parameters.
     table["conditioner.embedders.0.transformer.text_model.embeddings.position_ids"] = torch.arange(77)[None]
     table["conditioner.embedders.1.model.logit_scale"] = torch.tensor(4.6055)
     save(table, path, dtype)
@@ -117,11 +117,11 @@ def verify(pipe, folder: Path, singles: list):
 
 
 def write_taesd(model, folder: Path):
-    """AutoencoderTiny as diffusers writes it, and as the original pair of files with their own numbering."""
+    """AutoencoderTiny as written by diffusers, and as the original pair of files with their own numbering."""
     tensors = {n: v.detach() for n, v in model.state_dict().items()}
     write_json(dict(model.config) | {"_class_name": "AutoencoderTiny"}, folder / "config.json")
     save(tensors, folder / weight_file("taesd"), torch.float32)
-    # The original decoder starts with a clamp layer that has no parameters: everything moves by one.
+    # The original decoder starts with a clamp layer without parameters, so all indices shift by one.
     encoder = {n.removeprefix("encoder.layers."): v for n, v in tensors.items() if n.startswith("encoder.")}
     decoder = {n.removeprefix("decoder.layers."): v for n, v in tensors.items() if n.startswith("decoder.")}
     shifted = {}

@@ -1,4 +1,4 @@
-"""Reference values of every stage and of whole pictures, for the tiny models."""
+"""Reference values of every stage and of whole pictures for the tiny models."""
 
 import copy
 import json
@@ -15,10 +15,10 @@ PROMPTS = [
     "8k!! ultra-detailed (photo) of the caf\u00e9 \u2014 \u732b \U0001f98a, 35mm",
     " ".join(["the hat on an orange tree,"] * 9),
 ]
-# (name, latent height, latent width, timestep): sides that are no multiple of 4 meet the upsamplers' size rule.
+# (name, latent height, latent width, timestep): sides that are not multiples of 4 test the upsamplers' size rule.
 UNET_CASES = [("a", 8, 8, 951.0), ("b", 12, 10, 481.0), ("c", 7, 9, 1.0), ("d", 8, 12, 250.5)]
 
-# Pictures, all with 20 Euler steps over diffusers' `leading` timesteps unless they say otherwise.
+# Pictures. All use 20 Euler steps over diffusers' `leading` timesteps unless given otherwise.
 PICTURES = {
     "tiny": {
         "cfg5": {"seed": 1, "cfg_scale": 5.0, "width": 96, "height": 64, "keep_image": True},
@@ -50,7 +50,7 @@ def write(tensors: dict, path: Path):
 
 
 def smooth_picture(height: int, width: int) -> torch.Tensor:
-    """A coloured picture [1, 3, height, width] in -1..1, every value one of 256 levels."""
+    """A coloured picture [1, 3, height, width] in -1..1; every value is one of 256 levels."""
     y = torch.linspace(0, 1, height)[:, None]
     x = torch.linspace(0, 1, width)[None, :]
     rgb = torch.stack([torch.sin(7 * x + 2 * y), torch.cos(5 * y - 3 * x), torch.sin(11 * x * y)])
@@ -75,7 +75,7 @@ def text_stage(pipe) -> dict:
 
 
 def long_prompt_stage(pipe, prompt: str) -> dict:
-    """Chunks of 75 tokens, each with start and end; embeddings concatenated, pooled from the first."""
+    """Chunks of 75 tokens, each with start and end; embeddings concatenated, pooled from the first chunk."""
     parts = []
     for tokenizer, encoder in ((pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)):
         words = tokenizer(prompt, add_special_tokens=False).input_ids
@@ -151,7 +151,7 @@ def scheduler_for(pipe, spec: dict) -> EulerDiscreteScheduler:
 
 
 def picture(pipe, spec: dict, image_path: Path) -> dict:
-    """One whole picture, under the keys of `--dump`, with every step's latents as `trajectory`."""
+    """One whole picture under the keys of `--dump`, with the latents of every step as `trajectory`."""
     pipe = copy.copy(pipe)
     pipe.scheduler = scheduler_for(pipe, spec)
     negative = spec.get("negative_prompt")

@@ -1,10 +1,11 @@
-"""Emberline and diffusers on the same weights and settings, taking turns: `python side_by_side.py BIN MODEL ...`.
+"""Compares the speed of Emberline and diffusers on the same weights and settings: `python side_by_side.py BIN MODEL
+...`.
 
-One process at a time, in f32 on the CPU with each one's own number of threads (as many as there are cores). Each
-process loads the model, encodes the prompts, samples with Euler over the `leading` schedule and decodes. Prints
-for each stage the median of either, the median of the ratios round by round, and their spread; below 1 Emberline
-is quicker. Then what a preview costs by each method, from the step's end to its file, as a share of a step. Figures,
-not a test: nothing here fails for being slow.
+They run alternately, one process at a time, in f32 on the CPU with each one's default number of threads (the number
+of cores). Each process loads the model, encodes the prompts, samples with Euler over the `leading` schedule and
+decodes. Prints for each stage both medians, the median of the ratios of each round, and their spread; below 1
+Emberline is faster. Then prints the cost of a preview with each method, from the end of the step to its file, as a
+share of a step. This is a measurement, not a test: it never fails for being slow.
 """
 
 import argparse
@@ -21,7 +22,7 @@ STAGES = ("load", "text encoding", "a step", "decode", "all", "peak memory")
 
 
 def generate(options, folder: str, *more) -> dict:
-    """What `emberline generate --json` reports."""
+    """Runs `emberline generate --json` and returns its report."""
     command = [options.binary, "--log", "error", "generate", "--model", options.model, "--device", "cpu", "--json"]
     command += ["--sampler", "euler", "--scheduler", "leading", "--seed", "1", "--prompt", options.prompt]
     command += ["--width", options.width, "--height", options.height or options.width, "--steps", options.steps]
@@ -31,7 +32,7 @@ def generate(options, folder: str, *more) -> dict:
 
 
 def usual(seconds: list) -> float:
-    """Without the first: it allocates what the others use again; with diffusers likewise."""
+    """The median without the first step, which allocates memory that later steps reuse, also in diffusers."""
     return statistics.median(seconds[1:] or seconds)
 
 
@@ -66,7 +67,7 @@ def diffusers(options) -> dict:
 
 
 def as_diffusers(options):
-    """What the other process does: the same stages, timed at the same borders."""
+    """The diffusers process: the same stages, timed at the same points."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     import torch

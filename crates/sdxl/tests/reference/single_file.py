@@ -1,7 +1,7 @@
-"""Names of the single-file (LDM) layout of SDXL from diffusers' names, and the few tensors that change.
+"""Tensor names of SDXL's single-file (LDM) layout from diffusers' names, and the few tensors that change.
 
-Written from the architecture, independent of diffusers' converter, which `verify` in `layouts.py` uses
-as the judge.
+Written from the architecture, independently of diffusers' converter, which `verify` in `layouts.py` uses as the
+reference.
 """
 
 import re
@@ -33,7 +33,7 @@ def resnet(rest: str) -> str:
 
 
 def unet_name(name: str, layers: int, attention_levels: tuple) -> str:
-    """`attention_levels[i]`: whether the down level `i` has transformers."""
+    """`attention_levels[i]`: whether down level `i` has transformers."""
     stem, leaf = name.rsplit(".", 1)
     if stem in UNET_ENDS:
         return f"{UNET_ENDS[stem]}.{leaf}"

@@ -1,7 +1,7 @@
-"""Tiny random models of the SDXL family, made with diffusers' and transformers' own classes.
+"""Tiny random models of the SDXL family, made with the classes of diffusers and transformers.
 
-Two of them: `tiny`, whose shape follows from its tensors alone (so that it can be a single file), and
-`odd`, whose head and group counts only its config.json can tell.
+There are two: `tiny`, whose configuration can be derived from its tensors (so it can be a single file), and `odd`,
+whose head and group counts are only in its config.json.
 """
 
 import json
@@ -34,7 +34,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a checkpoint may choose freely."""
+    """The properties that vary between checkpoints."""
 
     seed: int
     widths: tuple
@@ -53,7 +53,7 @@ class Shape:
     scheduler: dict
 
 
-# One head and as many groups as the narrowest level has channels: what `heads = max(1, width / 64)` and
+# One head, and as many groups as the narrowest level has channels. This is what `heads = max(1, width / 64)` and
 # `groups = min(32, narrowest width)` give.
 TINY = Shape(
     seed=20240601,
@@ -73,7 +73,7 @@ TINY = Shape(
     scheduler={},
 )
 
-# Several heads, another number at each level; other group counts, depths and scale; v-prediction.
+# Several heads, a different number at each level; other group counts, depths and scale; v-prediction.
 ODD = Shape(
     seed=20240602,
     widths=(8, 12, 16),
@@ -94,7 +94,7 @@ ODD = Shape(
 
 
 def cut_tokenizer(source: Path, target: Path):
-    """CLIP's bytes and its first merges; start and end are the last two ids, as in CLIP."""
+    """CLIP's bytes and its first merges; start and end have the last two ids, as in CLIP."""
     target.mkdir(parents=True, exist_ok=True)
     lines = (source / "merges.txt").read_text(encoding="utf-8").split("\n")
     ids = json.loads((source / "vocab.json").read_text(encoding="utf-8"))
@@ -175,11 +175,11 @@ SHARPER = ("to_q", "to_k", "q_proj", "k_proj")
 
 
 def factor(name: str, unet: bool) -> float:
-    """Sharper attention, and a UNet whose residual branches are small beside the stream they join.
+    """Scale factors that make attention sharper and the UNet's residual branches small compared to the main path.
 
-    With all at 1 a disturbance of 1e-6 in the noise grew to 0.3 over 20 steps at guidance 5: rounding would
-    decide the picture, and no two implementations could agree. With these it stays at 1e-6, and another
-    prompt still moves the latents by a tenth.
+    With all factors at 1, a difference of 1e-6 in the noise grew to 0.3 over 20 steps at guidance 5: rounding would
+    decide the picture, and no two implementations could agree. With these factors it stays at 1e-6, and another
+    prompt still changes the latents by a tenth.
     """
     if unet and name.endswith(BRANCH_ENDS):
         return 0.4
@@ -189,7 +189,7 @@ def factor(name: str, unet: bool) -> float:
 
 
 def random_value(name: str, shape, generator: torch.Generator, unet: bool, gain: float = 1.0) -> torch.Tensor:
-    """A parameter under which a layer's output is of order one and depends on its input."""
+    """A random parameter for which a layer's output is of order one and depends on its input."""
     noise = torch.randn(shape, generator=generator)
     if "token_embedding" in name:
         return noise
@@ -202,10 +202,10 @@ def random_value(name: str, shape, generator: torch.Generator, unet: bool, gain:
 
 
 def enliven(model: torch.nn.Module, seed: int, gain: float = 1.0):
-    """Random parameters in every layer.
+    """Sets random parameters in every layer.
 
-    The classes' own initialisation leaves a random model's output near zero, where a wrong layer would
-    hardly show. Every value is representable in f16, so that both dtypes hold the same parameters.
+    The classes' own initialisation leaves a random model's output near zero, where a wrong layer would hardly be
+    noticed. Every value is representable in f16, so both dtypes contain the same parameters.
     """
     generator = torch.Generator().manual_seed(seed)
     unet = isinstance(model, UNet2DConditionModel)

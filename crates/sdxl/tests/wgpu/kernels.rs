@@ -1,4 +1,4 @@
-//! What a step is made of on a GPU.
+//! The kernels of a step on a GPU.
 
 mod adapter {
     use crate::support::{adapter, launches, noise, numbers, tiny};
@@ -7,9 +7,9 @@ mod adapter {
     use sdxl::{Unet, load_part};
     use std::collections::BTreeMap;
 
-    /// As many kernels as one pass through the tiny UNet may launch: a software adapter's seconds tell nothing of a
-    /// GPU's, and the launches do. 1239 at present, its heads of 8 and 16 channels having no fused attention; which of
-    /// several kernels is quicker is found out anew in each process, and some of them are two launches.
+    /// Limit for the kernel launches of one pass through the tiny UNet. A software adapter's times say nothing about a
+    /// GPU's, but its number of launches does. Currently 1239; its heads of 8 and 16 channels have no fused attention.
+    /// Each process tunes which of several kernels is fastest, and some of them need two launches.
     const MOST_LAUNCHES: usize = 1500;
 
     #[test]
@@ -24,7 +24,7 @@ mod adapter {
         let pooled = noise(&gpu, 2, [2, config.pooled_dim()]);
         let condition = unet.condition(context, pooled, &[[64.0, 96.0, 0.0, 0.0, 64.0, 96.0]; 2]);
         let pass = || drop(numbers(unet.forward(noise(&gpu, 3, [2, 4, 9, 14]), 481.0, &condition)));
-        // The first one tunes.
+        // The first pass tunes kernels.
         pass();
         let launched = launches(pass);
         let mut by_name = BTreeMap::<&str, usize>::new();
@@ -41,7 +41,7 @@ mod adapter {
         assert!(launched.len() <= MOST_LAUNCHES, "{} launches", launched.len());
     }
 
-    /// Heads of SDXL's 64 channels. All scores would be 8 * 2048 * 2048 numbers, 134 MB.
+    /// Heads with SDXL's 64 channels. All scores would be 8 * 2048 * 2048 numbers, 134 MB.
     #[test]
     #[ignore = "run by `on_an_adapter`"]
     fn attention_never_holds_all_scores() {

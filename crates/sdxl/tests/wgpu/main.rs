@@ -1,8 +1,8 @@
-//! The model through wgpu, on whatever adapter there is, also a software one (Mesa's lavapipe). Without one each test
-//! says that it skipped.
+//! The model on wgpu, on any available adapter, including a software one (Mesa's lavapipe). Without an adapter each
+//! test prints that it was skipped.
 //!
-//! Kernels are tuned in each process anew, and what is tuned how far is fixed before the first one runs. So
-//! `on_an_adapter` runs all the others in one process of their own, one after the other.
+//! Kernels are tuned again in each process, and the tuning level must be set before the first kernel runs. Therefore
+//! `on_an_adapter` runs all other tests in a separate process, one after the other.
 
 mod kernels;
 mod stages;
@@ -22,7 +22,7 @@ fn slowly_on_an_adapter() {
     run("slow::");
 }
 
-/// Runs the ignored tests of the modules of this name.
+/// Runs the ignored tests in the modules with this name.
 fn run(names: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join(CONFIG), format!("[profiling.logger]\nlevel = \"minimal\"\nfile = \"{LAUNCHES}\"\n"))

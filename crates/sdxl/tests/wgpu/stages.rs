@@ -1,4 +1,4 @@
-//! The tiny model through wgpu against the CPU: every stage, and a whole picture.
+//! The tiny model on wgpu against the CPU: every stage, and a whole picture.
 
 use crate::support::{adapter, fixture, noise, numbers, tiny};
 use burn::tensor::DType;
@@ -10,11 +10,11 @@ use sdxl::{
 };
 use std::time::Instant;
 
-/// Largest difference as a share of the CPU result's largest magnitude, in f32.
+/// Largest difference divided by the largest magnitude of the CPU result, in f32.
 const TOLERANCE: f32 = 1e-3;
 
-/// The same for a whole picture in f16: latents of 3 steps lay at 5.8e-3, the picture at 2.3e-3 on Mesa's lavapipe. f16
-/// has 11 bits, so that one rounding is 5e-4; bf16 has 8.
+/// The same for a whole picture in 16 bits. With f16 on Mesa's lavapipe the latents after 3 steps deviated by 5.8e-3,
+/// the picture by 2.3e-3. f16 has 11 significant bits (a rounding error of 5e-4), bf16 has 8.
 fn tolerance(half: Precision) -> f32 {
     match half {
         Precision::F32 => TOLERANCE,
@@ -23,7 +23,7 @@ fn tolerance(half: Precision) -> f32 {
     }
 }
 
-/// Takes each result by name.
+/// Receives each result with its name.
 type Out<'a> = &'a mut dyn FnMut(&'static str, Vec<f32>);
 
 mod adapter {
@@ -56,7 +56,7 @@ mod slow {
     }
 }
 
-/// A whole picture in 16 bits, where the adapter computes in them. One that does not must say so.
+/// A whole picture in 16 bits, if the adapter supports the type. If not, loading must report it.
 fn agree_in(precision: Precision) {
     let Some(gpu) = adapter() else { return };
     match gpu.precision(Some(precision)) {
@@ -100,7 +100,7 @@ fn compare(stage: &str, expected: &[f32], found: &[f32], tolerance: f32) {
     assert!(worst <= tolerance * largest, "{stage}: {worst} of {largest}");
 }
 
-/// Every stage alone.
+/// Each stage separately.
 fn stages(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
     let device = &compute.device;
     let config = checkpoint.text_encoder(Part::TextEncoder2).expect("its shape");
@@ -133,7 +133,7 @@ fn stages(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
     out("taesd", numbers(taesd.decode(noise(compute, 6, [1, 4, 5, 9]))));
 }
 
-/// From a prompt to a picture, in three steps. `half` is the number type on a GPU; the CPU computes in f32 always.
+/// From a prompt to a picture in three steps. `half` is the number type on a GPU; the CPU always computes in f32.
 fn whole_picture(checkpoint: &Checkpoint, compute: &Compute, half: Option<Precision>, out: Out<'_>) {
     let precision = half.filter(|_| compute.info.kind != DeviceKind::Cpu).unwrap_or(Precision::F32);
     let options = LoadOptions { precision: Some(precision), ..LoadOptions::default() };

@@ -1,4 +1,4 @@
-//! An adapter, numbers, and the log of what was launched.
+//! The adapter, and the log of kernel launches.
 
 use burn::tensor::{DType, Tensor, TensorData};
 use checkpoint::Checkpoint;
@@ -11,15 +11,14 @@ use std::{
     time::Duration,
 };
 
-/// How far kernels are tuned: as little as can be, which on a software adapter is the difference between minutes and
-/// hours.
+/// The tuning level: the lowest, because on a software adapter more tuning takes hours instead of minutes.
 pub const AUTOTUNE: &str = "CUBECL_AUTOTUNE_LEVEL";
-/// cubecl's own configuration, read from the working folder.
+/// cubecl's configuration file, read from the working folder.
 pub const CONFIG: &str = "cubecl.toml";
-/// Each launch of a kernel is a line there.
+/// Log file with one line per kernel launch.
 pub const LAUNCHES: &str = "launches.log";
 
-/// The adapter; none where there is none.
+/// The adapter, or `None` if there is none.
 pub fn adapter() -> Option<Compute> {
     assert!(env::var_os(AUTOTUNE).is_some(), "run by `on_an_adapter` and `slowly_on_an_adapter` only");
     match Compute::open(DeviceChoice::Wgpu) {
@@ -49,14 +48,14 @@ pub fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_into_vec().expect("f32")
 }
 
-/// The names of the kernels that are launched meanwhile.
+/// Returns the names of the kernels that `work` launches.
 pub fn launches(work: impl FnOnce()) -> Vec<String> {
     let before = logged().len();
     work();
     logged().split_off(before)
 }
 
-/// Every launch so far: the log is written by a thread of its own, a moment later.
+/// All launches so far. A separate thread writes the log, with a short delay.
 fn logged() -> Vec<String> {
     let read = || fs::read_to_string(LAUNCHES).unwrap_or_default();
     let mut log = read();
