@@ -1,4 +1,4 @@
-//! Prints what a checkpoint is, then reads every parameter once: `cargo run --release --example load -- PATH`.
+//! Prints a description of a checkpoint, then reads every parameter once: `cargo run --release --example load -- PATH`.
 
 use checkpoint::{Checkpoint, OpenOptions, inspect};
 use std::{path::PathBuf, time::Instant};

@@ -1,4 +1,4 @@
-//! A checkpoint, known from its headers and configs alone.
+//! A checkpoint, described by its headers and configs.
 
 use crate::{
     Element, Entry, Error, Family, FolderError, Latent2Rgb, Layout, MemoryFolder, Part, Plan, SchedulerConfig,
@@ -16,38 +16,36 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How to open a checkpoint.
+/// Options for opening a checkpoint.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// Take `.fp16.` files where a folder has both kinds. Without it they are taken when they are all
-    /// there is.
+    /// Prefer `.fp16.` files if a folder has both kinds. Otherwise they are used only if there are no others.
     pub prefer_fp16: bool,
 }
 
-/// Where a text encoder's tokenizer is.
+/// The tokenizer files of a text encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenizerFiles {
     /// `tokenizer.json`.
     Json(PathBuf),
-    /// CLIP's classic pair.
+    /// The classic pair of CLIP.
     VocabMerges {
         /// `vocab.json`.
         vocab: PathBuf,
         /// `merges.txt`.
         merges: PathBuf,
     },
-    /// A folder with tokenizer_config.json, special_tokens_map.json or added_tokens.json, but without a table:
-    /// CLIP's own table, with the tokens that those files add.
+    /// A folder with tokenizer_config.json, special_tokens_map.json or added_tokens.json, but without a vocabulary: use
+    /// CLIP's own vocabulary, with the tokens added by those files.
     Additions(PathBuf),
-    /// None is brought: take CLIP's own.
+    /// The checkpoint has no tokenizer: use CLIP's own.
     BuiltIn,
 }
 
-/// A checkpoint: which parts it has, their shapes, and where every parameter's bytes are.
+/// A checkpoint: its parts, their configurations, and the location of every parameter's bytes.
 ///
-/// Opening reads headers and configs, no weights: a 7 GB file takes milliseconds. Files are held open; the
-/// weights are read at their offsets when asked for, never mapped, so that resident memory does not grow
-/// with the file.
+/// Opening reads headers and configs but no weights: a 7 GB file takes milliseconds. Files are kept open. Weights are
+/// read at their offsets on request and never memory-mapped, so resident memory does not grow with the file.
 #[derive(Debug)]
 pub struct Checkpoint {
     sources: Sources,
@@ -63,24 +61,24 @@ impl Checkpoint {
     /// Opens an SDXL checkpoint: a single safetensors file or a diffusers folder.
     ///
     /// # Errors
-    /// What is not safetensors, is broken, is not SDXL, or has a config value that SDXL has not.
+    /// A file that is not safetensors, is broken or is not SDXL, or a config value that SDXL does not support.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::open_with(path, &OpenOptions::default())
     }
 
-    /// As [`Checkpoint::open`], with options.
+    /// Like [`Checkpoint::open`], with options.
     ///
     /// # Errors
-    /// As there.
+    /// The same as [`Checkpoint::open`].
     pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         Self::whole(Sources::open(&path.into(), options)?)
     }
 
-    /// As [`Checkpoint::open`], of a diffusers folder in memory. It may bring no tokenizer files: CLIP's own
-    /// tokenizer is taken.
+    /// Like [`Checkpoint::open`], for a diffusers folder in memory. It must not contain tokenizer files; CLIP's own
+    /// tokenizer is used.
     ///
     /// # Errors
-    /// As there; [`FolderError::Tokenizer`].
+    /// The same as [`Checkpoint::open`], and [`FolderError::Tokenizer`].
     pub fn in_memory(folder: &MemoryFolder) -> Result<Self, Error> {
         let place = Place::Memory(folder.clone());
         for tokenizer in ["tokenizer", "tokenizer_2"] {
@@ -108,12 +106,11 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Opens the weights of one part alone: a file in diffusers' or LDM's names, or a folder with a
-    /// config.json and weights (also a whole checkpoint, of which only this part is taken). For `--vae` and
-    /// `--taesd`.
+    /// Opens the weights of a single part: a file in diffusers' or LDM's naming, or a folder with a config.json and
+    /// weights. Also accepts a whole checkpoint and uses only this part of it. For `--vae` and `--taesd`.
     ///
     /// # Errors
-    /// As [`Checkpoint::open`]; [`Error::NoPart`] and [`Error::NotPart`] where it holds something else.
+    /// The same as [`Checkpoint::open`], and [`Error::NoPart`] or [`Error::NotPart`] if it contains something else.
     pub fn open_part(part: Part, path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         Self::from_sources(Sources::open_part(part, &path.into(), options)?)
     }
@@ -149,27 +146,27 @@ impl Checkpoint {
         self.sources.path()
     }
 
-    /// How it lies on the disk.
+    /// How it is stored on disk.
     pub fn layout(&self) -> Layout {
         self.sources.layout
     }
 
-    /// Its weight files; [`crate::TensorRef::file`] points in here.
+    /// Its weight files. [`crate::TensorRef::file`] is an index into this list.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// The parts that it brings, in loading order.
+    /// The parts that it contains, in loading order.
     pub fn parts(&self) -> Vec<Part> {
         Part::ALL.into_iter().filter(|&part| self.has(part)).collect()
     }
 
-    /// Whether it brings this part.
+    /// Whether it contains this part.
     pub fn has(&self, part: Part) -> bool {
         self.shapes.contains_key(&part)
     }
 
-    /// The UNet's shape.
+    /// The configuration of the UNet.
     ///
     /// # Errors
     /// [`Error::NoPart`].
@@ -180,7 +177,7 @@ impl Checkpoint {
         }
     }
 
-    /// The VAE's shape.
+    /// The configuration of the VAE.
     ///
     /// # Errors
     /// [`Error::NoPart`].
@@ -191,10 +188,10 @@ impl Checkpoint {
         }
     }
 
-    /// The shape of one of the two text encoders.
+    /// The configuration of one of the two text encoders.
     ///
     /// # Errors
-    /// [`Error::NoPart`], also where `part` is no text encoder.
+    /// [`Error::NoPart`], also if `part` is not a text encoder.
     pub fn text_encoder(&self, part: Part) -> Result<&TextEncoderConfig, Error> {
         match self.shapes.get(&part) {
             Some(Shape::Text(config)) => Ok(config),
@@ -202,7 +199,7 @@ impl Checkpoint {
         }
     }
 
-    /// The preview decoder's shape.
+    /// The configuration of the preview decoder.
     ///
     /// # Errors
     /// [`Error::NoPart`].
@@ -218,22 +215,22 @@ impl Checkpoint {
         &self.scheduler
     }
 
-    /// How it says that it is best sampled.
+    /// The settings that the checkpoint recommends for sampling.
     pub fn recommendation(&self) -> &Recommendation {
         &self.recommendation
     }
 
-    /// Whether an empty negative prompt means zeros (model_index.json; default true).
+    /// Whether an empty negative prompt means zeros (from model_index.json; true by default).
     pub fn force_zeros_for_empty_prompt(&self) -> bool {
         self.force_zeros_for_empty_prompt
     }
 
-    /// The checkpoint's own latent2rgb.json.
+    /// The checkpoint's own latent2rgb.json, if it has one.
     pub fn latent2rgb(&self) -> Option<&Latent2Rgb> {
         self.latent2rgb.as_ref()
     }
 
-    /// Where the tokenizer of a text encoder is.
+    /// The tokenizer files of a text encoder.
     pub fn tokenizer(&self, part: Part) -> TokenizerFiles {
         let folder = match part {
             Part::TextEncoder2 => "tokenizer_2",
@@ -245,7 +242,8 @@ impl Checkpoint {
         if is_there(&"tokenizer.json") {
             return TokenizerFiles::Json(folder.join("tokenizer.json"));
         }
-        // Half of the pair is an error when it is read: the other half's tokens would be lost in silence.
+        // If one file of the pair is missing, reading it gives an error. Otherwise the tokens of the other would be
+        // lost silently.
         if ["vocab.json", "merges.txt"].iter().any(is_there) {
             return TokenizerFiles::VocabMerges { vocab: folder.join("vocab.json"), merges: folder.join("merges.txt") };
         }
@@ -255,8 +253,8 @@ impl Checkpoint {
         }
     }
 
-    /// The load plan of one part, made without reading weights. Strict: every tensor is applied, or ignored
-    /// by the published list, or an error; tensors that belong to no part at all fail any part's plan.
+    /// The load plan of one part, computed without reading weights. Strict: every tensor is used, ignored by the
+    /// published list, or an error. Tensors that belong to no part are an error in the plan of every part.
     ///
     /// # Errors
     /// [`Error::NoPart`]; [`Error::Plan`] with everything that does not match.
@@ -271,11 +269,11 @@ impl Checkpoint {
 
     /// Reads one parameter, transformed and converted, in PyTorch's (row-major) order of `entry.shape`.
     ///
-    /// Takes memory for the result and a few MiB beside it (a transposed matrix: twice the result).
+    /// Uses memory for the result and a few MiB more (for a transposed matrix twice the result).
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Shrunk`], [`Error::Overflow`]. An entry of another checkpoint is
-    /// [`Error::NoPart`] or reads other bytes.
+    /// [`Error::Io`], [`Error::Shrunk`], [`Error::Overflow`]. For an entry of another checkpoint, [`Error::NoPart`] or
+    /// other data.
     pub fn read<E: Element>(&self, entry: &Entry) -> Result<Vec<E>, Error> {
         match self.sources.files.get(entry.source.file) {
             Some(file) => read(file, entry),

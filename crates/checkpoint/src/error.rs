@@ -1,4 +1,4 @@
-//! What can be wrong with a checkpoint, as data. Every message is one line.
+//! Error types with structured data. Every message is one line.
 
 use crate::{Family, Part, PlanError};
 use std::path::PathBuf;
@@ -8,15 +8,15 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
+    /// An error of the operating system.
     #[error("{path}: {source}")]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A file that is no safetensors file, or a broken one.
+    /// A file that is not safetensors or is broken.
     #[error("{path}: {source}")]
     Header {
         /// The file.
@@ -24,12 +24,12 @@ pub enum Error {
         /// What is wrong with its header.
         source: HeaderError,
     },
-    /// A folder that is no diffusers folder.
+    /// A folder that is not a diffusers folder.
     #[error("{path}: {reason}")]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What is missing or out of place.
+        /// What is missing or wrong.
         reason: FolderError,
     },
     /// A config.json (or index, or latent2rgb.json) that does not parse.
@@ -37,64 +37,64 @@ pub enum Error {
     Json {
         /// The file.
         path: PathBuf,
-        /// What the parser said, with line and column.
+        /// The parser's message, with line and column.
         message: String,
     },
-    /// A config value that the SDXL architecture does not have, or that is out of bounds.
+    /// A config value that SDXL does not support or that is out of range.
     #[error("{path}: {key} is {value}; supported: {supported}")]
     Config {
-        /// The config file, or the weights from whose shapes the value comes.
+        /// The config file, or the weights from which the value was derived.
         path: PathBuf,
-        /// The key as the file spells it.
+        /// The key, as spelled in the file.
         key: String,
         /// The value found, as JSON.
         value: String,
-        /// What would be accepted.
+        /// The accepted values.
         supported: String,
     },
-    /// Another model than SDXL, recognised.
+    /// A recognised model that is not SDXL.
     #[error("{path}: this is {family}; only SDXL base checkpoints are supported")]
     Family {
         /// The file or folder.
         path: PathBuf,
-        /// What it is.
+        /// The model's family.
         family: Family,
     },
-    /// The checkpoint does not bring this part.
+    /// The checkpoint does not contain this part.
     #[error("{path}: has no {part}")]
     NoPart {
         /// The file or folder.
         path: PathBuf,
-        /// What was asked for.
+        /// The requested part.
         part: Part,
     },
-    /// The file holds something else than the part that was asked for, recognised.
+    /// The file contains something recognised other than the requested part.
     #[error("{path}: this is {family}, not {part}")]
     NotPart {
         /// The file.
         path: PathBuf,
-        /// What was asked for.
+        /// The requested part.
         part: Part,
-        /// What it is.
+        /// What the file contains.
         family: Family,
     },
-    /// The tensors do not match the model that the config (or their shapes) describe.
+    /// The tensors do not match the model described by the config or derived from shapes.
     #[error("{path}: {source}")]
     Plan {
         /// The file or folder.
         path: PathBuf,
-        /// Which tensors, and how.
+        /// The tensors that do not match.
         source: PlanError,
     },
-    /// The file was shorter when read than when opened.
+    /// The file became shorter after it was opened.
     #[error("{path}: ends inside tensor {tensor}; did the file change while it was read?")]
     Shrunk {
         /// The file.
         path: PathBuf,
-        /// The tensor that could not be read in full.
+        /// The tensor that could not be read completely.
         tensor: String,
     },
-    /// A finite number became infinite on the way to half precision.
+    /// A finite number became infinite in the conversion to f16.
     #[error("{path}: tensor {tensor} holds {value}, beyond f16's largest number 65504; load it as f32 or bf16")]
     Overflow {
         /// The file.
@@ -106,34 +106,34 @@ pub enum Error {
     },
 }
 
-/// What is wrong with a safetensors header (or why the file is not safetensors at all).
+/// What is wrong with a safetensors header, or why the file is not safetensors.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// Nothing in it.
+    /// The file is empty.
     #[error("is empty")]
     Empty,
     /// A pickle: PyTorch's format, which runs code when it is read.
     #[error("is a Python pickle (.ckpt, .pt), which can run any code when read; only safetensors is accepted")]
     Pickle,
-    /// Not safetensors; says what it looks like instead.
+    /// Not safetensors.
     #[error("is not a safetensors file ({looks_like})")]
     NotSafetensors {
-        /// What the first bytes say.
+        /// What the first bytes look like.
         looks_like: &'static str,
     },
-    /// The header says that it is longer than the rest of the file.
+    /// The header length is larger than the rest of the file.
     #[error("says that its header has {header} bytes, but the file has {file}")]
     HeaderBeyondFile {
-        /// Length that the first eight bytes give.
+        /// The length given by the first eight bytes.
         header: u64,
         /// Length of the file.
         file: u64,
     },
-    /// A header past the format's own limit.
+    /// The header is longer than the format's limit.
     #[error("says that its header has {header} bytes; the format's limit is {limit}")]
     HeaderTooLong {
-        /// Length that the first eight bytes give.
+        /// The length given by the first eight bytes.
         header: u64,
         /// The limit.
         limit: u64,
@@ -144,16 +144,16 @@ pub enum HeaderError {
         /// The limit.
         limit: usize,
     },
-    /// The header is not the JSON that the format asks for.
+    /// The header is not valid JSON of the expected form.
     #[error("has a broken header: {message}")]
     Json {
-        /// What the parser said.
+        /// The parser's message.
         message: String,
     },
-    /// A name that no model has: too long, or with control characters.
+    /// An invalid name: too long, or with control characters.
     #[error("has a tensor name that is longer than 1024 bytes or has control characters: {name}")]
     Name {
-        /// Its beginning, made printable.
+        /// The start of the name, with unprintable characters replaced.
         name: String,
     },
     /// The same name twice.
@@ -162,7 +162,7 @@ pub enum HeaderError {
         /// The name.
         name: String,
     },
-    /// One tensor's entry contradicts itself or the file.
+    /// A tensor's entry contradicts itself or the file.
     #[error("tensor {name}: {reason}")]
     Tensor {
         /// The tensor.
@@ -170,24 +170,24 @@ pub enum HeaderError {
         /// What is wrong.
         reason: TensorError,
     },
-    /// Bytes that no tensor covers.
+    /// Bytes that belong to no tensor.
     #[error("has {bytes} bytes that belong to no tensor, at {at}")]
     Gap {
-        /// Where they start, counted from the end of the header.
+        /// Their position, from the end of the header.
         at: u64,
-        /// How many.
+        /// Their number.
         bytes: u64,
     },
 }
 
-/// What is wrong with one tensor's entry in a header.
+/// What is wrong with a tensor's entry in a header.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TensorError {
-    /// Its offsets run backwards, past the data, or overlap the tensor before it.
+    /// The offsets are reversed, lie outside the data, or overlap the previous tensor.
     #[error("its bytes {begin}..{end} overlap another tensor or lie outside the data ({data} bytes)")]
     Range {
-        /// First byte, counted from the end of the header.
+        /// First byte, from the end of the header.
         begin: u64,
         /// One past the last byte.
         end: u64,
@@ -197,33 +197,33 @@ pub enum TensorError {
     /// The file ends before the tensor does.
     #[error("its bytes {begin}..{end} lie past the end of the data ({data} bytes): the file is cut short")]
     Truncated {
-        /// First byte, counted from the end of the header.
+        /// First byte, from the end of the header.
         begin: u64,
         /// One past the last byte.
         end: u64,
         /// Bytes of data in the file.
         data: u64,
     },
-    /// Shape times dtype is not the length of its bytes.
+    /// Shape and dtype do not match the number of bytes.
     #[error("its shape {shape:?} in {dtype} does not fill {bytes} bytes")]
     Size {
         /// The shape.
         shape: Vec<u64>,
-        /// The dtype as the file spells it.
+        /// The dtype as spelled in the file.
         dtype: String,
         /// Bytes between its offsets.
         bytes: u64,
     },
-    /// A dtype that the format does not know.
+    /// An unknown dtype.
     #[error("dtype {dtype} is unknown")]
     Dtype {
-        /// As the file spells it.
+        /// The dtype as spelled in the file.
         dtype: String,
     },
     /// More dimensions than any weight has.
     #[error("has {rank} dimensions; at most {limit} are accepted")]
     Rank {
-        /// Its dimensions.
+        /// Number of dimensions.
         rank: usize,
         /// The limit.
         limit: usize,
@@ -234,16 +234,16 @@ pub enum TensorError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// No model_index.json.
+    /// There is no model_index.json.
     #[error("has no model_index.json: not a diffusers folder")]
     NoIndex,
-    /// A part that model_index.json or the SDXL pipeline asks for is not there.
+    /// A part required by model_index.json or by the SDXL pipeline is missing.
     #[error("has no {file}")]
     NoFile {
         /// Path inside the folder.
         file: String,
     },
-    /// Weights only as a pickle.
+    /// The weights exist only as a pickle.
     #[error(
         "has its weights only as a pickle ({file}), which can run any code when read; only safetensors is accepted"
     )]
@@ -251,15 +251,15 @@ pub enum FolderError {
         /// Path inside the folder.
         file: String,
     },
-    /// An index names a shard outside its folder.
+    /// An index refers to a shard outside its folder.
     #[error("{index} names the file {shard:?}, which is not a plain file name")]
     ShardPath {
         /// The index file.
         index: String,
-        /// The name as written.
+        /// The name as written in the index.
         shard: String,
     },
-    /// An index promises a tensor that its shard lacks.
+    /// An index lists a tensor that its shard does not contain.
     #[error("{index} says that {shard} holds {tensor}, but it does not")]
     ShardTensor {
         /// The index file.
@@ -274,18 +274,18 @@ pub enum FolderError {
     TooManyShards {
         /// The index file.
         index: String,
-        /// How many it names.
+        /// Number of shards in the index.
         shards: usize,
         /// The limit.
         limit: usize,
     },
-    /// A folder in memory brings a tokenizer; tokenizers are read from the disk only.
+    /// A folder in memory contains a tokenizer. Tokenizers are read only from disk.
     #[error("brings {file}, but a folder in memory has to use the tokenizer that is built in")]
     Tokenizer {
         /// Path inside the folder.
         file: String,
     },
-    /// Two shards hold the same tensor.
+    /// Two shards contain the same tensor.
     #[error("{first} and {second} both hold {tensor}")]
     ShardDuplicate {
         /// The tensor.

@@ -1,4 +1,4 @@
-//! What a checkpoint is, as data: also of one that cannot be loaded.
+//! Describes a checkpoint as data, even if it cannot be loaded.
 
 use crate::{
     Dtype, Error, Family, FolderError, Layout, MemoryFolder, MemoryReport, Misshapen, OpenOptions, Part, PlanError,
@@ -16,88 +16,88 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a checkpoint is.
+/// Description of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// The file or folder.
     pub path: PathBuf,
-    /// Which model it holds.
+    /// The model family.
     pub family: Family,
-    /// How it lies on the disk.
+    /// How it is stored on disk.
     pub layout: Layout,
-    /// Whether [`crate::Checkpoint`] opens and plans it: as a whole, or as the one part that it is.
+    /// Whether [`crate::Checkpoint`] can open and plan it, as a whole or as a single part.
     pub loadable: bool,
     /// Its weight files.
     pub files: Vec<FileReport>,
-    /// Numbers in all its tensors together, ignored ones too.
+    /// Number of values in all tensors, including ignored ones.
     pub parameters: u64,
-    /// The same by number format.
+    /// The same by number type.
     pub dtypes: BTreeMap<Dtype, u64>,
     /// Its parts, in loading order.
     pub parts: Vec<PartReport>,
     /// Tensors that belong to no part.
     pub unexpected: Vec<String>,
-    /// The training schedule, and where the prediction type was read.
+    /// The training schedule, and where the prediction type was found.
     pub scheduler: Option<SchedulerConfig>,
-    /// How it says that it is best sampled; none where it cannot be loaded as a whole. Left out of the JSON: a program
-    /// with defaults for the rest writes both.
+    /// The settings that the checkpoint recommends. `None` if it cannot be loaded as a whole. Not in the JSON output:
+    /// the caller fills in defaults and writes both.
     #[serde(skip)]
     pub recommendation: Option<Recommendation>,
-    /// What memory a picture takes; none where it cannot be loaded as a whole.
+    /// Memory needed for a picture. `None` if the checkpoint cannot be loaded as a whole.
     pub memory: Option<MemoryReport>,
     /// The safetensors metadata of its first file.
     pub metadata: BTreeMap<String, String>,
-    /// What stands in the way of loading, a line each.
+    /// Problems that prevent loading, one line each.
     pub problems: Vec<String>,
 }
 
 /// One weight file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileReport {
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
-    /// How many tensors it has.
+    /// Number of tensors.
     pub tensors: usize,
 }
 
-/// One part.
+/// Description of a part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartReport {
-    /// Which.
+    /// The part.
     pub part: Part,
-    /// Numbers in its tensors.
+    /// Number of values in its tensors.
     pub parameters: u64,
-    /// The same by number format.
+    /// The same by number type.
     pub dtypes: BTreeMap<Dtype, u64>,
-    /// Its shape; none where the config or the tensors do not give one that is supported.
+    /// Its configuration. `None` if config or tensors do not give a supported one.
     pub config: Option<Shape>,
     /// Parameters without a tensor.
     pub missing: Vec<String>,
-    /// Tensors that are neither applied nor ignored.
+    /// Tensors that are neither used nor ignored.
     pub unexpected: Vec<String>,
     /// Tensors of the wrong shape.
     pub misshapen: Vec<Misshapen>,
     /// Tensors in a dtype that cannot be read.
     pub unreadable: Vec<(String, Dtype)>,
-    /// Tensors left out by the published list.
+    /// Tensors ignored by the published list.
     pub ignored: Vec<String>,
 }
 
-/// Looks at a file or folder, headers and configs only; a 7 GB file takes milliseconds.
+/// Describes a file or folder from its headers and configs. A 7 GB file takes milliseconds.
 ///
 /// # Errors
-/// What is no safetensors file, no folder with one, or broken. Another model than SDXL, or tensors that do
-/// not match, are no errors here: the report says so.
+/// A path that is not a safetensors file or a folder with one, or a broken file. A model other than SDXL, or tensors
+/// that do not match, are not errors: the report describes them.
 pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Report, Error> {
     Ok(report(&open(path, options)?))
 }
 
-/// As [`inspect`], of a folder in memory.
+/// Like [`inspect`], for a folder in memory.
 ///
 /// # Errors
-/// As there.
+/// The same as [`inspect`].
 pub fn inspect_memory(folder: &MemoryFolder, options: &OpenOptions) -> Result<Report, Error> {
     Ok(report(&Sources::open(&Place::Memory(folder.clone()), options)?))
 }
@@ -136,7 +136,7 @@ fn report(sources: &Sources) -> Report {
         }
         read => read.and_then(Result::ok),
     };
-    // The UNet's shape needs the second encoder's: what is wrong with that comes up twice.
+    // Deriving the UNet's configuration also reads the second encoder's, so that problem is reported twice.
     let mut told = BTreeSet::new();
     problems.retain(|problem| told.insert(problem.clone()));
     let memory = match sources.layout {
@@ -186,12 +186,12 @@ fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
     Ok(Sources::open_part(part, &path.into(), options).unwrap_or(sources))
 }
 
-/// What a whole SDXL checkpoint lacks, has too much of, or has that does not fit together.
+/// Problems of a whole SDXL checkpoint: missing parts, unexpected tensors, parts that do not fit together.
 fn whole_problems(sources: &Sources, shapes: &BTreeMap<Part, Shape>) -> Vec<String> {
     let path = || sources.path().to_owned();
     let mut problems = Vec::new();
     for part in [Part::TextEncoder, Part::TextEncoder2, Part::Unet, Part::Vae] {
-        // Of a broken part it is told already what is wrong.
+        // The problem of a broken part has already been reported.
         if !sources.parts.contains_key(&part) && sources.broken.is_empty() {
             problems.push(Error::NoPart { path: path(), part }.to_string());
         }
@@ -204,7 +204,7 @@ fn whole_problems(sources: &Sources, shapes: &BTreeMap<Part, Shape>) -> Vec<Stri
     problems
 }
 
-/// Which part's own folder it is, by its config.json.
+/// The part whose own folder this is, according to its config.json.
 fn part_of_folder(folder: &Path) -> Option<Part> {
     let config = ConfigFile::read(&folder.into(), "config.json").ok()?;
     match config.text("_class_name").ok()?? {

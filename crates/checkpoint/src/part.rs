@@ -1,4 +1,4 @@
-//! The vocabulary: parts, layouts, families.
+//! Parts, layouts and model families.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -7,21 +7,21 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// The denoiser (diffusers' UNet2DConditionModel).
+    /// The denoising network (diffusers' UNet2DConditionModel).
     Unet,
-    /// The picture codec (AutoencoderKL).
+    /// The VAE (AutoencoderKL).
     Vae,
     /// CLIP ViT-L's text model (CLIPTextModel).
     TextEncoder,
     /// OpenCLIP bigG's text model with its projection (CLIPTextModelWithProjection).
     #[serde(rename = "text_encoder_2")]
     TextEncoder2,
-    /// The small preview codec (AutoencoderTiny). Only its decoder is loaded.
+    /// The small preview VAE (AutoencoderTiny). Only its decoder is loaded.
     Taesd,
 }
 
 impl Part {
-    /// Every part, in the order in which a pipeline loads them.
+    /// All parts, in loading order.
     pub const ALL: [Self; 5] = [Self::TextEncoder, Self::TextEncoder2, Self::Unet, Self::Vae, Self::Taesd];
 
     /// The part's folder in a diffusers folder: "unet", "text_encoder_2".
@@ -42,15 +42,15 @@ impl fmt::Display for Part {
     }
 }
 
-/// How a checkpoint lies on the disk.
+/// How a checkpoint is stored on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// One safetensors file with LDM names (`model.diffusion_model.`, ...).
     SingleFile,
-    /// A folder with model_index.json and one folder a part.
+    /// A folder with model_index.json and one subfolder per part.
     Diffusers,
-    /// The weights of one part alone, in either naming.
+    /// The weights of a single part, in either naming.
     Part,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// Which model a checkpoint holds, as its tensor names and shapes (or its model_index.json) tell.
+/// The model family of a checkpoint, derived from its tensor names and shapes or its model_index.json.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -83,19 +83,19 @@ pub enum Family {
     Sd3,
     /// Flux.
     Flux,
-    /// A LoRA, LoHa or LoKr: changes to a model, not a model.
+    /// A LoRA, LoHa or LoKr: changes to a model, not a whole model.
     Lora,
     /// A ControlNet or T2I adapter.
     ControlNet,
-    /// A textual inversion: words, not a model.
+    /// A textual inversion: word embeddings, not a model.
     TextualInversion,
-    /// A VAE alone.
+    /// Only a VAE.
     Vae,
-    /// A TAESD alone.
+    /// Only a TAESD.
     Taesd,
-    /// The encoder of a TAESD alone, which is of no use here.
+    /// Only the encoder of a TAESD, which is not used.
     TaesdEncoder,
-    /// A UNet, text encoder or other part alone.
+    /// Only a UNet, a text encoder or another part.
     Component,
     /// None of these.
     Unknown,

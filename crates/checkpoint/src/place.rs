@@ -1,4 +1,4 @@
-//! Where a checkpoint's files are: on the disk, or in memory. Whoever reads them sees no difference.
+//! Where a checkpoint's files are: on disk or in memory, behind one interface.
 
 use crate::{
     error::{Error, FolderError},
@@ -12,10 +12,10 @@ use std::{
     sync::Arc,
 };
 
-/// No config of any model is near this; weight_map indexes of large models reach 1 MB.
+/// Configs of known models are far smaller; weight_map indexes of large models reach 1 MB.
 const MAX_JSON_BYTES: u64 = 16 << 20;
 
-/// A diffusers folder whose files are in memory: of a model that a program carries, or has fetched.
+/// A diffusers folder whose files are in memory, for example a model that is part of a program.
 ///
 /// Clones share the bytes.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct MemoryFolder {
 }
 
 impl MemoryFolder {
-    /// A folder of files, each by its path inside the folder with `/` between: `unet/config.json`. Messages
-    /// call the folder `name`.
+    /// Creates a folder from files and their paths inside the folder, with `/` as separator: `unet/config.json`. Error
+    /// messages call the folder `name`.
     pub fn new(name: impl Into<PathBuf>, files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         let files = files.into_iter().map(|(file, bytes)| (file, Arc::new(bytes)));
         Self { name: name.into(), files: files.collect() }
@@ -36,7 +36,7 @@ impl MemoryFolder {
 /// The file or folder that is opened.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
-    /// On the disk.
+    /// On disk.
     Disk(PathBuf),
     /// In memory; always a folder.
     Memory(MemoryFolder),
@@ -49,7 +49,7 @@ impl From<&Path> for Place {
 }
 
 impl Place {
-    /// Its path, or the name that stands for one in messages.
+    /// Its path, or the name used for it in error messages.
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Disk(path) => path,
@@ -88,7 +88,7 @@ impl Place {
         }
     }
 
-    /// Reads one of the folder's files that should be small, as JSON.
+    /// Reads one of the folder's small files as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self, file: &str) -> Result<T, Error> {
         let bad = |message: String| Error::Json { path: self.path().join(file), message };
         let from_disk;
@@ -109,14 +109,15 @@ impl Place {
         read.map_err(|error| bad(crate::safetensors::one_line(&error.to_string())))
     }
 
-    /// That this file is not there.
+    /// The error that this file is missing.
     pub(crate) fn no_file(&self, file: &str) -> Error {
         Error::Folder { path: self.path().to_owned(), reason: FolderError::NoFile { file: file.to_owned() } }
     }
 }
 
-/// The text with null for `-Infinity`, `Infinity` and `NaN`, which are no JSON, but which Python writes and reads: every
-/// DPMSolverMultistepScheduler that diffusers saves has `"lambda_min_clipped": -Infinity`. None where there is none.
+/// Replaces `-Infinity`, `Infinity` and `NaN` by null. They are not JSON, but Python writes and reads them: every
+/// DPMSolverMultistepScheduler saved by diffusers has `"lambda_min_clipped": -Infinity`. Returns `None` if there are
+/// none.
 fn with_nulls(text: &[u8]) -> Option<Vec<u8>> {
     const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
     let (mut out, mut at, mut in_text, mut found) = (Vec::with_capacity(text.len()), 0, false, false);
@@ -144,11 +145,11 @@ fn with_nulls(text: &[u8]) -> Option<Vec<u8>> {
     found.then_some(out)
 }
 
-/// At most one byte more than [`MAX_JSON_BYTES`].
+/// Reads at most one byte more than [`MAX_JSON_BYTES`].
 fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     if !std::fs::metadata(path).map_err(io)?.is_file() {
-        // Opening a pipe would wait for its other end.
+        // Opening a named pipe would block.
         return Err(Error::Json { path: path.to_owned(), message: "is not a regular file".into() });
     }
     let mut text = Vec::new();

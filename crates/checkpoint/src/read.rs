@@ -1,4 +1,4 @@
-//! Reading a parameter's numbers: in pieces, converted on the way.
+//! Reads a parameter's values in pieces and converts them.
 
 use crate::{Dtype, Entry, Error, Transform, safetensors::WeightFile};
 use half::{
@@ -6,16 +6,16 @@ use half::{
     slice::{HalfBitsSliceExt, HalfFloatSliceExt},
 };
 
-/// Bytes read at a time: the memory that reading takes beside its result.
+/// Bytes read at a time. Reading needs this memory in addition to its result.
 const PIECE_BYTES: usize = 1 << 20;
 
 mod sealed {
     pub trait Sealed: Sized {
-        /// The file's own format of this type.
+        /// The file format of this type.
         const DTYPE: crate::Dtype;
-        /// Appends numbers that are in that format, little end first.
+        /// Appends values in that format, little-endian.
         fn extend_from_bytes(out: &mut Vec<Self>, bytes: &[u8]);
-        /// Appends numbers, each rounded to the nearest.
+        /// Appends values, each rounded to nearest.
         fn extend_from_f32(out: &mut Vec<Self>, numbers: &[f32]);
         fn is_infinite(&self) -> bool;
     }
@@ -100,7 +100,7 @@ pub(crate) fn read<E: Element>(file: &WeightFile, entry: &Entry) -> Result<Vec<E
     })
 }
 
-/// A piece's numbers as f32, replacing what `numbers` held.
+/// Converts a piece's values to f32, replacing the content of `numbers`.
 fn widen(dtype: Dtype, piece: &[u8], numbers: &mut Vec<f32>) {
     let bits = || piece.as_chunks::<2>().0.iter().map(|&two| u16::from_le_bytes(two)).collect::<Vec<_>>();
     numbers.clear();
@@ -114,12 +114,12 @@ fn widen(dtype: Dtype, piece: &[u8], numbers: &mut Vec<f32>) {
             bits().reinterpret_cast::<bf16>().convert_to_f32_slice(numbers);
         }
         Dtype::F64 => numbers.extend(piece.as_chunks::<8>().0.iter().map(|&eight| f64::from_le_bytes(eight) as f32)),
-        // The plan lets no other readable dtype through.
+        // Other readable dtypes do not occur in a plan.
         _ => f32::extend_from_bytes(numbers, piece),
     }
 }
 
-/// No finite number became infinite: f16 ends at 65504, and a weight lost this way shows only as black
+/// Checks that no finite value became infinite. f16 ends at 65504, and an overflowed weight would only show as black
 /// pictures.
 fn check_range<E: Element>(file: &WeightFile, entry: &Entry, numbers: &[f32], read: &[E]) -> Result<(), Error> {
     if !matches!(E::DTYPE, Dtype::F16) {
@@ -132,7 +132,7 @@ fn check_range<E: Element>(file: &WeightFile, entry: &Entry, numbers: &[f32], re
     }
 }
 
-/// Row-major `[rows, columns]` from its transpose.
+/// Row-major `[rows, columns]` from the transposed matrix.
 fn transposed<E: Copy>(of: &[E], rows: usize, columns: usize) -> Vec<E> {
     let mut out = Vec::with_capacity(of.len());
     for row in 0..rows {

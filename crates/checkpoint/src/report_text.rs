@@ -1,13 +1,13 @@
-//! The report for people.
+//! The report as text for users.
 
 use crate::{Dtype, PartReport, PredictionSource, PredictionType, Report};
 use std::{collections::BTreeMap, fmt};
 
-/// How many names are shown of each kind; the data has them all.
+/// How many names of each kind are listed; the data contains all.
 const SHOWN: usize = 10;
 
 impl fmt::Display for Report {
-    /// A few lines: what it is, where, how large, its parts, and what stands in the way.
+    /// A few lines: model, path, size, parts, and problems that prevent loading.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} ({})", self.path.display(), self.family, self.layout)?;
         let bytes: u64 = self.files.iter().map(|file| file.bytes).sum();

@@ -1,4 +1,4 @@
-//! A part's shape, whichever part it is, and what the shapes must agree on.
+//! A part's configuration, of any part, and checks across parts.
 
 use crate::{
     Error, Part, SchedulerConfig, TaesdConfig, TextEncoderConfig, UnetConfig, VaeConfig,
@@ -16,22 +16,22 @@ use std::{
     path::Path,
 };
 
-/// The shape of one part.
+/// The configuration of a part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Shape {
-    /// Of the UNet.
+    /// The UNet's.
     Unet(UnetConfig),
-    /// Of the VAE.
+    /// The VAE's.
     Vae(VaeConfig),
-    /// Of either text encoder.
+    /// A text encoder's.
     Text(TextEncoderConfig),
-    /// Of TAESD's decoder.
+    /// The TAESD decoder's.
     Taesd(TaesdConfig),
 }
 
 impl Shape {
-    /// From the part's config.json, or from its tensors where it has none.
+    /// Reads it from the part's config.json, or derives it from its tensors if there is none.
     pub(crate) fn read(sources: &Sources, part: Part) -> Result<Self, Error> {
         let Some(source) = sources.parts.get(&part) else {
             return Err(Error::NoPart { path: sources.path().to_owned(), part });
@@ -75,7 +75,7 @@ fn pooled_width(sources: &Sources) -> Result<Option<usize>, Error> {
     })
 }
 
-/// The training schedule: scheduler_config.json's, or what tensors and metadata tell.
+/// The training schedule from scheduler_config.json, or from tensors and metadata.
 pub(crate) fn scheduler(sources: &Sources) -> Result<SchedulerConfig, Error> {
     if sources.index.is_some() && sources.place.has(SCHEDULER_CONFIG) {
         return scheduler_from_json(&ConfigFile::read(&sources.place, SCHEDULER_CONFIG)?);
@@ -85,7 +85,7 @@ pub(crate) fn scheduler(sources: &Sources) -> Result<SchedulerConfig, Error> {
     Ok(scheduler_from_tensors(|name| names.contains(name), &metadata))
 }
 
-/// The widths at which the parts meet.
+/// Checks the widths that different parts must agree on.
 pub(crate) fn check_together(path: &Path, shapes: &BTreeMap<Part, Shape>) -> Result<(), Error> {
     let bad = |key: &str, value: usize, supported: String| {
         Err(Error::Config { path: path.to_owned(), key: key.to_owned(), value: value.to_string(), supported })

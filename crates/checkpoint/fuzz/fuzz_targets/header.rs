@@ -1,4 +1,4 @@
-//! Any bytes as a file's beginning: a header or an error, and what a header promises holds.
+//! Arbitrary bytes as the start of a file: parsing gives an error, or a header that is consistent with the file.
 //!
 //! From `crates/checkpoint`: `cargo +nightly fuzz run header`.
 #![no_main]

@@ -1,15 +1,15 @@
-//! A single file whose tensors the input names and shapes: every step up to reading the numbers.
+//! A single file whose tensors have the names and shapes from the fuzz input: every step up to reading the numbers.
 //!
-//! Bytes alone rarely get past the header, so the input here is a list of lines: a name, a dtype's letter and
-//! the sides of a shape. The header around them is always well formed. From `crates/checkpoint`:
-//! `cargo +nightly fuzz run open fuzz/seeds`.
+//! Random bytes rarely get past the header, so the input is a list of lines: a name, a dtype's letter and the sides of
+//! a shape. The header made from them is always well formed. From `crates/checkpoint`: `cargo +nightly fuzz run open
+//! fuzz/seeds`.
 #![no_main]
 
 use checkpoint::{Checkpoint, OpenOptions, Part, inspect};
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 
-/// Above this a file takes longer to write than to judge.
+/// Writing a larger file would take longer than checking it.
 const MAX_DATA: u64 = 1 << 17;
 
 fn file_of(input: &str) -> Option<Vec<u8>> {

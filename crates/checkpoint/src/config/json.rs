@@ -1,14 +1,14 @@
-//! A config.json with getters that check: a value of another type or out of bounds is an error that names
-//! the key, the value and what would do.
+//! A config.json with checked getters. A value of the wrong type or out of range is an error that names the key, the
+//! value and the supported values.
 
 use crate::{error::Error, place::Place};
 use serde_json::{Map, Value};
 use std::{ops::RangeInclusive, path::PathBuf};
 
-/// Bound of every width: SDXL's largest is 49408 (vocabulary), its largest layer 10240.
+/// Limit for every width. SDXL's largest is 49408 (the vocabulary); its largest layer has 10240.
 pub(crate) const WIDTH: RangeInclusive<usize> = 1..=1 << 20;
 
-/// A JSON object and where it was read.
+/// A JSON object and the path it was read from.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigFile {
     pub path: PathBuf,
@@ -16,7 +16,7 @@ pub(crate) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads it; that it is not there is [`crate::FolderError::NoFile`].
+    /// Reads the file. If it does not exist, the error is [`crate::FolderError::NoFile`].
     pub(crate) fn read(folder: &Place, name: &str) -> Result<Self, Error> {
         if !folder.has(name) {
             return Err(folder.no_file(name));
@@ -24,12 +24,12 @@ impl ConfigFile {
         Ok(Self { map: folder.json(name)?, path: folder.path().join(name) })
     }
 
-    /// The value, where there is one that is not null.
+    /// The value of a key, unless absent or null.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
-    /// The error about a key.
+    /// An error about a key.
     pub(crate) fn bad(&self, key: &str, supported: impl Into<String>) -> Error {
         let value = self.map.get(key).map_or_else(|| "absent".to_owned(), Value::to_string);
         Error::Config {
@@ -40,7 +40,8 @@ impl ConfigFile {
         }
     }
 
-    /// Refuses any value but those; an absent or null one passes only where null is among them.
+    /// Rejects all values that are not in `allowed`. An absent or null value is accepted only if `allowed` contains
+    /// null.
     pub(crate) fn must_be(&self, key: &str, allowed: &[Value]) -> Result<(), Error> {
         let value = self.map.get(key).unwrap_or(&Value::Null);
         let same = |a: &Value| match (a.as_f64(), value.as_f64()) {
@@ -54,7 +55,7 @@ impl ConfigFile {
         Err(self.bad(key, allowed.join(" or ")))
     }
 
-    /// A whole number; `default` where absent, an error where there is no default.
+    /// A whole number; `default` if absent. An error if absent without a default.
     pub(crate) fn size(&self, key: &str, default: Option<usize>, range: RangeInclusive<usize>) -> Result<usize, Error> {
         let supported = || format!("{} to {}", range.start(), range.end());
         match (self.get(key), default) {
@@ -64,7 +65,7 @@ impl ConfigFile {
         }
     }
 
-    /// A list of whole numbers, or one number for `len` equal ones.
+    /// A list of whole numbers, or one number that is repeated `len` times.
     pub(crate) fn sizes(
         &self,
         key: &str,
@@ -81,7 +82,7 @@ impl ConfigFile {
         Ok(vec![self.size(key, default, range)?; len])
     }
 
-    /// A list of texts.
+    /// A list of strings.
     pub(crate) fn texts(&self, key: &str) -> Result<Vec<&str>, Error> {
         let list = self.get(key).and_then(Value::as_array);
         list.and_then(|list| list.iter().map(Value::as_str).collect()).ok_or_else(|| self.bad(key, "a list of texts"))
@@ -101,7 +102,7 @@ impl ConfigFile {
         if number > 0.0 { Ok(number) } else { Err(self.bad(key, "a number above 0")) }
     }
 
-    /// A truth value.
+    /// A boolean.
     pub(crate) fn flag(&self, key: &str, default: bool) -> Result<bool, Error> {
         match self.get(key) {
             None => Ok(default),
@@ -109,7 +110,7 @@ impl ConfigFile {
         }
     }
 
-    /// A text; none where absent.
+    /// A string; `None` if absent.
     pub(crate) fn text(&self, key: &str) -> Result<Option<&str>, Error> {
         self.get(key).map(|value| value.as_str().ok_or_else(|| self.bad(key, "a text"))).transpose()
     }

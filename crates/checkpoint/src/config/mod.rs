@@ -1,4 +1,4 @@
-//! Typed shapes of the parts, from config.json or from the tensors.
+//! Typed configurations of the parts, read from config.json or derived from the tensors.
 
 mod json;
 mod scheduler;

@@ -1,4 +1,4 @@
-//! What the sampler must know of how the model was trained.
+//! The facts about a model's training that a sampler needs.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,39 +13,39 @@ pub enum PredictionType {
     V,
 }
 
-/// Where the prediction type (and the rescaled betas) were read.
+/// Where the prediction type (and the rescaling of the betas) was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PredictionSource {
     /// scheduler_config.json.
     SchedulerConfig,
-    /// A tensor of this name (`v_pred`) in the single file.
+    /// A tensor with this name (`v_pred`) in the single file.
     Tensor(String),
-    /// This key of the safetensors metadata.
+    /// This key in the safetensors metadata.
     Metadata(String),
-    /// Nothing told: SDXL's own, epsilon.
+    /// Not specified: SDXL's own, epsilon.
     Default,
 }
 
-/// How the betas run from `beta_start` to `beta_end`.
+/// How the betas are spaced from `beta_start` to `beta_end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BetaSchedule {
-    /// Linear in the square root: SDXL's.
+    /// Linear in the square root, as in SDXL.
     ScaledLinear,
     /// Linear.
     Linear,
 }
 
-/// The spacing of the timesteps that the checkpoint was published with.
+/// The timestep spacing that the checkpoint was published with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimestepSpacing {
-    /// i * (1000 // steps) + offset: SDXL's.
+    /// i * (1000 // steps) + offset, as in SDXL.
     Leading,
-    /// From the last training step down to the first, evenly, both ends included.
+    /// Evenly from the last training step to the first, including both.
     Linspace,
-    /// Evenly down from the last training step, the end left out: distilled and v-prediction models.
+    /// Evenly down from the last training step, without the end: distilled and v-prediction models.
     Trailing,
 }
 
@@ -54,9 +54,9 @@ pub enum TimestepSpacing {
 pub struct SchedulerConfig {
     /// What the UNet predicts.
     pub prediction_type: PredictionType,
-    /// Where that was read.
+    /// Where the prediction type was found.
     pub prediction_source: PredictionSource,
-    /// How the betas run.
+    /// How the betas are spaced.
     pub beta_schedule: BetaSchedule,
     /// The first beta: 0.00085.
     pub beta_start: f64,
@@ -66,14 +66,14 @@ pub struct SchedulerConfig {
     pub num_train_timesteps: usize,
     /// Whether the betas are rescaled so that the last step is pure noise (Lin et al., 2023).
     pub rescale_betas_zero_snr: bool,
-    /// The spacing that the checkpoint was published with.
+    /// The timestep spacing that the checkpoint was published with.
     pub timestep_spacing: TimestepSpacing,
     /// Added to `leading` timesteps: 1.
     pub steps_offset: usize,
 }
 
 impl Default for SchedulerConfig {
-    /// SDXL base's own.
+    /// The values of SDXL base.
     fn default() -> Self {
         Self {
             prediction_type: PredictionType::Epsilon,
@@ -89,13 +89,13 @@ impl Default for SchedulerConfig {
     }
 }
 
-/// A linear map from latent to picture, for quick previews (latent2rgb.json).
+/// A linear map from latent to picture, for fast previews (latent2rgb.json).
 ///
-/// `rgb = latent * matrix + bias` for each latent pixel; the latent as the pipeline has it (no division by
-/// the scaling factor), RGB in -1..1 at the latent's size.
+/// `rgb = latent * matrix + bias` for each latent pixel. The latent is the sampler's (not divided by the scaling
+/// factor); RGB is in -1..1, at the size of the latent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latent2Rgb {
-    /// One row for each of the four latent channels; columns red, green, blue.
+    /// One row per latent channel; columns red, green, blue.
     pub matrix: [[f32; 3]; 4],
     /// Red, green, blue.
     pub bias: [f32; 3],

@@ -1,4 +1,4 @@
-//! The training schedule, from scheduler_config.json or from what a single file lets slip.
+//! The training schedule, from scheduler_config.json or from marks in a single file.
 
 use super::{
     BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing, json::ConfigFile,
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Reads scheduler_config.json. What is absent has diffusers' default, which is not SDXL's.
+/// Reads scheduler_config.json. Absent keys have diffusers' defaults, which differ from SDXL's values.
 pub(crate) fn scheduler_from_json(file: &ConfigFile) -> Result<SchedulerConfig, Error> {
     let class = file.text("_class_name")?.unwrap_or_default().to_owned();
     if class.starts_with("EDM") || class.starts_with("FlowMatch") {
@@ -21,7 +21,7 @@ pub(crate) fn scheduler_from_json(file: &ConfigFile) -> Result<SchedulerConfig, 
         Some(_) => return Err(file.bad("prediction_type", "epsilon or v_prediction")),
     };
     if class == "EulerDiscreteScheduler" {
-        // The network would be told 0.25 * ln(sigma) in place of a timestep.
+        // With "continuous" the network's input would be 0.25 * ln(sigma) instead of a timestep.
         file.must_be("timestep_type", &["discrete".into(), Value::Null])?;
     }
     let defaults = Defaults::of(&class);
@@ -58,8 +58,8 @@ pub(crate) fn scheduler_from_json(file: &ConfigFile) -> Result<SchedulerConfig, 
     Ok(config)
 }
 
-/// What a single file tells: a `v_pred` or `ztsnr` tensor (the custom of ComfyUI), or metadata (ModelSpec's
-/// `modelspec.prediction_type`, kohya's `ss_v_parameterization` and `ss_zero_terminal_snr`).
+/// The schedule of a single file: given by a `v_pred` or `ztsnr` tensor (ComfyUI's convention), or by metadata
+/// (ModelSpec's `modelspec.prediction_type`, kohya's `ss_v_parameterization` and `ss_zero_terminal_snr`).
 pub(crate) fn scheduler_from_tensors(
     has: impl Fn(&str) -> bool,
     metadata: &BTreeMap<String, String>,
@@ -82,9 +82,9 @@ pub(crate) fn scheduler_from_tensors(
     SchedulerConfig { prediction_type, prediction_source, rescale_betas_zero_snr, ..SchedulerConfig::default() }
 }
 
-/// Reads latent2rgb.json where there is one.
+/// Reads latent2rgb.json if it exists.
 pub(crate) fn latent2rgb(folder: &Place) -> Result<Option<Latent2Rgb>, Error> {
-    /// The file has notes for people besides.
+    /// The file also contains notes, which are ignored.
     #[derive(Deserialize)]
     struct File {
         matrix: [[f32; 3]; 4],

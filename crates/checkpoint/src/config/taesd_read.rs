@@ -1,4 +1,4 @@
-//! TAESD's shape, from taesd/config.json or from tensors in either naming.
+//! TAESD's configuration, from taesd/config.json or from tensors in either naming.
 
 use super::{
     TaesdConfig,
@@ -8,14 +8,14 @@ use super::{
 use crate::{error::Error, source::Naming};
 use serde_json::{Value, json};
 
-/// Reads the shape from config.json.
+/// Reads the configuration from config.json.
 pub(crate) fn taesd_from_json(file: &ConfigFile) -> Result<TaesdConfig, Error> {
     let null = Value::Null;
     file.must_be("act_fn", &[json!("relu"), null.clone()])?;
     file.must_be("upsample_fn", &[json!("nearest"), null.clone()])?;
     file.must_be("upsampling_scaling_factor", &[json!(2), null.clone()])?;
     file.must_be("shift_factor", &[json!(0), null])?;
-    // The key is new; the file of taesdxl has `block_out_channels` alone beside it in some versions.
+    // The key is new. Some versions of taesdxl's file have only `block_out_channels`.
     let blocks = match file.get("num_decoder_blocks") {
         Some(Value::Array(list)) if (1..=8).contains(&list.len()) => {
             file.sizes("num_decoder_blocks", None, list.len(), 0..=16)?
@@ -38,7 +38,7 @@ pub(crate) fn taesd_from_json(file: &ConfigFile) -> Result<TaesdConfig, Error> {
     })
 }
 
-/// Reads the shape from tensors.
+/// Derives the configuration from tensors.
 pub(crate) fn taesd_from_tensors(shapes: &Shapes<'_>, naming: Naming) -> Result<TaesdConfig, Error> {
     let layer = |number: usize| match naming {
         Naming::Diffusers => format!("decoder.layers.{number}"),
@@ -58,7 +58,7 @@ pub(crate) fn taesd_from_tensors(shapes: &Shapes<'_>, naming: Naming) -> Result<
             let [out, _, _, _] = shapes.need(&format!("{at}.weight"))?;
             break out;
         } else {
-            // An upsampler has no weights: the convolution behind it must be there.
+            // An upsampler has no weights; the convolution after it must exist.
             shapes.need::<4>(&format!("{}.weight", layer(number + 1)))?;
             num_blocks.push(0);
             number += 2;

@@ -1,4 +1,4 @@
-//! A text model's shape, from its config.json or from tensors.
+//! A text model's configuration, from its config.json or from tensors.
 
 use super::{
     TextActivation, TextEncoderConfig,
@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 /// CLIP's end-of-text token.
 const END_OF_TEXT: usize = 49407;
-/// CLIPTextConfig's default once, saved into most SDXL configs. transformers then pools at the highest token id,
-/// which is the end of the text unless the text has added tokens: those have higher ids.
+/// A former default of CLIPTextConfig, which is in most SDXL configs. With it transformers pools at the highest token
+/// id, which is the end of the text unless the text contains added tokens, whose ids are higher.
 const LEGACY_EOS: usize = 2;
 
-/// The end-of-text token where no config names it: CLIP's, or the last of a smaller table. Rows behind CLIP's are
-/// those of added tokens.
+/// The end-of-text token without a config: CLIP's, or the last one of a smaller table. Rows after CLIP's belong to
+/// added tokens.
 fn end_of_text(vocab_size: usize) -> usize {
     END_OF_TEXT.min(vocab_size.saturating_sub(1))
 }
 
-/// Reads the shape from config.json.
+/// Reads the configuration from config.json.
 pub(crate) fn text_from_json(file: &ConfigFile, part: Part) -> Result<TextEncoderConfig, Error> {
     file.must_be("model_type", &[json!("clip_text_model"), Value::Null])?;
     let hidden_act = match file.text("hidden_act")? {
@@ -59,7 +59,7 @@ pub(crate) fn text_from_json(file: &ConfigFile, part: Part) -> Result<TextEncode
     Ok(config)
 }
 
-/// Reads the shape from tensors.
+/// Derives the configuration from tensors.
 pub(crate) fn text_from_tensors(shapes: &Shapes<'_>, naming: Naming, part: Part) -> Result<TextEncoderConfig, Error> {
     let (tokens, positions, layers, first_norm, inner, projection) = match naming {
         Naming::Diffusers => (
@@ -87,7 +87,7 @@ pub(crate) fn text_from_tensors(shapes: &Shapes<'_>, naming: Naming, part: Part)
         (Part::TextEncoder2, Naming::Ldm) if !shapes.has(projection) && shapes.has(LINEAR_PROJECTION) => {
             Some(shapes.need::<2>(LINEAR_PROJECTION)?[0])
         }
-        // OpenCLIP keeps it transposed.
+        // OpenCLIP stores it transposed.
         (Part::TextEncoder2, Naming::Ldm) => Some(shapes.need::<2>(projection)?[1]),
         _ => None,
     };

@@ -1,22 +1,22 @@
-//! From the few numbers that describe a UNet to its blocks, as diffusers' constructor does it.
+//! Derives a UNet's blocks from the few numbers in its config, as diffusers' constructor does.
 
 use super::{UnetBlock, UnetConfig, UnetMid};
 use crate::error::Error;
 use std::path::Path;
 
-/// One level, from the picture's side inwards.
+/// One level of the UNet. Levels are ordered from the outermost inwards.
 pub(super) struct Level {
     pub channels: usize,
-    /// ResNets on the way down; on the way up there is one more.
+    /// Number of ResNets in the down block; the up block has one more.
     pub layers: usize,
     pub heads: usize,
-    /// Transformer blocks behind each ResNet on the way down, `layers` of them; empty without attention.
+    /// Transformer blocks after each ResNet of the down block, `layers` entries; empty without attention.
     pub down_depths: Vec<usize>,
-    /// The same on the way up, `layers + 1` of them.
+    /// The same for the up block, `layers + 1` entries.
     pub up_depths: Vec<usize>,
 }
 
-/// Blocks on the way down: each ResNet takes what the one before gives.
+/// The down blocks: each ResNet's input is the previous one's output.
 pub(super) fn down_blocks(levels: &[Level]) -> Vec<UnetBlock> {
     let mut input = levels.first().map_or(0, |level| level.channels);
     let last = levels.len().saturating_sub(1);
@@ -37,13 +37,13 @@ pub(super) fn down_blocks(levels: &[Level]) -> Vec<UnetBlock> {
     levels.iter().enumerate().map(block).collect()
 }
 
-/// 1 where there is no attention: configs say something there too, and it must not tell models apart.
+/// Returns 1 for a block without attention: configs have a value there too, and it must not make equal models differ.
 fn heads(depths: &[usize], level: &Level) -> usize {
     if depths.is_empty() { 1 } else { level.heads }
 }
 
-/// Blocks on the way up: each ResNet takes also what its skip brings, and the last of a block meets the
-/// skip from one level further out.
+/// The up blocks: each ResNet also gets its skip's channels, and the last one of a block gets the skip from the next
+/// outer level.
 pub(super) fn up_blocks(levels: &[Level]) -> Vec<UnetBlock> {
     let channels = |level: usize| levels[level].channels;
     let block = |(index, level): (usize, &Level)| {
@@ -68,13 +68,13 @@ pub(super) fn up_blocks(levels: &[Level]) -> Vec<UnetBlock> {
     levels.iter().enumerate().rev().map(block).collect()
 }
 
-/// The middle, on the innermost level's channels.
+/// The middle block, with the innermost level's channels.
 pub(super) fn middle(levels: &[Level], transformer_depth: Option<usize>) -> UnetMid {
     let (channels, heads) = levels.last().map_or((0, 1), |level| (level.channels, level.heads));
     UnetMid { channels, transformer_depth, heads }
 }
 
-/// Numbers that must divide each other, so that no module fails when it is built.
+/// Checks numbers that must divide each other, so that building a module cannot fail.
 pub(super) fn check(config: &UnetConfig, path: &Path) -> Result<(), Error> {
     let bad = |key: &str, value: String, supported: String| {
         Err(Error::Config { path: path.to_owned(), key: key.to_owned(), value, supported })

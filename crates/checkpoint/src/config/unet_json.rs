@@ -1,5 +1,5 @@
-//! The UNet's shape from unet/config.json. Every key that diffusers knows and SDXL leaves at its default
-//! must be at that default.
+//! The UNet's configuration from unet/config.json. Every key that diffusers knows and SDXL leaves at its default must
+//! have that default.
 
 use super::{
     UnetConfig,
@@ -9,12 +9,12 @@ use super::{
 use crate::error::Error;
 use serde_json::{Value, json};
 
-/// Bounds that keep the generated lists short; SDXL has 3 levels, 2 layers, depth 10.
+/// Limits that keep the generated lists short. SDXL has 3 levels, 2 layers, depth 10.
 const LEVELS: std::ops::RangeInclusive<usize> = 1..=8;
 const LAYERS: std::ops::RangeInclusive<usize> = 1..=16;
 const DEPTH: std::ops::RangeInclusive<usize> = 0..=64;
 
-/// Reads the shape.
+/// Reads the configuration.
 pub(crate) fn unet_from_json(file: &ConfigFile) -> Result<UnetConfig, Error> {
     check_fixed(file)?;
     let levels = levels(file)?;
@@ -22,7 +22,7 @@ pub(crate) fn unet_from_json(file: &ConfigFile) -> Result<UnetConfig, Error> {
         let depths = file.get("transformer_layers_per_block");
         match depths.and_then(Value::as_array).and_then(|list| list.last()).or(depths) {
             None => Ok(1),
-            // diffusers takes the first of a list: the middle has one transformer.
+            // If this is a list, diffusers uses its first number, since the middle has one transformer.
             Some(last) => whole(last.as_array().and_then(|list| list.first()).unwrap_or(last))
                 .ok_or_else(|| file.bad("transformer_layers_per_block", "numbers up to 64")),
         }
@@ -108,7 +108,7 @@ fn levels(file: &ConfigFile) -> Result<Vec<Level>, Error> {
     let reversed = file.get("reverse_transformer_layers_per_block").is_some();
     let up_key = if reversed { "reverse_transformer_layers_per_block" } else { "transformer_layers_per_block" };
     let level = |index: usize| {
-        // Up blocks are listed from the middle outwards.
+        // Up blocks are listed from the innermost outwards.
         let mirror = count - 1 - index;
         let up_index = if reversed { mirror } else { index };
         let down_depths = depths(file, "transformer_layers_per_block", index, layers[index], down[index])?;
@@ -118,7 +118,7 @@ fn levels(file: &ConfigFile) -> Result<Vec<Level>, Error> {
     (0..count).map(level).collect()
 }
 
-/// Whether each block has attention, by its type.
+/// Whether each block has attention, according to its type.
 fn attention(file: &ConfigFile, key: &str, plain: &str, crossed: &str) -> Result<Vec<bool>, Error> {
     let one = |name: &str| match name {
         _ if name == plain => Ok(false),
@@ -128,8 +128,8 @@ fn attention(file: &ConfigFile, key: &str, plain: &str, crossed: &str) -> Result
     file.texts(key)?.into_iter().map(one).collect()
 }
 
-/// Transformer blocks behind each of a block's ResNets: one number for all blocks, one a block, or a list a
-/// block with one for each.
+/// Transformer blocks after each of a block's ResNets. The config has one number for all blocks, one per block, or a
+/// list per block with one number per ResNet.
 fn depths(file: &ConfigFile, key: &str, block: usize, layers: usize, attends: bool) -> Result<Vec<usize>, Error> {
     if !attends {
         return Ok(Vec::new());
@@ -152,7 +152,7 @@ fn whole(value: &Value) -> Option<usize> {
     value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| DEPTH.contains(n))
 }
 
-/// A width that may be listed for each block, but must be one and the same.
+/// A width that may be listed per block but must be the same for all.
 fn same(file: &ConfigFile, key: &str, default: Option<usize>, count: usize) -> Result<usize, Error> {
     let all = file.sizes(key, default, count, WIDTH)?;
     if all.windows(2).any(|pair| pair[0] != pair[1]) {

@@ -1,4 +1,4 @@
-//! The UNet's shape from the tensors of a single file.
+//! The UNet's configuration from the tensors of a single file.
 
 use super::{
     UnetConfig,
@@ -7,10 +7,10 @@ use super::{
 };
 use crate::error::Error;
 
-/// Sines for each of the six size numbers where no text encoder tells the rest: SDXL's.
+/// SDXL's number of sinusoid values per size number, used if no text encoder gives the pooled width.
 const SINES: usize = 256;
 
-/// Reads the shape. `pooled` is the width of the second text encoder's projection, when it is known.
+/// Derives the configuration. `pooled` is the width of the second text encoder's projection, if known.
 pub(crate) fn unet_from_tensors(shapes: &Shapes<'_>, pooled: Option<usize>) -> Result<UnetConfig, Error> {
     let [_, in_channels, _, _] = shapes.need("input_blocks.0.0.weight")?;
     let [out_channels, _, _, _] = shapes.need("out.2.weight")?;
@@ -48,7 +48,7 @@ pub(crate) fn unet_from_tensors(shapes: &Shapes<'_>, pooled: Option<usize>) -> R
     Ok(config)
 }
 
-/// Blocks count through all levels; a downsampler ends a level.
+/// Blocks are numbered across all levels; a downsampler ends a level.
 fn down_levels(shapes: &Shapes<'_>) -> Result<Vec<Level>, Error> {
     let mut levels: Vec<Level> = Vec::new();
     let mut opens = true;
@@ -70,7 +70,7 @@ fn down_levels(shapes: &Shapes<'_>) -> Result<Vec<Level>, Error> {
         let Some(level) = levels.last_mut() else { break };
         level.layers += 1;
         if shapes.has(&format!("{at}.1.norm.weight")) {
-            // A level attends everywhere or nowhere; where a layer differs, the plan names its tensors.
+            // All layers of a level have attention or none has. If a layer differs, the plan reports its tensors.
             level.down_depths.resize(level.layers - 1, 0);
             level.down_depths.push(depth(shapes, &format!("{at}.1")));
         }
@@ -102,10 +102,10 @@ fn depth(shapes: &Shapes<'_>, transformer: &str) -> usize {
     shapes.count(&format!("{transformer}.transformer_blocks"), "norm1.weight")
 }
 
-/// Width of the text embeddings: what any cross-attention's keys are made from.
+/// Width of the text embeddings, from the keys of any cross-attention.
 fn context_width(shapes: &Shapes<'_>) -> Result<usize, Error> {
     let keys = shapes.by_name.keys().filter(|name| name.ends_with(".attn2.to_k.weight"));
-    // The least name, so that the answer does not hang on a hash's order.
+    // The first name in alphabetical order, so that the result does not depend on hash order.
     let first = keys.min().copied().unwrap_or("middle_block.1.transformer_blocks.0.attn2.to_k.weight");
     let [_, width] = shapes.need(first)?;
     Ok(width)

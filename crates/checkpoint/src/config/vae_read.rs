@@ -1,4 +1,4 @@
-//! The VAE's shape, from vae/config.json or from tensors in either naming.
+//! The VAE's configuration, from vae/config.json or from tensors in either naming.
 
 use super::{
     VaeConfig,
@@ -9,10 +9,10 @@ use crate::{error::Error, source::Naming};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// SDXL's latents are the encoder's times this.
+/// SDXL's factor from the encoder's latent to the sampler's.
 const SDXL_SCALING_FACTOR: f64 = 0.13025;
 
-/// Reads the shape from config.json.
+/// Reads the configuration from config.json.
 pub(crate) fn vae_from_json(file: &ConfigFile) -> Result<VaeConfig, Error> {
     let null = Value::Null;
     file.must_be("act_fn", &[json!("silu"), json!("swish"), null.clone()])?;
@@ -44,7 +44,7 @@ pub(crate) fn vae_from_json(file: &ConfigFile) -> Result<VaeConfig, Error> {
     check(config, &file.path)
 }
 
-/// Reads the shape from tensors: levels, widths and layers; the rest is SDXL's.
+/// Derives levels, widths and layers from tensors; everything else is SDXL's.
 pub(crate) fn vae_from_tensors(shapes: &Shapes<'_>, naming: Naming) -> Result<VaeConfig, Error> {
     let (levels, blocks, attention) = match naming {
         Naming::Ldm => ("encoder.down", "block", "decoder.mid.attn_1.norm.weight"),

@@ -1,5 +1,5 @@
-//! Generated rules: from a part's shape to the name and shape of every parameter, in diffusers' naming and
-//! in the single file's (LDM's, and OpenCLIP's for the second text encoder).
+//! Rules that generate the name and shape of every parameter from a part's configuration, in diffusers' naming and in
+//! the single file's (LDM's, and OpenCLIP's for the second text encoder).
 
 mod taesd;
 mod text;
@@ -13,7 +13,7 @@ pub(crate) use vae::vae;
 
 use crate::Transform;
 
-/// One parameter and where each naming keeps it.
+/// One parameter and its name in each naming.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
     /// diffusers' name.
@@ -22,11 +22,11 @@ pub(crate) struct Expected {
     pub ldm: String,
     /// The parameter's shape.
     pub shape: Vec<usize>,
-    /// How the single file's tensor becomes the parameter. diffusers' need none but `Squeeze`.
+    /// How the single file's tensor becomes the parameter. Tensors in diffusers' naming need at most `Squeeze`.
     pub transform: Transform,
-    /// Whether a 1x1 convolution may stand in the file where the module has a linear layer.
+    /// Whether the file may contain a 1x1 convolution where the module has a linear layer.
     pub squeezable: bool,
-    /// Another name that single files have for it, for a tensor that needs no transform.
+    /// An alternative name in single files, for a tensor that needs no transform.
     pub also: Option<&'static str>,
 }
 
@@ -46,13 +46,13 @@ impl Path {
         Self { target: target.into(), ldm: ldm.into() }
     }
 
-    /// A module inside this one that the two namings call differently.
+    /// A submodule with different names in the two namings.
     fn sub(&self, target: &str, ldm: &str) -> Self {
         let join = |path: &str, name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         Self { target: join(&self.target, target), ldm: join(&self.ldm, ldm) }
     }
 
-    /// A module inside this one that both call the same.
+    /// A submodule with the same name in both namings.
     fn same(&self, name: &str) -> Self {
         self.sub(name, name)
     }
@@ -82,12 +82,12 @@ impl Names {
         self.push(&at.same("bias"), &[out]);
     }
 
-    /// Weight `[out, in]` alone.
+    /// Only a weight `[out, in]`.
     fn matrix(&mut self, at: &Path, out: usize, input: usize) {
         self.push(&at.same("weight"), &[out, input]);
     }
 
-    /// As [`Names::linear`], where some files have a 1x1 convolution.
+    /// Like [`Names::linear`], for layers that are a 1x1 convolution in some files.
     fn linear_or_conv(&mut self, at: &Path, out: usize, input: usize) {
         self.push(&at.same("weight"), &[out, input]).squeezable = true;
         self.push(&at.same("bias"), &[out]);

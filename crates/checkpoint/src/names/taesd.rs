@@ -1,10 +1,10 @@
-//! TAESD's decoder. diffusers numbers the layers of one sequence; the original has a clamp in front, so its
-//! numbers are one higher.
+//! TAESD's decoder. diffusers numbers the layers of one sequence. The original has a clamp layer first, so its numbers
+//! are higher by one.
 
 use super::{Expected, Names, Path};
 use crate::config::TaesdConfig;
 
-/// Every parameter of an AutoencoderTiny's decoder of that shape.
+/// Every parameter of an AutoencoderTiny's decoder with this configuration.
 pub(crate) fn taesd(config: &TaesdConfig) -> Vec<Expected> {
     let mut names = Names::default();
     let width = config.channels;
@@ -20,7 +20,7 @@ pub(crate) fn taesd(config: &TaesdConfig) -> Vec<Expected> {
             number += 1;
         }
         if stage + 1 < config.num_blocks.len() {
-            // The upsampler takes a number; the convolution behind it has no bias.
+            // The upsampler counts as a layer; the convolution after it has no bias.
             names.push(&layer(number + 1).same("weight"), &[width, width, 3, 3]);
             number += 2;
         }

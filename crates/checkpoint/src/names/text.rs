@@ -1,13 +1,13 @@
-//! A CLIP text model's parameters: transformers' names, and OpenCLIP's, which stacks q, k and v into one
-//! matrix and keeps `text_projection` transposed.
+//! A CLIP text model's parameters: transformers' names, and OpenCLIP's, which stacks q, k and v into one matrix and
+//! stores `text_projection` transposed.
 
 use super::{Expected, Names, Path};
 use crate::{Transform, config::TextEncoderConfig};
 
-/// `text_projection` as the weight of a linear layer, beside OpenCLIP's names.
+/// `text_projection` as the weight of a linear layer, among OpenCLIP's names.
 pub(crate) const LINEAR_PROJECTION: &str = "text_projection.weight";
 
-/// Every parameter of a CLIPTextModel (with projection where the config has one) of that shape.
+/// Every parameter of a CLIPTextModel with this configuration, including the projection if it has one.
 pub(crate) fn text_encoder(config: &TextEncoderConfig) -> Vec<Expected> {
     let mut names = Names::default();
     let root = Path::new("text_model", "");
@@ -25,8 +25,8 @@ pub(crate) fn text_encoder(config: &TextEncoderConfig) -> Vec<Expected> {
         let at = Path::new("text_projection.weight", "text_projection");
         let projection = names.push(&at, &[pooled, width]);
         projection.transform = Transform::Transpose;
-        // As ComfyUI reads it: a linear layer's weight, not transposed. The matrix is square in SDXL, so that only the
-        // name tells.
+        // ComfyUI reads this name as a linear layer's weight, not transposed. The matrix is square in SDXL, so only the
+        // name distinguishes the two.
         projection.also = Some(LINEAR_PROJECTION);
     }
     names.0

@@ -1,9 +1,9 @@
-//! The UNet's parameters. LDM numbers its blocks through; diffusers nests them by level.
+//! The UNet's parameters. LDM numbers its blocks consecutively; diffusers nests them by level.
 
 use super::{Expected, Names, Path};
 use crate::config::{UnetBlock, UnetConfig};
 
-/// Every parameter of a UNet2DConditionModel of that shape.
+/// Every parameter of a UNet2DConditionModel with this configuration.
 pub(crate) fn unet(config: &UnetConfig) -> Vec<Expected> {
     let mut names = Names::default();
     let root = Path::root();
@@ -50,7 +50,7 @@ fn up(names: &mut Names, config: &UnetConfig) {
             number += 1;
         }
         if block.resamples {
-            // LDM puts the upsampler into the level's last block, behind the transformer where there is one.
+            // LDM puts the upsampler into the level's last block, after the transformer if there is one.
             let slot = if block.has_attention() { 2 } else { 1 };
             let ldm = format!("output_blocks.{}.{slot}.conv", number - 1);
             let at = Path::new(format!("{diffusers}.upsamplers.0.conv"), ldm);
@@ -59,7 +59,7 @@ fn up(names: &mut Names, config: &UnetConfig) {
     }
 }
 
-/// One ResNet and the transformer behind it.
+/// One ResNet and the transformer after it.
 fn layer_of(names: &mut Names, config: &UnetConfig, block: &UnetBlock, layer: usize, at: &Path) {
     let input = block.resnet_in_channels[layer];
     resnet(names, &at.sub(&format!("resnets.{layer}"), "0"), input, block.out_channels, config.time_embed_dim);
@@ -102,7 +102,7 @@ fn transformer(names: &mut Names, at: &Path, width: usize, context: usize, depth
             names.matrix(&attention.same("to_v"), width, keys);
             names.linear(&attention.same("to_out.0"), width, width);
         }
-        // GEGLU: one matrix gives values and gates, hence eight times the width.
+        // GEGLU: one matrix computes values and gates, so it is eight times the width.
         names.linear(&block.same("ff.net.0.proj"), 8 * width, width);
         names.linear(&block.same("ff.net.2"), width, 4 * width);
         for norm in ["norm1", "norm2", "norm3"] {

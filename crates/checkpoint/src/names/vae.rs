@@ -1,9 +1,9 @@
-//! The VAE's parameters. LDM counts the decoder's levels from the picture's side; diffusers from the latent's.
+//! The VAE's parameters. LDM numbers the decoder's levels from the outermost, diffusers from the innermost.
 
 use super::{Expected, Names, Path};
 use crate::config::VaeConfig;
 
-/// Every parameter of an AutoencoderKL of that shape.
+/// Every parameter of an AutoencoderKL with this configuration.
 pub(crate) fn vae(config: &VaeConfig) -> Vec<Expected> {
     let mut names = Names::default();
     let root = Path::root();

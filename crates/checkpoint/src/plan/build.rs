@@ -1,4 +1,4 @@
-//! Holds a part's tensors against the parameters that its shape calls for.
+//! Compares a part's tensors with the parameters that its configuration requires.
 
 use super::{Entry, Misshapen, Plan, PlanError, Transform, ignored};
 use crate::{
@@ -8,13 +8,13 @@ use crate::{
 };
 use std::collections::{BTreeSet, HashMap};
 
-/// Makes the plan, and lists everything that does not match; the plan is whole when the list is empty.
+/// Returns the plan and a list of everything that does not match. The plan is complete if the list is empty.
 pub(crate) fn build(sources: &Sources, part: Part, source: &PartSource, expected: &[Expected]) -> (Plan, PlanError) {
     let mut by_name: HashMap<&str, &Located> = HashMap::with_capacity(source.tensors.len());
     let mut doubles = Vec::new();
     for at in &source.tensors {
         if by_name.insert(&at.local, at).is_some() {
-            // Two spellings of one name, both present.
+            // Two spellings of one name are both present.
             doubles.push(sources.tensor(at).name.clone());
         }
     }
@@ -34,7 +34,7 @@ pub(crate) fn build(sources: &Sources, part: Part, source: &PartSource, expected
         match by_name.get(name) {
             Some(at) => match entry(sources, at, parameter, transform) {
                 Ok(entry) => entries.push(entry),
-                // Three parameters share a stacked tensor: it is told once.
+                // Three parameters share a stacked tensor; report it once.
                 Err(found) if first => found.add_to(&mut wrong),
                 Err(_) => {}
             },
@@ -79,7 +79,7 @@ impl Wrong {
     }
 }
 
-/// One parameter's entry, when the tensor fits.
+/// A parameter's entry, if the tensor matches.
 fn entry(sources: &Sources, at: &Located, parameter: &Expected, transform: Transform) -> Result<Entry, Wrong> {
     let source = sources.tensor_ref(at);
     if !source.dtype.is_readable() {
@@ -99,12 +99,12 @@ fn entry(sources: &Sources, at: &Located, parameter: &Expected, transform: Trans
     Err(Wrong::Shape(Misshapen { name: source.name, expected: needed, found: source.shape }))
 }
 
-/// The shape in the file of a tensor that becomes a parameter of that shape.
+/// The shape that a tensor must have in the file to become a parameter of this shape.
 fn source_shape(shape: &[usize], transform: Transform) -> Vec<usize> {
     let mut shape = shape.to_vec();
     match transform {
         Transform::Transpose => shape.reverse(),
-        // q, k and v on top of each other.
+        // q, k and v are stacked.
         Transform::Rows { rows, .. } => shape[0] = 3 * rows,
         Transform::None | Transform::Squeeze => {}
     }

@@ -1,27 +1,27 @@
-//! Everything that does not match, at once.
+//! All mismatches between tensors and model, reported together.
 
 use serde::Serialize;
 use std::fmt;
 
-/// A tensor of another shape than the model's.
+/// A tensor whose shape differs from the model's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Misshapen {
     /// Its name in the file.
     pub name: String,
-    /// The shape that the model needs.
+    /// The shape that the model requires.
     pub expected: Vec<usize>,
     /// The shape in the file.
     pub found: Vec<usize>,
 }
 
-/// The tensors and the model do not match. Names are the file's own, so that a person finds them.
+/// The tensors and the model do not match. Names are as in the file, so that users can find them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlanError {
     /// Parameters of the model without a tensor.
     pub missing: Vec<String>,
-    /// Tensors that no parameter takes and no published list ignores.
+    /// Tensors that belong to no parameter and are not in the published list of ignored tensors.
     pub unexpected: Vec<String>,
-    /// Tensors of another shape than their parameter's.
+    /// Tensors whose shape differs from their parameter's.
     pub misshapen: Vec<Misshapen>,
     /// Tensors in a dtype that cannot be read, with the dtype.
     pub unreadable: Vec<(String, crate::Dtype)>,
@@ -34,7 +34,7 @@ impl PlanError {
     }
 }
 
-/// How many names a message shows of each kind; the data has them all.
+/// How many names of each kind a message lists; the data contains all.
 const SHOWN: usize = 3;
 
 fn list<T>(

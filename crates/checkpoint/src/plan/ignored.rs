@@ -1,16 +1,16 @@
-//! The published list of tensors that are left out on purpose.
+//! The published list of tensors that are ignored intentionally.
 
 use crate::Part;
 use serde::Serialize;
 
-/// Tensors that are left out on purpose.
+/// Tensors that are ignored intentionally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Ignored {
-    /// Their name in the file; a `*` at either end stands for anything.
+    /// The name in the file; a `*` at either end matches anything.
     pub pattern: &'static str,
-    /// The part whose own file alone may have it (a diffusers folder's); none means anywhere.
+    /// If set, only this part's own file may contain it (in a diffusers folder). `None` means any file.
     pub part: Option<Part>,
-    /// Why nothing is lost.
+    /// Why it can be ignored.
     pub reason: &'static str,
 }
 
@@ -18,7 +18,7 @@ const SCHEDULE: &str = "a table that the training schedule gives";
 const PREVIEWS: &str = "previews only decode";
 const FIRST_POOLED: &str = "SDXL does not use the first encoder's pooled output";
 
-/// Every tensor that is left out on purpose. A tensor that is neither in here nor applied is an error.
+/// All tensors that are ignored intentionally. A tensor that is neither listed here nor used is an error.
 pub const IGNORED: &[Ignored] = &[
     anywhere("*position_ids", "the numbers 0 to 76, saved as a buffer"),
     anywhere("*logit_scale", "CLIP's training temperature"),
@@ -62,11 +62,11 @@ const fn within(part: Part, pattern: &'static str, reason: &'static str) -> Igno
     Ignored { pattern, part: Some(part), reason }
 }
 
-/// The entry of the published list that a tensor of this full name falls under, in a file of `part`'s own or
-/// (none) in a whole checkpoint's.
+/// The list entry that matches a tensor's full name. `part` is the part that the file belongs to, `None` for the file
+/// of a whole checkpoint.
 pub fn ignored(part: Option<Part>, name: &str) -> Option<&'static Ignored> {
     let fits = |pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        // "*position_ids" is no "my_position_ids".
+        // "*position_ids" does not match "my_position_ids".
         (Some(end), _) => name.strip_suffix(end).is_some_and(|front| front.is_empty() || front.ends_with('.')),
         (None, Some(start)) => name.starts_with(start),
         (None, None) => name == pattern,

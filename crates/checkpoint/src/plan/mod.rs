@@ -1,4 +1,4 @@
-//! The load plan: which bytes become which parameter, made from headers alone.
+//! The load plan: which bytes become which parameter. Made from headers only.
 
 mod build;
 mod error;
@@ -11,65 +11,65 @@ pub use ignored::{IGNORED, Ignored, ignored};
 use crate::{Dtype, Part};
 use serde::Serialize;
 
-/// Everything that loading one part takes: one entry for each of its parameters, in file order.
+/// Everything needed to load a part: one entry per parameter, in file order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
     /// The part.
     pub part: Part,
-    /// One for each parameter of the module, sorted by file and offset so that reading runs forward.
+    /// One entry per parameter of the module, sorted by file and offset so that files are read forwards.
     pub entries: Vec<Entry>,
-    /// Tensors of this part that are left out on purpose ([`crate::ignored`] says which and why).
+    /// Tensors of this part that are ignored intentionally ([`crate::ignored`] gives the reasons).
     pub ignored: Vec<String>,
 }
 
 impl Plan {
-    /// Bytes that the entries read from the disk, for a progress bar.
+    /// Bytes to read from disk for all entries, for a progress bar.
     pub fn source_bytes(&self) -> u64 {
         self.entries.iter().map(Entry::source_bytes).sum()
     }
 
-    /// Numbers in all parameters together.
+    /// Number of values in all parameters.
     pub fn parameters(&self) -> u64 {
         self.entries.iter().map(Entry::elements).sum()
     }
 
-    /// Those of them that the processor keeps in 16 bits.
+    /// The number of those values that stay in 16 bits on the CPU.
     pub fn narrow_parameters(&self) -> u64 {
         self.entries.iter().filter(|entry| entry.stays_narrow()).map(Entry::elements).sum()
     }
 }
 
-/// Parameters of fewer numbers take little memory, and a layer of so few often has few rows to widen them for.
+/// Smaller parameters use little memory, and layers with so few values often process few rows per conversion.
 const WORTH_KEEPING_NARROW: u64 = 1 << 18;
 
-/// One parameter: where it goes, where it comes from, what happens in between.
+/// One parameter: its target, its source and the transform between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// diffusers' (or transformers', with `text_model.`) name of the parameter:
     /// `down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.weight`.
     pub target: String,
-    /// The parameter's shape as PyTorch has it (linear weights `[out, in]`), after the transform.
+    /// The parameter's shape in PyTorch's convention (linear weights `[out, in]`), after the transform.
     pub shape: Vec<usize>,
-    /// Its bytes.
+    /// The tensor with its bytes.
     pub source: TensorRef,
-    /// What is done to them besides the change of dtype.
+    /// The transform, in addition to the change of dtype.
     pub transform: Transform,
 }
 
 impl Entry {
-    /// Numbers in the parameter.
+    /// Number of values in the parameter.
     pub fn elements(&self) -> u64 {
         self.shape.iter().map(|&n| n as u64).product()
     }
 
-    /// Whether the processor, which computes in f32, keeps it in 16 bits and widens its numbers when it uses them: where the
-    /// file has them in f16 or bf16, and there are so many that it is worth it. All parameters of that size are weights of
+    /// Whether the CPU, which computes in f32, keeps the parameter in 16 bits and converts its values when they are
+    /// used. True if the file has it in f16 or bf16 and it is large enough. All parameters of that size are weights of
     /// layers, or embeddings.
     pub fn stays_narrow(&self) -> bool {
         matches!(self.source.dtype, Dtype::F16 | Dtype::Bf16) && self.elements() >= WORTH_KEEPING_NARROW
     }
 
-    /// Bytes that reading it takes from the disk.
+    /// Bytes to read from disk.
     pub fn source_bytes(&self) -> u64 {
         self.elements() * self.source.dtype.bytes()
     }
@@ -82,31 +82,31 @@ pub struct TensorRef {
     pub file: usize,
     /// Its name in that file.
     pub name: String,
-    /// Its number format there.
+    /// Its number type in the file.
     pub dtype: Dtype,
-    /// Its shape there.
+    /// Its shape in the file.
     pub shape: Vec<usize>,
-    /// Its first byte, counted from the start of the file.
+    /// Its first byte, from the start of the file.
     pub offset: u64,
     /// Its length in bytes.
     pub bytes: u64,
 }
 
-/// What turns a tensor into a parameter.
+/// The transform from a tensor to a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transform {
-    /// Nothing.
+    /// No change.
     None,
-    /// A matrix is transposed (OpenCLIP's `text_projection`).
+    /// Transposes a matrix (OpenCLIP's `text_projection`).
     Transpose,
-    /// Rows `start..start + rows` of the first dimension (OpenCLIP's stacked `in_proj_weight`).
+    /// Selects rows `start..start + rows` of the first dimension (OpenCLIP's stacked `in_proj_weight`).
     Rows {
         /// First row.
         start: usize,
-        /// How many.
+        /// Number of rows.
         rows: usize,
     },
-    /// Trailing dimensions of 1 are dropped: a 1x1 convolution becomes a linear layer.
+    /// Drops trailing dimensions of 1: a 1x1 convolution becomes a linear layer.
     Squeeze,
 }

@@ -1,27 +1,28 @@
-//! diffusers' scheduler classes: the sampler that each is, what its spacings mean, its default values.
+//! diffusers' scheduler classes: the corresponding sampler, the meaning of their spacings, and their defaults.
 
 use crate::config::TimestepSpacing;
 
-/// What a class makes of `timestep_spacing`.
+/// How a class interprets `timestep_spacing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Grid {
-    /// As many timesteps as steps, fractions too; Karras' and other sigmas run between the first and the last of them.
+    /// As many timesteps as steps, possibly fractional. Karras and other sigmas run between the first and the last of
+    /// them.
     Points,
-    /// One timestep more, rounded, the last left out; Karras' and other sigmas run over the whole table.
+    /// One more timestep, rounded, without the last. Karras and other sigmas cover the whole table.
     Multistep,
     /// As many timesteps as steps, rounded.
     Whole,
-    /// Every nth of the 50 timesteps that the model was distilled on.
+    /// Every nth of the 50 timesteps that the model was distilled with.
     Distilled,
 }
 
 /// A scheduler class.
 pub(super) struct Class {
     pub name: &'static str,
-    /// The sampler that it is; none where there is none.
+    /// The corresponding sampler, if there is one.
     pub sampler: Option<&'static str>,
     pub grid: Grid,
-    /// Whether it has `use_karras_sigmas` and its kin.
+    /// Whether it supports `use_karras_sigmas` and similar keys.
     pub converts_sigmas: bool,
 }
 
@@ -29,7 +30,8 @@ const fn class(name: &'static str, sampler: Option<&'static str>, grid: Grid, co
     Class { name, sampler, grid, converts_sigmas }
 }
 
-/// The classes that can sample SDXL; pairs with samplers as in diffusers' own table (its documentation, "Schedulers").
+/// The classes that can sample SDXL. Samplers are assigned as in diffusers' own table (its documentation,
+/// "Schedulers").
 const CLASSES: [Class; 16] = [
     class("EulerDiscreteScheduler", Some("euler"), Grid::Points, true),
     class("EulerAncestralDiscreteScheduler", Some("euler_ancestral"), Grid::Points, false),
@@ -50,14 +52,14 @@ const CLASSES: [Class; 16] = [
 ];
 
 impl Class {
-    /// By the name in `_class_name`; Flax' classes are the same ones.
+    /// Finds a class by the name in `_class_name`; Flax classes are treated the same.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         let name = name.strip_prefix("Flax").unwrap_or(name);
         CLASSES.iter().find(|class| class.name == name)
     }
 }
 
-/// What a class takes for a key that its config leaves out. The betas' are not SDXL's.
+/// The defaults of a class for absent keys. The betas' defaults differ from SDXL's values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Defaults {
     pub beta_start: f64,
@@ -67,7 +69,7 @@ pub(crate) struct Defaults {
 }
 
 impl Defaults {
-    /// By class name; an unknown class has those of most.
+    /// By class name; an unknown class gets the most common defaults.
     pub(crate) fn of(class: &str) -> Self {
         let starts = |starts: &[&str]| starts.iter().any(|start| class.starts_with(start));
         let distilled = starts(&["LCM", "TCD"]);

@@ -1,4 +1,4 @@
-//! What a checkpoint says about how it is best sampled, and where it says it: the UNet's `sample_size`,
+//! The settings that a checkpoint recommends for sampling, and where it gives them: the UNet's `sample_size`,
 //! scheduler_config.json, the metadata of a single file.
 
 mod classes;
@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 /// The path of the scheduler's config inside a diffusers folder.
 pub(crate) const SCHEDULER_CONFIG: &str = "scheduler/scheduler_config.json";
 
-/// A setting, and where the checkpoint says it.
+/// A setting, and where the checkpoint gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Said<T> {
     /// The setting.
     pub value: T,
-    /// For people: `scheduler_config.json timestep_spacing`.
+    /// The source, for users: `scheduler_config.json timestep_spacing`.
     pub source: String,
 }
 
@@ -29,7 +29,7 @@ impl<T> Said<T> {
     }
 }
 
-/// What the checkpoint asks for and does not get as it asks, in words.
+/// A request of the checkpoint that is not followed exactly, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
     /// The setting: `size`, `steps`, `sampler` or `scheduler`.
@@ -38,23 +38,23 @@ pub struct Note {
     pub text: String,
 }
 
-/// A checkpoint's own settings. What it does not say is none here: the caller has defaults.
+/// A checkpoint's recommended settings. Settings that it does not give are `None`: the caller has defaults.
 ///
 /// Samplers and schedules have the names of the crate `diffusion`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Recommendation {
-    /// Width and height of the pictures that it was trained on, pixels.
+    /// Width and height of the pictures used in training, in pixels.
     pub size_px: Option<Said<[u32; 2]>>,
     /// Sampling method.
     pub sampler: Option<Said<&'static str>>,
     /// Noise schedule.
     pub schedule: Option<Said<&'static str>>,
-    /// What it asks for beyond that, or otherwise.
+    /// Further or different requests of the checkpoint.
     pub notes: Vec<Note>,
 }
 
 impl Recommendation {
-    /// Of a checkpoint with a UNet.
+    /// The recommendation of a checkpoint with a UNet.
     ///
     /// # Errors
     /// A value of the wrong type in scheduler_config.json.

@@ -1,5 +1,5 @@
-//! Sampler and schedule from scheduler_config.json. Which names stand for which of diffusers' classes is proven by
-//! `crates/diffusion/tests/reference/spacings.json`.
+//! Sampler and schedule from scheduler_config.json. `crates/diffusion/tests/reference/spacings.json` proves which names
+//! correspond to diffusers' classes.
 
 use super::{
     Note, Said,
@@ -11,14 +11,14 @@ use crate::{
 };
 use serde_json::Value;
 
-/// A sampler or a schedule, by its name.
+/// A sampler or a schedule by name.
 type Named = Option<Said<&'static str>>;
 
-/// Keys that replace the spaced sigmas, in the order in which diffusers asks for them.
+/// Keys that replace the spaced sigmas, in the order in which diffusers checks them.
 const CONVERSIONS: [(&str, &str); 3] =
     [("use_karras_sigmas", "karras"), ("use_exponential_sigmas", "exponential"), ("use_beta_sigmas", "beta")];
 
-/// The sampler and the schedule that the config asks for.
+/// The sampler and the schedule requested by the config.
 pub(super) fn of_config(file: &ConfigFile, notes: &mut Vec<Note>) -> Result<(Named, Named), Error> {
     let name = file.text("_class_name")?.unwrap_or_default();
     let class = Class::named(name);
@@ -47,7 +47,7 @@ pub(super) fn of_config(file: &ConfigFile, notes: &mut Vec<Note>) -> Result<(Nam
     Ok((sampler, schedule))
 }
 
-/// The source of a schedule that the config spells out.
+/// The source of a schedule that the config gives explicitly.
 const SPACING: &str = "scheduler_config.json timestep_spacing";
 
 struct Notes<'a>(&'a mut Vec<Note>);
@@ -82,7 +82,7 @@ fn sampler(file: &ConfigFile, class: &Class, notes: &mut Notes<'_>) -> Result<Na
     }
 }
 
-/// DPMSolverMultistepScheduler is several samplers.
+/// DPMSolverMultistepScheduler corresponds to several samplers.
 fn dpm_solver(file: &ConfigFile, notes: &mut Notes<'_>) -> Result<Said<&'static str>, Error> {
     let algorithm = file.text("algorithm_type")?;
     let sampler = match algorithm {
@@ -140,7 +140,7 @@ fn schedule(file: &ConfigFile, class: &Class, notes: &mut Notes<'_>) -> Result<S
     Ok(Said::new(name, format!("scheduler_config.json {key}")))
 }
 
-/// The schedule that a class' spacing is.
+/// The schedule that corresponds to a class and spacing.
 fn spaced(class: &Class, spacing: TimestepSpacing, source: String, notes: &mut Notes<'_>) -> Said<&'static str> {
     match (class.grid, spacing) {
         (Grid::Multistep, TimestepSpacing::Linspace) => {
@@ -161,10 +161,10 @@ fn spaced(class: &Class, spacing: TimestepSpacing, source: String, notes: &mut N
     }
 }
 
-/// The spacing and where it is said; by default the class' own.
+/// The spacing and its source; by default the class' own.
 fn spacing(file: &ConfigFile, class: &Class) -> Result<(TimestepSpacing, String), Error> {
     let default = Defaults::of(class.name).timestep_spacing;
-    // Of the single-step solver the key is ignored by diffusers.
+    // The single-step solver of diffusers ignores the key.
     let said = file.text("timestep_spacing")?.filter(|_| class.name != "DPMSolverSinglestepScheduler");
     Ok(match said {
         Some("leading") => (TimestepSpacing::Leading, SPACING.to_owned()),
@@ -187,7 +187,7 @@ fn spacing_named(name: &str) -> Option<&'static str> {
     ["leading", "linspace", "trailing"].into_iter().find(|known| *known == name)
 }
 
-/// Other keys that change a picture, each only where its class reads it.
+/// Other keys that change a picture. Each is checked only if the class reads it.
 fn endings(file: &ConfigFile, class: Option<&Class>, notes: &mut Notes<'_>) -> Result<(), Error> {
     let name = class.map_or("", |class| class.name);
     let multistep = class.is_some_and(|class| class.grid == Grid::Multistep);

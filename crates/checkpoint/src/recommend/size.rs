@@ -1,4 +1,4 @@
-//! The size of the pictures that a checkpoint was trained on.
+//! The size of the pictures used in training.
 
 use super::{Note, Said};
 use crate::{Part, shape::Shape, source::Sources};
@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 /// Metadata of a single file: ModelSpec's (`1024x1024`), then kohya's (`(1024, 1024)`).
 const METADATA: [&str; 2] = ["modelspec.resolution", "ss_resolution"];
 
-/// The longest side that is believed, pixels.
+/// Sides above this are considered invalid, in pixels.
 const MOST_PX: u64 = 1 << 15;
 
-/// Width and height in pixels: the UNet's `sample_size` times the VAE's factor, or what the metadata say.
+/// Width and height in pixels: the UNet's `sample_size` times the VAE's factor, or the size in the metadata.
 pub(super) fn trained(
     sources: &Sources,
     shapes: &BTreeMap<Part, Shape>,
@@ -36,7 +36,7 @@ pub(super) fn trained(
     size.map(|size| Said::new(size, format!("metadata {key}")))
 }
 
-/// Pixels of a picture's side for each of the latent's: a doubling between two of the VAE's levels.
+/// Size of a picture divided by the size of its latent: it doubles between two of the VAE's levels.
 fn factor(shapes: &BTreeMap<Part, Shape>) -> u64 {
     match shapes.get(&Part::Vae) {
         Some(Shape::Vae(vae)) => 1 << (vae.block_out_channels.len().clamp(1, 8) - 1),
@@ -44,7 +44,7 @@ fn factor(shapes: &BTreeMap<Part, Shape>) -> u64 {
     }
 }
 
-/// Width and height of the latent: `sample_size` is one number, or height and width.
+/// Width and height of the latent. `sample_size` is one number, or height and width.
 fn latent_size(value: &Value) -> Option<[u64; 2]> {
     match value {
         Value::Array(sides) => match sides.as_slice() {

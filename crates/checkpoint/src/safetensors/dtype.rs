@@ -1,9 +1,9 @@
-//! Number formats of the safetensors format.
+//! Number types of the safetensors format.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A tensor's number format.
+/// A tensor's number type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -12,26 +12,26 @@ pub enum Dtype {
     F64,
     /// 32-bit float.
     F32,
-    /// 16-bit float, 5 bits of exponent.
+    /// 16-bit float with a 5-bit exponent.
     F16,
-    /// 16-bit float, 8 bits of exponent.
+    /// 16-bit float with an 8-bit exponent (bfloat16).
     Bf16,
-    /// 8-bit float, either kind. Not readable: it needs scales that the file may keep elsewhere.
+    /// 8-bit float of either kind. Not readable: it needs scales that may be stored elsewhere in the file.
     F8,
-    /// 64-bit integer, signed or not.
+    /// 64-bit integer, signed or unsigned.
     I64,
-    /// 32-bit integer, signed or not.
+    /// 32-bit integer, signed or unsigned.
     I32,
-    /// 16-bit integer, signed or not.
+    /// 16-bit integer, signed or unsigned.
     I16,
-    /// 8-bit integer, signed or not.
+    /// 8-bit integer, signed or unsigned.
     I8,
-    /// One byte a truth value.
+    /// One byte per boolean.
     Bool,
 }
 
 impl Dtype {
-    /// Bytes a number.
+    /// Bytes per value.
     pub fn bytes(self) -> u64 {
         match self {
             Self::F64 | Self::I64 => 8,
@@ -41,12 +41,12 @@ impl Dtype {
         }
     }
 
-    /// Whether weights in it can be read.
+    /// Whether weights of this type can be read.
     pub fn is_readable(self) -> bool {
         matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
     }
 
-    /// The format's own spelling to its meaning.
+    /// Parses the format's spelling.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "F64" => Self::F64,

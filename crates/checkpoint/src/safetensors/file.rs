@@ -1,5 +1,5 @@
-//! Files: opened once, read at positions, never mapped. A mapped file that shrinks kills the process, and
-//! its pages count as resident memory. A file may also be in memory; it goes the same way.
+//! Files are opened once and read at positions, never memory-mapped: truncating a mapped file kills the process, and
+//! its pages count as resident memory. Files in memory use the same interface.
 
 use super::Header;
 use crate::error::Error;
@@ -19,28 +19,28 @@ pub(crate) struct WeightFile {
     content: Content,
 }
 
-/// Bytes that can be read at positions.
+/// Bytes that can be read at a position.
 #[derive(Debug)]
 pub(super) enum Content {
-    /// Of an open file.
+    /// An open file.
     File(File),
-    /// In memory.
+    /// A file in memory.
     Memory(Arc<Vec<u8>>),
 }
 
 impl WeightFile {
-    /// Opens and reads the header.
+    /// Opens a file and reads its header.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { path: path.to_owned(), source };
         let metadata = std::fs::metadata(path).map_err(io)?;
         if !metadata.is_file() {
-            // Opening a pipe would wait for its other end.
+            // Opening a named pipe would block.
             return Err(io(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")));
         }
         Self::read_header(path.to_owned(), Content::File(File::open(path).map_err(io)?))
     }
 
-    /// As [`WeightFile::open`], of a file in memory that messages call `path`.
+    /// Like [`WeightFile::open`], for a file in memory that error messages call `path`.
     pub(crate) fn in_memory(path: PathBuf, bytes: Arc<Vec<u8>>) -> Result<Self, Error> {
         Self::read_header(path, Content::Memory(bytes))
     }
@@ -54,7 +54,7 @@ impl WeightFile {
         }
     }
 
-    /// Fills the buffer from that position.
+    /// Fills the buffer from `offset`.
     pub(crate) fn read_exact_at(&self, buffer: &mut [u8], offset: u64, tensor: &str) -> Result<(), Error> {
         self.content.read_exact_at(buffer, offset).map_err(|source| match source.kind() {
             io::ErrorKind::UnexpectedEof => Error::Shrunk { path: self.path.clone(), tensor: tensor.to_owned() },
@@ -64,7 +64,7 @@ impl WeightFile {
 }
 
 impl Content {
-    /// How many there are.
+    /// Length in bytes.
     pub(super) fn bytes(&self) -> io::Result<u64> {
         match self {
             Self::File(file) => Ok(file.metadata()?.len()),
@@ -72,7 +72,7 @@ impl Content {
         }
     }
 
-    /// Fills the buffer from that position.
+    /// Fills the buffer from `offset`.
     pub(super) fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
             Self::File(file) => read_exact_at(file, buffer, offset),

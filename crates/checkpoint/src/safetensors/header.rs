@@ -1,4 +1,4 @@
-//! The header: parsed into bounded types, then held against the file's length.
+//! The header: parsed into bounded types, then checked against the file's length.
 
 use super::{
     Dtype,
@@ -9,20 +9,20 @@ use super::{
 use crate::error::{HeaderError, TensorError};
 use std::collections::{BTreeMap, HashSet};
 
-/// The longest header that the format allows; the reference implementation's limit.
+/// The longest header that the format allows; the limit of the reference implementation.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
-/// The most tensors that are accepted. SDXL with a second, averaged copy of its weights has about 5,000.
+/// The maximum number of tensors. SDXL with a second, averaged copy of its weights has about 5,000.
 pub const MAX_TENSORS: usize = 100_000;
-/// The longest name that is accepted, in bytes. SDXL's longest has 102.
+/// The maximum length of a name in bytes. SDXL's longest has 102.
 const MAX_NAME_BYTES: usize = 1024;
 
-/// A safetensors file's header, checked: every tensor lies inside the file, none overlap, no byte is left
+/// The checked header of a safetensors file: every tensor lies inside the file, none overlap, and no bytes are left
 /// over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The free-form `__metadata__`.
     pub metadata: BTreeMap<String, String>,
-    /// Every tensor, by offset.
+    /// All tensors, by offset.
     pub tensors: Vec<Tensor>,
 }
 
@@ -31,38 +31,38 @@ pub struct Header {
 pub struct Tensor {
     /// Its name: at most 1024 bytes, no control characters.
     pub name: String,
-    /// Its number format.
+    /// Its number type.
     pub dtype: Dtype,
-    /// Its shape; empty for a single number.
+    /// Its shape; empty for a scalar.
     pub shape: Vec<usize>,
-    /// Its first byte, counted from the start of the file.
+    /// Its first byte, from the start of the file.
     pub offset: u64,
     /// Its length in bytes.
     pub bytes: u64,
 }
 
 impl Tensor {
-    /// Numbers in it.
+    /// Number of values.
     pub fn elements(&self) -> u64 {
         self.bytes / self.dtype.bytes()
     }
 }
 
 impl Header {
-    /// Parses the header of a whole file held in memory.
+    /// Parses the header of a whole file in memory.
     ///
     /// # Errors
-    /// Whatever is wrong with it.
+    /// Any [`HeaderError`].
     pub fn from_bytes(file: &[u8]) -> Result<Self, HeaderError> {
         let length = header_length(file, file.len() as u64)?;
         let json = file.get(8..8 + length as usize).unwrap_or_default();
         Self::from_json(json, file.len() as u64)
     }
 
-    /// Reads the header of an open file of that length; nothing behind the header is read.
+    /// Reads the header of an open file of the given length. Nothing after the header is read.
     ///
     /// # Errors
-    /// The system's, or whatever is wrong with the header.
+    /// I/O errors, or any [`HeaderError`].
     pub(super) fn read(file: &Content, file_bytes: u64) -> std::io::Result<Result<Self, HeaderError>> {
         let mut start = [0; 64];
         let known = file_bytes.min(64) as usize;
@@ -101,7 +101,7 @@ impl Header {
     }
 }
 
-/// Length of the header by its first eight bytes, when that can be one.
+/// The header length from the first eight bytes, if it is plausible.
 fn header_length(start: &[u8], file_bytes: u64) -> Result<u64, HeaderError> {
     let refused = |otherwise| sniff::not_safetensors(start).unwrap_or(otherwise);
     let Some((length, rest)) = start.split_first_chunk::<8>() else {
@@ -117,7 +117,7 @@ fn header_length(start: &[u8], file_bytes: u64) -> Result<u64, HeaderError> {
     if header > MAX_HEADER_BYTES {
         return Err(refused(HeaderError::HeaderTooLong { header, limit: MAX_HEADER_BYTES }));
     }
-    // The format asks for the brace in the first place. An 0x80 0x02 may be a pickle's start or a length.
+    // The format requires a brace as the first byte. The bytes 0x80 0x02 may start a pickle or a length.
     if rest.first() != Some(&b'{') {
         return Err(refused(HeaderError::NotSafetensors { looks_like: "its header is not JSON" }));
     }
@@ -148,7 +148,7 @@ fn tensor_from_raw(name: String, raw: RawTensor, start: u64, data: u64) -> Resul
     }
 }
 
-/// Tensors, by offset, follow each other without overlap or gap and end with the file.
+/// Checks that tensors, sorted by offset, follow each other without overlap or gap and end with the file.
 fn check_cover(tensors: &[Tensor], start: u64, data: u64) -> Result<(), HeaderError> {
     let mut at = 0;
     for tensor in tensors {
@@ -166,7 +166,7 @@ fn check_cover(tensors: &[Tensor], start: u64, data: u64) -> Result<(), HeaderEr
     if at < data { Err(HeaderError::Gap { at, bytes: data - at }) } else { Ok(()) }
 }
 
-/// Foreign text for a message: one line, printable, at most 120 characters.
+/// Makes foreign text safe for a message: one line, printable, at most 120 characters.
 pub(crate) fn one_line(text: &str) -> String {
     let mut shown: String = text.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect();
     if shown.len() < text.len() {

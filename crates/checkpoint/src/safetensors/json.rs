@@ -1,4 +1,4 @@
-//! The header's JSON, read in one pass into types that cannot grow past the text itself.
+//! Parses the header's JSON in one pass into types that cannot become larger than the text.
 
 use super::header::{MAX_TENSORS, one_line};
 use crate::error::HeaderError;
@@ -8,10 +8,10 @@ use serde::{
 };
 use std::{collections::BTreeMap, fmt};
 
-/// The most dimensions that a tensor may have. Weights of convolutions in space and time have five.
+/// The maximum number of dimensions. Weights of convolutions in space and time have five.
 pub(super) const MAX_RANK: usize = 8;
 
-/// Says, from inside serde, that the limit was met: serde's errors carry text only.
+/// Marks, in a serde error, that the limit was reached: serde errors carry only text.
 const TOO_MANY: &str = "more tensors than the limit";
 const TWO_METADATA: &str = "__metadata__ twice";
 
@@ -21,12 +21,12 @@ pub(super) struct RawHeader {
     pub tensors: Vec<(String, RawTensor)>,
 }
 
-/// A tensor's entry as written.
+/// A tensor's entry as written in the file.
 pub(super) struct RawTensor {
     pub dtype: String,
     /// The first [`MAX_RANK`] sides.
     pub shape: Vec<u64>,
-    /// How many sides there were.
+    /// The number of sides in the file.
     pub rank: usize,
     pub offsets: [u64; 2],
 }
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for RawTensor {
     }
 }
 
-/// A shape: its first sides, and how many there are, so that a list of millions takes no memory.
+/// A shape: its first sides and their number, so that a list of millions uses no memory.
 struct Sides {
     first: Vec<u64>,
     count: usize,

@@ -1,4 +1,4 @@
-//! The safetensors format: header and positioned reads. Nothing of Stable Diffusion in here.
+//! The safetensors format: header and positioned reads. Independent of Stable Diffusion.
 
 mod dtype;
 mod file;

@@ -1,8 +1,8 @@
-//! What a file is that is no safetensors file: the message that saves a search.
+//! Recognises files that are not safetensors, for a helpful error message.
 
 use crate::error::HeaderError;
 
-/// What the first bytes look like, when they are known.
+/// What the first bytes look like, if recognised.
 pub(super) fn not_safetensors(start: &[u8]) -> Option<HeaderError> {
     let looks_like = match start {
         // PyTorch's newer files are zip archives with a pickle inside.
@@ -24,7 +24,7 @@ fn starts_with_tag(start: &[u8]) -> bool {
     lower.starts_with(b"<!doctype") || lower.starts_with(b"<html")
 }
 
-/// Printable UTF-8, but for a character that the look's end cuts in two.
+/// Whether this is printable UTF-8, except for a character that is cut off at the end.
 fn is_text(start: &[u8]) -> bool {
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,

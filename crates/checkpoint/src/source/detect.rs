@@ -1,9 +1,9 @@
-//! Which model a file holds, by the names and shapes that only that model has.
+//! Recognises a model from names and shapes that only that model has.
 
 use crate::{Family, safetensors::Tensor};
 use std::collections::HashMap;
 
-/// What marks a tensor of a LoRA (LoHa, LoKr, ...), whoever saved it.
+/// Substrings that mark the tensors of a LoRA (LoHa, LoKr, ...), as saved by different programs.
 const LORA_MARKS: [&str; 9] =
     ["lora_down.", "lora_up.", "lora.down.", "lora.up.", "lora_A.", "lora_B.", ".hada_w1", ".lokr_w", "lora_unet_"];
 
@@ -50,7 +50,7 @@ pub(crate) fn family_of_names(tensors: &[Tensor]) -> Family {
     Family::Unknown
 }
 
-/// Which of the models that share LDM's UNet names.
+/// Distinguishes the models that share LDM's UNet names.
 fn of_ldm(shapes: &HashMap<&str, &[usize]>, starts: impl Fn(&str) -> bool) -> Family {
     let side = |name: &str, dim: usize| shapes.get(name).and_then(|shape| shape.get(dim)).copied();
     let in_channels = side("model.diffusion_model.input_blocks.0.0.weight", 1);
@@ -59,7 +59,7 @@ fn of_ldm(shapes: &HashMap<&str, &[usize]>, starts: impl Fn(&str) -> bool) -> Fa
         .filter(|(name, _)| name.starts_with("model.diffusion_model.") && name.ends_with(".attn2.to_k.weight"))
         .find_map(|(_, shape)| shape.get(1).copied());
     if shapes.contains_key("model.diffusion_model.label_emb.0.0.weight") {
-        // The refiner's only encoder is OpenCLIP, in the first place.
+        // The refiner's only encoder is OpenCLIP, at index 0.
         let conditioned = starts("conditioner.embedders.");
         let refiner = starts("conditioner.embedders.0.model.") || (!conditioned && context == Some(1280));
         return match in_channels {

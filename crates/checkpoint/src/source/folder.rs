@@ -1,4 +1,4 @@
-//! diffusers' folder: model_index.json, a folder a part, weights whole or in shards, in one variant or two.
+//! diffusers' folder: model_index.json, a subfolder per part, weights in one file or in shards, in one or two variants.
 
 use super::{Located, Naming, PartSource, Sources, part_of_file};
 use crate::{
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The largest published models come in about 60.
+/// The largest published models have about 60.
 const MAX_SHARDS: usize = 256;
 
 /// Opens a whole checkpoint.
@@ -37,7 +37,7 @@ pub(super) fn open(place: &Place, options: &OpenOptions) -> Result<Sources, Erro
     }
     for part in Part::ALL {
         let listed = sources.index.as_ref().is_some_and(|index| is_listed(index, part));
-        // A TAESD is no component of the pipeline: it is there when its folder is.
+        // A TAESD is not a component of the pipeline: it is present if its folder is.
         let present = listed || (part == Part::Taesd && has_config(place, part));
         if present && let Err(error) = add_part(&mut sources, part, place, part.folder(), options) {
             sources.broken.push(error);
@@ -46,7 +46,7 @@ pub(super) fn open(place: &Place, options: &OpenOptions) -> Result<Sources, Erro
     Ok(sources)
 }
 
-/// Opens one part: its own folder, or a checkpoint's folder with the part's inside.
+/// Opens one part: from its own folder, or from a checkpoint's folder that contains it.
 pub(super) fn open_part(part: Part, place: &Place, options: &OpenOptions) -> Result<Sources, Error> {
     let inside = has_config(place, part);
     let (layout, files, strays, broken) = (Layout::Part, Vec::new(), Vec::new(), Vec::new());
@@ -64,18 +64,18 @@ pub(super) fn open_part(part: Part, place: &Place, options: &OpenOptions) -> Res
     Ok(sources)
 }
 
-/// Whether the folder has one with the part's config.json inside.
+/// Whether the folder has a subfolder with the part's config.json.
 fn has_config(place: &Place, part: Part) -> bool {
     place.has(&format!("{}/config.json", part.folder()))
 }
 
-/// Whether model_index.json has the component: `["diffusers", "UNet2DConditionModel"]`, not `[null, null]`.
+/// Whether model_index.json lists the component: `["diffusers", "UNet2DConditionModel"]`, not `[null, null]`.
 fn is_listed(index: &ConfigFile, part: Part) -> bool {
     let entry = index.get(part.folder()).and_then(Value::as_array);
     entry.is_some_and(|entry| entry.get(1).is_some_and(Value::is_string))
 }
 
-/// The family by the pipeline's class, and by what SDXL's own variants differ in.
+/// The model family, from the pipeline's class and the properties in which SDXL's variants differ.
 fn family(place: &Place, index: &ConfigFile) -> Result<Family, Error> {
     let class = index.text("_class_name")?.unwrap_or_default();
     let unet = || place.has("unet/config.json").then(|| ConfigFile::read(place, "unet/config.json"));
@@ -132,10 +132,10 @@ fn add_part(sources: &mut Sources, part: Part, root: &Place, folder: &str, optio
     Ok(())
 }
 
-/// An index file's name and its map from tensor to shard.
+/// An index file's name and its map from tensors to shards.
 type Index = (String, BTreeMap<String, String>);
 
-/// The part's weight files: one, or an index's shards.
+/// The part's weight files: a single one, or the shards of an index.
 fn weights(
     root: &Place,
     part: Part,
@@ -182,13 +182,13 @@ fn weights(
     Ok((Some((file.clone(), weight_map)), shards))
 }
 
-/// A file name of the folder itself: no separators of any system, no drive, no parent.
+/// A file name inside the folder: no separators of any system, no drive, no parent.
 fn is_plain_name(shard: &str) -> bool {
     let plain = |c: char| !matches!(c, '/' | '\\' | ':') && !c.is_control();
     shard.ends_with(".safetensors") && shard.chars().all(plain)
 }
 
-/// Every tensor that the index promises is where it says.
+/// Checks that every tensor is in the shard that the index gives.
 fn check_index(
     root: &Place,
     index: &str,

@@ -1,5 +1,5 @@
-//! A checkpoint's files with their headers, and which tensors belong to which part. Nothing is judged here
-//! but the files themselves: `inspect` describes also what cannot be loaded.
+//! A checkpoint's files with their headers, and the assignment of tensors to parts. Only the files themselves are
+//! checked here, because `inspect` also describes checkpoints that cannot be loaded.
 
 mod detect;
 mod folder;
@@ -14,16 +14,16 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// Whose names a part's tensors carry.
+/// The naming convention of a part's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Naming {
-    /// diffusers' and transformers'.
+    /// The names of diffusers and transformers.
     Diffusers,
-    /// The original code's: LDM, OpenCLIP, TAESD.
+    /// The names of the original code: LDM, OpenCLIP, TAESD.
     Ldm,
 }
 
-/// Everything that the files tell, headers only.
+/// All information from the files' headers.
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub place: Place,
@@ -31,9 +31,9 @@ pub(crate) struct Sources {
     pub family: Family,
     pub files: Vec<WeightFile>,
     pub parts: BTreeMap<Part, PartSource>,
-    /// Tensors of no part, ignored ones left out.
+    /// Tensors that belong to no part, without ignored ones.
     pub strays: Vec<String>,
-    /// Parts of a folder that could not be opened: why. `inspect` describes the others all the same.
+    /// Why parts of a folder could not be opened. `inspect` still describes the others.
     pub broken: Vec<Error>,
     /// model_index.json.
     pub index: Option<ConfigFile>,
@@ -42,18 +42,18 @@ pub(crate) struct Sources {
 /// One part's tensors.
 #[derive(Debug)]
 pub(crate) struct PartSource {
-    /// What every one of its names begins with in the file.
+    /// The prefix of all its names in the file.
     pub prefix: String,
     pub naming: Naming,
     pub tensors: Vec<Located>,
-    /// Its config.json; none where its shape comes from the tensors.
+    /// Its config.json. `None` if its configuration is derived from the tensors.
     pub config: Option<ConfigFile>,
 }
 
 /// A tensor of a part.
 #[derive(Clone, Debug)]
 pub(crate) struct Located {
-    /// Its name without the prefix, old spellings replaced.
+    /// Its name without the prefix, with old spellings replaced.
     pub local: String,
     pub file: usize,
     pub index: usize,
@@ -65,7 +65,7 @@ impl Sources {
         if place.is_folder()? { folder::open(place, options) } else { single::open(place.path()) }
     }
 
-    /// Opens one part alone.
+    /// Opens a single part.
     pub(crate) fn open_part(part: Part, place: &Place, options: &OpenOptions) -> Result<Self, Error> {
         match place.is_folder()? {
             true => folder::open_part(part, place, options),
@@ -73,7 +73,7 @@ impl Sources {
         }
     }
 
-    /// The path that was opened, or what stands for one in messages.
+    /// The path that was opened, or the name used for it in error messages.
     pub(crate) fn path(&self) -> &Path {
         self.place.path()
     }
@@ -87,7 +87,7 @@ impl Sources {
         TensorRef { file: at.file, name, dtype, shape, offset, bytes }
     }
 
-    /// Every tensor of every file.
+    /// All tensors of all files.
     pub(crate) fn all_tensors(&self) -> impl Iterator<Item = &Tensor> {
         self.files.iter().flat_map(|file| &file.header.tensors)
     }
@@ -98,7 +98,7 @@ impl Sources {
     }
 }
 
-/// Every tensor of a file whose name begins so, as tensors of that part.
+/// All tensors of a file with this prefix, as tensors of this part.
 fn part_of_file(part: Part, files: &[WeightFile], file: usize, prefix: &str, naming: Naming) -> Vec<Located> {
     let tensors = files[file].header.tensors.iter().enumerate();
     tensors
@@ -109,7 +109,8 @@ fn part_of_file(part: Part, files: &[WeightFile], file: usize, prefix: &str, nam
         .collect()
 }
 
-/// Today's name of a tensor that other versions of diffusers or transformers, or other converters, spell otherwise.
+/// The current name of a tensor that other versions of diffusers or transformers, or other converters, spell
+/// differently.
 fn modern(part: Part, naming: Naming, name: &str) -> String {
     let renamed = match (part, naming) {
         (Part::TextEncoder | Part::TextEncoder2, Naming::Diffusers) => modern_text(name),
@@ -140,7 +141,8 @@ fn modern(part: Part, naming: Naming, name: &str) -> String {
     renamed.unwrap_or_else(|| name.to_owned())
 }
 
-/// transformers 5 saves CLIPTextModel without its wrapper's name; some converters put the projection inside it.
+/// transformers 5 saves CLIPTextModel without its wrapper's name. Some converters put the projection inside the
+/// wrapper.
 fn modern_text(name: &str) -> Option<String> {
     let bare = ["embeddings.", "encoder.", "final_layer_norm."].iter().any(|start| name.starts_with(start));
     if bare {
@@ -149,7 +151,7 @@ fn modern_text(name: &str) -> Option<String> {
     name.strip_prefix("text_model.").filter(|name| name.starts_with("text_projection.")).map(str::to_owned)
 }
 
-/// Renames a layer directly inside the module `at`.
+/// Renames a layer directly below the module `at`.
 fn attention_of(name: &str, at: &str, layers: &[(&str, &str)]) -> Option<String> {
     let (side, rest) = name.split_once(at)?;
     let (layer, kind) = rest.rsplit_once('.')?;

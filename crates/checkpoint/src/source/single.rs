@@ -1,4 +1,4 @@
-//! One safetensors file: a whole checkpoint in LDM's names, or one part.
+//! A single safetensors file: a whole checkpoint in LDM's naming, or one part.
 
 use super::{Naming, PartSource, Sources, detect::family_of_names, part_of_file};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// What each part's names begin with in a single file, and whose names usually follow.
+/// The prefix of each part in a single file, and the naming that usually follows it.
 const PREFIXES: [(Part, &str, Naming); 6] = [
     (Part::Unet, "model.diffusion_model.", Naming::Ldm),
     (Part::TextEncoder, "conditioner.embedders.0.transformer.", Naming::Diffusers),
@@ -19,8 +19,8 @@ const PREFIXES: [(Part, &str, Naming); 6] = [
     (Part::Vae, "vae.", Naming::Ldm),
 ];
 
-/// What only diffusers' and transformers' names have behind a prefix: converters put these parts into single files
-/// under the single file's prefixes, and ComfyUI and diffusers read them.
+/// Names after a prefix that occur only in diffusers' and transformers' naming. Converters put such parts into single
+/// files under the single file's prefixes, and ComfyUI and diffusers read them.
 const DIFFUSERS_MARKS: [(Part, &str); 4] = [
     (Part::Vae, "decoder.up_blocks."),
     (Part::TextEncoder2, "text_model.encoder.layers."),
@@ -28,7 +28,7 @@ const DIFFUSERS_MARKS: [(Part, &str); 4] = [
     (Part::TextEncoder2, "embeddings.token_embedding."),
 ];
 
-/// Whose names follow a prefix in this file.
+/// The naming that follows a prefix in this file.
 fn naming_of(part: Part, prefix: &str, usual: Naming, tensors: &[Tensor]) -> Naming {
     let marks = DIFFUSERS_MARKS.iter().filter(|(of, _)| *of == part);
     let has =
@@ -36,7 +36,7 @@ fn naming_of(part: Part, prefix: &str, usual: Naming, tensors: &[Tensor]) -> Nam
     if marks.map(|(_, mark)| *mark).any(has) { Naming::Diffusers } else { usual }
 }
 
-/// What a TAESD's decoder's names begin with: stable-diffusion-webui and ComfyUI, the original's class, the
+/// Prefixes of a TAESD decoder's names: in stable-diffusion-webui and ComfyUI, in the original's class, and in the
 /// original's decoder file.
 const TAESD_PREFIXES: [&str; 3] = ["taesd_decoder.", "decoder.", ""];
 
@@ -63,7 +63,7 @@ pub(super) fn open(path: &Path) -> Result<Sources, Error> {
     Ok(Sources { place: path.into(), layout, family, files, parts, strays, broken: Vec::new(), index: None })
 }
 
-/// Opens one part: of a whole checkpoint, or of a file that holds that part alone.
+/// Opens one part: from a whole checkpoint, or from a file that contains only this part.
 pub(super) fn open_part(part: Part, path: &Path) -> Result<Sources, Error> {
     let files = vec![WeightFile::open(path)?];
     let tensors = &files[0].header.tensors;
@@ -82,7 +82,7 @@ pub(super) fn open_part(part: Part, path: &Path) -> Result<Sources, Error> {
         }
         (None, Part::TextEncoder2) if has("positional_embedding") => ("", Naming::Ldm),
         (None, Part::Taesd) if has("decoder.layers.0.weight") => ("", Naming::Diffusers),
-        // The decoder's layer 0 is a clamp without weights; a file with a layer 0 is the encoder.
+        // The decoder's layer 0 is a clamp without weights; a file that has weights in layer 0 is the encoder.
         (None, Part::Taesd) => match TAESD_PREFIXES.iter().find(|prefix| {
             has(&format!("{prefix}1.weight"))
                 && has(&format!("{prefix}3.conv.0.weight"))
@@ -108,7 +108,7 @@ pub(super) fn open_part(part: Part, path: &Path) -> Result<Sources, Error> {
     })
 }
 
-/// The file holds something else, named where it is known.
+/// The error for a file that contains something else, named if recognised.
 fn other(path: &Path, part: Part, family: Family) -> Error {
     let path = path.to_owned();
     match family {

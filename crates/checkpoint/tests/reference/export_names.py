@@ -1,4 +1,4 @@
-"""Writes SDXL base's parameter names, in both layouts, as diffusers and transformers have them."""
+"""Writes the parameter names of SDXL base, in both layouts, from diffusers and transformers."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def prefixed(tensors):
 
 
 def check(parts, table, nets):
-    """diffusers' converters make of the single file's names what the models have."""
+    """Checks that diffusers' converters turn the single file's names into the models' names."""
     unet_config, vae_config = dict(nets["unet"].config), dict(nets["vae"].config)
     converted = {
         "unet": judge.convert_ldm_unet_checkpoint(dict(table), unet_config),
@@ -83,7 +83,7 @@ def check(parts, table, nets):
 
 
 def rows(parts):
-    """(part, name, single file's name, shape); which tensor is which shows by giving each a value of its own."""
+    """(part, name, single file's name, shape). Each tensor gets a unique value, which identifies it."""
     marked, owner = {}, {}
     for part, tensors in parts.items():
         marked[part] = {}
@@ -101,7 +101,7 @@ def rows(parts):
 
 
 def fold(lines):
-    """Lines that differ only in one counted index, of equal shape, as one."""
+    """Merges lines of equal shape that differ only in one index."""
     counted = re.compile(r"(transformer_blocks|encoder\.layers|resblocks)\.(\d+)\.")
     groups, order = {}, []
     for part, name, ldm, shape in lines:

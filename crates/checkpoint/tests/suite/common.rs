@@ -1,4 +1,4 @@
-//! Files to test with, and SDXL base's names as diffusers has them.
+//! Test files, and the names of SDXL base in diffusers' naming.
 
 use std::{
     fs::File,
@@ -7,8 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What `act` takes of this thread's processor time, and what it gives. Wall time would also measure what
-/// else the machine does.
+/// Runs `act` and returns the thread's CPU time and the result. Wall time would depend on other load on the machine.
 pub fn timed<R>(act: impl FnOnce() -> R) -> (Duration, R) {
     let on_cpu = || {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
@@ -19,7 +18,7 @@ pub fn timed<R>(act: impl FnOnce() -> R) -> (Duration, R) {
     (on_cpu().zip(before).map_or_else(|| wall.elapsed(), |(after, before)| after - before), result)
 }
 
-/// A tensor to write.
+/// A tensor to be written.
 #[derive(Clone, Debug)]
 pub struct T {
     pub name: String,
@@ -43,13 +42,13 @@ pub fn zeros(name: &str, dtype: &'static str, shape: &[usize]) -> T {
     T { name: name.into(), dtype, shape: shape.to_vec(), data }
 }
 
-/// A tensor of f32 numbers.
+/// A tensor of f32 values.
 pub fn floats(name: &str, shape: &[usize], numbers: &[f32]) -> T {
     let data = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     T { name: name.into(), dtype: "F32", shape: shape.to_vec(), data }
 }
 
-/// A header that lays such tensors end to end.
+/// A header that places these tensors one after another.
 pub fn header<'a>(
     tensors: impl IntoIterator<Item = (&'a str, &'a str, &'a [usize])>,
     metadata: &[(&str, &str)],
@@ -69,19 +68,19 @@ pub fn header<'a>(
     (serde_json::Value::Object(entries).to_string(), at)
 }
 
-/// A safetensors file's bytes from its header's text and its data.
+/// A safetensors file's bytes from the header text and the data.
 pub fn file_bytes(header: &str, data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
 }
 
-/// The bytes of a file with those tensors.
+/// The bytes of a file with these tensors.
 pub fn bytes_of(tensors: &[T], metadata: &[(&str, &str)]) -> Vec<u8> {
     let (text, _) = header(tensors.iter().map(|t| (t.name.as_str(), t.dtype, t.shape.as_slice())), metadata);
     let data: Vec<u8> = tensors.iter().flat_map(|t| t.data.iter().copied()).collect();
     file_bytes(&text, &data)
 }
 
-/// Writes a file with those tensors.
+/// Writes a file with these tensors.
 pub fn write(path: &Path, tensors: &[T]) {
     write_bytes(path, &bytes_of(tensors, &[]));
 }
@@ -90,12 +89,12 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("a test file is written");
 }
 
-/// Writes a file with those tensors as holes: as long as a real one, taking no space.
+/// Writes a sparse file with these tensors: it has the full length but uses no disk space.
 pub fn write_sparse(path: &Path, tensors: &[(String, &'static str, Vec<usize>)]) {
     write_sparse_with(path, tensors, &[]);
 }
 
-/// The same with metadata.
+/// Like [`write_sparse`], with metadata.
 pub fn write_sparse_with(path: &Path, tensors: &[(String, &'static str, Vec<usize>)], metadata: &[(&str, &str)]) {
     let (text, data) = header(tensors.iter().map(|(n, d, s)| (n.as_str(), *d, s.as_slice())), metadata);
     let mut file = File::create(path).expect("a test file is made");
@@ -118,12 +117,12 @@ pub fn fixtures() -> PathBuf {
     PathBuf::from("tests/fixtures")
 }
 
-/// The tiny models that the crate `sdxl` is tested with, in every layout.
+/// The tiny models of the `sdxl` tests, in every layout.
 pub fn models() -> PathBuf {
     PathBuf::from("../sdxl/tests/fixtures")
 }
 
-/// SDXL base's parameters, as `tests/reference/export_names.py` wrote them.
+/// The parameters of SDXL base, written by `tests/reference/export_names.py`.
 pub fn sdxl_names() -> Vec<Name> {
     let text = std::fs::read_to_string(fixtures().join("sdxl_names.txt")).expect("the fixture is there");
     text.lines().flat_map(unfold).collect()
@@ -141,7 +140,7 @@ fn unfold(line: &str) -> Vec<Name> {
     (0..=last).map(|i| one(format!("{start}{i}{end}"), ldm.replace(&range, &i.to_string()))).collect()
 }
 
-/// The tensors of an SDXL base single file: full names, shapes as the file has them.
+/// The tensors of an SDXL base single file: full names, shapes as in the file.
 pub fn single_file_tensors(dtype: &'static str) -> Vec<(String, &'static str, Vec<usize>)> {
     let mut seen = std::collections::BTreeSet::new();
     let tensor = |name: Name| {

@@ -3,7 +3,7 @@
 use crate::common::{T, single_file_tensors, write, write_sparse, zeros};
 use checkpoint::{Checkpoint, Error, Family, OpenOptions, Part, inspect};
 
-/// What opening a file with those tensors says, and the family that `inspect` reports.
+/// The error of opening a file with these tensors, and the family that `inspect` reports.
 fn refused(tensors: &[T]) -> (String, Family) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("other.safetensors");

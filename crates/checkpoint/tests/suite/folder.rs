@@ -1,11 +1,11 @@
-//! diffusers folders: variants, shards, configs, and what is wrong with them.
+//! diffusers folders: variants, shards, configs, and errors in them.
 
 use crate::common::{models, write, write_bytes, zeros};
 use checkpoint::{Checkpoint, Error, Family, OpenOptions, Part, TokenizerFiles};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A copy of one of the tiny models, to break.
+/// A copy of one of the tiny models, to be modified.
 fn copy(name: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("model");
@@ -26,7 +26,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// The message of opening it, after the path.
+/// The error message of opening it, without the path.
 fn refusal(root: &Path) -> String {
     let message = Checkpoint::open(root).expect_err("it is refused").to_string();
     assert!(!message.contains('\n'), "{message}");
@@ -52,7 +52,7 @@ fn half_precision_is_taken_when_asked_for_or_when_it_is_all_there_is() {
         checkpoint.files().iter().map(name).collect()
     };
     assert!(names(false).iter().all(|name| !name.contains("fp16")));
-    // The others have one kind only.
+    // The other parts have only one variant.
     assert_eq!(names(true).iter().filter(|name| name.contains("fp16")).count(), 1);
 }
 
@@ -219,7 +219,7 @@ fn one_name_in_two_spellings_is_an_error() {
     }
 }
 
-/// What a tokenizer's folder brings counts, also where it brings no table.
+/// A tokenizer folder is used even if it contains no vocabulary.
 #[test]
 fn a_tokenizer_without_a_table_adds_to_clip_s() {
     let (_folder, root) = copy("diffusers");
@@ -232,7 +232,7 @@ fn a_tokenizer_without_a_table_adds_to_clip_s() {
     for name in ["tokenizer", "tokenizer_2"] {
         let folder = root.join(name);
         std::fs::remove_file(folder.join("merges.txt")).expect("it is there");
-        // Half a pair is an error when it is read, not CLIP's own.
+        // If half of the pair is missing, reading it is an error; CLIP's own is not used.
         let files = TokenizerFiles::VocabMerges { vocab: folder.join("vocab.json"), merges: folder.join("merges.txt") };
         assert_eq!(of(name), files);
         std::fs::remove_file(folder.join("vocab.json")).expect("it is there");
@@ -242,7 +242,7 @@ fn a_tokenizer_without_a_table_adds_to_clip_s() {
     }
 }
 
-/// 2 is an old default that says nothing; a token that the table lacks is refused where it counts.
+/// 2 is a former default without meaning. A token outside the table is rejected where it is used.
 #[test]
 fn the_end_of_the_text_is_clip_s_in_a_larger_table() {
     let end = |rows: u64, eos: serde_json::Value| {

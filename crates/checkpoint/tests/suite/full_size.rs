@@ -1,4 +1,4 @@
-//! SDXL base itself, full size, as files of holes: every name and shape against diffusers' own.
+//! SDXL base at full size, as sparse files: every name and shape against diffusers'.
 
 use crate::common::{Name, fixtures, sdxl_names, single_file_tensors, timed, write_sparse};
 use checkpoint::{Checkpoint, Family, Layout, OpenOptions, Part, Plan, inspect};
@@ -15,7 +15,7 @@ fn assert_names(plan: &Plan, part: Part) {
     assert_eq!(planned, expected, "{part}");
 }
 
-/// A diffusers folder of SDXL base whose weights are holes.
+/// A diffusers folder of SDXL base with sparse weight files.
 fn write_folder(root: &Path, variant: &str) {
     let component = |library: &str, class: &str| serde_json::json!([library, class]);
     let index = serde_json::json!({
@@ -82,7 +82,7 @@ fn tensors_alone_give_the_shapes_that_the_configs_give() {
     assert_eq!(one.vae().expect("a vae"), other.vae().expect("a vae"));
     for part in [Part::TextEncoder, Part::TextEncoder2] {
         let (one, other) = (one.text_encoder(part).expect("an encoder"), other.text_encoder(part).expect("an encoder"));
-        // Only a config.json can name the token that ends a text; the tensors alone give the same one.
+        // Only a config.json can give the token that ends a text; here the tensors alone lead to the same token.
         assert_eq!((one.eos_token_is_given, other.eos_token_is_given), (false, true));
         assert_eq!(one, &checkpoint::TextEncoderConfig { eos_token_is_given: false, ..other.clone() });
     }

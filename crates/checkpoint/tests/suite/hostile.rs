@@ -1,4 +1,4 @@
-//! Files that mean harm or are broken: a clear line, quickly, in little memory.
+//! Malicious or broken files: a clear one-line error, quickly and with little memory.
 
 use crate::common::{bytes_of, file_bytes, floats, timed, write_bytes};
 use checkpoint::{Checkpoint, Header, HeaderError, MAX_HEADER_BYTES, MAX_TENSORS, OpenOptions, TensorError, inspect};
@@ -7,7 +7,7 @@ fn refuse(bytes: &[u8]) -> HeaderError {
     let error = Header::from_bytes(bytes).expect_err("it is refused");
     let message = error.to_string();
     assert!(!message.contains('\n') && message.len() < 2000, "{message}");
-    // From a disk it is the same, soon, with the path in front.
+    // From disk the error is the same, equally fast, with the path in front.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.safetensors");
     write_bytes(&path, bytes);
@@ -18,7 +18,7 @@ fn refuse(bytes: &[u8]) -> HeaderError {
     error
 }
 
-/// A file of 16 bytes of data under such a header.
+/// A file with this header and 16 bytes of data.
 fn headed(header: &str) -> Vec<u8> {
     file_bytes(header, &[0; 16])
 }
@@ -126,7 +126,7 @@ fn json_that_cannot_be() {
     assert!(matches!(refuse(&headed(&deep)), HeaderError::Json { .. }));
     let deep = format!("{{\"a\":{}", "{\"b\":".repeat(2_000_000));
     assert!(matches!(refuse(&headed(&deep)), HeaderError::Json { .. }));
-    // A shape of millions is counted, not kept.
+    // A shape with millions of sides is counted, not stored.
     let wide = format!(r#"{{"a":{{"dtype":"F32","shape":[{}1],"data_offsets":[0,16]}}}}"#, "1,".repeat(3_000_000));
     assert!(matches!(tensor(&wide), TensorError::Rank { rank: 3_000_001, .. }));
 }
@@ -152,7 +152,7 @@ fn a_million_tensors_are_refused_in_bounded_memory() {
 
 #[test]
 fn shapes_that_no_bytes_bound_do_not_overflow() {
-    // A 0 makes every other side free.
+    // With a side of 0 the other sides can be anything.
     let names =
         ["input_blocks.0.0.weight", "out.2.weight", "label_emb.0.0.weight", "input_blocks.1.0.out_layers.3.weight"];
     let entries: Vec<String> = names

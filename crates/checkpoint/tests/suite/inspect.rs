@@ -1,4 +1,4 @@
-//! The report on whatever one has.
+//! The report on any kind of file.
 
 use crate::common::{models, single_file_tensors, write, write_sparse, zeros};
 use checkpoint::{Dtype, Family, Layout, OpenOptions, Part, PredictionType, inspect};

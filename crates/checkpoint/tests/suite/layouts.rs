@@ -1,4 +1,4 @@
-//! One tiny model, written by diffusers in every layout and dtype: the same parameters, number for number.
+//! One tiny model, written by diffusers in every layout and dtype: all give the same parameters.
 
 use crate::common::models;
 use checkpoint::{Checkpoint, Layout, OpenOptions, Part, PredictionType, TokenizerFiles, Transform};

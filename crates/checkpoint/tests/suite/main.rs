@@ -1,4 +1,4 @@
-//! The crate from outside: files on a disk in, plans and numbers out.
+//! Tests of the public interface: files on disk in, plans and numbers out.
 
 mod common;
 mod detect;

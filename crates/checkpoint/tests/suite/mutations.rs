@@ -1,4 +1,4 @@
-//! Good files with a few bytes changed: an answer, never a panic. The fuzz target goes further.
+//! Valid files with a few bytes changed: a result or an error, never a panic. The fuzz target covers more.
 
 use crate::common::{file_bytes, models, write_bytes};
 use checkpoint::{Checkpoint, Header, OpenOptions, Part, inspect};
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 static SINGLE: LazyLock<Vec<u8>> =
     LazyLock::new(|| std::fs::read(models().join("tiny/single-f16.safetensors")).expect("the tiny model is there"));
 
-/// One change: at a place (as a share of the header), this byte, or this piece of JSON.
+/// One change: the position (as a share of the header), and a byte or piece of JSON to put there.
 fn change() -> impl Strategy<Value = (f64, Vec<u8>)> {
     const PIECES: [&str; 14] =
         ["9", "0", "-", "\"", "[", "]", "{", "}", ",", ":", "99999999999999999999", "F16", "weight", "\\u0000"];
@@ -21,7 +21,7 @@ fn header_of(bytes: &[u8]) -> &[u8] {
     &bytes[8..8 + length]
 }
 
-/// Opens, plans and reads, whatever comes of it.
+/// Opens, plans and reads; any result is accepted.
 fn exercise(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.safetensors");

@@ -1,11 +1,11 @@
-//! Numbers: every dtype to every dtype, and files that change under the reader.
+//! Reading numbers: every dtype to every dtype, and files that change while they are read.
 
 use crate::common::{T, models, write};
 use checkpoint::{Checkpoint, Entry, Error, OpenOptions, Part, Transform};
 use half::{bf16, f16};
 use std::path::Path;
 
-/// A TAESD decoder's smallest file, with the given bytes as its first bias.
+/// The smallest TAESD decoder file, with the given bytes as its first bias.
 fn tiny_taesd(path: &Path, dtype: &'static str, bias: Vec<u8>, channels: usize) {
     let weight = |name: &str, shape: [usize; 4]| crate::common::zeros(name, dtype, &shape);
     let shape = vec![channels];
@@ -48,7 +48,7 @@ fn every_dtype_is_read_as_every_dtype() {
         assert_eq!(checkpoint.read::<f32>(&bias).expect("f32"), values, "{dtype}");
         let halves = checkpoint.read::<bf16>(&bias).expect("bf16");
         assert_eq!(halves, values.map(bf16::from_f32), "{dtype}");
-        // 65504 rounds up in bf16, past the end of f16.
+        // 65504 rounds up in bf16 to a value beyond f16's range.
         match checkpoint.read::<f16>(&bias) {
             Ok(halves) => assert_eq!(halves, values.map(f16::from_f32), "{dtype}"),
             Err(Error::Overflow { value, .. }) => assert_eq!((dtype, value), ("BF16", 65536.0)),
@@ -105,6 +105,6 @@ fn rows_and_transposes_pick_the_right_numbers() {
     assert_eq!((keys.len(), all.len()), (24 * 24, 3 * 24 * 24));
     assert!(keys == all[24 * 24..2 * 24 * 24]);
     let (projection, turned) = stacked("text_projection.weight");
-    // [20, 24] from [24, 20].
+    // The file has the transposed matrix: [24, 20] becomes [20, 24].
     assert!((0..20).all(|r| (0..24).all(|c| projection[r * 24 + c] == turned[c * 20 + r])));
 }

@@ -1,4 +1,4 @@
-//! What a checkpoint recommends, against what diffusers makes of the same scheduler_config.json.
+//! A checkpoint's recommended settings, against diffusers' reading of the same scheduler_config.json.
 
 use crate::common::{models, single_file_tensors, write_sparse_with};
 use checkpoint::{Checkpoint, Note, OpenOptions, Recommendation, Said, TimestepSpacing, inspect};
@@ -11,7 +11,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A copy of the tiny diffusers folder, whose configs a test changes.
+/// A copy of the tiny diffusers folder, whose configs a test can change.
 struct Folder {
     _keep: TempDir,
     root: PathBuf,
@@ -30,7 +30,7 @@ impl Folder {
         self
     }
 
-    /// With a key of unet/config.json changed; null takes it out.
+    /// Changes a key of unet/config.json; null removes it.
     fn with_unet(self, key: &str, value: Value) -> Self {
         let path = self.root.join("unet/config.json");
         let mut config: Map<String, Value> =
@@ -68,7 +68,7 @@ fn notes_on(said: &Recommendation, field: &str) -> Vec<String> {
     said.notes.iter().filter(|note| note.field == field).map(|note| note.text.clone()).collect()
 }
 
-/// What `crates/diffusion/tests/reference/spacings.py` wrote.
+/// The file written by `crates/diffusion/tests/reference/spacings.py`.
 #[derive(Deserialize)]
 struct Reference {
     defaults: BTreeMap<String, Value>,
@@ -103,7 +103,7 @@ fn each_config_of_diffusers_is_given_the_sampler_and_the_schedule_whose_sigmas_a
         assert_eq!(value(&said.schedule), schedule.as_deref().or(near.as_deref()), "{config}");
         let offset = config["steps_offset"].as_u64().unwrap_or(0);
         assert_eq!(checkpoint.scheduler().steps_offset as u64, offset, "{config}");
-        // Equal levels need no note, others have one.
+        // Equal levels need no note; different ones have one.
         assert_eq!(notes_on(said, "scheduler").len(), usize::from(near.is_some()), "{config}: {:?}", said.notes);
         seen.push(config);
     }
@@ -113,7 +113,7 @@ fn each_config_of_diffusers_is_given_the_sampler_and_the_schedule_whose_sigmas_a
 #[test]
 fn what_a_config_leaves_out_is_its_classs_own_default() {
     for (class, defaults) in reference().defaults {
-        // Not loadable (linear betas), but described.
+        // Cannot be loaded (linear betas), but can be described.
         let folder = Folder::new().with_scheduler(&json!({"_class_name": class}));
         let report = inspect(&folder.root, &OpenOptions::default()).expect("a report");
         let scheduler = serde_json::to_value(report.scheduler.expect("a schedule")).expect("JSON");
@@ -142,7 +142,7 @@ fn sdxl_turbos_folder_is_512_pixels_ancestral_and_trailing() {
     assert_eq!(said, expected);
 }
 
-/// As diffusers saves it: `-Infinity` is no JSON.
+/// As saved by diffusers: `-Infinity` is not JSON.
 #[test]
 fn a_dpm_solver_as_diffusers_saves_it_opens() {
     let text = r#"{"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++",
@@ -258,7 +258,7 @@ fn scheduler_configs_own_spacing_is_read_too() {
     assert_eq!(schedule.source, "the default timestep_spacing of DDPMScheduler");
 }
 
-/// What a single file with this metadata and these further tensors says.
+/// The recommendation of a single file with this metadata and these additional tensors.
 fn single(metadata: &[(&str, &str)], marks: &[&str]) -> Recommendation {
     let keep = tempfile::tempdir().expect("a folder");
     let path = keep.path().join("model.safetensors");

@@ -1,11 +1,11 @@
-//! Every tensor is applied, or ignored by the published list, or an error that names it.
+//! Every tensor is used, ignored by the published list, or an error that names it.
 
 use crate::common::{single_file_tensors, write_sparse};
 use checkpoint::{Checkpoint, Error, IGNORED, Part, PlanError, PredictionSource, PredictionType, ignored};
 
 type Tensors = Vec<(String, &'static str, Vec<usize>)>;
 
-/// Opens SDXL base, full size but for the weights, with its tensors changed.
+/// Opens SDXL base, at full size but without weights, with changed tensors.
 fn open(change: impl FnOnce(&mut Tensors)) -> Result<Checkpoint, Error> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sdxl.safetensors");
