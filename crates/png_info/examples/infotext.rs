@@ -1,7 +1,7 @@
 //! Reads and writes A1111's text for `tests/reference/a1111.py --compare`.
 //!
-//! `infotext parse`: each line of standard input is a text as JSON; prints what is read in it.
-//! `infotext write`: each line is `[prompt, negative prompt]`; prints the text that carries them, as JSON.
+//! `infotext parse`: each line of standard input is a text as JSON; prints the parsed content. `infotext write`: each
+//! line is `[prompt, negative prompt]`; prints the text that contains them, as JSON.
 
 use png_info::{Infotext, Parameters};
 use serde_json::{Value, json};

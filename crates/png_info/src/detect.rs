@@ -1,4 +1,4 @@
-//! Which program's record a file carries.
+//! Detects which program's record a file contains.
 
 use crate::{
     A1111_KEYWORD, Info, Infotext, JSON_KEYWORD, Parameters, Record, comfyui,
@@ -7,9 +7,9 @@ use crate::{
     programs::{draw_things, easy_diffusion, fooocus, invokeai, novelai, swarmui},
 };
 
-/// What a file's texts say.
+/// The information in a file's texts.
 pub(crate) fn info(texts: &Texts) -> Info {
-    // Another version's record may not fit; the text beside it still does.
+    // Another version's record may not parse; the text next to it is still used.
     let parameters: Option<Parameters> = texts.get(JSON_KEYWORD).and_then(|text| serde_json::from_str(text).ok());
     let own = parameters.as_ref().map(Record::from);
     let a1111 = texts.get(A1111_KEYWORD).map(str::to_owned).or_else(|| in_comments(texts, a1111_text));
@@ -17,7 +17,7 @@ pub(crate) fn info(texts: &Texts) -> Info {
     Info { parameters, a1111, record }
 }
 
-/// The record of another program. Keywords that only one program has come first; A1111's keyword is shared by many.
+/// The record of another program. Keywords used by only one program come first; A1111's keyword is used by many.
 fn foreign(texts: &Texts) -> Option<Record> {
     invokeai::record(texts)
         .or_else(|| novelai::record(texts))
@@ -28,7 +28,7 @@ fn foreign(texts: &Texts) -> Option<Record> {
         .or_else(|| texts.get(XMP).and_then(draw_things::record))
 }
 
-/// The first find in the fields that any program may fill with anything.
+/// The first match in fields that any program may use for anything.
 fn in_comments<T>(texts: &Texts, find: impl Fn(&str) -> Option<T>) -> Option<T> {
     let keywords = [USER_COMMENT, "ImageDescription", "XPComment", "Comment", "Description"];
     keywords.into_iter().filter_map(|keyword| texts.get(keyword)).find_map(find)
@@ -46,13 +46,13 @@ fn structured(text: &str) -> Option<Record> {
         .or_else(|| comfyui::of_object(&object))
 }
 
-/// A text in A1111's place. One that is JSON of an unknown program is no prompt.
+/// A text under A1111's keyword. JSON of an unknown program is not a prompt.
 fn plain(text: &str) -> Option<Record> {
     let is_json = json::parse_object(text).is_some();
     (!is_json).then(|| infotext::record(&Infotext::parse(text)))
 }
 
-/// A comment is a record only with A1111's marks: cameras write comments too.
+/// A comment is a record only if it has A1111's marks: cameras write comments too.
 fn commented(text: &str) -> Option<Record> {
     Some(Infotext::parse(text)).filter(Infotext::is_record).map(|text| infotext::record(&text))
 }

@@ -1,14 +1,14 @@
-//! JSON of other programs, read within bounds.
+//! JSON of other programs, parsed within limits.
 
 use serde_json::Value;
 
-/// Objects in one text: an object of one entry takes some 600 bytes of memory, 90 times its text.
+/// Maximum number of objects in a text: an object with one entry takes about 600 bytes of memory, 90 times its text.
 const MAX_OBJECTS: usize = 30_000;
-/// Entries of objects and arrays in one text, 32 bytes each at least.
+/// Maximum number of entries of objects and arrays in a text; each takes at least 32 bytes.
 const MAX_ITEMS: usize = 300_000;
 
-/// Reads JSON as Python writes it: `NaN` and `Infinity`, which ComfyUI's graphs contain, become null. None where it is not
-/// JSON, too large, or deeper than 128 levels.
+/// Parses JSON as written by Python: `NaN` and `Infinity`, which occur in ComfyUI's graphs, become null. `None` if it
+/// is not JSON, too large, or deeper than 128 levels.
 pub(crate) fn parse(text: &str) -> Option<Value> {
     let count = |wanted: u8| text.bytes().filter(|byte| *byte == wanted).count();
     if count(b'{') > MAX_OBJECTS || count(b',') + count(b'[') > MAX_ITEMS {
@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok().or_else(|| serde_json::from_str(&without_nan(text)?).ok())
 }
 
-/// As [`parse`], of a text that is an object.
+/// Like [`parse`], for a text that is an object.
 pub(crate) fn parse_object(text: &str) -> Option<serde_json::Map<String, Value>> {
     if !text.trim_start().starts_with('{') {
         return None;
@@ -28,7 +28,7 @@ pub(crate) fn parse_object(text: &str) -> Option<serde_json::Map<String, Value>>
     }
 }
 
-/// The text with Python's three words that are not JSON replaced by null, outside of strings.
+/// Replaces Python's three words that are not JSON by null, outside of strings.
 fn without_nan(text: &str) -> Option<String> {
     if !["NaN", "Infinity"].iter().any(|word| text.contains(word)) {
         return None;
@@ -53,7 +53,7 @@ fn without_nan(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// How long the string is with which a text begins, quotes included.
+/// Length of the string at the start of a text, including the quotes.
 fn string_length(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {

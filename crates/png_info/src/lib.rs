@@ -1,8 +1,8 @@
-//! Pictures that carry what they were made from.
+//! Pictures that contain a record of how they were made.
 //!
-//! Written: PNGs with the `parameters` text that A1111's "PNG Info" and most other tools read, and Emberline's own JSON,
-//! which loses nothing. Read: PNG, JPEG and WebP files with records of Emberline, A1111 and the programs that share its
-//! format, ComfyUI, InvokeAI, NovelAI, SwarmUI, Fooocus, Easy Diffusion and Draw Things.
+//! Written: PNGs with the `parameters` text that A1111's "PNG Info" and most other tools read, and Emberline's own
+//! JSON, which is lossless. Read: PNG, JPEG and WebP files with records of Emberline, A1111 and the programs that share
+//! its format, ComfyUI, InvokeAI, NovelAI, SwarmUI, Fooocus, Easy Diffusion and Draw Things.
 
 mod comfyui;
 mod container;
@@ -18,9 +18,9 @@ pub use infotext::Infotext;
 pub use parameters::Parameters;
 pub use record::{NotApplied, Record, Settings};
 
-/// The keyword under which A1111 and its kin keep their text.
+/// The keyword under which A1111 and related programs store their text.
 pub const A1111_KEYWORD: &str = "parameters";
-/// The keyword under which Emberline keeps its JSON.
+/// The keyword under which Emberline stores its JSON.
 pub const JSON_KEYWORD: &str = "emberline";
 
 /// Why a PNG could not be written or read.
@@ -29,44 +29,44 @@ pub enum Error {
     /// The pixels are not `width * height * 3` bytes.
     #[error("a picture of {width} x {height} pixels has {expected} bytes, not {found}")]
     Size {
-        /// Pixels from left to right.
+        /// Width in pixels.
         width: u32,
-        /// Pixels from top to bottom.
+        /// Height in pixels.
         height: u32,
         /// `3 * width * height`.
         expected: usize,
-        /// Bytes given.
+        /// The number of bytes given.
         found: usize,
     },
-    /// The encoder refused.
+    /// The encoder failed.
     #[error("cannot write the PNG: {0}")]
     Write(#[from] png::EncodingError),
-    /// The parameters could not be put into words.
+    /// The parameters could not be serialised.
     #[error("cannot write the parameters: {0}")]
     Json(#[from] serde_json::Error),
-    /// A format that is not read.
+    /// The file has an unsupported format.
     #[error("is no PNG, JPEG or WebP picture")]
     Format,
-    /// The file ends, or is damaged, before its pixels begin.
+    /// The file ends or is damaged before its pixels start.
     #[error("is a broken {format} file: it ends before its pixels begin")]
     Broken {
-        /// The format that it begins as.
+        /// The format indicated by its first bytes.
         format: &'static str,
     },
 }
 
-/// A PNG of 8-bit RGB pixels, `[height, width, 3]` row-major, with its parameters when there are some.
+/// Encodes 8-bit RGB pixels, `[height, width, 3]` row-major, as PNG, with `parameters` if given.
 ///
 /// # Errors
-/// Pixels that do not fit the size; a size of 0.
+/// The number of pixels does not match the size, or the size is 0.
 pub fn encode(rgb: &[u8], width: u32, height: u32, parameters: Option<&Parameters>) -> Result<Vec<u8>, Error> {
     write(rgb, width, height, parameters, png::Compression::Balanced)
 }
 
-/// A PNG for a moment: several times quicker to make and a little larger, without parameters.
+/// Encodes a temporary PNG: several times faster and a little larger, without parameters.
 ///
 /// # Errors
-/// As [`encode`].
+/// The same as [`encode`].
 pub fn encode_quickly(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Error> {
     write(rgb, width, height, None, png::Compression::Fast)
 }
@@ -96,8 +96,8 @@ fn write(
     Ok(out)
 }
 
-/// Latin-1 text in a `tEXt` chunk, any other in `iTXt`, as Pillow and so A1111 do. Latin-1 that could be taken for UTF-8
-/// is in `iTXt` too: readers that expect UTF-8 in `tEXt` would read another text.
+/// Writes Latin-1 text as a `tEXt` chunk, other text as `iTXt`, like Pillow and therefore A1111. Latin-1 that is also
+/// valid UTF-8 goes into `iTXt` too: readers that expect UTF-8 in `tEXt` would read different text.
 fn add_text<W: std::io::Write>(encoder: &mut png::Encoder<'_, W>, keyword: &str, text: String) -> Result<(), Error> {
     let latin1: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
     let is_clear = latin1.is_some_and(|bytes| bytes.is_ascii() || std::str::from_utf8(&bytes).is_err());
@@ -109,27 +109,27 @@ fn add_text<W: std::io::Write>(encoder: &mut png::Encoder<'_, W>, keyword: &str,
     Ok(())
 }
 
-/// What a picture's file says of itself.
+/// The information in a picture file's texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Info {
-    /// Emberline's own record, when there is one that can be read.
+    /// Emberline's own record, if there is one and it can be parsed.
     pub parameters: Option<Parameters>,
-    /// The text in A1111's place as it is: a PNG's `parameters`, or a user comment in A1111's format.
+    /// The text in A1111's format, unchanged: a PNG's `parameters`, or a user comment in that format.
     pub a1111: Option<String>,
-    /// The record read into this program's names, whichever program wrote it.
+    /// The record with Emberline's names, whichever program wrote it.
     pub record: Option<Record>,
 }
 
-/// Whether a file that begins so is a PNG, JPEG or WebP picture; 12 bytes tell.
+/// Whether a file that starts with `head` is a PNG, JPEG or WebP picture. 12 bytes are enough.
 pub fn is_picture(head: &[u8]) -> bool {
     container::is_picture(head)
 }
 
-/// Reads the texts of a PNG, JPEG or WebP file; its pixels are not decoded, and may be damaged. Texts past 1 MiB are
+/// Reads the texts of a PNG, JPEG or WebP file. Pixels are not decoded and may be damaged. Texts longer than 1 MiB are
 /// ignored.
 ///
 /// # Errors
-/// Another format; a file that ends before its pixels begin.
+/// An unsupported format, or a file that ends before its pixels start.
 pub fn read(bytes: &[u8]) -> Result<Info, Error> {
     Ok(detect::info(&container::texts(bytes)?))
 }

@@ -1,14 +1,14 @@
-//! The one table of names: samplers and schedules of other programs, and what they are called here.
+//! The table of names: samplers and schedules of other programs, and their names in Emberline.
 //!
-//! Here samplers and schedules have ComfyUI's names. A1111 joined the two until version 1.9 (`DPM++ 2M Karras`), and
-//! names them apart since then (`Sampler: DPM++ 2M, Schedule type: Karras`). InvokeAI marks Karras schedules by `_k`,
+//! Emberline uses ComfyUI's names. Until version 1.9 A1111 combined sampler and schedule (`DPM++ 2M Karras`); since
+//! then it names them separately (`Sampler: DPM++ 2M, Schedule type: Karras`). InvokeAI marks Karras schedules by `_k`;
 //! NovelAI and InvokeAI 2 mark k-diffusion's samplers by `k_`. Names are compared in lower case, with `_` and `-` as
-//! spaces. A name that is not in the table may still be a sampler's name followed by a schedule's name. The table is
+//! spaces. A name that is not in the table may be a sampler's name followed by a schedule's name. The table is
 //! published in docs/records.md.
 
-/// A sampler's names elsewhere, in lower case with single spaces, and its name here.
+/// Sampler names of other programs, in lower case with single spaces, and the names in Emberline.
 pub const SAMPLERS: &[(&str, &str)] = &[
-    // A1111, Forge, SD.Next, Draw Things; ComfyUI where the names are the same
+    // A1111, Forge, SD.Next, Draw Things; also ComfyUI's names that are the same
     ("euler", "euler"),
     ("euler a", "euler_ancestral"),
     ("heun", "heun"),
@@ -42,7 +42,7 @@ pub const SAMPLERS: &[(&str, &str)] = &[
     ("samplerdpmpp 2m sde", "dpmpp_2m_sde"),
     ("samplerdpmpp 3m sde", "dpmpp_3m_sde"),
     ("samplerdpmpp sde", "dpmpp_sde"),
-    // InvokeAI, Easy Diffusion; with `k ` before them InvokeAI 2 and NovelAI
+    // InvokeAI, Easy Diffusion; with the prefix `k ` InvokeAI 2 and NovelAI
     ("kdpm 2", "dpm_2"),
     ("kdpm 2 a", "dpm_2_ancestral"),
     ("dpm 2 a", "dpm_2_ancestral"),
@@ -67,9 +67,9 @@ pub const SAMPLERS: &[(&str, &str)] = &[
     ("lcmscheduler", "lcm"),
 ];
 
-/// A schedule's names elsewhere, in lower case with single spaces, and its name here.
+/// Schedule names of other programs, in lower case with single spaces, and the names in Emberline.
 pub const SCHEDULES: &[(&str, &str)] = &[
-    // ComfyUI, and A1111 where the names are the same
+    // ComfyUI, and A1111's names that are the same
     ("normal", "normal"),
     ("karras", "karras"),
     ("exponential", "exponential"),
@@ -78,7 +78,7 @@ pub const SCHEDULES: &[(&str, &str)] = &[
     ("ddim uniform", "ddim_uniform"),
     ("beta", "beta"),
     ("leading", "leading"),
-    // A1111: k-diffusion's evenly spaced times, its polyexponential with rho 1, and its name of ddim_uniform
+    // A1111: k-diffusion's evenly spaced times, its polyexponential with rho 1, and its name for ddim_uniform
     ("uniform", "normal"),
     ("polyexponential", "exponential"),
     ("sgmuniform", "sgm_uniform"),
@@ -86,14 +86,14 @@ pub const SCHEDULES: &[(&str, &str)] = &[
     // NovelAI, stable-diffusion.cpp
     ("native", "normal"),
     ("discrete", "normal"),
-    // InvokeAI, as the end of a sampler's name
+    // InvokeAI, at the end of a sampler's name
     ("k", "karras"),
-    // ComfyUI's nodes that make one schedule
+    // ComfyUI's nodes for a single schedule
     ("karrasscheduler", "karras"),
     ("exponentialscheduler", "exponential"),
 ];
 
-/// Schedules that A1111's `Automatic` stands for; `normal` for samplers that are not named.
+/// The schedule that A1111's `Automatic` selects for a sampler; `normal` for samplers that are not listed.
 const AUTOMATIC: &[(&str, &str)] = &[
     ("dpmpp_2m", "karras"),
     ("dpmpp_sde", "karras"),
@@ -105,7 +105,7 @@ const AUTOMATIC: &[(&str, &str)] = &[
     ("ddim", "ddim_uniform"),
 ];
 
-/// A sampler's name here, and the schedule that its name elsewhere contains.
+/// Emberline's name of a sampler, and the schedule contained in the other program's name.
 pub fn sampler(theirs: &str) -> Option<(&'static str, Option<&'static str>)> {
     let name = normalized(theirs);
     let name = name.strip_prefix("k ").unwrap_or(&name);
@@ -118,23 +118,23 @@ pub fn sampler(theirs: &str) -> Option<(&'static str, Option<&'static str>)> {
     })
 }
 
-/// A schedule's name here.
+/// Emberline's name of a schedule.
 pub fn schedule(theirs: &str) -> Option<&'static str> {
     find(SCHEDULES, &normalized(theirs))
 }
 
-/// Whether a schedule's name leaves the choice to the sampler.
+/// Whether a schedule's name means that the sampler determines it.
 pub(crate) fn is_automatic(theirs: &str) -> bool {
     matches!(normalized(theirs).as_str(), "automatic" | "default")
 }
 
-/// The schedule that A1111 and Forge choose for a sampler, of their own accord.
+/// The schedule that A1111 and Forge select automatically for a sampler.
 pub(crate) fn automatic_schedule(sampler: &str) -> &'static str {
     find(AUTOMATIC, sampler).unwrap_or("normal")
 }
 
-/// The schedule where a record names none: k-diffusion's evenly spaced one, which A1111 leaves out. DDIM is no sampler of
-/// k-diffusion and has its own.
+/// The schedule of a record that names none: k-diffusion's evenly spaced one, which A1111 does not write. DDIM is not
+/// one of k-diffusion's samplers and has its own.
 pub(crate) fn even_schedule(sampler: &str) -> &'static str {
     if sampler == "ddim" { "ddim_uniform" } else { "normal" }
 }

@@ -1,39 +1,39 @@
-//! What a picture's record says, whichever program wrote it.
+//! A picture's record, whichever program wrote it.
 
 use crate::{Parameters, names};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// A record, read into this program's names.
+/// A record with Emberline's names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "PictureRecord"))]
 pub struct Record {
-    /// The program that wrote it: `Emberline`, `A1111`, `Forge`, `ComfyUI`, `InvokeAI`, `NovelAI`, `SwarmUI`, `Fooocus`,
-    /// ... Programs that write A1111's format without their own name count as `A1111`.
+    /// The program that wrote it: `Emberline`, `A1111`, `Forge`, `ComfyUI`, `InvokeAI`, `NovelAI`, `SwarmUI`,
+    /// `Fooocus`, ... Programs that write A1111's format without their own name count as `A1111`.
     pub program: String,
-    /// That program's version, where it is known.
+    /// The version of that program, if known.
     pub program_version: Option<String>,
-    /// What can be applied.
+    /// The settings that can be applied.
     pub settings: Settings,
-    /// What cannot be applied, or differs when it is applied, in the record's order.
+    /// Entries that cannot be applied, or are applied with a difference, in the record's order.
     pub not_applied: Vec<NotApplied>,
 }
 
-/// Settings of a generation as far as a record has them; null where it does not.
+/// Settings of a generation from a record; null if the record does not contain them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "RecordedSettings"))]
 pub struct Settings {
-    /// What the picture shows; may be empty.
+    /// Prompt; may be empty.
     pub prompt: Option<String>,
-    /// What it does not show; may be empty.
+    /// Negative prompt; may be empty.
     pub negative_prompt: Option<String>,
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: Option<u32>,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: Option<u32>,
-    /// Sampling steps.
+    /// Number of sampling steps.
     pub steps: Option<u32>,
-    /// Strength of the guidance.
+    /// Guidance scale.
     pub cfg_scale: Option<f64>,
     /// ComfyUI's name of the sampler.
     pub sampler: Option<String>,
@@ -41,13 +41,13 @@ pub struct Settings {
     pub scheduler: Option<String>,
     /// Seed of the noise.
     pub seed: Option<u64>,
-    /// The model's name as the record has it, without folders and file extension.
+    /// The model's name from the record, without folders and file extension.
     pub model: Option<String>,
-    /// How much of a start picture was redone.
+    /// Strength for an initial picture: how much of it was redrawn.
     pub strength: Option<f64>,
 }
 
-/// One entry of a record that is not applied.
+/// An entry of a record that is not applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NotApplied {
@@ -59,20 +59,20 @@ pub struct NotApplied {
     pub reason: String,
 }
 
-/// Characters of a value that is not applied.
+/// Maximum number of characters shown of a value that is not applied.
 const MAX_VALUE_CHARS: usize = 500;
-/// Entries that are not applied; a record with more is summed up by one more entry.
+/// Maximum number of entries that are not applied. One further entry summarises the rest.
 const MAX_NOT_APPLIED: usize = 100;
-/// The largest seed that every client can hold: JavaScript's largest exact integer.
+/// The largest seed that every client can represent: JavaScript's largest exact integer.
 const MAX_SEED: u64 = (1 << 53) - 1;
 
-/// Reason for an entry that means nothing to this program.
+/// Reason for an unknown entry.
 pub(crate) const UNKNOWN: &str = "there is no such setting here";
-/// Reason for a start picture's strength.
+/// Reason for the strength of an initial picture.
 pub(crate) const NO_START: &str = "the picture that it started from is not in the record";
 
 impl NotApplied {
-    /// An entry with its value shortened to what can be shown.
+    /// Creates an entry with its value shortened for display.
     pub fn new(name: impl Into<String>, value: &str, reason: impl Into<String>) -> Self {
         let mut shown: String = value.chars().take(MAX_VALUE_CHARS).collect();
         if shown.len() < value.len() {
@@ -107,7 +107,7 @@ impl From<&Parameters> for Record {
     }
 }
 
-/// What an entry of another program's record means.
+/// The meaning of an entry in another program's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Means {
     Prompt,
@@ -119,18 +119,18 @@ pub(crate) enum Means {
     Seed,
     Width,
     Height,
-    /// Both sides: `832x1216`, or any text with two numbers.
+    /// Width and height: `832x1216`, or any text with two numbers.
     Size,
     Model,
     Strength,
     Version,
-    /// Says nothing about how the picture was drawn.
+    /// Has no effect on the picture.
     Nothing,
     /// Cannot be applied, for this reason.
     Reason(&'static str),
 }
 
-/// Reads one record, entry by entry.
+/// Builds a record entry by entry.
 #[derive(Debug)]
 pub(crate) struct Reading {
     record: Record,
@@ -150,7 +150,7 @@ impl Reading {
         &mut self.record
     }
 
-    /// Notes an entry that is not applied.
+    /// Adds an entry that is not applied.
     pub(crate) fn note(&mut self, name: &str, value: &str, reason: impl Into<String>) {
         if self.record.not_applied.len() < MAX_NOT_APPLIED {
             self.record.not_applied.push(NotApplied::new(name, value, reason));
@@ -159,7 +159,7 @@ impl Reading {
         }
     }
 
-    /// Takes an entry by its meaning.
+    /// Adds an entry according to its meaning.
     pub(crate) fn take(&mut self, means: Means, name: &str, value: &str) {
         match means {
             Means::Prompt => self.record.settings.prompt = Some(value.to_owned()),
@@ -180,7 +180,7 @@ impl Reading {
         }
     }
 
-    /// Takes every entry of an object by its name; empty ones are ignored, unknown ones are noted.
+    /// Adds every entry of an object by its name. Empty ones are ignored; unknown ones are listed as not applied.
     pub(crate) fn take_object(&mut self, object: &Map<String, Value>, means: impl Fn(&str) -> Option<Means>) {
         for (name, value) in object {
             let means = means(name).unwrap_or(Means::Reason(UNKNOWN));
@@ -191,7 +191,7 @@ impl Reading {
         }
     }
 
-    /// The record. A sampler without a schedule has the one that its program takes by default.
+    /// Returns the record. A sampler without a schedule gets its program's default schedule.
     pub(crate) fn finish(mut self, default_schedule: impl Fn(&str) -> &'static str) -> Record {
         let sampler = self.sampler.take();
         let known = sampler.as_ref().and_then(|(_, theirs)| names::sampler(theirs));
@@ -221,7 +221,7 @@ impl Reading {
 
     fn take_seed(&mut self, name: &str, value: &str) {
         let Some(seed) = self.whole::<u64>(name, value) else { return };
-        // PyTorch's generator is seeded by the low 32 bits.
+        // PyTorch's generator uses only the low 32 bits of the seed.
         let same = seed & u64::from(u32::MAX);
         if seed > MAX_SEED {
             self.note(name, value, format!("is too large; {same} is used, which makes the same noise"));
@@ -240,7 +240,7 @@ impl Reading {
         }
     }
 
-    /// A whole number; Python writes some of them with a decimal point.
+    /// Parses a whole number. Python writes some of them with a decimal point.
     fn whole<T: TryFrom<u64>>(&mut self, name: &str, value: &str) -> Option<T> {
         let text = value.trim();
         let text = text.strip_suffix(".0").unwrap_or(text);
@@ -260,7 +260,7 @@ impl Reading {
     }
 }
 
-/// A model's name without folders and without the extension of a weights file.
+/// A model's name without folders and without a weight file's extension.
 fn model_name(value: &str) -> &str {
     let name = value.trim().rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = name.rsplit_once('.').filter(|(_, ending)| {
@@ -276,7 +276,7 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Whether a value says that something was not used.
+/// Whether a value means that something was not used.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

@@ -1,10 +1,10 @@
-//! A graph of nodes, from either of ComfyUI's two forms.
+//! A graph of nodes, from either of ComfyUI's two formats.
 
 use crate::record::text;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What is given to a node.
+/// An input of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Input {
     Value(Value),
@@ -16,12 +16,12 @@ pub(super) enum Input {
 pub(super) struct Node {
     pub(super) class: String,
     pub(super) inputs: BTreeMap<String, Input>,
-    /// A node that was switched off: what comes in goes out.
+    /// A bypassed node: its input is passed through to its output.
     pub(super) is_bypassed: bool,
 }
 
 impl Node {
-    /// A text or number that was typed into the node.
+    /// A string or number entered in the node.
     pub(super) fn value(&self, name: &str) -> Option<String> {
         match self.inputs.get(name)? {
             Input::Value(value) if !value.is_null() && !value.is_array() && !value.is_object() => Some(text(value)),
@@ -37,7 +37,7 @@ impl Node {
         }
     }
 
-    /// Every linked node, with its input's name.
+    /// All linked nodes, with the names of their inputs.
     pub(super) fn links(&self) -> impl Iterator<Item = (&str, &str)> {
         self.inputs.iter().filter_map(|(name, input)| match input {
             Input::Link(id) => Some((name.as_str(), id.as_str())),
@@ -51,7 +51,7 @@ pub(super) struct Graph {
     pub(super) nodes: BTreeMap<String, Node>,
 }
 
-/// Typed values of a drawn node, in the order in which `widgets_values` has them; `-` is no input.
+/// Values of a drawn node, in the order of `widgets_values`; `-` is not an input.
 const WIDGETS: &[(&str, &str)] = &[
     ("KSampler", "seed - steps cfg sampler_name scheduler denoise"),
     (
@@ -81,7 +81,7 @@ const WIDGETS: &[(&str, &str)] = &[
 ];
 
 impl Graph {
-    /// The form that is run: `{"3": {"class_type": ..., "inputs": {"seed": 5, "model": ["4", 0]}}}`.
+    /// Reads the executed format: `{"3": {"class_type": ..., "inputs": {"seed": 5, "model": ["4", 0]}}}`.
     pub(super) fn of_prompt(object: &Map<String, Value>) -> Self {
         let node = |value: &Value| {
             let class = value.get("class_type")?.as_str()?.to_owned();
@@ -92,7 +92,7 @@ impl Graph {
         Self { nodes: object.iter().filter_map(|(id, value)| Some((id.clone(), node(value)?))).collect() }
     }
 
-    /// The form that is drawn: `{"nodes": [{"id": 3, "type": ..., "inputs": [{"name": ..., "link": 7}],
+    /// Reads the drawn format: `{"nodes": [{"id": 3, "type": ..., "inputs": [{"name": ..., "link": 7}],
     /// "widgets_values": [...]}], "links": [[7, 4, 0, 3, 0, "MODEL"]]}`.
     pub(super) fn of_workflow(object: &Map<String, Value>) -> Self {
         let list = |name: &str| object.get(name).and_then(Value::as_array).into_iter().flatten();
@@ -109,7 +109,7 @@ fn input(value: &Value) -> Input {
     }
 }
 
-/// A link's id and the node that it comes from.
+/// A link's id and the node it starts from.
 fn source(link: &Value) -> Option<(u64, String)> {
     let part = |place: usize, name: &str| link.get(place).or_else(|| link.get(name));
     Some((part(0, "id")?.as_u64()?, text(part(1, "origin_id")?)))
@@ -134,7 +134,7 @@ fn drawn(value: &Value, sources: &BTreeMap<u64, String>) -> Option<(String, Node
     Some((id, Node { class, inputs, is_bypassed: mode == Some(4) }))
 }
 
-/// The values that were typed into a drawn node.
+/// The values entered in a drawn node.
 fn typed(node: &Value, class: &str) -> BTreeMap<String, Input> {
     let values = match node.get("widgets_values") {
         Some(Value::Array(values)) => values,
@@ -146,7 +146,7 @@ fn typed(node: &Value, class: &str) -> BTreeMap<String, Input> {
     let known = WIDGETS.iter().find(|(name, _)| *name == class).map(|(_, names)| *names);
     let names: Vec<&str> = match known {
         Some(names) => names.split(' ').collect(),
-        // One text or number: reroutes of values, literals, notes.
+        // A single string or number: reroutes of values, literals, notes.
         None if values.len() == 1 => vec!["value"],
         None => return BTreeMap::new(),
     };

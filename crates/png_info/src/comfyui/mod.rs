@@ -1,4 +1,4 @@
-//! ComfyUI: a PNG's `prompt` is the graph that was run, `workflow` the graph as it was drawn.
+//! ComfyUI: a PNG's `prompt` is the executed graph, `workflow` the drawn graph.
 
 mod graph;
 mod read;
@@ -8,14 +8,14 @@ use crate::{json, record::Record};
 use graph::Graph;
 use serde_json::{Map, Value};
 
-/// The record of a file with these texts; the graph that was run is preferred.
+/// The record of a file with these texts. The executed graph is preferred.
 pub(crate) fn record(prompt: Option<&str>, workflow: Option<&str>) -> Option<Record> {
     let object = |text: Option<&str>| json::parse_object(text?);
     let run = object(prompt).and_then(|prompt| of_graph(&Graph::of_prompt(&prompt)));
     run.or_else(|| of_graph(&Graph::of_workflow(&object(workflow)?)))
 }
 
-/// An object that is a graph, or that has one as `prompt` or `workflow`.
+/// The record of an object that is a graph, or contains one as `prompt` or `workflow`.
 pub(crate) fn of_object(object: &Map<String, Value>) -> Option<Record> {
     let part = |name: &str| object.get(name).and_then(Value::as_object);
     let graphs = [

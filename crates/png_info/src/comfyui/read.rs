@@ -1,4 +1,4 @@
-//! The settings in a graph: those of the sampler that draws from an empty latent.
+//! Reads a graph's settings, from the sampler that starts with an empty latent.
 
 use super::{
     graph::{Graph, Node},
@@ -9,7 +9,7 @@ use crate::{
     record::{Means, NO_START, Reading, Record},
 };
 
-/// The record of a graph with a sampler.
+/// The record of a graph that has a sampler.
 pub(super) fn record(graph: &Graph) -> Option<Record> {
     let walk = Walk::new(graph);
     let (id, sampler) = first_pass(graph, &walk)?;
@@ -27,7 +27,7 @@ pub(super) fn record(graph: &Graph) -> Option<Record> {
     Some(reading.finish(names::even_schedule))
 }
 
-/// A node that samples: one of ComfyUI's own, or one with their inputs.
+/// Whether a node samples: one of ComfyUI's own samplers, or a node with the same inputs.
 fn is_sampler(node: &Node) -> bool {
     let class = node.class.as_str();
     if node.is_bypassed || class == "KSamplerSelect" {
@@ -38,7 +38,8 @@ fn is_sampler(node: &Node) -> bool {
     is_named || has("latent_image") && has("steps") && has("positive") && has("negative")
 }
 
-/// The sampler whose latent no other sampler made; of several, one that an output shows, else the one with the lowest id.
+/// The sampler whose latent does not come from another sampler. If there are several, one whose result is output,
+/// otherwise the one with the lowest id.
 fn first_pass<'a>(graph: &'a Graph, walk: &Walk<'a>) -> Option<(&'a String, &'a Node)> {
     let mut samplers: Vec<_> = graph.nodes.iter().filter(|(_, node)| is_sampler(node)).collect();
     samplers.sort_by_key(|(id, _)| (id.len(), id.as_str()));
@@ -52,7 +53,7 @@ fn first_pass<'a>(graph: &'a Graph, walk: &Walk<'a>) -> Option<(&'a String, &'a 
     shown.or_else(|| first.first().copied()).or_else(|| samplers.first().copied())
 }
 
-/// The node that an input is linked to, else the sampler itself.
+/// The node that an input is linked to, otherwise the sampler itself.
 fn part<'a>(walk: &Walk<'a>, sampler: &'a Node, input: &str) -> &'a Node {
     sampler.link(input).and_then(|id| walk.node(id)).unwrap_or(sampler)
 }
@@ -61,7 +62,7 @@ fn read_prompts(reading: &mut Reading, walk: &Walk<'_>, sampler: &Node) {
     let guider = sampler.link("guider").and_then(|id| walk.node(id));
     let of = |side: &str| {
         let own = walk.conditioning(sampler, side).or_else(|| walk.conditioning(guider?, side));
-        // A guider without guidance has one prompt.
+        // A guider without guidance has only one prompt.
         own.or_else(|| walk.conditioning(guider.filter(|_| side == "positive")?, "conditioning"))
     };
     for (side, means) in [("positive", Means::Prompt), ("negative", Means::NegativePrompt)] {
@@ -85,7 +86,7 @@ fn read_sampling(reading: &mut Reading, walk: &Walk<'_>, sampler: &Node) {
         if let Some(value) = walk.value(node, name) {
             reading.take(means, name, &value);
         } else if matches!(name, "sampler_name" | "scheduler") && !std::ptr::eq(node, sampler) {
-            // Nodes that are one sampler, or one schedule.
+            // Nodes that represent one sampler or one schedule.
             reading.take(means, name, &node.class);
         }
     }

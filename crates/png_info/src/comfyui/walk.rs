@@ -1,17 +1,17 @@
-//! Following a graph's links, within bounds: a hostile graph may be a circle, or have exponentially many ways.
+//! Follows a graph's links within limits: a malicious graph may have cycles or exponentially many paths.
 
 use super::graph::{Graph, Node};
 use std::{cell::Cell, collections::BTreeSet};
 
-/// Work of one reading: bytes of texts that are copied, and `INPUT_WORK` for each input of a node that is visited.
+/// Work limit for one graph: bytes of copied text, plus `INPUT_WORK` per input of each visited node.
 const MAX_WORK: usize = 16 << 20;
 const INPUT_WORK: usize = 16;
-/// Links in one way.
+/// Maximum number of links in a path.
 const MAX_DEPTH: u32 = 100;
-/// Bytes of a text that is put together from several nodes.
+/// Maximum bytes of a text assembled from several nodes.
 const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// Inputs under which nodes that only carry a value have it.
+/// Input names under which nodes that only pass on a value have it.
 const CARRIED: [&str; 13] = [
     "value",
     "Value",
@@ -28,14 +28,14 @@ const CARRIED: [&str; 13] = [
     "noise_seed",
 ];
 
-/// Inputs by which a latent, or the picture that it was encoded from, comes to a node.
+/// Input names through which a node gets a latent, or the picture it was encoded from.
 const LATENT: [&str; 7] = ["latent_image", "samples", "latent", "LATENT", "pixels", "image", "images"];
 
-/// What a piece of conditioning was encoded from.
+/// The text that a conditioning was encoded from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Conditioning {
     pub(super) text: String,
-    /// Several texts were joined, which ComfyUI does not encode as one.
+    /// Whether several texts were joined, which ComfyUI does not encode as one.
     pub(super) is_joined: bool,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Walk<'a> {
         Self { graph, work: Cell::new(MAX_WORK) }
     }
 
-    /// The node that a link names; none once the work is used up.
+    /// The node with this id. `None` once the work limit is reached.
     pub(super) fn node(&self, id: &str) -> Option<&'a Node> {
         let node = self.graph.nodes.get(id)?;
         self.spend(INPUT_WORK * (1 + node.inputs.len()))?;
@@ -61,14 +61,14 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    /// A value that was typed into a node.
+    /// A value entered in a node.
     fn typed(&self, node: &Node, name: &str) -> Option<String> {
         let value = node.value(name)?;
         self.spend(value.len())?;
         Some(value)
     }
 
-    /// The value of an input, typed or linked.
+    /// The value of an input, entered or linked.
     pub(super) fn value(&self, node: &Node, name: &str) -> Option<String> {
         self.value_within(node, name, MAX_DEPTH)
     }
@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
         self.carried(self.node(node.link(name)?)?, name, depth.checked_sub(1)?)
     }
 
-    /// The value that a node carries to an input of this name.
+    /// The value that a node passes to an input with this name.
     fn carried(&self, node: &Node, name: &str, depth: u32) -> Option<String> {
         if node.class.to_lowercase().contains("concat") {
             return self.concatenated(node, depth);
@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
         named.or_else(|| self.carried(self.only_link(node)?, name, depth.checked_sub(1)?))
     }
 
-    /// Texts that a node joins: `string_a`, `string_b`, `delimiter`, or names like those.
+    /// The text of a node that joins texts: `string_a`, `string_b`, `delimiter`, or similar names.
     fn concatenated(&self, node: &Node, depth: u32) -> Option<String> {
         let is_part = |name: &&String| name.starts_with("text") || name.starts_with("string");
         let parts = node.inputs.keys().filter(is_part).filter_map(|name| self.value_within(node, name, depth));
@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
         if links.next().is_some() { None } else { self.node(id) }
     }
 
-    /// The text behind an input that takes conditioning: the input `positive` or `negative` of a sampler.
+    /// The text of an input that takes conditioning, such as `positive` or `negative` of a sampler.
     pub(super) fn conditioning(&self, node: &Node, side: &str) -> Option<Conditioning> {
         self.conditioning_within(self.node(node.link(side)?)?, side, MAX_DEPTH)
     }
@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
         {
             return Some(encoded);
         }
-        // A node that changes conditioning: the same side, else what it is made of.
+        // A node that modifies conditioning: follow the same side, otherwise the conditioning it is made from.
         let same_side = node.links().filter(|(name, _)| *name == side);
         let other = node.links().filter(|(name, _)| name.to_lowercase().starts_with("conditioning"));
         let ids: Vec<&str> = match same_side.map(|(_, id)| id).next() {
@@ -137,7 +137,7 @@ impl<'a> Walk<'a> {
     fn encoded(&self, node: &Node, side: &str, depth: u32) -> Option<Conditioning> {
         let text = |name: &str| self.value_within(node, name, depth);
         let whole = |text| Conditioning { text, is_joined: false };
-        // One text for each of the two encoders.
+        // One text per encoder.
         if let Some(g) = text("text_g") {
             let l = text("text_l").unwrap_or_default();
             let is_one = l.trim().is_empty() || l.trim() == g.trim();
@@ -145,11 +145,11 @@ impl<'a> Walk<'a> {
         }
         let names = ["text", "prompt", "t5xxl"];
         let typed = names.into_iter().find_map(text);
-        // Loaders that encode on their own have both sides as texts.
+        // Loaders that also encode have the texts of both sides as inputs.
         typed.or_else(|| self.typed(node, side)).map(whole)
     }
 
-    /// The nodes by which the latent of a node came, nearest first.
+    /// The nodes on the path of a node's latent, nearest first.
     pub(super) fn latents(&self, node: &'a Node) -> Vec<&'a Node> {
         let (mut way, mut seen, mut at) = (Vec::new(), BTreeSet::new(), node);
         while let Some(id) = LATENT.iter().find_map(|name| at.link(name)).or_else(|| single_link(at)) {
@@ -160,7 +160,7 @@ impl<'a> Walk<'a> {
         way
     }
 
-    /// The nodes by which a node's model came, nearest first.
+    /// The nodes on the path of a node's model, nearest first.
     pub(super) fn models(&self, node: &'a Node) -> Vec<&'a Node> {
         let (mut way, mut seen, mut at) = (Vec::new(), BTreeSet::new(), node);
         let model = |node: &'a Node| ["model", "MODEL", "base_model", "guider"].iter().find_map(|name| node.link(name));
@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
         way
     }
 
-    /// Every node that one is made from, itself too.
+    /// All nodes that a node depends on, including itself.
     pub(super) fn sources(&self, id: &'a str) -> BTreeSet<&'a str> {
         let (mut seen, mut open) = (BTreeSet::new(), vec![id]);
         while let Some(id) = open.pop() {

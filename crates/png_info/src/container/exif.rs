@@ -1,11 +1,11 @@
-//! EXIF: a TIFF directory, of which the fields with texts are read.
+//! EXIF: a TIFF directory. Only the fields with texts are read.
 
 use super::{MAX_TEXT_BYTES, Texts, USER_COMMENT, text_from_bytes};
 
-/// What precedes the TIFF data in a JPEG, and in some WebP and PNG files too.
+/// The header before the TIFF data in a JPEG, and in some WebP and PNG files.
 pub(super) const HEADER: &[u8] = b"Exif\0\0";
 
-/// Pointer to the second directory, which holds the user comment.
+/// Pointer to the EXIF directory, which contains the user comment.
 const EXIF_DIRECTORY: u16 = 0x8769;
 
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ impl Order {
     }
 }
 
-/// Reads the texts of the first directory and of the EXIF directory; what is damaged is ignored.
+/// Reads the texts of the first directory and of the EXIF directory. Damaged parts are ignored.
 pub(super) fn read(data: &[u8], texts: &mut Texts) {
     let tiff = data.strip_prefix(HEADER).unwrap_or(data);
     let order = match tiff.get(..4) {
@@ -47,7 +47,7 @@ pub(super) fn read(data: &[u8], texts: &mut Texts) {
     }
 }
 
-/// Reads one directory; returns where the EXIF directory is.
+/// Reads one directory. Returns the offset of the EXIF directory.
 fn read_directory(tiff: &[u8], order: Order, at: usize, texts: &mut Texts) -> Option<usize> {
     let count = usize::from(order.u16(tiff, at)?);
     let entries = tiff.get(at.checked_add(2)?..)?;
@@ -63,7 +63,7 @@ fn read_directory(tiff: &[u8], order: Order, at: usize, texts: &mut Texts) -> Op
     second
 }
 
-/// The bytes of a field; none of a type whose elements are not single bytes.
+/// The bytes of a field. `None` for types with elements of more than one byte.
 fn value<'a>(tiff: &'a [u8], order: Order, entry: &'a [u8]) -> Option<&'a [u8]> {
     // BYTE, ASCII, UNDEFINED
     if !matches!(order.u16(entry, 2)?, 1 | 2 | 7) {
@@ -80,7 +80,7 @@ fn value<'a>(tiff: &'a [u8], order: Order, entry: &'a [u8]) -> Option<&'a [u8]> 
 fn read_field(tag: u16, value: &[u8], order: Order, texts: &mut Texts) {
     match tag {
         0x010E => push_labelled("ImageDescription", value, texts),
-        // ComfyUI's nodes put `workflow:{...}` and `prompt:{...}` here.
+        // ComfyUI's nodes write `workflow:{...}` and `prompt:{...}` here.
         0x010F => push_labelled("Make", value, texts),
         0x0110 => push_labelled("Camera", value, texts),
         0x0131 => texts.push("Software", text_from_bytes(value)),
@@ -92,7 +92,7 @@ fn read_field(tag: u16, value: &[u8], order: Order, texts: &mut Texts) {
     }
 }
 
-/// Adds a text; one that begins with `prompt:` or `workflow:` and goes on with JSON is ComfyUI's.
+/// Adds a text. A text that starts with `prompt:` or `workflow:` followed by JSON is ComfyUI's.
 fn push_labelled(keyword: &str, value: &[u8], texts: &mut Texts) {
     let text = text_from_bytes(value);
     if let Some((label, json)) = text.split_once(':').filter(|(_, json)| json.trim_start().starts_with('{')) {
@@ -104,7 +104,7 @@ fn push_labelled(keyword: &str, value: &[u8], texts: &mut Texts) {
     texts.push(keyword, text);
 }
 
-/// A user comment begins with eight bytes that name its encoding; some programs leave them out.
+/// A user comment starts with eight bytes that name its encoding. Some programs omit them.
 fn user_comment(value: &[u8], order: Order) -> String {
     let Some((code, text)) = value.split_first_chunk::<8>() else { return text_from_bytes(value) };
     match code {
@@ -114,8 +114,9 @@ fn user_comment(value: &[u8], order: Order) -> String {
     }
 }
 
-/// UTF-16 whose byte order is not said: EXIF means the directory's own, piexif and so A1111 write big-endian always. The
-/// order that gives more ASCII characters is right, for a record always has some.
+/// Decodes UTF-16 with unknown byte order. The EXIF standard uses the directory's own order, but piexif and therefore
+/// A1111 always write big-endian. The order that gives more ASCII characters is used, because a record always contains
+/// some.
 fn unicode(text: &[u8], order: Order) -> String {
     match text {
         [0xFF, 0xFE, rest @ ..] => return utf16(rest, Order::Little),
@@ -124,7 +125,7 @@ fn unicode(text: &[u8], order: Order) -> String {
     }
     let ascii = |order: Order| units(text, order).filter(|unit| (1..0x80).contains(unit)).count();
     match (ascii(Order::Little), ascii(Order::Big)) {
-        // UTF-8 behind the wrong code.
+        // UTF-8 with the wrong code.
         (0, 0) if std::str::from_utf8(text).is_ok() => text_from_bytes(text),
         (little, big) if little > big => utf16(text, Order::Little),
         (little, big) if little < big => utf16(text, Order::Big),

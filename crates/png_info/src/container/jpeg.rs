@@ -9,12 +9,12 @@ const XMP_HEADER: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Reads the segments before the pixels.
 ///
 /// # Errors
-/// A file that ends before its pixels begin.
+/// A file that ends before its pixels start.
 pub(super) fn read(file: &[u8], texts: &mut Texts) -> Result<(), Error> {
     let mut rest = file.get(2..).unwrap_or_default();
     while let Some((marker, behind)) = marker(rest) {
         match marker {
-            // Start of scan: the pixels.
+            // Start of scan: the pixels follow.
             0xDA => return Ok(()),
             // Markers without a length.
             0x01 | 0xD0..=0xD7 => rest = behind,
@@ -29,7 +29,7 @@ pub(super) fn read(file: &[u8], texts: &mut Texts) -> Result<(), Error> {
     Err(Error::Broken { format: "JPEG" })
 }
 
-/// The next marker's code; fill bytes before it are skipped.
+/// Returns the next marker's code. Fill bytes before it are skipped.
 fn marker(rest: &[u8]) -> Option<(u8, &[u8])> {
     let (0xFF, mut rest) = rest.split_first()? else { return None };
     loop {

@@ -1,4 +1,4 @@
-//! Texts that a picture file carries, read within bounds. Pixels are not decoded.
+//! Reads the texts in a picture file within limits. Pixels are not decoded.
 
 mod exif;
 mod jpeg;
@@ -7,19 +7,19 @@ mod webp;
 
 use crate::Error;
 
-/// The longest text that is read, bytes: a megabyte of compressed zeros can hold a gigabyte.
+/// Maximum length of a text in bytes. A megabyte of compressed zeros can expand to a gigabyte.
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 20;
-/// How many texts of one file are read.
+/// Maximum number of texts per file.
 const MAX_TEXTS: usize = 64;
-/// All texts of one file together, bytes.
+/// Maximum length of all texts of a file in bytes.
 const MAX_TOTAL_BYTES: usize = 8 << 20;
 
-/// Keyword of the EXIF field in which JPEG and WebP files carry the text of A1111 and others.
+/// Keyword of the EXIF field that contains the text of A1111 and others in JPEG and WebP files.
 pub(crate) const USER_COMMENT: &str = "UserComment";
 /// Keyword of XMP data.
 pub(crate) const XMP: &str = "XML:com.adobe.xmp";
 
-/// A file's texts by keyword, in the file's order.
+/// A file's texts by keyword, in file order.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     entries: Vec<(String, String)>,
@@ -27,7 +27,7 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    /// Adds a text; one past the bounds is ignored.
+    /// Adds a text. Texts beyond the limits are ignored.
     fn push(&mut self, keyword: &str, text: String) {
         let bytes = self.bytes + text.len();
         if text.len() > MAX_TEXT_BYTES || bytes > MAX_TOTAL_BYTES || self.entries.len() >= MAX_TEXTS {
@@ -37,18 +37,18 @@ impl Texts {
         self.entries.push((keyword.to_owned(), text));
     }
 
-    /// The text of a keyword; of several, the last, as Pillow has it.
+    /// The text of a keyword; the last one if there are several, as in Pillow.
     pub(crate) fn get(&self, keyword: &str) -> Option<&str> {
         self.iter().rev().find(|(name, _)| *name == keyword).map(|(_, text)| text)
     }
 
-    /// Every keyword and text.
+    /// All keywords and texts.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.entries.iter().map(|(keyword, text)| (keyword.as_str(), text.as_str()))
     }
 }
 
-/// Whether a file begins as one of the formats that are read.
+/// Whether a file starts like one of the supported formats.
 pub(crate) fn is_picture(head: &[u8]) -> bool {
     head.starts_with(png_chunks::SIGNATURE) || head.starts_with(jpeg::SIGNATURE) || webp::is_webp(head)
 }
@@ -56,7 +56,7 @@ pub(crate) fn is_picture(head: &[u8]) -> bool {
 /// Reads the texts of a PNG, JPEG or WebP file.
 ///
 /// # Errors
-/// Another format; a file that ends before its pixels begin.
+/// An unsupported format, or a file that ends before its pixels start.
 pub(crate) fn texts(file: &[u8]) -> Result<Texts, Error> {
     let mut texts = Texts::default();
     if file.starts_with(png_chunks::SIGNATURE) {
@@ -71,8 +71,8 @@ pub(crate) fn texts(file: &[u8]) -> Result<Texts, Error> {
     Ok(texts)
 }
 
-/// Text of unknown encoding: UTF-8 where it is valid, else Latin-1. The PNG specification asks for Latin-1 in `tEXt`,
-/// but several programs write UTF-8 there.
+/// Decodes text of unknown encoding: UTF-8 if valid, otherwise Latin-1. The PNG specification requires Latin-1 in
+/// `tEXt`, but several programs write UTF-8 there.
 fn text_from_bytes(bytes: &[u8]) -> String {
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let bytes = &bytes[..end];

@@ -7,8 +7,8 @@ use std::io::Read;
 
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// Reads every text chunk, before and after the pixels. A damaged text chunk is ignored, and so is damage in or after
-/// the pixels: the texts before it are whole.
+/// Reads every text chunk, before and after the pixels. A damaged text chunk is ignored. Damage in or after the pixels
+/// ends the reading; the texts before it are kept.
 ///
 /// # Errors
 /// A file that ends before its first `IDAT` chunk.
@@ -67,7 +67,7 @@ fn read_text(kind: &[u8; 4], data: &[u8], texts: &mut Texts) {
     let Some((keyword, rest)) = split_at_nul(data) else { return };
     let bytes = match kind {
         b"tEXt" => Some(rest.to_vec()),
-        // One byte: the compression method, of which there is one.
+        // One byte for the compression method; only one exists.
         b"zTXt" => rest.split_first().and_then(|(_, zipped)| inflated(zipped)),
         _ => international(rest),
     };
@@ -89,7 +89,7 @@ fn split_at_nul(data: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&data[..at], &data[at + 1..]))
 }
 
-/// Decompresses; none past the limit, or where the data is damaged.
+/// Decompresses. `None` if the limit is exceeded or the data is damaged.
 fn inflated(zipped: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let limit = u64::try_from(MAX_TEXT_BYTES).unwrap_or(u64::MAX);

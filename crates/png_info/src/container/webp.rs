@@ -1,4 +1,4 @@
-//! WebP: the chunks `EXIF` and `XMP ` of its RIFF file.
+//! WebP: the `EXIF` and `XMP ` chunks of its RIFF file.
 
 use super::{MAX_TEXT_BYTES, Texts, XMP, exif, text_from_bytes};
 use crate::Error;
@@ -7,7 +7,7 @@ pub(super) fn is_webp(file: &[u8]) -> bool {
     file.starts_with(b"RIFF") && file.get(8..12) == Some(b"WEBP")
 }
 
-/// Reads every chunk; they usually follow the pixels.
+/// Reads all chunks; the texts usually follow the pixels.
 ///
 /// # Errors
 /// A file without a picture.
@@ -22,7 +22,7 @@ pub(super) fn read(file: &[u8], texts: &mut Texts) -> Result<(), Error> {
             b"XMP " if length <= MAX_TEXT_BYTES => texts.push(XMP, text_from_bytes(data)),
             _ => {}
         }
-        // Chunks start at even places.
+        // Chunks start at even offsets.
         rest = behind.get(length.saturating_add(length % 2)..).unwrap_or_default();
     }
     if has_pixels { Ok(()) } else { Err(Error::Broken { format: "WebP" }) }

@@ -9,25 +9,25 @@ pub(crate) use settings::record;
 
 use pairs::{is_space, pairs, unquoted};
 
-/// With fewer pairs the last line belongs to the prompt, as in A1111.
+/// If the last line has fewer pairs it belongs to the prompt, as in A1111.
 const LEAST_PAIRS: usize = 3;
 const NEGATIVE: &str = "Negative prompt:";
 
-/// A text taken apart.
+/// A parsed text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Infotext {
-    /// What the picture shows; may be empty.
+    /// The prompt; may be empty.
     pub prompt: String,
-    /// What it does not show; may be empty.
+    /// The negative prompt; may be empty.
     pub negative_prompt: String,
-    /// The last line's pairs in their order, values without quotes. Pairs without a value are left out.
+    /// The pairs of the last line in order, values without quotes. Pairs without a value are omitted.
     pub pairs: Vec<(String, String)>,
 }
 
 impl Infotext {
-    /// Takes a text apart as A1111 does (`parse_generation_parameters`): lines are trimmed; pairs with the keys `Prompt`
-    /// and `Negative prompt` replace what the lines say. One deviation: a line of parameters may be followed by the
-    /// lines that old versions of the Dynamic Prompts extension add (`Template:`, `Negative Template:`).
+    /// Parses a text as A1111 does (`parse_generation_parameters`): lines are trimmed; pairs with the keys `Prompt` and
+    /// `Negative prompt` override the lines. One difference: the line of parameters may be followed by the lines that
+    /// old versions of the Dynamic Prompts extension add (`Template:`, `Negative Template:`).
     pub fn parse(text: &str) -> Self {
         let mut lines: Vec<&str> = text.trim_matches(is_space).split('\n').collect();
         let templates = split_templates(&mut lines);
@@ -48,8 +48,8 @@ impl Infotext {
         parsed
     }
 
-    /// Whether it is surely a record: it has a negative prompt, or one of the parameters that every program writes. A
-    /// camera's comment may have pairs too.
+    /// Whether it is certainly a record: it has a negative prompt, or one of the parameters that every program writes.
+    /// A camera's comment may contain pairs too.
     pub(crate) fn is_record(&self) -> bool {
         let is_sure = |key: &str| ["Steps", "Sampler", "Seed", "CFG scale"].contains(&key);
         !self.negative_prompt.is_empty() || self.pairs.iter().any(|(key, _)| is_sure(key))
@@ -76,7 +76,7 @@ impl Infotext {
 
 const NEGATIVE_KEY: &str = "Negative prompt";
 
-/// Cuts off the lines of templates behind the line of parameters.
+/// Removes the template lines after the line of parameters, and returns them.
 fn split_templates(lines: &mut Vec<&str>) -> Vec<(String, String)> {
     const LABELS: [&str; 2] = ["Template:", "Negative Template:"];
     let starts = |line: &str| LABELS.iter().any(|label| line.trim_start_matches(is_space).starts_with(label));

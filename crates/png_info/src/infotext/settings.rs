@@ -1,4 +1,4 @@
-//! What the parameters of A1111's format mean here.
+//! The meaning of the parameters in A1111's format.
 
 use super::Infotext;
 use crate::{
@@ -80,7 +80,7 @@ fn program(text: &Infotext) -> &'static str {
     }
 }
 
-/// A version without the program's name before it.
+/// A version without the program's name in front.
 fn version<'a>(key: &str, value: &'a str) -> &'a str {
     let named = ["Emberline ", "Fooocus "];
     let rest = named.into_iter().find_map(|name| value.strip_prefix(name));

@@ -34,10 +34,10 @@ pub(crate) fn of_object(object: &Map<String, Value>) -> Option<Record> {
             "sampler" => Means::Sampler,
             "model" => Means::Model,
             "seed_mode" => Means::Reason("the noise is made as PyTorch makes it on the CPU, and may differ"),
-            // 1: no start picture.
+            // 1: no initial picture.
             "strength" if object.get(name).and_then(Value::as_f64) == Some(1.0) => Means::Nothing,
             "strength" => Means::Strength,
-            // The same again, in another form.
+            // The same settings in another form.
             "v2" => Means::Nothing,
             name => Means::Reason(reason(name)),
         })
@@ -45,7 +45,7 @@ pub(crate) fn of_object(object: &Map<String, Value>) -> Option<Record> {
     Some(reading.finish(even_schedule))
 }
 
-/// XML's five entities, and characters by number.
+/// Decodes XML's five entities and character references.
 fn unescaped(xml: &str) -> String {
     let mut out = String::with_capacity(xml.len());
     let mut rest = xml;

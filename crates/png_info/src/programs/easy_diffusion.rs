@@ -1,5 +1,5 @@
-//! Easy Diffusion: a text for each setting in a PNG, one JSON object in a user comment. Names are its own
-//! (`num_inference_steps`), or those of its settings (`Steps`), as the person chose.
+//! Easy Diffusion: one text per setting in a PNG, one JSON object in a user comment. Depending on the user's choice,
+//! names are its own (`num_inference_steps`) or A1111's (`Steps`).
 
 use super::{even_schedule, reason};
 use crate::{

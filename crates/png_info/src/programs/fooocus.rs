@@ -1,4 +1,4 @@
-//! Fooocus: `parameters`, or the user comment, is a JSON object, with `fooocus_scheme` beside it
+//! Fooocus: `parameters`, or the user comment, is a JSON object, with `fooocus_scheme` as a separate text
 //! (modules/meta_parser.py). Its other scheme is A1111's format.
 
 use super::{even_schedule, reason};
@@ -25,13 +25,13 @@ fn means(name: &str) -> Means {
         "steps" => Means::Steps,
         "guidance_scale" => Means::CfgScale,
         "seed" => Means::Seed,
-        // Python's tuple: (832, 1216)
+        // A Python tuple: (832, 1216)
         "resolution" => Means::Size,
         "base_model" => Means::Model,
         "sampler" => Means::Sampler,
         "scheduler" => Means::Scheduler,
         "version" => Means::Version,
-        // Made of the prompt and the styles.
+        // Derived from the prompt and the styles.
         "full_prompt" | "full_negative_prompt" | "metadata_scheme" | "created_by" => Means::Nothing,
         name => Means::Reason(reason(name)),
     }

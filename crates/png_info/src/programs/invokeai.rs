@@ -16,7 +16,7 @@ pub(crate) fn record(texts: &Texts) -> Option<Record> {
         .or_else(|| of_dream(texts.get("Dream").or_else(|| texts.get("dream"))?))
 }
 
-/// The object of version 3 and later, wherever it is.
+/// The record of an object of version 3 or later, from any field.
 pub(crate) fn of_metadata(object: &Map<String, Value>) -> Option<Record> {
     (object.contains_key("positive_prompt") && object.contains_key("app_version")).then(|| of_core(object))
 }
@@ -31,7 +31,7 @@ fn of_core(object: &Map<String, Value>) -> Record {
             "model" if model.is_some() => Means::Nothing,
             "app_version" => Means::Version,
             "generation_mode" => Means::Nothing,
-            // 0 in its count is no skip.
+            // In InvokeAI's counting 0 means no skip.
             "clip_skip" | "cfg_rescale_multiplier" if is_zero(object.get(name)) => Means::Nothing,
             "rand_device" if object.get(name).and_then(Value::as_str) == Some("cpu") => Means::Nothing,
             "rand_device" => Means::Reason("the noise is made as PyTorch makes it on the CPU, and differs"),
@@ -49,7 +49,7 @@ fn of_core(object: &Map<String, Value>) -> Record {
     reading.finish(diffusers_schedule)
 }
 
-/// What versions 2 and 3 name alike.
+/// Names that versions 2 and 3 share.
 fn common(name: &str) -> Option<Means> {
     Some(match name {
         "steps" => Means::Steps,
@@ -101,7 +101,7 @@ fn of_sd_metadata(object: &Map<String, Value>) -> Option<Record> {
     Some(reading.finish(diffusers_schedule))
 }
 
-/// A command of version 2: `"a cat [blurry]" -s 50 -S 42 -W 512 -H 512 -C 7.5 -A k_lms`.
+/// Reads a command of version 2: `"a cat [blurry]" -s 50 -S 42 -W 512 -H 512 -C 7.5 -A k_lms`.
 fn of_dream(command: &str) -> Option<Record> {
     let (prompt, options) = command.trim().strip_prefix('"')?.rsplit_once('"')?;
     let mut reading = Reading::of("InvokeAI");
@@ -130,7 +130,7 @@ fn of_dream(command: &str) -> Option<Record> {
     Some(reading.finish(diffusers_schedule))
 }
 
-/// Version 2 has one prompt, in which what is in square brackets is negative.
+/// Version 2 has one prompt; text in square brackets is the negative prompt.
 fn take_prompt(reading: &mut Reading, prompt: &str) {
     let (mut positive, mut negative) = (String::new(), Vec::new());
     let mut rest = prompt;
@@ -145,7 +145,7 @@ fn take_prompt(reading: &mut Reading, prompt: &str) {
     reading.take(Means::NegativePrompt, "prompt", &negative.join(" "));
 }
 
-/// Its weights are `word++` and `(words)1.3`, which mean something else here.
+/// Its weights are `word++` and `(words)1.3`, which have another meaning in Emberline.
 fn note_weights(reading: &mut Reading) {
     let prompt = reading.record().settings.prompt.clone().unwrap_or_default();
     let bytes = prompt.as_bytes();

@@ -1,4 +1,4 @@
-//! Records that are JSON objects, by program.
+//! Records that are JSON objects, one module per program.
 
 pub(crate) mod draw_things;
 pub(crate) mod easy_diffusion;
@@ -10,12 +10,12 @@ pub(crate) mod swarmui;
 use crate::{names::even_schedule, record::UNKNOWN};
 use serde_json::Value;
 
-/// The schedule of diffusers' pipelines for SDXL where a sampler's name does not say another.
+/// The schedule of diffusers' pipelines for SDXL, unless a sampler's name gives another.
 fn diffusers_schedule(_sampler: &str) -> &'static str {
     "leading"
 }
 
-/// Why parts of a record that several programs have are not applied.
+/// Why record entries that several programs share are not applied.
 fn reason(name: &str) -> &'static str {
     match name {
         "vae" | "vae_name" | "use_vae_model" => "the model's own VAE is used",
@@ -29,7 +29,7 @@ fn reason(name: &str) -> &'static str {
     }
 }
 
-/// A text inside of nested objects.
+/// A string inside nested objects.
 fn text_at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
     path.iter().try_fold(value, |value, name| value.get(name))?.as_str()
 }

@@ -1,5 +1,5 @@
-//! NovelAI: `Software` is its name, `Description` the prompt, `Comment` a JSON object. In WebP files one JSON object with
-//! those three is the user comment.
+//! NovelAI: `Software` is its name, `Description` the prompt, `Comment` a JSON object. In WebP files the user comment
+//! is one JSON object with these three.
 
 use super::{even_schedule, reason, text_at};
 use crate::{
@@ -17,7 +17,7 @@ pub(crate) fn record(texts: &Texts) -> Option<Record> {
     Some(read(&comment, texts.get("Description"), texts.get("Source")))
 }
 
-/// The object of a user comment, or NovelAI's own.
+/// The record of a user comment's object, or of NovelAI's own.
 pub(crate) fn of_comment(object: &Map<String, Value>) -> Option<Record> {
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     match text("Software") {
@@ -35,7 +35,7 @@ fn read(comment: &Map<String, Value>, description: Option<&str>, source: Option<
     let mut reading = Reading::of("NovelAI");
     reading.record().settings.prompt = description.map(str::to_owned);
     reading.take_object(comment, |name| Some(means(name, comment)));
-    // Version 4 keeps its prompts in captions, one of them for each character.
+    // Version 4 stores its prompts in captions, one per character.
     for (name, means) in [("v4_prompt", Means::Prompt), ("v4_negative_prompt", Means::NegativePrompt)] {
         let Some(caption) = comment.get(name) else { continue };
         if let Some(text) = text_at(caption, &["caption", "base_caption"]).filter(|text| !text.is_empty()) {

@@ -1,5 +1,5 @@
-//! SwarmUI: `parameters`, or a JPEG's user comment, is `{"sui_image_params": {...}}`
-//! (docs/Image Metadata Format.md). Names of parameters are in lower case without spaces.
+//! SwarmUI: `parameters`, or a JPEG's user comment, is `{"sui_image_params": {...}}` (docs/Image Metadata Format.md).
+//! Parameter names are in lower case without spaces.
 
 use super::{even_schedule, reason};
 use crate::record::{Means, Reading, Record, text};
@@ -9,7 +9,7 @@ pub(crate) fn record(object: &Map<String, Value>) -> Option<Record> {
     let parameters = object.get("sui_image_params")?.as_object()?;
     let mut reading = Reading::of("SwarmUI");
     reading.take_object(parameters, |name| Some(means(name)));
-    // Older versions keep it among the parameters, newer ones beside them.
+    // Older versions store it among the parameters, newer ones next to them.
     let version = object.get("sui_extra_data").and_then(|extra| extra.get("swarm_version"));
     if let Some(version) = version {
         reading.take(Means::Version, "swarm_version", &text(version));

@@ -1,4 +1,4 @@
-//! Where the formats carry their texts. The pictures were written by Pillow and piexif (tests/reference/pictures.py).
+//! Texts in each file format. The pictures were written by Pillow and piexif (tests/reference/pictures.py).
 
 use super::fixture;
 use png_info::{Error, Info};
@@ -90,7 +90,7 @@ fn other_formats_are_refused_by_name() {
     assert_eq!(webp.to_string(), "is a broken WebP file: it ends before its pixels begin");
 }
 
-/// Latin-1 that could be taken for UTF-8 is written so that every reader reads the same.
+/// Latin-1 that is also valid UTF-8 is written so that every reader reads the same.
 #[test]
 fn what_is_written_is_read_whatever_readers_expect() {
     for prompt in ["Ã©", "é", "Ã\u{a0}", "a\u{80}", "日本", "ÿþ", "\u{c3}"] {
@@ -101,7 +101,7 @@ fn what_is_written_is_read_whatever_readers_expect() {
     }
 }
 
-/// Every cut and many damages of each fixture: an answer or an error, never a panic.
+/// Every truncation and many modifications of each fixture: a result or an error, never a panic.
 #[test]
 fn damaged_files_are_answered() {
     for name in ["itxt_zipped.png", "exif.png", "ztxt.png", "a1111.jpg", "little_endian.jpg", "exif_header.webp"] {

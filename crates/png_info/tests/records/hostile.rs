@@ -1,4 +1,4 @@
-//! Hostile texts: an answer in bounded time and memory, never a panic.
+//! Malicious texts: a result in bounded time and memory, never a panic.
 
 use super::info;
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ const KEYWORDS: [&str; 13] = [
 ];
 const MIB: usize = 1 << 20;
 
-/// Reads a text under every keyword; a text of 1 MiB takes some hundredths of a second.
+/// Reads a text under every keyword. A text of 1 MiB takes some hundredths of a second.
 fn read_everywhere(name: &str, text: &str) {
     let text = &text[..text.floor_char_boundary(MIB - 1)];
     for keyword in KEYWORDS {
@@ -62,7 +62,7 @@ fn long_texts_are_answered() {
     }
 }
 
-/// Graphs that are circles, or have exponentially many ways, or join one long text again and again.
+/// Graphs with cycles, with exponentially many paths, or that join a long text repeatedly.
 #[test]
 fn tangled_graphs_are_answered() {
     let sampler = r#""0": {"class_type": "KSampler", "inputs": {"model": ["1", 0], "positive": ["1", 0], "negative": ["1", 0],
@@ -141,7 +141,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// Random JSON by the names that the readers look for, so that they get far.
+/// Random JSON with the names that the readers look for, so that it reaches deep into them.
 fn json() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::Value;
     const NAMES: [&str; 30] = [
@@ -194,7 +194,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-/// How files of each format begin.
+/// The first bytes of each format.
 const HEADS: [&[u8]; 4] = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8\xff\xe1", b"RIFF\0\0\0\0WEBPEXIF", b""];
 
 proptest! {
@@ -213,7 +213,7 @@ proptest! {
         _ = png_info::read(&[head, &rest].concat());
     }
 
-    /// A TIFF directory of random entries, in both orders.
+    /// A TIFF directory with random entries, in both byte orders.
     #[test]
     fn random_exif_is_answered(is_big in any::<bool>(), rest in prop::collection::vec(any::<u8>(), 0..300)) {
         let head: &[u8] = if is_big { b"MM\0*\0\0\0\x08" } else { b"II*\0\x08\0\0\0" };

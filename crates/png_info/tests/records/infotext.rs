@@ -1,4 +1,4 @@
-//! A1111's text, against its own reader's algorithm (tests/reference/a1111.py) and for random prompts.
+//! A1111's text, against its own algorithm (tests/reference/a1111.py) and with random prompts.
 
 use super::{fixture_text, not_applied, of_text, reason};
 use png_info::{Infotext, Parameters};
@@ -165,7 +165,7 @@ fn civitais_json_is_one_value() {
     assert_eq!((not_applied(&record), record.not_applied[0].value.as_str()), (vec!["Civitai resources"], resources));
 }
 
-/// The reference reads the same texts: `python tests/reference/a1111.py --compare` writes and reads random ones.
+/// The reference reads the same texts. `python tests/reference/a1111.py --compare` writes and reads random ones.
 #[test]
 fn awkward_prompts_are_read_back() {
     let fixture: Value = serde_json::from_str(&fixture_text("a1111.json")).expect("JSON");
@@ -175,7 +175,7 @@ fn awkward_prompts_are_read_back() {
     }
 }
 
-/// What is written is read back from the text alone, without Emberline's own record.
+/// Written parameters are read back from the text alone, without Emberline's own record.
 fn read_back(made: &Parameters) {
     let record = of_text(&made.to_a1111());
     let set = &record.settings;

@@ -1,4 +1,4 @@
-//! Records of every program and container, and hostile ones.
+//! Records of every program in every file format, and malicious ones.
 
 mod containers;
 mod hostile;
@@ -33,17 +33,17 @@ fn info(texts: &[(&str, &str)]) -> Info {
     png_info::read(&png(texts)).expect("a PNG")
 }
 
-/// The record that a PNG with these texts carries.
+/// The record in a PNG with these texts.
 fn record(texts: &[(&str, &str)]) -> Record {
     info(texts).record.expect("a record")
 }
 
-/// The record of a text in A1111's place.
+/// The record of a text under A1111's keyword.
 fn of_text(text: &str) -> Record {
     record(&[("parameters", text)])
 }
 
-/// Names of what is not applied.
+/// Names of the entries that are not applied.
 fn not_applied(record: &Record) -> Vec<&str> {
     record.not_applied.iter().map(|entry| entry.name.as_str()).collect()
 }

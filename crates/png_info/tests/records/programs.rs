@@ -1,4 +1,4 @@
-//! Records of other programs. The fixtures are written after each program's source.
+//! Records of other programs. The fixtures follow each program's source code.
 
 use super::{fixture_text, info, not_applied, of_text, reason, record};
 use png_info::Settings;
@@ -43,7 +43,7 @@ fn comfyuis_samplers_in_parts_are_put_together() {
     assert_eq!(texts(set), (Some("a harbour"), Some("")));
     assert_eq!((set.steps, set.cfg_scale, set.width, set.height), (Some(18), Some(5.5), Some(1216), Some(832)));
     assert_eq!(names(set), (Some("dpmpp_3m_sde"), Some("karras"), Some("juggernautXL")));
-    // A seed of 64 bits: PyTorch's generator is seeded by the low 32.
+    // A 64-bit seed: PyTorch's generator uses the low 32 bits.
     assert_eq!((set.seed, not_applied(&record)), (Some(u64::from(u32::MAX)), vec!["noise_seed"]));
 }
 
@@ -208,7 +208,7 @@ fn emberlines_own_record_comes_first() {
     assert_eq!((both.program.as_str(), both.program_version.as_deref()), ("Emberline", Some("1")));
     assert_eq!((texts(&both.settings), both.settings.steps), ((Some("a car"), Some("")), Some(20)));
     assert_eq!(not_applied(&both), ["strength"]);
-    // A record of another version may not fit; the text beside it still does.
+    // A record of another version may not parse; the text next to it is still used.
     let other = record(&[("emberline", "{\"prompt\": 1}"), ("parameters", "a cat")]);
     assert_eq!(texts(&other.settings), (Some("a cat"), Some("")));
 }

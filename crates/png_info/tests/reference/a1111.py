@@ -1,15 +1,15 @@
-"""A1111's reader of its text, written after its published algorithm, and what it reads in texts of ours.
+"""A1111's parser for its text, written from its published algorithm, and its results for our texts.
 
-    python a1111.py > ../fixtures/a1111.json     # makes the fixture again
-    python a1111.py --compare BINARY [COUNT]     # compares Infotext::parse on random texts, by the example `infotext`
+    python a1111.py > ../fixtures/a1111.json     # generates the fixture
+    python a1111.py --compare BINARY [COUNT]     # compares Infotext::parse on random texts, using the example `infotext`
 
-The algorithm (modules/infotext_utils.py, `parse_generation_parameters`, and `quote`/`unquote`): the text is stripped and
-split at line breaks; the last line is the parameters if the expression below finds at least three pairs in it; of the other
-lines, stripped, those from one that begins with `Negative prompt:` on are the negative prompt; values in quotes are JSON;
-every pair is then set in the result, so that a pair may replace the prompts. Pairs without a value raise an error there and
-are left out. Sizes are split in two there; here they stay one value.
+The algorithm (modules/infotext_utils.py, `parse_generation_parameters`, and `quote`/`unquote`): the text is stripped
+and split at line breaks. The last line contains the parameters if the expression below finds at least three pairs in
+it. The other lines are stripped; those from a line that starts with `Negative prompt:` on are the negative prompt.
+Values in quotes are JSON. Every pair is then set in the result, so a pair may replace the prompts. A1111 raises an
+error for pairs without a value; here they are omitted. A1111 splits sizes in two; here they stay one value.
 
-Python 3 alone is needed.
+Needs only Python 3.
 """
 
 import json

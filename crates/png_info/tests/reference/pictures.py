@@ -1,4 +1,5 @@
-"""Pictures with records, written by Pillow and piexif: an independent source for the readers of PNG, JPEG, WebP and EXIF.
+"""Pictures with records, written by Pillow and piexif: an independent source for the readers of PNG, JPEG, WebP and
+EXIF.
 
     pip install pillow piexif
     python pictures.py      # writes ../fixtures/*.png, *.jpg, *.webp
@@ -27,7 +28,7 @@ def save(name, **options):
 
 
 def little_endian(comment):
-    """Pillow writes directories in little-endian order."""
+    """An EXIF block with this user comment. Pillow writes directories in little-endian order."""
     exif = Image.Exif()
     exif.get_ifd(0x8769)[USER_COMMENT] = comment
     return exif.tobytes()
@@ -58,7 +59,7 @@ def pngs():
         info = PngImagePlugin.PngInfo()
         info.add_text("parameters", TEXT.replace("雪", "forêt"), zip=zipped)
         save(name, pnginfo=info)
-    # UTF-8 where the specification has Latin-1, as several programs write it.
+    # UTF-8 where the specification requires Latin-1, as several programs write it.
     data = (FIXTURES / "text.png").read_bytes()
     at = data.index(b"tEXt") - 4
     text = chunk(b"tEXt", b"parameters\0" + TEXT.encode())
@@ -84,7 +85,7 @@ def jpegs():
     camera[0x0131] = "Adobe Photoshop"
     camera.get_ifd(0x8769)[USER_COMMENT] = b"ASCII\0\0\0Screenshot"
     save("camera.jpg", exif=camera.tobytes(), quality=20)
-    # Fooocus sets both fields in the first directory.
+    # Fooocus writes both fields into the first directory.
     fooocus = Image.Exif()
     fooocus[USER_COMMENT] = (FIXTURES / "fooocus.json").read_text()
     fooocus[0x0131] = "Fooocus v2.5.5"
