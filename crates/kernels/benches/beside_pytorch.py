@@ -1,8 +1,8 @@
-"""Each kernel beside PyTorch's, taking turns: `python crates/kernels/benches/beside_pytorch.py --rounds 5`.
+"""Compares each kernel with PyTorch's, alternating: `python crates/kernels/benches/beside_pytorch.py --rounds 5`.
 
-Runs `cargo bench --package kernels -- --json`, then the same operations at the same sizes in PyTorch (f32, as many
-threads), round by round and each in a process of its own. Prints the median of either and of the ratios, with their
-spread; below 1 Emberline is quicker. Needs torch; figures, not a test.
+Runs `cargo bench --package kernels -- --json`, then the same operations at the same sizes in PyTorch (f32, the same
+number of threads), in rounds, each in a separate process. Prints both medians and the median of the ratios, with
+their spread; below 1 Emberline is faster. Needs torch. This is a measurement, not a test.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def operation(kernel: str, sizes: list):
     import torch.nn.functional as F
 
     match kernel, sizes:
-        # PyTorch's weights are f32 either way.
+        # PyTorch's weights are f32 in both cases.
         case "conv" | "conv_f16", (c, side):
             conv, x = torch.nn.Conv2d(c, c, 3, padding=1), torch.randn(BATCH, c, side, side)
             return lambda: conv(x)
@@ -41,7 +41,7 @@ def operation(kernel: str, sizes: list):
             linear, x = torch.nn.Linear(d_in, d_out), torch.randn(rows, d_in)
             return lambda: linear(x)
         case "attention", (n, m, heads):
-            # As diffusers calls it: heads are split from rows, and joined again.
+            # As diffusers calls it: rows are split into heads, and joined again.
             q, k = torch.randn(BATCH, n, heads * 64), torch.randn(BATCH, m, heads * 64)
 
             def attention():
@@ -67,7 +67,7 @@ def operation(kernel: str, sizes: list):
 
 
 def as_pytorch(operations: list):
-    """What the other process does: the best of the runs that fit into a while, as the bench does it."""
+    """The PyTorch process: the fastest run within a fixed time, as in the bench."""
     import torch
 
     with torch.no_grad():

@@ -1,18 +1,19 @@
-//! What each kernel does at SDXL's shapes and at the starter model's: milliseconds, and billions of operations a second.
+//! Speed of each kernel with the shapes of SDXL and of the starter model: milliseconds, and billions of operations per
+//! second.
 //!
-//! `cargo bench --package kernels`, `-- conv` for those alone whose names begin so; with `-- --json` a line of JSON each, which
-//! `beside_pytorch.py` reads.
+//! `cargo bench --package kernels`; `-- conv` runs only those whose names start with it; `-- --json` prints one JSON
+//! line per kernel, which `beside_pytorch.py` reads.
 
 use half::f16;
 use huge_pages::HugePages;
 use kernels::{Conv2d, ConvShape, Linear, Weights, attention, geglu, group_norm, layer_norm};
 use std::{env, time::Instant};
 
-/// As the binary has it.
+/// The same allocator as in the binary.
 #[global_allocator]
 static ALLOCATOR: HugePages = HugePages::new();
 
-/// Pictures at once: guidance has two.
+/// Batch size: guidance has two entries.
 const BATCH: usize = 2;
 
 fn main() {
@@ -56,7 +57,7 @@ fn main() {
         let operations = 4 * BATCH * heads * n * m * 64;
         report.measure("attention", &[n, m, heads], operations, || attention(&q, &k, &k, BATCH, heads, 64));
     }
-    // Of a number an operation is all that happens to it.
+    // Everything done with one number counts as one operation.
     let (c, pixels) = (640, 1024);
     let (x, ones) = (numbers(BATCH * c * pixels), numbers(c));
     report.measure("group_norm_silu", &[c, pixels], x.len(), || {
@@ -72,15 +73,15 @@ fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect()
 }
 
-/// How the figures are told.
+/// How results are printed.
 struct Report {
     json: bool,
-    /// What the names of the kernels that are measured begin with.
+    /// Only kernels whose names start with this are measured.
     only: String,
 }
 
 impl Report {
-    /// The best of the runs that fit into a while, four at least: the first ones get fresh memory.
+    /// Returns the fastest run within a fixed time, at least four runs: the first ones allocate new memory.
     fn measure(&self, kernel: &str, sizes: &[usize], operations: usize, run: impl Fn() -> Vec<f32>) {
         if !kernel.starts_with(&self.only) {
             return;

@@ -1,12 +1,12 @@
-//! Numbers that begin at a cache line.
+//! Buffers aligned to cache lines.
 
 use std::ops::{Deref, DerefMut};
 
-/// As many numbers as a cache line holds. A vector of AVX-512 is one: out of place, each load of one touches two
+/// Number of f32 values in a cache line, which is also one AVX-512 vector. Loading an unaligned vector touches two
 /// lines.
 const LINE: usize = 16;
 
-/// A buffer that begins at a cache line.
+/// A buffer that starts at a cache line.
 #[derive(Debug, Default)]
 pub(crate) struct Aligned {
     numbers: Vec<f32>,
@@ -15,18 +15,18 @@ pub(crate) struct Aligned {
 }
 
 impl Aligned {
-    /// So many zeros.
+    /// A buffer of `count` zeros.
     pub(crate) fn zeros(count: usize) -> Self {
         let mut aligned = Self::default();
         aligned.resize(count);
         aligned
     }
 
-    /// Makes it so long; what was in it stays or goes, what is new is zero.
+    /// Sets the length. Existing values may be kept or lost; new ones are zero.
     pub(crate) fn resize(&mut self, count: usize) {
         if self.numbers.len() < count + LINE {
             self.numbers = vec![0.0; count + LINE];
-            // In bytes a pointer can always be aligned so: 64 is a multiple of 4, and so is the address.
+            // In bytes this alignment is always possible: 64 is a multiple of 4, and so is the address.
             self.first = self.numbers.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
         }
         self.count = count;

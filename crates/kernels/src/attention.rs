@@ -9,14 +9,14 @@ use crate::{
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// `softmax(Q Kᵀ / √d) V` for each head, in tiles: of the scores, only those of some keys with some queries
-/// exist at a time (Dao et al., FlashAttention, 2022; the running softmax is Milakov and Gimelshein's, 2018).
+/// `softmax(Q Kᵀ / √d) V` for each head, in tiles: only the scores of some keys with some queries exist at a time (Dao
+/// et al., FlashAttention, 2022; the running softmax is from Milakov and Gimelshein, 2018).
 ///
 /// # Shapes
-/// `q`: `[batch, n, heads * d]`; `k`, `v`: `[batch, m, heads * d]`; result as `q`
+/// `q`: `[batch, n, heads * d]`; `k`, `v`: `[batch, m, heads * d]`; the result has the shape of `q`
 ///
 /// # Panics
-/// Where the lengths do not fit.
+/// If the lengths do not match.
 pub fn attention(q: &[f32], k: &[f32], v: &[f32], batch: usize, heads: usize, d: usize) -> Vec<f32> {
     let width = heads * d;
     let rows = (batch * width).max(1);
@@ -35,7 +35,7 @@ pub fn attention(q: &[f32], k: &[f32], v: &[f32], batch: usize, heads: usize, d:
             Keys::new(&k[head.clone()], &v[head], width, d, tile)
         })
         .collect();
-    // Each task's queries share the keys that are in the cache.
+    // All queries of a task use the keys that are in the cache.
     let share = (batch * n).div_ceil(rayon::current_num_threads());
     let queries = share.clamp(tile.columns, PANELS * tile.columns).next_multiple_of(tile.columns);
     y.par_chunks_exact_mut(n * width).zip(q.par_chunks_exact(n * width)).enumerate().for_each(|(picture, (y, q))| {
@@ -50,13 +50,12 @@ pub fn attention(q: &[f32], k: &[f32], v: &[f32], batch: usize, heads: usize, d:
     y
 }
 
-/// The most panels of queries that a task takes at once.
+/// The maximum number of panels of queries in a task.
 const PANELS: usize = 4;
-/// Keys that are taken at once, in panels: their scores with a panel of queries are 17 kB, and stay in the
-/// first cache.
+/// Panels of keys per block: their scores with one panel of queries take 17 kB and stay in the L1 cache.
 const PANELS_OF_KEYS: usize = 10;
 
-/// A head's keys and values, as the registers want them.
+/// Keys and values of a head, packed for the registers.
 struct Keys {
     d: usize,
     blocks: Vec<KeyBlock>,
@@ -66,12 +65,12 @@ struct KeyBlock {
     count: usize,
     /// Panels of keys, divided by `√d`.
     keys: Aligned,
-    /// Panels of the values' columns.
+    /// Panels of columns of the values.
     values: Aligned,
 }
 
 impl Keys {
-    /// `k` and `v` from the head's first number on, `width` numbers from row to row.
+    /// Packs `k` and `v`, which start at the head's first number; rows are `width` numbers apart.
     fn new(k: &[f32], v: &[f32], width: usize, d: usize, tile: Tile) -> Self {
         let scale = 1.0 / (d as f32).sqrt();
         let step = PANELS_OF_KEYS * tile.rows * width;
@@ -93,13 +92,14 @@ impl Keys {
     }
 }
 
-/// Some queries of a head with all its keys. Each query has a column: no sum or maximum goes across a vector.
+/// Some queries of a head, with all keys. Each query is a column, so no sum or maximum is taken across a vector's
+/// lanes.
 struct Task<'a> {
     keys: &'a Keys,
-    /// From the first query's first number of this head on.
+    /// Starts at this head's first number of the first query.
     q: &'a [f32],
     y: &'a mut [f32],
-    /// Numbers from a row to the next.
+    /// Distance between rows, in numbers.
     stride: usize,
     tile: Tile,
 }
@@ -155,7 +155,7 @@ impl WithSimd for Task<'_> {
     }
 }
 
-/// The softmax so far: for each query its largest score, and the sum of the weights.
+/// State of the running softmax for each query: its largest score so far, and the sum of the weights.
 #[derive(Clone, Copy)]
 struct Running<S: Simd> {
     most: [S::f32s; 2],
@@ -168,7 +168,7 @@ impl<S: Simd> Running<S> {
         Self { most: [simd.splat_f32s(f32::MIN); 2], weight: [simd.splat_f32s(0.0); 2] }
     }
 
-    /// Scores become weights; what was summed before is brought to the new largest score.
+    /// Turns scores into weights, and rescales the previous sums to the new largest score.
     #[inline(always)]
     fn weigh(&mut self, simd: S, scores: &mut [f32], sums: &mut [f32]) {
         let (scores, _) = S::as_mut_simd_f32s(scores);
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
     use crate::math::tests::{assert_close, numbers};
 
-    /// In f64, by the definition.
+    /// Reference in f64, from the definition.
     fn by_definition(q: &[f32], k: &[f32], v: &[f32], batch: usize, heads: usize, d: usize) -> Vec<f32> {
         let width = heads * d;
         let (n, m) = (q.len() / batch / width, k.len() / batch / width);

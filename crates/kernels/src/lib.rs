@@ -19,10 +19,10 @@ pub use math::{geglu, silu};
 pub use norm::{group_norm, layer_norm};
 pub use weights::Weights;
 
-/// Runs `work` on one of the threads that compute.
+/// Runs `work` on one of the compute threads.
 ///
-/// Called from any other thread, each kernel hands its parts over, sleeps, and is woken again: some 20 µs, a hundred times
-/// in a step. From within, the thread takes its own share of each kernel and waits for nobody else.
+/// If called on any other thread, each kernel distributes its parts, sleeps and is woken up: about 20 µs, a hundred
+/// times per step. On a compute thread it computes its own share and does not wait for a wake-up.
 pub fn on_a_computing_thread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }

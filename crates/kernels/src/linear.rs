@@ -7,27 +7,27 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// A linear layer, its weights as the registers want them.
+/// A linear layer with its weights packed for the registers.
 #[derive(Debug)]
 pub struct Linear {
     d_in: usize,
     d_out: usize,
     tile: Tile,
-    /// Of outputs, as wide as the tile.
+    /// Panels of outputs, as wide as the tile.
     panels: Panels,
     bias: Option<Vec<f32>>,
 }
 
-/// The most rows of `x` that a task takes at once: packed, a block of them is 860 kB and stays in a second cache of 1 MB.
+/// The maximum number of rows of `x` in a task: packed, a block of them takes 860 kB and fits into an L2 cache of 1 MB.
 const MOST_ROWS: usize = 560;
-/// From so many rows on for each thread, what it costs to widen a panel of f16 weights is a fiftieth of using it.
+/// From this number of rows per thread on, converting a panel of f16 weights costs a fiftieth of using it.
 const ENOUGH_ROWS: usize = 140;
 
 impl Linear {
-    /// Takes `weight` `[d_out, d_in]` and `bias` `[d_out]`.
+    /// Creates it from `weight` `[d_out, d_in]` and `bias` `[d_out]`.
     ///
     /// # Panics
-    /// Where their lengths are others.
+    /// If their lengths differ from these shapes.
     pub fn new(weight: Weights, bias: Option<&[f32]>, d_in: usize, d_out: usize) -> Self {
         assert_eq!(weight.len(), d_in * d_out, "a weight of {d_out} by {d_in}");
         assert!(bias.is_none_or(|bias| bias.len() == d_out), "a bias of {d_out}");
@@ -46,6 +46,8 @@ impl Linear {
         self.d_out
     }
 
+    /// Returns `x Wᵀ + b`.
+    ///
     /// # Shapes
     /// `x`: `[rows, d_in]`; result `[rows, d_out]`
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
@@ -54,13 +56,13 @@ impl Linear {
         y
     }
 
-    /// `y += x Wᵀ + b`, without a result of its own in between.
+    /// `y += x Wᵀ + b`, without an intermediate result.
     ///
     /// # Shapes
     /// `x`: `[rows, d_in]`; `y`: `[rows, d_out]`
     ///
     /// # Panics
-    /// Where `y` has another length.
+    /// If `y` has another length.
     pub fn add_to(&self, x: &[f32], y: &mut [f32]) {
         assert_eq!(y.len(), x.len() / self.d_in * self.d_out, "rows of {}", self.d_out);
         self.run(x, y, true);
@@ -68,11 +70,12 @@ impl Linear {
 
     fn run(&self, x: &[f32], y: &mut [f32], onto_itself: bool) {
         let (rows, threads) = (x.len() / self.d_in, rayon::current_num_threads());
-        // Of few rows each thread takes all, and some of the outputs: so nobody reads or widens a weight twice.
+        // With few rows each thread takes all of them and some of the outputs, so that no weight is read or converted
+        // twice.
         let by_rows = (rows / ENOUGH_ROWS).clamp(1, threads);
         let panels = self.d_out.div_ceil(self.tile.columns).div_ceil(threads.div_ceil(by_rows));
         let outputs = (panels * self.tile.columns).max(1);
-        // As many tasks for each thread, of the same size, and none larger than the cache.
+        // The same number of tasks of equal size for each thread, none larger than the cache.
         let share = rows.div_ceil(by_rows).max(1);
         let share = share.div_ceil(share.div_ceil(MOST_ROWS)).next_multiple_of(self.tile.rows);
         let mut tasks = Vec::new();
@@ -83,7 +86,7 @@ impl Linear {
         tasks.into_par_iter().for_each(|(x, first, mut y)| self.some(x, first, &mut y, onto_itself));
     }
 
-    /// Some rows' outputs from `first` on.
+    /// Computes the outputs from `first` on for some rows.
     fn some(&self, x: &[f32], first: usize, y: &mut [&mut [f32]], onto_itself: bool) {
         let (rows, columns) = (y.len(), self.tile.columns);
         let count = y.first().map_or(0, |y| y.len());
@@ -108,7 +111,7 @@ impl Linear {
     }
 }
 
-/// Columns `part` of the rows of `x` as panels of `height` rows; zeros past the last row.
+/// Packs the columns `part` of the rows of `x` into panels of `height` rows, with zeros after the last row.
 pub(crate) fn pack_rows(x: &[f32], stride: usize, part: std::ops::Range<usize>, height: usize, packed: &mut Aligned) {
     let (rows, depth) = (x.len().div_ceil(stride), part.len());
     packed.resize(rows.next_multiple_of(height) * depth);
@@ -123,7 +126,7 @@ mod tests {
     use super::*;
     use crate::math::tests::{assert_close, numbers};
 
-    /// In f64, by the definition.
+    /// Reference in f64, from the definition.
     fn by_definition(x: &[f32], weight: &[f32], bias: Option<&[f32]>, d_in: usize, d_out: usize) -> Vec<f32> {
         let row = |x: &[f32]| {
             let one = |output: usize| {

@@ -1,16 +1,16 @@
-//! Functions of single numbers, many at a time.
+//! Elementwise functions.
 
 use crate::product::arch;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// `e^x`, within 2e-7 of its value; 1e-38 for all below -87.3, and 2e38 for all above 88.
+/// `e^x`, within 2e-7 relative; 1e-38 for all x below -87.3, and 2e38 for all x above 88.
 ///
-/// Cephes' `expf`: `2^n` by the exponent's bits, and a polynomial for the rest.
+/// Cephes' `expf`: `2^n` through the exponent bits, and a polynomial for the rest.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let splat = |x: f32| simd.splat_f32s(x);
-    // Added, it leaves no bit for a fraction: the low bits are then x rounded.
+    // Adding it leaves no bits for a fraction: the low bits are then x rounded to an integer.
     const ROUND: f32 = 12_582_912.0;
     const POLYNOMIAL: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     let x = simd.min_f32s(simd.max_f32s(x, splat(-87.3)), splat(88.0));
@@ -35,7 +35,7 @@ pub(crate) fn silu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.div_f32s(x, below)
 }
 
-/// `x * (1 + erf(x / √2)) / 2`, erf as a quotient of polynomials as in Eigen, within a few units of its last
+/// `x * (1 + erf(x / √2)) / 2`, where erf is a quotient of polynomials as in Eigen, within a few units in the last
 /// place.
 #[inline(always)]
 fn gelu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -62,10 +62,10 @@ fn gelu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_add_f32s(half, erf, half)
 }
 
-/// Numbers that a task takes at once: what it costs to hand them over is then a hundredth.
+/// Numbers per task: distributing a task then costs about a hundredth of its work.
 const TASK: usize = 16_384;
 
-/// `x * sigmoid(x)` for each number.
+/// `x * sigmoid(x)` for each number, in place.
 pub fn silu(x: &mut [f32]) {
     x.par_chunks_mut(TASK).for_each(|x| arch().dispatch(Silu(x)));
 }
@@ -85,13 +85,13 @@ impl WithSimd for Silu<'_> {
     }
 }
 
-/// `a * gelu(b)` (Shazeer, 2020), where each row is `a` and then `b`.
+/// `a * gelu(b)` (Shazeer, 2020), where each row is `a` followed by `b`.
 ///
 /// # Shapes
 /// `x`: `[rows, 2 * inner]`; result `[rows, inner]`
 ///
 /// # Panics
-/// Where `x` is no whole number of rows.
+/// If `x` is not a whole number of rows.
 pub fn geglu(x: &[f32], inner: usize) -> Vec<f32> {
     assert!(x.len().is_multiple_of(2 * inner.max(1)), "rows of twice {inner}");
     let mut y = vec![0.0; x.len() / 2];
@@ -131,7 +131,7 @@ impl WithSimd for Geglu<'_> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Numbers from -1 to 1 that a seed gives.
+    /// Pseudo-random numbers from -1 to 1.
     pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let mut next = || {
@@ -143,7 +143,7 @@ pub(crate) mod tests {
         (0..count).map(|_| next()).collect()
     }
 
-    /// The largest difference is within so much of the largest number.
+    /// Checks that the largest difference is at most `within` times the largest number.
     #[track_caller]
     pub(crate) fn assert_close(found: &[f32], wanted: &[f32], within: f32) {
         assert_eq!(found.len(), wanted.len());
@@ -156,7 +156,7 @@ pub(crate) mod tests {
         assert!(worst <= within * largest, "off by {worst} where the largest is {largest}");
     }
 
-    /// Its series, in f64; good to 6.
+    /// The series of erf in f64; accurate up to 6.
     fn erf(x: f64) -> f64 {
         let (mut sum, mut term) = (x, x);
         for n in 1..200 {

@@ -4,14 +4,14 @@ use crate::{math::silu_of, product::arch};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Group normalisation (Wu and He, 2018), and SiLU after it if `silu`, in place: each group of channels of
-/// each picture to mean 0 and variance 1, then scaled and shifted for each channel.
+/// Group normalisation (Wu and He, 2018), in place, followed by SiLU if `silu`. Normalises each group of channels of
+/// each picture to mean 0 and variance 1, then applies each channel's scale and shift.
 ///
 /// # Shapes
 /// `x`: `[pictures, channels, pixels]`; `weight`, `bias`: `[channels]`
 ///
 /// # Panics
-/// Where the channels are no whole number of groups, or `x` no whole number of pictures.
+/// If the channels are not a whole number of groups, or `x` is not a whole number of pictures.
 pub fn group_norm(x: &mut [f32], pixels: usize, groups: usize, weight: &[f32], bias: &[f32], epsilon: f32, silu: bool) {
     let channels = weight.len();
     assert!(bias.len() == channels && channels.is_multiple_of(groups.max(1)), "{channels} channels, {groups} groups");
@@ -43,8 +43,8 @@ impl WithSimd for Group<'_> {
         for ((x, weight), bias) in self.x.chunks_exact_mut(self.pixels).zip(self.weight).zip(self.bias) {
             let scale = weight * inverse_std;
             let (scale, bias) = (simd.splat_f32s(scale), simd.splat_f32s(*bias));
-            // Not `x * scale + (bias - mean * scale)`: where the mean is large, both are, and their difference
-            // has lost its last digits.
+            // Not `x * scale + (bias - mean * scale)`: with a large mean both terms are large, and their difference
+            // loses its last digits.
             let of = |x| simd.mul_add_f32s(simd.sub_f32s(x, mean), scale, bias);
             let (whole, rest) = S::as_mut_simd_f32s(x);
             if self.silu {
@@ -60,18 +60,18 @@ impl WithSimd for Group<'_> {
     }
 }
 
-/// Layer normalisation over rows.
+/// Layer normalisation of each row.
 ///
 /// # Shapes
-/// `x`: `[rows, width]`; `weight`, `bias`: `[width]`; result as `x`
+/// `x`: `[rows, width]`; `weight`, `bias`: `[width]`; the result has the shape of `x`
 ///
 /// # Panics
-/// Where `x` is no whole number of rows.
+/// If `x` is not a whole number of rows.
 pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) -> Vec<f32> {
     let width = weight.len().max(1);
     assert!(bias.len() == weight.len() && x.len().is_multiple_of(width), "rows of {width}");
     let mut y = vec![0.0; x.len()];
-    // Sixteen thousand numbers a task, as elsewhere.
+    // About 16,000 numbers per task, as in the elementwise functions.
     let task = 16_384_usize.div_ceil(width) * width;
     y.par_chunks_mut(task)
         .zip(x.par_chunks(task))
@@ -111,8 +111,8 @@ impl WithSimd for Rows<'_> {
     }
 }
 
-/// The mean, and one over the standard deviation. In two passes: the mean of squares less the square of the
-/// mean loses all its digits where the mean is large.
+/// Returns the mean and 1 / standard deviation. Two passes: the mean of squares minus the square of the mean would lose
+/// all digits if the mean is large.
 #[inline(always)]
 fn moments<S: Simd>(simd: S, x: &[f32], epsilon: f32) -> (f32, f32) {
     let count = x.len().max(1) as f64;
@@ -121,7 +121,7 @@ fn moments<S: Simd>(simd: S, x: &[f32], epsilon: f32) -> (f32, f32) {
     (mean as f32, (1.0 / (variance + f64::from(epsilon)).sqrt()) as f32)
 }
 
-/// The sum of `of(x - less)`: in f32 over pieces, whose sums are added in f64.
+/// The sum of `of(x - less)`, in f32 within pieces and in f64 across them.
 #[inline(always)]
 fn sum<S: Simd>(simd: S, x: &[f32], less: f32, of: impl Fn(S::f32s) -> S::f32s) -> f64 {
     const PIECE: usize = 4096;
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn each_group_of_each_picture_is_normalised_alone() {
         let (pictures, channels, pixels, groups) = (3, 12, 37, 4);
-        // A mean far from 0: its rounding to f32 alone is 2e-6 of the deviation.
+        // A mean far from 0: rounding it to f32 alone gives an error of 2e-6 of the standard deviation.
         let x: Vec<f32> = numbers(pictures * channels * pixels, 1).iter().map(|x| x + 30.0).collect();
         let (weight, bias) = (numbers(channels, 2), numbers(channels, 3));
         let mut wanted: Vec<f32> = Vec::new();

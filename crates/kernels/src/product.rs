@@ -1,36 +1,36 @@
-//! The tile that everything is made of: `C += A B` over panels that lie as the registers want them.
+//! The tile that all products use: `C += A B` on panels packed for the registers.
 //!
-//! `A` comes in panels of [`Tile::rows`] rows, for each `k` the rows' values side by side; `B` in panels of
-//! [`Tile::columns`] columns, likewise. Both are cut into blocks of at most [`DEPTH`] along `k`.
+//! `A` is packed in panels of [`Tile::rows`] rows: for each `k` the values of all rows are adjacent. `B` is packed in
+//! panels of [`Tile::columns`] columns in the same way. Both are split into blocks of at most [`DEPTH`] along `k`.
 
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use std::ops::Range;
 
-/// The longest block along `k`. A panel of `B` is then 48 kB with AVX-512, and comes from the second cache as
-/// quickly as the registers take it; shorter blocks read and write `C` more often (256: a tenth slower).
+/// The longest block along `k`. A panel of `B` then takes 48 kB with AVX-512, and is read from the L2 cache as fast as
+/// the registers use it. Shorter blocks read and write `C` more often (256: a tenth slower).
 pub(crate) const DEPTH: usize = 384;
 
-/// The registers' tile on this processor.
+/// The size of the register tile on this CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
 }
 
-/// Rows of the tile with 32 registers, two of which hold `B` and 28 the tile; and with 16, as AVX2 has.
+/// Rows of the tile with 32 registers, where two hold `B` and 28 the tile; and with 16 registers, as in AVX2.
 const ROWS: usize = 14;
 const ROWS_OF_16: usize = 6;
-/// Rows where fewer divide better: of a head of 64, five panels hold 65 where 14 would make 70, and so of 128 channels
-/// ten hold 130.
+/// Used where fewer rows divide better: for heads of 64, five panels hold 65 instead of 70 rows, and for 128 channels
+/// ten panels hold 130.
 const FEWER_ROWS: usize = 13;
 
-/// The widest vectors that this processor has.
+/// The widest vectors of this CPU.
 pub(crate) fn arch() -> Arch {
     Arch::new()
 }
 
 impl Tile {
-    /// For `rows`, in as few panels as hold them; of two that hold as many, in the larger one.
+    /// The tile that stores `rows` with the least padding; if two are equal, the larger one.
     pub(crate) fn for_rows(rows: usize) -> Self {
         struct Lanes;
         impl WithSimd for Lanes {
@@ -51,13 +51,13 @@ impl Tile {
         Self { rows, columns: 2 * lanes }
     }
 
-    /// For any number of rows.
+    /// The tile for any number of rows.
     pub(crate) fn for_any_rows() -> Self {
         Self::for_rows(0)
     }
 }
 
-/// The blocks along `k`: where each begins, and how long it is.
+/// The blocks along `k` as (start, length).
 pub(crate) fn blocks(k: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..k).step_by(DEPTH).map(move |at| (at, DEPTH.min(k - at)))
 }
@@ -65,10 +65,10 @@ pub(crate) fn blocks(k: usize) -> impl Iterator<Item = (usize, usize)> {
 /// The widest panel: two vectors of AVX-512.
 const WIDEST: usize = 32;
 
-/// Rows as one panel: for each `k` the rows' values side by side, zeros past the last row.
+/// Packs rows into one panel: for each `k` the values of all rows are adjacent, with zeros after the last row.
 ///
-/// A square of 16 rows' lines at a time: row by row, each value written would touch another line, and a panel has
-/// more of them than the first cache.
+/// Works on squares of 16 rows and one cache line of columns. Packing row by row would touch another line with each
+/// value, and a panel has more lines than the L1 cache.
 pub(crate) fn pack<'a, T: Copy + Default + 'a>(
     rows: impl ExactSizeIterator<Item = &'a [T]>,
     width: usize,
@@ -89,12 +89,12 @@ pub(crate) fn pack<'a, T: Copy + Default + 'a>(
     }
 }
 
-/// What a part of a product is added to.
+/// What a partial product is added to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Onto<'a> {
-    /// What `C` holds already; else it is overwritten.
+    /// Whether it is added to the content of `C`. Otherwise `C` is overwritten.
     pub(crate) itself: bool,
-    /// A number beside it for each column of `C`.
+    /// A value per column of `C` that is added, if given.
     pub(crate) bias: Option<&'a [f32]>,
 }
 
@@ -105,13 +105,13 @@ impl Onto<'_> {
     pub(crate) const ITSELF: Self = Self { itself: true, bias: None };
 }
 
-/// What is computed tile by tile.
+/// A computation that runs tile by tile.
 pub(crate) trait Tiled {
-    /// In tiles of `R` rows and two vectors.
+    /// Runs with tiles of `R` rows and two vectors.
     fn run<S: Simd, const R: usize>(self, simd: S);
 }
 
-/// It, in these tiles.
+/// Runs `T` with the given tile size.
 pub(crate) struct InTiles<T>(pub(crate) Tile, pub(crate) T);
 
 impl<T: Tiled> WithSimd for InTiles<T> {
@@ -128,13 +128,13 @@ impl<T: Tiled> WithSimd for InTiles<T> {
     }
 }
 
-/// Where a product goes.
+/// The destination of a product.
 pub(crate) trait Rows {
-    /// These columns of a row.
+    /// The given columns of a row.
     fn part(&mut self, row: usize, columns: Range<usize>) -> &mut [f32];
 }
 
-/// Rows that lie `stride` numbers apart.
+/// Rows at a distance of `stride` numbers.
 pub(crate) struct Strided<'c> {
     pub(crate) numbers: &'c mut [f32],
     pub(crate) stride: usize,
@@ -147,7 +147,7 @@ impl Rows for Strided<'_> {
     }
 }
 
-/// Rows wherever they lie.
+/// Rows at arbitrary positions.
 impl Rows for &mut [&mut [f32]] {
     #[inline(always)]
     fn part(&mut self, row: usize, columns: Range<usize>) -> &mut [f32] {
@@ -155,7 +155,7 @@ impl Rows for &mut [&mut [f32]] {
     }
 }
 
-/// Rows cut into parts of `width` columns: for each its part of every row, so that a thread can have it.
+/// Splits rows into parts of `width` columns. Each part contains its columns of every row, so that a thread can own it.
 pub(crate) fn cut<'c>(rows: impl Iterator<Item = &'c mut [f32]>, width: usize) -> Vec<Vec<&'c mut [f32]>> {
     let mut parts: Vec<Vec<_>> = Vec::new();
     for row in rows {
@@ -168,12 +168,12 @@ pub(crate) fn cut<'c>(rows: impl Iterator<Item = &'c mut [f32]>, width: usize) -
 /// One block of a product: `C[m, n] (+)= A[m, depth] B[depth, n] (+ bias)`.
 pub(crate) struct Block<'a, C> {
     pub(crate) depth: usize,
-    /// Panels of `A`, one after the other.
+    /// Panels of `A`, one after another.
     pub(crate) a: &'a [f32],
-    /// Panels of `B`, one after the other.
+    /// Panels of `B`, one after another.
     pub(crate) b: &'a [f32],
     pub(crate) c: C,
-    /// The first of these columns of `C`.
+    /// The first column of `C` that is written.
     pub(crate) column: usize,
     pub(crate) m: usize,
     pub(crate) n: usize,
@@ -202,7 +202,7 @@ impl<C: Rows> Tiled for Block<'_, C> {
     }
 }
 
-/// Puts as many sums into `c` as it holds, or adds them to what is there.
+/// Stores as many sums as `c` can hold, or adds them to its content.
 #[inline(always)]
 pub(crate) fn put(c: &mut [f32], sums: &[f32], onto_itself: bool) {
     match onto_itself {

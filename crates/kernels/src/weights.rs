@@ -1,4 +1,4 @@
-//! A layer's weights, packed for good as the registers want them.
+//! Weights of a layer, packed once for the registers.
 
 use crate::{
     aligned::Aligned,
@@ -8,15 +8,15 @@ use half::{bf16, f16, slice::HalfFloatSliceExt};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// A layer's weights as they are handed over, row-major.
+/// Weights of a layer as passed by the caller, row-major.
 #[derive(Clone, Copy, Debug)]
 pub enum Weights<'a> {
-    /// Kept as f32.
+    /// Stored as f32.
     F32(&'a [f32]),
-    /// Kept as f16, in half the memory, and widened a panel at a time when they are used: each number is the same f32 then,
-    /// and so is every result.
+    /// Stored as f16, with half the memory, and converted one panel at a time when used. The conversion to f32 is
+    /// exact, so results are the same.
     F16(&'a [f16]),
-    /// The same with bfloat16.
+    /// Stored as bfloat16, otherwise like f16.
     Bf16(&'a [bf16]),
 }
 
@@ -30,8 +30,8 @@ impl Weights<'_> {
     }
 }
 
-/// Weights `[rows, k]`: for each block along `k` the panels of `width` rows, in which for each `k` the rows' numbers lie side
-/// by side, zeros past the last row.
+/// Weights `[rows, k]`. For each block along `k` there are panels of `width` rows; in a panel the values of all rows
+/// for the same `k` are adjacent, with zeros after the last row.
 #[derive(Debug)]
 pub(crate) struct Panels {
     shape: Shape,
@@ -41,19 +41,19 @@ pub(crate) struct Panels {
 #[derive(Debug)]
 enum Kept {
     F32(Aligned),
-    /// Two numbers a word. A panel's first half is in the low half of its words, and its second half in the high one: each
-    /// comes out as a run.
+    /// Two numbers per word. A panel's first half is in the low halves of its words, its second half in the high
+    /// halves, so each half is unpacked as a contiguous run.
     Narrow(Vec<u32>, Format),
 }
 
-/// A number of 16 bits.
+/// A 16-bit number format.
 #[derive(Clone, Copy, Debug)]
 enum Format {
     F16,
     Bf16,
 }
 
-/// Words of a panel.
+/// Number of words in a panel.
 fn words(numbers: usize) -> usize {
     numbers.div_ceil(2)
 }
@@ -69,14 +69,15 @@ impl Panels {
         Self { shape, kept }
     }
 
-    /// The `panel`th of the block of `depth` from `at` on; widened into `room` where it is kept in 16 bits.
+    /// Panel number `panel` of the block with length `depth` at `at`. If it is stored in 16 bits, it is converted into
+    /// `room`.
     pub(crate) fn panel<'p>(&'p self, (at, depth): (usize, usize), panel: usize, room: &'p mut Aligned) -> &'p [f32] {
         let numbers = depth * self.shape.width;
         match &self.kept {
             Kept::F32(panels) => &panels[at * self.shape.height() + panel * numbers..][..numbers],
             Kept::Narrow(panels, format) => {
                 let words = words(numbers);
-                // Only the last block can be of an odd depth, so those before it have a word for two numbers.
+                // Only the last block can have an odd depth, so all earlier ones have one word per two numbers.
                 let from = &panels[at * self.shape.height() / 2 + panel * words..][..words];
                 room.resize(2 * words);
                 let (low, high) = room.split_at_mut(words);
@@ -87,7 +88,7 @@ impl Panels {
     }
 }
 
-/// What is packed.
+/// The dimensions of the packed weights.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     rows: usize,
@@ -96,12 +97,12 @@ struct Shape {
 }
 
 impl Shape {
-    /// Rows, with those of zeros.
+    /// Number of rows including padding.
     fn height(&self) -> usize {
         self.rows.next_multiple_of(self.width)
     }
 
-    /// A panel of a block.
+    /// Packs one panel of a block.
     fn pack<T: Copy + Default>(&self, weights: &[T], (at, depth): (usize, usize), panel: usize, packed: &mut [T]) {
         let rows = panel * self.width..self.rows.min((panel + 1) * self.width);
         pack(rows.map(|row| &weights[row * self.k + at..][..depth]), self.width, packed);
@@ -140,7 +141,7 @@ impl Shape {
     }
 }
 
-/// Two runs of narrow numbers, from words that hold one of each.
+/// Converts words with two narrow numbers each into two runs of f32.
 struct Widen<'a> {
     words: &'a [u32],
     format: Format,
@@ -177,32 +178,33 @@ impl Widen<'_> {
     }
 }
 
-/// The numbers in the words' upper halves. A function that is handed over as a value is compiled by itself, without the
-/// vectors' instructions: a step took twice its time.
+/// Converts the numbers in the words' upper halves. Not passed as a function value: that would be compiled separately,
+/// without the vector instructions, and a step took twice as long.
 #[inline(always)]
 fn widened<S: Simd, const BF16: bool>(simd: S, halves: S::u32s) -> S::f32s {
     if BF16 { bf16s(simd, halves) } else { f16s(simd, halves) }
 }
 
-/// bfloat16 is the upper half of f32.
+/// A bfloat16 is the upper half of an f32.
 #[inline(always)]
 fn bf16s<S: Simd>(simd: S, halves: S::u32s) -> S::f32s {
     simd.transmute_f32s_u32s(simd.and_u32s(halves, simd.splat_u32s(0xffff_0000)))
 }
 
-/// The f16 numbers in the upper halves, exactly, whatever they are. By its bits, since not every processor widens them in an
-/// instruction; one product with a power of two would do, but stumbles over each subnormal on some.
+/// Converts the f16 numbers in the upper halves exactly, including subnormals. Works on the bits, because not every CPU
+/// has an instruction for it. One multiplication by a power of two would also work, but is slow with subnormals on some
+/// CPUs.
 #[inline(always)]
 fn f16s<S: Simd>(simd: S, halves: S::u32s) -> S::f32s {
     let splat = |bits: u32| simd.splat_u32s(bits);
-    /// The exponents' difference, where f32 has it.
+    /// The difference of the exponents, at the position of the f32 exponent.
     const HIGHER: u32 = (127 - 15) << 23;
     const ONE: u32 = 1 << 23;
     const SMALLEST: f32 = f32::from_bits(HIGHER + ONE);
     let sign = simd.and_u32s(halves, splat(0x8000_0000));
     let magnitude = simd.wrapping_dyn_shr_u32s(simd.and_u32s(halves, splat(0x7fff_0000)), splat(3));
     let normal = simd.add_u32s(magnitude, splat(HIGHER));
-    // A subnormal's bits are its distance from zero in units: so many above the smallest normal number.
+    // The bits of a subnormal are its distance from zero, so add them to the smallest normal number and subtract that.
     let above = simd.transmute_f32s_u32s(simd.add_u32s(normal, splat(ONE)));
     let subnormal = simd.transmute_u32s_f32s(simd.sub_f32s(above, simd.splat_f32s(SMALLEST)));
     let infinite = simd.add_u32s(normal, splat(HIGHER));
@@ -215,7 +217,7 @@ fn f16s<S: Simd>(simd: S, halves: S::u32s) -> S::f32s {
 mod tests {
     use super::*;
 
-    /// Every number of 16 bits, and that it is widened to what it is in f32.
+    /// Checks the conversion of every 16-bit number.
     fn assert_widened(weights: Weights, wanted: impl Fn(u16) -> f32) {
         let panels = Panels::new(weights, 1, 1 << 16, 1);
         let (mut room, mut bits) = (Aligned::default(), 0..=u16::MAX);
@@ -240,7 +242,7 @@ mod tests {
     #[test]
     fn panels_of_all_kinds_hold_the_same() {
         for (rows, k, width) in [(1, 1, 14), (5, 7, 3), (33, 385, 13), (64, 768, 32), (29, 801, 6)] {
-            // Numbers that every kind has.
+            // Numbers that all formats can represent exactly.
             let numbers: Vec<f32> = (0..rows * k).map(|i| (i * 7919 % 251) as f32 / 256.0 - 0.5).collect();
             let f16s: Vec<f16> = numbers.iter().map(|number| f16::from_f32(*number)).collect();
             let bf16s: Vec<bf16> = numbers.iter().map(|number| bf16::from_f32(*number)).collect();

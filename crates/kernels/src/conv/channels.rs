@@ -1,15 +1,15 @@
-//! A panel of channels at some pixels.
+//! A panel of channels for some pixels.
 
 use crate::product::{Tiled, panel, put, tile};
 use pulp::{Simd, bytemuck};
 use std::ops::Range;
 
-/// What lies under the kernel's places, for panels of pixels.
+/// The input values under the kernel, for panels of pixels.
 pub(super) enum Under<'a> {
-    /// One panel after the other.
+    /// Copied, one panel after another.
     Gathered(&'a [f32]),
-    /// Where it is: for each of `places` a vector's numbers from there on after each of `starts`, two of which are a panel's.
-    /// No vector goes over a row's end.
+    /// Read in place: a vector starts at each of `places` after each of `starts`; two starts make a panel. No vector
+    /// crosses the end of a row.
     InPlace { numbers: &'a [f32], places: &'a [usize], starts: &'a [usize] },
 }
 
@@ -18,11 +18,11 @@ pub(super) struct Channels<'a, 'y> {
     pub(super) depth: usize,
     pub(super) weights: &'a [f32],
     pub(super) under: Under<'a>,
-    /// Of each channel the task's pixels, of which `part` is computed.
+    /// The task's pixels for each channel; `part` is computed.
     pub(super) y: &'a mut [&'y mut [f32]],
     pub(super) part: Range<usize>,
     pub(super) onto_itself: bool,
-    /// From the first of these channels on.
+    /// Starts at the first of these channels.
     pub(super) bias: Option<&'a [f32]>,
 }
 
@@ -39,7 +39,8 @@ impl Tiled for Channels<'_, '_> {
             }
             Under::InPlace { numbers, places, starts } => {
                 for (at, starts) in starts.chunks(2).enumerate() {
-                    // Without a second vector the first is computed twice. Cut so, only a window's place is checked each time.
+                    // If there is no second vector, the first is computed twice. With these slices, only one bounds
+                    // check per window is left.
                     let (first, second) = (starts[0], *starts.last().unwrap_or(&starts[0]));
                     let (numbers, apart) = (&numbers[first..], second - first);
                     let rows = places.iter().map(|place| {
@@ -54,7 +55,7 @@ impl Tiled for Channels<'_, '_> {
 }
 
 impl Channels<'_, '_> {
-    /// A tile of sums, whose first column is the pixel `at`.
+    /// Stores a tile of sums whose first column is pixel `at`.
     #[inline(always)]
     fn put<S: Simd, const R: usize>(&mut self, at: usize, tile: [[S::f32s; 2]; R]) {
         let from = self.part.start + at;

@@ -13,52 +13,53 @@ use padded::Padded;
 use rayon::prelude::*;
 use std::iter;
 
-/// What a convolution is built for.
+/// The configuration of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
-    /// Channels that come in.
+    /// Input channels.
     pub c_in: usize,
-    /// Channels that go out.
+    /// Output channels.
     pub c_out: usize,
-    /// Both sides of the kernel, pixels.
+    /// Side of the square kernel, in pixels.
     pub kernel: usize,
-    /// Between two places of the kernel, pixels.
+    /// Stride, in pixels.
     pub stride: usize,
-    /// Zeros before and after, along both sides.
+    /// Zero padding before and after, in pixels, the same for both dimensions.
     pub padding: (usize, usize),
 }
 
 impl ConvShape {
-    /// The side that comes out of a side.
+    /// The output side for an input side.
     fn side(&self, side: usize) -> usize {
         (side + self.padding.0 + self.padding.1 - self.kernel) / self.stride + 1
     }
 
-    /// Products that are summed for each number.
+    /// Number of products summed for each output value.
     fn depth(&self) -> usize {
         self.c_in * self.kernel * self.kernel
     }
 }
 
-/// A convolution, its weights as the registers want them.
+/// A convolution with its weights packed for the registers.
 #[derive(Debug)]
 pub struct Conv2d {
     shape: ConvShape,
     tile: Tile,
-    /// Of output channels, as many as the tile has rows; along input channels and the kernel's places.
+    /// Panels of output channels, as many as the tile has rows; each contains the weights for all input channels and
+    /// kernel positions.
     panels: Panels,
     bias: Option<Vec<f32>>,
 }
 
-/// Pixels that are computed at once: gathered, 384 places of the kernel for each are 786 kB, and stay in a second cache of
-/// 1 MB; in place they are a third of that. Fewer read the weights more often.
+/// Pixels computed at once. Copied, 384 kernel positions for each take 786 kB and fit into an L2 cache of 1 MB; in
+/// place they take a third of that. With fewer pixels the weights are read more often.
 const PIXELS: usize = 512;
 
 impl Conv2d {
-    /// Takes `weight` `[c_out, c_in, kernel, kernel]` and `bias` `[c_out]`.
+    /// Creates it from `weight` `[c_out, c_in, kernel, kernel]` and `bias` `[c_out]`.
     ///
     /// # Panics
-    /// Where their lengths are others.
+    /// If their lengths differ from these shapes.
     pub fn new(weight: Weights, bias: Option<&[f32]>, shape: ConvShape) -> Self {
         let (depth, c_out) = (shape.depth(), shape.c_out);
         assert_eq!(weight.len(), c_out * depth, "a weight of {c_out} by {depth}");
@@ -68,47 +69,49 @@ impl Conv2d {
         Self { shape, tile, panels, bias: bias.map(<[f32]>::to_vec) }
     }
 
-    /// What it was built for.
+    /// Its configuration.
     pub fn shape(&self) -> ConvShape {
         self.shape
     }
 
-    /// The height and width of the result for those of `x`.
+    /// Height and width of the result for those of `x`.
     pub fn sides(&self, [height, width]: [usize; 2]) -> [usize; 2] {
         [self.shape.side(height), self.shape.side(width)]
     }
 
+    /// Returns the convolution of `x`.
+    ///
     /// # Shapes
     /// `x`: `[pictures, c_in, height, width]`; result `[pictures, c_out, height', width']`
     ///
     /// # Panics
-    /// Where `x` has another length, or is smaller than the kernel.
+    /// If `x` has another length or is smaller than the kernel.
     pub fn forward(&self, x: &[f32], sides: [usize; 2]) -> Vec<f32> {
         let mut y = self.empty(x, sides);
         self.run(x, sides, &mut y, false, None);
         y
     }
 
-    /// The same, with a number of `shift` added to each channel of each picture.
+    /// Like [`Self::forward`], and adds a value of `shift` to each channel of each picture.
     ///
     /// # Shapes
-    /// As [`Self::forward`]; `shift`: `[pictures, c_out]`
+    /// As in [`Self::forward`]; `shift`: `[pictures, c_out]`
     ///
     /// # Panics
-    /// As there, and where `shift` has another length.
+    /// As in [`Self::forward`], and if `shift` has another length.
     pub fn forward_shifted(&self, x: &[f32], sides: [usize; 2], shift: &[f32]) -> Vec<f32> {
         let mut y = self.empty(x, sides);
         self.run(x, sides, &mut y, false, Some(shift));
         y
     }
 
-    /// `y += conv(x)`, without a result of its own in between.
+    /// `y += conv(x)`, without an intermediate result.
     ///
     /// # Shapes
-    /// As [`Self::forward`]; `y` as its result
+    /// As in [`Self::forward`]; `y` has the shape of its result
     ///
     /// # Panics
-    /// As there, and where `y` has another length.
+    /// As in [`Self::forward`], and if `y` has another length.
     pub fn add_to(&self, x: &[f32], sides: [usize; 2], y: &mut [f32]) {
         self.run(x, sides, y, true, None);
     }
@@ -130,7 +133,7 @@ impl Conv2d {
         let padded = Padded::new(x, &self.shape, sides);
         let [height, width] = self.sides(sides);
         assert_eq!(y.len(), pictures * c_out * height * width, "pictures of {c_out} by {height} by {width}");
-        // One number a channel: the bias, and the picture's own shift.
+        // One value per channel: the bias plus the picture's own shift.
         let added = shift.map(|shift| {
             assert_eq!(shift.len(), pictures * c_out, "shifts of {c_out}");
             let bias = self.bias.iter().flatten().chain(iter::repeat(&0.0));
@@ -143,8 +146,8 @@ impl Conv2d {
         });
     }
 
-    /// For each thread a picture, or some of its pixels. Where there are few pixels, some channels of all pictures: so
-    /// nobody reads or widens a weight twice.
+    /// Splits the work: each task is a picture or some of its pixels. With few pixels, a task is some channels of all
+    /// pictures, so that no weight is read or converted twice.
     fn tasks<'y>(&self, y: &'y mut [f32], plane: usize) -> Vec<Task<'y>> {
         let (c_out, Tile { rows, columns }) = (self.shape.c_out.max(1), self.tile);
         let picture = (c_out * plane).max(1);
@@ -225,7 +228,7 @@ impl Conv2d {
     }
 }
 
-/// What a thread does at a time.
+/// The work of a thread at a time.
 struct Task<'y> {
     /// The first picture.
     picture: usize,
@@ -233,7 +236,7 @@ struct Task<'y> {
     channel: usize,
     /// The first pixel of the result, row by row.
     pixel: usize,
-    /// Of each picture and each channel these pixels.
+    /// These pixels, for each picture and each channel.
     y: Vec<Vec<&'y mut [f32]>>,
 }
 
@@ -242,7 +245,7 @@ mod tests {
     use super::*;
     use crate::math::tests::{assert_close, numbers};
 
-    /// In f64, by the definition.
+    /// Reference in f64, from the definition.
     fn by_definition(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: ConvShape, sides: [usize; 2]) -> Vec<f32> {
         let ConvShape { c_in, c_out, kernel, stride, padding: (before, _) } = shape;
         let [height, width] = sides;
@@ -282,13 +285,13 @@ mod tests {
             (3, shape(33, 29, 3, 1, (1, 1)), [17, 19]),
             (2, shape(20, 40, 1, 1, (0, 0)), [12, 10]),
             (2, shape(8, 14, 3, 2, (1, 1)), [16, 14]),
-            // Panels that end with the rows are read in place; a picture of so many pixels is shared by threads; planes of
-            // the last are set apart.
+            // Cases: panels that end with the rows, which are read in place; a picture large enough to be shared by
+            // threads; planes with extra distance (the last one).
             (1, shape(5, 27, 3, 1, (1, 1)), [6, 64]),
             (1, shape(4, 33, 1, 1, (0, 0)), [40, 32]),
             (1, shape(3, 4, 3, 1, (1, 1)), [37, 41]),
             (2, shape(3, 6, 3, 1, (1, 1)), [128, 128]),
-            // The VAE's, with zeros after only.
+            // As in the VAE, with padding only after.
             (1, shape(6, 9, 3, 2, (0, 1)), [9, 40]),
         ];
         for (pictures, shape, sides) in cases {
