@@ -1,44 +1,44 @@
-//! Errors for people: what the HTTP API, the server functions and the page all show.
+//! Errors for users, shown by the HTTP API, the server functions and the page.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One field of a request, and why it is refused or what a person should know about it.
+/// A field of a request, with the reason why it was rejected or a warning about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FieldError {
-    /// The field's name as the request spells it.
+    /// The field's name as in the request.
     pub field: String,
-    /// The reason and the limit, for a person.
+    /// The reason and the limit, for users.
     pub message: String,
 }
 
 impl FieldError {
-    /// A field and what is wrong with it.
+    /// A field and the message about it.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
 }
 
-/// Why a request was not carried out. Internals are logged where they happen and never put in here.
+/// Why a request was not carried out. Internal details are logged where they occur and never included here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "of")]
 pub enum Problem {
-    /// Bad input, field by field; nothing was stored.
+    /// Invalid input, field by field. Nothing was stored.
     Invalid(Vec<FieldError>),
-    /// There is no such thing; names it ("project 7").
+    /// The resource does not exist; the text names it ("project 7").
     NotFound(String),
-    /// The thing is not in a state in which this can be done.
+    /// The resource is in a state that does not allow the request.
     Conflict(String),
-    /// Not now: the database is busy, the server is stopping.
+    /// Temporarily unavailable: the database is busy, or the server is stopping.
     Unavailable(String),
-    /// There is no room on the server's disk.
+    /// The server's disk is full.
     DiskFull(String),
-    /// A fault of the server's own that whoever runs it has to see to; says which.
+    /// A fault of the server that its operator has to fix; the text describes it.
     Fault(String),
-    /// There are too many of them now; the same request can be made again in some seconds.
+    /// Too many at present; the same request can be retried in some seconds.
     TooMany(String),
-    /// A fault of the server's own; the log has it.
+    /// An internal error; the log has the details.
     Internal,
 }
 
@@ -48,7 +48,7 @@ impl Problem {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 
-    /// The field errors, empty where the problem is another.
+    /// The field errors; empty for other kinds of problems.
     pub fn field_errors(&self) -> &[FieldError] {
         match self {
             Self::Invalid(errors) => errors,

@@ -3,11 +3,11 @@
 use crate::{ExportFormat, Frame, FrameId, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId, TaskSummary};
 use serde::{Deserialize, Serialize};
 
-/// One text frame from the server. `hello` and `metrics` carry no `seq`.
+/// A WebSocket text frame from the server. `hello` and `metrics` have no `seq`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Strictly growing within one epoch; gaps come from the project filter, and for a slow reader from dropped progress and from
-    /// whole states that a newer one of the same thing replaced.
+    /// Strictly increasing within one epoch. There are gaps because of the project filter and, for a slow reader,
+    /// because progress was dropped or a whole state was replaced by a newer one of the same resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
     /// What happened.
@@ -15,42 +15,42 @@ pub struct Message {
     pub event: Event,
 }
 
-/// What happened. Each carries the whole new state of its thing, so that hearing it twice does no harm.
+/// An event. Each contains the whole new state of its resource, so receiving it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum Event {
     /// The first message on a connection.
     Hello(Hello),
-    /// How the machine is doing; every two seconds.
+    /// State of the machine, every two seconds.
     Metrics(Metrics),
-    /// What was asked for with `since` is no longer there: read everything anew.
+    /// The events requested with `since` are no longer available: reload everything.
     Resync(Resync),
-    /// A project was made, changed, deleted or restored.
+    /// A project was created, changed, deleted or restored.
     ProjectUpdated(ProjectUpdated),
-    /// A frame stands on a timeline, with its first preview. Those at its place and behind stand one further on; not all
-    /// of them are told of.
+    /// A frame was added to a timeline, with its first preview. Frames at its position and after it move one position
+    /// on, without an event for each.
     FrameCreated(FrameEvent),
-    /// A frame's place, duration, note or picture is another.
+    /// A frame's position, duration, note or picture has changed.
     FrameUpdated(FrameEvent),
-    /// A frame is gone; it can be restored for a while if it had a finished take. Those behind it move up, without an
-    /// event.
+    /// A frame was deleted. It can be restored for a while if it had a finished take. Frames after it move up, without
+    /// an event.
     FrameDeleted(FrameEvent),
-    /// Tasks joined, left or changed places, or the queue was paused or resumed.
+    /// Tasks were added, removed or reordered, or the queue was paused or resumed.
     QueueUpdated(Queue),
-    /// A worker took a task; once for each attempt, before its first step.
+    /// A worker started a task. Sent once per attempt, before its first step.
     GenerationStarted(GenerationStarted),
-    /// A step is done and its preview, if it has one, stands at `preview_path`.
+    /// A step is done. Its preview, if it has one, is available at `preview_path`.
     GenerationProgress(GenerationProgress),
-    /// The picture stands at `final_path`, the address that its previews had.
+    /// The picture is available at `final_path`, the same address as its previews.
     GenerationCompleted(GenerationCompleted),
-    /// It ended with an error; its preview is gone.
+    /// The task failed; its preview is gone.
     GenerationFailed(GenerationFailed),
-    /// A person stopped it; its preview is gone.
+    /// A user cancelled the task; its preview is gone.
     GenerationCancelled(GenerationCancelled),
 }
 
 impl Event {
-    /// The project that it tells of; none where it concerns everyone.
+    /// The project that the event belongs to; `None` if it concerns everyone.
     pub fn project_id(&self) -> Option<ProjectId> {
         match self {
             Self::Hello(_) | Self::Resync(_) | Self::Metrics(_) | Self::QueueUpdated(_) => None,
@@ -67,47 +67,47 @@ impl Event {
     }
 }
 
-/// The name of what makes the pictures, as events carry it.
+/// The name of the picture generator in events.
 pub const GENERATOR: &str = "sdxl";
 
-/// Everything that a project's page shows at one moment.
+/// Everything on a project's page at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Studio {
-    /// Names this start of the server.
+    /// Identifies this run of the server.
     pub epoch: String,
-    /// Read before the rest: every event after it is to be applied, some of them twice.
+    /// Read before the rest: every later event must be applied, even if the data already contains some of them.
     pub seq: u64,
     /// The project.
     pub project: Project,
-    /// Its frames in their order.
+    /// Its frames in order.
     pub frames: Vec<Frame>,
     /// Its queued and running tasks.
     pub tasks: Vec<TaskSummary>,
     /// The whole queue, of all projects.
     pub queue: Queue,
-    /// The models that can be chosen, the default first.
+    /// The available models, the default first.
     pub models: Vec<Model>,
     /// The server's settings.
     pub settings: Settings,
-    /// The kinds of file that the server can make of a sequence.
+    /// The export formats that the server supports.
     pub export_formats: Vec<ExportFormat>,
 }
 
-/// Why a client must read everything anew.
+/// Why a client must reload everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resync {
     /// The newest `seq`; events after it follow.
     pub seq: u64,
-    /// For people: the history is gone, or the server was started anew.
+    /// For users: the history is no longer available, or the server was restarted.
     pub reason: String,
 }
 
 /// A frame's new state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameEvent {
-    /// Its id, as in the generation's events.
+    /// The frame's id, named as in the generation's events.
     pub frame_id: FrameId,
-    /// The frame as it is now, or was when it went.
+    /// The frame's current state, or its last one if it was deleted.
     #[serde(flatten)]
     pub frame: Frame,
 }
@@ -118,30 +118,30 @@ impl From<Frame> for FrameEvent {
     }
 }
 
-/// Which generation an event tells of.
+/// The generation that an event belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationIds {
     /// The task.
     pub task_id: TaskId,
-    /// The frame that it makes a picture for.
+    /// The frame that the picture is for.
     pub frame_id: FrameId,
     /// That frame's project.
     pub project_id: ProjectId,
-    /// The picture that it makes.
+    /// The take that the task makes.
     pub take_id: TakeId,
-    /// Counts the task's starts; previews are ordered by attempt, then step.
+    /// Number of the attempt: how often the task was started. Previews are ordered by attempt, then step.
     pub attempt: u32,
 }
 
-/// A worker took a task.
+/// A worker started a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationStarted {
-    /// Which.
+    /// The generation.
     #[serde(flatten)]
     pub of: GenerationIds,
     /// URL path of its previews and of its picture.
     pub preview_path: String,
-    /// Sampling steps in all.
+    /// Number of sampling steps.
     pub total_steps: u32,
     /// [`GENERATOR`].
     pub generator: String,
@@ -150,110 +150,110 @@ pub struct GenerationStarted {
 /// A step is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationProgress {
-    /// Which.
+    /// The generation.
     #[serde(flatten)]
     pub of: GenerationIds,
-    /// Steps done, 1 for the first.
+    /// Steps done, from 1.
     pub step: u32,
-    /// Sampling steps in all.
+    /// Number of sampling steps.
     pub total_steps: u32,
     /// URL path of its previews.
     pub preview_path: String,
-    /// Time to the picture, milliseconds, decoding counted.
+    /// Estimated time until the picture is finished in milliseconds, including decoding.
     pub eta_ms: Option<u64>,
-    /// What the task waits for before it goes on by itself, such as `the disk is full`. The event repeats the last step
-    /// when the task begins or ends to wait; `step` is 0 where it waits before the first.
+    /// What the task waits for before it continues by itself, such as `the disk is full`. The event repeats the last
+    /// step when waiting starts or ends; `step` is 0 if it waits before the first step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
 }
 
-/// The picture is there.
+/// The picture is finished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationCompleted {
-    /// Which.
+    /// The generation.
     #[serde(flatten)]
     pub of: GenerationIds,
-    /// URL path of the picture: the same as its `preview_path`.
+    /// URL path of the picture; the same as its `preview_path`.
     pub final_path: String,
-    /// The step that it was finished at; fewer than all when it was stopped and kept.
+    /// The step at which it was finished; less than the total if it was stopped and kept.
     pub step: u32,
-    /// Sampling steps in all.
+    /// Number of sampling steps.
     pub total_steps: u32,
     /// [`GENERATOR`].
     pub generator: String,
     /// Strong hash of the picture.
     pub etag: String,
-    /// The frame as it is now.
+    /// The frame's current state.
     pub frame: Option<Frame>,
 }
 
-/// It failed.
+/// The task failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationFailed {
-    /// Which.
+    /// The generation.
     #[serde(flatten)]
     pub of: GenerationIds,
-    /// Why, for people.
+    /// The reason, for users.
     pub error: String,
-    /// Whether its frame went with it.
+    /// Whether its frame was removed too.
     pub frame_removed: bool,
-    /// The frame as it is now; none where it was removed.
+    /// The frame's current state; null if it was removed.
     pub frame: Option<Frame>,
 }
 
-/// It was cancelled.
+/// The task was cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationCancelled {
-    /// Which.
+    /// The generation.
     #[serde(flatten)]
     pub of: GenerationIds,
-    /// Whether its frame went with it.
+    /// Whether its frame was removed too.
     pub frame_removed: bool,
-    /// The frame as it is now; none where it was removed.
+    /// The frame's current state; null if it was removed.
     pub frame: Option<Frame>,
 }
 
 /// A project's new state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectUpdated {
-    /// The project as it is now.
+    /// The project's current state.
     #[serde(flatten)]
     pub project: Project,
-    /// Whether it is deleted (it can be restored for a while).
+    /// Whether it is deleted. It can be restored for a while.
     pub deleted: bool,
 }
 
-/// Where the server stands as a client connects.
+/// State of the server when a client connects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The server's version.
     pub version: String,
-    /// Names this start of the server; a `seq` has no meaning in another epoch.
+    /// Identifies this run of the server; a `seq` has no meaning in another epoch.
     pub epoch: String,
     /// The newest `seq`.
     pub seq: u64,
-    /// Every queued or running task.
+    /// All queued and running tasks.
     pub tasks: Vec<TaskSummary>,
 }
 
-/// The machine's state, for people.
+/// State of the machine, for users.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Use of all processors together, 0 to 100.
+    /// Use of all processors together, from 0 to 100.
     pub cpu_percent: f32,
-    /// Memory in use on the machine, bytes.
+    /// Memory in use on the machine, in bytes.
     pub memory_used_bytes: u64,
-    /// Memory of the machine, bytes.
+    /// Memory of the machine, in bytes.
     pub memory_total_bytes: u64,
-    /// Resident memory of the server's process, bytes.
+    /// Resident memory of the server process, in bytes.
     pub process_memory_bytes: u64,
-    /// Time since the server started, seconds.
+    /// Time since the server started, in seconds.
     pub uptime_s: u64,
-    /// The device that computes, as people know it.
+    /// Name of the device that computes.
     pub device: String,
-    /// Tasks that wait.
+    /// Number of queued tasks.
     pub queued_tasks: u64,
-    /// Tasks that run.
+    /// Number of running tasks.
     pub running_tasks: u64,
 }
 

@@ -1,28 +1,28 @@
-//! Exports: a project's sequence as one file.
+//! Exports: a project's sequence as a single file.
 
 use crate::{ExportId, ProjectId, TaskStatus};
 use serde::{Deserialize, Serialize};
 
-/// The rule of a field for people, where there is such a field.
+/// The rule of a field, for users; `None` for unknown fields.
 pub fn expected(field: &str) -> Option<String> {
     let names = || ExportFormat::ALL.map(ExportFormat::as_str).join(", ");
     (field == "format").then(|| format!("must be one of {}", names()))
 }
 
-/// A kind of file.
+/// A file format of exports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ExportFormat {
-    /// The pictures as PNG, with what they were made from in them.
+    /// The pictures as PNG, with the parameters that they were made from.
     Zip,
-    /// An animation of at most 256 colours a picture.
+    /// An animation with at most 256 colours per picture.
     Gif,
     /// A lossless animation.
     Apng,
     /// A lossless animation, smaller.
     Webp,
-    /// A video; needs ffmpeg on the server.
+    /// A video; requires ffmpeg on the server.
     Mp4,
 }
 
@@ -30,7 +30,7 @@ impl ExportFormat {
     /// Every format.
     pub const ALL: [Self; 5] = [Self::Zip, Self::Gif, Self::Apng, Self::Webp, Self::Mp4];
 
-    /// The name on the wire.
+    /// The name in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Zip => "zip",
@@ -41,7 +41,7 @@ impl ExportFormat {
         }
     }
 
-    /// How the file's name ends. An APNG is a PNG to whoever knows no animations.
+    /// The file name's extension. Programs without APNG support read an APNG as a PNG.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Apng => "png",
@@ -49,7 +49,7 @@ impl ExportFormat {
         }
     }
 
-    /// What the file is, to browsers.
+    /// The MIME type of the file.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Zip => "application/zip",
@@ -61,39 +61,40 @@ impl ExportFormat {
     }
 }
 
-/// Asks for an export.
+/// Requests an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewExport {
-    /// The kind of file.
+    /// The file format.
     pub format: ExportFormat,
 }
 
-/// An export, from its request until its file is removed: by a person, by newer ones, by the server's next start.
+/// An export. It exists from its request until its file is removed: by a user, by newer exports, or at the next start
+/// of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Export {
     /// Its id.
     pub id: ExportId,
-    /// The project whose frames it has.
+    /// The project that is exported.
     pub project_id: ProjectId,
-    /// The kind of file.
+    /// The file format.
     pub format: ExportFormat,
-    /// Where it stands.
+    /// Its status.
     pub status: TaskStatus,
-    /// Pictures that are written.
+    /// Number of pictures written.
     pub done: u32,
-    /// Pictures in all.
+    /// Total number of pictures.
     pub total: u32,
-    /// Frames that were left out, for they had no finished picture.
+    /// Number of frames left out because they have no finished picture.
     pub skipped: u32,
-    /// URL path of the file, when it is there.
+    /// URL path of the file, once it is finished.
     pub path: Option<String>,
-    /// The file's size.
+    /// The file's size in bytes.
     pub bytes: Option<u64>,
     /// Why it failed.
     pub error: Option<String>,
-    /// RFC 3339, UTC.
+    /// Time of the request (RFC 3339, UTC).
     pub created_at: String,
 }

@@ -1,28 +1,28 @@
-//! Frames and takes: places on a timeline, and the pictures made for them.
+//! Frames (positions on a timeline) and takes (the pictures made for them).
 
 use crate::{FieldError, FrameId, Parameters, Problem, ProjectId, TakeId, TaskId, TaskStatus};
 use serde::{Deserialize, Serialize};
 
-/// The bounds of a frame's fields.
+/// Limits of a frame's fields.
 pub mod limits {
     use std::ops::RangeInclusive;
 
-    /// How long a frame stands, in frames of the project's rate.
+    /// A frame's duration, in frames of the project's rate.
     pub const DURATION: RangeInclusive<u32> = 1..=10_000;
-    /// Characters of a note.
+    /// Maximum characters of a note.
     pub const NOTE_CHARS: usize = 2000;
 }
 
-/// What the picture that a frame shows is.
+/// The kind of picture that a frame shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FrameStatus {
     /// A finished picture.
     Ready,
-    /// The first preview of a task that waits.
+    /// The first preview of a queued task.
     Queued,
-    /// The preview of a task that runs.
+    /// The preview of a running task.
     Running,
 }
 
@@ -33,8 +33,8 @@ impl FrameStatus {
     }
 }
 
-/// A place on a project's timeline with the picture that it shows: its newest running take, else its
-/// selected take, else its queued one.
+/// A position on a project's timeline. It shows the picture of its newest running take, otherwise of its selected take,
+/// otherwise of its queued take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Frame {
@@ -42,45 +42,45 @@ pub struct Frame {
     pub id: FrameId,
     /// Its project.
     pub project_id: ProjectId,
-    /// 0 for the first on the timeline.
+    /// Position on the timeline, from 0.
     pub position: u32,
-    /// In frames of the project's rate.
+    /// Duration, in frames of the project's rate.
     pub duration: u32,
     /// URL path of the picture that it shows.
     pub path: String,
-    /// Pixels from left to right of the finished picture.
+    /// Width of the finished picture in pixels.
     pub width: u32,
-    /// Pixels from top to bottom of the finished picture.
+    /// Height of the finished picture in pixels.
     pub height: u32,
-    /// What that picture is.
+    /// The kind of picture that it shows.
     pub status: FrameStatus,
     /// The take that it shows.
     pub take_id: TakeId,
-    /// The task that makes or made that take.
+    /// The task of that take.
     pub task_id: TaskId,
-    /// The take that was chosen or finished last; none while there is no finished one.
+    /// The take that was selected or finished last; null while there is no finished take.
     pub selected_take_id: Option<TakeId>,
-    /// Strong hash of the picture, when it is finished.
+    /// Strong hash of the picture, if it is finished.
     pub etag: Option<String>,
-    /// A person's note.
+    /// A user's note.
     pub note: String,
-    /// RFC 3339, UTC.
+    /// Time of creation (RFC 3339, UTC).
     pub created_at: String,
 }
 
-/// A change to a frame: absent fields stay.
+/// A change to a frame. Absent fields stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FramePatch {
-    /// New place; those behind move up. Past the end is the end.
+    /// New position; frames after it move up. A value past the end means the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u32>,
     /// New duration.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = *limits::DURATION.start(), max = *limits::DURATION.end())))]
     pub duration: Option<u32>,
-    /// The take to show; a finished one of this frame.
+    /// The take to show; must be a finished take of this frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub take_id: Option<TakeId>,
     /// New note.
@@ -90,7 +90,7 @@ pub struct FramePatch {
 }
 
 impl FramePatch {
-    /// The change as it is, or every field that is out of bounds.
+    /// Returns the validated change, or an error for every field that is out of range.
     pub fn validated(self) -> Result<Self, Problem> {
         let mut errors = Vec::new();
         if let Some(duration) = self.duration.filter(|duration| !limits::DURATION.contains(duration)) {
@@ -106,7 +106,7 @@ impl FramePatch {
     }
 }
 
-/// What a frame's field takes.
+/// The rule of a frame's field, for users; `None` for unknown fields.
 pub fn expected(field: &str) -> Option<String> {
     Some(match field {
         "position" => "must be a whole number, 0 for the first place".to_owned(),
@@ -119,7 +119,7 @@ pub fn expected(field: &str) -> Option<String> {
     })
 }
 
-/// A picture that a task made, or makes, for a frame.
+/// A picture made for a frame by a task, possibly not finished yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Take {
@@ -131,27 +131,27 @@ pub struct Take {
     pub project_id: ProjectId,
     /// The task that makes it.
     pub task_id: TaskId,
-    /// URL path; it never changes.
+    /// URL path of the picture; it never changes.
     pub path: String,
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: u32,
-    /// Its task's.
+    /// Status of its task.
     pub status: TaskStatus,
-    /// Whether the frame shows it when none is running.
+    /// Whether the frame shows it while no other take is running.
     pub selected: bool,
-    /// What it is made from.
+    /// The parameters it is made from.
     pub parameters: Parameters,
-    /// Seed of its noise.
+    /// Seed of the noise.
     pub seed: u64,
     /// Strong hash of the finished picture.
     pub etag: Option<String>,
-    /// The sampling step that it was finished at.
+    /// The sampling step at which it was finished.
     pub finished_step: Option<u32>,
-    /// RFC 3339, UTC.
+    /// Time of creation (RFC 3339, UTC).
     pub created_at: String,
-    /// RFC 3339, UTC.
+    /// Time of completion (RFC 3339, UTC).
     pub finished_at: Option<String>,
 }
 

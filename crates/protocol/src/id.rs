@@ -1,4 +1,4 @@
-//! Ids: one type for each thing, so that a frame's id is never taken for a task's.
+//! Ids. Each resource has its own type, so that a frame's id cannot be used as a task's.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -27,14 +27,14 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A project. Never used twice, not even after its project is gone.
+    /// Id of a project. Never reused, even after the project is gone.
     ProjectId
-    /// A place on a project's timeline.
+    /// Id of a frame: a position on a project's timeline.
     FrameId
-    /// One generation.
+    /// Id of a task: one generation.
     TaskId
-    /// The picture that a task made for a frame.
+    /// Id of a take: the picture that a task makes for a frame.
     TakeId
-    /// A sequence as one file.
+    /// Id of an export: a sequence as a single file.
     ExportId
 }

@@ -1,5 +1,5 @@
-//! What the browser and the server say to each other: ids, requests, states, events, and errors that a
-//! person can read. Data and its validation only; compiled for both sides.
+//! The interface between browser and server: ids, requests, states, events, and errors for users. Contains only data
+//! and its validation; compiled for both sides.
 
 mod base;
 mod error;

@@ -1,4 +1,4 @@
-//! Models that a person can choose from.
+//! Models that a user can select.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,49 +6,50 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Model {
-    /// Its name: a file's or folder's without its path (of several models in one folder: its path inside that folder,
-    /// `sub/name`), or `starter`.
+    /// Its name: a file or folder name without the path, or `starter`. For one of several models in a folder it is the
+    /// path inside that folder, for example `sub/name`.
     pub name: String,
-    /// For people.
+    /// The name shown to users.
     pub title: String,
-    /// What it draws best at: what its checkpoint says, else SDXL's own. A generation that leaves these out gets them.
+    /// Its recommended settings: from its checkpoint, otherwise SDXL's own. They are the defaults of a generation's
+    /// absent fields.
     pub recommended: Recommended,
     /// Whether it has a TAESD for previews.
     pub has_taesd: bool,
-    /// Prompts that show what it can do; may be empty.
+    /// Example prompts; may be empty.
     pub examples: Vec<String>,
     /// Whether it is loaded.
     pub loaded: bool,
-    /// What its checkpoint asks for and does not get as it asks, a sentence each.
+    /// Requests of its checkpoint that are not followed exactly, one sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// With the first model of the list, the default: what else is in the folder of `--model` and cannot be chosen. Empty
-    /// with the others, so that every entry of the list can be chosen.
+    /// Set only in the first model of the list, the default: other entries in the folder of `--model` that cannot be
+    /// selected. It is empty in the others, so every entry of the list can be selected.
     #[serde(default)]
     pub refused: Vec<RefusedModel>,
 }
 
-/// A file or folder beside the models that is none that can be chosen.
+/// A file or folder next to the models that cannot be selected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RefusedModel {
     /// Its path inside the folder of `--model`.
     pub name: String,
-    /// Why, in a line for people.
+    /// The reason, in one line for users.
     pub reason: String,
 }
 
-/// Settings that a model draws best at: the form's defaults.
+/// A model's recommended settings, which are the form's defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Recommended {
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: u32,
-    /// Sampling steps.
+    /// Number of sampling steps.
     pub steps: u32,
-    /// Strength of the guidance.
+    /// Guidance scale.
     pub cfg_scale: f64,
     /// Sampling method.
     pub sampler: String,

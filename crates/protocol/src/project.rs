@@ -3,21 +3,21 @@
 use crate::{FieldError, Problem, ProjectId};
 use serde::{Deserialize, Serialize};
 
-/// The bounds of a project's fields; the page's inputs carry the same numbers.
+/// Limits of a project's fields. The page's inputs use the same numbers.
 pub mod limits {
     use std::ops::RangeInclusive;
 
     /// Characters (Unicode scalar values, not bytes) in a project's name.
     pub const NAME_CHARS: RangeInclusive<usize> = 1..=120;
-    /// A picture's side in pixels.
+    /// A picture's side, in pixels.
     pub const SIDE_PX: RangeInclusive<u32> = 64..=2048;
-    /// A picture's side is a multiple of this many pixels: the VAE's factor.
+    /// A picture's side is a multiple of this number of pixels: the VAE's factor.
     pub const SIDE_STEP_PX: u32 = 8;
     /// Frames per second.
     pub const FPS: RangeInclusive<u32> = 1..=60;
 }
 
-/// A project as the page and the API show it.
+/// A project as shown by the page and the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Project {
@@ -31,29 +31,30 @@ pub struct Project {
     pub height: u32,
     /// Frames per second.
     pub fps: u32,
-    /// URL path of its newest picture; none while it has no picture.
+    /// URL path of its newest picture; null if it has none.
     pub cover: Option<String>,
-    /// RFC 3339, UTC.
+    /// Time of creation (RFC 3339, UTC).
     pub created_at: String,
-    /// RFC 3339, UTC.
+    /// Time of the last change (RFC 3339, UTC).
     pub updated_at: String,
 }
 
-/// Projects that the page shows at a time; the others are a link away.
+/// Number of projects that the page shows at a time; the others are on linked pages.
 pub const SHOWN_PROJECTS: usize = 60;
 
 impl Project {
-    /// Its place in the list of all, the last changed first: what the next part of the list comes after.
+    /// Its cursor in the list of all projects, which is ordered by the last change, newest first. The next page of the
+    /// list starts after it.
     pub fn place(&self) -> String {
         format!("{}_{}", self.updated_at, self.id)
     }
 }
 
-/// What a name is made of, as JSON Schema says it: no control characters, and not blanks alone.
+/// The pattern of a name for JSON Schema: no control characters, and not only whitespace.
 #[cfg(feature = "openapi")]
 const NAME_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
-/// What a new project is made from.
+/// The data of a new project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -72,7 +73,7 @@ pub struct NewProject {
     pub fps: u32,
 }
 
-/// A change to a project: absent fields stay.
+/// A change to a project. Absent fields stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -81,11 +82,11 @@ pub struct ProjectPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = *limits::NAME_CHARS.end()), extend("pattern" = NAME_PATTERN)))]
     pub name: Option<String>,
-    /// New picture width in pixels, for pictures made from now on.
+    /// New picture width in pixels, for future pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = *limits::SIDE_PX.start(), max = *limits::SIDE_PX.end()), extend("multipleOf" = limits::SIDE_STEP_PX)))]
     pub width: Option<u32>,
-    /// New picture height in pixels, for pictures made from now on.
+    /// New picture height in pixels, for future pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = *limits::SIDE_PX.start(), max = *limits::SIDE_PX.end()), extend("multipleOf" = limits::SIDE_STEP_PX)))]
     pub height: Option<u32>,
@@ -95,7 +96,7 @@ pub struct ProjectPatch {
     pub fps: Option<u32>,
 }
 
-/// What a project's field takes, for a value that is not even of the field's type (a text as a width, -1).
+/// The rule of a project's field, for values that do not even have the field's type (a text as width, -1).
 pub fn expected(field: &str) -> Option<String> {
     Some(match field {
         "name" => {
@@ -117,7 +118,7 @@ fn fps_rule() -> String {
 }
 
 impl NewProject {
-    /// The project as it will be stored (name trimmed), or every field that is out of bounds.
+    /// Returns the project as it will be stored (name trimmed), or an error for every field that is out of range.
     pub fn validated(self) -> Result<Self, Problem> {
         let Self { name, width, height, fps } = self;
         let ProjectPatch { name, .. } =
@@ -127,7 +128,7 @@ impl NewProject {
 }
 
 impl ProjectPatch {
-    /// The change as it will be stored (name trimmed), or every field that is out of bounds.
+    /// Returns the change as it will be stored (name trimmed), or an error for every field that is out of range.
     pub fn validated(mut self) -> Result<Self, Problem> {
         let mut errors = Vec::new();
         if let Some(name) = &mut self.name {
@@ -149,7 +150,7 @@ fn name_error(name: &str) -> Option<FieldError> {
     let message = match count {
         0 => "must not be empty".to_owned(),
         _ if count > *most => format!("must be {least} to {most} characters long, not {count}"),
-        // A control character (a line break, a NUL) in a name breaks lists, logs and file names.
+        // Control characters such as a line break or NUL in a name break lists, logs and file names.
         _ if name.chars().any(char::is_control) => "must not contain control characters".to_owned(),
         _ => return None,
     };

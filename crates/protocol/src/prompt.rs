@@ -1,17 +1,17 @@
-//! Prompt syntax of AUTOMATIC1111's web UI and ComfyUI that Emberline does not have: where a prompt uses it, a
-//! warning says that it is read as words.
+//! Finds prompt syntax of AUTOMATIC1111's web UI and ComfyUI that Emberline does not support. A warning tells the user
+//! that it is read as ordinary words.
 //!
 //! Definitions: A1111's `modules/prompt_parser.py` (editing, alternation, `AND`), `modules/extra_networks.py`
 //! (`<name:arguments>`), `modules/processing_scripts/comments.py`; ComfyUI's `comfy/sd1_clip.py` (`embedding:name`).
 
 use crate::FieldError;
 
-/// Characters of a prompt that a warning quotes.
+/// Maximum characters of a prompt quoted in a warning.
 const QUOTED_CHARS: usize = 40;
-/// How many `BREAK`s a prompt may have. Each is 77 more tokens for the UNet to attend to.
+/// Maximum number of `BREAK`s in a prompt. Each adds 77 tokens to the UNet's cross-attention.
 pub const MAX_BREAKS: usize = 64;
 
-/// What a prompt uses.
+/// Unsupported kinds of prompt syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Syntax {
     Lora,
@@ -56,11 +56,11 @@ impl Syntax {
     }
 }
 
-/// One use of a syntax, as written in the prompt.
+/// An occurrence of a syntax, as written in the prompt.
 type Use<'a> = (Syntax, &'a str);
 
-/// A warning for each kind of syntax that a generation's prompts use and that is read as words, by field. Both prompts
-/// are in A1111's syntax.
+/// A warning for each kind of unsupported syntax in a generation's prompts, by field. Both prompts are in A1111's
+/// syntax.
 pub fn warnings(prompt: &str, negative_prompt: &str) -> Vec<FieldError> {
     let of = |field: &'static str, text: &str| {
         let uses = uses(text);
@@ -83,7 +83,7 @@ pub fn warnings(prompt: &str, negative_prompt: &str) -> Vec<FieldError> {
     [of("prompt", prompt), of("negative_prompt", negative_prompt)].concat()
 }
 
-/// How many `BREAK`s a prompt has.
+/// The number of `BREAK`s in a prompt.
 pub fn breaks(prompt: &str) -> usize {
     words(prompt, "BREAK").count()
 }
@@ -120,7 +120,7 @@ fn networks(prompt: &str) -> Vec<Use<'_>> {
         let name = &inside[..inside.find(|c| !in_word(c)).unwrap_or(inside.len())];
         from = start + 1 + name.len();
         let Some(arguments) = prompt[from..].strip_prefix(':').filter(|_| !name.is_empty()) else { continue };
-        // Without a `>` nothing further fits: looking on would take quadratic time.
+        // Without a `>` there is no further match; continuing would take quadratic time.
         let Some(length) = arguments.find('>') else { break };
         if length > 0 {
             from += 1 + length + 1;
@@ -142,13 +142,13 @@ fn network(name: &str) -> Syntax {
 struct Open {
     bracket: char,
     start: usize,
-    /// Places of the colons directly inside.
+    /// Positions of the colons directly inside.
     colons: Vec<usize>,
     /// Whether a `|` is directly inside.
     alternates: bool,
 }
 
-/// `[from:to:when]`, `[to:when]`, `[from::when]` and `[a|b]`; `[a]` alone is less emphasis.
+/// `[from:to:when]`, `[to:when]`, `[from::when]` and `[a|b]`. `[a]` alone means less emphasis.
 fn bracketed(prompt: &str) -> Vec<Use<'_>> {
     let (mut found, mut open) = (Vec::new(), Vec::<Open>::new());
     let mut escaped = false;
@@ -163,7 +163,7 @@ fn bracketed(prompt: &str) -> Vec<Use<'_>> {
             ('|', Some(inside)) => inside.alternates = true,
             (')' | ']', _) => {
                 let opening = if c == ')' { '(' } else { '[' };
-                // The grammar takes no bracket with an unbalanced one inside: all of them are text.
+                // The grammar does not match a bracket that contains an unbalanced one: all of them are text.
                 let Some(inside) = open.pop_if(|inside| inside.bracket == opening) else {
                     open.clear();
                     continue;
@@ -181,19 +181,20 @@ fn bracketed(prompt: &str) -> Vec<Use<'_>> {
     found
 }
 
-/// Whether the bracket that closes at `end` ends in `:` and a number, and is no time or ratio such as `[at 10:30]`.
+/// Whether the bracket that closes at `end` ends with `:` and a number, and is not a time or ratio such as `[at
+/// 10:30]`.
 fn is_scheduled(prompt: &str, inside: &Open, end: usize) -> bool {
     let Some(&last) = inside.colons.last().filter(|_| inside.colons.len() <= 2) else { return false };
     is_number(prompt[last + 1..end].trim()) && !is_clock(&prompt[inside.start + 1..end])
 }
 
-/// lark's SIGNED_NUMBER.
+/// SIGNED_NUMBER of the Python parser lark.
 fn is_number(text: &str) -> bool {
     let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
     text.chars().all(numeric) && text.parse::<f64>().is_ok()
 }
 
-/// Whether the text ends in groups of one or two digits with colons between: `10:30`, `16:9`, `1:02:03`.
+/// Whether the text ends with groups of one or two digits separated by colons: `10:30`, `16:9`, `1:02:03`.
 fn is_clock(text: &str) -> bool {
     let text = text.trim_end();
     let start = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':').len();
@@ -202,7 +203,7 @@ fn is_clock(text: &str) -> bool {
     apart && (2..=3).contains(&groups.len()) && groups.iter().all(|group| (1..=2).contains(&group.len()))
 }
 
-/// Where a word stands by itself: the regular expression `\bword\b`.
+/// Occurrences of a separate word: the regular expression `\bword\b`.
 fn words<'a>(prompt: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
     prompt.match_indices(word).filter_map(move |(start, found)| {
         let (before, after) = (&prompt[..start], &prompt[start + word.len()..]);
@@ -221,7 +222,7 @@ fn embeddings(prompt: &str) -> impl Iterator<Item = Use<'_>> {
     })
 }
 
-/// `{a|b}`: one of several, drawn by ComfyUI's page or by an extension of A1111.
+/// `{a|b}`: a random choice, made by ComfyUI's page or an extension of A1111.
 fn choices(prompt: &str) -> impl Iterator<Item = Use<'_>> {
     prompt.match_indices('{').filter_map(move |(start, _)| {
         let inside = &prompt[start + 1..];
@@ -231,7 +232,7 @@ fn choices(prompt: &str) -> impl Iterator<Item = Use<'_>> {
     })
 }
 
-/// `__name__`: a line of a file.
+/// `__name__`: a random line of a file.
 fn wildcards(prompt: &str) -> impl Iterator<Item = Use<'_>> {
     prompt.match_indices("__").filter_map(move |(start, _)| {
         let inside = &prompt[start + 2..];
@@ -243,7 +244,7 @@ fn wildcards(prompt: &str) -> impl Iterator<Item = Use<'_>> {
     })
 }
 
-/// `# text` to the end of the line. A1111 takes any `#` for a comment; `#1` and `#hashtag` are usual words here.
+/// `# text` to the end of the line. In A1111 every `#` starts a comment; here `#1` and `#hashtag` are ordinary words.
 fn comments(prompt: &str) -> impl Iterator<Item = Use<'_>> {
     prompt.lines().filter_map(|line| {
         let start = line.match_indices('#').map(|(at, _)| at).find(|&at| {
@@ -278,7 +279,7 @@ mod tests {
         }
     }
 
-    /// The docstring of A1111's `get_learned_conditioning_prompt_schedules`, and the edges of its grammar.
+    /// The docstring of A1111's `get_learned_conditioning_prompt_schedules`, and edge cases of its grammar.
     #[test]
     fn editing_and_alternation_are_found_as_a1111_s_grammar_does() {
         use Syntax::{Alternation, Editing};
@@ -310,7 +311,7 @@ mod tests {
                 ],
             ),
             (r"\[a:b:0.5\] \[a|b\] [a\:0.5] [a\|b]", vec![]),
-            // Emphasis, and text that no grammar takes.
+            // Emphasis, and text that the grammar does not match.
             ("[less] [[much less]] (more) (more:1.3) [(word:1.3)]", vec![]),
             ("[a:b] [a:b:c] [a:b:c:5] [a: b c] (a:b:0.5) (a|b) a|b a:b:0.5 [a:x5] [a:]", vec![]),
             ("[a (b:0.5] c)", vec![]),

@@ -1,9 +1,9 @@
-//! Settings of the whole server, for everyone who uses it.
+//! Settings of the whole server, shared by all its users.
 
 use crate::{FieldError, PreviewMethod, Problem, generation::limits::PREVIEW_INTERVAL_MS};
 use serde::{Deserialize, Serialize};
 
-/// What becomes of tasks that were running when the server stopped.
+/// What happens to tasks that were running when the server stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -19,15 +19,15 @@ pub enum Interrupted {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Settings {
-    /// How steps become previews when a generation does not say.
+    /// Preview method of generations that do not specify one.
     pub preview_method: PreviewMethod,
-    /// The least time between two previews, milliseconds; 0 is every step.
+    /// Minimum time between two previews in milliseconds; 0 means every step.
     pub preview_interval_ms: u32,
-    /// What becomes of interrupted tasks at the next start.
+    /// What happens to interrupted tasks at the next start.
     pub interrupted: Interrupted,
 }
 
-/// A change to the settings: absent fields stay.
+/// A change to the settings. Absent fields stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -35,17 +35,17 @@ pub struct SettingsPatch {
     /// New preview method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview_method: Option<PreviewMethod>,
-    /// New least time between two previews, milliseconds.
+    /// New minimum time between two previews, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = *PREVIEW_INTERVAL_MS.start(), max = *PREVIEW_INTERVAL_MS.end())))]
     pub preview_interval_ms: Option<u32>,
-    /// What becomes of interrupted tasks.
+    /// What happens to interrupted tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interrupted: Option<Interrupted>,
 }
 
 impl SettingsPatch {
-    /// The settings with this change, or every field that is out of bounds.
+    /// Returns the settings with this change, or an error for every field that is out of range.
     pub fn applied(self, to: Settings) -> Result<Settings, Problem> {
         if let Some(ms) = self.preview_interval_ms.filter(|ms| !PREVIEW_INTERVAL_MS.contains(ms)) {
             let rule = expected("preview_interval_ms").unwrap_or_default();
@@ -60,7 +60,7 @@ impl SettingsPatch {
     }
 }
 
-/// What a setting takes.
+/// The rule of a setting, for users; `None` for unknown settings.
 pub fn expected(field: &str) -> Option<String> {
     match field {
         "interrupted" => Some("must be one of requeue, fail".to_owned()),
