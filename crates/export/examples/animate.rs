@@ -1,6 +1,7 @@
-//! Pictures as one animated WebP: `cargo run --release --package export --example animate -- OUT FPS WIDTH PICTURE...`
+//! Writes pictures as one animated WebP: `cargo run --release --package export --example animate -- OUT FPS WIDTH
+//! PICTURE...`
 //!
-//! They are scaled to the width; the last one stands for two seconds.
+//! They are scaled to the width. The last one is shown for two seconds.
 
 use export::{Format, Sequence, Still};
 use std::{error::Error, ops::ControlFlow, path::Path};

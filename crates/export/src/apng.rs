@@ -1,10 +1,10 @@
-//! An animated PNG: each duration exactly, as a fraction of a second.
+//! Animated PNG. Durations are exact: fractions of a second.
 
 use crate::{Error, Sequence, Watch};
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError};
 use std::io::Write;
 
-/// Both sides of the fraction are 16 bits. A picture that is shown for longer is written again.
+/// Numerator and denominator have 16 bits. A picture that is shown for longer is written several times.
 const MOST: u16 = u16::MAX;
 
 pub fn write(sequence: &Sequence, out: &mut impl Write, watch: Watch<'_>) -> Result<(), Error> {

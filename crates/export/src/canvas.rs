@@ -1,8 +1,8 @@
-//! A picture on the animation's canvas.
+//! Places a picture on the animation's canvas.
 
 use image::{DynamicImage, RgbImage, imageops};
 
-/// The picture at this size: as it is, or scaled to fit with its proportions kept, in the middle of black.
+/// Returns the picture at this size: unchanged, or scaled to fit with its aspect ratio, centred on black.
 pub fn fitted(picture: DynamicImage, width: u32, height: u32) -> RgbImage {
     if (picture.width(), picture.height()) == (width, height) {
         return picture.into_rgb8();

@@ -1,4 +1,4 @@
-//! An animated GIF: 256 colours a picture, chosen for each.
+//! Animated GIF with a palette of 256 colours for each picture.
 
 use crate::{Error, Sequence, Watch};
 use image::{
@@ -7,13 +7,14 @@ use image::{
 };
 use std::io::Write;
 
-/// NeuQuant's speed, 1 (best) to 30: 10 is its author's own choice.
+/// NeuQuant's speed, from 1 (best) to 30. 10 is its author's recommendation.
 const SPEED: i32 = 10;
 
-/// A GIF's unit of time is a hundredth of a second, and browsers take less than two for ten. Past fifty frames a second
-/// some pictures are left out, so that the whole takes the time that it should.
+/// Minimum duration in hundredths of a second, GIF's unit of time: browsers treat shorter ones as ten. Above fifty
+/// frames per second some pictures are left out, so that the total duration stays right.
 const LEAST: u64 = 2;
-/// The field has 16 bits: eleven minutes. A picture that is shown for longer is written again.
+/// Maximum duration: the field has 16 bits, about eleven minutes. A picture that is shown for longer is written several
+/// times.
 const MOST: u64 = u16::MAX as u64;
 
 pub fn write(sequence: &Sequence, out: &mut impl Write, watch: Watch<'_>) -> Result<(), Error> {
@@ -37,7 +38,7 @@ pub fn write(sequence: &Sequence, out: &mut impl Write, watch: Watch<'_>) -> Res
     })
 }
 
-/// Hundredths as times that the field holds; none is shorter than the least.
+/// Splits a duration into values that fit the field; none is shorter than the minimum.
 fn parts(hundredths: u64) -> Vec<u64> {
     let mut parts: Vec<u64> = Sequence::parts(hundredths, MOST - LEAST).collect();
     if let [.., before, last] = &mut parts[..]

@@ -1,7 +1,7 @@
-//! A sequence of pictures as one file, at its durations: PNGs in a ZIP, or an animation.
+//! Writes a sequence of pictures with their durations as one file: PNGs in a ZIP, or an animation.
 //!
-//! One picture is held at a time, so that the length of a sequence costs no memory. The caller says where the
-//! file goes and watches; a file that was begun and not finished is the caller's to remove.
+//! Only one picture is in memory at a time, so memory does not depend on the length. The caller chooses the path, can
+//! watch and cancel, and must remove an unfinished file.
 
 mod apng;
 mod canvas;
@@ -19,47 +19,47 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A kind of file.
+/// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Each picture as it is, `0001.png` and so on, with `sequence.json` that says how long each stands.
+    /// The unchanged picture files, `0001.png` and so on, with their durations in `sequence.json`.
     Zip,
-    /// At most 256 colours a picture.
+    /// At most 256 colours per picture.
     Gif,
     /// Lossless, for browsers.
     Apng,
     /// Lossless, for browsers, smaller than APNG.
     Webp,
-    /// H.264, made by `ffmpeg`, which must be on the machine.
+    /// H.264, encoded by `ffmpeg`, which must be installed.
     Mp4,
 }
 
 /// A picture of the sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Still {
-    /// Its file: PNG, JPEG or WebP.
+    /// Path of a PNG, JPEG or WebP file.
     pub path: PathBuf,
-    /// How long it stands, in frames of the sequence's rate; 1 at least.
+    /// Duration in frames of the sequence's rate; at least 1.
     pub duration: u32,
 }
 
-/// Pictures in their order.
+/// Pictures in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
     /// The pictures.
     pub stills: Vec<Still>,
-    /// Frames per second; 1 at least.
+    /// Frames per second; at least 1.
     pub fps: u32,
-    /// Pixels from left to right of an animation. A picture of another size is fitted into it, on black.
+    /// Width of an animation in pixels. A picture of another size is fitted into it, on black.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// Height of an animation in pixels.
     pub height: u32,
 }
 
-/// Why there is no file.
+/// Why no file was written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The watcher said so.
+    /// The watcher cancelled.
     #[error("cancelled")]
     Cancelled,
     /// There is no picture to write.
@@ -68,15 +68,15 @@ pub enum Error {
     /// A picture cannot be read.
     #[error("cannot read picture {number}: {source}")]
     Picture {
-        /// 1 for the first.
+        /// Number of the picture, from 1.
         number: usize,
-        /// Why.
+        /// The cause.
         source: image::ImageError,
     },
     /// The file cannot be written.
     #[error("cannot write the file: {0}")]
     Write(#[from] io::Error),
-    /// An encoder refused.
+    /// An encoder failed.
     #[error("cannot encode: {0}")]
     Encode(String),
     /// `ffmpeg` is not on PATH.
@@ -84,15 +84,15 @@ pub enum Error {
     NoFfmpeg,
 }
 
-/// Told how many pictures are done, after each and more often where one takes long; may end the work.
+/// Called with the number of pictures done, after each picture and more often if one takes long. Can cancel.
 pub type Watch<'a> = &'a mut dyn FnMut(usize) -> ControlFlow<()>;
 
 impl Sequence {
-    /// Writes the sequence to `out`, which is made anew.
+    /// Writes the sequence to `out`, replacing an existing file.
     ///
     /// # Errors
-    /// An empty sequence, a picture that cannot be read, a file that cannot be written, an encoder that refuses,
-    /// or [`Error::Cancelled`].
+    /// An empty sequence, a picture that cannot be read, a file that cannot be written, an encoder error, or
+    /// [`Error::Cancelled`].
     pub fn write(&self, format: Format, out: &Path, watch: Watch<'_>) -> Result<(), Error> {
         if self.stills.is_empty() {
             return Err(Error::Empty);
@@ -111,8 +111,8 @@ impl Sequence {
         Ok(file.flush()?)
     }
 
-    /// How long each picture stands in ticks of `1 / per_second` s. Rounded at the ends, not each by itself: at 12
-    /// frames a second a picture is 8.33 hundredths, and forty of them are 333, not 320.
+    /// Duration of each picture in ticks of `1 / per_second` seconds. The end times are rounded, not the durations: at
+    /// 12 frames per second a picture takes 8.33 hundredths, and forty of them take 333, not 320.
     fn ticks(&self, per_second: u64) -> Vec<u64> {
         let at = |frames: u64| (frames * per_second + u64::from(self.fps) / 2) / u64::from(self.fps.max(1));
         let mut passed = 0;
@@ -124,20 +124,21 @@ impl Sequence {
         self.stills.iter().map(of).collect()
     }
 
-    /// A time as times that a format's field can hold: the picture is written once for each. All but the last are the most.
+    /// Splits a time into values that fit the format's field; the picture is written once for each. All but the last
+    /// are the maximum.
     fn parts(time: u64, most: u64) -> impl Iterator<Item = u64> {
         let whole = time.saturating_sub(1) / most;
         (0..whole).map(move |_| most).chain(std::iter::once(time - whole * most))
     }
 
-    /// One picture, of the animation's size.
+    /// One picture at the animation's size.
     fn picture(&self, place: usize) -> Result<image::RgbImage, Error> {
         let picture = image::open(&self.stills[place].path);
         let picture = picture.map_err(|source| Error::Picture { number: place + 1, source })?;
         Ok(canvas::fitted(picture, self.width, self.height))
     }
 
-    /// The pictures one after the other as RGB of the animation's size, each told to the watcher when it is used.
+    /// Calls `use_it` with each picture as RGB at the animation's size, and reports each to the watcher.
     fn each(&self, watch: Watch<'_>, mut use_it: impl FnMut(usize, &[u8]) -> Result<(), Error>) -> Result<(), Error> {
         for place in 0..self.stills.len() {
             use_it(place, self.picture(place)?.as_raw())?;

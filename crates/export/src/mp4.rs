@@ -1,4 +1,4 @@
-//! H.264 in MP4, by the `ffmpeg` of the machine: pictures go into its standard input.
+//! H.264 in MP4, encoded by the installed `ffmpeg`; pictures are written to its standard input.
 
 use crate::{Error, Sequence, Watch};
 use std::{
@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
-/// What ffmpeg gets of the environment: how to find and run programs, and where to put what it needs for a moment. A server's
-/// own variables name its password and its token, and the environment of a process can be read by others of its user.
+/// Environment variables passed to ffmpeg: those needed to find and run programs, and for temporary files. The server's
+/// own variables contain its password and token, and a process's environment can be read by the same user's other
+/// processes.
 const ENVIRONMENT: [&str; 12] = [
     "PATH",
     "HOME",
@@ -27,11 +28,11 @@ const ENVIRONMENT: [&str; 12] = [
     "PATHEXT",
 ];
 
-/// How often a watcher is asked while ffmpeg ends: it may hold a hundred pictures back.
+/// Interval of calls to the watcher while ffmpeg finishes: it may still have to encode a hundred pictures.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
-/// sRGB to what H.264 in MP4 is for players: BT.709, 16 to 235. Unless told, ffmpeg converts by BT.601 and says nothing of it in
-/// the file, and players then guess by the size: red came out as (255, 24, 0).
+/// Converts sRGB to the colours that players expect from H.264 in MP4: BT.709, 16 to 235. By default ffmpeg converts
+/// with BT.601 and does not write this into the file, and players guess from the size: red came out as (255, 24, 0).
 const COLOURS: [&str; 12] = [
     "-vf",
     "scale=in_range=full:out_range=limited:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int",
@@ -47,7 +48,7 @@ const COLOURS: [&str; 12] = [
     "bt709",
 ];
 
-/// Whether MP4 can be made on this machine.
+/// Whether MP4 can be written on this machine.
 pub fn has_ffmpeg() -> bool {
     let mut probe = ffmpeg();
     probe.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -68,7 +69,7 @@ pub fn write(sequence: &Sequence, out: &Path, watch: Watch<'_>) -> Result<(), Er
         .args(["-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"])
         .args(["-video_size", &size, "-framerate", &rate, "-i", "-"])
         .args(COLOURS)
-        // What every player takes: 4:2:0, and the index before the pictures.
+        // Supported by every player: 4:2:0, and the index before the pictures.
         .args(["-c:v", "libx264", "-crf", "16", "-movflags", "+faststart", "-f", "mp4"])
         .arg(out)
         .stdin(Stdio::piped())
@@ -78,11 +79,11 @@ pub fn write(sequence: &Sequence, out: &Path, watch: Watch<'_>) -> Result<(), Er
         io::ErrorKind::NotFound => Error::NoFfmpeg,
         _ => Error::Write(error),
     })?);
-    // Beside it: its words may be more than a pipe holds.
+    // Read in another thread: the messages may be longer than a pipe can hold.
     let words = ffmpeg.0.stderr.take().map(|mut stderr| {
         thread::spawn(move || {
             let mut said = Vec::new();
-            // What was said before the pipe broke is still worth telling.
+            // Messages before a broken pipe are still useful.
             _ = stderr.read_to_end(&mut said);
             String::from_utf8_lossy(&said).into_owned()
         })
@@ -91,7 +92,7 @@ pub fn write(sequence: &Sequence, out: &Path, watch: Watch<'_>) -> Result<(), Er
     if matches!(fed, Err(Error::Cancelled | Error::Picture { .. })) {
         return fed;
     }
-    // It ends when its input does; when it has ended before, its own words say more than the broken pipe.
+    // It ends when its input ends. If it ended earlier, its messages are more helpful than the broken pipe.
     drop(ffmpeg.0.stdin.take());
     let is_good = loop {
         if let Some(status) = ffmpeg.0.try_wait()? {
@@ -115,7 +116,7 @@ fn feed(sequence: &Sequence, ffmpeg: &mut Running, watch: Watch<'_>) -> Result<(
     for (place, still) in sequence.stills.iter().enumerate() {
         let picture = sequence.picture(place)?;
         for _ in 0..still.duration.max(1) {
-            // One picture can stand for ten thousand: 126 GB at 2048 x 2048.
+            // One picture can have a duration of ten thousand frames: 126 GB at 2048 x 2048.
             if watch(place).is_break() {
                 return Err(Error::Cancelled);
             }
@@ -128,7 +129,7 @@ fn feed(sequence: &Sequence, ffmpeg: &mut Running, watch: Watch<'_>) -> Result<(
     }
 }
 
-/// Does not outlive its export.
+/// Kills ffmpeg when the export ends.
 struct Running(Child);
 
 impl Drop for Running {

@@ -1,5 +1,5 @@
-//! An animated WebP of lossless pictures. `image-webp` encodes the pictures; the container around them is
-//! Google's "WebP Container Specification" (VP8X, ANIM, ANMF), which it does not write.
+//! Animated WebP with lossless pictures. `image-webp` encodes the pictures but not the animation container, which is
+//! written here: Google's "WebP Container Specification" (VP8X, ANIM, ANMF).
 
 use crate::{Error, Sequence, Watch};
 use image_webp::{ColorType, EncodingError, WebPEncoder};
@@ -7,9 +7,10 @@ use std::io::{Seek, SeekFrom, Write};
 
 /// VP8X: "the file has an animation".
 const ANIMATION: u8 = 1 << 1;
-/// ANMF: "do not blend with what was there"; the pictures are opaque and cover all.
+/// ANMF: "do not blend with the previous canvas"; the pictures are opaque and cover it completely.
 const DO_NOT_BLEND: u8 = 1 << 1;
-/// A time is 24 bits of milliseconds: four and a half hours. A picture that is shown for longer is written again.
+/// Maximum duration: 24 bits of milliseconds, about four and a half hours. A picture that is shown for longer is
+/// written several times.
 const MOST_MS: u64 = (1 << 24) - 1;
 
 pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_>) -> Result<(), Error> {
@@ -17,7 +18,7 @@ pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_
     out.write_all(b"RIFF\0\0\0\0WEBP")?;
     let canvas = [minus_one(sequence.width), minus_one(sequence.height)].concat();
     chunk(out, b"VP8X", &[&[ANIMATION, 0, 0, 0], canvas.as_slice()].concat())?;
-    // The background's colour, then how often it plays: 0 is for ever.
+    // The background colour, then the number of loops: 0 means infinite.
     chunk(out, b"ANIM", &[0, 0, 0, 255, 0, 0])?;
     let ticks = sequence.ticks(1000);
     sequence.each(watch, |place, rgb| {
@@ -41,12 +42,12 @@ pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_
     Ok(())
 }
 
-/// Sides are stored one less, in 24 bits.
+/// Sides are stored minus one, in 24 bits.
 fn minus_one(side: u32) -> Vec<u8> {
     side.saturating_sub(1).to_le_bytes()[..3].to_vec()
 }
 
-/// The picture's own chunk, `VP8L` with its header, of a file that holds one picture.
+/// The picture's own chunk, `VP8L` with its header, from a file with one picture.
 fn bitstream(still: &[u8]) -> Result<&[u8], Error> {
     let mut rest = still.get(12..).unwrap_or_default();
     while let Some((head, body)) = rest.split_first_chunk::<8>() {
@@ -60,7 +61,7 @@ fn bitstream(still: &[u8]) -> Result<&[u8], Error> {
     Err(Error::Encode("a picture was not encoded losslessly".to_owned()))
 }
 
-/// Chunks begin at even places.
+/// Writes a chunk. Chunks start at even offsets.
 fn chunk(out: &mut impl Write, name: &[u8; 4], data: &[u8]) -> std::io::Result<()> {
     let length = u32::try_from(data.len()).map_err(|_| std::io::ErrorKind::InvalidInput)?;
     out.write_all(name)?;

@@ -1,4 +1,4 @@
-//! The pictures themselves, with their parameters in them.
+//! A ZIP of the picture files, which contain their parameters.
 
 use crate::{Error, Sequence, Watch};
 use ::zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
@@ -9,7 +9,7 @@ use std::{
 
 pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_>) -> Result<(), Error> {
     let mut archive = ZipWriter::new(out);
-    // A PNG is compressed already.
+    // PNG is already compressed.
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let digits = sequence.stills.len().to_string().len().max(4);
     let mut listed = Vec::new();

@@ -1,4 +1,4 @@
-//! What is written, read back by other decoders than the writers' own code where there are some.
+//! Written files are read back, with decoders independent of the writers where available.
 
 use export::{Error, Format, Sequence, Still};
 use image::{
@@ -14,7 +14,8 @@ use std::{
 
 const COLOURS: [[u8; 3]; 4] = [[220, 30, 30], [30, 200, 40], [20, 60, 210], [240, 230, 20]];
 
-/// Four pictures of one colour each at 12 frames a second, the third for three frames; the last of another size.
+/// Four pictures of one colour each at 12 frames per second. The third has a duration of three frames; the last has
+/// another size.
 fn sequence(folder: &Path) -> Sequence {
     let stills = COLOURS.iter().enumerate().map(|(i, colour)| {
         let (path, side) = (folder.join(format!("{i}.png")), if i == 3 { 32 } else { 48 });
@@ -37,7 +38,7 @@ fn written(format: Format) -> (tempfile::TempDir, BufReader<File>) {
     (folder, BufReader::new(File::open(out).expect("there")))
 }
 
-/// Delays in milliseconds, and the colour in the middle, of each picture.
+/// For each picture the delay in milliseconds and the colour in the middle.
 fn frames<'a>(decoder: impl AnimationDecoder<'a>) -> Vec<(u32, [u8; 3])> {
     let frames = decoder.into_frames().collect_frames().expect("decodes");
     let of = |frame: image::Frame| {
@@ -86,7 +87,7 @@ fn a_gif_of_more_than_fifty_a_second_takes_its_time_and_no_more() {
     assert!(delays.iter().all(|delay| *delay >= 20), "{delays:?}");
 }
 
-/// Times in milliseconds, and the colour in the middle, of a sequence of small pictures of one colour each.
+/// Durations in milliseconds and middle colours, for a sequence of small pictures of one colour each.
 fn long(format: Format, fps: u32, durations: &[u32]) -> Vec<(u64, [u8; 3])> {
     let folder = tempfile::tempdir().expect("a folder");
     let stills = durations.iter().zip(COLOURS).enumerate().map(|(i, (duration, colour))| {
@@ -108,7 +109,7 @@ fn long(format: Format, fps: u32, durations: &[u32]) -> Vec<(u64, [u8; 3])> {
 
 #[test]
 fn times_past_a_format_s_field_are_kept_by_showing_a_picture_again() {
-    // At one frame a second: 655.36 s, which a GIF's 16 bits of hundredths cannot hold; then some that it can.
+    // At one frame per second: 655.36 s, more than GIF's 16 bits of hundredths can hold, then some that fit.
     for (format, durations, parts) in [
         (Format::Gif, [656, 655, 10_000, 1], 2 + 1 + 16 + 1),
         (Format::Apng, [70_000, 65_535, 200_000, 1], 2 + 1 + 4 + 1),
@@ -122,7 +123,7 @@ fn times_past_a_format_s_field_are_kept_by_showing_a_picture_again() {
             assert_eq!(shown, 1000 * u64::from(duration), "{format:?}: {colour:?}");
         }
     }
-    // A rest that would be shorter than browsers keep to.
+    // The remainder would be shorter than the minimum that browsers respect.
     let found = long(Format::Gif, 100, &[65_534, 1, 65_535]);
     assert!(found.iter().all(|(delay, _)| *delay >= 20), "{found:?}");
     assert_eq!(found.iter().map(|(delay, _)| delay).sum::<u64>(), 10 * (65_534 + 1 + 65_535));
@@ -158,7 +159,7 @@ fn a_zip_has_the_files_themselves_and_says_how_long_each_stands() {
     assert_eq!(archive.len(), 5);
 }
 
-/// Only where the machine has ffmpeg: elsewhere the error that says so is what is checked.
+/// If ffmpeg is not installed, the error that says so is checked instead.
 #[test]
 fn an_mp4_is_made_by_ffmpeg_or_refused_with_its_name() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -173,7 +174,7 @@ fn an_mp4_is_made_by_ffmpeg_or_refused_with_its_name() {
     }
 }
 
-/// The decoded planes of the first picture: brightness, blue difference, red difference in the middle.
+/// Decoded planes of the first picture at its middle: luma, blue difference, red difference.
 fn planes(path: &Path) -> [u8; 3] {
     let decoded = Command::new("ffmpeg")
         .args(["-loglevel", "error", "-i"])
@@ -188,7 +189,7 @@ fn planes(path: &Path) -> [u8; 3] {
     [all[side / 2 * side + side / 2], all[luma + middle], all[luma + quarter + middle]]
 }
 
-/// ITU-R BT.709-6, 3.2 to 3.4, back to colours of 0 to 255.
+/// ITU-R BT.709-6, 3.2 to 3.4: converts back to colours from 0 to 255.
 fn rgb_of_bt709([y, cb, cr]: [u8; 3]) -> [f64; 3] {
     let (y, cb, cr) = ((f64::from(y) - 16.0) / 219.0, (f64::from(cb) - 128.0) / 224.0, (f64::from(cr) - 128.0) / 224.0);
     let (red, blue) = (y + 1.5748 * cr, y + 1.8556 * cb);
@@ -196,7 +197,7 @@ fn rgb_of_bt709([y, cb, cr]: [u8; 3]) -> [f64; 3] {
     [red, green, blue].map(|value| 255.0 * value)
 }
 
-/// Only where the machine has ffmpeg: elsewhere no MP4 is made.
+/// Runs only if ffmpeg is installed.
 #[test]
 fn an_mp4_is_bt_709_and_says_so() {
     if !export::has_ffmpeg() {
