@@ -1,23 +1,23 @@
-//! Blocks that were freed, for the next ones of their size.
+//! Freed blocks, kept for reuse by blocks of the same size.
 
 use std::sync::{Mutex, PoisonError};
 
-/// The most that is kept, bytes: what a decoder needs from layer to layer at 512 x 512, and a small share of what such a
-/// model takes.
+/// Maximum bytes that are kept: what a decoder needs between layers at 512 x 512, which is a small part of such a
+/// model's memory.
 const MOST_BYTES: usize = 256 << 20;
-/// The most blocks that are kept; a search looks at all of them.
+/// Maximum number of blocks that are kept; a search visits all of them.
 const MOST_BLOCKS: usize = 64;
 
-/// Freed blocks, a fixed number of places for them: an allocator cannot allocate.
+/// Freed blocks in a fixed number of slots, because an allocator cannot allocate.
 #[derive(Debug, Default)]
 pub(crate) struct Kept(Mutex<Blocks>);
 
 #[derive(Clone, Copy, Debug)]
 struct Place {
     address: usize,
-    /// None where there is no block.
+    /// 0 if the slot is empty.
     bytes: usize,
-    /// How many were kept before it.
+    /// Number of blocks that were kept before it; gives the order of age.
     since: u64,
 }
 
@@ -53,14 +53,14 @@ impl Blocks {
     }
 }
 
-/// What became of a freed block.
+/// What happened to a freed block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freed {
-    /// It is kept.
+    /// It was kept.
     Kept,
-    /// It is not kept yet: this one goes first, the one that has waited longest, and the caller asks again.
+    /// Not kept yet: this block, the oldest, must be unmapped first. The caller then tries again.
     After(*mut u8, usize),
-    /// It is larger than all that is kept.
+    /// It is larger than everything that may be kept.
     TooLarge,
 }
 
@@ -69,19 +69,19 @@ impl Kept {
         Self(Mutex::new(Blocks::new()))
     }
 
-    /// A block of exactly so many bytes, if there is one; whatever was written into it is still there.
+    /// Returns a block of exactly this size, if there is one. Its content is whatever was written last.
     pub(crate) fn take(&self, bytes: usize) -> Option<*mut u8> {
         let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = blocks.places.iter().position(|place| place.bytes == bytes)?;
         Some(blocks.empty(place).0)
     }
 
-    /// The block that has waited longest, which is no longer kept.
+    /// Removes the oldest block and returns it.
     pub(crate) fn oldest(&self) -> Option<(*mut u8, usize)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).oldest()
     }
 
-    /// Keeps a block. Sizes come and go, as layers of one part of a model follow those of another; so the oldest make room.
+    /// Keeps a block. Sizes change when a model goes from one part to the next, so the oldest blocks are dropped first.
     pub(crate) fn keep(&self, block: *mut u8, bytes: usize) -> Freed {
         if bytes > MOST_BYTES {
             return Freed::TooLarge;

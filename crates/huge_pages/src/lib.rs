@@ -11,11 +11,11 @@ use kept::Freed;
 use std::alloc::{GlobalAlloc, Layout, System};
 pub use trim::trim;
 
-/// Blocks of this size and more are large: a huge page of x86-64, bytes.
+/// Blocks of at least this many bytes are large: a huge page of x86-64.
 #[cfg(target_os = "linux")]
 const LARGE: usize = 2 << 20;
 
-/// Freed blocks of this process. One list for all allocators of this kind: a process has one.
+/// Freed blocks of this process. One list for all instances of this allocator, since a process has only one.
 #[cfg(target_os = "linux")]
 static KEPT: kept::Kept = kept::Kept::new();
 
@@ -24,7 +24,7 @@ static KEPT: kept::Kept = kept::Kept::new();
 pub struct HugePages(());
 
 impl HugePages {
-    /// The allocator.
+    /// Creates the allocator.
     pub const fn new() -> Self {
         Self(())
     }
@@ -39,7 +39,8 @@ impl HugePages {
                 Freed::After(oldest, its_bytes) => (oldest, its_bytes, false),
                 Freed::TooLarge => (block, bytes, true),
             };
-            // SAFETY: both kinds are mappings of so many bytes, as their layouts asked for, and nobody has them any more.
+            // SAFETY: both kinds are mappings of `bytes` bytes, as computed from their layouts, and nothing uses them
+            // any more.
             unsafe { pages::unmap(given_up, bytes) };
             if is_done {
                 return;
@@ -48,8 +49,8 @@ impl HugePages {
     }
 }
 
-/// The bytes that are mapped for a large block: an eighth of the power of two below its size, rounded up. None for a block
-/// that is not large.
+/// Number of bytes mapped for a large block: the size, rounded up to an eighth of the power of two below it. `None` for
+/// a block that is not large.
 #[cfg(target_os = "linux")]
 fn mapped_bytes(layout: Layout) -> Option<usize> {
     let size = layout.size();
@@ -60,28 +61,28 @@ fn mapped_bytes(layout: Layout) -> Option<usize> {
     size.checked_next_multiple_of(step)
 }
 
-// SAFETY: a block is either `System`'s or a mapping of its own, and which of them follows from its layout alone; so each is
-// given back to where it came from. A mapping is as long as its layout asks for, and begins at a huge page.
+// SAFETY: a block is either `System`'s or a mapping of its own. Which of them depends only on its layout, so each is
+// freed by the allocator it came from. A mapping is as long as its layout requires, and starts at a huge page.
 unsafe impl GlobalAlloc for HugePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         #[cfg(target_os = "linux")]
         if let Some(bytes) = mapped_bytes(layout) {
             return KEPT.take(bytes).unwrap_or_else(|| pages::map(bytes));
         }
-        // SAFETY: the caller's promises are the same.
+        // SAFETY: the caller guarantees the same preconditions.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         #[cfg(target_os = "linux")]
         if let Some(bytes) = mapped_bytes(layout) {
-            // Fresh pages are zero.
+            // New mappings are zeroed.
             let Some(used) = KEPT.take(bytes) else { return pages::map(bytes) };
-            // SAFETY: the block is `bytes` long, which is no less than the layout's size, and nobody else has it.
+            // SAFETY: the block is `bytes` long, which is at least the layout's size, and nothing else uses it.
             unsafe { used.write_bytes(0, layout.size()) };
             return used;
         }
-        // SAFETY: the caller's promises are the same.
+        // SAFETY: the caller guarantees the same preconditions.
         unsafe { System.alloc_zeroed(layout) }
     }
 
@@ -90,20 +91,20 @@ unsafe impl GlobalAlloc for HugePages {
         if let Some(bytes) = mapped_bytes(layout) {
             return self.free(block, bytes);
         }
-        // SAFETY: the caller's promises are the same, and a block that is not large is `System`'s.
+        // SAFETY: the caller guarantees the same preconditions, and a block that is not large is `System`'s.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller promises that `new_size` is no more than `isize::MAX` when it is rounded up to the alignment.
+        // SAFETY: the caller guarantees that `new_size`, rounded up to the alignment, is at most `isize::MAX`.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         #[cfg(target_os = "linux")]
         match (mapped_bytes(layout), mapped_bytes(new_layout)) {
             (None, None) => {}
             (before, after) if before == after => return block,
             _ => {
-                // SAFETY: both blocks are as long as what is copied, and the new one is nobody else's; `block` is given up
-                // by the caller as soon as there is another.
+                // SAFETY: both blocks are at least as long as the copied range and do not overlap. The caller gives up
+                // `block` as soon as there is a new one.
                 return unsafe {
                     let moved = self.alloc(new_layout);
                     if !moved.is_null() {
@@ -114,7 +115,7 @@ unsafe impl GlobalAlloc for HugePages {
                 };
             }
         }
-        // SAFETY: the caller's promises are the same, and a block that is not large is `System`'s.
+        // SAFETY: the caller guarantees the same preconditions, and a block that is not large is `System`'s.
         unsafe { System.realloc(block, layout, new_size) }
     }
 }
@@ -167,7 +168,7 @@ mod tests {
         assert_eq!((numbers[9], numbers[10], numbers[1_999_999]), (9, 7, 7));
     }
 
-    /// Resident memory, bytes.
+    /// Resident memory in bytes.
     fn resident() -> usize {
         let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
         pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
@@ -178,7 +179,7 @@ mod tests {
         let used = vec![1_u8; 200 << 20];
         let most = resident();
         drop(used);
-        // Other tests use the list meanwhile, with some megabytes.
+        // Other tests use the list at the same time, with a few megabytes.
         trim();
         assert!(resident() + (150 << 20) < most, "{} of {most} bytes are left", resident());
     }
