@@ -1,4 +1,4 @@
-//! From a file's colour space to sRGB.
+//! Converts from a file's colour space to sRGB.
 
 use crate::{
     Error, Note,
@@ -10,39 +10,39 @@ use moxcms::{
     MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics, TransformOptions,
 };
 
-/// What a file says of its values.
+/// The colour information of a file.
 #[derive(Clone, Debug)]
 pub enum Colour {
-    /// sRGB, or nothing: the web's rule is that this is sRGB.
+    /// sRGB, or no information: on the web this means sRGB.
     Srgb,
     /// An ICC profile.
     Icc(Vec<u8>),
-    /// Adobe RGB (1998), told without a profile.
+    /// Adobe RGB (1998), indicated without a profile.
     AdobeRgb,
     /// The code points of ITU-T H.273.
     CodePoints {
-        /// Table 2.
+        /// Colour primaries, table 2.
         primaries: u8,
-        /// Table 3.
+        /// Transfer characteristics, table 3.
         transfer: u8,
     },
-    /// PNG's own: chromaticities and an exponent.
+    /// PNG's own chunks: chromaticities and an exponent.
     Measured {
-        /// White, red, green, blue, each as x and y; sRGB's where there are none.
+        /// White, red, green, blue, each as x and y; sRGB's if absent.
         chromaticities: Option<[(f32, f32); 4]>,
-        /// The exponent from light to value, 0.45455 for most; sRGB's curve where there is none.
+        /// The exponent from light to value, usually 0.45455; sRGB's curve if absent.
         gamma: Option<f32>,
     },
-    /// It says something that cannot be used.
+    /// Information that cannot be used.
     Unusable(&'static str),
 }
 
-/// Values as they come out of a file: of sRGB, and of no other colour space, are they what they are.
+/// Tolerance in the comparison of values before and after a conversion: within it a profile is sRGB.
 const SAME: i16 = 1;
-/// How many values a channel are tried to see whether a profile is sRGB's.
+/// Values per channel that are used to test whether a profile is sRGB.
 const TRIED: [u8; 9] = [0, 1, 16, 48, 90, 128, 180, 220, 255];
 
-/// The picture as sRGB of 8 bits, on white. A profile that cannot be used is noted, and the values taken as they are.
+/// Converts to 8-bit sRGB on white. If a profile cannot be used, adds a note and uses the values unchanged.
 ///
 /// # Errors
 /// A high dynamic range picture.
@@ -96,7 +96,7 @@ fn profile(colour: &Colour, channels: Channels) -> Result<Source, Error> {
 fn of_icc(bytes: &[u8], channels: Channels) -> Source {
     let Ok(profile) = ColorProfile::new_from_slice(bytes) else { return Source::Unusable("it is broken") };
     let fits = match profile.color_space {
-        // A grey picture with a profile of three colours is what many programs write: grey is three equal colours.
+        // Many programs write grey pictures with an RGB profile: grey is converted as three equal colours.
         DataColorSpace::Rgb => channels != Channels::Cmyk,
         DataColorSpace::Gray => matches!(channels, Channels::Grey | Channels::GreyAlpha),
         DataColorSpace::Cmyk => channels == Channels::Cmyk,
@@ -134,13 +134,13 @@ fn of_code_points(primaries: u8, transfer: u8) -> Result<Source, Error> {
     })
 }
 
-/// sRGB's own numbers in PNG's chunks are sRGB: 0.45455 is written for its curve, as libpng and browsers read it.
+/// PNG's chunks with sRGB's own numbers mean sRGB: libpng and browsers read 0.45455 as its curve.
 fn of_measured(chromaticities: Option<[(f32, f32); 4]>, gamma: Option<f32>) -> Source {
     const SRGB: [(f32, f32); 4] = [(0.3127, 0.329), (0.64, 0.33), (0.3, 0.6), (0.15, 0.06)];
     let is_near = |a: f32, b: f32| (a - b).abs() < 0.003;
     let chromaticities =
         chromaticities.filter(|of| !of.iter().zip(SRGB).all(|(a, b)| is_near(a.0, b.0) && is_near(a.1, b.1)));
-    // Beside other chromaticities than sRGB's the number means what it says.
+    // With chromaticities other than sRGB's the number is a real exponent.
     let is_srgb_curve = |gamma: f32| chromaticities.is_none() && (0.43..0.48).contains(&gamma);
     let exponent = gamma.filter(|gamma| !is_srgb_curve(*gamma)).map(|gamma| 1.0 / gamma);
     if chromaticities.is_none() && exponent.is_none() {
@@ -160,7 +160,7 @@ fn of_measured(chromaticities: Option<[(f32, f32); 4]>, gamma: Option<f32>) -> S
     }
     profile.cicp = None;
     let colorants = [profile.red_colorant, profile.green_colorant, profile.blue_colorant];
-    // Numbers that are no colours: all of one kind, a white outside of them.
+    // Reject numbers that are not colours: all equal, or a white outside the gamut.
     let is_sound = colorants.iter().all(|of| [of.x, of.y, of.z].iter().all(|value| value.abs() < 10.0) && of.y > 0.0);
     match is_sound && exponent.is_none_or(|exponent| (0.1..=10.0).contains(&exponent)) {
         true => Source::Profile(Box::new(profile)),
@@ -168,11 +168,11 @@ fn of_measured(chromaticities: Option<[(f32, f32); 4]>, gamma: Option<f32>) -> S
     }
 }
 
-/// sRGB values, and whether the last of each four is the coverage; none where the profile is sRGB's.
+/// Returns sRGB values, and whether every fourth value is the alpha. `None` if the profile is sRGB.
 fn convert(pixels: &Pixels, profile: &ColorProfile) -> Result<Option<(Vec<u8>, bool)>, CmsError> {
     let options = TransformOptions {
         rendering_intent: RenderingIntent::Perceptual,
-        // The profile's own curves are what it was measured by.
+        // Use the profile's own curves, which were measured.
         allow_use_cicp_transfer: false,
         prefer_fixed_point: false,
         ..TransformOptions::default()
@@ -216,8 +216,8 @@ fn convert(pixels: &Pixels, profile: &ColorProfile) -> Result<Option<(Vec<u8>, b
     Ok(Some((values, has_alpha)))
 }
 
-/// Whether a transform leaves every value as it is, but for rounding: many files carry sRGB's own profile, and their pixels are
-/// to stay as they are.
+/// Whether a transform changes no value except for rounding. Many files contain sRGB's own profile, and their pixels
+/// must stay unchanged.
 fn is_identity(transform: &dyn moxcms::TransformExecutor<u8>, layout: Layout) -> Result<bool, CmsError> {
     let mut values = Vec::new();
     for red in TRIED {
@@ -233,7 +233,7 @@ fn is_identity(transform: &dyn moxcms::TransformExecutor<u8>, layout: Layout) ->
     Ok(values.iter().zip(&out).all(|(a, b)| (i16::from(*a) - i16::from(*b)).abs() <= SAME))
 }
 
-/// Grey as three equal colours.
+/// Expands grey to three equal colours.
 fn grey_spread<T: Copy>(values: &[T], channels: Channels) -> Vec<T> {
     match channels {
         Channels::GreyAlpha => values.chunks_exact(2).flat_map(|of| [of[0], of[0], of[0], of[1]]).collect(),
@@ -241,7 +241,7 @@ fn grey_spread<T: Copy>(values: &[T], channels: Channels) -> Vec<T> {
     }
 }
 
-/// Values that are sRGB's already, or are taken as that.
+/// Values that are sRGB already, or are used as sRGB.
 fn as_they_are(pixels: Pixels) -> (Vec<u8>, bool) {
     let values = match pixels.samples {
         Samples::U8(values) => values,
@@ -256,14 +256,14 @@ fn as_they_are(pixels: Pixels) -> (Vec<u8>, bool) {
     }
 }
 
-/// The light that ideal inks leave of white: what browsers show where there is no profile.
+/// Colour of ideal inks on white, as browsers show it if there is no profile.
 fn without_inks(inks: &[u8]) -> [u8; 3] {
     let left = |ink: u8| u16::from(u8::MAX - ink);
     let under_black = |ink: u8| u8::try_from((left(ink) * left(inks[3]) + 127) / 255).unwrap_or(u8::MAX);
     [under_black(inks[0]), under_black(inks[1]), under_black(inks[2])]
 }
 
-/// 16 bits to the nearest of 8.
+/// Rounds 16 bits to 8 bits.
 fn narrow(value: u16) -> u8 {
     u8::try_from((u32::from(value) * 255 + 32_767) / 65_535).unwrap_or(u8::MAX)
 }
@@ -273,10 +273,10 @@ fn on_white(rgba: &[u8]) -> Vec<u8> {
     rgba.chunks_exact(4).flat_map(over).collect()
 }
 
-/// A colour's value where `alpha` of 255 parts of it cover white.
+/// Blends a value onto white with opacity `alpha` (0 to 255).
 fn over_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u16::from(value), u16::from(alpha));
-    // At most 255 * 255 + 127, which is below 65536.
+    // At most 255 * 255 + 127, which is less than 65536.
     let sum = value * alpha + 255 * (255 - alpha);
     u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX)
 }
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(made, [0, 201, 37]);
         let wide = [90_u16, 200, 60].map(|value| value * 257).to_vec();
         assert_eq!(srgb_of(Channels::Rgb, Samples::U16(wide), &Colour::AdobeRgb), [0, 201, 37]);
-        // Over white after the conversion, as a browser does: 0, 201 and 37 at half coverage.
+        // Blended onto white after the conversion, as in browsers: 0, 201 and 37 at half opacity.
         let half = srgb_of(Channels::Rgba, Samples::U8(vec![90, 200, 60, 128]), &Colour::AdobeRgb);
         assert_eq!(half, [127, 228, 146]);
     }
@@ -334,7 +334,7 @@ mod tests {
             let colour = Colour::Measured { chromaticities, gamma };
             assert_eq!(srgb_of(Channels::Rgb, Samples::U8(values.clone()), &colour), values);
         }
-        // Linear light: 90 of 255 is 0.3529, which sRGB's curve makes 0.629; 200 makes 0.898, 60 makes 0.522.
+        // Linear light: 90/255 is 0.353, which sRGB's curve maps to 0.629; 200 maps to 0.898, 60 to 0.522.
         let linear = Colour::Measured { chromaticities: None, gamma: Some(1.0) };
         assert_eq!(srgb_of(Channels::Rgb, Samples::U8(values.clone()), &linear), [160, 229, 133]);
         let adobe = [(0.3127, 0.329), (0.64, 0.33), (0.21, 0.71), (0.15, 0.06)];

@@ -1,4 +1,4 @@
-//! The EXIF fields that decide how a picture looks. EXIF is TIFF: "Exif Version 2.32", CIPA DC-008.
+//! The EXIF fields that affect how a picture looks. EXIF uses TIFF: "Exif Version 2.32", CIPA DC-008.
 
 use image::metadata::Orientation;
 
@@ -7,7 +7,7 @@ const COLOUR_SPACE: u16 = 0xA001;
 const INTEROPERABILITY_IFD: u16 = 0xA005;
 const INTEROPERABILITY_INDEX: u16 = 0x0001;
 
-/// EXIF data, as far as it is within the file.
+/// EXIF data, possibly truncated.
 #[derive(Clone, Copy, Debug)]
 pub struct Exif<'a> {
     tiff: &'a [u8],
@@ -15,7 +15,8 @@ pub struct Exif<'a> {
 }
 
 impl<'a> Exif<'a> {
-    /// EXIF data from its TIFF header on, or from the `Exif\0\0` that JPEG puts before it, and some programs in WebP.
+    /// Parses EXIF data, starting at its TIFF header or at the `Exif\0\0` that JPEG, and some programs in WebP, put
+    /// before it.
     pub fn new(data: &'a [u8]) -> Option<Self> {
         let tiff = data.strip_prefix(b"Exif\0\0").unwrap_or(data);
         match tiff.get(..4)? {
@@ -25,13 +26,13 @@ impl<'a> Exif<'a> {
         }
     }
 
-    /// How the picture is to be turned.
+    /// The orientation of the picture.
     pub fn orientation(self) -> Orientation {
         Orientation::from_exif_chunk(self.tiff).unwrap_or(Orientation::NoTransforms)
     }
 
-    /// Whether the values are Adobe RGB: a camera says so without a profile, by the "Design rule for Camera File system 2.0"
-    /// (an uncalibrated colour space of the interoperability index R03), some by a colour space of 2.
+    /// Whether the values are Adobe RGB without a profile. Cameras indicate it according to the "Design rule for Camera
+    /// File system 2.0" (uncalibrated colour space with interoperability index R03), some with a colour space of 2.
     pub fn is_adobe_rgb(self) -> bool {
         let adobe = || {
             let exif = self.offset(self.u32(4)? as usize, EXIF_IFD)?;
@@ -55,7 +56,7 @@ impl<'a> Exif<'a> {
         Some(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     }
 
-    /// Where the value of a field is, of one that is no longer than four bytes.
+    /// Offset of a field's value, if it has at most four bytes.
     fn entry(self, ifd: usize, tag: u16) -> Option<usize> {
         let count = usize::from(self.u16(ifd)?);
         let at = |place: usize| ifd + 2 + 12 * place;
@@ -71,7 +72,7 @@ impl<'a> Exif<'a> {
 mod tests {
     use super::*;
 
-    /// An IFD with the orientation and an EXIF IFD with a colour space and an interoperability index.
+    /// EXIF data with the orientation, and an EXIF directory with a colour space and an interoperability index.
     fn exif(big_endian: bool, space: u16, index: &[u8; 4]) -> Vec<u8> {
         let u16s = |value: u16| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
         let u32s = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };

@@ -1,19 +1,21 @@
-//! Any size to one within the bounds.
+//! Fits a picture of any size to a size within limits.
 
 use crate::Bounds;
 use image::{DynamicImage, RgbImage};
 
-/// How a picture comes to a size within the bounds.
+/// How a picture is fitted to a size within limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fit {
-    /// Scaled to this size: down until the longer side is the longest, or up until the shorter one is the shortest.
+    /// First scaled to this size: down until the longer side has the maximum, or up until the shorter side has the
+    /// minimum.
     pub scaled: (u32, u32),
-    /// Then trimmed to this size, as much on each side: by less than a step.
+    /// Then trimmed to this size, equally on both sides and by less than a step.
     pub trimmed: (u32, u32),
 }
 
 impl Fit {
-    /// For a picture of this size; none where it is so narrow that both sides cannot be within their bounds.
+    /// Computes the fit for a picture of this size. `None` if it is so narrow that not both sides can be within the
+    /// limits.
     pub fn of(width: u32, height: u32, bounds: &Bounds) -> Option<Self> {
         let (least, most) = (*bounds.side_px.start(), *bounds.side_px.end());
         let (shorter, longer) = (width.min(height), width.max(height));
@@ -27,7 +29,7 @@ impl Fit {
         fits.then(|| Self { scaled, trimmed: (trimmed(scaled.0), trimmed(scaled.1)) })
     }
 
-    /// The middle of a picture that is scaled.
+    /// Trims a scaled picture to its middle.
     pub fn trim(&self, picture: DynamicImage) -> RgbImage {
         let (scaled, trimmed) = (self.scaled, self.trimmed);
         if trimmed == scaled {
@@ -38,7 +40,7 @@ impl Fit {
     }
 }
 
-/// `side * to / from`, to the nearest whole pixel; none for a `from` of 0.
+/// `side * to / from`, rounded to the nearest integer; `None` for a `from` of 0.
 fn at_scale(side: u32, to: u32, from: u32) -> Option<u32> {
     let (side, to, from) = (u64::from(side), u64::from(to), u64::from(from));
     (side * to + from / 2).checked_div(from)?.try_into().ok()

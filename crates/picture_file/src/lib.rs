@@ -1,7 +1,7 @@
-//! Picture files from elsewhere (PNG, JPEG, WebP) as sRGB pixels: decoded within bounds, converted by their colour profile,
-//! turned upright, laid on white, and fitted to a size that a take can have.
+//! Reads picture files (PNG, JPEG, WebP) as sRGB pixels: decodes them within limits, converts them by their colour
+//! profile, rotates them upright, puts them on white, and fits them to a size that a take can have.
 //!
-//! Whatever the result does not show of the file is said in [`Picture::notes`]; a file that is cut short is refused.
+//! [`Picture::notes`] lists everything in the file that the result does not show. Truncated files are rejected.
 
 mod colour;
 mod decode;
@@ -12,40 +12,40 @@ mod pixels;
 use image::RgbImage;
 use std::{fmt, ops::RangeInclusive};
 
-/// The longest side that is decoded, pixels: WebP's own limit.
+/// The longest side that is decoded, in pixels: WebP's own limit.
 pub const MAX_SIDE_PX: u32 = 16_384;
-/// The largest picture that is decoded. A file of a few kilobytes can say that it is larger.
+/// The largest picture that is decoded. The header of a file of a few kilobytes can claim any size.
 pub const MAX_MEGAPIXELS: u64 = 100;
 
-/// The sizes that a picture is fitted to.
+/// The allowed sizes of a fitted picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Pixels of a side.
+    /// Allowed sides, in pixels.
     pub side_px: RangeInclusive<u32>,
-    /// A side is a multiple of it, pixels; 1 at least.
+    /// A side is a multiple of this many pixels; at least 1.
     pub side_step_px: u32,
 }
 
-/// A picture as sRGB.
+/// A picture in sRGB.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// The pixels, upright, on white.
     pub rgb: RgbImage,
-    /// What the pixels do not show of the file.
+    /// Properties of the file that the pixels do not show.
     pub notes: Vec<Note>,
 }
 
-/// Something of a file that its picture does not show.
+/// A property of a file that its picture does not show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// The file is an animation.
     FirstPictureOnly,
-    /// The file names a colour space that could not be used; its values are taken as sRGB.
+    /// The file's colour space could not be used; its values are used as sRGB.
     ProfileIgnored {
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
-    /// Values of printing inks without a profile that says which inks.
+    /// Values of printing inks without a profile that defines the inks.
     InksWithoutProfile,
 }
 
@@ -63,47 +63,47 @@ impl fmt::Display for Note {
     }
 }
 
-/// Why a file is not taken.
+/// Why a file is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Another format.
+    /// An unsupported format.
     #[error("is no PNG, JPEG or WebP picture")]
     Format,
-    /// A side past the limit.
+    /// A side exceeds the limit.
     #[error("must be at most {MAX_SIDE_PX} pixels a side")]
     Side,
-    /// More pixels than are decoded.
+    /// Too many pixels.
     #[error("must have at most {MAX_MEGAPIXELS} megapixels")]
     Pixels,
-    /// The two sides cannot both be within their bounds.
+    /// Not both sides can be within their limits.
     #[error("must be at most {ratio} times as wide as high, or as high as wide, not {width} x {height} pixels")]
     Narrow {
-        /// The longest side over the shortest.
+        /// The longest allowed side divided by the shortest.
         ratio: u32,
-        /// Pixels from left to right.
+        /// Width in pixels.
         width: u32,
-        /// Pixels from top to bottom.
+        /// Height in pixels.
         height: u32,
     },
-    /// The file ends before its picture does.
+    /// The file ends before its picture.
     #[error("is a broken picture: the file is cut short")]
     CutShort,
-    /// High dynamic range has no one way to sRGB.
+    /// There is no unique conversion from high dynamic range to sRGB.
     #[error("is a high dynamic range picture ({transfer}), which cannot be converted; save it as sRGB")]
     HighRange {
         /// The transfer function.
         transfer: &'static str,
     },
-    /// The decoder's words.
+    /// The decoder's message.
     #[error("is a broken picture: {0}")]
     Broken(String),
 }
 
-/// Reads a picture. One whose sides are within `bounds` stays as it is, pixel for pixel; others are scaled as little as need be,
-/// and trimmed by less than a step a side.
+/// Reads a picture. If its sides are within `bounds` its pixels stay unchanged. Otherwise it is scaled as little as
+/// necessary, and trimmed by less than a step per side.
 ///
 /// # Errors
-/// Another format, a broken file, one past the limits, one far too narrow.
+/// An unsupported format, a broken file, one that exceeds the limits, or one that is far too narrow.
 pub fn read(file: &[u8], bounds: &Bounds) -> Result<Picture, Error> {
     let decoded = decode::decode(file)?;
     let (turned, mut notes) = (decoded.is_turned(), decoded.notes);
@@ -114,18 +114,18 @@ pub fn read(file: &[u8], bounds: &Bounds) -> Result<Picture, Error> {
         width,
         height,
     })?;
-    // Scaled before anything else is done: all that follows costs memory and time by the pixel. Scaling mixes values
-    // of one colour space, and white below them is linear in the coverage; so the order changes no colour.
+    // Scale first: the time and memory of all later steps depend on the number of pixels. Scaling mixes values within
+    // one colour space, and blending onto white is linear in alpha, so the order does not change colours.
     let pixels = decoded.pixels.scaled(upright(fit.scaled))?;
     let mut picture = image::DynamicImage::ImageRgb8(colour::to_srgb(pixels, &decoded.colour, &mut notes)?);
     picture.apply_orientation(decoded.orientation);
     Ok(Picture { rgb: fit.trim(picture), notes })
 }
 
-/// The most memory that [`read`] takes for this file beside the file itself, bytes; reads no more than its head.
+/// Maximum memory in bytes that [`read`] needs for this file, in addition to the file. Reads only its header.
 ///
 /// # Errors
-/// As [`read`], where the head says it.
+/// The same as [`read`], as far as they can be detected from the header.
 pub fn memory_bytes(file: &[u8]) -> Result<u64, Error> {
     decode::memory_bytes(file)
 }

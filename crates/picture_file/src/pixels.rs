@@ -1,4 +1,4 @@
-//! Decoded pixels, before their colour is known.
+//! Decoded pixels, before colour conversion.
 
 use crate::Error;
 use fast_image_resize::{
@@ -6,23 +6,23 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-/// What a pixel's values are.
+/// The channels of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channels {
-    /// Lightness.
+    /// Grey.
     Grey,
-    /// Lightness and coverage.
+    /// Grey and alpha.
     GreyAlpha,
     /// Three colours.
     Rgb,
-    /// Three colours and coverage.
+    /// Three colours and alpha.
     Rgba,
-    /// Four inks, 0 for none.
+    /// Four inks; 0 means none.
     Cmyk,
 }
 
 impl Channels {
-    /// Values a pixel.
+    /// Values per pixel.
     pub fn count(self) -> usize {
         match self {
             Self::Grey => 1,
@@ -46,21 +46,22 @@ pub enum Samples {
     U16(Vec<u16>),
 }
 
-/// A picture as its file has it.
+/// A picture as stored in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pixels {
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: u32,
-    /// What the values are.
+    /// The channels.
     pub channels: Channels,
     /// The values.
     pub samples: Samples,
 }
 
 impl Pixels {
-    /// The picture at this size, by Lanczos' filter of three lobes; what is transparent lends no colour to its neighbours.
+    /// Scales the picture with a Lanczos filter of three lobes. Transparent pixels do not affect their neighbours'
+    /// colours.
     pub fn scaled(self, (width, height): (u32, u32)) -> Result<Self, Error> {
         if (width, height) == (self.width, self.height) {
             return Ok(self);

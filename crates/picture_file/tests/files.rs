@@ -1,4 +1,4 @@
-//! Files of each format, against littlecms where colours are converted. The fixtures are written by `reference/export.py`.
+//! Files of each format, compared with littlecms where colours are converted. `reference/export.py` wrote the fixtures.
 
 use image::{
     DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgb, RgbImage,
@@ -21,7 +21,7 @@ fn refusal(file: &[u8]) -> String {
     read(file, &TAKE).expect_err("refused").to_string()
 }
 
-/// No two neighbours are the same.
+/// A picture in which no two neighbours are equal.
 fn pattern(width: u32, height: u32) -> RgbImage {
     let low = |number: u32| number.to_le_bytes()[0];
     RgbImage::from_fn(width, height, |x, y| Rgb([low(7 * x), low(5 * y), low(x + y)]))
@@ -51,7 +51,7 @@ fn profiles_of_every_format_become_srgb_as_littlecms_makes_them() {
         let colours: Vec<[u8; 3]> = serde_json::from_value(colours.clone()).expect("colours");
         let picture = taken(&fixture(name));
         assert_eq!(picture.notes, [], "{name}");
-        // A JPEG's decoders differ by one or two, and a steep curve makes more of it; a table of inks is interpolated.
+        // JPEG decoders differ by one or two, and a steep curve increases this; a table of inks is interpolated.
         let most = if name.ends_with(".jpg") { 5 } else { 1 };
         for (i, (found, colour)) in middles(&picture.rgb).into_iter().zip(colours).enumerate() {
             assert!(is_near(found, colour, most), "{name}, patch {i}: {found:?}, littlecms {colour:?}");
@@ -118,7 +118,7 @@ fn a_profile_that_cannot_be_used_is_ignored_and_said() {
             }
         }
     }
-    // Packed data that cannot be unpacked.
+    // Compressed data that cannot be decompressed.
     let mut png = with_profile(fixture("prophoto.icc"))[0].1.clone();
     let at = png.windows(4).position(|name| name == b"iCCP").expect("there");
     let length = u32::from_be_bytes(png[at - 4..at].try_into().expect("four")) as usize;
@@ -127,7 +127,7 @@ fn a_profile_that_cannot_be_used_is_ignored_and_said() {
     assert!(matches!(picture.notes[..], [Note::ProfileIgnored { .. }]), "{:?}", picture.notes);
 }
 
-/// A PNG of one colour with what `colour` sets.
+/// A PNG of one colour with the settings made by `colour`.
 fn png_with(colour: impl FnOnce(&mut png::Encoder<'_, &mut Vec<u8>>)) -> Vec<u8> {
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, 64, 64);
@@ -137,7 +137,7 @@ fn png_with(colour: impl FnOnce(&mut png::Encoder<'_, &mut Vec<u8>>)) -> Vec<u8>
     out
 }
 
-/// A chunk before the pixels.
+/// Inserts a chunk before the pixels.
 fn with_chunk(png: &[u8], name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let named = [&name[..], data].concat();
     let mut crc = u32::MAX;
@@ -171,10 +171,10 @@ fn chunks_of_a_png_that_tell_its_colour_are_followed_in_their_order() {
         encoder.set_source_chromaticities(adobe);
     });
     assert_eq!(first(&of_adobe), [0, 201, 37]);
-    // sRGB's chunk is stronger than these, and the code points are stronger than all.
+    // sRGB's chunk has priority over these, and the code points have priority over all.
     let srgb = with_chunk(&of_adobe, b"sRGB", &[0]);
     assert_eq!(first(&srgb), [90, 200, 60]);
-    // Display P3's, by littlecms: (90, 200, 60) becomes (0, 203, 7).
+    // Display P3, computed by littlecms: (90, 200, 60) becomes (0, 203, 7).
     let p3 = with_chunk(&srgb, b"cICP", &[12, 13, 0, 1]);
     assert!(is_near(first(&p3), [0, 203, 7], 1), "{:?}", first(&p3));
     for (transfer, name) in [(16, "PQ"), (18, "HLG")] {
@@ -185,7 +185,8 @@ fn chunks_of_a_png_that_tell_its_colour_are_followed_in_their_order() {
     assert!(matches!(video.notes[..], [Note::ProfileIgnored { .. }]), "{:?}", video.notes);
 }
 
-/// "II", 42; the orientation's entry (0x112), a short: 6, a quarter turn to the right; a colour space of 2, Adobe RGB.
+/// EXIF data: "II", 42; the orientation's entry (0x112), a short: 6, a quarter turn to the right; colour space 2, Adobe
+/// RGB.
 fn exif() -> Vec<u8> {
     let entry = |tag: u16, kind: u16, value: u32| {
         [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &1_u32.to_le_bytes(), &value.to_le_bytes()].concat()
@@ -220,7 +221,7 @@ fn every_size_is_scaled_and_trimmed_as_little_as_need_be() {
     let inner = DynamicImage::ImageRgb8(pattern(75, 71)).crop_imm(1, 3, 72, 64).into_rgb8();
     assert_eq!(taken(&file(pattern(75, 71), ImageFormat::WebP)).rgb, inner);
     assert_eq!(taken(&file(RgbImage::new(10, 20), ImageFormat::Png)).rgb.dimensions(), (64, 128));
-    // A scaled picture is what it was: black on the left, white on the right.
+    // Scaling keeps the content: black on the left, white on the right.
     let halves = RgbImage::from_fn(2600, 1300, |x, _| Rgb([if x < 1300 { 0 } else { 255 }; 3]));
     let small = taken(&file(halves, ImageFormat::Png)).rgb;
     assert_eq!(small.dimensions(), (2048, 1024));
@@ -241,7 +242,7 @@ fn scaling_is_as_the_crate_image_does_it_and_keeps_hidden_colours_hidden() {
     let expected = expected.crop_imm(0, 2, 2048, 1360).into_rgb8();
     let worst = made.as_raw().iter().zip(expected.as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(worst.is_some_and(|worst| worst <= 2), "{worst:?}");
-    // Red that nothing covers, beside blue: on white there is no red, nor its dark rim.
+    // Fully transparent red beside blue: on white there is no red, and no dark rim.
     let half = image::RgbaImage::from_fn(3000, 96, |x, _| {
         image::Rgba(if x < 1500 { [255, 0, 0, 0] } else { [0, 0, 255, 255] })
     });
@@ -265,7 +266,7 @@ fn cut_files_are_refused_wherever_they_are_cut() {
     ] {
         let whole = fixture(name);
         assert!(read(&whole, &TAKE).is_ok(), "{name}");
-        // The last bytes are an end marker, or a chunk that says that it is the end.
+        // The last bytes are an end marker, or a chunk that marks the end.
         let must_be_there = whole.len() - if name.ends_with(".png") { 16 } else { 8 };
         let cuts = (0..must_be_there).step_by((must_be_there / 97).max(1)).chain([must_be_there]);
         for cut in cuts {
@@ -375,7 +376,7 @@ fn memory_is_told_by_the_head_alone() {
         ("lossy.webp", 3, 7, (320, 200)),
     ] {
         let file = fixture(name);
-        // A JPEG is copied.
+        // A JPEG is copied once.
         let copy = if name.ends_with(".jpg") { file.len() as u64 } else { 0 };
         let expected = FIXED + copy + (pixel + decoding) * width * height;
         assert_eq!(memory_bytes(&file), Ok(expected), "{name}");

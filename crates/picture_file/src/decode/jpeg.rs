@@ -17,7 +17,7 @@ pub fn decode(file: &[u8]) -> Result<Decoded, Error> {
     }
     let guarded = segments.with_guard(file);
     let (picture, values) = match read_values(&guarded, &segments, true) {
-        // Bytes between two headers lose nothing of the picture, and some cameras write them.
+        // Bytes between two headers do no harm, and some cameras write them.
         Err(DecodeErrors::FormatStatic(why)) if why.contains("between headers") => {
             read_values(&guarded, &segments, false)
         }
@@ -31,7 +31,7 @@ pub fn decode(file: &[u8]) -> Result<Decoded, Error> {
     let colour = match (picture.icc_profile(), segments.profile_parts) {
         (Some(profile), _) => Colour::Icc(profile),
         (None, 0) => without_profile,
-        // Numbered parts, of which one is missing or there twice.
+        // The profile has numbered parts, of which one is missing or duplicated.
         (None, _) => Colour::Unusable("it is broken"),
     };
     let (channels, values) = match (picture.output_colorspace(), picture.input_colorspace()) {
@@ -48,8 +48,9 @@ pub fn decode(file: &[u8]) -> Result<Decoded, Error> {
 pub fn memory(file: &[u8]) -> Result<Memory, Error> {
     let segments = Segments::head(file);
     let channels = segments.component_count().max(1) as u64;
-    // Coefficients of 16 bits for the whole picture, where they do not come in the pixels' order: the scans tell, and they are
-    // behind the head; a file with one component a scan is rare, and costs what a progressive one does.
+    // Coefficients of 16 bits for the whole picture, unless they are stored in pixel order. This depends on the scans,
+    // which come after the header. A sequential file with one component per scan is rare and needs as much memory as a
+    // progressive one.
     let aside = if segments.is_progressive { 2 * channels } else { 0 };
     Ok(Memory { size: size(&segments)?, pixel_bytes: channels, decoding_bytes: channels + aside })
 }
@@ -65,7 +66,7 @@ fn size(segments: &Segments) -> Result<(u32, u32), Error> {
 
 type Decoder<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
 
-/// The decoder, and the values as the file has them: inks stay inks.
+/// Returns the decoder, and the values as in the file: inks stay inks.
 fn read_values<'a>(file: &'a [u8], segments: &Segments, strict: bool) -> Result<(Decoder<'a>, Vec<u8>), DecodeErrors> {
     let limit = MAX_SIDE_PX as usize;
     let options = DecoderOptions::default().set_strict_mode(strict).set_max_width(limit).set_max_height(limit);
@@ -83,15 +84,15 @@ fn read_values<'a>(file: &'a [u8], segments: &Segments, strict: bool) -> Result<
     Ok((decoder, values))
 }
 
-/// Inks, 0 for none. Files have them the other way round, as Photoshop has always written them and all readers take them; the first
-/// three may be coded as brightness and two colours.
+/// Returns inks, with 0 meaning none. Files store them inverted, as Photoshop has always written them and all readers
+/// expect. The first three may be coded as luma and two colour differences.
 fn inks(mut values: Vec<u8>, as_brightness: bool) -> Vec<u8> {
     for pixel in values.chunks_exact_mut(4) {
         if as_brightness {
-            // What these give as red, green and blue is the other way round already. ITU-T T.871, 7.
+            // The result for red, green and blue is already inverted. ITU-T T.871, 7.
             let (y, cb, cr) = (f32::from(pixel[0]), f32::from(pixel[1]) - 128.0, f32::from(pixel[2]) - 128.0);
             let colours = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
-            // `as` from a float ends at the type's bounds.
+            // `as` from a float saturates.
             colours.iter().zip(&mut *pixel).for_each(|(colour, ink)| *ink = colour.round() as u8);
             pixel[3] = u8::MAX - pixel[3];
         } else {
@@ -105,7 +106,7 @@ fn unreadable(error: &DecodeErrors) -> Error {
     match error {
         DecodeErrors::ExhaustedData => Error::CutShort,
         DecodeErrors::FormatStatic(why) if why.contains("Premature end") => Error::CutShort,
-        // The guard behind the last scan.
+        // The decoder reached the guard after the last scan.
         DecodeErrors::Format(why) if why.contains("Bad Huffman Code") => Error::CutShort,
         error => broken(error),
     }

@@ -1,4 +1,4 @@
-//! A file to pixels, within bounds.
+//! Decodes a file to pixels, within limits.
 
 mod jpeg;
 mod png;
@@ -8,7 +8,7 @@ mod webp;
 use crate::{Error, MAX_MEGAPIXELS, MAX_SIDE_PX, Note, colour::Colour, exif::Exif, pixels::Pixels};
 use image::{ImageFormat, metadata::Orientation};
 
-/// A picture as its file has it.
+/// A picture as stored in its file.
 #[derive(Debug)]
 pub struct Decoded {
     pub pixels: Pixels,
@@ -18,17 +18,17 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// Whether its width becomes its height.
+    /// Whether the orientation exchanges width and height.
     pub fn is_turned(&self) -> bool {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         matches!(self.orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
     }
 }
 
-/// The picture in a PNG, JPEG or WebP file; the first one of an animation.
+/// Decodes a PNG, JPEG or WebP file; for an animation its first picture.
 ///
 /// # Errors
-/// Another format, a broken or a cut file, one past the limits.
+/// An unsupported format, a broken or truncated file, or one that exceeds the limits.
 pub fn decode(file: &[u8]) -> Result<Decoded, Error> {
     match format(file)? {
         ImageFormat::Png => png::decode(file),
@@ -37,31 +37,31 @@ pub fn decode(file: &[u8]) -> Result<Decoded, Error> {
     }
 }
 
-/// Bytes that reading a picture takes beside its decoded pixels: the scaled picture and its copies on the way.
+/// Bytes needed in addition to the decoded pixels: the scaled picture and intermediate copies.
 const FIXED_BYTES: u64 = 64 << 20;
 
-/// The most memory that a file's picture takes, bytes.
+/// Maximum memory in bytes that a file's picture needs.
 ///
 /// # Errors
-/// As [`decode`], where the head says it.
+/// The same as [`decode`], as far as they can be detected from the header.
 pub fn memory_bytes(file: &[u8]) -> Result<u64, Error> {
     let of = match format(file)? {
         ImageFormat::Png => png::memory(file),
         ImageFormat::Jpeg => jpeg::memory(file),
         _ => webp::memory(file),
     }?;
-    // Scaling goes by rows first: as many rows as before, each of 2048 pixels at most.
+    // Scaling starts with the rows: the number of rows stays, each with at most 2048 pixels.
     let scaling = u64::from(of.size.0.min(2048)) * u64::from(of.size.1) * of.pixel_bytes;
     let copy = if format(file)? == ImageFormat::Jpeg { file.len() as u64 } else { 0 };
     Ok(FIXED_BYTES + copy + scaling + u64::from(of.size.0) * u64::from(of.size.1) * of.decoding_bytes)
 }
 
-/// What decoding takes.
+/// Memory needed for decoding.
 struct Memory {
     size: (u32, u32),
-    /// Of a decoded pixel.
+    /// Bytes per decoded pixel.
     pixel_bytes: u64,
-    /// The same, and all that the decoder keeps of it meanwhile.
+    /// Bytes per pixel including the decoder's own memory.
     decoding_bytes: u64,
 }
 
@@ -73,7 +73,7 @@ fn format(file: &[u8]) -> Result<ImageFormat, Error> {
     }
 }
 
-/// Refuses a size before anything of it is decoded.
+/// Checks a size before anything is decoded.
 fn check_size(width: u32, height: u32) -> Result<(), Error> {
     if width > MAX_SIDE_PX || height > MAX_SIDE_PX {
         return Err(Error::Side);
@@ -84,7 +84,7 @@ fn check_size(width: u32, height: u32) -> Result<(), Error> {
     }
 }
 
-/// How a file of any format lies, and whether its values are Adobe RGB's without a profile.
+/// The orientation from EXIF data, and whether the values are Adobe RGB without a profile.
 fn of_exif(exif: Option<&[u8]>) -> (Orientation, Colour) {
     let exif = exif.and_then(Exif::new);
     let colour = if exif.is_some_and(Exif::is_adobe_rgb) { Colour::AdobeRgb } else { Colour::Srgb };

@@ -1,4 +1,4 @@
-//! PNG, by the crate `png`; what its chunks say of colour by "PNG Specification (Third Edition)", 4.3.
+//! PNG, using the crate `png`. Colour chunks are read according to "PNG Specification (Third Edition)", 4.3.
 
 use super::{Decoded, Memory, broken, check_size, of_exif};
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
 use png::{BitDepth, ColorType, Decoder, DecodingError, Info, Limits, Reader, Transformations};
 use std::io::{Cursor, ErrorKind};
 
-/// What the decoder may take beside the pixels, for a profile or a palette, bytes: a profile of a few kilobytes can say that it
-/// is larger.
+/// Limit in bytes for the decoder's memory besides the pixels, for a profile or a palette: a profile of a few kilobytes
+/// can expand to far more.
 const ASIDE_BYTES: usize = 32 << 20;
 
 pub fn decode(file: &[u8]) -> Result<Decoded, Error> {
@@ -49,7 +49,7 @@ pub fn memory(file: &[u8]) -> Result<Memory, Error> {
 fn open(file: &[u8]) -> Result<Reader<Cursor<&[u8]>>, Error> {
     let mut decoder = Decoder::new_with_limits(Cursor::new(file), Limits { bytes: ASIDE_BYTES });
     decoder.set_ignore_text_chunk(true);
-    // Palettes and fewer than 8 bits as 8 bits, a transparent colour as coverage; 16 bits stay.
+    // Expands palettes and less than 8 bits to 8 bits, and a transparent colour to alpha. 16 bits stay.
     decoder.set_transformations(Transformations::EXPAND);
     let info = decoder.read_header_info().map_err(unreadable)?;
     check_size(info.width, info.height)?;
@@ -71,7 +71,7 @@ fn layout(reader: &Reader<Cursor<&[u8]>>) -> Result<(Channels, BitDepth), Error>
     }
 }
 
-/// The chunk that counts, of those that are there.
+/// The colour information of the chunk with the highest priority.
 fn colour(info: &Info<'_>, file: &[u8]) -> Option<Colour> {
     if let Some(points) = &info.coding_independent_code_points {
         return Some(match points.is_video_full_range_image && points.matrix_coefficients == 0 {
@@ -85,7 +85,7 @@ fn colour(info: &Info<'_>, file: &[u8]) -> Option<Colour> {
     if info.srgb.is_some() {
         return Some(Colour::Srgb);
     }
-    // The decoder passes over one that it cannot unpack.
+    // The decoder ignores a profile that it cannot unpack.
     if has_profile(file) {
         return Some(Colour::Unusable("it is broken"));
     }
@@ -96,7 +96,7 @@ fn colour(info: &Info<'_>, file: &[u8]) -> Option<Colour> {
     (gamma.is_some() || chromaticities.is_some()).then_some(Colour::Measured { chromaticities, gamma })
 }
 
-/// Whether a profile stands before the pixels.
+/// Whether there is a profile before the pixels.
 fn has_profile(file: &[u8]) -> bool {
     let mut rest = file.get(8..).unwrap_or_default();
     while let Some((head, behind)) = rest.split_first_chunk::<8>() {

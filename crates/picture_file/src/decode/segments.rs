@@ -1,45 +1,45 @@
-//! The segments of a JPEG, read for what the decoder does not tell: whether all of the picture is there.
+//! The segments of a JPEG, read to detect whether the picture is complete, which the decoder does not report.
 //!
-//! A decoder fills what is missing with grey. A file that was cut has no end marker, or one that was put behind the cut; its last
+//! A decoder fills missing parts with grey. A truncated file has no end marker, or one added after the cut; its last
 //! scan is short, or scans are missing. ITU-T T.81, annex B.
 
-/// Ones behind the last scan, bytes: a refining scan takes a bit for each coefficient that is there before it reads a code.
+/// Bytes of ones after the last scan: a refining scan reads a bit for each nonzero coefficient before it reads a code.
 const GUARD_BYTES: usize = 4096;
 
-/// A scan's component, and how much of it the scan brings.
+/// A scan: its components, and which part of their coefficients it contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Scan {
     components: Vec<u8>,
-    /// First and last coefficient of a block.
+    /// First and last coefficient of the block.
     band: (u8, u8),
-    /// Bits that are left for later scans.
+    /// Low bits that are left for later scans.
     low_bits: u8,
 }
 
-/// What the segments say.
+/// The information in the segments.
 #[derive(Clone, Debug, Default)]
 pub struct Segments {
-    /// Pixels from left to right and from top to bottom; none before the frame's header.
+    /// Width and height in pixels; `None` before the frame header.
     pub size: Option<(u32, u32)>,
-    /// Whether coefficients come in several scans.
+    /// Whether coefficients are spread over several scans.
     pub is_progressive: bool,
-    /// Parts of a colour profile.
+    /// Number of parts of a colour profile.
     pub profile_parts: usize,
     /// Ids of the components.
     components: Vec<u8>,
     scans: Vec<Scan>,
-    /// Where the last scan's values end.
+    /// Offset of the end of the last scan's data.
     scan_end: usize,
-    /// Where the end marker is.
+    /// Offset of the end marker.
     end: Option<usize>,
 }
 
-/// A marker without a length: TEM, restarts, start and end.
+/// Whether a marker has no length: TEM, restarts, start and end.
 fn is_alone(marker: u8) -> bool {
     matches!(marker, 0x01 | 0xD0..=0xD9)
 }
 
-/// A frame's header: all of them but the tables' numbers among them.
+/// Whether a marker is a frame header: all in the range except those of tables.
 fn is_frame(marker: u8) -> bool {
     matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC)
 }
@@ -50,7 +50,7 @@ impl Segments {
         Self::walk(file, true)
     }
 
-    /// Reads all segments of the first picture in the file; behind its end there may be others.
+    /// Reads all segments of the first picture in the file; others may follow it.
     pub fn read(file: &[u8]) -> Self {
         Self::walk(file, false)
     }
@@ -94,12 +94,12 @@ impl Segments {
         self.components = parts.map(|part| part[0]).collect();
     }
 
-    /// Colours a pixel.
+    /// Number of colour components.
     pub fn component_count(&self) -> usize {
         self.components.len()
     }
 
-    /// Whether scans that the picture needs are missing: each component's 64 coefficients, to their last bit.
+    /// Whether scans are missing: each component needs its 64 coefficients to their last bit.
     pub fn misses_scans(&self) -> bool {
         self.components.iter().any(|id| {
             let of_it: Vec<&Scan> = self.scans.iter().filter(|scan| scan.components.contains(id)).collect();
@@ -112,9 +112,9 @@ impl Segments {
         })
     }
 
-    /// What to decode: the picture up to the end of its last scan, then ones, then an end marker. A decoder of a short scan fills
-    /// it with zeros once it meets a marker. Before that it meets the ones now, and no code consists of ones (T.81, C.2); one that
-    /// has all that it needs goes on to the marker.
+    /// The data to decode: the picture to the end of its last scan, then ones, then an end marker. When a decoder of a
+    /// short scan meets a marker it fills the rest with zeros. With the guard it meets ones first, and no code consists
+    /// of ones (T.81, C.2), so it fails. A decoder that has all its data goes on to the marker.
     pub fn with_guard(&self, file: &[u8]) -> Vec<u8> {
         let picture = file.get(..self.scan_end).unwrap_or(file);
         let mut guarded = Vec::with_capacity(picture.len() + 2 * GUARD_BYTES + 2);
@@ -124,7 +124,7 @@ impl Segments {
         guarded
     }
 
-    /// Whether the file breaks off: without its end marker, and filled up with one value, or in a segment.
+    /// Whether the file is truncated: no end marker, and filled up with a single value or ending inside a segment.
     pub fn is_cut(&self, file: &[u8]) -> bool {
         const FILLED: usize = 16;
         let is_filled = || file.last_chunk::<FILLED>().is_some_and(|last| last.iter().all(|byte| *byte == last[0]));
@@ -132,12 +132,12 @@ impl Segments {
     }
 }
 
-/// The next marker from there on, and where what follows it begins.
+/// The next marker from `from` on, and the offset after it.
 fn next_marker(file: &[u8], from: usize) -> Option<(u8, usize)> {
     let mut at = from + file.get(from..)?.iter().position(|byte| *byte == 0xFF)?;
     loop {
         match *file.get(at + 1)? {
-            // Bytes that fill, of which there may be any number.
+            // Fill bytes, of which there may be any number.
             0xFF => at += 1,
             0 => at = at + 2 + file.get(at + 2..)?.iter().position(|byte| *byte == 0xFF)?,
             marker => return Some((marker, at + 2)),
@@ -145,7 +145,7 @@ fn next_marker(file: &[u8], from: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// Where a scan's values end: at the next marker that is no restart, or with the file.
+/// The end of a scan's data: the next marker that is not a restart, or the end of the file.
 fn values_end(file: &[u8], from: usize) -> usize {
     let mut at = from;
     loop {

@@ -1,4 +1,4 @@
-//! WebP, by the crate `image-webp`; the container is "WebP Container Specification".
+//! WebP, using the crate `image-webp`. The container follows the "WebP Container Specification".
 
 use super::{Decoded, Memory, broken, check_size, of_exif};
 use crate::{
@@ -16,13 +16,13 @@ pub fn decode(file: &[u8]) -> Result<Decoded, Error> {
     let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
     let is_animated = decoder.is_animated();
     if is_animated && channels == Channels::Rgb {
-        // What the first picture does not cover.
+        // The background of areas that the first picture does not cover.
         decoder.set_background_color([u8::MAX; 4]).map_err(unreadable)?;
     }
     let mut values = vec![0; decoder.output_buffer_size().ok_or(Error::Pixels)?];
     decoder.read_image(&mut values).map_err(unreadable)?;
-    // By our own reading: the decoder makes room for as much as a chunk says that it is, before it looks how much there is;
-    // 4 GiB for a file of forty bytes.
+    // Parsed here: the decoder allocates the size that a chunk claims before checking how much data there is, for
+    // example 4 GiB for a file of forty bytes.
     let (orientation, without_profile) = of_exif(chunk(file, b"EXIF"));
     let colour = chunk(file, b"ICCP").map_or(without_profile, |profile| Colour::Icc(profile.to_vec()));
     let notes = (is_animated && decoder.num_frames() > 1).then_some(Note::FirstPictureOnly).into_iter().collect();
@@ -33,12 +33,12 @@ pub fn memory(file: &[u8]) -> Result<Memory, Error> {
     check_length(file)?;
     let decoder = open(file)?;
     let bytes = if decoder.has_alpha() { 4 } else { 3 };
-    // The decoder's own four bytes a pixel; an animation's canvas beside them.
+    // The decoder's own four bytes per pixel; for an animation also its canvas.
     let aside = if decoder.is_animated() { 8 } else { 4 };
     Ok(Memory { size: decoder.dimensions(), pixel_bytes: bytes, decoding_bytes: bytes + aside })
 }
 
-/// The file says how long it is; one byte that fills it up to an even length is left out by some programs.
+/// Checks the length stored in the file. Some programs omit the byte that pads it to an even length.
 fn check_length(file: &[u8]) -> Result<(), Error> {
     let length = file.get(4..).and_then(|rest| rest.first_chunk::<4>());
     let length = length.map(|length| u64::from(u32::from_le_bytes(*length)) + 8).ok_or(Error::CutShort)?;
@@ -52,7 +52,7 @@ fn open(file: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, Error> {
     Ok(decoder)
 }
 
-/// The first chunk of that name, as far as the file has it.
+/// The first chunk with this name, as far as it is in the file.
 fn chunk<'a>(file: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
     let mut rest = file.get(12..)?;
     loop {

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Pictures with colour profiles, and what littlecms makes of them: `python export.py`, with Pillow 11 or newer.
+"""Pictures with colour profiles, and their conversion by littlecms: `python export.py`, with Pillow 11 or newer.
 
-Writes ../fixtures: 64 patches of 8 x 8 pixels a picture, and patches.json with the sRGB colours in the middle of each, by
-littlecms (Pillow's ImageCms). The profiles are written here from published numbers, so that none has another's copyright.
+Writes ../fixtures: 64 patches of 8 x 8 pixels per picture, and patches.json with the sRGB colours in the middle of
+each, computed by littlecms (Pillow's ImageCms). The profiles are generated here from published numbers, so that they
+are free of copyrights.
 """
 
 import io
@@ -16,7 +17,7 @@ from PIL import Image, ImageCms
 OUT = Path(__file__).resolve().parent.parent / "fixtures"
 SRGB = ImageCms.createProfile("sRGB")
 D50 = (0.9642, 1.0, 0.8249)
-# Colorants adapted to D50 by Bradford's transform, as the profiles of Adobe, Apple and ROMM have them.
+# Colorants adapted to D50 with Bradford's transform, as in the profiles of Adobe, Apple and ROMM.
 ADOBE = [(0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)]
 P3 = [(0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407)]
 PROPHOTO = [(0.79767, 0.28804, 0.0), (0.13519, 0.71188, 0.0), (0.03135, 0.00008, 0.82513)]
@@ -71,7 +72,7 @@ def lab(value):
 
 
 def inks_profile():
-    """Four inks by Neugebauer's equations with what each lets through; a table of 5 values an ink."""
+    """Four inks by Neugebauer's equations from the light that each transmits; a table with 5 values per ink."""
     through = np.array([(0.16, 0.24, 0.62), (0.33, 0.17, 0.19), (0.75, 0.80, 0.07), (0.02, 0.021, 0.018)])
     paper = np.array(D50)
     steps = np.linspace(0, 1, 5)
@@ -92,7 +93,7 @@ def inks_profile():
 
 
 def patches(channels, seed):
-    """64 colours: the issue's own first, then some that sRGB has, greys, and some that it has not."""
+    """64 colours: a few fixed ones, then some inside sRGB, greys, and some outside sRGB."""
     random = np.random.default_rng(seed)
     colours = random.integers(0, 256, (64, channels))
     if channels == 3:
@@ -137,7 +138,7 @@ def main():
     (OUT / "prophoto.icc").write_bytes(rgb_profile(PROPHOTO, gamma(1.8)))
     (OUT / "patches.json").write_text(json.dumps(expected, separators=(",", ":")).replace('],"', '],\n"') + "\n")
 
-    # A picture with something everywhere, for files that are cut.
+    # A picture with detail everywhere, for truncated files.
     x, y = np.meshgrid(np.arange(320), np.arange(200))
     noise = np.random.default_rng(4).normal(0, 12, (200, 320, 3))
     scene = np.stack([x * 0.7, y * 1.1, 128 + 90 * np.sin(x / 17) * np.cos(y / 23)], 2) + noise
