@@ -1,4 +1,4 @@
-//! Between time and pixels.
+//! Conversion between time and pixels.
 
 /// A linear axis: `x_px = time * px_per_frame`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -7,34 +7,34 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// The least zoom: 500 frames in 4000 pixels.
+    /// Minimum zoom: 500 frames in 4000 pixels.
     pub const LEAST_PX: f64 = 8.0;
-    /// The most: a thumbnail of half a screen's height.
+    /// Maximum zoom: a thumbnail of half a screen's height.
     pub const MOST_PX: f64 = 400.0;
 
-    /// An axis of this zoom, kept within its bounds; what is no number is the least.
+    /// An axis with this zoom, clamped to its limits. NaN gives the minimum.
     pub fn new(px_per_frame: f64) -> Self {
         let px_per_frame = if px_per_frame.is_nan() { Self::LEAST_PX } else { px_per_frame };
         Self { px_per_frame: px_per_frame.clamp(Self::LEAST_PX, Self::MOST_PX) }
     }
 
-    /// The zoom.
+    /// The zoom, in pixels per frame.
     pub fn px_per_frame(self) -> f64 {
         self.px_per_frame
     }
 
-    /// Where a time stands.
+    /// Converts a time in frames to a position in pixels.
     pub fn x_from_time(self, frames: f64) -> f64 {
         frames * self.px_per_frame
     }
 
-    /// What time stands there.
+    /// Converts a position in pixels to a time in frames.
     pub fn time_from_x(self, x_px: f64) -> f64 {
         x_px / self.px_per_frame
     }
 
-    /// The axis zoomed by a factor, and the scroll position that leaves the time under `x_px` (from the
-    /// visible part's left edge) where it is.
+    /// Zooms by a factor. Returns the new axis and the scroll position that keeps the time under `x_px` (measured from
+    /// the left edge of the viewport) in place.
     pub fn zoomed_at(self, factor: f64, x_px: f64, scroll_px: f64) -> (Self, f64) {
         let time = self.time_from_x(scroll_px + x_px);
         let zoomed = Self::new(self.px_per_frame * factor);

@@ -1,22 +1,22 @@
-//! Clips one after the other.
+//! The clips of a timeline.
 
 use crate::Axis;
 use std::ops::Range;
 
-/// A clip: which, and for how many frames of the project's rate it stands.
+/// A clip: its id and its duration in frames of the project's rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clip {
-    /// Whose it is.
+    /// Id of the frame that the clip represents.
     pub id: i64,
-    /// At least 1.
+    /// Duration; at least 1.
     pub duration: u32,
 }
 
-/// The clips in their order, with the time at which each begins.
+/// The clips in order, with the time at which each starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clips {
     clips: Vec<Clip>,
-    /// One more than there are clips: the last is the end of all.
+    /// One more entry than clips: the last is the total duration.
     starts: Vec<u64>,
 }
 
@@ -35,49 +35,49 @@ impl FromIterator<Clip> for Clips {
 }
 
 impl Clips {
-    /// How many.
+    /// Number of clips.
     pub fn len(&self) -> usize {
         self.clips.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no clips.
     pub fn is_empty(&self) -> bool {
         self.clips.is_empty()
     }
 
-    /// The clip at a place.
+    /// The clip at an index.
     pub fn get(&self, place: usize) -> Option<Clip> {
         self.clips.get(place).copied()
     }
 
-    /// Whose they are, in their order.
+    /// The clips' ids in order.
     pub fn ids(&self) -> impl Iterator<Item = i64> {
         self.clips.iter().map(|clip| clip.id)
     }
 
-    /// The place of a clip.
+    /// The index of a clip.
     pub fn place(&self, id: i64) -> Option<usize> {
         self.clips.iter().position(|clip| clip.id == id)
     }
 
-    /// When the clip at a place begins; for a place past the last, the end of all.
+    /// Start time of the clip at an index; for an index past the last, the total duration.
     pub fn start(&self, place: usize) -> u64 {
         self.starts[place.min(self.clips.len())]
     }
 
-    /// The end of all, frames.
+    /// Total duration in frames.
     pub fn duration(&self) -> u64 {
         self.start(self.clips.len())
     }
 
-    /// The place of the clip that stands at a time: the first for a time before all, the last past the end.
+    /// Index of the clip at a time: the first for earlier times, the last for later ones.
     pub fn place_at(&self, time: f64) -> Option<usize> {
         let last = self.clips.len().checked_sub(1)?;
         let begun = self.starts.partition_point(|start| *start as f64 <= time);
         Some(begun.saturating_sub(1).min(last))
     }
 
-    /// The places whose clips are visible in `width_px` from `scroll_px` on, and `spare` more on each side.
+    /// Indices of the clips visible in a viewport of `width_px` from `scroll_px` on, plus `spare` on each side.
     pub fn visible(&self, axis: Axis, scroll_px: f64, width_px: f64, spare: usize) -> Range<usize> {
         let place = |x_px: f64| self.place_at(axis.time_from_x(x_px.max(0.0)));
         match (place(scroll_px), place(scroll_px.max(0.0) + width_px.max(0.0))) {
@@ -86,8 +86,8 @@ impl Clips {
         }
     }
 
-    /// The place before which something dropped at a time comes to stand: before the clip in whose first half
-    /// it was dropped, else after it.
+    /// Index at which something dropped at a time is inserted: before the clip if the drop is in its first half,
+    /// otherwise after it.
     pub fn gap_at(&self, time: f64) -> usize {
         let Some(place) = self.place_at(time) else { return 0 };
         let middle = (self.start(place) + self.start(place + 1)) as f64 / 2.0;

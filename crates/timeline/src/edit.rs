@@ -1,46 +1,46 @@
-//! Edits as commands, each with its inverse, and their history.
+//! Edits as commands with inverses, and their undo history.
 
 use crate::Clip;
 
 /// A change to the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// A clip goes from one place to another.
+    /// Moves a clip.
     Move {
-        /// Which.
+        /// Id of the clip.
         id: i64,
-        /// Its place before.
+        /// Index before the move.
         from: usize,
-        /// Its place after.
+        /// Index after the move.
         to: usize,
     },
-    /// A clip stands longer or shorter.
+    /// Changes a clip's duration.
     Stretch {
-        /// Which.
+        /// Id of the clip.
         id: i64,
-        /// Its duration before.
+        /// Duration before.
         from: u32,
-        /// Its duration after.
+        /// Duration after.
         to: u32,
     },
-    /// A clip is taken away.
+    /// Deletes a clip.
     Delete {
         /// The clip.
         clip: Clip,
-        /// Its place.
+        /// Its index.
         at: usize,
     },
-    /// A clip that was taken away comes back.
+    /// Restores a deleted clip.
     Restore {
         /// The clip.
         clip: Clip,
-        /// Its place.
+        /// Its index.
         at: usize,
     },
 }
 
 impl Edit {
-    /// What takes it back.
+    /// The edit that undoes this one.
     pub fn inverse(self) -> Self {
         match self {
             Self::Move { id, from, to } => Self::Move { id, from: to, to: from },
@@ -59,7 +59,7 @@ impl Edit {
         }
     }
 
-    /// Carries it out on clips. An edit of a clip that is gone (another page deleted it) changes nothing.
+    /// Applies the edit. An edit of a clip that no longer exists (deleted in another page) does nothing.
     pub fn apply(self, clips: &mut Vec<Clip>) {
         let place = |clips: &[Clip], id| clips.iter().position(|clip| clip.id == id);
         match self {
@@ -84,7 +84,7 @@ impl Edit {
     }
 }
 
-/// What was done, in steps of one or more edits, and what was taken back.
+/// Undo history: done and undone steps of one or more edits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     done: Vec<Vec<Edit>>,
@@ -92,10 +92,10 @@ pub struct History {
 }
 
 impl History {
-    /// Steps that are remembered.
+    /// Maximum number of steps in the history.
     pub const MOST: usize = 200;
 
-    /// Notes a step that was carried out; what had been taken back cannot be done again after it.
+    /// Adds a step that was carried out, and clears the steps that could be redone.
     pub fn push(&mut self, step: Vec<Edit>) {
         let step: Vec<Edit> = step.into_iter().filter(|edit| !edit.is_idle()).collect();
         if step.is_empty() {
@@ -107,7 +107,7 @@ impl History {
         self.done.drain(..surplus);
     }
 
-    /// The edits that take the newest step back, in the order in which they are to be carried out.
+    /// The edits that undo the newest step, in the order in which to apply them.
     pub fn undo(&mut self) -> Vec<Edit> {
         let Some(step) = self.done.pop() else { return Vec::new() };
         let back = step.iter().rev().map(|edit| edit.inverse()).collect();
@@ -115,19 +115,19 @@ impl History {
         back
     }
 
-    /// The edits of the step that was taken back last.
+    /// The edits that redo the step undone last.
     pub fn redo(&mut self) -> Vec<Edit> {
         let Some(step) = self.undone.pop() else { return Vec::new() };
         self.done.push(step.clone());
         step
     }
 
-    /// Whether there is a step to take back.
+    /// Whether there is a step to undo.
     pub fn can_undo(&self) -> bool {
         !self.done.is_empty()
     }
 
-    /// Whether there is a step to do again.
+    /// Whether there is a step to redo.
     pub fn can_redo(&self) -> bool {
         !self.undone.is_empty()
     }

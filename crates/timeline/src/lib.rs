@@ -1,7 +1,7 @@
-//! A timeline without its painting: clips of whole durations one after the other, the axis between time and
-//! pixels, what of it is visible, where a play cursor stands, and edits that can be taken back.
+//! A model of a timeline, without rendering: consecutive clips with whole durations, the axis between time and pixels,
+//! the visible range, the play cursor, and edits with undo.
 //!
-//! Time is counted in frames of the project's rate; pixels are CSS pixels from the timeline's start.
+//! Time is counted in frames of the project's rate. Positions are CSS pixels from the timeline's start.
 
 mod axis;
 mod clips;

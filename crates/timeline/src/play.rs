@@ -1,35 +1,35 @@
-//! Where a play cursor stands.
+//! The play cursor.
 
-/// How quickly, and in which direction: a multiple of the project's rate.
+/// Playback speed as a multiple of the project's rate; negative means backwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed(pub f64);
 
 impl Speed {
-    /// One step quicker forwards (L) or backwards (J): 1, 2, 4 times; the other way round from where it is.
+    /// One step faster forwards (L) or backwards (J): 1, 2, 4 times. A change of direction starts at 1.
     pub fn shifted(self, forwards: bool) -> Self {
         let way = if forwards { 1.0 } else { -1.0 };
         Self(if self.0 * way >= 1.0 { (self.0 * 2.0).clamp(-4.0, 4.0) } else { way })
     }
 }
 
-/// Playing: from where, since when, how quickly. The cursor is computed, so that a late repaint skips frames
-/// in place of slowing down.
+/// State of playback: start position, start time, speed. The cursor is computed from these, so a late repaint skips
+/// frames instead of slowing down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Play {
-    /// Where it began, frames.
+    /// Start position in frames.
     pub from: f64,
-    /// When it began, milliseconds of any clock.
+    /// Start time in milliseconds, of any clock.
     pub since_ms: f64,
-    /// Frames per second of the project.
+    /// The project's frames per second.
     pub fps: u32,
     /// Multiple of that rate.
     pub speed: Speed,
-    /// Whether it begins anew at the end.
+    /// Whether it restarts at the end.
     pub looping: bool,
 }
 
 impl Play {
-    /// The time under the cursor at a moment, within 0 and `duration` (frames); none when it has run out.
+    /// The cursor's time in frames, from 0 to `duration`. `None` when playback has ended.
     pub fn time_at(&self, now_ms: f64, duration: u64) -> Option<f64> {
         if duration == 0 {
             return None;
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn the_cursor_goes_by_the_projects_rate() {
         let play = play(0.0, 1.0, false);
-        // 24 frames at 12 a second: two seconds, each frame for a twelfth of one.
+        // 24 frames at 12 frames per second: two seconds, each frame for a twelfth of a second.
         for (ms, frame) in [(0.0, 0.0), (83.0, 0.0), (84.0, 1.0), (1000.0, 12.0), (1999.0, 23.0)] {
             assert_eq!(play.time_at(500.0 + ms, 24).map(f64::floor), Some(frame), "{ms}");
         }

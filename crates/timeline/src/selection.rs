@@ -1,34 +1,34 @@
-//! Several clips at once.
+//! Selection of several clips.
 
 use crate::{Clips, Edit};
 use std::collections::BTreeSet;
 
-/// The clips that are marked, beside the one that is shown. None are as long as only that one is meant.
+/// The selected clips, in addition to the clip that is shown. Empty if only the shown clip is selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     marked: BTreeSet<i64>,
-    /// Where a range begins.
+    /// The clip at which a range starts.
     anchor: Option<i64>,
 }
 
 impl Selection {
-    /// Whether a clip is marked.
+    /// Whether a clip is selected.
     pub fn contains(&self, id: i64) -> bool {
         self.marked.contains(&id)
     }
 
-    /// Whether only the shown clip is meant.
+    /// Whether only the shown clip is selected.
     pub fn is_empty(&self) -> bool {
         self.marked.is_empty()
     }
 
-    /// Only the shown clip is meant from now on; a range begins at it.
+    /// Selects only the shown clip, from which the next range starts.
     pub fn clear(&mut self, shown: i64) {
         self.marked.clear();
         self.anchor = Some(shown);
     }
 
-    /// Marks a clip, or takes its mark away. The clip that is shown is marked with the first.
+    /// Selects or deselects a clip. The first call also selects the shown clip.
     pub fn toggle(&mut self, shown: i64, id: i64) {
         if self.marked.is_empty() {
             self.marked.insert(shown);
@@ -40,7 +40,7 @@ impl Selection {
         self.settle();
     }
 
-    /// Marks all from the clip where the range began, or else the shown one, to `to`.
+    /// Selects all clips from the start of the range (or the shown clip) to `to`.
     pub fn extend(&mut self, clips: &Clips, shown: i64, to: i64) {
         let anchor = self.anchor.and_then(|id| clips.place(id)).or_else(|| clips.place(shown));
         let (Some(from), Some(to)) = (anchor, clips.place(to)) else { return };
@@ -50,24 +50,24 @@ impl Selection {
         self.settle();
     }
 
-    /// Marks every clip.
+    /// Selects every clip.
     pub fn all(&mut self, clips: &Clips) {
         self.marked = clips.ids().collect();
         self.settle();
     }
 
-    /// What an act on the clip `id` is meant for, in the order of the timeline: every marked clip if it is one of
-    /// them, else it alone.
+    /// The clips that an action on the clip `id` applies to, in timeline order: all selected clips if it is one of
+    /// them, otherwise only this clip.
     pub fn meant(&self, clips: &Clips, id: i64) -> Vec<i64> {
         if self.contains(id) { self.marked(clips) } else { vec![id] }
     }
 
-    /// The clips that are marked, in the order of the timeline.
+    /// The selected clips in timeline order.
     pub fn marked(&self, clips: &Clips) -> Vec<i64> {
         clips.ids().filter(|id| self.contains(*id)).collect()
     }
 
-    /// One is none: it would look like the shown clip, and an act would do the same.
+    /// Clears a selection of one clip, which would look and behave like the shown clip only.
     fn settle(&mut self) {
         if self.marked.len() < 2 {
             self.marked.clear();
@@ -76,20 +76,20 @@ impl Selection {
 }
 
 impl Clips {
-    /// The edits that bring these clips together, in their order, into a gap between clips.
+    /// The edits that move these clips together into a gap between clips, keeping their order.
     pub fn gathered(&self, ids: &[i64], gap: usize) -> Vec<Edit> {
         let mut places: Vec<(usize, i64)> = ids.iter().filter_map(|id| Some((self.place(*id)?, *id))).collect();
         places.sort_unstable();
         let (before, behind): (Vec<_>, Vec<_>) = places.into_iter().partition(|(place, _)| *place < gap);
-        // From the gap outwards, so that none moves those that are still to go.
+        // From the gap outwards, so that no move changes the indices of clips still to be moved.
         let before = before.into_iter().rev().zip((0..gap).rev());
         let behind = behind.into_iter().zip(gap..);
         let edit = |((from, id), to)| Edit::Move { id, from, to };
         before.chain(behind).map(edit).filter(|edit| !edit.is_idle()).collect()
     }
 
-    /// The edits that move each of these clips by one place, towards the start or the end; those that have come to
-    /// it stay, and hold up those behind them.
+    /// The edits that move each of these clips by one index towards the start or the end. Clips that have reached it
+    /// stay, and so do those directly behind them.
     pub fn nudged(&self, ids: &[i64], towards_end: bool) -> Vec<Edit> {
         let mut places: Vec<(usize, i64)> = ids.iter().filter_map(|id| Some((self.place(*id)?, *id))).collect();
         places.sort_unstable();
