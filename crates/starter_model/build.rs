@@ -1,5 +1,5 @@
-//! Packs the files of `weights/` and writes their table. Better weights are other files in that folder,
-//! nothing else; a card that does not parse fails the build.
+//! Packs the files of `weights/` and writes their table. To change the weights, replace the files in that folder;
+//! nothing else is needed. A card that does not parse fails the build.
 
 use flate2::{Compression, write::ZlibEncoder};
 use std::{

@@ -2,51 +2,51 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the model draws, how it is best used, what it cannot do. Everything here is in the file `card.json`
-/// beside the weights, and changes with them.
+/// What the model draws, its recommended settings and its limits. All of this comes from the file `card.json` beside
+/// the weights, and changes with them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
-    /// What the model is called where others have a path.
+    /// The model's name, used instead of a path.
     pub name: String,
-    /// What people call it.
+    /// The title shown to users.
     pub title: String,
-    /// One sentence on what it is.
+    /// One sentence that describes it.
     pub summary: String,
-    /// What a form's defaults should be while this model is loaded.
+    /// The form's defaults while this model is selected.
     pub recommended: Recommended,
-    /// The things that it draws, one a picture.
+    /// The objects that it draws, one per picture.
     pub objects: Vec<String>,
-    /// Those of `objects` that take one of `colours`; the others have their own.
+    /// The objects that accept one of `colours`; the others have their own colours.
     pub recolourable: Vec<String>,
-    /// The colours that a recolourable object takes.
+    /// The colours of recolourable objects.
     pub colours: Vec<String>,
     /// The plain backgrounds.
     pub backgrounds: Vec<String>,
-    /// How a prompt is worded.
+    /// The wording of prompts.
     pub wording: String,
-    /// Prompts to start with.
+    /// Example prompts.
     pub example_prompts: Vec<String>,
-    /// What it cannot do, a sentence each.
+    /// What it cannot do, one sentence each.
     pub limits: Vec<String>,
-    /// Whose work the artwork, the merges and the weights are, and under which licence.
+    /// Authors and licences of the artwork, the merges and the weights.
     pub licences: Vec<String>,
 }
 
-/// Settings that suit the model. Names are those of the command line and the API.
+/// Recommended settings. Names are those of the command line and the API.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recommended {
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: u32,
-    /// Sampling steps.
+    /// Number of sampling steps.
     pub steps: u32,
-    /// Strength of the guidance.
+    /// Guidance scale.
     pub cfg_scale: f64,
-    /// Sampling method, by ComfyUI's name.
+    /// Sampler, with ComfyUI's name.
     pub sampler: String,
-    /// Noise schedule, by ComfyUI's name or `leading`.
+    /// Noise schedule, with ComfyUI's name or `leading`.
     pub scheduler: String,
 }

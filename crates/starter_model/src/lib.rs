@@ -11,41 +11,41 @@ use std::{
     sync::LazyLock,
 };
 
-/// The model's name, where others have a path.
+/// The model's name, used instead of a path.
 pub const NAME: &str = "starter";
 
-/// Why the model cannot be had. Both mean that the binary itself is damaged.
+/// Why the model cannot be loaded. Both variants mean that the binary is damaged.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file does not inflate to what was packed.
+    /// A file does not decompress to the packed content.
     #[error("the starter model inside this program is damaged: {file}: {source}")]
     Damaged {
         /// Path inside the model's folder.
         file: &'static str,
-        /// What the decoder said.
+        /// The decoder's error.
         source: io::Error,
     },
-    /// The files are no checkpoint that loads.
+    /// The files are not a valid checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
 }
 
-/// A file of the model, as `build.rs` packed it.
+/// A file of the model, packed by `build.rs`.
 struct Packed {
     name: &'static str,
-    /// Bytes when inflated.
+    /// Decompressed length in bytes.
     length: usize,
     deflated: &'static [u8],
 }
 
 static FILES: &[Packed] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// Bytes that the model takes in the binary.
+/// Size of the packed model in the binary, in bytes.
 pub fn packed_bytes() -> usize {
     FILES.iter().map(|file| file.deflated.len()).sum()
 }
 
-/// The model's diffusers folder, inflated: about 25 MB, in a tenth of a second.
+/// The model's diffusers folder, decompressed: about 25 MB, in a tenth of a second.
 ///
 /// # Errors
 /// [`Error::Damaged`].
@@ -54,7 +54,7 @@ pub fn folder() -> Result<MemoryFolder, Error> {
     Ok(MemoryFolder::new(NAME, files.collect::<Result<Vec<_>, Error>>()?))
 }
 
-/// The model, for [`checkpoint`]'s readers like any other. It holds the inflated files until it is dropped.
+/// The model as a [`checkpoint`]. It holds the decompressed files until it is dropped.
 ///
 /// # Errors
 /// [`Error`].
@@ -62,7 +62,7 @@ pub fn checkpoint() -> Result<Checkpoint, Error> {
     Ok(Checkpoint::in_memory(&folder()?)?)
 }
 
-/// What is known about the model besides its weights: `card.json`.
+/// The model's card, from `card.json`.
 pub fn card() -> &'static Card {
     static CARD: LazyLock<Card> = LazyLock::new(|| {
         serde_json::from_str(include_str!("../card.json")).expect("build.rs has parsed this very text")
@@ -74,7 +74,7 @@ impl Packed {
     fn inflate(&self) -> Result<Vec<u8>, Error> {
         let damaged = |source| Error::Damaged { file: self.name, source };
         let mut bytes = Vec::with_capacity(self.length);
-        // zlib's own checksum is held against the bytes at their end.
+        // Reading to the end also verifies zlib's checksum.
         ZlibDecoder::new(self.deflated).read_to_end(&mut bytes).map_err(damaged)?;
         if bytes.len() != self.length {
             return Err(damaged(io::ErrorKind::UnexpectedEof.into()));

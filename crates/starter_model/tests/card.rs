@@ -1,4 +1,4 @@
-//! The weights load, and the card tells what they and the engine can do.
+//! The weights load, and the card matches the weights and the engine.
 
 use checkpoint::{Part, TokenizerFiles};
 use diffusion::{Sampler, Schedule};
@@ -6,7 +6,7 @@ use sdxl::{Compute, DeviceChoice, LoadError, Precision, Weights, load_part};
 use starter_model::{card, checkpoint};
 use std::collections::BTreeSet;
 
-/// The whole budget of the binary, bytes.
+/// Maximum size in the binary, in bytes.
 const MOST_PACKED: usize = 14_000_000;
 
 #[test]
@@ -37,7 +37,8 @@ fn large_weights_stay_in_f16_on_the_processor() {
         let plan = checkpoint.plan(Part::TextEncoder).expect("it plans");
         plan.entries.iter().find(|entry| entry.target == name).expect("it is there").shape.clone()
     };
-    // What a layer gets of a large parameter, and of a small one. The loading ends in an error: the others are not taken.
+    // The dtypes that layers get for a large and a small parameter. Loading ends with an error, because the others are
+    // not taken.
     let mut kept = Vec::new();
     let load = |mut w: Weights| -> Result<(), LoadError> {
         for name in ["text_model.embeddings.token_embedding.weight", "text_model.embeddings.position_embedding.weight"]

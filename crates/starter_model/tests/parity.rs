@@ -1,4 +1,4 @@
-//! The embedded model makes what diffusers makes of the same weights, prompts, seeds and settings.
+//! The embedded model gives the same results as diffusers with the same weights, prompts, seeds and settings.
 //! `reference/export.py` wrote the fixture.
 
 use image::{
@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use sdxl::{Compute, DeviceChoice, Generated, HostTensor, LoadOptions, Output, Params, Pipeline, PreviewMethod};
 use std::ops::ControlFlow;
 
-/// The largest deviation of the final latents, as a share of the reference's standard deviation.
+/// Tolerance of the final latents, relative to the reference's standard deviation.
 const LATENTS: f64 = 1e-3;
 
 struct Reference(Vec<u8>);
@@ -71,13 +71,13 @@ fn check(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
     let mean = expected.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
     let spread = (expected.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n).sqrt();
     let worst = found.iter().zip(expected).map(|(&a, &b)| f64::from((a - b).abs()) / spread);
-    // `f64::max` would drop a NaN.
+    // `f64::max` would ignore a NaN.
     let worst = worst.fold(0.0, |a: f64, b| if b.is_nan() || b > a { b } else { a });
     println!("{what}: largest deviation {worst:.2e}");
     assert!(worst <= tolerance, "{what}: {worst:.3e} is over {tolerance:e}");
 }
 
-/// Every value within one of 256 levels: the reference was rounded to them.
+/// Every value differs by at most one of 256 levels: the reference was rounded to them.
 fn check_levels(what: &str, found: &[f32], expected: &[u8]) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let worst = found.iter().zip(expected).map(|(&a, &b)| (a * 255.0 - f32::from(b)).abs()).fold(0.0, f32::max);
@@ -96,7 +96,7 @@ fn latents_pictures_and_previews_are_those_of_diffusers() {
         if *seed > 1 {
             continue;
         }
-        // PyTorch's vectorised logarithm and cosine are approximations: 2e-6 absolute.
+        // PyTorch's vectorised logarithm and cosine are approximate: 2e-6 absolute.
         check("noise", &output.initial_noise.data, &reference.numbers("1.initial_noise"), 3e-6);
         let read = |tensor: HostTensor| tensor.data;
         let positive = output.conditioning.positive;
@@ -146,7 +146,7 @@ fn mean(picture: &RgbImage) -> [f64; 3] {
     [0, 1, 2].map(|channel| picture.pixels().map(|pixel| f64::from(pixel[channel])).sum::<f64>() / count)
 }
 
-/// The mean square difference of neighbours in a row.
+/// The mean square difference of horizontal neighbours.
 fn detail(picture: &RgbImage) -> f64 {
     let pairs = picture.rows().flat_map(|row| row.clone().zip(row.skip(1)).collect::<Vec<_>>());
     let squares = pairs.flat_map(|(a, b)| [0, 1, 2].map(|c| (f64::from(a[c]) - f64::from(b[c])).powi(2)));

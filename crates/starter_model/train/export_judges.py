@@ -1,11 +1,11 @@
-"""Write what the engine's own evaluation takes: the prompts, and both judges' weights.
+"""Write the inputs of the engine's own evaluation: the prompts, and both judges' weights.
 
     python evaluate.py classifier
     python export_judges.py
 
 ``../evaluation/suite.json`` holds the prompts of ``evaluate.py generate`` with their seeds;
-``../evaluation/judges.safetensors`` two small classifiers of the objects, in f16: ``colour`` sees colours,
-``shape`` grayscale pictures only (``controls.py``). Their batch norms are folded into the convolutions.
+``../evaluation/judges.safetensors`` two small classifiers of the objects, in f16: ``colour`` sees colours, ``shape``
+grayscale pictures only (``controls.py``). Their batch norms are folded into the convolutions.
 """
 import argparse
 import json
@@ -45,7 +45,7 @@ def main():
     colour.load_state_dict(ck["model"])
     colour.eval()
     shape, accuracy = shape_judge(data, args.shape_seed)
-    # What both say of made-up numbers: the engine's implementation is held against it.
+    # Both outputs for a fixed artificial input, with which the engine's implementation is compared.
     probe = ((torch.arange(3 * 64 * 64) * 37 % 101) / 50 - 1).view(1, 3, 64, 64)
     with torch.no_grad():
         said = {"probe.colour": colour(probe)[0], "probe.shape": shape(gray(probe))[0]}

@@ -1,29 +1,29 @@
-//! What a picture shows, judged without the model that drew it.
+//! Judges what a picture shows, independently of the model that drew it.
 
 use crate::{shared::Result, suite::Colours};
 use image::RgbImage;
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 
-/// The judges look at pictures of this side.
+/// The classifiers' input size in pixels.
 const SIDE: usize = 64;
 
-/// Two classifiers of the object, as indices into the suite's classes.
+/// Two classifiers of the object. Results are indices into the suite's classes.
 pub struct Judges {
     colour: Net,
     shape: Net,
 }
 
-/// What they say.
+/// The classifiers' results.
 pub struct Said {
-    /// Sees colours.
+    /// From the classifier that sees colours.
     pub colour: usize,
-    /// Sees only a grayscale picture: an object's colour gives nothing away.
+    /// From the classifier that sees only a greyscale picture, so that an object's colour does not help it.
     pub shape: usize,
 }
 
 impl Judges {
-    /// Reads both and holds them against the outputs that came with them.
+    /// Reads both and compares them with the reference outputs stored with them.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path)?;
         let file = SafeTensors::deserialize(&bytes)?;
@@ -33,7 +33,7 @@ impl Judges {
         for (name, found) in ["probe.colour", "probe.shape"].into_iter().zip(said) {
             let expected = numbers(&file, name)?;
             let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            // The weights were rounded to f16; logits are of order ten.
+            // The weights were rounded to f16, and logits are of order ten.
             if found.len() != expected.len() || worst.is_nan() || worst > 0.1 {
                 return Err(format!("{name}: {worst} away from what the trained judge says").into());
             }
@@ -88,7 +88,7 @@ impl Net {
 
 impl Layer {
     /// # Shapes
-    /// `x`: `[in, side, side]`; gives `[out, side / 2, side / 2]`
+    /// `x`: `[in, side, side]`; returns `[out, side / 2, side / 2]`
     fn forward(&self, x: &[f32], side: usize) -> Vec<f32> {
         let (inputs, half) = (x.len() / (side * side), side / 2);
         let mut out = Vec::with_capacity(self.bias.len() * half * half);
@@ -98,7 +98,7 @@ impl Layer {
                 let mut sum = *bias;
                 for (i, weight) in kernel.iter().enumerate() {
                     let (y, x0) = (row + i % 9 / 3, column + i % 3);
-                    // Padded by one: row and column count from -1.
+                    // Padded by one: row and column start at -1.
                     if (1..=side).contains(&y) && (1..=side).contains(&x0) {
                         sum += weight * x[i / 9 * side * side + (y - 1) * side + x0 - 1];
                     }
@@ -124,7 +124,7 @@ fn largest(logits: &[f32]) -> usize {
     (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0)
 }
 
-/// Planes in -1..1 at half the side: each number the mean of four pixels.
+/// Planes in -1..1 at half the side: each value is the mean of four pixels.
 fn small(picture: &RgbImage) -> Vec<f32> {
     let at = |i: usize| {
         let (channel, y, x) = (i / (SIDE * SIDE), i / SIDE % SIDE * 2, i % SIDE * 2);
@@ -134,7 +134,7 @@ fn small(picture: &RgbImage) -> Vec<f32> {
     (0..3 * SIDE * SIDE).map(at).collect()
 }
 
-/// Three equal planes: brightness, with mean and contrast taken out.
+/// Three equal planes: brightness, normalised in mean and contrast.
 fn gray(x: &[f32]) -> Vec<f32> {
     let n = x.len() / 3;
     let plane: Vec<f32> = (0..n).map(|i| (x[i] + x[n + i] + x[2 * n + i]) / 3.0).collect();
@@ -144,12 +144,12 @@ fn gray(x: &[f32]) -> Vec<f32> {
     [plane.as_slice(); 3].concat()
 }
 
-/// The named background that is nearest to the border's median colour.
+/// The named background nearest to the border's median colour.
 pub fn background<'a>(picture: &RgbImage, named: &'a Colours) -> &'a str {
     nearest(border(picture), named).map_or("", |(name, _)| name)
 }
 
-/// The colour that most of the object's pixels have; none where there is no object to speak of.
+/// The colour of most of the object's pixels; `None` if there is hardly any object.
 pub fn object_colour<'a>(picture: &RgbImage, named: &'a Colours) -> Option<&'a str> {
     let (ground, side) = (border(picture), picture.width());
     let middle = side / 4..side / 4 * 3;

@@ -1,5 +1,5 @@
-//! Draws the suite of prompts with the embedded model and judges every picture: the background's colour by the
-//! border's median, the object by two small classifiers that were trained on the artwork alone.
+//! Draws the suite of prompts with the embedded model and judges every picture: the background's colour by the border's
+//! median, the object by two small classifiers that were trained only on the artwork.
 //!
 //! `cargo xtask starter evaluate`, or the example itself: `evaluate [REPORT.json [FOLDER FOR THE PICTURES]]`
 

@@ -1,4 +1,4 @@
-//! The figures.
+//! The report and its figures.
 
 use crate::suite::{Asked, Split, Suite};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use std::{
     fmt::{self, Display, Formatter},
 };
 
-/// What was asked for and what was seen.
+/// A prompt's content and what was recognised.
 #[derive(Clone, Serialize)]
 pub struct Row {
     #[serde(flatten)]
@@ -29,12 +29,12 @@ pub struct Figures {
     pub pictures: usize,
     pub background: f64,
     pub object: f64,
-    /// By the judge that sees no colours.
+    /// According to the classifier that sees no colours.
     pub object_by_shape: f64,
-    /// Of the recoloured ones.
+    /// For the recoloured objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub colour: Option<f64>,
-    /// Background and object.
+    /// Both background and object.
     pub both: f64,
 }
 
@@ -44,10 +44,10 @@ pub struct Report {
     device: String,
     seconds: f64,
     splits: BTreeMap<Split, Figures>,
-    /// The same pictures held against other prompts of the suite: what the judges say by chance.
+    /// The same pictures compared with other prompts of the suite: the agreement by chance.
     wrong_prompts: Figures,
     judges_on_artwork: BTreeMap<String, f64>,
-    /// Every picture about which some judge disagrees with its prompt.
+    /// Every picture for which a classifier disagrees with the prompt.
     misses: Vec<Row>,
 }
 
@@ -77,7 +77,7 @@ impl Row {
 }
 
 impl Figures {
-    /// Pictures, each with the prompt to hold it against.
+    /// Computes figures for pictures, each with the prompt to compare it with.
     fn of(rows: Vec<(&Row, &Asked)>) -> Self {
         let share = |right: &dyn Fn(&Row, &Asked) -> bool| {
             let count = rows.iter().filter(|(row, asked)| right(row, asked)).count();
@@ -96,7 +96,7 @@ impl Figures {
 }
 
 impl Display for Report {
-    /// A table in Markdown, as the model card has it.
+    /// A Markdown table, as in the model card.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "| | pictures | background | object | object by shape alone | object's colour |")?;
         writeln!(f, "|---|---|---|---|---|---|")?;

@@ -1,18 +1,18 @@
-//! The prompts, as `train/export_judges.py` wrote them: trained pairs of object and background, pairs that were
-//! held out of training, recoloured objects.
+//! The prompts, written by `train/export_judges.py`: pairs of object and background from training, pairs held out of
+//! training, recoloured objects.
 
 use crate::shared::Result;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
 
-/// Names of colours, each with its 256 levels of red, green and blue.
+/// Named colours as red, green and blue from 0 to 255.
 pub type Colours = BTreeMap<String, [f64; 3]>;
 
 #[derive(Deserialize)]
 pub struct Suite {
-    /// How often each judge is right about held-out pictures of the artwork itself.
+    /// Accuracy of each classifier on held-out pictures of the artwork.
     pub judges_on_artwork: BTreeMap<String, f64>,
-    /// What the judges' outputs mean.
+    /// The meaning of the classifiers' outputs.
     pub classes: Vec<String>,
     pub backgrounds: Colours,
     pub object_colours: Colours,

@@ -1,4 +1,4 @@
-//! Drawing with the model as the form offers it: the card's own settings.
+//! Draws with the model and its card's settings, as the form does by default.
 
 use sdxl::{Compute, DeviceChoice, Generated, LoadOptions, Output, Params, Pipeline};
 use std::error::Error;
@@ -11,7 +11,7 @@ pub fn pipeline() -> Result<Pipeline> {
     Ok(Pipeline::load(&starter_model::checkpoint()?, &compute, LoadOptions::default())?)
 }
 
-/// A prompt with the card's settings.
+/// Parameters for a prompt with the card's settings.
 pub fn params(prompt: &str, seed: u64) -> Result<Params> {
     let card = &starter_model::card().recommended;
     Ok(Params {
@@ -27,7 +27,7 @@ pub fn params(prompt: &str, seed: u64) -> Result<Params> {
     })
 }
 
-/// Makes the picture; `observer` sees every step.
+/// Generates the picture; `observer` sees every step.
 pub fn draw(pipeline: &Pipeline, params: &Params, observer: &mut dyn diffusion::Observer) -> Result<Output> {
     match pipeline.generate(params, observer)? {
         Generated::Picture(output) => Ok(*output),

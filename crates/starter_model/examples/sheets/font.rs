@@ -1,4 +1,4 @@
-//! Capitals and digits, five pixels high, for the words under the pictures.
+//! Capital letters and digits, five pixels high, for the text under the pictures.
 
 use image::{Rgb, RgbImage};
 
@@ -44,12 +44,12 @@ const GLYPHS: [(char, [&str; 5]); 38] = [
     (' ', ["  ", "  ", "  ", "  ", "  "]),
 ];
 
-/// Pixels of a glyph's pixel.
+/// Pixels per pixel of a glyph.
 const SCALE: u32 = 2;
-/// The height of a line, pixels.
+/// The height of a line in pixels.
 pub const LINE: u32 = 7 * SCALE;
 
-/// Writes a line of text, its upper left corner there; characters without a glyph are left out.
+/// Draws a line of text with its upper left corner at the given position. Characters without a glyph are left out.
 pub fn write(on: &mut RgbImage, text: &str, left: u32, top: u32, ink: Rgb<u8>) {
     let mut x = left;
     for character in text.chars().map(|c| c.to_ascii_uppercase()) {

@@ -1,4 +1,4 @@
-//! Draws the sheets of the model card: what the model makes of 32 prompts, and how previews sharpen.
+//! Draws the pictures of the model card: results for 32 prompts, and previews over the steps.
 //!
 //! `cargo xtask starter sheets`, or the example itself: `sheets FOLDER` writes `starter.png` and `previews.png`.
 
@@ -13,7 +13,7 @@ use sdxl::{Pipeline, PreviewMethod};
 use shared::{Result, draw, params, pipeline};
 use std::{ops::ControlFlow, path::Path};
 
-/// The last eight pairs were never shown in training; those are marked.
+/// The last eight pairs were not in the training data; they are marked.
 const PROMPTS: [&str; 32] = [
     "an apple on a blue background",
     "a banana on a purple background",
@@ -50,12 +50,12 @@ const PROMPTS: [&str; 32] = [
 ];
 const COLUMNS: u32 = 8;
 const GAP_PX: u32 = 6;
-/// For the names of the two methods.
+/// Space for the names of the two methods.
 const MARGIN_PX: u32 = 102;
 const INK: Rgb<u8> = Rgb([40, 40, 48]);
 const MARKED: Rgb<u8> = Rgb([190, 40, 40]);
 
-/// What the preview sheet shows, and at which steps.
+/// Prompts and seeds of the preview sheet.
 const WATCHED: [(&str, u64); 3] = [
     ("an apple on a blue background", 100),
     ("a green car on a yellow background", 101),
@@ -93,7 +93,7 @@ fn contact_sheet(pipeline: &Pipeline) -> Result<RgbImage> {
     Ok(sheet)
 }
 
-/// Short enough to stand under its picture.
+/// Removes the article, so that the text fits under its picture.
 fn without_article(words: &str) -> &str {
     words.strip_prefix("an ").or_else(|| words.strip_prefix("a ")).unwrap_or(words)
 }
@@ -121,7 +121,7 @@ fn preview_sheet(pipeline: &Pipeline) -> Result<RgbImage> {
     Ok(sheet)
 }
 
-/// Previews by Latent2RGB, scaled smoothly as the page does it, and by TAESD, at [`STEPS`]; and the picture.
+/// Returns previews at [`STEPS`] with Latent2RGB, scaled smoothly as on the page, and with TAESD; and the picture.
 fn watch(pipeline: &Pipeline, prompt: &str, seed: u64) -> Result<([Vec<RgbImage>; 2], RgbImage)> {
     let card = &starter_model::card().recommended;
     let (mut shown, mut failed) = ([Vec::new(), Vec::new()], None);
@@ -149,7 +149,7 @@ fn watch(pipeline: &Pipeline, prompt: &str, seed: u64) -> Result<([Vec<RgbImage>
     Ok((shown, picture))
 }
 
-/// How sharp a picture is: the mean square difference of neighbours in a row.
+/// Sharpness of a picture: the mean square difference of horizontal neighbours.
 fn detail(picture: &RgbImage) -> f64 {
     let pairs = picture.rows().flat_map(|row| row.clone().zip(row.skip(1)).collect::<Vec<_>>());
     let squares = pairs.flat_map(|(a, b)| [0, 1, 2].map(|c| (f64::from(a[c]) - f64::from(b[c])).powi(2)));

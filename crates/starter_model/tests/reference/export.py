@@ -1,9 +1,9 @@
-"""What diffusers makes of the weights in this crate: `python export.py`.
+"""diffusers' results with the weights in this crate: `python export.py`.
 
 Three prompts with the settings of `card.json`, without a negative prompt, in f32. Writes
 `../fixtures/reference.safetensors`: the final latents of each and, for the first, the unit noise, the embeddings,
-the picture and TAESD's in 256 levels. Run twice with the versions of `train/requirements.txt`, it writes the same
-bytes.
+the picture and TAESD's in 256 levels. With the versions of `train/requirements.txt` the output is the same in every
+run.
 """
 
 import json
@@ -31,7 +31,7 @@ CASES = [
 
 
 def levels(x):
-    """[1, 3, h, w] in -1..1 to [h, w, 3] in 256 levels."""
+    """Converts [1, 3, h, w] in -1..1 to [h, w, 3] in 256 levels."""
     return (((x[0] + 1) / 2).clamp(0, 1).permute(1, 2, 0) * 255).round().to(torch.uint8)
 
 
