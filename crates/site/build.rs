@@ -1,5 +1,5 @@
-//! Writes the table of the site's files: everything under `$EMBERLINE_SITE_DIR`, which `cargo xtask`
-//! sets after it has built the bundle. Without it the table is empty, and a plain `cargo build` works.
+//! Writes the table of the site's files: everything under `$EMBERLINE_SITE_DIR`, which `cargo xtask` sets after
+//! building the bundle. Without the variable the table is empty, so that a plain `cargo build` works.
 
 use std::{
     collections::hash_map::DefaultHasher,

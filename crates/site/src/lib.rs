@@ -1,18 +1,18 @@
-//! The front end's files (bundle, style, icons), embedded when `cargo xtask` built them, so that the
-//! binary runs from any folder without the sources.
+//! The front end's files (bundle, style sheet, icons), embedded if `cargo xtask` has built them. The binary then runs
+//! from any folder without the sources.
 
 /// One file of the site.
 #[derive(Debug)]
 pub struct Embedded {
-    /// URL path, `/pkg/emberline.wasm`.
+    /// URL path, for example `/pkg/emberline.wasm`.
     pub path: &'static str,
-    /// A strong entity tag of the bytes, quotes included.
+    /// Strong entity tag of the content, including the quotes.
     pub etag: &'static str,
-    /// The file.
+    /// Content of the file.
     pub bytes: &'static [u8],
 }
 
-/// Every file, sorted by path; empty in a build without a bundle.
+/// All files, sorted by path; empty in a build without a bundle.
 pub static FILES: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// The file at a URL path.
