@@ -49,8 +49,8 @@ impl HugePages {
     }
 }
 
-/// Number of bytes mapped for a large block: the size, rounded up to an eighth of the power of two below it. `None` for
-/// a block that is not large.
+/// Number of bytes mapped for a large block: the size, rounded up to a multiple of an eighth of the power of two below
+/// it. `None` for a block that is not large.
 #[cfg(target_os = "linux")]
 fn mapped_bytes(layout: Layout) -> Option<usize> {
     let size = layout.size();
