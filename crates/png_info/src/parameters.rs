@@ -1,4 +1,4 @@
-//! What a picture was made from.
+//! The parameters that a picture was made from.
 
 use crate::infotext::{Infotext, always_quoted, quoted};
 use serde::{Deserialize, Serialize};
@@ -64,9 +64,10 @@ const SCHEDULES: &[(&str, &str)] = &[
 ];
 
 impl Parameters {
-    /// The text as A1111 writes it: prompt, negative prompt, then `Key: value` pairs on the last line. Prompts that its
-    /// lines cannot carry (a line that begins with `Negative prompt:`, blank lines at the start, spaces around a line) are
-    /// pairs too, by the keys `Prompt` and `Negative prompt`: A1111's own reader takes these instead of the lines.
+    /// The text in A1111's format: prompt, negative prompt, then `Key: value` pairs on the last line. Prompts that
+    /// cannot be written as lines (a line that starts with `Negative prompt:`, blank lines at the start, spaces around
+    /// a line) are also written as pairs with the keys `Prompt` and `Negative prompt`, which A1111's own reader uses
+    /// instead of the lines.
     pub fn to_a1111(&self) -> String {
         let text = self.text_with(&[]);
         let read = Infotext::parse(&text);
@@ -146,7 +147,7 @@ mod tests {
         let model = "a \"red\", fox\u{7f}'s";
         let parameters = Parameters { model: model.to_owned(), ..of("a car", "") };
         let text = parameters.to_a1111();
-        // Rust's own quotes would escape the apostrophe or write `\u{7f}`.
+        // Rust's own quoting would escape the apostrophe or write `\u{7f}`.
         assert!(text.contains("Model: \"a \\\"red\\\", fox\u{7f}'s\", Version"), "{text}");
         for model in ["", " x ", "\"x\"", "a: b", "\\", "日本", "x\ty"] {
             let parameters = Parameters { model: model.to_owned(), ..of("a car", "") };

@@ -1,4 +1,4 @@
-//! A folder in memory is what the same folder on the disk is.
+//! A folder in memory gives the same result as the same folder on disk.
 
 use crate::common::models;
 use checkpoint::{Checkpoint, Error, FolderError, MemoryFolder, OpenOptions, Part, inspect, inspect_memory};
@@ -11,7 +11,7 @@ fn model() -> PathBuf {
     models().join("tiny/diffusers")
 }
 
-/// Every file of the model but its tokenizers.
+/// All files of the model except its tokenizers.
 fn files() -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     collect(&model(), "", &mut files);
@@ -56,7 +56,7 @@ fn inspect_tells_the_same() {
     assert_eq!(memory, disk);
 }
 
-/// Breaks the folder in one way, on the disk and in memory: the message is the same.
+/// Modifies the folder on disk and in memory, and checks that both give the same error.
 fn refused_alike(break_it: impl Fn(&mut BTreeMap<String, Vec<u8>>)) -> String {
     let mut files = files();
     break_it(&mut files);

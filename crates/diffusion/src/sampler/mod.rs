@@ -25,7 +25,7 @@ use burn::tensor::Tensor;
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// All steps were made.
+    /// All steps ran.
     Finished {
         /// The result, `[batch, channels, height, width]`.
         latents: Tensor<4>,
@@ -34,12 +34,12 @@ pub enum Outcome {
     Kept {
         /// The estimate x0 at that step, `[batch, channels, height, width]`.
         latents: Tensor<4>,
-        /// The step that it was stopped at, 1 for the first.
+        /// The step at which it was stopped, from 1.
         step: usize,
     },
     /// The observer cancelled the run.
     Cancelled {
-        /// The step that it was stopped in, 1 for the first.
+        /// The step in which it was stopped, from 1.
         step: usize,
     },
 }

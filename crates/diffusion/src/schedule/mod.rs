@@ -1,4 +1,4 @@
-//! Sigma schedules: which noise levels a run visits.
+//! Sigma schedules: the noise levels of a run.
 
 mod beta_quantile;
 mod points;
@@ -45,28 +45,28 @@ named! {
 /// What the first step starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Noise alone.
+    /// Only noise.
     Noise,
-    /// A picture's latents, with noise added.
+    /// The latents of a picture, plus noise.
     Image,
 }
 
-/// Why there is no schedule.
+/// Why no schedule could be computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScheduleError {
     /// The number of steps is out of range.
     #[error("steps is {steps}, but must be from {} to {}", STEPS.start(), STEPS.end())]
     Steps {
-        /// As asked for.
+        /// The requested value.
         steps: usize,
     },
     /// The strength is out of range, or not a number.
     #[error("strength is {strength}, but must be from {} to {}", STRENGTH.start(), STRENGTH.end())]
     Strength {
-        /// As asked for.
+        /// The requested value.
         strength: f64,
     },
-    /// The training schedule makes no sense.
+    /// The training schedule is not valid.
     #[error("betas run from {start} to {end}, but must rise and lie between 0 and 1")]
     Betas {
         /// The first beta.
@@ -74,10 +74,10 @@ pub enum ScheduleError {
         /// The last beta.
         end: f64,
     },
-    /// Sigmas that were not made here do not fall to 0.
+    /// The given sigmas do not decrease to 0.
     #[error("sigma {index} is {sigma}, but sigmas must be finite, fall strictly, and be above 0 up to the last")]
     Sigma {
-        /// Its place.
+        /// Its index.
         index: usize,
         /// Its value.
         sigma: f32,
@@ -140,15 +140,15 @@ impl Schedule {
     }
 }
 
-/// Steps of the longest schedule whose end is taken. A strength that asks for more is below 0.001, where the
-/// levels all lie at the table's bottom anyway, and f32 would no longer tell neighbours apart.
+/// Steps of the longest schedule that is shortened. Only strengths below 0.001 would need more. There all levels are at
+/// the table's lower end, and f32 could no longer distinguish neighbours.
 const LONGEST: usize = 1000 * TRAINING_STEPS;
 
-/// Whether sigmas from elsewhere can be sampled over: at least one, finite, strictly falling, above 0 but for
-/// the last, which may be 0.
+/// Checks sigmas that do not come from a [`Schedule`]: at least one, finite, strictly decreasing, and above 0 except
+/// for the last, which may be 0.
 ///
 /// # Errors
-/// [`ScheduleError::Sigma`] with the first that does not fit.
+/// [`ScheduleError::Sigma`] with the first invalid one.
 pub fn check_sigmas(sigmas: &[f32]) -> Result<(), ScheduleError> {
     let last = sigmas.len().saturating_sub(1);
     let mut before = f32::INFINITY;

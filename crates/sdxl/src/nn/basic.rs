@@ -25,13 +25,13 @@ pub struct Linear(LinearOn);
 #[derive(Clone, Debug)]
 enum LinearOn {
     Processor(Arc<kernels::Linear>),
-    /// The weight `[in, out]`, a transposed view of the checkpoint's `[out, in]` (matrix products take strides), and
+    /// The weight `[in, out]`, a transposed view of the checkpoint's `[out, in]` (matrix products accept strides), and
     /// the bias.
     Other(Box<(Tensor<2>, Option<Tensor<1>>)>),
 }
 
 impl Linear {
-    /// Takes `weight` `[d_out, d_in]` and, with [`Bias::Yes`], `bias` `[d_out]`.
+    /// Loads `weight` `[d_out, d_in]` and, with [`Bias::Yes`], `bias` `[d_out]`.
     pub fn load(mut w: Weights, d_in: usize, d_out: usize, bias: Bias) -> Result<Self, LoadError> {
         let weight = w.tensor_to_widen("weight", [d_out, d_in])?;
         let bias = load_bias(&mut w, d_out, bias)?;
@@ -62,7 +62,7 @@ impl Linear {
     /// `y + forward(x)`
     ///
     /// # Shapes
-    /// `x`: `[.., d_in]`, `y`: `[.., d_out]`; result as `y`
+    /// `x`: `[.., d_in]`, `y`: `[.., d_out]`; the result has the shape of `y`
     pub fn forward_onto<const D: usize>(&self, x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
         match &self.0 {
             LinearOn::Processor(linear) => {
@@ -94,14 +94,14 @@ enum ConvOn {
 }
 
 impl Conv2d {
-    /// Takes `weight` `[c_out, c_in, kernel, kernel]` and, with [`Bias::Yes`], `bias` `[c_out]`; stride 1,
-    /// padded so that the size stays.
+    /// Loads `weight` `[c_out, c_in, kernel, kernel]` and, with [`Bias::Yes`], `bias` `[c_out]`. Stride 1, padded so
+    /// that height and width stay the same.
     pub fn load(w: Weights, c_in: usize, c_out: usize, kernel: usize, bias: Bias) -> Result<Self, LoadError> {
         let shape = ConvShape { c_in, c_out, kernel, stride: 1, padding: (kernel / 2, kernel / 2) };
         Self::load_as(w, shape, bias)
     }
 
-    /// The same, with any stride and padding.
+    /// Like [`Conv2d::load`], with any stride and padding.
     pub fn load_as(mut w: Weights, shape: ConvShape, bias: Bias) -> Result<Self, LoadError> {
         let ConvShape { c_in, c_out, kernel, .. } = shape;
         let weight = w.tensor_to_widen("weight", [c_out, c_in, kernel, kernel])?;
@@ -131,7 +131,7 @@ impl Conv2d {
         }
     }
 
-    /// `forward(x)`, with a number of `shift` added to each channel of each picture.
+    /// `forward(x)`, plus a value of `shift` for each channel of each picture.
     ///
     /// # Shapes
     /// `x`: `[b, c_in, h, w]`, `shift`: `[b, c_out]`; result `[b, c_out, h', w']`
@@ -150,7 +150,7 @@ impl Conv2d {
     /// `y + forward(x)`
     ///
     /// # Shapes
-    /// `x`: `[b, c_in, h, w]`, `y`: `[b, c_out, h', w']`; result as `y`
+    /// `x`: `[b, c_in, h, w]`, `y`: `[b, c_out, h', w']`; the result has the shape of `y`
     pub fn forward_onto(&self, x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
         match &self.0 {
             ConvOn::Processor(conv) => {
@@ -163,7 +163,7 @@ impl Conv2d {
     }
 }
 
-/// Nearest-neighbour resize, PyTorch's rule: output pixel `i` copies input pixel `floor(i * in / out)`.
+/// Nearest-neighbour resize with PyTorch's rule: output pixel `i` copies input pixel `floor(i * in / out)`.
 ///
 /// # Shapes
 /// `[b, c, h, w] -> [b, c, height, width]`

@@ -1,5 +1,5 @@
-//! Layers, each built from named weights. Shapes are PyTorch's: images are `[batch, channels, height,
-//! width]`, sequences `[batch, length, width]`.
+//! Layers, each built from named weights. Shapes are PyTorch's: pictures are `[batch, channels, height, width]`,
+//! sequences `[batch, length, width]`.
 
 mod attention;
 mod basic;
@@ -27,7 +27,7 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     processor::tensor(numbers, shape)
 }
 
-/// GEGLU (Shazeer, 2020): `a * gelu(b)`, `[a, b] = x`.
+/// GEGLU (Shazeer, 2020): `a * gelu(b)`, where `x` is `a` followed by `b`.
 ///
 /// # Shapes
 /// `[b, n, 2 * inner] -> [b, n, inner]`

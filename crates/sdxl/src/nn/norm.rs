@@ -4,8 +4,8 @@ use super::{processor, silu};
 use crate::{LoadError, Weights};
 use burn::tensor::{DType, Tensor, module};
 
-/// Group normalisation (Wu and He, 2018) over `[b, c, ..]`: each group of channels of each picture to mean
-/// 0 and variance 1, then scaled and shifted for each channel.
+/// Group normalisation (Wu and He, 2018) over `[b, c, ..]`: normalises each group of channels of each picture to mean 0
+/// and variance 1, then applies each channel's scale and shift.
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
     weight: Tensor<1>,
@@ -15,7 +15,7 @@ pub struct GroupNorm {
 }
 
 impl GroupNorm {
-    /// Takes `weight` and `bias`, both `[channels]`.
+    /// Loads `weight` and `bias`, both `[channels]`.
     pub fn load(mut w: Weights, channels: usize, groups: usize, epsilon: f64) -> Result<Self, LoadError> {
         if groups == 0 || !channels.is_multiple_of(groups) {
             return Err(w.config_error(format!("{channels} channels do not divide into {groups} groups")));
@@ -30,7 +30,7 @@ impl GroupNorm {
         self.forward_with(x, &mut Statistics::Own)
     }
 
-    /// `silu(norm(x))`, in one pass where it can be.
+    /// `silu(norm(x))`, in one pass if possible.
     ///
     /// # Shapes
     /// `[b, c, h, w] -> [b, c, h, w]`
@@ -49,7 +49,7 @@ impl GroupNorm {
         processor::tensor(x, shape)
     }
 
-    /// As [`GroupNorm::forward`], over `statistics` that need not be those of `x`.
+    /// Like [`GroupNorm::forward`], with `statistics` that may come from another tensor than `x`.
     ///
     /// # Shapes
     /// `[b, c, h, w] -> [b, c, h, w]`
@@ -60,10 +60,10 @@ impl GroupNorm {
         let [b, c, h, w] = x.dims();
         let dtype = x.dtype();
         let per_group = c / self.groups * h * w;
-        // A sum of squares of f16 activations passes 65504 and the picture turns black: widen.
+        // Compute in f32: a sum of squares of f16 activations exceeds 65504, and the picture turns black.
         let x = widened(x.reshape([b, self.groups, per_group]));
         let (centred, inverse_std) = statistics.apply(x, self.epsilon);
-        // One scale for each channel instead of a division for each pixel.
+        // One scale per channel instead of a division per pixel.
         let scale = inverse_std.expand([b, self.groups, c / self.groups]).reshape([b, c, 1])
             * widened(self.weight.clone()).reshape([1, c, 1]);
         let y = centred.reshape([b, c, h * w]) * scale + widened(self.bias.clone()).reshape([1, c, 1]);
@@ -79,10 +79,10 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Those of several equally large parts taken together.
+    /// The combined mean and variance of several parts of equal size.
     ///
     /// # Panics
-    /// Without a part.
+    /// If `parts` is empty.
     pub fn pooled(parts: &[Self]) -> Self {
         let average = |of: fn(&Self) -> Tensor<3>| {
             let stacked = Tensor::cat(parts.iter().map(of).collect(), 2);
@@ -94,20 +94,20 @@ impl Moments {
     }
 }
 
-/// Where a [`GroupNorm`]'s mean and variance come from. Tiles of one picture share the picture's: with its
-/// own, a tile of plain sky would be stretched to the contrast of a tile of leaves.
+/// The source of a [`GroupNorm`]'s mean and variance. All tiles of a picture use the same ones. With its own, a tile of
+/// plain sky would get the contrast of a tile of leaves.
 #[derive(Debug)]
 pub enum Statistics<'a> {
-    /// From the input.
+    /// Computed from the input.
     Own,
-    /// From the input, and kept here, in the order in which the norms run.
+    /// Computed from the input and recorded here, in the order in which the norms run.
     Recorded(&'a mut Vec<Moments>),
-    /// From an earlier run, in the same order; from the input once they are used up.
+    /// Taken from an earlier run, in the same order; computed from the input after the last one.
     Given(std::slice::Iter<'a, Moments>),
 }
 
 impl Statistics<'_> {
-    /// `x` (`[b, groups, n]`, f32) without its mean, and the inverse standard deviation.
+    /// Returns `x` (`[b, groups, n]`, f32) minus its mean, and the inverse standard deviation.
     fn apply(&mut self, x: Tensor<3>, epsilon: f64) -> (Tensor<3>, Tensor<3>) {
         let inverse_std = |variance: Tensor<3>| (variance + epsilon).sqrt().recip();
         if let Self::Given(moments) = self
@@ -138,7 +138,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Takes `weight` and `bias`, both `[width]`.
+    /// Loads `weight` and `bias`, both `[width]`.
     pub fn load(mut w: Weights, width: usize, epsilon: f64) -> Result<Self, LoadError> {
         Ok(Self { weight: w.tensor("weight", [width])?, bias: w.tensor("bias", [width])?, epsilon })
     }

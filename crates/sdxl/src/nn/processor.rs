@@ -1,5 +1,5 @@
-//! Tensors in the processor's own memory, as the plain numbers that the crate `kernels` computes with. On any
-//! other device the layers go through burn, whose kernels there are the device's own.
+//! Tensors in CPU memory, as the f32 slices of the crate `kernels`. On any other device the layers use burn, which has
+//! that device's own kernels.
 
 use burn::{
     backend::{Flex, flex::FlexTensor},
@@ -7,21 +7,21 @@ use burn::{
 };
 use std::ops::Deref;
 
-/// Whether a tensor of this type on this device is plain f32 numbers.
+/// Whether tensors of this type on this device are f32 slices in CPU memory.
 pub(crate) fn has(device: &Device, dtype: DType) -> bool {
     dtype == DType::F32 && *device == Device::flex()
 }
 
-/// Whether this tensor is.
+/// Whether this tensor is an f32 slice in CPU memory.
 pub(super) fn holds<const D: usize>(x: &Tensor<D>) -> bool {
     has(&x.device(), x.dtype())
 }
 
-/// A layer's weights as the checkpoint has them, row-major.
+/// A layer's weights as in the checkpoint, row-major.
 pub(super) struct LayerWeights(FlexTensor);
 
 impl LayerWeights {
-    /// Where the layer computes in the processor's memory.
+    /// The weights, if the layer computes with the CPU kernels; otherwise `None`.
     pub(super) fn of<const D: usize>(weight: &Tensor<D>) -> Option<Self> {
         has(&weight.device(), DType::F32).then(|| Self(in_order(weight)))
     }
@@ -34,7 +34,7 @@ impl LayerWeights {
     }
 }
 
-/// A tensor's numbers, row-major.
+/// A tensor's values, row-major.
 pub(super) struct Numbers(FlexTensor);
 
 impl Deref for Numbers {
@@ -45,7 +45,7 @@ impl Deref for Numbers {
     }
 }
 
-/// Its numbers to read, where they lie: copied only where they lie out of order.
+/// The values for reading. Copied only if they are not in row-major order.
 pub(super) fn read<const D: usize>(x: &Tensor<D>) -> Numbers {
     Numbers(in_order(x))
 }
@@ -55,12 +55,12 @@ fn in_order<const D: usize>(x: &Tensor<D>) -> FlexTensor {
     if x.is_contiguous() { x } else { x.to_contiguous() }
 }
 
-/// Its numbers to keep or change; not copied where nobody else holds them and they lie in order.
+/// The values as an owned vector. Not copied if the tensor is the only owner and they are in row-major order.
 pub(super) fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_into_vec().expect("`has` was asked: f32 numbers")
 }
 
-/// Numbers as a tensor; not copied.
+/// Makes a tensor from values, without a copy.
 pub(super) fn tensor<const D: usize>(numbers: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(numbers, shape), &Device::flex())
 }

@@ -1,17 +1,17 @@
-//! diffusers' `ResnetBlock2D`, the block of both the UNet and the VAE.
+//! diffusers' `ResnetBlock2D`, used in both the UNet and the VAE.
 
 use super::{Bias, Conv2d, GroupNorm, Linear, Statistics};
 use crate::{LoadError, Weights};
 use burn::tensor::Tensor;
 
-/// What a [`ResnetBlock`] is built for.
+/// The configuration of a [`ResnetBlock`].
 #[derive(Clone, Copy, Debug)]
 pub struct ResnetSpec {
-    /// Channels that come in.
+    /// Input channels.
     pub c_in: usize,
-    /// Channels that go out.
+    /// Output channels.
     pub c_out: usize,
-    /// Groups of both normalisations.
+    /// Groups of both group norms.
     pub groups: usize,
     /// Their epsilon: 1e-5 in the UNet, 1e-6 in the VAE.
     pub epsilon: f64,
@@ -31,7 +31,7 @@ pub struct ResnetBlock {
 }
 
 impl ResnetBlock {
-    /// Takes `norm1, conv1, time_emb_proj?, norm2, conv2, conv_shortcut?`.
+    /// Loads `norm1, conv1, time_emb_proj?, norm2, conv2, conv_shortcut?`.
     pub fn load(mut w: Weights, spec: ResnetSpec) -> Result<Self, LoadError> {
         let ResnetSpec { c_in, c_out, groups, epsilon, time_width } = spec;
         Ok(Self {
@@ -58,9 +58,9 @@ impl ResnetBlock {
         self.forward_with(x, time, &mut Statistics::Own)
     }
 
-    /// As [`ResnetBlock::forward`], both norms over given `statistics`.
+    /// Like [`ResnetBlock::forward`], with `statistics` for both norms.
     pub fn forward_with(&self, x: Tensor<4>, time: Option<&Tensor<2>>, statistics: &mut Statistics) -> Tensor<4> {
-        // The shortcut first: the norm then takes its input over, the widest tensor of the VAE, 1 GiB at 1024 x 1024.
+        // Compute the shortcut first. The norm can then reuse its input, the VAE's widest tensor: 1 GiB at 1024 x 1024.
         let beside = self.conv_shortcut.as_ref().map_or_else(|| x.clone(), |shortcut| shortcut.forward(x.clone()));
         let y = self.norm1.then_silu(x, statistics);
         let y = match (&self.time_emb_proj, time) {
