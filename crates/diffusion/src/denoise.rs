@@ -4,14 +4,15 @@ use burn::tensor::Tensor;
 
 /// Estimates the finished latents x0 from noisy latents, at any noise level.
 ///
-/// Implemented by [`Guided`](crate::Guided), which wraps a network, and by closures `FnMut(Tensor<4>, f32) ->
-/// Result<Tensor<4>, E>`.
+/// Implemented by [`Guided`](crate::Guided), which wraps a network, and by closures
+/// `FnMut(Tensor<4>, f32) -> Result<Tensor<4>, E>`.
 pub trait Denoise {
     /// Why the model returned no estimate.
     type Error;
 
-    /// Returns the estimate of x0 for the noisy latents `x` at noise level `sigma`. Input and output are `[batch,
-    /// channels, height, width]`, of one dtype. `x = x0 + sigma * noise`; it is not yet scaled for a network's input.
+    /// Returns the estimate of x0 for the noisy latents `x` at noise level `sigma`. Input and output are
+    /// `[batch, channels, height, width]`, of one dtype. `x = x0 + sigma * noise`; it is not yet scaled for a network's
+    /// input.
     ///
     /// # Errors
     /// Any error of the model. The sampler returns it and ends.

@@ -101,8 +101,8 @@ impl Guidance {
         Self { passes, ..self }
     }
 
-    /// Combines both predictions in the network's output space, as diffusers does. All tensors are `[batch, channels,
-    /// height, width]`.
+    /// Combines both predictions in the network's output space, as diffusers does. All tensors are
+    /// `[batch, channels, height, width]`.
     pub fn combine(&self, negative: Tensor<4>, positive: Tensor<4>) -> Tensor<4> {
         let difference = positive.clone() - negative.clone();
         let guided = negative + difference.mul_scalar(self.scale as f32);

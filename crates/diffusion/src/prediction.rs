@@ -34,8 +34,9 @@ impl Prediction {
         (c_skip as f32, c_out as f32)
     }
 
-    /// Returns the estimate x0 for the noisy latents `x` and the network's output, all `[batch, channels, height,
-    /// width]`. The result has the dtype of `x`, so a network in f16 does not reduce the precision of the latents.
+    /// Returns the estimate x0 for the noisy latents `x` and the network's output, all
+    /// `[batch, channels, height, width]`. The result has the dtype of `x`, so a network in f16 does not reduce the
+    /// precision of the latents.
     pub fn denoised(self, x: Tensor<4>, output: Tensor<4>, sigma: f32) -> Tensor<4> {
         let (c_skip, c_out) = self.scalings(sigma);
         let change = output.cast(x.dtype()).mul_scalar(c_out);

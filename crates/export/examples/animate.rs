@@ -1,5 +1,5 @@
-//! Writes pictures as one animated WebP: `cargo run --release --package export --example animate -- OUT FPS WIDTH
-//! PICTURE...`
+//! Writes pictures as one animated WebP:
+//! `cargo run --release --package export --example animate -- OUT FPS WIDTH PICTURE...`
 //!
 //! They are scaled to the width. The last one is shown for two seconds.
 

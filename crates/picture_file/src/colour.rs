@@ -160,7 +160,7 @@ fn of_measured(chromaticities: Option<[(f32, f32); 4]>, gamma: Option<f32>) -> S
     }
     profile.cicp = None;
     let colorants = [profile.red_colorant, profile.green_colorant, profile.blue_colorant];
-    // Reject numbers that are not colours: all equal, or a white outside the gamut.
+    // Reject values that are not colours: degenerate primaries, or a white point outside their gamut.
     let is_sound = colorants.iter().all(|of| [of.x, of.y, of.z].iter().all(|value| value.abs() < 10.0) && of.y > 0.0);
     match is_sound && exponent.is_none_or(|exponent| (0.1..=10.0).contains(&exponent)) {
         true => Source::Profile(Box::new(profile)),

@@ -181,8 +181,8 @@ fn bracketed(prompt: &str) -> Vec<Use<'_>> {
     found
 }
 
-/// Whether the bracket that closes at `end` ends with `:` and a number, and is not a time or ratio such as `[at
-/// 10:30]`.
+/// Whether the bracket that closes at `end` ends with `:` and a number, and is not a time or ratio such as
+/// `[at 10:30]`.
 fn is_scheduled(prompt: &str, inside: &Open, end: usize) -> bool {
     let Some(&last) = inside.colons.last().filter(|_| inside.colons.len() <= 2) else { return false };
     is_number(prompt[last + 1..end].trim()) && !is_clock(&prompt[inside.start + 1..end])

@@ -1,5 +1,5 @@
-//! Makes one picture from a checkpoint: `cargo run --release -p sdxl --example picture -- CHECKPOINT OUT.png "a prompt"
-//! [SIDE [STEPS [CFG [SEED]]]]`
+//! Makes one picture from a checkpoint:
+//! `cargo run --release -p sdxl --example picture -- CHECKPOINT OUT.png "a prompt" [SIDE [STEPS [CFG [SEED]]]]`
 
 use checkpoint::Checkpoint;
 use diffusion::{Step, Stop};

@@ -35,8 +35,8 @@ pub struct Loader<'s> {
 }
 
 impl<'s> Loader<'s> {
-    /// A loader for `part` (named in errors). It creates tensors of `dtype` on `device` and calls `progress(taken,
-    /// total)` after each one.
+    /// A loader for `part` (named in errors). It creates tensors of `dtype` on `device` and calls
+    /// `progress(taken, total)` after each one.
     pub fn new(
         part: &'static str,
         source: &'s mut dyn Source,

@@ -1,8 +1,8 @@
 //! A single file whose tensors have the names and shapes from the fuzz input: every step up to reading the numbers.
 //!
 //! Random bytes rarely get past the header, so the input is a list of lines: a name, a dtype's letter and the sides of
-//! a shape. The header made from them is always well formed. From `crates/checkpoint`: `cargo +nightly fuzz run open
-//! fuzz/seeds`.
+//! a shape. The header made from them is always well formed. From `crates/checkpoint`:
+//! `cargo +nightly fuzz run open fuzz/seeds`.
 #![no_main]
 
 use checkpoint::{Checkpoint, OpenOptions, Part, inspect};

@@ -27,8 +27,8 @@ impl Default for Betas {
     }
 }
 
-/// The noise level of each training step: `sigma = sqrt((1 - a) / a)`, where `a` is the cumulative product of `1 -
-/// beta`.
+/// The noise level of each training step: `sigma = sqrt((1 - a) / a)`, where `a` is the cumulative product of
+/// `1 - beta`.
 ///
 /// Rounded like diffusers' `EulerDiscreteScheduler` (f32, the product in f64), so that the sigmas agree to about the
 /// last digit.

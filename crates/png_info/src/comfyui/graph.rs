@@ -92,8 +92,9 @@ impl Graph {
         Self { nodes: object.iter().filter_map(|(id, value)| Some((id.clone(), node(value)?))).collect() }
     }
 
-    /// Reads the drawn format: `{"nodes": [{"id": 3, "type": ..., "inputs": [{"name": ..., "link": 7}],
-    /// "widgets_values": [...]}], "links": [[7, 4, 0, 3, 0, "MODEL"]]}`.
+    /// Reads the drawn format:
+    /// `{"nodes": [{"id": 3, "type": ..., "inputs": [{"name": ..., "link": 7}], "widgets_values": [...]}],
+    /// "links": [[7, 4, 0, 3, 0, "MODEL"]]}`.
     pub(super) fn of_workflow(object: &Map<String, Value>) -> Self {
         let list = |name: &str| object.get(name).and_then(Value::as_array).into_iter().flatten();
         let sources: BTreeMap<u64, String> = list("links").filter_map(source).collect();

@@ -7,9 +7,9 @@ pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// All pairs of a line, keys and values as written. Finds the same pairs as A1111's expression `\s*(\w[\w
-/// \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)` (modules/infotext_utils.py), in linear time. One difference: the JSON
-/// that Civitai adds without quotes stays one value.
+/// All pairs of a line, keys and values as written. Finds the same pairs as A1111's expression
+/// `\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)` (modules/infotext_utils.py), in linear time. One difference:
+/// the JSON that Civitai adds without quotes stays one value.
 pub(super) fn pairs(line: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let mut rest = line;
