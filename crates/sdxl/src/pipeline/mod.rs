@@ -69,7 +69,7 @@ pub struct Output {
     pub picture: Picture,
     /// Whether all steps ran.
     pub finish: Finish,
-    /// The sampler's result, scaled as for the sampler: `[1, 4, h/8, w/8]`.
+    /// The sampler's result, not divided by the VAE's scaling factor: `[1, 4, h/8, w/8]`.
     pub latents: HostTensor,
     /// The noise levels of the run: `steps + 1` of them, fewer if an initial picture shortens the run.
     pub sigmas: Vec<f32>,

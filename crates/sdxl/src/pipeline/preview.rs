@@ -25,7 +25,8 @@ impl Pipeline {
         self.taesd.is_some()
     }
 
-    /// Returns a picture of `estimate` (a step's `denoised`, scaled as for the sampler). Waits for the device.
+    /// Returns a picture of `estimate`: a step's `denoised`, not divided by the VAE's scaling factor. Waits for the
+    /// device.
     ///
     /// # Shapes
     /// `estimate`: `[1, 4, h, w]`; only the first of a larger batch is used
