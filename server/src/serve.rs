@@ -23,7 +23,7 @@ use anyhow::{Context, Result, bail};
 use checkpoint::{Checkpoint, OpenOptions, Part};
 use engine::{
     Engine, EngineOptions, LostFound, Media, ModelOptions, Models, lost_found,
-    recovery::{self, MendOptions},
+    recovery::{self, RecoveryOptions},
 };
 use leptos::config::LeptosOptions;
 use sdxl::{Compute, DeviceChoice, Precision};
@@ -75,8 +75,8 @@ async fn serve(args: ServeArgs) -> Result<()> {
         .with_context(|| format!("cannot listen on {}; choose another with --listen", args.listen))?;
     let address = listener.local_addr().context("the listening socket has no address")?;
     let media = Arc::new(Media::at(&data_dir.media()));
-    let mend_options = recovery_options(&data_dir, args.accept_missing_pictures);
-    let store = open_recovered(&url, &media, &mend_options).await?;
+    let recovery_options = recovery_options(&data_dir, args.accept_missing_pictures);
+    let store = open_recovered(&url, &media, &recovery_options).await?;
     let running = RunningMark::set(data_dir.path()).context("cannot write in the data folder")?;
     let first_export = StudioServices::first_export_id(&store).await?;
     let exports = Exports::open(data_dir.exports(), first_export).context("cannot make the folder of exports")?;
@@ -102,7 +102,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let background = [
         tokio::spawn(ws::report_metrics(state.clone())),
         tokio::spawn(ws::report_queue(state.clone())),
-        tokio::spawn(purge(state.clone(), mend_options.lost_found)),
+        tokio::spawn(purge(state.clone(), recovery_options.lost_found)),
     ];
     load_first(&engine);
 
@@ -192,14 +192,14 @@ fn workers(concurrency: u8) -> NonZeroUsize {
     NonZeroUsize::new(concurrency.into()).unwrap_or(NonZeroUsize::MIN)
 }
 
-fn recovery_options(data_dir: &DataDir, accept_missing: bool) -> MendOptions {
+fn recovery_options(data_dir: &DataDir, accept_missing: bool) -> RecoveryOptions {
     let last_end = RunningMark::last_end(data_dir.path());
-    MendOptions { last_end, accept_missing, lost_found: LostFound::at(data_dir.lost_found()) }
+    RecoveryOptions { last_end, accept_missing, lost_found: LostFound::at(data_dir.lost_found()) }
 }
 
 /// Opens the database and brings rows and files together after whatever ended the last run. Where that is refused the
 /// database is closed: a log that is left beside it would be applied to the copy that a person puts in its place.
-async fn open_recovered(url: &str, media: &Media, options: &MendOptions) -> Result<Store> {
+async fn open_recovered(url: &str, media: &Media, options: &RecoveryOptions) -> Result<Store> {
     let is_new = store::sqlite_file(url).is_some_and(|file| {
         // A log without its file is refused by the opening, in its own words.
         fs::metadata(&file).map_or(0, |file| file.len()) == 0 && !store::has_log_alone(&file)
@@ -218,9 +218,9 @@ async fn open_recovered(url: &str, media: &Media, options: &MendOptions) -> Resu
     }
 }
 
-async fn recover(store: &Store, media: &Media, options: &MendOptions) -> Result<()> {
+async fn recover(store: &Store, media: &Media, options: &RecoveryOptions) -> Result<()> {
     let interrupted = StudioServices::stored_settings(store).await?.interrupted;
-    let findings = recovery::mend(store, media, interrupted, options).await?;
+    let findings = recovery::reconcile(store, media, interrupted, options).await?;
     if !findings.is_empty() {
         let put_away = findings.lost_found.as_ref().map(|folder| folder.display().to_string());
         tracing::info!(

@@ -1,8 +1,8 @@
 //! Describes a checkpoint as data, even if it cannot be loaded.
 
 use crate::{
-    Dtype, Error, Family, FolderError, Layout, MemoryFolder, MemoryReport, Misshapen, OpenOptions, Part, PlanError,
-    Recommendation, SchedulerConfig,
+    Dtype, Error, Family, FolderError, Layout, MemoryFolder, Misshapen, OpenOptions, Part, PlanError, Recommendation,
+    SchedulerConfig,
     config::ConfigFile,
     place::Place,
     plan::build,
@@ -43,8 +43,6 @@ pub struct Report {
     /// the caller fills in defaults and writes both.
     #[serde(skip)]
     pub recommendation: Option<Recommendation>,
-    /// Memory needed for a picture. `None` if the checkpoint cannot be loaded as a whole.
-    pub memory: Option<MemoryReport>,
     /// The safetensors metadata of its first file.
     pub metadata: BTreeMap<String, String>,
     /// Problems that prevent loading, one line each.
@@ -83,6 +81,10 @@ pub struct PartReport {
     pub unreadable: Vec<(String, Dtype)>,
     /// Tensors ignored by the published list.
     pub ignored: Vec<String>,
+    /// Number of values in large parameters that have 16 bits in the file. See [`crate::Plan::narrow_parameters`]. Not in
+    /// the JSON output.
+    #[serde(skip)]
+    pub narrow_parameters: u64,
 }
 
 /// Describes a file or folder from its headers and configs. A 7 GB file takes milliseconds.
@@ -109,11 +111,11 @@ fn report(sources: &Sources) -> Report {
     if !judged || sources.parts.is_empty() {
         problems.push(Error::Family { path: path.to_owned(), family: sources.family }.to_string());
     }
-    let (mut shapes, mut narrow) = (BTreeMap::new(), BTreeMap::new());
+    let mut shapes = BTreeMap::new();
     let parts: Vec<PartReport> = Part::ALL
         .into_iter()
         .filter_map(|part| sources.parts.get_key_value(&part))
-        .map(|(&part, source)| part_report(sources, part, source, judged, &mut shapes, &mut narrow, &mut problems))
+        .map(|(&part, source)| part_report(sources, part, source, judged, &mut shapes, &mut problems))
         .collect();
     let mut unexpected = Vec::new();
     if sources.family == Family::Sdxl && sources.layout != Layout::Part {
@@ -137,15 +139,8 @@ fn report(sources: &Sources) -> Report {
         read => read.and_then(Result::ok),
     };
     // Deriving the UNet's configuration also reads the second encoder's, so that problem is reported twice.
-    let mut told = BTreeSet::new();
-    problems.retain(|problem| told.insert(problem.clone()));
-    let memory = match sources.layout {
-        Layout::SingleFile | Layout::Diffusers if problems.is_empty() => {
-            let size = recommendation.as_ref().and_then(|said| said.size_px.as_ref());
-            MemoryReport::new(&shapes, &narrow, size.map_or([1024; 2], |size| size.value))
-        }
-        _ => None,
-    };
+    let mut listed = BTreeSet::new();
+    problems.retain(|problem| listed.insert(problem.clone()));
     let file = |file: &WeightFile| FileReport {
         path: file.path.clone(),
         bytes: file.bytes,
@@ -163,7 +158,6 @@ fn report(sources: &Sources) -> Report {
         unexpected,
         scheduler,
         recommendation,
-        memory,
         metadata: sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default(),
         problems,
     }
@@ -221,7 +215,6 @@ fn part_report(
     source: &PartSource,
     judged: bool,
     shapes: &mut BTreeMap<Part, Shape>,
-    narrow: &mut BTreeMap<Part, u64>,
     problems: &mut Vec<String>,
 ) -> PartReport {
     let tensors = || source.tensors.iter().map(|at| sources.tensor(at));
@@ -235,6 +228,7 @@ fn part_report(
         misshapen: Vec::new(),
         unreadable: Vec::new(),
         ignored: Vec::new(),
+        narrow_parameters: 0,
     };
     if !judged {
         return report;
@@ -251,7 +245,7 @@ fn part_report(
             if !wrong.is_empty() {
                 problems.push(format!("{part}: {wrong}"));
             }
-            narrow.insert(part, plan.narrow_parameters());
+            report.narrow_parameters = plan.narrow_parameters();
             let PlanError { missing, unexpected, misshapen, unreadable } = wrong;
             report = PartReport { missing, unexpected, misshapen, unreadable, ignored: plan.ignored, ..report };
             report.config = Some(shape.clone());

@@ -4,7 +4,6 @@ mod checkpoint;
 mod config;
 mod error;
 mod inspect;
-mod memory;
 mod names;
 mod part;
 mod place;
@@ -23,7 +22,6 @@ pub use config::{
 };
 pub use error::{Error, FolderError, HeaderError, TensorError};
 pub use inspect::{FileReport, PartReport, Report, inspect, inspect_memory};
-pub use memory::{ComputesOn, MemoryEstimate, MemoryReport, MemorySettings};
 pub use part::{Family, Layout, Part};
 pub use place::MemoryFolder;
 pub use plan::{Entry, IGNORED, Ignored, Misshapen, Plan, PlanError, TensorRef, Transform, ignored};

@@ -29,9 +29,6 @@ impl fmt::Display for Report {
         for part in &self.parts {
             write!(f, "{part}")?;
         }
-        if let Some(memory) = &self.memory {
-            writeln!(f, "memory for {memory}")?;
-        }
         names(f, "of no part", self.unexpected.iter())?;
         for problem in &self.problems {
             writeln!(f, "problem: {problem}")?;

@@ -53,6 +53,12 @@ impl Shape {
         })
     }
 
+    /// Number of values in all parameters of the part.
+    pub fn parameters(&self) -> u128 {
+        let values = |shape: &[usize]| shape.iter().map(|&side| side as u128).product::<u128>();
+        self.expected().iter().map(|parameter| values(&parameter.shape)).sum()
+    }
+
     /// Every parameter of the part.
     pub(crate) fn expected(&self) -> Vec<Expected> {
         match self {

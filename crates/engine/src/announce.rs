@@ -1,11 +1,11 @@
-//! Where events go.
+//! The receiver of the engine's events.
 
 use protocol::Event;
 
-/// Takes events. Called from any thread, never waits for a reader.
+/// Publishes events. Called from any thread; must not block on subscribers.
 pub trait Announce: Send + Sync {
-    /// Tells everyone who listens.
+    /// Publishes an event to all subscribers.
     fn announce(&self, event: Event);
-    /// The queue is another now; its new state is told soon, once for many changes.
+    /// Schedules an event with the queue's new state. Several changes may share one event.
     fn queue_changed(&self);
 }

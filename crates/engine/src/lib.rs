@@ -1,46 +1,39 @@
-//! Everything between "Generate" and the final picture: the queue's workers, the preview path, cancellation,
-//! recovery after a crash.
+//! Runs generations, from the request to the final picture: the queue's workers, previews, cancellation, and recovery
+//! after a crash.
 //!
-//! What holds:
-//! - A picture's address never answers with a part of a picture, nor with an older one after a newer one.
-//! - A task's rows change first, then its files, then its event goes out: [`Media`] may for a moment hold a
-//!   file without a row, which [`recovery`] moves to [`lost_found`], never the other way round for a picture that was told of.
-//! - The sampler waits for nothing but the device: previews are decoded, encoded and written beside it.
-//! - What answers and what draws comes before what computes: a step uses every core, at a lower priority.
-//! - An attempt that was cancelled writes nothing and tells nothing from the moment at which the cancellation
-//!   is told.
-//! - A panic or an error ends one task and no more.
+//! Guarantees:
+//! - A picture's address never returns a partial picture, nor an older picture after a newer one.
+//! - A change updates the rows first, then the files, then publishes its event. [`Media`] may hold a file without a row
+//!   for a moment, and [`recovery`] moves such files to [`lost_found`]. A published picture always has its file.
+//! - The sampler waits only for the device. Previews are decoded, encoded and written on another thread.
+//! - Requests and the page come before computing: a step uses every core, at a lower priority.
+//! - Once a cancellation is published, the cancelled attempt writes no file and publishes no event.
+//! - A panic or an error ends one task only.
 
-mod alarm;
 mod announce;
-mod attempt;
 mod engine;
-mod fault;
-mod first_preview;
-mod generate;
-mod kinship;
-pub mod lost_found;
+mod injected;
 pub mod media;
-mod memory;
 mod models;
-mod passing;
-mod preview;
+mod previews;
 mod priority;
+mod queue;
 pub mod recovery;
+mod retry;
 mod slot;
 mod statistics;
-mod turn;
-mod worker;
+mod steps;
+#[cfg(test)]
+mod test_parameters;
 
 pub use announce::Announce;
 pub use engine::{Engine, EngineError, EngineOptions};
-pub use fault::{InjectedFault, PassingFault, UnknownFault};
-pub use first_preview::first_preview;
-pub use generate::{Costs, total_steps};
-pub use lost_found::LostFound;
+pub use injected::{InjectedFault, TemporaryFault, UnknownFault};
 pub use media::{Media, OpenPicture, new_key};
 pub use models::{ModelOptions, Models, NoPipeline, Offer};
-pub use passing::why_unwritten;
-pub use preview::PreviewTimes;
+pub use previews::{PreviewTimes, first_preview};
+pub use recovery::{LostFound, lost_found};
+pub use retry::why_unwritten;
 pub use slot::Progress;
-pub use statistics::{Statistics, Summary};
+pub use statistics::{Costs, Statistics, Summary};
+pub use steps::total_steps;

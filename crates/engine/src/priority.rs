@@ -1,18 +1,18 @@
-//! Computing gives way to answering.
+//! A lower priority for the computing threads, so that requests do not wait for a sampling step.
 
-/// The niceness of the threads that compute, on top of the process's own.
+/// Niceness of the computing threads, added to the process's own.
 ///
-/// A step uses every core: at the same niceness as the server's threads, a request waits for the kernel to take a
-/// core from it.
+/// A step uses every core. At the same niceness as the server's threads, a request would wait until the kernel preempts
+/// the step.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 3;
 
-/// Starts the threads that tensors are computed on so that all others come first. Later calls change nothing.
+/// Starts the global thread pool for tensors with a lower priority. Later calls have no effect.
 ///
-/// On Linux only: elsewhere niceness is the whole process's.
-pub(crate) fn give_way() {
+/// Linux only: elsewhere niceness applies to the whole process.
+pub(crate) fn lower() {
     #[cfg(target_os = "linux")]
-    // An error says that the threads are there already.
+    // An error means that the pool exists already.
     let _ = pool().build_global();
 }
 

@@ -1,4 +1,4 @@
-//! What is known of the tasks that run: steps and times live here, not in the database.
+//! Running attempts: their progress, and the signals to stop or keep them. Kept in memory, not in the database.
 
 use protocol::TaskId;
 use std::{
@@ -9,11 +9,12 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio::sync::watch;
 
-/// Steps that the estimate of the time left looks back on.
-const REMEMBERED_STEPS: usize = 8;
+/// Number of recent steps for the estimate of the remaining time.
+const RECENT_STEPS: usize = 8;
 
-/// One attempt at a task while it runs.
+/// One running attempt at a task.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) task_id: TaskId,
@@ -21,26 +22,28 @@ pub(crate) struct Slot {
     pub(crate) key: String,
     stopped: AtomicBool,
     keep: AtomicBool,
-    /// Whether a person cancelled it while the database could not be changed: the attempt records it once it can.
+    /// Whether it was cancelled while the database could not be changed. The attempt records it later.
     cancelled: AtomicBool,
-    /// Whether the attempt may still write files and tell of itself; held while it does.
+    /// Whether the attempt may write files and publish events; locked while it does.
     open: Mutex<bool>,
-    /// Apart from that: a list of tasks asks for it, and does not wait until a picture is on the disk.
+    /// Has its own lock, so that a list of tasks does not wait for a picture to be written.
     progress: Mutex<Progress>,
-    /// What a person should know, in words.
+    /// A warning for the user.
     warning: Mutex<Option<String>>,
+    /// Whether the attempt has ended.
+    ended: watch::Sender<bool>,
 }
 
-/// How far an attempt has come.
+/// Progress of an attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Counts the task's starts.
+    /// Number of the attempt, 1 for the first.
     pub attempt: u32,
-    /// Steps done whose preview stands at its address.
+    /// Steps done whose previews are written.
     pub step: u32,
-    /// Time to the picture, milliseconds.
+    /// Remaining time, milliseconds.
     pub eta_ms: Option<u64>,
-    /// What it waits for before it goes on by itself, in words for people.
+    /// The temporary error that it waits for, for messages.
     pub waiting_for: Option<&'static str>,
 }
 
@@ -49,65 +52,77 @@ impl Slot {
         let progress = Progress { attempt, ..Progress::default() };
         let (open, progress) = (Mutex::new(true), Mutex::new(progress));
         let (stopped, keep, cancelled) = Default::default();
-        Self { task_id, attempt, key, stopped, keep, cancelled, open, progress, warning: Mutex::default() }
+        Self {
+            task_id,
+            attempt,
+            key,
+            stopped,
+            keep,
+            cancelled,
+            open,
+            progress,
+            warning: Mutex::default(),
+            ended: watch::Sender::new(false),
+        }
     }
 
-    /// Whether the sampler is to stop and leave nothing.
+    /// Whether the sampler should stop without a picture.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Whether the sampler is to stop and hand out what it has.
+    /// Whether the sampler should stop and return its current estimate.
     pub(crate) fn is_kept(&self) -> bool {
         self.keep.load(Ordering::Relaxed)
     }
 
-    /// Asks the sampler to stop and hand out what it has.
+    /// Asks the sampler to stop and return its current estimate.
     pub(crate) fn keep(&self) {
         self.keep.store(true, Ordering::Relaxed);
     }
 
-    /// Asks the sampler to stop; files and events go on until [`Slot::close`].
+    /// Asks the sampler to stop. Files and events are allowed until [`Slot::close`].
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Asks the sampler to stop, and the attempt to record that it was cancelled as soon as the database takes it.
+    /// Asks the sampler to stop, and the attempt to record its cancellation once the database can be changed.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
         self.stop();
     }
 
-    /// Whether the attempt is to record that it was cancelled.
+    /// Whether the attempt should record its cancellation.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// From when this returns, the attempt writes no file and tells nothing: whoever closed it decides what
-    /// becomes of its files. A preview that is just being written is written to its end first.
+    /// Stops the attempt. After this returns, it writes no file and publishes no event, so the caller may remove its files.
+    /// Waits for a file that is being written.
     pub(crate) fn close(&self) {
         self.stop();
         *self.lock() = false;
     }
 
-    /// Does what an attempt does only while it is open.
-    pub(crate) fn if_open<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+    /// Runs `action` unless the slot is closed. It cannot be closed meanwhile.
+    pub(crate) fn if_open<T>(&self, action: impl FnOnce() -> T) -> Option<T> {
         let open = self.lock();
-        open.then(act)
+        open.then(action)
     }
 
-    /// A step is done and its preview stands; publishes that while the attempt is open.
-    pub(crate) fn advance(&self, step: u32, eta_ms: Option<u64>, tell: impl FnOnce(Progress)) {
+    /// Records a step whose preview is written, and publishes it unless the slot is closed.
+    pub(crate) fn advance(&self, step: u32, eta_ms: Option<u64>, publish: impl FnOnce(Progress)) {
         let open = self.lock();
         if *open {
             let progress = Progress { attempt: self.attempt, step, eta_ms, waiting_for: None };
             *self.lock_progress() = progress;
-            tell(progress);
+            publish(progress);
         }
     }
 
-    /// The attempt waits for something, or for nothing any more; publishes that while the attempt is open.
-    pub(crate) fn wait_for(&self, reason: Option<&'static str>, tell: impl FnOnce(Progress)) {
+    /// Records the temporary error that the attempt waits for (none: it goes on), and publishes it unless the slot is
+    /// closed.
+    pub(crate) fn wait_for(&self, reason: Option<&'static str>, publish: impl FnOnce(Progress)) {
         let open = self.lock();
         if *open {
             let now = {
@@ -115,7 +130,7 @@ impl Slot {
                 (progress.eta_ms, progress.waiting_for) = (None, reason);
                 *progress
             };
-            tell(now);
+            publish(now);
         }
     }
 
@@ -123,13 +138,20 @@ impl Slot {
         *self.lock_progress()
     }
 
-    /// Keeps what a person should know of this attempt.
+    /// Sets the warning for the user.
     pub(crate) fn warn(&self, why: String) {
         *self.warning.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
     pub(crate) fn warning(&self) -> Option<String> {
         self.warning.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the attempt has ended, but no longer than `at_most`.
+    pub(crate) async fn wait_for_end(&self, at_most: Duration) {
+        let mut ended = self.ended.subscribe();
+        // An error is the timeout. The sender lives as long as `self`.
+        tokio::time::timeout(at_most, ended.wait_for(|ended| *ended)).await.ok();
     }
 
     fn lock_progress(&self) -> MutexGuard<'_, Progress> {
@@ -141,11 +163,11 @@ impl Slot {
     }
 }
 
-/// Every attempt that runs.
+/// All running attempts, by task.
 #[derive(Debug, Default)]
 pub(crate) struct Slots(Mutex<HashMap<TaskId, Arc<Slot>>>);
 
-/// An attempt that is listed until this is dropped.
+/// Keeps an attempt listed as running until it is dropped.
 pub(crate) struct Listed<'a> {
     slots: &'a Slots,
     pub(crate) slot: Arc<Slot>,
@@ -174,39 +196,42 @@ impl Slots {
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
         let mut slots = self.slots.lock();
-        // A later attempt at the same task may have taken the place.
+        // A later attempt at the same task may have replaced it.
         if slots.get(&self.slot.task_id).is_some_and(|listed| Arc::ptr_eq(listed, &self.slot)) {
             slots.remove(&self.slot.task_id);
         }
+        drop(slots);
+        // After the removal: whoever waited must not find the attempt still listed.
+        self.slot.ended.send_replace(true);
     }
 }
 
-/// The time left, from the steps already done.
+/// Estimates the remaining time from the recent steps.
 #[derive(Debug)]
 pub(crate) struct Eta {
     last: Instant,
     steps: VecDeque<Duration>,
-    /// What decoding took last time, at this size; none before the first picture.
+    /// Time that decoding the last picture of this size took; none before the first.
     decode: Option<Duration>,
 }
 
 impl Eta {
-    /// Sampling begins at `now`: loading and encoding the prompt are done and come once.
+    /// `now` is the start of sampling, after the model is loaded and the prompt is encoded.
     pub(crate) fn new(decode: Option<Duration>, now: Instant) -> Self {
         Self { last: now, steps: VecDeque::new(), decode }
     }
 
-    /// Step `step` of `total` is done. What it took, and the time to the picture in milliseconds.
+    /// Records step `step` of `total`. Returns the time that it took, and the remaining time in milliseconds.
     pub(crate) fn step_done(&mut self, step: u32, total: u32, now: Instant) -> (Duration, u64) {
         let took = now.saturating_duration_since(self.last);
         self.last = now;
-        if self.steps.len() == REMEMBERED_STEPS {
+        if self.steps.len() == RECENT_STEPS {
             self.steps.pop_front();
         }
         self.steps.push_back(took);
         let count = u32::try_from(self.steps.len()).unwrap_or(u32::MAX).max(1);
         let mean = self.steps.iter().sum::<Duration>() / count;
-        // Decoding a picture takes one to three steps' time on a CPU, less on a GPU.
+        // Without a measurement, two steps: decoding takes one to three steps' time on a CPU, less on a GPU.
         let decode = self.decode.unwrap_or(mean * 2);
         let left = mean * total.saturating_sub(step) + decode;
         (took, u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
@@ -226,7 +251,7 @@ mod tests {
             (_, left) = eta.step_done(step, 10, start + Duration::from_secs(2) * step);
         }
         assert_eq!(left, 2000 * 6 + 3000);
-        // The machine grows quicker: after eight quick steps the slow ones are forgotten.
+        // The machine speeds up: after eight fast steps the slow ones no longer count.
         let mut eta = Eta::new(None, start);
         let mut now = start;
         for step in 1..=20 {
@@ -242,12 +267,12 @@ mod tests {
         let listed = slots.begin(TaskId(1), 2, "key".into());
         let slot = slots.get(TaskId(1)).expect("listed");
         assert_eq!(slot.if_open(|| 7), Some(7));
-        let mut told = Vec::new();
-        slot.advance(1, Some(9), |progress| told.push(progress));
+        let mut published = Vec::new();
+        slot.advance(1, Some(9), |progress| published.push(progress));
         slot.close();
-        slot.advance(2, None, |progress| told.push(progress));
-        slot.wait_for(Some("nothing"), |progress| told.push(progress));
-        assert_eq!(told, [Progress { attempt: 2, step: 1, eta_ms: Some(9), waiting_for: None }]);
+        slot.advance(2, None, |progress| published.push(progress));
+        slot.wait_for(Some("nothing"), |progress| published.push(progress));
+        assert_eq!(published, [Progress { attempt: 2, step: 1, eta_ms: Some(9), waiting_for: None }]);
         assert_eq!((slot.if_open(|| 7), slot.progress().step, slot.is_stopped()), (None, 1, true));
         drop(listed);
         assert!(slots.get(TaskId(1)).is_none());
@@ -256,12 +281,12 @@ mod tests {
     #[test]
     fn what_an_attempt_waits_for_is_told_with_the_step_it_is_at() {
         let slot = Slot::new(TaskId(1), 2, "key".into());
-        let mut told = Vec::new();
+        let mut published = Vec::new();
         slot.advance(30, Some(9), |_| ());
-        slot.wait_for(Some("the disk is full"), |progress| told.push(progress));
-        slot.wait_for(None, |progress| told.push(progress));
+        slot.wait_for(Some("the disk is full"), |progress| published.push(progress));
+        slot.wait_for(None, |progress| published.push(progress));
         let at = |waiting_for| Progress { attempt: 2, step: 30, eta_ms: None, waiting_for };
-        assert_eq!(told, [at(Some("the disk is full")), at(None)]);
+        assert_eq!(published, [at(Some("the disk is full")), at(None)]);
     }
 
     #[test]
@@ -271,5 +296,32 @@ mod tests {
         let _new = slots.begin(TaskId(1), 2, "b".into());
         drop(old);
         assert_eq!(slots.get(TaskId(1)).map(|slot| slot.attempt), Some(2));
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
+    }
+
+    #[test]
+    fn waiting_for_the_end_is_over_when_the_attempt_is_and_not_at_its_time_limit() {
+        let slots = Slots::default();
+        let listed = slots.begin(TaskId(1), 1, "key".into());
+        let slot = Arc::clone(&listed.slot);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(50));
+                drop(listed);
+            });
+            block_on(async {
+                slot.wait_for_end(Duration::from_millis(1)).await;
+                assert!(slots.get(TaskId(1)).is_some(), "the time limit ended the wait");
+                // Without the notification each of these waits for an hour: the outer limit fails the test.
+                for _ in 0..2 {
+                    let waited = slot.wait_for_end(Duration::from_secs(3600));
+                    tokio::time::timeout(Duration::from_secs(20), waited).await.expect("it is notified");
+                    assert!(slots.get(TaskId(1)).is_none(), "it is not listed any more");
+                }
+            });
+        });
     }
 }

@@ -1,6 +1,6 @@
-//! What generations cost, summed up since the start.
+//! Times of generations: sums since the start, and estimates for new tasks.
 
-use crate::{generate::Costs, total_steps};
+use crate::{PreviewTimes, total_steps};
 use protocol::Parameters;
 use std::{
     collections::HashMap,
@@ -8,12 +8,25 @@ use std::{
     time::Duration,
 };
 
-/// Sums over all finished generations.
+/// Times of one generation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Costs {
+    /// Each sampling step, seconds.
+    pub steps_s: Vec<f64>,
+    /// Latents to picture, seconds.
+    pub decode_s: f64,
+    /// Picture to PNG, seconds.
+    pub encode_s: f64,
+    /// Sums over all previews.
+    pub previews: PreviewTimes,
+}
+
+/// Sums over all finished generations since the start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Sampling steps.
     pub steps: u64,
-    /// Time in them, seconds.
+    /// Time for them, seconds.
     pub steps_s: f64,
     /// Final pictures.
     pub pictures: u64,
@@ -23,7 +36,7 @@ pub struct Summary {
     pub encode_s: f64,
     /// Previews written.
     pub previews: u64,
-    /// Steps without a preview: a newer one was there, or too little time had passed.
+    /// Steps without a preview, because a newer step was done already or the previous preview was too recent.
     pub previews_dropped: u64,
     /// Time decoding previews, seconds.
     pub preview_decode_s: f64,
@@ -33,26 +46,26 @@ pub struct Summary {
     pub preview_write_s: f64,
 }
 
-/// Keeps the sums, and what is learned for the next estimate.
+/// The sums, and measurements for estimates.
 #[derive(Debug, Default)]
 pub struct Statistics(Mutex<Learned>);
 
 #[derive(Debug, Default)]
 struct Learned {
     summary: Summary,
-    /// By model and size.
+    /// Decoding and encoding, by model, width and height.
     decode: HashMap<(String, u32, u32), Duration>,
-    /// By model: seconds for one evaluation of a megapixel, without guidance.
+    /// Seconds for one model evaluation per megapixel without guidance, by model.
     evaluation_s: HashMap<String, f64>,
 }
 
-/// Samplers that ask the model twice in a step.
-const TWICE: [&str; 5] = ["heun", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde"];
+/// Samplers that evaluate the model twice in each step.
+const TWO_EVALUATIONS: [&str; 5] = ["heun", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde"];
 
-/// What a step asks of the model, in evaluations of a megapixel without guidance. A model's time grows a little
-/// faster than its pixels (attention); learned at one size, it tells too little of a much larger one.
+/// Work of one step, in evaluations of a megapixel without guidance. Because of attention, time grows a little faster than
+/// the pixels, so an estimate from a small size is too low for a much larger one.
 fn step_work(of: &Parameters) -> f64 {
-    let evaluations = if TWICE.contains(&of.sampler.as_str()) { 2.0 } else { 1.0 };
+    let evaluations = if TWO_EVALUATIONS.contains(&of.sampler.as_str()) { 2.0 } else { 1.0 };
     let guidance = if of.cfg_scale > 1.0 { 2.0 } else { 1.0 };
     evaluations * guidance * megapixels(of)
 }
@@ -68,18 +81,18 @@ fn median(times: &[f64]) -> Option<f64> {
 }
 
 impl Statistics {
-    /// The sums up to now.
+    /// The current sums.
     pub fn summary(&self) -> Summary {
         self.lock().summary.clone()
     }
 
-    /// What decoding took last time with this model at this size; none before the first picture.
+    /// Time for decoding and encoding the last picture of this model and size; none before the first.
     pub(crate) fn decode(&self, model: &str, width: u32, height: u32) -> Option<Duration> {
         self.lock().decode.get(&(model.to_owned(), width, height)).copied()
     }
 
-    /// How long a picture will take, by the steps of this model's newest one; none before the first. Without
-    /// loading and waiting.
+    /// Estimated time for a picture without loading and queueing, from the last picture of the same model. None before the
+    /// first.
     pub fn expected(&self, of: &Parameters) -> Option<Duration> {
         let learned = self.lock();
         let steps_s = learned.evaluation_s.get(&of.model)? * step_work(of) * f64::from(total_steps(of));
@@ -89,7 +102,7 @@ impl Statistics {
 
     pub(crate) fn add(&self, of: &Parameters, costs: &Costs) {
         let mut learned = self.lock();
-        // The middle one: the first step of a size may prepare for the others, and another program may slow some.
+        // The median: the first step of a size may prepare kernels, and other programs may slow down some steps.
         if let Some(step_s) = median(&costs.steps_s) {
             learned.evaluation_s.insert(of.model.clone(), step_s / step_work(of));
         }
@@ -114,34 +127,16 @@ impl Statistics {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use protocol::PreviewMethod;
-
-    pub(crate) fn parameters(sampler: &str, side: u32, steps: u32, cfg_scale: f64) -> Parameters {
-        Parameters {
-            prompt: String::new(),
-            negative_prompt: String::new(),
-            steps,
-            cfg_scale,
-            sampler: sampler.to_owned(),
-            scheduler: "normal".to_owned(),
-            width: side,
-            height: side,
-            model: "starter".to_owned(),
-            preview_method: PreviewMethod::Auto,
-            preview_interval_ms: 0,
-            init_take_id: None,
-            strength: None,
-        }
-    }
+    use crate::test_parameters::parameters;
 
     #[test]
     fn a_picture_is_expected_to_take_what_its_work_took_before() {
         let statistics = Statistics::default();
         let first = parameters("euler", 512, 20, 4.0);
         assert_eq!(statistics.expected(&first), None, "nothing is known yet");
-        // One slow step says nothing of the others.
+        // One slow step does not count.
         let steps_s = [&[9.0][..], &[0.5; 19]].concat();
         statistics.add(&first, &Costs { steps_s, decode_s: 1.0, encode_s: 0.5, ..Costs::default() });
         let seconds = |of: &Parameters| statistics.expected(of).expect("known").as_secs_f64();

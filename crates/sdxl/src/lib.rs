@@ -4,6 +4,7 @@ mod clip;
 mod device;
 mod error;
 pub mod latent2rgb;
+mod memory;
 pub mod nn;
 mod picture;
 mod pipeline;
@@ -20,6 +21,7 @@ mod weights;
 pub use clip::{TextEncoder, TextEncoding};
 pub use device::{Compute, DeviceChoice, DeviceInfo, DeviceKind, Precision, UnknownDevice, UnknownPrecision};
 pub use error::{DeviceError, Error, LoadError, ParamError, TokenizerError};
+pub use memory::{ComputesOn, MemoryEstimate, MemoryReport, MemorySettings};
 pub use picture::Picture;
 pub use pipeline::{
     Finish, Generated, InitImage, LoadOptions, Output, Params, Pipeline, PreviewMethod, Timings, limits,

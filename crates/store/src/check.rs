@@ -1,23 +1,26 @@
-//! What `emberline doctor` asks: whether the file is whole, and which rows cannot be read. Nothing is changed.
+//! Checks for `emberline doctor`: damage of the database's file, and rows that cannot be read. Changes nothing.
 
+use crate::claims::open_task_from_row;
 use crate::clock::rfc3339_from_ms;
-use crate::lifecycle::open_task_from_row;
-use crate::rows::{FrameRow, ProjectRow, TakeRow, shown};
+use crate::rows::{FrameRow, ProjectRow, TakeRow, from_column};
 use crate::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
-use crate::store::{Pools, checkout, in_own_task, on_connections, read};
 use crate::tasks::{FullRow, full_tasks, status_from_text, task_from_row};
+use crate::transaction::{checkout, in_own_task, on_connections, read};
 use crate::unreadable::UnreadableRow;
-use crate::{Store, StoreError, backend::sqlite};
+use crate::{
+    Store, StoreError,
+    backend::{Pools, sqlite},
+};
 use diesel::prelude::*;
 use diesel::result::Error::{DeserializationError, NotFound};
 use diesel_async::RunQueryDsl;
 use protocol::AcceptedTask;
 use std::sync::Arc;
 
-/// Rows that are read at once.
-const PART: usize = 1000;
+/// Rows in one query.
+const CHUNK: usize = 1000;
 
-/// Reads all rows of a table in parts, and appends to `bad` those that `check` or diesel refuses. `many` and `one`
+/// Reads all rows of a table in chunks, and appends to `bad` the rows that `check` or diesel rejects. `many` and `one`
 /// select the same columns.
 macro_rules! check_rows {
     (
@@ -28,7 +31,7 @@ macro_rules! check_rows {
     ) => {{
         let ids: Vec<i64> = $ids.load($conn).await?;
         let mut found: Vec<(i64, String)> = Vec::new();
-        for $part in ids.chunks(PART) {
+        for $part in ids.chunks(CHUNK) {
             let rows = match $many.load($conn).await {
                 Err(DeserializationError(_)) => {
                     let mut rows = Vec::new();
@@ -107,15 +110,15 @@ on_connections! {
 }
 
 fn check_project(row: &ProjectRow) -> Result<(), StoreError> {
-    shown("projects.width", row.width)?;
-    shown("projects.height", row.height)?;
-    shown("projects.fps", row.fps)?;
+    from_column("projects.width", row.width)?;
+    from_column("projects.height", row.height)?;
+    from_column("projects.fps", row.fps)?;
     rfc3339_from_ms("projects.created_at", row.created_at)?;
     rfc3339_from_ms("projects.updated_at", row.updated_at).map(drop)
 }
 
 fn check_frame(row: &FrameRow) -> Result<(), StoreError> {
-    shown("frames.duration", row.duration)?;
+    from_column("frames.duration", row.duration)?;
     rfc3339_from_ms("frames.created_at", row.created_at).map(drop)
 }
 
@@ -127,24 +130,24 @@ fn check_task(row: FullRow) -> Result<(), StoreError> {
 }
 
 fn check_take(row: &TakeRow) -> Result<(), StoreError> {
-    shown("takes.width", row.width)?;
-    shown("takes.height", row.height)?;
+    from_column("takes.width", row.width)?;
+    from_column("takes.height", row.height)?;
     rfc3339_from_ms("takes.created_at", row.created_at).map(drop)
 }
 
 impl Store {
-    /// Every row that cannot be read, of all tables. Reads the whole database.
+    /// Every row of every table that cannot be read. Reads the whole database.
     pub async fn unreadable_rows(&self) -> Result<Vec<UnreadableRow>, StoreError> {
         read!(self, |conn| { conn.unreadable_rows().await })
     }
 
-    /// What is wrong with the database's file, in SQLite's words: pages, indexes, constraints. Empty where all is well,
-    /// and for a PostgreSQL server, which looks after its files itself. Reads the whole database.
+    /// Damage of the database's file (pages, indexes, constraints), in SQLite's words. Empty for a healthy file, and
+    /// always for PostgreSQL, which checks its files itself. Reads the whole database.
     pub async fn damage(&self) -> Result<Vec<String>, StoreError> {
         let Pools::Sqlite { readers, .. } = &self.inner.pools else { return Ok(Vec::new()) };
         let (inner, pool) = (Arc::clone(&self.inner), readers.clone());
         in_own_task(async move {
-            let mut connection = checkout(&inner, pool.get()).await?;
+            let mut connection = checkout(&inner.database, pool.get()).await?;
             sqlite::integrity(&mut connection).await
         })
         .await

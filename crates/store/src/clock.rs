@@ -1,27 +1,27 @@
-//! Times: epoch milliseconds in the tables, RFC 3339 for readers.
+//! Timestamps: epoch milliseconds in the tables, RFC 3339 for clients.
 
 use crate::StoreError;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// The newest time that was given out.
+/// The newest timestamp that was returned.
 static NEWEST: AtomicI64 = AtomicI64::new(0);
 
-/// 2200-01-01. A stored time beyond it is a mistake, and must not become the present.
+/// 2200-01-01. A later stored timestamp is a mistake and is ignored.
 pub(crate) const LATEST_MS: i64 = 7_258_118_400_000;
 
-/// Milliseconds since 1970-01-01 UTC, later than every time that was given out before.
+/// Milliseconds since 1970-01-01 UTC, later than every timestamp that was returned before.
 ///
-/// What was changed last comes first in several lists, so a time must not repeat or go back where the machine's clock
-/// does: it is then the newest time and a millisecond, until the clock has caught up.
+/// Several lists are sorted by the last change, so timestamps must not repeat or go back, even if the system clock does.
+/// Until the clock catches up, each is one millisecond after the newest.
 pub(crate) fn now_ms() -> i64 {
     let clock = clock_ms();
     let before = NEWEST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |newest| Some(after(newest, clock)));
     after(before.unwrap_or_default(), clock)
 }
 
-/// Takes a stored time into account: times given out from now on are later.
+/// Ensures that new timestamps are later than a stored one.
 pub(crate) fn not_before(stored_ms: i64) {
     if stored_ms < LATEST_MS {
         NEWEST.fetch_max(stored_ms, Ordering::Relaxed);
@@ -32,7 +32,7 @@ fn after(newest: i64, clock: i64) -> i64 {
     clock.max(newest.saturating_add(1))
 }
 
-/// The machine's clock; 0 where it is set before 1970.
+/// The system clock in milliseconds; 0 if it is set before 1970.
 fn clock_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn times_never_repeat_and_never_go_back() {
-        // The clock is set back by an hour, stands still, and goes on.
+        // The clock is set back by an hour, stops, and continues.
         let clocks = [5_000_000, 1_400_000, 1_400_000, 1_400_001, 5_000_001, 5_000_004, 5_000_900];
         let mut newest = 0;
         let given: Vec<i64> = clocks

@@ -1,118 +1,56 @@
-//! Making tasks: frame, tasks and takes in one transaction, once for each key.
+//! Creates tasks: frame, tasks and takes in one transaction, once for each idempotency key.
 
 use crate::clock::now_ms;
-use crate::frames::{FrameQueries, no_frame};
-use crate::projects::no_project;
-use crate::rows::{IdempotencyRow, stored};
-use crate::schema::{frames, idempotency_keys, projects, takes, tasks};
+use crate::idempotency::{Idempotency, IdempotencyQueries};
+use crate::inserts::{InsertQueries, InsertTask, NewTake, TakeColumns, columns_from_take};
+use crate::locks::LockQueries;
+use crate::not_found::{no_frame, no_project};
+use crate::order::OrderQueries;
+use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
-use crate::store::{on_connections, read, write};
 use crate::tasks::{FullRow, TaskQueries, full_tasks, tasks_from_rows};
-use crate::unreadable::{load_readable, report};
+use crate::transaction::{on_connections, read, write};
+use crate::unreadable::load_readable;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{AcceptedTask, Frame, FrameId, Parameters, ProjectId, Task, TaskStatus};
+use protocol::{AcceptedTask, Frame, FrameId, ProjectId, Task, TaskStatus};
 
-/// A picture to be made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewTake {
-    /// The file of its first preview is `<key>.png`, and there already.
-    pub key: String,
-    /// What it is made from.
-    pub parameters: Parameters,
-    /// Seed of its noise, 0 to 2^53 - 1.
-    pub seed: u64,
-}
-
-/// A client's key for a request, so that it can send the request again without doing it twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Idempotency {
-    /// 1 to 255 characters; counts for one project.
-    pub key: String,
-    /// A hash of the request.
-    pub fingerprint: String,
-}
-
-/// Tasks to be made together, for one frame.
+/// Tasks to create together, all for one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewTasks {
     /// The frame's project.
     pub project_id: ProjectId,
-    /// The frame that gets new takes; none makes a frame at the end of the timeline.
+    /// The frame that gets the new takes. None creates a frame at the end of the timeline.
     pub frame_id: Option<FrameId>,
-    /// One task for each.
+    /// One task for each take.
     pub takes: Vec<NewTake>,
-    /// The client's key, if it sent one.
+    /// The client's idempotency key, if it sent one.
     pub idempotency: Option<Idempotency>,
 }
 
-/// Tasks that were made, or queued again.
+/// Tasks that were created, or queued again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Created {
-    /// Their frame as it is now; none only when `replayed` and the frame is gone by now.
+    /// The tasks' frame in its current state. None only when `replayed` and the frame has been deleted since.
     pub frame: Option<Frame>,
-    /// Whether the frame was made, or came back, with them.
+    /// Whether the frame was created, or restored, together with the tasks.
     pub frame_is_new: bool,
-    /// The tasks as they are now, in the order of their ids. When `replayed`, without those that are purged.
+    /// The tasks in their current state, by id. When `replayed`, purged tasks are missing.
     pub tasks: Vec<Task>,
-    /// What the request is answered with: when `replayed`, word for word the first answer.
+    /// The response to the request. When `replayed`, exactly the first response.
     pub accepted: Vec<AcceptedTask>,
-    /// Whether the request was done before under its key; nothing was changed, and the files of these takes
-    /// belong to no row.
+    /// Whether the request was handled before under its idempotency key. Nothing was changed, and the files of
+    /// this request's takes belong to no row.
     pub replayed: bool,
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = tasks)]
-pub(crate) struct InsertTask {
-    project_id: i64,
-    frame_id: i64,
-    status: &'static str,
-    parameters: String,
-    seed: i64,
-    queue_order: i64,
-    created_at: i64,
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = takes)]
-pub(crate) struct InsertTake {
-    pub(crate) project_id: i64,
-    pub(crate) frame_id: i64,
-    pub(crate) task_id: i64,
-    pub(crate) key: String,
-    pub(crate) width: i32,
-    pub(crate) height: i32,
-    pub(crate) created_at: i64,
-}
-
-/// A new take in the form of the columns.
-pub(crate) struct TakeColumns {
-    pub(crate) key: String,
-    pub(crate) parameters: String,
-    pub(crate) seed: i64,
-    pub(crate) width: i32,
-    pub(crate) height: i32,
 }
 
 on_connections! {
     trait CreationQueries;
 
-    /// The answer to a request that was done under this key already.
+    /// The result of the request that was handled before under this idempotency key; none for a new key.
     async fn replay(conn: Db, project_id: i64, idempotency: Idempotency) -> Result<Option<Created>, StoreError> {
-        let of_key = idempotency_keys::table.find((project_id, idempotency.key.as_str()));
-        let row = of_key.select(IdempotencyRow::as_select()).first::<IdempotencyRow>(conn).await.optional()?;
-        let Some(row) = row else { return Ok(None) };
-        if row.fingerprint != idempotency.fingerprint {
-            let why = "the idempotency key was used before, for another request; use a new one".to_owned();
-            return Err(StoreError::Conflict { why });
-        }
-        let Ok(accepted) = serde_json::from_str::<Vec<AcceptedTask>>(&row.tasks) else {
-            report("idempotency_keys", &row.key, &"the accepted tasks are no JSON of ours");
-            let why = "what was answered under this idempotency key cannot be read; use a new one".to_owned();
-            return Err(StoreError::Conflict { why });
-        };
+        let Some(accepted) = conn.accepted_before(project_id, idempotency).await? else { return Ok(None) };
         let ids = accepted.iter().map(|task| task.task_id.0).collect::<Vec<_>>();
         let rows: Vec<FullRow> = load_readable!(
             conn, "tasks",
@@ -128,7 +66,7 @@ on_connections! {
         Ok(Some(Created { frame, frame_is_new: false, tasks, accepted, replayed: true }))
     }
 
-    /// The live frame of that id in the project, or a new one at the end.
+    /// The id of the named live frame of the project, or of a new frame at the end of the timeline.
     async fn frame_for_tasks(
         conn: Db,
         project_id: ProjectId,
@@ -149,26 +87,15 @@ on_connections! {
         Ok(diesel::insert_into(frames::table).values(new).returning(frames::id).get_result(conn).await?)
     }
 
-    /// One task and its take.
-    async fn insert_task(conn: Db, task: InsertTask, take: TakeColumns) -> Result<i64, StoreError> {
-        let (project_id, frame_id, created_at) = (task.project_id, task.frame_id, task.created_at);
-        let insert = diesel::insert_into(tasks::table).values(task).returning(tasks::id);
-        let task_id: i64 = insert.get_result(conn).await?;
-        let TakeColumns { key, width, height, .. } = take;
-        let take = InsertTake { project_id, frame_id, task_id, key, width, height, created_at };
-        diesel::insert_into(takes::table).values(take).execute(conn).await?;
-        Ok(task_id)
-    }
-
     /// See [`Store::create_tasks`].
-    async fn make_tasks(
+    async fn insert_tasks(
         conn: Db,
         project_id: ProjectId,
         frame_id: Option<FrameId>,
         new: Vec<TakeColumns>,
         idempotency: Option<Idempotency>,
     ) -> Result<Created, StoreError> {
-        if !conn.hold_project(project_id.0).await? {
+        if !conn.lock_project(project_id.0).await? {
             return Err(no_project(project_id));
         }
         if let Some(idempotency) = &idempotency
@@ -196,15 +123,13 @@ on_connections! {
         }
         conn.touch_project(project_id.0, now).await?;
         let created = conn.created(of_frame, frame_id.is_none(), tasks).await?;
-        if let Some(Idempotency { key, fingerprint }) = idempotency {
-            let tasks = json("idempotency_keys.tasks", &created.accepted)?;
-            let row = IdempotencyRow { project_id: project_id.0, key, fingerprint, tasks, created_at: now };
-            diesel::insert_into(idempotency_keys::table).values(row).execute(conn).await?;
+        if let Some(idempotency) = idempotency {
+            conn.remember_accepted(project_id.0, idempotency, created.accepted.clone(), now).await?;
         }
         Ok(created)
     }
 
-    /// The answer that holds a live frame and its queued tasks.
+    /// The result for a live frame and its queued tasks.
     async fn created(conn: Db, frame_id: i64, frame_is_new: bool, tasks: Vec<Task>) -> Result<Created, StoreError> {
         let frame = conn.frame_shown(frame_id).await?;
         let accepted = tasks.iter().filter_map(|task| {
@@ -216,7 +141,7 @@ on_connections! {
 }
 
 impl Store {
-    /// What a request was answered with that was done under this key already; none where none was.
+    /// The result of the request that was handled before under this idempotency key; none for a new key.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] for a key that was used for another request.
@@ -224,11 +149,11 @@ impl Store {
         read!(self, |conn| { conn.replay(project.0, idempotency).await })
     }
 
-    /// Makes, in one transaction, the frame if none is named, the tasks and their takes; moves the project to
-    /// the top of the list. The files of the takes are there already. What `new` holds has been validated.
+    /// Creates in one transaction the tasks and their takes, and a frame if none is named. Moves the project to the
+    /// top of the list. The files of the takes must exist already, and the values in `new` must be validated.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the project, or the frame in it, is not there or is deleted;
+    /// [`StoreError::NotFound`] when the project, or the frame in it, does not exist or is deleted;
     /// [`StoreError::QueueFull`]; [`StoreError::Conflict`] for an idempotency key that was used for another
     /// request; [`StoreError::Invalid`] when there is no take.
     pub async fn create_tasks(&self, new: NewTasks) -> Result<Created, StoreError> {
@@ -238,18 +163,6 @@ impl Store {
             return Err(StoreError::Invalid { field: "num_variants", message });
         }
         let columns = takes.into_iter().map(columns_from_take).collect::<Result<Vec<_>, _>>()?;
-        write!(self, |conn| { conn.make_tasks(project_id, frame_id, columns, idempotency).await })
+        write!(self, |conn| { conn.insert_tasks(project_id, frame_id, columns, idempotency).await })
     }
-}
-
-pub(crate) fn columns_from_take(take: NewTake) -> Result<TakeColumns, StoreError> {
-    let NewTake { key, parameters, seed } = take;
-    let seed =
-        i64::try_from(seed).map_err(|_| StoreError::Corrupt { column: "tasks.seed", value: seed.to_string() })?;
-    let (width, height) = (stored("takes.width", parameters.width)?, stored("takes.height", parameters.height)?);
-    Ok(TakeColumns { key, parameters: json("tasks.parameters", &parameters)?, seed, width, height })
-}
-
-fn json<T: serde::Serialize + std::fmt::Debug>(column: &'static str, value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|_| StoreError::Corrupt { column, value: format!("{value:?}") })
 }

@@ -1,64 +1,63 @@
-//! What can go wrong, told apart by what the caller can do about it.
+//! Errors, grouped by what the caller can do about them.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::pooled_connection::{PoolError as ConnectError, deadpool::PoolError};
 use std::{error::Error, fmt};
 
-/// A source of unknown type, safe to carry between tasks.
+/// A boxed cause that can be sent between tasks.
 type Source = Box<dyn Error + Send + Sync>;
 
-/// Why the database did not do what was asked.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// There is no such row, or it is deleted.
+    /// The row does not exist or is deleted.
     #[error("there is no {what}")]
     NotFound {
-        /// Names it, for a person: "project 7".
+        /// The row, for messages: "project 7".
         what: String,
     },
-    /// The thing is not in a state in which this can be done. Nothing was changed.
+    /// The row's state does not allow the change. Nothing was changed.
     #[error("{why}")]
     Conflict {
-        /// The state and, where there is one, the way out, for a person.
+        /// The state and what to do about it, for messages.
         why: String,
     },
-    /// A field of the request names what cannot be. Nothing was changed.
+    /// A field of the request has an invalid value. Nothing was changed.
     #[error("{field}: {message}")]
     Invalid {
         /// The field as the request spells it.
         field: &'static str,
-        /// The reason, for a person.
+        /// The reason, for messages.
         message: String,
     },
-    /// As many tasks wait as may. Nothing was changed.
+    /// The queue is full. Nothing was changed.
     #[error("the queue is full: {limit} tasks wait already; wait until some are done, or cancel some")]
     QueueFull {
-        /// How many may wait at the same time.
+        /// The most tasks that can be queued.
         limit: usize,
     },
-    /// Another writer or a crowd of readers held the database longer than we wait. Nothing was changed; the
-    /// same call may work later.
+    /// Other connections held the database for too long. Nothing was changed; the same call may succeed later.
     #[error("the database is busy")]
     Busy,
-    /// The disk, or the quota on it, is full. Nothing was changed.
+    /// The disk or the quota is full. Nothing was changed.
     #[error("the database's disk is full")]
     DiskFull,
-    /// The database can be read and not be written: a disk mounted read-only, or permissions. Nothing was changed.
+    /// The database cannot be written: the disk is mounted read-only, or permissions are missing. Nothing was changed.
     #[error("the database can only be read, not be written: {message}")]
     ReadOnly {
-        /// The database's own words.
+        /// The database's message.
         message: String,
     },
-    /// The disk, or the file system on it, failed. Nothing was changed.
+    /// The disk or the file system failed. Nothing was changed.
     #[error("the database's disk failed: {message}")]
     Disk {
-        /// The database's own words.
+        /// The database's message.
         message: String,
     },
     /// The database's file is damaged.
     #[error("the database is damaged: {message}")]
     Damaged {
-        /// The database's own words, or what a check found.
+        /// The database's message, or the result of a check.
         message: String,
     },
     /// Another server uses this database.
@@ -70,12 +69,12 @@ pub enum StoreError {
         /// The file, or the server and database without its password.
         database: String,
     },
-    /// A constraint of the tables refused the change: a caller passed what it should have validated.
+    /// A constraint of the tables refused the change: the caller passed a value that is not valid.
     #[error("the database refused the change: {message}")]
     Constraint {
         /// Which kind of constraint.
         kind: DatabaseErrorKind,
-        /// The database's own words; they name the constraint.
+        /// The database's message; it names the constraint.
         message: String,
     },
     /// The database has been changed by a newer version of Emberline.
@@ -87,10 +86,10 @@ pub enum StoreError {
     TooNew {
         /// The file, or the server and database without its password.
         database: String,
-        /// The versions of the migrations that this program does not know.
+        /// Versions of the migrations that this program does not know.
         unknown: Vec<String>,
     },
-    /// The database is of an older version, and was opened to be looked at only.
+    /// The database needs a migration, and was opened for reading only.
     #[error("the database {database} is of an older version; the server's next start brings it up to date")]
     TooOld {
         /// The file, or the server and database without its password.
@@ -101,13 +100,13 @@ pub enum StoreError {
     Open {
         /// The file, or the server and database without its password.
         database: String,
-        /// Why, with its causes: the message tells all, so it is no `source` as well.
+        /// Why. Part of the message with all its causes, so it is not a `source`.
         fault: OpenFault,
     },
     /// The store has been closed; the server is stopping.
     #[error("the database is closed")]
     Closed,
-    /// A stored value is not what this program writes.
+    /// A stored value is one that this program never writes.
     #[error("the database holds a value that makes no sense: {column} is {value}")]
     Corrupt {
         /// `table.column`.
@@ -115,13 +114,13 @@ pub enum StoreError {
         /// The value as text.
         value: String,
     },
-    /// A row does not hold what its columns are declared to hold.
+    /// A row's values do not have the types of their columns.
     #[error("the database holds a row that cannot be decoded: {why}")]
     Undecodable {
-        /// diesel's words.
+        /// diesel's message.
         why: String,
     },
-    /// Anything else that the database reports.
+    /// Any other error of the database.
     #[error("the database failed")]
     Database(#[source] DieselError),
     /// The code that ran the query panicked, or the runtime is shutting down.
@@ -132,18 +131,18 @@ pub enum StoreError {
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFault {
-    /// The address is none that this program understands.
+    /// The address is not valid.
     #[error("{0}")]
     Address(String),
-    /// The folder or the file does not exist, cannot be written, or is of the wrong kind.
+    /// The folder or the file does not exist, cannot be written, or has the wrong type.
     #[error("{path}: {source}")]
     File {
-        /// The folder or the file that is at fault.
+        /// The folder or the file.
         path: String,
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The file is there and is something else.
+    /// The file is not an Emberline database.
     #[error("the file is not an Emberline database ({0})")]
     Foreign(&'static str),
     /// The file's pages are damaged. Nothing was changed.
@@ -153,24 +152,24 @@ pub enum OpenFault {
          read with `sqlite3 FILE .recover`"
     )]
     Damaged(String),
-    /// The file is missing or empty, and its write-ahead log is there: SQLite would remove the log.
+    /// The file is missing or empty, but its write-ahead log holds changes. SQLite would delete the log.
     #[error(
         "the file is {0}, but its log {1} is there and holds changes. Nothing was changed. Put the file back beside \
          its log, or move the log away as well"
     )]
     LogAlone(&'static str, String),
-    /// There is no room for the copy that is made before the tables change.
+    /// There is no space for the copy that is made before a migration.
     #[error(
         "bringing its tables up to date makes a copy first, and there is no room: {needed_mib} MiB are needed beside \
          the database, {free_mib} MiB are free"
     )]
     NoRoom {
-        /// What the copy takes, at most.
+        /// The copy's largest size.
         needed_mib: u64,
-        /// What is free.
+        /// Free space.
         free_mib: u64,
     },
-    /// The copy that is made before the tables change could not be made.
+    /// The copy that is made before a migration failed.
     #[error("bringing its tables up to date makes a copy first, and {path} could not be written: {why}")]
     Copy {
         /// The copy.
@@ -178,10 +177,10 @@ pub enum OpenFault {
         /// The reason.
         why: String,
     },
-    /// The server cannot be reached, or does not let us in.
+    /// The server cannot be reached, or refuses the connection.
     #[error("{}", chain(.0.as_ref()))]
     Unreachable(Source),
-    /// A migration failed; the database is as it was.
+    /// A migration failed and was rolled back.
     #[error("bringing its tables up to date failed: {}", chain(.0.as_ref()))]
     Migration(Source),
     /// Another reason.
@@ -189,7 +188,7 @@ pub enum OpenFault {
     Other(Source),
 }
 
-/// An error with its causes in one line, for those that hide the cause in `source`.
+/// An error and its causes in one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -211,15 +210,14 @@ fn migrations(unknown: &[String]) -> impl fmt::Display {
 }
 
 impl StoreError {
-    /// What the same call waits for, in words for people, where it may work later without anybody changing it; none for
-    /// an error that stays.
+    /// What the same call has to wait for, for messages, if it may succeed later. None for a permanent error.
     pub fn waits_for(&self) -> Option<&'static str> {
         match self {
             Self::Busy => Some("the database is busy"),
             Self::DiskFull => Some("the database's disk is full"),
             Self::ReadOnly { .. } => Some("the database is read-only"),
             Self::Disk { .. } => Some("the database's disk reports errors"),
-            // Only a person can help; until then a finished picture is kept.
+            // Only a user can repair it. Waiting keeps a finished picture until then.
             Self::Damaged { .. } => Some("the database is damaged"),
             Self::Open { fault: OpenFault::Unreachable(_), .. } => Some("the database cannot be reached"),
             Self::Database(DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) => {
@@ -232,7 +230,7 @@ impl StoreError {
         }
     }
 
-    /// Whether a row's content is at fault: other rows can be read.
+    /// Whether a single row cannot be read; other rows can.
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::Corrupt { .. } | Self::Undecodable { .. })
     }
@@ -265,19 +263,19 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(Kind::ReadOnlyTransaction, info) => {
                 Self::ReadOnly { message: info.message().to_owned() }
             }
-            DieselError::DatabaseError(_, ref info) => from_words(info.message()).unwrap_or(Self::Database(error)),
+            DieselError::DatabaseError(_, ref info) => from_message(info.message()).unwrap_or(Self::Database(error)),
             DieselError::DeserializationError(why) => Self::Undecodable { why: chain(why.as_ref()) },
-            // Why the change could not be committed; that it could not be taken back either follows from it.
+            // The failed rollback follows from the failed commit.
             DieselError::RollbackErrorOnCommit { commit_error, .. } => Self::from(*commit_error),
             other => Self::Database(other),
         }
     }
 }
 
-/// diesel passes no code on for these, so the words have to do: SQLite's own for SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL,
+/// Classifies an error by its message, because diesel drops the error code: SQLite's messages for SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL,
 /// SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_CORRUPT and SQLITE_NOTADB; PostgreSQL's for 40P01, 55P03, 53100,
 /// 58030 and XX001.
-fn from_words(message: &str) -> Option<StoreError> {
+fn from_message(message: &str) -> Option<StoreError> {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     let message = || message.to_owned();
     if says(&["database is locked", "table is locked", "deadlock detected", "lock timeout"]) {

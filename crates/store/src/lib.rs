@@ -1,28 +1,33 @@
 //! Emberline's database: projects, frames, tasks and takes, in SQLite or in PostgreSQL.
 //!
-//! One set of queries over one [`schema`] serves both. [`Store::open`] takes the address, brings the tables
-//! up to date and refuses a database that a newer version has changed.
+//! One set of queries over one [`schema`] serves both. [`Store::open`] connects, migrates the tables, and refuses a
+//! database that a newer version has migrated.
 //!
-//! What holds for every call:
-//! - A call that answers `Ok` has reached the disk. Killing the process afterwards loses nothing.
-//! - A call whose future is dropped runs to its end all the same: no transaction stays open, and the change
-//!   is made whole or not at all.
-//! - Text goes in as a bound value, never as SQL.
-//! - Nothing is validated twice: `protocol` judges requests, the tables' constraints guard against mistakes.
-//! - A row that cannot be read is left out of every list and reported: it neither fails the call nor hides the
-//!   other rows.
+//! Guarantees of every call:
+//! - When it returns `Ok`, its change is on the disk. Killing the process afterwards loses nothing.
+//! - When its future is dropped, it still runs to its end: no transaction stays open, and a change is applied completely
+//!   or not at all.
+//! - Text is passed as bound values, never as SQL.
+//! - Values are validated once, by `protocol`. The tables' constraints guard against mistakes.
+//! - A row that cannot be read is skipped in every list and reported. It neither fails the call nor hides other rows.
 //!
-//! What a frame shows is computed, in `shows.rs` alone, and is in no column. A frame that is not deleted always
-//! has something to show.
+//! What a frame shows is computed in `shows.rs` and is not stored. A live frame always has something to show.
 
 mod backend;
 mod check;
+mod claims;
 mod clock;
+mod copies;
 mod creation;
 mod error;
 mod frames;
+mod idempotency;
+mod inserts;
 mod lifecycle;
+mod locks;
 mod migrate;
+mod not_found;
+mod order;
 mod projects;
 mod queue;
 mod recovery;
@@ -33,13 +38,18 @@ mod shows;
 mod store;
 mod takes;
 mod tasks;
+mod transaction;
 mod unreadable;
 mod url;
 
-pub use creation::{Created, Idempotency, NewTake, NewTasks};
+pub use claims::{Claim, OpenTask};
+pub use copies::FinishedTake;
+pub use creation::{Created, NewTasks};
 pub use error::{OpenFault, StoreError};
-pub use frames::{DeletedFrame, FinishedTake};
-pub use lifecycle::{Claim, End, Ended, OpenTask};
+pub use frames::DeletedFrame;
+pub use idempotency::Idempotency;
+pub use inserts::NewTake;
+pub use lifecycle::{End, Ended};
 pub use projects::{DeletedProject, ProjectPlace, Purged};
 pub use recovery::{Forgotten, TakeFile, TakeRecord};
 pub use store::Store;

@@ -1,52 +1,30 @@
-//! A task's life: claimed, completed, ended, tried again.
+//! How a task ends, and how it is retried.
 //!
-//! Every change names the statuses that it changes, so that of two that meet (a worker that finishes, a person
-//! who cancels) one wins and the other is told.
+//! Every update names the statuses that it starts from, so that of two concurrent changes (a worker completes, a user
+//! cancels) the first one wins and the other gets `Conflict`.
 
 use crate::clock::now_ms;
-use crate::creation::{Created, CreationQueries, InsertTake};
+use crate::creation::{Created, CreationQueries};
 use crate::frames::FrameQueries;
-use crate::rows::{FrameRow, shown, stored};
-use crate::schema::{frames, projects, takes, tasks};
+use crate::inserts::InsertTake;
+use crate::locks::LockQueries;
+use crate::not_found::no_task;
+use crate::order::OrderQueries;
+use crate::rows::{FrameRow, to_column};
+use crate::schema::{frames, takes, tasks};
 use crate::shows::ShowQueries;
-use crate::store::{on_connections, write};
-use crate::tasks::{FullRow, TaskQueries, is_waiting, no_task, parameters_from_text, task_from_row};
-use crate::unreadable::{readable, report};
+use crate::tasks::{TaskQueries, parameters_from_text};
+use crate::transaction::{on_connections, write};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use protocol::{Frame, TakeId, Task, TaskId, TaskStatus};
 use std::ops::RangeInclusive;
 
-/// A task that waits or runs, and the key that its picture's file is named after.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OpenTask {
-    /// The task.
-    pub task: Task,
-    /// The take that it makes.
-    pub take_id: TakeId,
-    /// Its picture is `<key>.png`.
-    pub key: String,
-    /// How often the server ended without being stopped while this task ran, since a person asked for it.
-    pub unclean_ends: u32,
-}
-
-/// What a worker is given that works beside others.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Claim {
-    /// It runs now, as a new attempt.
-    Task(Box<OpenTask>),
-    /// No task waits.
-    Nothing,
-    /// The first that waits was running when the server ended without being stopped. It is to be made alone, so that no
-    /// other task is blamed for another such end; it still waits.
-    Alone,
-}
-
 /// How a task ends without a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// A person stopped it.
+    /// A user cancelled it.
     Cancelled,
     /// It failed, for this reason.
     Failed(String),
@@ -55,110 +33,24 @@ pub enum End {
 /// A task that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
-    /// The task as it is now.
+    /// The task in its new state.
     pub task: Task,
-    /// Its frame as it is now; none where it was removed with the task, or is deleted.
+    /// Its frame in its new state. None when the frame is deleted, also when it was removed with the task.
     pub frame: Option<Frame>,
-    /// What its frame was, where it was removed because nothing was left to show.
+    /// The frame before it was removed, when it was removed because nothing was left to show.
     pub frame_removed: Option<Frame>,
-    /// Its take. Unless the task is completed, it is gone.
+    /// Its take, which is deleted unless the task completed.
     pub take_id: TakeId,
-    /// The key of its take. Unless the task is completed the take is gone, and the caller removes
-    /// `<key>.png`.
+    /// Its take's key. Unless the task completed, the caller removes the file `<key>.png`.
     pub key: String,
 }
 
 on_connections! {
     trait LifecycleQueries;
 
-    /// A task's frame and project, the project held.
-    async fn hold_task(conn: Db, id: TaskId) -> Result<(i64, i64), StoreError> {
-        let of_task = tasks::table.find(id.0).select((tasks::frame_id, tasks::project_id));
-        let found: Option<(i64, i64)> = of_task.first(conn).await.optional()?;
-        let (frame_id, project_id) = found.ok_or_else(|| no_task(id))?;
-        conn.hold_project(project_id).await?;
-        Ok((frame_id, project_id))
-    }
-
-    /// The error for a task that is not in a status in which something can be done.
-    async fn wrong_status(conn: Db, id: TaskId, needed: String) -> Result<StoreError, StoreError> {
-        let of_task = tasks::table.find(id.0).select((tasks::status, tasks::attempt));
-        let found: Option<(String, i32)> = of_task.first(conn).await.optional()?;
-        Ok(match found {
-            Some((status, attempt)) => {
-                let attempt = if status == TaskStatus::Running.as_str() {
-                    format!(" (attempt {attempt})")
-                } else {
-                    String::new()
-                };
-                StoreError::Conflict { why: format!("task {id} is {status}{attempt}, not {needed}") }
-            }
-            None => no_task(id),
-        })
-    }
-
-    /// See [`Store::claim_task`].
-    async fn claim(conn: Db, is_alone: bool) -> Result<Claim, StoreError> {
-        // Waiting tasks whose rows cannot be decoded: passed over, so that those behind them run.
-        let mut unreadable: Vec<i64> = Vec::new();
-        loop {
-            let first: Option<(i64, i32)> = tasks::table
-                .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
-                .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
-                .filter(is_waiting!())
-                .filter(tasks::id.ne_all(unreadable.clone()))
-                .order((tasks::queue_order.asc(), tasks::id.asc()))
-                .select((tasks::id, tasks::unclean_ends))
-                .first(conn)
-                .await
-                .optional()?;
-            let Some((id, unclean_ends)) = first else { return Ok(Claim::Nothing) };
-            // Before it is started: one that was started and cannot be read would be `running` and never run.
-            if let Err(error @ StoreError::Undecodable { .. }) = conn.task_with_take(id).await {
-                report("tasks", id, &error);
-                unreadable.push(id);
-                continue;
-            }
-            if unclean_ends > 0 && !is_alone {
-                return Ok(Claim::Alone);
-            }
-            let waiting = tasks::table.find(id).filter(tasks::status.eq(TaskStatus::Queued.as_str()));
-            let start = (
-                tasks::status.eq(TaskStatus::Running.as_str()),
-                tasks::attempt.eq(tasks::attempt + 1),
-                tasks::started_at.eq(now_ms()),
-                tasks::error.eq(None::<String>),
-            );
-            // None where another worker was quicker: then that one has it, and we look for the next.
-            if diesel::update(waiting).set(start).execute(conn).await? == 1 {
-                match open_task_from_row(conn.task_with_take(id).await?) {
-                    Err(StoreError::Corrupt { column, value }) => conn.give_up(id, column, value).await?,
-                    opened => return Ok(Claim::Task(Box::new(opened?))),
-                }
-            }
-        }
-    }
-
-    /// Fails a task whose row makes no sense: no worker could run it, and it would be called running for ever. Its
-    /// picture's file is left for the next start, which finds it without a row.
-    async fn give_up(conn: Db, id: i64, column: &'static str, value: String) -> Result<(), StoreError> {
-        tracing::error!(task.id = id, column, value, "a task in the queue cannot be read; it is marked failed");
-        let now = now_ms();
-        let why = format!("the database holds a value that makes no sense: {column}");
-        let end = (
-            tasks::status.eq(TaskStatus::Failed.as_str()),
-            tasks::error.eq(why),
-            tasks::finished_at.eq(now),
-        );
-        let frame: i64 = diesel::update(tasks::table.find(id)).set(end).returning(tasks::frame_id).get_result(conn).await?;
-        diesel::delete(takes::table.filter(takes::task_id.eq(id))).execute(conn).await?;
-        conn.delete_if_empty(frame, now).await?;
-        Ok(())
-    }
-
     /// See [`Store::complete_task`].
     async fn complete(conn: Db, id: TaskId, attempt: i32, etag: String, step: i32) -> Result<Ended, StoreError> {
-        let (frame_id, project_id) = conn.hold_task(id).await?;
+        let (frame_id, project_id) = conn.lock_task(id).await?;
         let now = now_ms();
         let running = tasks::table
             .find(id.0)
@@ -187,7 +79,7 @@ on_connections! {
         attempts: RangeInclusive<i32>,
         end: End,
     ) -> Result<Ended, StoreError> {
-        let (frame_id, project_id) = conn.hold_task(id).await?;
+        let (frame_id, project_id) = conn.lock_task(id).await?;
         let before = conn.frame_shown(frame_id).await?;
         let now = now_ms();
         let (status, error) = match end {
@@ -218,8 +110,8 @@ on_connections! {
 
     /// See [`Store::retry_task`].
     async fn retry(conn: Db, id: TaskId, key: String) -> Result<Created, StoreError> {
-        let (frame_id, project_id) = conn.hold_task(id).await?;
-        if !conn.hold_project(project_id).await? {
+        let (frame_id, project_id) = conn.lock_task(id).await?;
+        if !conn.lock_project(project_id).await? {
             return Err(no_task(id));
         }
         let (task, _) = conn.task_with_take(id.0).await?;
@@ -230,9 +122,9 @@ on_connections! {
         }
         conn.assert_room(1).await?;
         if frame.deleted_at.is_some() {
-            // Before anything else is changed: a purge that has the frame's row already must not have to wait
-            // for a row of ours.
-            conn.revive_frame(frame_id).await?;
+            // First change of the transaction: a purge that has locked the frame's row must not wait for a row that
+            // we have locked (deadlock).
+            conn.clear_deletion(frame_id).await?;
         }
         let ended = [TaskStatus::Failed.as_str(), TaskStatus::Cancelled.as_str()];
         let again = (
@@ -254,8 +146,8 @@ on_connections! {
             frame_id,
             task_id: id.0,
             key,
-            width: stored("takes.width", parameters.width)?,
-            height: stored("takes.height", parameters.height)?,
+            width: to_column("takes.width", parameters.width)?,
+            height: to_column("takes.height", parameters.height)?,
             created_at: now,
         };
         diesel::insert_into(takes::table).values(take).execute(conn).await?;
@@ -264,108 +156,46 @@ on_connections! {
         conn.created(frame_id, frame.deleted_at.is_some(), vec![task]).await
     }
 
-    /// See [`Store::requeue_task`].
-    async fn requeue(conn: Db, id: TaskId, unclean_ends: i32) -> Result<OpenTask, StoreError> {
-        conn.hold_task(id).await?;
-        let running = tasks::table.find(id.0).filter(tasks::status.eq(TaskStatus::Running.as_str()));
-        let waiting = (
-            tasks::status.eq(TaskStatus::Queued.as_str()),
-            tasks::unclean_ends.eq(tasks::unclean_ends + unclean_ends),
-        );
-        if diesel::update(running).set(waiting).execute(conn).await? == 0 {
-            return Err(conn.wrong_status(id, TaskStatus::Running.as_str().to_owned()).await?);
-        }
-        open_task_from_row(conn.task_with_take(id.0).await?)
-    }
 }
 
 impl Store {
-    /// Gives the first waiting task to a worker: it is running now, as a new attempt. None when none waits.
-    /// Tasks of deleted frames and projects, and those that cannot be read, are passed over. Safe with any number of
-    /// workers and processes.
-    pub async fn claim_task(&self) -> Result<Option<OpenTask>, StoreError> {
-        match write!(self, |conn| { conn.claim(true).await })? {
-            Claim::Task(open) => Ok(Some(*open)),
-            Claim::Nothing | Claim::Alone => Ok(None),
-        }
-    }
-
-    /// As [`Store::claim_task`], for a worker beside which others may run.
-    pub async fn claim_beside_others(&self) -> Result<Claim, StoreError> {
-        write!(self, |conn| { conn.claim(false).await })
-    }
-
-    /// Ends a running task with its picture, whose bytes are in its file: the take is finished, and its frame
-    /// selects it; the project moves to the top of the list. `step` is the sampling step that it stopped at.
+    /// Completes a running task whose picture's file is written: marks its take as finished, selects it in its frame, and
+    /// moves the project to the top of the list. `step` is the last sampling step that ran.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] unless it runs as this attempt; [`StoreError::NotFound`].
+    /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
     pub async fn complete_task(&self, id: TaskId, attempt: u32, etag: String, step: u32) -> Result<Ended, StoreError> {
-        let (attempt, step) = (stored("tasks.attempt", attempt)?, stored("takes.finished_step", step)?);
+        let (attempt, step) = (to_column("tasks.attempt", attempt)?, to_column("takes.finished_step", step)?);
         write!(self, |conn| { conn.complete(id, attempt, etag, step).await })
     }
 
-    /// Ends a task that has one of the open statuses in `from`, without a picture: its take is gone, and with
-    /// it its frame where that has nothing else to show.
+    /// Ends a task without a picture if its status is one of `from`. Deletes its take, and its frame if nothing else is
+    /// left to show.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when its status is another; [`StoreError::NotFound`].
+    /// [`StoreError::Conflict`] when its status is not in `from`; [`StoreError::NotFound`].
     pub async fn end_task(&self, id: TaskId, from: &[TaskStatus], end: End) -> Result<Ended, StoreError> {
         let from = from.to_vec();
         write!(self, |conn| { conn.end(id, from, 0..=i32::MAX, end).await })
     }
 
-    /// Ends a running task whose attempt failed, as [`Store::end_task`] does. A later attempt, after a cancellation and
-    /// another try, is not touched.
+    /// Marks a running task as failed, as [`Store::end_task`] does, unless a later attempt (after a cancellation and a
+    /// retry) is running.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] unless it runs as this attempt; [`StoreError::NotFound`].
+    /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
     pub async fn fail_attempt(&self, id: TaskId, attempt: u32, why: String) -> Result<Ended, StoreError> {
-        let (attempt, end) = (stored("tasks.attempt", attempt)?, End::Failed(why));
+        let (attempt, end) = (to_column("tasks.attempt", attempt)?, End::Failed(why));
         write!(self, |conn| { conn.end(id, vec![TaskStatus::Running], attempt..=attempt, end).await })
     }
 
     /// Queues a failed or cancelled task again, at the end of the queue, with a new take whose first preview
-    /// is in `<key>.png`. A frame that was removed with it comes back.
+    /// is in `<key>.png`. Restores a frame that was removed with the task.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when its status is another, or a person deleted its frame;
+    /// [`StoreError::Conflict`] when its status is another, or a user deleted its frame;
     /// [`StoreError::QueueFull`]; [`StoreError::NotFound`].
     pub async fn retry_task(&self, id: TaskId, key: String) -> Result<Created, StoreError> {
         write!(self, |conn| { conn.retry(id, key).await })
     }
-
-    /// Puts a running task back into the queue, where it was: before those that came later. Its attempts are
-    /// counted on.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when it does not run; [`StoreError::NotFound`].
-    pub async fn requeue_task(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        write!(self, |conn| { conn.requeue(id, 0).await })
-    }
-
-    /// As [`Store::requeue_task`], of a task during which the server ended without being stopped: that is counted.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn requeue_after_unclean_end(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        write!(self, |conn| { conn.requeue(id, 1).await })
-    }
-}
-
-/// The open tasks of those rows that can be read.
-pub(crate) fn open_tasks_from_rows(rows: Vec<FullRow>) -> Result<Vec<OpenTask>, StoreError> {
-    let mut open = Vec::with_capacity(rows.len());
-    for row in rows {
-        open.extend(readable("tasks", row.0.id, open_task_from_row(row))?);
-    }
-    Ok(open)
-}
-
-pub(crate) fn open_task_from_row(row: FullRow) -> Result<OpenTask, StoreError> {
-    let Some((take_id, key, _)) = row.1.clone() else {
-        return Err(StoreError::Corrupt { column: "takes.task_id", value: format!("none for task {}", row.0.id) });
-    };
-    let unclean_ends = shown("tasks.unclean_ends", row.0.unclean_ends)?;
-    Ok(OpenTask { task: task_from_row(row)?, take_id: TakeId(take_id), key, unclean_ends })
 }

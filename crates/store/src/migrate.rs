@@ -1,21 +1,21 @@
-//! Bringing the tables up to date.
+//! Migrations of the tables.
 
 use crate::{OpenFault, StoreError};
 use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::collections::BTreeSet;
 
-/// The tables' history on SQLite.
+/// Migrations for SQLite.
 pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
-/// The same on PostgreSQL.
+/// Migrations for PostgreSQL.
 pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// Why the tables are not up to date; each carries what [`StoreError`] needs.
+/// Why the tables were not migrated. Becomes a [`StoreError`] once the database's name is known.
 pub(crate) enum MigrateError {
     TooNew(Vec<String>),
     TooOld,
     Failed(Box<dyn std::error::Error + Send + Sync>),
-    /// Nothing was begun.
+    /// Refused before the first migration.
     Refused(OpenFault),
     Query(diesel::result::Error),
 }
@@ -27,7 +27,7 @@ impl From<diesel::result::Error> for MigrateError {
 }
 
 impl MigrateError {
-    /// The error for the caller of `open`.
+    /// Adds the database's name.
     pub(crate) fn into_store_error(self, database: &str) -> StoreError {
         let database = database.to_owned();
         match self {
@@ -37,30 +37,30 @@ impl MigrateError {
             Self::Refused(fault) => StoreError::Open { database, fault },
             Self::Query(error) => match StoreError::from(error) {
                 StoreError::Database(error) => StoreError::Open { database, fault: OpenFault::Other(Box::new(error)) },
-                told => told,
+                other => other,
             },
         }
     }
 }
 
-/// What becomes of migrations that are missing.
+/// What to do about missing migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// They are run.
+    /// Run them.
     Run,
-    /// They are an error: nothing is changed.
+    /// Return an error and change nothing.
     Refuse,
 }
 
-/// What the database has, and what it lacks.
+/// Migrations that the database lacks.
 pub(crate) struct Pending {
-    /// Whether it has any of our tables.
+    /// Whether no migration has run yet.
     pub(crate) is_new: bool,
-    /// The versions that are missing, oldest first.
+    /// Versions of the missing migrations, oldest first.
     pub(crate) versions: Vec<String>,
 }
 
-/// Which migrations are missing.
+/// Finds the missing migrations. `TooNew` if the database has one that this program does not know.
 pub(crate) fn pending<DB, C>(conn: &mut C, known: &EmbeddedMigrations) -> Result<Pending, MigrateError>
 where
     DB: diesel::backend::Backend,
@@ -81,8 +81,8 @@ where
     Ok(Pending { is_new: applied.is_empty(), versions })
 }
 
-/// Sees to what is missing. Call it inside a transaction that keeps every other writer out: two servers that
-/// start at once must not both run the same migration, and a failed one must leave nothing.
+/// Runs or refuses the missing migrations. Call it inside a transaction that excludes every other writer: two servers
+/// that start at once must not run the same migration, and a failed migration must be rolled back.
 pub(crate) fn run<DB, C>(conn: &mut C, known: EmbeddedMigrations, missing: Missing) -> Result<(), MigrateError>
 where
     DB: diesel::backend::Backend,

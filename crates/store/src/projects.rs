@@ -1,10 +1,11 @@
-//! Projects: list, read, make, change, delete, restore, purge.
+//! Projects: list, read, create, update, delete, restore, purge.
 
 use crate::clock::{now_ms, rfc3339_from_ms};
-use crate::rows::{ProjectRow, shown, stored};
+use crate::not_found::no_project;
+use crate::rows::{ProjectRow, from_column, to_column};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::OPEN;
-use crate::store::{read, write};
+use crate::transaction::{read, write};
 use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -12,21 +13,21 @@ use diesel_async::RunQueryDsl;
 use protocol::{NewProject, Project, ProjectId, ProjectPatch, TaskId, media_path};
 use std::time::Duration;
 
-/// What a purge removed for good.
+/// What a purge deleted for good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
     /// The projects.
     pub projects: Vec<ProjectId>,
-    /// The keys of their takes: the pictures `<key>.png` have no row any more.
+    /// The keys of their takes: the caller removes the files `<key>.png`.
     pub take_keys: Vec<String>,
 }
 
-/// A project that a person deleted.
+/// A project that a user deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedProject {
-    /// What it was.
+    /// The project before its deletion.
     pub project: Project,
-    /// Its tasks that wait or run: the caller cancels them.
+    /// Its queued and running tasks: the caller cancels them.
     pub open_tasks: Vec<TaskId>,
 }
 
@@ -51,11 +52,11 @@ struct ChangeProject {
     updated_at: i64,
 }
 
-/// A project's row and the key of its cover.
+/// A project's row and the key of its cover picture.
 type CoveredRow = (ProjectRow, Option<String>);
 
-/// The key of a project's newest finished take on a frame that is not deleted: one look into the index
-/// `takes_newest`, not a query for each project.
+/// The key of a project's newest finished take on a live frame. A subquery that uses the index `takes_newest`, so that
+/// a list needs one query and not one for each project.
 #[diesel::dsl::auto_type]
 fn cover_key() -> _ {
     takes::table
@@ -68,20 +69,20 @@ fn cover_key() -> _ {
         .single_value()
 }
 
-/// A project and its cover, before any filter.
+/// Projects with their covers, without a filter.
 #[diesel::dsl::auto_type]
 fn covered() -> _ {
     let columns: <projects::table as Table>::AllColumns = projects::all_columns;
     projects::table.select((columns, cover_key()))
 }
 
-/// A project's place in the list: where it stands by its last change, milliseconds since 1970, and its id.
+/// A project's position in the list: the time of its last change (epoch milliseconds) and its id.
 pub type ProjectPlace = (i64, ProjectId);
 
-/// A place as it is stored: a NULL is no place, and must not fail the list.
+/// A position as stored: a NULL must not fail the list.
 type StoredPlace = (Option<i64>, i64);
 
-/// Those that can be read; the others are reported.
+/// The projects of the rows that can be read; the others are reported.
 fn projects_from_rows(rows: Vec<CoveredRow>) -> Result<Vec<Project>, StoreError> {
     let mut listed = Vec::with_capacity(rows.len());
     for row in rows {
@@ -91,14 +92,14 @@ fn projects_from_rows(rows: Vec<CoveredRow>) -> Result<Vec<Project>, StoreError>
 }
 
 impl Store {
-    /// As [`Store::list_projects`], from behind a place on, and so many at most. A project that has changed since then
-    /// stands before that place. There are fewer only at the end of the list, also where rows that cannot be read are
-    /// left out: a client takes a short part for the last one.
+    /// One page of [`Store::list_projects`]: at most `most` projects after a position. A project that changed since the
+    /// previous page comes before that position. A page is shorter only at the end of the list, even where unreadable
+    /// rows are skipped: clients take a short page for the last one.
     pub async fn projects_after(&self, after: Option<ProjectPlace>, most: i64) -> Result<Vec<Project>, StoreError> {
         let (mut listed, mut after) = (Vec::new(), after);
         loop {
             let missing = most.saturating_sub(i64::try_from(listed.len()).unwrap_or(i64::MAX));
-            let (places, rows) = self.part_of_projects(after, missing).await?;
+            let (places, rows) = self.page_of_projects(after, missing).await?;
             listed.extend(projects_from_rows(rows)?);
             let is_last = i64::try_from(places.len()).is_ok_and(|found| found < missing);
             let last = places.into_iter().rev().find_map(|(at, id)| at.map(|at| (at, ProjectId(id))));
@@ -109,8 +110,8 @@ impl Store {
         }
     }
 
-    /// The places of so many projects at most from behind a place on, and the rows of those that can be decoded.
-    async fn part_of_projects(
+    /// The positions of at most `most` projects after a position, and the rows that can be decoded.
+    async fn page_of_projects(
         &self,
         after: Option<ProjectPlace>,
         most: i64,
@@ -142,7 +143,7 @@ impl Store {
         })
     }
 
-    /// Every project that is not deleted, the last changed first, with its cover.
+    /// All live projects with their covers, last changed first.
     pub async fn list_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows: Vec<CoveredRow> = read!(self, |conn| {
             let order = (projects::updated_at.desc(), projects::id.desc());
@@ -160,7 +161,7 @@ impl Store {
     /// One project.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none of that id, or it is deleted.
+    /// [`StoreError::NotFound`] when it does not exist or is deleted.
     pub async fn project(&self, id: ProjectId) -> Result<Project, StoreError> {
         let row: Option<CoveredRow> = read!(self, |conn| {
             let found = covered().filter(projects::id.eq(id.0)).filter(projects::deleted_at.is_null());
@@ -169,13 +170,13 @@ impl Store {
         project_from_row(row.ok_or_else(|| no_project(id))?)
     }
 
-    /// Makes a project. `new` has been validated.
+    /// Creates a project. `new` must be validated.
     pub async fn create_project(&self, new: NewProject) -> Result<Project, StoreError> {
         let now = now_ms();
         let row = InsertProject {
-            width: stored("projects.width", new.width)?,
-            height: stored("projects.height", new.height)?,
-            fps: stored("projects.fps", new.fps)?,
+            width: to_column("projects.width", new.width)?,
+            height: to_column("projects.height", new.height)?,
+            fps: to_column("projects.fps", new.fps)?,
             name: new.name,
             created_at: now,
             updated_at: now,
@@ -187,19 +188,19 @@ impl Store {
         project_from_row((row, None))
     }
 
-    /// Changes what `patch` names and moves the project to the top of the list; an empty patch changes
-    /// nothing. `patch` has been validated.
+    /// Changes the fields that are set in `patch` and moves the project to the top of the list. An empty patch changes
+    /// nothing. `patch` must be validated.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none of that id, or it is deleted.
+    /// [`StoreError::NotFound`] when it does not exist or is deleted.
     pub async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, StoreError> {
         if patch == ProjectPatch::default() {
             return self.project(id).await;
         }
         let change = ChangeProject {
-            width: patch.width.map(|px| stored("projects.width", px)).transpose()?,
-            height: patch.height.map(|px| stored("projects.height", px)).transpose()?,
-            fps: patch.fps.map(|fps| stored("projects.fps", fps)).transpose()?,
+            width: patch.width.map(|px| to_column("projects.width", px)).transpose()?,
+            height: patch.height.map(|px| to_column("projects.height", px)).transpose()?,
+            fps: patch.fps.map(|fps| to_column("projects.fps", fps)).transpose()?,
             name: patch.name,
             updated_at: now_ms(),
         };
@@ -213,10 +214,10 @@ impl Store {
         project_from_row(row)
     }
 
-    /// Deletes a project; until it is purged it can be restored. Answers what it was.
+    /// Deletes a project. It can be restored until it is purged.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none of that id, or it is deleted already.
+    /// [`StoreError::NotFound`] when it does not exist or is deleted already.
     pub async fn delete_project(&self, id: ProjectId) -> Result<DeletedProject, StoreError> {
         let (row, open): (CoveredRow, Vec<i64>) = write!(self, |conn| {
             let live = projects::table.find(id.0).filter(projects::deleted_at.is_null());
@@ -231,11 +232,10 @@ impl Store {
         Ok(DeletedProject { project: project_from_row(row)?, open_tasks })
     }
 
-    /// Takes a deletion back: the project is as it was, at its old place in the list. One that is not deleted
-    /// stays as it is.
+    /// Restores a deleted project at its old place in the list. A project that is not deleted stays as it is.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none of that id, or it is purged.
+    /// [`StoreError::NotFound`] when it does not exist or is purged.
     pub async fn restore_project(&self, id: ProjectId) -> Result<Project, StoreError> {
         let row: CoveredRow = write!(self, |conn| {
             let undeleted = projects::deleted_at.eq(None::<i64>);
@@ -247,14 +247,14 @@ impl Store {
         project_from_row(row)
     }
 
-    /// Removes for good, with their frames, tasks and takes, the projects deleted at least `age` ago. The
+    /// Deletes for good, with their frames, tasks and takes, the projects that were deleted at least `age` ago. The
     /// caller removes the pictures.
     pub async fn purge_projects(&self, age: Duration) -> Result<Purged, StoreError> {
         let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let newest = now_ms().saturating_sub(age_ms);
         let (mut ids, take_keys): (Vec<i64>, Vec<String>) = write!(self, |conn| {
-            // The update locks the rows on PostgreSQL: a restore that comes now waits and finds nothing,
-            // instead of getting a project back whose pictures the caller is about to remove.
+            // The update locks the rows on PostgreSQL: a concurrent restore waits and then finds nothing. Without the
+            // lock it would restore a project whose pictures the caller is about to remove.
             let old = diesel::update(projects::table.filter(projects::deleted_at.le(newest)));
             let lock = old.set(projects::deleted_at.eq(projects::deleted_at)).returning(projects::id);
             let ids = lock.get_results::<i64>(conn).await?;
@@ -268,17 +268,13 @@ impl Store {
     }
 }
 
-pub(crate) fn no_project(id: ProjectId) -> StoreError {
-    StoreError::NotFound { what: format!("project {id}") }
-}
-
 fn project_from_row((row, cover): CoveredRow) -> Result<Project, StoreError> {
     Ok(Project {
         id: ProjectId(row.id),
         name: row.name,
-        width: shown("projects.width", row.width)?,
-        height: shown("projects.height", row.height)?,
-        fps: shown("projects.fps", row.fps)?,
+        width: from_column("projects.width", row.width)?,
+        height: from_column("projects.height", row.height)?,
+        fps: from_column("projects.fps", row.fps)?,
         cover: cover.map(|key| media_path(&key)),
         created_at: rfc3339_from_ms("projects.created_at", row.created_at)?,
         updated_at: rfc3339_from_ms("projects.updated_at", row.updated_at)?,

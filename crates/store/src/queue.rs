@@ -1,9 +1,10 @@
-//! The queue: what runs, what waits, and in which order.
+//! The queue: running tasks, queued tasks and their order.
 
-use crate::lifecycle::{OpenTask, open_tasks_from_rows};
+use crate::claims::{OpenTask, open_tasks_from_rows};
+use crate::not_found::no_task;
 use crate::schema::{frames, projects, takes, tasks};
-use crate::store::{on_connections, read, write};
-use crate::tasks::{FullRow, full_tasks, is_waiting, joined_tasks, no_task};
+use crate::tasks::{FullRow, full_tasks, is_waiting, joined_tasks};
+use crate::transaction::{on_connections, read, write};
 use crate::unreadable::load_readable;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 on_connections! {
     trait QueueQueries;
 
-    /// Running tasks, then those that wait, in their order.
+    /// The rows of running tasks, then of queued tasks in queue order.
     async fn open_rows(conn: Db) -> Result<Vec<FullRow>, StoreError> {
         let is_running = tasks::status.eq(TaskStatus::Running.as_str());
         let order = (tasks::queue_order.asc(), tasks::id.asc());
@@ -54,7 +55,7 @@ on_connections! {
             ));
         }
         for (id, place) in new_places(&waiting, &wanted) {
-            // Only while it waits: a worker may have taken it by now, and then its place says nothing.
+            // Only while it is queued: a worker may have claimed it meanwhile, and then its place no longer matters.
             let task = tasks::table.find(id).filter(tasks::status.eq(TaskStatus::Queued.as_str()));
             diesel::update(task).set(tasks::queue_order.eq(place)).execute(conn).await?;
         }
@@ -70,9 +71,10 @@ fn not_waiting(id: TaskId, status: &str) -> String {
     }
 }
 
-/// The places that change, in the order of ids (two reorderings that meet lock the rows in the same order).
-/// The waiting tasks share out the places that they have, so that they stay behind those that run and before
-/// those that come.
+/// The queue places that change, by task id. Sorted by id, so that concurrent reorderings lock the rows in the same
+/// order. The queued tasks keep their set of places, so that they stay after the running tasks and before new ones.
+///
+/// `waiting` holds `(id, place)` in queue order; tasks that `wanted` leaves out follow in their old order.
 fn new_places(waiting: &[(i64, i64)], wanted: &[TaskId]) -> BTreeMap<i64, i64> {
     let first: BTreeSet<i64> = wanted.iter().map(|id| id.0).collect();
     let left_out = waiting.iter().map(|(id, _)| *id).filter(|id| !first.contains(id));
@@ -88,23 +90,23 @@ fn new_places(waiting: &[(i64, i64)], wanted: &[TaskId]) -> BTreeMap<i64, i64> {
 }
 
 impl Store {
-    /// Running tasks, then those that wait in the order in which they will run; not those whose frame or
-    /// project is deleted.
+    /// Running tasks, then queued tasks in the order in which they will run, without queued tasks of deleted frames and
+    /// projects.
     pub async fn queue(&self) -> Result<Vec<Task>, StoreError> {
         Ok(self.open_tasks().await?.into_iter().map(|open| open.task).collect())
     }
 
-    /// The same, with the keys of their takes.
+    /// As [`Store::queue`], with the keys of the takes.
     pub async fn open_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
         let rows: Vec<FullRow> = read!(self, |conn| { conn.open_rows().await })?;
         open_tasks_from_rows(rows)
     }
 
-    /// Puts waiting tasks into this order; those left out come after them, as they stood. Answers the queue.
+    /// Puts queued tasks into this order. Tasks that are left out follow in their old order. Returns the queue.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] naming a task that does not wait, [`StoreError::NotFound`] naming one that is
-    /// not there, [`StoreError::Invalid`] for one that is named twice.
+    /// [`StoreError::Conflict`] for a task that is not queued, [`StoreError::NotFound`] for one that does not exist,
+    /// [`StoreError::Invalid`] for one that is named twice.
     pub async fn reorder_queue(&self, order: &[TaskId]) -> Result<Vec<Task>, StoreError> {
         let mut seen = BTreeSet::new();
         if let Some(twice) = order.iter().find(|id| !seen.insert(**id)) {
@@ -116,8 +118,8 @@ impl Store {
         Ok(open_tasks_from_rows(rows)?.into_iter().map(|open| open.task).collect())
     }
 
-    /// How many tasks there are of each status, every status named. Tasks that wait for a deleted frame or
-    /// project are not counted.
+    /// The number of tasks of each status; every status is listed. Queued tasks of deleted frames and projects are not
+    /// counted.
     pub async fn counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
         let (by_status, waiting): (Vec<(String, i64)>, i64) = read!(self, |conn| {
             let grouped = tasks::table.group_by(tasks::status).select((tasks::status, diesel::dsl::count_star()));

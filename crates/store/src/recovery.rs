@@ -1,41 +1,42 @@
-//! What a start needs to bring rows and files together again.
+//! Queries for the recovery at a start, which reconciles rows and files.
 
+use crate::claims::{OpenTask, open_tasks_from_rows};
 use crate::clock::now_ms;
-use crate::frames::FrameQueries;
-use crate::lifecycle::{OpenTask, open_tasks_from_rows};
+use crate::locks::LockQueries;
+use crate::not_found::no_take;
 use crate::rows::{FrameRow, ProjectRow, TakeRow, TaskRow};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
-use crate::store::{on_connections, read, write};
-use crate::takes::{TakeQueries, no_take};
+use crate::takes::TakeQueries;
 use crate::tasks::{FullRow, full_tasks, status_from_text};
+use crate::transaction::{on_connections, read, write};
 use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use protocol::{Frame, TakeId, TaskId, TaskStatus};
 
-/// A file that a row asks for.
+/// A file that a take's row refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeFile {
     /// The file is `<key>.png`.
     pub key: String,
     /// Its take.
     pub take_id: TakeId,
-    /// Whether it is the final picture, or a preview.
+    /// True for the final picture, false for a preview.
     pub finished: bool,
-    /// The task that makes or made it.
+    /// The take's task.
     pub task_id: TaskId,
-    /// That task's.
+    /// The task's status.
     pub status: TaskStatus,
 }
 
-/// A take's row, and those that it belongs to: all that is known of a picture.
+/// Everything that the database knows about a picture.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TakeRecord {
     /// The take.
     pub take: TakeRow,
-    /// The task that made it, with the parameters.
+    /// Its task, with the generation parameters.
     pub task: TaskRow,
     /// Its frame.
     pub frame: FrameRow,
@@ -43,16 +44,16 @@ pub struct TakeRecord {
     pub project: ProjectRow,
 }
 
-/// A finished take that was forgotten because its file is gone.
+/// Result of removing a finished take whose file is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Its frame as it is now; none where it was removed, or was deleted before.
+    /// Its frame in its new state; none when it was removed or is deleted.
     pub frame: Option<Frame>,
-    /// What its frame was, where it was removed because nothing was left to show.
+    /// The frame before it was removed, when it was removed because nothing was left to show.
     pub frame_removed: Option<Frame>,
 }
 
-/// A take's key, id and time of its end, its task and that task's status.
+/// A take's key, id and finish time, its task's id and status.
 type FileRow = (String, i64, Option<i64>, i64, String);
 
 on_connections! {
@@ -63,7 +64,7 @@ on_connections! {
         let project: Option<i64> =
             takes::table.find(id.0).select(takes::project_id).first(conn).await.optional()?;
         let project = project.ok_or_else(|| no_take(id))?;
-        conn.hold_project(project).await?;
+        conn.lock_project(project).await?;
         let row = takes::table.find(id.0).select(TakeRow::as_select()).first(conn).await.optional()?;
         let row: TakeRow = row.ok_or_else(|| no_take(id))?;
         if row.finished_at.is_none() {
@@ -72,7 +73,7 @@ on_connections! {
         }
         let before = conn.frame_shown(row.frame_id).await?;
         let frame_id = row.frame_id;
-        conn.drop_finished_take(row).await?;
+        conn.delete_finished_take(row).await?;
         let is_removed = conn.delete_if_empty(frame_id, now_ms()).await?;
         let frame = conn.frame_shown(frame_id).await?;
         Ok(Forgotten { frame, frame_removed: before.filter(|_| is_removed) })
@@ -80,8 +81,8 @@ on_connections! {
 }
 
 impl Store {
-    /// The tasks that are running by the database: at a start, those that the last end interrupted. Those of
-    /// deleted frames and projects too. Those that cannot be read stay as they are.
+    /// The tasks with the status `running`, those of deleted frames and projects included. At a start these are the tasks
+    /// that the last run left unfinished. Rows that cannot be read are skipped.
     pub async fn interrupted_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
         let rows: Vec<FullRow> = read!(self, |conn| {
             let running = tasks::status.eq(TaskStatus::Running.as_str());
@@ -95,7 +96,7 @@ impl Store {
         open_tasks_from_rows(rows)
     }
 
-    /// Every file that the rows ask for, those of deleted frames and projects too.
+    /// Every file that a row refers to, deleted frames and projects included.
     pub async fn take_files(&self) -> Result<Vec<TakeFile>, StoreError> {
         let rows: Vec<FileRow> = read!(self, |conn| {
             let all = || takes::table.inner_join(tasks::table.on(tasks::id.eq(takes::task_id))).order(takes::id);
@@ -116,21 +117,21 @@ impl Store {
         Ok(files)
     }
 
-    /// The keys of all takes, also of those whose rows cannot be read otherwise: a file of that key belongs to a row.
+    /// The keys of all takes, even of rows that cannot be read as a whole: a file with such a key belongs to a row.
     pub async fn take_keys(&self) -> Result<Vec<String>, StoreError> {
         let keys: Vec<Option<String>> = read!(self, |conn| {
-            // A NULL, which the table never holds, must not hide the others.
+            // The column is never NULL unless the database is damaged; one NULL must not fail the whole query.
             Ok(takes::table.select(takes::key.nullable()).load(conn).await?)
         })?;
         Ok(keys.into_iter().flatten().collect())
     }
 
-    /// All that the database knows of these takes; of those that are there and can be read.
+    /// Everything that the database knows about these takes. Takes that do not exist or cannot be read are skipped.
     pub async fn take_records(&self, ids: &[TakeId]) -> Result<Vec<TakeRecord>, StoreError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let rows: Vec<(TakeRow, TaskRow, FrameRow, ProjectRow)> = read!(self, |conn| {
             let mut rows = Vec::with_capacity(ids.len());
-            // In parts: SQLite takes 32,766 values in a query.
+            // In chunks: SQLite allows 32,766 bound values in a query.
             for ids in ids.chunks(1000) {
                 let all = || {
                     takes::table
@@ -154,8 +155,8 @@ impl Store {
         Ok(rows.into_iter().map(|(take, task, frame, project)| TakeRecord { take, task, frame, project }).collect())
     }
 
-    /// Removes the row of a finished take whose file is gone. Where its frame had selected it, the newest other
-    /// finished take is selected; a frame with nothing left to show is removed.
+    /// Deletes the row of a finished take whose file is missing. If its frame had selected it, selects the newest other
+    /// finished take. Deletes a frame with nothing left to show.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the take is not finished; [`StoreError::NotFound`].

@@ -1,5 +1,5 @@
-//! Rows as they are stored: integers for ids and times, text for statuses. [`crate::Store`]'s methods turn
-//! them into what readers want.
+//! Rows as stored: integers for ids and times, text for statuses. The methods of [`crate::Store`] convert them to the
+//! types of `protocol`.
 
 use crate::StoreError;
 use crate::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
@@ -24,7 +24,7 @@ pub struct ProjectRow {
     pub created_at: i64,
     /// Epoch milliseconds.
     pub updated_at: i64,
-    /// Epoch milliseconds.
+    /// Epoch milliseconds; none while it is live.
     pub deleted_at: Option<i64>,
 }
 
@@ -41,15 +41,15 @@ pub struct FrameRow {
     pub position: i32,
     /// In frames of the project's rate.
     pub duration: i32,
-    /// The take that it shows when none is running.
+    /// The take that it shows while no task of it runs.
     pub selected_take_id: Option<i64>,
-    /// A person's note.
+    /// The user's note.
     pub note: String,
     /// Epoch milliseconds.
     pub created_at: i64,
-    /// Epoch milliseconds.
+    /// Epoch milliseconds; none while it is live.
     pub deleted_at: Option<i64>,
-    /// Deleted because nothing was left to show, and not by a person.
+    /// Whether it was deleted because nothing was left to show, and not by a user.
     pub emptied: bool,
 }
 
@@ -62,11 +62,11 @@ pub struct TaskRow {
     pub id: i64,
     /// Its frame's project.
     pub project_id: i64,
-    /// The frame that it makes a picture for.
+    /// Its frame.
     pub frame_id: i64,
     /// One of `protocol::TaskStatus`' names.
     pub status: String,
-    /// Counts the starts.
+    /// Number of starts.
     pub attempt: i32,
     /// JSON.
     pub parameters: String,
@@ -74,7 +74,7 @@ pub struct TaskRow {
     pub seed: i64,
     /// Why it failed.
     pub error: Option<String>,
-    /// The queue is worked in this order, then in the order of ids.
+    /// Place in the queue; ties are sorted by id.
     pub queue_order: i64,
     /// Epoch milliseconds.
     pub created_at: i64,
@@ -82,7 +82,7 @@ pub struct TaskRow {
     pub started_at: Option<i64>,
     /// Epoch milliseconds.
     pub finished_at: Option<i64>,
-    /// How often the server ended without being stopped while it ran.
+    /// How often the server ended uncleanly while it ran.
     pub unclean_ends: i32,
 }
 
@@ -97,7 +97,7 @@ pub struct TakeRow {
     pub project_id: i64,
     /// Its frame.
     pub frame_id: i64,
-    /// The task that makes it.
+    /// Its task.
     pub task_id: i64,
     /// The picture is at `/media/<key>.png`.
     pub key: String,
@@ -107,7 +107,7 @@ pub struct TakeRow {
     pub height: i32,
     /// Hash of the final picture's bytes.
     pub etag: Option<String>,
-    /// The sampling step that it was finished at.
+    /// The sampling step at which it was finished.
     pub finished_step: Option<i32>,
     /// Epoch milliseconds.
     pub finished_at: Option<i64>,
@@ -122,7 +122,7 @@ pub struct TakeRow {
 pub struct SettingRow {
     /// 1 to 64 characters.
     pub name: String,
-    /// In a form that the setting's owner chooses.
+    /// The format is the setting's owner's choice.
     pub value: String,
 }
 
@@ -143,12 +143,20 @@ pub struct IdempotencyRow {
     pub created_at: i64,
 }
 
-/// A number on its way into a column.
-pub(crate) fn stored(column: &'static str, value: u32) -> Result<i32, StoreError> {
+/// Converts a number to its column type.
+pub(crate) fn to_column(column: &'static str, value: u32) -> Result<i32, StoreError> {
     i32::try_from(value).map_err(|_| StoreError::Corrupt { column, value: value.to_string() })
 }
 
-/// A number on its way out of a column.
-pub(crate) fn shown(column: &'static str, value: i32) -> Result<u32, StoreError> {
+/// Converts a number from its column type.
+pub(crate) fn from_column(column: &'static str, value: i32) -> Result<u32, StoreError> {
     u32::try_from(value).map_err(|_| StoreError::Corrupt { column, value: value.to_string() })
+}
+
+/// Serializes a value for a text column.
+pub(crate) fn json_for_column<T: serde::Serialize + std::fmt::Debug>(
+    column: &'static str,
+    value: &T,
+) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| StoreError::Corrupt { column, value: format!("{value:?}") })
 }

@@ -1,10 +1,10 @@
-//! The tables as diesel sees them, the same for both databases. `migrations/` makes them; the tests read every
-//! column of every table through these definitions on both.
+//! The tables for diesel, the same for both databases. `migrations/` creates them. The tests read every column through
+//! these definitions on both databases.
 
 diesel::table! {
-    /// Projects; a deleted one stays, and can be restored, until it is purged.
+    /// Projects. A deleted project can be restored until it is purged.
     projects (id) {
-        /// Never used twice.
+        /// Never reused.
         id -> BigInt,
         /// 1 to 120 characters.
         name -> Text,
@@ -16,49 +16,49 @@ diesel::table! {
         fps -> Integer,
         /// Epoch milliseconds.
         created_at -> BigInt,
-        /// Epoch milliseconds; the list is in this order.
+        /// Epoch milliseconds; the list is sorted by it.
         updated_at -> BigInt,
-        /// Epoch milliseconds; NULL while it is not deleted.
+        /// Epoch milliseconds; NULL while it is live.
         deleted_at -> Nullable<BigInt>,
     }
 }
 
 diesel::table! {
-    /// Places on a project's timeline.
+    /// Frames on a project's timeline.
     frames (id) {
-        /// Never used twice.
+        /// Never reused.
         id -> BigInt,
         /// Its project.
         project_id -> BigInt,
-        /// 0, 1, 2, ...; ties are in the order of ids.
+        /// Order on the timeline; ties are sorted by id. May have gaps.
         position -> Integer,
         /// In frames of the project's rate.
         duration -> Integer,
-        /// The take that it shows when none is running; one of its own.
+        /// The take that it shows while no task of it runs; one of its own takes.
         selected_take_id -> Nullable<BigInt>,
-        /// A person's note.
+        /// The user's note.
         note -> Text,
         /// Epoch milliseconds.
         created_at -> BigInt,
-        /// Epoch milliseconds; NULL while it is not deleted.
+        /// Epoch milliseconds; NULL while it is live.
         deleted_at -> Nullable<BigInt>,
-        /// Whether it was deleted because nothing was left to show, and not by a person.
+        /// Whether it was deleted because nothing was left to show, and not by a user.
         emptied -> Bool,
     }
 }
 
 diesel::table! {
-    /// Generations: one each, with everything needed to make the same picture again.
+    /// Generations: one task for each picture, with everything that is needed to reproduce it.
     tasks (id) {
-        /// Never used twice.
+        /// Never reused.
         id -> BigInt,
         /// Its frame's project.
         project_id -> BigInt,
-        /// The frame that it makes a picture for.
+        /// Its frame.
         frame_id -> BigInt,
         /// One of `protocol::TaskStatus`' names.
         status -> Text,
-        /// Counts the starts; 0 before the first.
+        /// Number of starts; 0 before the first.
         attempt -> Integer,
         /// JSON.
         parameters -> Text,
@@ -66,15 +66,15 @@ diesel::table! {
         seed -> BigInt,
         /// Why it failed.
         error -> Nullable<Text>,
-        /// The queue is worked in this order, then in the order of ids.
+        /// Place in the queue; ties are sorted by id.
         queue_order -> BigInt,
         /// Epoch milliseconds.
         created_at -> BigInt,
-        /// Epoch milliseconds of the newest start.
+        /// Epoch milliseconds of the last start.
         started_at -> Nullable<BigInt>,
         /// Epoch milliseconds; NULL while it is queued or running.
         finished_at -> Nullable<BigInt>,
-        /// How often the server ended without being stopped while it ran.
+        /// How often the server ended uncleanly while it ran.
         unclean_ends -> Integer,
     }
 }
@@ -82,13 +82,13 @@ diesel::table! {
 diesel::table! {
     /// Pictures: one for each task.
     takes (id) {
-        /// Never used twice.
+        /// Never reused.
         id -> BigInt,
         /// Its frame's project.
         project_id -> BigInt,
         /// Its frame.
         frame_id -> BigInt,
-        /// The task that makes it.
+        /// Its task.
         task_id -> BigInt,
         /// Random; the picture is at `/media/<key>.png`.
         key -> Text,
@@ -98,7 +98,7 @@ diesel::table! {
         height -> Integer,
         /// Hash of the final picture's bytes; NULL until it is finished.
         etag -> Nullable<Text>,
-        /// The sampling step that it was finished at.
+        /// The sampling step at which it was finished.
         finished_step -> Nullable<Integer>,
         /// Epoch milliseconds; NULL until it is finished.
         finished_at -> Nullable<BigInt>,
@@ -112,13 +112,13 @@ diesel::table! {
     settings (name) {
         /// 1 to 64 characters.
         name -> Text,
-        /// In a form that the setting's owner chooses.
+        /// The format is the setting's owner's choice.
         value -> Text,
     }
 }
 
 diesel::table! {
-    /// Requests that were answered under a key.
+    /// Idempotency keys and the responses to their requests.
     idempotency_keys (project_id, key) {
         /// The project that the request was for.
         project_id -> BigInt,

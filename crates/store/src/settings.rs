@@ -1,15 +1,15 @@
-//! Settings: texts by name.
+//! Settings of the whole server: a text for each name.
 
 use crate::rows::SettingRow;
 use crate::schema::settings;
-use crate::store::{read, write};
+use crate::transaction::{read, write};
 use crate::unreadable::report;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 impl Store {
-    /// The setting of that name, if it was ever put, and can be read.
+    /// The value of a setting; none when it was never set or cannot be read.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
         read!(self, |conn| {
@@ -24,12 +24,12 @@ impl Store {
         })
     }
 
-    /// Says in the log, once for each start, that a setting holds what its owner cannot read.
+    /// Logs, once in each run, that a setting's value cannot be read by its owner.
     pub fn report_setting(&self, name: &str, why: &str) {
         report("settings", name, &why);
     }
 
-    /// Puts a setting in place of what it was.
+    /// Sets a setting, replacing its old value.
     pub async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let row = SettingRow { name: name.to_owned(), value: value.to_owned() };
         write!(self, |conn| {

@@ -1,20 +1,20 @@
-//! What a frame shows: the one place that says so. Every answer that holds a frame is made here.
+//! What a frame shows. This is the only place that decides it, and the only place that builds a [`Frame`].
 
 use crate::StoreError;
 use crate::clock::rfc3339_from_ms;
-use crate::rows::{FrameRow, shown};
+use crate::rows::{FrameRow, from_column};
 use crate::schema::{frames, projects, takes, tasks};
-use crate::store::on_connections;
+use crate::transaction::on_connections;
 use crate::unreadable::{load_readable, readable};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use protocol::{Frame, FrameId, FrameStatus, ProjectId, TakeId, TaskId, TaskStatus, media_path};
 use std::collections::HashMap;
 
-/// The statuses of a task that will still change by itself.
+/// The open statuses: those that change without a user's request.
 pub(crate) const OPEN: [&str; 2] = ["queued", "running"];
 
-/// A take that its frame may show, with its task's status.
+/// A take that its frame may show, and its task's status.
 #[derive(Clone, Debug, Queryable)]
 struct Candidate {
     id: i64,
@@ -36,8 +36,8 @@ fn shown_take(selected: Option<i64>, candidates: &[Candidate]) -> Option<&Candid
     running.or(selected).or(queued)
 }
 
-/// Selected takes and those of open tasks, before any further filter: the prompts of hundreds of pictures are
-/// not read to show a timeline.
+/// Selected takes and takes of open tasks. Selects few columns: showing a timeline must not read the prompts of
+/// hundreds of pictures.
 macro_rules! candidates {
     () => {
         takes::table
@@ -60,7 +60,7 @@ macro_rules! candidates {
 on_connections! {
     trait ShowQueries;
 
-    /// The live frames of a project in their order: two queries, however many frames there are.
+    /// The live frames of a project in timeline order, in two queries.
     async fn frames_shown(conn: Db, project_id: i64) -> Result<Vec<Frame>, StoreError> {
         let order = (frames::position.asc(), frames::id.asc());
         let live = frames::project_id.eq(project_id).and(frames::deleted_at.is_null());
@@ -91,13 +91,13 @@ on_connections! {
         Ok(answer)
     }
 
-    /// A frame as it is; none when it, or its project, is deleted, or it cannot be read.
+    /// A frame in its current state; none when it or its project is deleted, or when it cannot be read.
     async fn frame_shown(conn: Db, id: i64) -> Result<Option<Frame>, StoreError> {
         let shown = conn.readable_frame(id).await;
         Ok(readable("frames", id, shown)?.flatten())
     }
 
-    /// The same; one that cannot be read is an error.
+    /// As `frame_shown`, with an error for a frame that cannot be read.
     async fn readable_frame(conn: Db, id: i64) -> Result<Option<Frame>, StoreError> {
         let live = frames::table
             .inner_join(projects::table)
@@ -122,7 +122,7 @@ on_connections! {
         frame_from_rows(row, usize::try_from(rank).unwrap_or_default(), take).map(Some)
     }
 
-    /// Whether a frame would have nothing to show, deleted or not.
+    /// Whether a frame, deleted or not, has nothing to show.
     async fn shows_nothing(conn: Db, id: i64) -> Result<bool, StoreError> {
         let selected: Option<Option<i64>> =
             frames::table.find(id).select(frames::selected_take_id).first(conn).await.optional()?;
@@ -130,7 +130,7 @@ on_connections! {
         Ok(shown_take(selected.flatten(), &takes).is_none())
     }
 
-    /// Deletes a live frame that has nothing left to show; whether it did.
+    /// Deletes a live frame if it has nothing left to show. Returns whether it did.
     async fn delete_if_empty(conn: Db, id: i64, now: i64) -> Result<bool, StoreError> {
         if !conn.shows_nothing(id).await? {
             return Ok(false);
@@ -139,6 +139,14 @@ on_connections! {
         let deletion = (frames::deleted_at.eq(now), frames::emptied.eq(true));
         Ok(diesel::update(live).set(deletion).execute(conn).await? == 1)
     }
+}
+
+/// The frames of `after` that differ from `before`; the frame `id` comes first.
+pub(crate) fn changed_frames(id: i64, before: &[Frame], after: Vec<Frame>) -> Vec<Frame> {
+    let old: HashMap<_, _> = before.iter().map(|frame| (frame.id, frame)).collect();
+    let mut changed: Vec<Frame> = after.into_iter().filter(|frame| old.get(&frame.id) != Some(&frame)).collect();
+    changed.sort_by_key(|frame| frame.id.0 != id);
+    changed
 }
 
 fn frame_from_rows(row: FrameRow, rank: usize, take: &Candidate) -> Result<Frame, StoreError> {
@@ -151,10 +159,10 @@ fn frame_from_rows(row: FrameRow, rank: usize, take: &Candidate) -> Result<Frame
         id: FrameId(row.id),
         project_id: ProjectId(row.project_id),
         position: u32::try_from(rank).unwrap_or(u32::MAX),
-        duration: shown("frames.duration", row.duration)?,
+        duration: from_column("frames.duration", row.duration)?,
         path: media_path(&take.key),
-        width: shown("takes.width", take.width)?,
-        height: shown("takes.height", take.height)?,
+        width: from_column("takes.width", take.width)?,
+        height: from_column("takes.height", take.height)?,
         status,
         take_id: TakeId(take.id),
         task_id: TaskId(take.task_id),
@@ -182,7 +190,8 @@ mod tests {
         }
     }
 
-    /// Each of: no, one or two takes queued, running; none or one selected, older or newer than the others.
+    /// All combinations of 0 to 2 queued takes, 0 to 2 running takes, and a selected take that is missing, the oldest or
+    /// the newest.
     #[test]
     fn the_rule_holds_for_every_combination() {
         for queued in 0..=2 {
@@ -200,9 +209,9 @@ mod tests {
                             (_, None, 1..) => Some(10),
                             _ => None,
                         };
-                        let told = shown_take(selected, &takes).map(|take| take.id);
-                        assert_eq!(told, expected, "{queued} queued, {running} running, selected {selected:?}");
-                        // The order in which the database answers decides nothing.
+                        let shown = shown_take(selected, &takes).map(|take| take.id);
+                        assert_eq!(shown, expected, "{queued} queued, {running} running, selected {selected:?}");
+                        // The result does not depend on the order of the rows.
                         if !takes.is_empty() {
                             takes.rotate_left(1);
                         }

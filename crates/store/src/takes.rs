@@ -1,40 +1,42 @@
 //! Takes: list, read, delete.
 
 use crate::clock::{now_ms, rfc3339_from_ms};
-use crate::frames::{FrameQueries, no_frame};
-use crate::rows::{TakeRow, TaskRow, shown};
+use crate::locks::LockQueries;
+use crate::not_found::{no_frame, no_take};
+use crate::order::OrderQueries;
+use crate::rows::{TakeRow, TaskRow, from_column};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::{OPEN, ShowQueries};
-use crate::store::{on_connections, read, write};
 use crate::tasks::{parameters_from_text, seed_from_row, status_from_text};
+use crate::transaction::{on_connections, read, write};
 use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use protocol::{Frame, FrameId, ProjectId, Take, TakeId, TaskId, frame, media_path};
 
-/// A take, and the key that its file is named after.
+/// A take and its key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyedTake {
     /// The take.
     pub take: Take,
-    /// Its picture is `<key>.png`.
+    /// The picture's file is `<key>.png`.
     pub key: String,
 }
 
-/// A take that a person deleted.
+/// A take that a user deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedTake {
-    /// The caller removes `<key>.png`.
+    /// The caller removes the file `<key>.png`.
     pub key: String,
-    /// The frame as it is without it.
+    /// Its frame in its new state.
     pub frame: Frame,
 }
 
-/// A take's row with its task's and the take that its frame has selected.
+/// A take's row, its task's row, and the id of the take that its frame has selected.
 type FullRow = (TakeRow, TaskRow, Option<i64>);
 
-/// Takes of frames and projects that are not deleted.
+/// Takes of live frames and projects.
 macro_rules! joined_takes {
     () => {
         takes::table
@@ -46,7 +48,7 @@ macro_rules! joined_takes {
     };
 }
 
-/// The same with their tasks and what their frames have selected.
+/// `joined_takes!`; selects a [`FullRow`].
 macro_rules! live_takes {
     () => {
         joined_takes!().select((TakeRow::as_select(), TaskRow::as_select(), frames::selected_take_id))
@@ -56,7 +58,7 @@ macro_rules! live_takes {
 on_connections! {
     trait TakeQueries;
 
-    /// The finished take of that id, if it is this frame's.
+    /// The row of a finished take of this frame; `Invalid` for any other id.
     async fn finished_take_of(conn: Db, frame_id: i64, take: TakeId) -> Result<TakeRow, StoreError> {
         let own = takes::table
             .find(take.0)
@@ -69,8 +71,8 @@ on_connections! {
         })
     }
 
-    /// Removes a finished take; where its frame had selected it, the newest other finished one is selected.
-    async fn drop_finished_take(conn: Db, take: TakeRow) -> Result<(), StoreError> {
+    /// Deletes a finished take. If its frame had selected it, selects the newest other finished take.
+    async fn delete_finished_take(conn: Db, take: TakeRow) -> Result<(), StoreError> {
         let newest_other: Option<i64> = takes::table
             .filter(takes::frame_id.eq(take.frame_id))
             .filter(takes::id.ne(take.id))
@@ -87,10 +89,10 @@ on_connections! {
     }
 
     /// See [`Store::delete_take`].
-    async fn remove_take(conn: Db, id: TakeId) -> Result<DeletedTake, StoreError> {
+    async fn delete_one_take(conn: Db, id: TakeId) -> Result<DeletedTake, StoreError> {
         let frame_id: Option<i64> = takes::table.find(id.0).select(takes::frame_id).first(conn).await.optional()?;
         let frame_id = frame_id.ok_or_else(|| no_take(id))?;
-        let project_id = match conn.hold_live_frame(frame_id).await {
+        let project_id = match conn.lock_live_frame(frame_id).await {
             Ok(row) => row.project_id,
             Err(StoreError::NotFound { .. }) => return Err(no_take(id)),
             Err(error) => return Err(error),
@@ -109,7 +111,7 @@ on_connections! {
             return Err(StoreError::Conflict { why });
         }
         let key = row.key.clone();
-        conn.drop_finished_take(row).await?;
+        conn.delete_finished_take(row).await?;
         if conn.shows_nothing(frame_id).await? {
             let why = format!("take {id} is all that frame {frame_id} has to show; delete the frame instead");
             return Err(StoreError::Conflict { why });
@@ -121,10 +123,10 @@ on_connections! {
 }
 
 impl Store {
-    /// The takes of a frame, the newest first.
+    /// The takes of a frame, newest first.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the frame is not there, or it or its project is deleted.
+    /// [`StoreError::NotFound`] when the frame does not exist, or it or its project is deleted.
     pub async fn takes(&self, frame: FrameId) -> Result<Vec<Take>, StoreError> {
         let rows: Option<Vec<FullRow>> = read!(self, |conn| {
             let of_frame = takes::frame_id.eq(frame.0);
@@ -137,7 +139,7 @@ impl Store {
             if !rows.is_empty() {
                 return Ok(Some(rows));
             }
-            // A live frame always has a take, if one that can be read.
+            // A live frame always has a take, though perhaps none that can be read.
             let any: Option<i64> = joined_takes!().filter(of_frame).select(takes::id).first(conn).await.optional()?;
             Ok(any.map(|_| rows))
         })?;
@@ -152,25 +154,21 @@ impl Store {
     /// One take and its key.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when it is not there, or its frame or project is deleted.
+    /// [`StoreError::NotFound`] when it does not exist, or its frame or project is deleted.
     pub async fn take(&self, id: TakeId) -> Result<KeyedTake, StoreError> {
         let row: Option<FullRow> =
             read!(self, |conn| { Ok(live_takes!().filter(takes::id.eq(id.0)).first(conn).await.optional()?) })?;
         keyed_take_from_row(row.ok_or_else(|| no_take(id))?)
     }
 
-    /// Deletes a take for good. Where its frame had selected it, the newest other finished take is selected.
+    /// Deletes a take for good. If its frame had selected it, selects the newest other finished take.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when its task still waits or runs, or its frame has nothing else to show;
+    /// [`StoreError::Conflict`] when its task is queued or running, or its frame has nothing else to show;
     /// [`StoreError::NotFound`].
     pub async fn delete_take(&self, id: TakeId) -> Result<DeletedTake, StoreError> {
-        write!(self, |conn| { conn.remove_take(id).await })
+        write!(self, |conn| { conn.delete_one_take(id).await })
     }
-}
-
-pub(crate) fn no_take(id: TakeId) -> StoreError {
-    StoreError::NotFound { what: format!("take {id}") }
 }
 
 fn keyed_take_from_row((row, task, selected): FullRow) -> Result<KeyedTake, StoreError> {
@@ -181,14 +179,14 @@ fn keyed_take_from_row((row, task, selected): FullRow) -> Result<KeyedTake, Stor
         project_id: ProjectId(row.project_id),
         task_id: TaskId(row.task_id),
         path: media_path(&row.key),
-        width: shown("takes.width", row.width)?,
-        height: shown("takes.height", row.height)?,
+        width: from_column("takes.width", row.width)?,
+        height: from_column("takes.height", row.height)?,
         status: status_from_text(&task.status)?,
         selected: selected == Some(row.id),
         parameters: parameters_from_text(&task.parameters)?,
         seed: seed_from_row(task.seed)?,
         etag: row.etag,
-        finished_step: row.finished_step.map(|step| shown("takes.finished_step", step)).transpose()?,
+        finished_step: row.finished_step.map(|step| from_column("takes.finished_step", step)).transpose()?,
         created_at: rfc3339_from_ms("takes.created_at", row.created_at)?,
         finished_at: time("takes.finished_at", row.finished_at)?,
     };

@@ -1,10 +1,11 @@
-//! Tasks: list, read. How they are made is in [`crate::creation`], how they run and end in
-//! [`crate::lifecycle`], their order in [`crate::queue`].
+//! Tasks: list and read. [`crate::creation`] creates them, [`crate::claims`] and [`crate::lifecycle`] run and end
+//! them, [`crate::queue`] orders them.
 
 use crate::clock::rfc3339_from_ms;
-use crate::rows::{TaskRow, shown};
+use crate::not_found::no_task;
+use crate::rows::{TaskRow, from_column};
 use crate::schema::{frames, projects, takes, tasks};
-use crate::store::{on_connections, read};
+use crate::transaction::{on_connections, read};
 use crate::unreadable::readable;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -12,25 +13,25 @@ use diesel_async::RunQueryDsl;
 use protocol::generation::limits::QUEUED_TASKS;
 use protocol::{FrameId, Parameters, ProjectId, TakeId, Task, TaskId, TaskStatus, media_path};
 
-/// The most tasks that a list answers.
+/// The most tasks that one list returns.
 const LISTED: i64 = 1000;
 
-/// Which tasks to list.
+/// Filter for a list of tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskFilter {
-    /// Only those of this status.
+    /// Only tasks of this status.
     pub status: Option<TaskStatus>,
-    /// Only those of this project.
+    /// Only tasks of this project.
     pub project_id: Option<ProjectId>,
 }
 
-/// A task's take: id, key, the step that it was finished at.
+/// A task's take: id, key, the step at which it was finished.
 pub(crate) type TakeOfTask = Option<(i64, String, Option<i32>)>;
 
-/// A task's row with its take.
+/// A task's row and its take.
 pub(crate) type FullRow = (TaskRow, TakeOfTask);
 
-/// Every task, joined to its frame and project for filters on them.
+/// All tasks, joined to their frames and projects for filters.
 macro_rules! joined_tasks {
     () => {
         tasks::table
@@ -40,7 +41,7 @@ macro_rules! joined_tasks {
 }
 pub(crate) use joined_tasks;
 
-/// The same with its take.
+/// `joined_tasks!` with the takes; selects a [`FullRow`].
 macro_rules! full_tasks {
     () => {
         $crate::tasks::joined_tasks!()
@@ -50,7 +51,7 @@ macro_rules! full_tasks {
 }
 pub(crate) use full_tasks;
 
-/// A condition on `full_tasks!`: it waits, and neither its frame nor its project is deleted.
+/// A condition on `joined_tasks!`: the task is queued, and neither its frame nor its project is deleted.
 macro_rules! is_waiting {
     () => {
         tasks::status
@@ -64,26 +65,25 @@ pub(crate) use is_waiting;
 on_connections! {
     trait TaskQueries;
 
-    /// A task, whatever is deleted.
+    /// A task's row, even if its frame or project is deleted.
     async fn task_with_take(conn: Db, id: i64) -> Result<FullRow, StoreError> {
         let row: Option<FullRow> = full_tasks!().filter(tasks::id.eq(id)).first(conn).await.optional()?;
         row.ok_or_else(|| no_task(TaskId(id)))
     }
 
-    /// A task as readers see it.
+    /// A task as clients see it.
     async fn task_shown(conn: Db, id: i64) -> Result<Task, StoreError> {
         task_from_row(conn.task_with_take(id).await?)
     }
 
-    /// The place behind every task, so that one queued now never comes before one queued earlier, nor before
-    /// one that runs and may be queued again.
+    /// The queue position after every task, running ones included: those may be queued again, and keep their place.
     async fn end_of_queue(conn: Db) -> Result<i64, StoreError> {
         let last: Option<i64> = tasks::table.select(diesel::dsl::max(tasks::queue_order)).first(conn).await?;
         Ok(last.unwrap_or_default().saturating_add(1))
     }
 
-    /// Refuses `more` tasks when too many wait. Two processes that ask in the same moment may pass the limit
-    /// by one request.
+    /// `QueueFull` when the queue has no room for `more` tasks. Two processes at the same moment may exceed the limit by
+    /// one request.
     async fn assert_room(conn: Db, more: usize) -> Result<(), StoreError> {
         let waiting: i64 = tasks::table
             .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
@@ -98,16 +98,33 @@ on_connections! {
         }
         Ok(())
     }
+
+    /// The error for a task whose status is not `needed`: `Conflict`, or `NotFound` when there is no such task.
+    async fn wrong_status(conn: Db, id: TaskId, needed: String) -> Result<StoreError, StoreError> {
+        let of_task = tasks::table.find(id.0).select((tasks::status, tasks::attempt));
+        let found: Option<(String, i32)> = of_task.first(conn).await.optional()?;
+        Ok(match found {
+            Some((status, attempt)) => {
+                let attempt = if status == TaskStatus::Running.as_str() {
+                    format!(" (attempt {attempt})")
+                } else {
+                    String::new()
+                };
+                StoreError::Conflict { why: format!("task {id} is {status}{attempt}, not {needed}") }
+            }
+            None => no_task(id),
+        })
+    }
 }
 
 impl Store {
-    /// Tasks of projects that are not deleted, the newest first, 1000 at most.
+    /// Tasks of live projects, newest first, at most 1000.
     pub async fn tasks(&self, filter: TaskFilter) -> Result<Vec<Task>, StoreError> {
         self.tasks_before(filter, None, LISTED).await
     }
 
-    /// As [`Store::tasks`], those made before the task `before`, and so many at most. There are fewer only at the end of
-    /// the list, also where rows that cannot be read are left out: a client takes a short part for the last one.
+    /// One page of [`Store::tasks`]: at most `most` tasks with ids below `before`. A page is shorter only at the end of the
+    /// list, even where unreadable rows are skipped: clients take a short page for the last one.
     pub async fn tasks_before(
         &self,
         filter: TaskFilter,
@@ -117,7 +134,7 @@ impl Store {
         let (mut listed, mut before) = (Vec::new(), before);
         loop {
             let missing = most.saturating_sub(i64::try_from(listed.len()).unwrap_or(i64::MAX));
-            let (ids, rows) = self.part_of_tasks(filter, before, missing).await?;
+            let (ids, rows) = self.page_of_tasks(filter, before, missing).await?;
             listed.extend(tasks_from_rows(rows)?);
             let is_last = i64::try_from(ids.len()).is_ok_and(|found| found < missing);
             let Some(last) = ids.last().filter(|_| !is_last) else { return Ok(listed) };
@@ -128,8 +145,8 @@ impl Store {
         }
     }
 
-    /// The ids of so many tasks at most, and the rows of those that can be decoded.
-    async fn part_of_tasks(
+    /// The ids of at most `most` tasks, and the rows that can be decoded.
+    async fn page_of_tasks(
         &self,
         filter: TaskFilter,
         before: Option<TaskId>,
@@ -168,10 +185,10 @@ impl Store {
         })
     }
 
-    /// One task. `step` and `eta_ms` of one that runs live with its worker; here they are 0 and none.
+    /// One task. While it runs, `step` is 0 and `eta_ms` none here; the engine knows the current values.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when it is not there, or its project is deleted.
+    /// [`StoreError::NotFound`] when it does not exist, or its project is deleted.
     pub async fn task(&self, id: TaskId) -> Result<Task, StoreError> {
         let row: Option<FullRow> = read!(self, |conn| {
             let live = full_tasks!().filter(tasks::id.eq(id.0)).filter(projects::deleted_at.is_null());
@@ -181,17 +198,13 @@ impl Store {
     }
 }
 
-/// The tasks of those rows that can be read.
+/// The tasks of the rows that can be read; the others are reported.
 pub(crate) fn tasks_from_rows(rows: Vec<FullRow>) -> Result<Vec<Task>, StoreError> {
     let mut tasks = Vec::with_capacity(rows.len());
     for row in rows {
         tasks.extend(readable("tasks", row.0.id, task_from_row(row))?);
     }
     Ok(tasks)
-}
-
-pub(crate) fn no_task(id: TaskId) -> StoreError {
-    StoreError::NotFound { what: format!("task {id}") }
 }
 
 pub(crate) fn status_from_text(text: &str) -> Result<TaskStatus, StoreError> {
@@ -215,8 +228,8 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         None => (None, None, None),
     };
     let step = match (status, finished_step) {
-        (_, Some(step)) => shown("takes.finished_step", step)?,
-        // Its take, and with it the step that it was kept at, is deleted.
+        (_, Some(step)) => from_column("takes.finished_step", step)?,
+        // The take, and with it the step at which it was kept, is deleted.
         (TaskStatus::Completed, None) => parameters.steps,
         _ => 0,
     };
@@ -226,7 +239,7 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         frame_id: FrameId(row.frame_id),
         take_id,
         status,
-        attempt: shown("tasks.attempt", row.attempt)?,
+        attempt: from_column("tasks.attempt", row.attempt)?,
         step,
         total_steps: parameters.steps,
         eta_ms: None,

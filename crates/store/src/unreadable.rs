@@ -1,7 +1,6 @@
-//! Rows that cannot be read: lists leave them out, the log names each once, `emberline doctor` lists them all.
+//! Rows that cannot be read. Lists skip them, the log names each once, and `emberline doctor` lists them all.
 //!
-//! Such a row comes from another program, a damaged disk or a bug. One of them must neither stop the server nor hide
-//! the other rows.
+//! Such a row comes from another program, a damaged disk or a bug. It must neither stop the server nor hide other rows.
 
 use crate::StoreError;
 use std::{
@@ -13,11 +12,11 @@ use std::{
 /// A row that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableRow {
-    /// Its table.
+    /// The table.
     pub table: &'static str,
-    /// Its id, or its name where the table has no ids.
+    /// The row's id, or its name in a table without ids.
     pub row: String,
-    /// Which value, and why it cannot be read.
+    /// The value, and why it cannot be read.
     pub why: String,
 }
 
@@ -27,19 +26,19 @@ impl fmt::Display for UnreadableRow {
     }
 }
 
-/// The log names this many rows at most: a table that is broken as a whole must not fill it.
-const LOGGED: usize = 200;
+/// The most rows that are logged: a broken table must not fill the log.
+const MOST_LOGGED: usize = 200;
 
-/// Logs a row that is left out, once for each start of the program. Lists are read every few seconds.
+/// Logs a row that is skipped, once in each run of the program (lists are read every few seconds).
 pub(crate) fn report(table: &'static str, row: impl fmt::Display, why: &dyn fmt::Display) {
     static LOGGED_ROWS: Mutex<BTreeSet<(&str, String)>> = Mutex::new(BTreeSet::new());
     let mut logged = LOGGED_ROWS.lock().unwrap_or_else(PoisonError::into_inner);
-    if logged.len() < LOGGED && logged.insert((table, row.to_string())) {
+    if logged.len() < MOST_LOGGED && logged.insert((table, row.to_string())) {
         tracing::warn!(table, row = %row, why = %why, "a row of the database cannot be read and is left out; `emberline doctor` lists all such rows");
     }
 }
 
-/// The value of a row, or none where the row cannot be read, which is reported. Any other error stays one.
+/// Reports an unreadable row and returns none for it. Passes values and other errors on.
 pub(crate) fn readable<T>(
     table: &'static str,
     row: impl fmt::Display,
@@ -55,10 +54,10 @@ pub(crate) fn readable<T>(
     }
 }
 
-/// Loads rows, and leaves out those that diesel cannot decode (a NULL or a type that the column never has).
+/// Loads rows and skips those that diesel cannot decode (a NULL or a type that the column never has).
 ///
-/// diesel decodes a result as a whole: one bad row fails all. So after such a failure the rows are loaded one by one,
-/// by their ids. `all` and `one` select the same columns; `ids` has the same filter and order as `all`.
+/// diesel decodes a result as a whole, so one bad row fails the query. After such a failure the rows are loaded one by
+/// one, by id. `all` and `one` select the same columns; `ids` has the same filter and order as `all`.
 macro_rules! load_readable {
     ($conn:ident, $table:literal, all: $all:expr, ids: $ids:expr, one: |$id:ident| $one:expr $(,)?) => {
         match $all.load($conn).await {

@@ -1,10 +1,10 @@
-//! Reading a database's address.
+//! Database addresses.
 
 use crate::{OpenFault, StoreError};
 use std::path::{Path, PathBuf};
 use tokio_postgres::config::{Config, Host};
 
-/// Where the database is.
+/// A parsed database address.
 pub(crate) enum Address {
     /// A SQLite file, by its absolute path.
     Sqlite(PathBuf),
@@ -13,8 +13,8 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// Takes `postgres://...` and `postgresql://...` for PostgreSQL, and `sqlite:PATH`, `sqlite://PATH` or a
-    /// plain path for SQLite.
+    /// Parses `postgres://...` and `postgresql://...` as PostgreSQL; `sqlite:PATH`, `sqlite://PATH` and plain paths as
+    /// SQLite.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let config = url.parse::<Config>().map_err(|e| refused("PostgreSQL address", &format!("{e}")))?;
@@ -29,14 +29,14 @@ impl Address {
                 let known = "use a path, sqlite:PATH or postgres://USER@HOST/DATABASE";
                 Err(refused(&format!("{scheme}://..."), &format!("unknown kind of database; {known}")))
             }
-            // Absolute, so that SQLite takes no name for one of its own kinds ("file:...").
+            // Absolute, so that SQLite never treats the name as a URI ("file:...").
             _ => std::path::absolute(Path::new(path))
                 .map(Self::Sqlite)
                 .map_err(|source| refused(url, &source.to_string())),
         }
     }
 
-    /// The database's name for people and logs, without user and password.
+    /// The database's name for messages, without user and password.
     pub(crate) fn display(&self) -> String {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
@@ -54,7 +54,7 @@ impl Address {
     }
 }
 
-/// The file that a database's address names; none for a server, or for what is no address.
+/// The SQLite file of an address; none for PostgreSQL and for invalid addresses.
 pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     match Address::parse(url) {
         Ok(Address::Sqlite(path)) => Some(path),

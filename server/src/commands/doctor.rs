@@ -147,7 +147,7 @@ async fn database(store: &Store) -> Result<String> {
 }
 
 async fn data(store: &Store, media: &Media) -> Result<String> {
-    let found = recovery::look(store, media).await?;
+    let found = recovery::find_differences(store, media).await?;
     if let Some((take, key)) = found.lost_pictures.first() {
         bail!(
             "{} finished pictures are missing from {}, the first {key}.png of take {take}; the next start lists them in \

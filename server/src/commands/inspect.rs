@@ -9,6 +9,7 @@ use crate::commands::{
 use anyhow::{Context, Result};
 use checkpoint::{OpenOptions, Report};
 use clap::Args;
+use sdxl::MemoryReport;
 use serde::Serialize;
 use starter_model::Card;
 use std::{
@@ -91,6 +92,8 @@ impl Folder {
 struct Described {
     #[serde(flatten)]
     report: Report,
+    /// Memory for a picture; none for a checkpoint that cannot be loaded as a whole.
+    memory: Option<MemoryReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recommended: Option<Recommended>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +108,8 @@ impl Described {
             _ => None,
         };
         let card = (*model == ModelChoice::Starter).then(starter_model::card);
-        Ok(Self { report, recommended, card })
+        let memory = MemoryReport::of(&report);
+        Ok(Self { report, memory, recommended, card })
     }
 
     /// Itself, if it can be offered as a model.
@@ -130,7 +134,7 @@ impl Described {
 
 impl Display for Described {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        Summary(&self.report).fmt(f)?;
+        Summary { report: &self.report, memory: self.memory.as_ref() }.fmt(f)?;
         if let Some(recommended) = &self.recommended {
             write!(f, "\n  recommended")?;
             for (name, value, source) in recommended.lines() {
@@ -165,11 +169,14 @@ impl Display for CardText<'_> {
 }
 
 /// The report for people.
-struct Summary<'a>(&'a Report);
+struct Summary<'a> {
+    report: &'a Report,
+    memory: Option<&'a MemoryReport>,
+}
 
 impl Display for Summary<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let report = self.0;
+        let report = self.report;
         writeln!(f, "{}", report.path.display())?;
         writeln!(f, "  model       {}", name_of(&report.family))?;
         writeln!(f, "  layout      {}", name_of(&report.layout))?;
@@ -183,7 +190,7 @@ impl Display for Summary<'_> {
             list(f, "misshapen", &misshapen)?;
         }
         list(f, "unexpected", &report.unexpected)?;
-        if let Some(memory) = &report.memory {
+        if let Some(memory) = self.memory {
             writeln!(f, "  memory      {memory}")?;
         }
         if report.loadable {

@@ -113,8 +113,9 @@ pub struct Name {
     pub shape: Vec<usize>,
 }
 
+/// The fixtures of `checkpoint`, relative to any crate of the workspace.
 pub fn fixtures() -> PathBuf {
-    PathBuf::from("tests/fixtures")
+    PathBuf::from("../checkpoint/tests/fixtures")
 }
 
 /// The tiny models of the `sdxl` tests, in every layout.

@@ -2,7 +2,6 @@
 
 mod common;
 mod detect;
-mod estimate;
 mod folder;
 mod full_size;
 mod hostile;

@@ -15,6 +15,25 @@ pub(super) enum Direction {
     Up,
 }
 
+/// Widths of a ResNet and the transformer after it. The forward pass and its memory estimate both use it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LayerSpec {
+    pub(super) c_in: usize,
+    pub(super) c_out: usize,
+    /// Number of transformer blocks; none without a transformer.
+    pub(super) depth: Option<usize>,
+}
+
+impl LayerSpec {
+    /// The layers of a block, in the order in which they run.
+    pub(super) fn of(block: &UnetBlock) -> impl Iterator<Item = Self> + '_ {
+        let c_out = block.out_channels;
+        let spec =
+            move |(i, &c_in): (usize, &usize)| Self { c_in, c_out, depth: block.transformer_depths.get(i).copied() };
+        block.resnet_in_channels.iter().enumerate().map(spec)
+    }
+}
+
 /// ResNets, each optionally followed by a transformer, then an optional resampler.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
@@ -48,10 +67,10 @@ impl Block {
     ) -> Result<Self, LoadError> {
         let c = block.out_channels;
         let mut layers = Vec::with_capacity(block.resnet_in_channels.len());
-        for (i, &c_in) in block.resnet_in_channels.iter().enumerate() {
+        for (i, LayerSpec { c_in, depth, .. }) in LayerSpec::of(block).enumerate() {
             let resnet = ResnetBlock::load(w.sub(format_args!("resnets.{i}")), resnet_spec(config, c_in, c))?;
-            let attention = match block.transformer_depths.get(i) {
-                Some(&depth) => Some(Transformer::load(
+            let attention = match depth {
+                Some(depth) => Some(Transformer::load(
                     w.sub(format_args!("attentions.{i}")),
                     transformer_spec(config, c, depth, block.heads),
                 )?),

@@ -2,6 +2,7 @@
 
 mod block;
 mod embedding;
+mod memory;
 mod transformer;
 
 use crate::{
@@ -12,6 +13,7 @@ use block::{Block, Direction, Mid};
 use burn::tensor::{DType, Tensor};
 use checkpoint::UnetConfig;
 use embedding::{TimestepEmbedding, sinusoids};
+pub(crate) use memory::{denoise_bytes, prompt_bytes};
 use transformer::Keys;
 
 /// The denoising network. Its forward pass takes `&self`, so threads share the weights through an `Arc`.

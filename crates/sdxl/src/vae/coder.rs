@@ -1,5 +1,6 @@
 //! Encoder and decoder of the VAE.
 
+use super::max_scores;
 use crate::{
     LoadError, Weights,
     nn::{
@@ -215,9 +216,7 @@ impl Attention {
         let [b, c, h, w] = x.dims();
         let y = self.group_norm.forward(x.clone()).reshape([b, c, h * w]).swap_dims(1, 2);
         let (q, k, v) = (self.to_q.forward(y.clone()), self.to_k.forward(y.clone()), self.to_v.forward(y));
-        // A quarter of the limit, because scores, their exponentials and their sums exist at the same time.
-        let max_scores = max_activation as usize / size_of::<f32>() / 4;
-        let y = self.to_out.forward(attention_in_slices(q, k, v, 1, max_scores));
+        let y = self.to_out.forward(attention_in_slices(q, k, v, 1, max_scores(max_activation)));
         x + y.swap_dims(1, 2).reshape([b, c, h, w])
     }
 }

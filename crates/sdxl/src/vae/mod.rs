@@ -2,6 +2,7 @@
 //! decodes to black.
 
 mod coder;
+mod memory;
 mod tile;
 
 use crate::{
@@ -9,8 +10,9 @@ use crate::{
     nn::{Bias, Conv2d, Moments, Statistics},
 };
 use burn::tensor::Tensor;
-use checkpoint::{MemorySettings, VaeConfig};
+use checkpoint::VaeConfig;
 use coder::{Decoder, Encoder};
+pub(crate) use memory::decode_bytes;
 use tile::{Place, Scale, Tiling};
 
 /// Size of a picture divided by the size of its latents, along each side.
@@ -18,7 +20,7 @@ pub const FACTOR: usize = 8;
 
 /// Limit for one activation in bytes, if the device allows more. SDXL's decoder at 1024x1024 fits into it, so its
 /// result equals diffusers'.
-const LARGEST_ACTIVATION: u64 = MemorySettings::LARGEST_ACTIVATION;
+pub(crate) const LARGEST_ACTIVATION: u64 = 1 << 30;
 
 /// Encoder and decoder.
 #[derive(Clone, Debug)]
@@ -123,9 +125,7 @@ impl Vae {
             None => z,
         };
         let x = self.decoder.middle(z, self.max_activation);
-        // The widest activation at the size of the picture: the last level's input after upsampling.
-        let channels = self.config.block_out_channels.get(1).copied().unwrap_or(1);
-        let tiling = Tiling::for_activation(self.max_activation, channels, FACTOR, 1);
+        let tiling = decoder_tiling(&self.config, self.max_activation);
         let [_, _, h, w] = x.dims();
         if tiling.fits([h, w]) {
             return Ok(self.decoder.enlarge(x, &mut Statistics::Own));
@@ -146,4 +146,17 @@ impl Vae {
         }
         of_norms.iter().map(|parts| Moments::pooled(parts)).collect()
     }
+}
+
+/// Tiles for the decoder's upsampling. They are limited by the widest activation at the size of the picture: the last
+/// level's input after upsampling.
+fn decoder_tiling(config: &VaeConfig, max_activation: u64) -> Tiling {
+    let channels = config.block_out_channels.get(1).copied().unwrap_or(1);
+    Tiling::for_activation(max_activation, channels, FACTOR, 1)
+}
+
+/// Number of attention scores that may live at once: a quarter of the limit in f32, because scores, their exponentials and
+/// their sums exist at the same time.
+fn max_scores(max_activation: u64) -> usize {
+    max_activation as usize / size_of::<f32>() / 4
 }

@@ -51,6 +51,11 @@ impl Tiling {
         Self { side: (side / step * step).max(LEAST_SIDE * step), step }
     }
 
+    /// Side of the largest square tile, in pixels of the input.
+    pub(super) fn side(self) -> usize {
+        self.side
+    }
+
     /// Whether a picture of this size is processed in one piece.
     pub(super) fn fits(self, [height, width]: [usize; 2]) -> bool {
         height * width <= self.side * self.side

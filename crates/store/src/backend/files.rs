@@ -1,4 +1,4 @@
-//! The files of a SQLite database: who owns them, who may read them, and the copy before a migration.
+//! The files of a SQLite database: owner's lock, permissions, and the copy before a migration.
 
 use crate::{OpenFault, StoreError};
 use diesel::connection::SimpleConnection;
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Copies from before migrations that are kept.
+/// Number of copies from before migrations that are kept.
 const COPIES: usize = 2;
 
 /// `<file><suffix>` beside the file.
@@ -20,7 +20,7 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// The write-ahead log.
+/// The path of the write-ahead log.
 pub(crate) fn log_of(path: &Path) -> PathBuf {
     beside(path, "-wal")
 }
@@ -29,7 +29,7 @@ fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Nobody but the server's own user reads what it makes, whatever the umask.
+/// Options that create files which only the server's own user can read, whatever the umask.
 pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
@@ -38,9 +38,9 @@ pub(crate) fn private() -> OpenOptions {
     options
 }
 
-/// Locks `<file>.lock`, which stays. The system lets go of the lock when the process ends, however it ends.
+/// Locks `<file>.lock`. The file stays; the operating system releases the lock when the process ends.
 pub(crate) fn own(database: &str, path: &Path) -> Result<File, StoreError> {
-    // One file has one lock, whichever link it is opened by.
+    // Resolved, so that all links to one file share one lock.
     let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let lock_path = beside(&resolved, ".lock");
     let failed = |source| {
@@ -48,7 +48,7 @@ pub(crate) fn own(database: &str, path: &Path) -> Result<File, StoreError> {
         StoreError::Open { database: database.to_owned(), fault }
     };
     let opened = private().create(true).truncate(false).open(&lock_path);
-    let lock = opened.map_err(|error| match super::sqlite::folder_fault(path) {
+    let lock = opened.map_err(|error| match folder_fault(path) {
         Some(fault) => StoreError::Open { database: database.to_owned(), fault },
         None => failed(error),
     })?;
@@ -59,13 +59,13 @@ pub(crate) fn own(database: &str, path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes an empty file for the database, which only its owner reads; SQLite gives its log the same permissions.
-/// A fault is left to SQLite's opening, which tells it better.
-pub(crate) fn make(path: &Path) {
+/// Creates an empty file for the database that only the server's user can read. SQLite gives its log the same
+/// permissions. Errors are ignored: SQLite reports them when it opens the file.
+pub(crate) fn create(path: &Path) {
     drop(private().create_new(true).open(path));
 }
 
-/// SQLite removes a log beside a file that is missing or empty: what it holds would be lost.
+/// The fault of a file that is missing or empty while its log holds changes. SQLite would delete that log.
 pub(crate) fn log_alone(path: &Path) -> Option<OpenFault> {
     let log = log_of(path);
     if length(path) > 0 || length(&log) == 0 {
@@ -75,12 +75,12 @@ pub(crate) fn log_alone(path: &Path) -> Option<OpenFault> {
     Some(OpenFault::LogAlone(what, log.display().to_string()))
 }
 
-/// Copies the database to `<file>.before-<version>` before its tables change, and removes the copies but the newest
-/// two. Call it outside a transaction.
+/// Copies the database to `<file>.before-<version>` before a migration, and removes all but the newest two copies. Call
+/// it outside a transaction.
 pub(crate) fn copy_before(connection: &mut SqliteConnection, path: &Path, version: &str) -> Result<(), OpenFault> {
     let copy = beside(path, &format!(".before-{version}"));
     let unfinished = beside(&copy, ".tmp");
-    if let Some((needed, free)) = too_small(path) {
+    if let Some((needed, free)) = missing_space(path) {
         return Err(OpenFault::NoRoom { needed_mib: needed.div_ceil(1 << 20), free_mib: free >> 20 });
     }
     let copied = (|| {
@@ -88,7 +88,7 @@ pub(crate) fn copy_before(connection: &mut SqliteConnection, path: &Path, versio
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
             _ => {}
         }
-        make(&unfinished);
+        create(&unfinished);
         let name = unfinished.display().to_string().replace('\'', "''");
         connection.batch_execute(&format!("VACUUM INTO '{name}'")).map_err(|error| error.to_string())?;
         let sync = || {
@@ -106,16 +106,16 @@ pub(crate) fn copy_before(connection: &mut SqliteConnection, path: &Path, versio
     Ok(())
 }
 
-/// What the copy takes at most, and what is free, in bytes, where it does not fit.
-fn too_small(path: &Path) -> Option<(u64, u64)> {
+/// The copy's largest size and the free space, in bytes, if the copy does not fit.
+fn missing_space(path: &Path) -> Option<(u64, u64)> {
     let needed = length(path) + length(&log_of(path));
     free_space(path.parent()?).filter(|free| *free < needed).map(|free| (needed, free))
 }
 
 #[cfg(target_os = "linux")]
 fn free_space(folder: &Path) -> Option<u64> {
-    let told = rustix::fs::statvfs(folder).ok()?;
-    Some(told.f_bavail.saturating_mul(told.f_frsize))
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -123,7 +123,7 @@ fn free_space(_: &Path) -> Option<u64> {
     None
 }
 
-/// A version is a time in digits, so the order of names is the order of versions.
+/// Removes all but the newest copies. Versions are timestamps, so they sort by name.
 fn remove_old_copies(path: &Path) {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
     let prefix = format!("{}.before-", name.to_string_lossy());
@@ -139,6 +139,20 @@ fn remove_old_copies(path: &Path) {
         if let Err(error) = fs::remove_file(folder.join(old)) {
             tracing::warn!(copy = old, %error, "an old copy of the database could not be removed");
         }
+    }
+}
+
+pub(crate) fn file_fault(path: &Path, source: io::Error) -> OpenFault {
+    OpenFault::File { path: path.display().to_string(), source }
+}
+
+/// The fault of the file's folder, if it is missing or not a folder.
+pub(crate) fn folder_fault(path: &Path) -> Option<OpenFault> {
+    let folder = path.parent().unwrap_or(path);
+    match fs::metadata(folder) {
+        Err(source) => Some(file_fault(folder, source)),
+        Ok(metadata) if !metadata.is_dir() => Some(file_fault(folder, io::ErrorKind::NotADirectory.into())),
+        Ok(_) => None,
     }
 }
 

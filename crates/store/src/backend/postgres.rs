@@ -1,4 +1,4 @@
-//! PostgreSQL: a server, for several machines.
+//! PostgreSQL.
 
 use crate::migrate::{self, MigrateError, Missing};
 use crate::{OpenFault, StoreError};
@@ -15,22 +15,22 @@ use tokio_postgres::{NoTls, config::Config};
 /// A connection over tokio-postgres; no libpq is needed.
 pub(crate) type Connection = AsyncPgConnection;
 
-/// Connections at once for one server process.
+/// Connections in the pool.
 const CONNECTIONS: usize = 8;
 
-/// How long a silent host is waited for, unless the address says otherwise (`connect_timeout`).
+/// How long to wait for a host that does not answer, unless the address sets `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The advisory lock under which migrations run; any constant of our own.
+/// Key of the advisory lock for migrations (an arbitrary constant).
 const MIGRATION_LOCK: i64 = 0x656d_6265_726c_696e;
 
-/// The advisory lock of the one server that uses the database.
+/// Key of the advisory lock of the one server that uses the database.
 const OWNER_LOCK: i64 = 0x656d_6265_726c_6f77;
 
-/// How often a lost session is made again.
+/// Delay between attempts to reopen a lost session.
 const SESSION_RETRY: Duration = Duration::from_secs(2);
 
-/// Reaches the server, brings the tables up to date and gives the pool.
+/// Connects, migrates the tables and returns the pool.
 pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -> Result<Pool<Connection>, StoreError> {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
@@ -40,13 +40,13 @@ pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -
     }
     let first = connect(&config).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
     let name = database.to_owned();
-    // The harness for migrations blocks, so it gets a thread for it.
+    // The migration harness blocks, so it runs on a blocking thread.
     tokio::task::spawn_blocking(move || prepare(&name, first, missing)).await.map_err(StoreError::Aborted)??;
 
     let mut manager = ManagerConfig::<Connection>::default();
     manager.custom_setup = Box::new(move |_url| {
         let config = config.clone();
-        Box::pin(async move { connect(&config).await.map_err(ConnectFault::into_connection_error) })
+        Box::pin(async move { connect(&config).await.map_err(ConnectFailure::into_connection_error) })
     });
     Pool::builder(AsyncDieselConnectionManager::new_with_config(database, manager))
         .max_size(CONNECTIONS)
@@ -54,7 +54,7 @@ pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -
         .map_err(|error| StoreError::Open { database: database.to_owned(), fault: OpenFault::Other(Box::new(error)) })
 }
 
-/// A session that holds the owner's lock; ends with this value.
+/// A session that holds the owner's lock until it is dropped.
 pub(crate) struct Session {
     keeper: tokio::task::JoinHandle<()>,
 }
@@ -65,15 +65,15 @@ impl Drop for Session {
     }
 }
 
-/// Takes the lock of the one server that uses the database. It belongs to a session of its own, so that a server that
-/// is killed leaves no lock behind; a session that is lost with the database is made again.
+/// Takes the lock of the one server that uses the database. The lock belongs to a session of its own, so a server that is
+/// killed leaves no lock behind. A lost session is opened again.
 pub(crate) async fn own(database: &str, mut config: Config) -> Result<Session, StoreError> {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }
     config.application_name("emberline (owner)");
-    let taken = take_lock(&config).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
-    let Some(mut held) = taken else { return Err(StoreError::Owned { database: database.to_owned() }) };
+    let lock = take_lock(&config).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
+    let Some(mut held) = lock else { return Err(StoreError::Owned { database: database.to_owned() }) };
     let name = database.to_owned();
     let keeper = tokio::spawn(async move {
         loop {
@@ -88,7 +88,7 @@ pub(crate) async fn own(database: &str, mut config: Config) -> Result<Session, S
                             "another emberline uses the database as well; stop one of the two"
                         )
                     }
-                    // Every other call says so.
+                    // The database is unreachable; every other call reports that.
                     Err(_) => {}
                 }
             };
@@ -99,7 +99,7 @@ pub(crate) async fn own(database: &str, mut config: Config) -> Result<Session, S
 
 /// A connection that holds the lock.
 struct Held {
-    /// Ends when the connection does.
+    /// Drives the connection; ends with it.
     driver: tokio::task::JoinHandle<()>,
     client: tokio_postgres::Client,
 }
@@ -117,28 +117,29 @@ impl Drop for Held {
     }
 }
 
-/// None while another session has the lock.
+/// Connects and tries to lock. None while another session has the lock.
 async fn take_lock(config: &Config) -> Result<Option<Held>, tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;
     let driver = tokio::spawn(async move { drop(connection.await) });
     let held = Held { driver, client };
-    // A machine that vanishes says no goodbye: the server asks after 30 s, and lets go of the lock within a minute.
-    let ask = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
-    held.client.batch_execute(ask).await?;
+    // If this machine loses its network, PostgreSQL notices by keepalives (first after 30 s) and releases the lock within
+    // a minute.
+    let keepalives = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
+    held.client.batch_execute(keepalives).await?;
     let row = held.client.query_one("SELECT pg_try_advisory_lock($1)", &[&OWNER_LOCK]).await?;
     Ok(row.get::<_, bool>(0).then_some(held))
 }
 
-/// Why a connection could not be made.
+/// Why a connection failed.
 #[derive(Debug, thiserror::Error)]
-enum ConnectFault {
+enum ConnectFailure {
     #[error(transparent)]
     Reach(#[from] tokio_postgres::Error),
     #[error(transparent)]
     Setup(#[from] ConnectionError),
 }
 
-impl ConnectFault {
+impl ConnectFailure {
     fn into_connection_error(self) -> ConnectionError {
         match self {
             Self::Reach(error) => ConnectionError::BadConnection(crate::error::chain(&error)),
@@ -147,9 +148,9 @@ impl ConnectFault {
     }
 }
 
-/// One connection. Made here and not by diesel-async's `establish`, whose error keeps no cause ("error
-/// connecting to server").
-async fn connect(config: &Config) -> Result<Connection, ConnectFault> {
+/// Opens one connection. diesel-async's `establish` is not used because its error drops the cause ("error connecting to
+/// server").
+async fn connect(config: &Config) -> Result<Connection, ConnectFailure> {
     let (client, connection) = config.connect(NoTls).await?;
     Ok(Connection::try_from_client_and_connection(client, connection).await?)
 }

@@ -1,8 +1,8 @@
-//! SQLite: one file, one writer, some readers.
+//! SQLite: one file, one writing connection, several reading connections.
 
-use super::files;
+use super::Pools;
+use super::files::{self, file_fault, folder_fault};
 use crate::migrate::{self, MigrateError, Missing};
-use crate::store::Pools;
 use crate::{OpenFault, StoreError};
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
@@ -20,33 +20,31 @@ use std::{
 /// A connection: each query runs on a blocking thread of tokio's.
 pub(crate) type Connection = SyncConnectionWrapper<SqliteConnection>;
 
-/// Readers at once. Queries are short, and each holds a blocking thread.
+/// Reading connections. Queries are short, and each running one holds a blocking thread.
 const READERS: usize = 4;
 
-/// For every connection.
-/// - `busy_timeout`: waits in milliseconds for another *process*, such as `sqlite3` in a terminal or a backup.
-/// - `synchronous = FULL`: the log is synced at each commit. `NORMAL` would survive `kill -9` as well, but a
-///   power cut may take the newest commits back, and what was acknowledged, a finished picture's row above
-///   all, must stay. It costs one sync for each write, and people write seldom.
-/// - `foreign_keys`: off by default in SQLite, for each connection anew.
+/// Settings of every connection.
+/// - `busy_timeout`: milliseconds to wait for another *process*, such as `sqlite3` in a terminal or a backup.
+/// - `synchronous = FULL`: syncs the log at each commit. `NORMAL` also survives `kill -9`, but a power failure may undo
+///   the newest commits, and acknowledged changes must last. It costs one sync for each write, and writes are rare.
+/// - `foreign_keys`: off by default in SQLite, in every new connection.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
-/// Readers never write, whatever a query says.
+/// Reading connections refuse to write.
 const READER_PRAGMAS: &str = "PRAGMA query_only = ON;";
 
-/// A larger file is not checked at each start: `quick_check` reads all of it (0.08 s for the 32 MiB of 100,000
-/// tasks).
+/// Files above this size (bytes) are not checked at each start: `quick_check` reads the whole file (0.08 s for 32 MiB
+/// with 100,000 tasks).
 const CHECKED_AT_START: u64 = 512 << 20;
 
 pub(crate) use files::own;
 
-/// Makes the file if it is not there, brings its tables up to date and gives the pools; or, where what is missing
-/// is refused, does neither.
+/// Opens the pools. With [`Missing::Run`], first creates the file if it does not exist and migrates its tables.
 pub(crate) async fn open(database: &str, path: PathBuf, missing: Missing) -> Result<Pools, StoreError> {
     let name = database.to_owned();
     let path_text = match missing {
         Missing::Run => path.display().to_string(),
-        Missing::Refuse => unchanged(&path),
+        Missing::Refuse => read_only_uri(&path),
     };
     tokio::task::spawn_blocking(move || match missing {
         Missing::Run => prepare(&name, &path),
@@ -60,8 +58,8 @@ pub(crate) async fn open(database: &str, path: PathBuf, missing: Missing) -> Res
     })
 }
 
-/// Folds the write-ahead log into the file, so that the file alone is the whole database.
-pub(crate) async fn fold_log(connection: &mut Connection) -> Result<(), StoreError> {
+/// Merges the write-ahead log into the file, so that the file alone is the whole database.
+pub(crate) async fn merge_log(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").await?)
 }
 
@@ -82,9 +80,9 @@ fn pool(database: &str, path: &str, size: usize, more: &'static str) -> Result<P
         .map_err(|error| open_error(database, OpenFault::Other(Box::new(error))))
 }
 
-/// What opens a file to be looked at. Where a server ended without closing it, the last connection that closes would
-/// fold the log into the file; one that only reads does not.
-fn unchanged(path: &Path) -> String {
+/// The path, or URI, that opens a file without changing it. After an unclean end the file has a write-ahead log, and the
+/// last connection to close would merge it into the file; `mode=ro` prevents that.
+fn read_only_uri(path: &Path) -> String {
     let text = path.display().to_string();
     if !files::log_of(path).exists() {
         return text;
@@ -103,7 +101,7 @@ fn prepare(database: &str, path: &Path) -> Result<(), StoreError> {
     if let Some(fault) = files::log_alone(path) {
         return Err(open_error(database, fault));
     }
-    files::make(path);
+    files::create(path);
     let mut connection = SqliteConnection::establish(&path.display().to_string())
         .map_err(|error| open_error(database, diagnosed(path, Box::new(error))))?;
     connection.batch_execute(PRAGMAS).map_err(|error| query_error(database, path, error))?;
@@ -112,17 +110,17 @@ fn prepare(database: &str, path: &Path) -> Result<(), StoreError> {
         return Err(open_error(database, OpenFault::Foreign("it holds another program's tables")));
     }
     quick_check(&mut connection, database, path)?;
-    use_log(&mut connection, database, path)?;
+    use_wal(&mut connection, database, path)?;
     migrate_with_copy(&mut connection, path).map_err(|error| match error {
         MigrateError::Query(error) => query_error(database, path, error),
         error => error.into_store_error(database),
     })?;
-    // SQLite opens a file that it may only read without a word, even for an IMMEDIATE transaction. This writes
-    // nothing either, but asks for it.
+    // SQLite opens a read-only file without an error, even for an IMMEDIATE transaction. This statement changes nothing,
+    // but fails if the file cannot be written.
     connection.batch_execute("DELETE FROM projects WHERE FALSE").map_err(|error| query_error(database, path, error))
 }
 
-/// Brings the tables up to date; a copy of a database that holds anything is made first.
+/// Migrates the tables. Copies a database that is not new first.
 fn migrate_with_copy(connection: &mut SqliteConnection, path: &Path) -> Result<(), MigrateError> {
     let pending = connection.immediate_transaction(|connection| migrate::pending(connection, &migrate::SQLITE))?;
     if let (false, Some(version)) = (pending.is_new, pending.versions.first()) {
@@ -131,7 +129,7 @@ fn migrate_with_copy(connection: &mut SqliteConnection, path: &Path) -> Result<(
     connection.immediate_transaction(|connection| migrate::run(connection, migrate::SQLITE, Missing::Run))
 }
 
-/// Refuses a file whose pages are damaged, before anything is written into it.
+/// Refuses a file with damaged pages before anything is written to it.
 fn quick_check(connection: &mut SqliteConnection, database: &str, path: &Path) -> Result<(), StoreError> {
     let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     if bytes > CHECKED_AT_START {
@@ -142,43 +140,46 @@ fn quick_check(connection: &mut SqliteConnection, database: &str, path: &Path) -
         );
         return Ok(());
     }
-    // A row that breaks a rule of its table is no damage: lists leave it out.
+    // A row that violates a CHECK constraint is not damage: lists skip such rows.
     let pragmas = "PRAGMA ignore_check_constraints = ON";
     connection.batch_execute(pragmas).map_err(|error| query_error(database, path, error))?;
     let query = diesel::dsl::sql::<diesel::sql_types::Text>("PRAGMA quick_check(100)");
-    let said: Vec<String> = RunQueryDsl::load(query, connection).map_err(|error| query_error(database, path, error))?;
+    let lines: Vec<String> =
+        RunQueryDsl::load(query, connection).map_err(|error| query_error(database, path, error))?;
     let pragmas = "PRAGMA ignore_check_constraints = OFF";
     connection.batch_execute(pragmas).map_err(|error| query_error(database, path, error))?;
-    match said.into_iter().find(|line| is_damage(line)) {
+    match lines.into_iter().find(|line| is_damage(line)) {
         Some(line) => Err(open_error(database, OpenFault::Damaged(one_line(&line)))),
         None => Ok(()),
     }
 }
 
-/// Whether a line of `integrity_check` speaks of pages and indexes, and not of a row that breaks a rule of its table.
+/// Whether a line of `integrity_check` reports damaged pages or indexes, and not a row that violates a constraint.
 fn is_damage(line: &str) -> bool {
     line != "ok" && !line.contains(" value in ") && !line.starts_with("CHECK constraint failed")
 }
 
-/// SQLite's words of a damaged page come in several lines.
+/// Joins SQLite's message about a damaged page, which has several lines.
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
-/// What SQLite finds wrong with the whole file; empty where all is well.
+/// What SQLite finds wrong with the file; empty for a healthy file.
 pub(crate) async fn integrity(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
     let query = diesel::dsl::sql::<diesel::sql_types::Text>("PRAGMA integrity_check(100)");
     match diesel_async::RunQueryDsl::load::<String>(query, connection).await.map_err(StoreError::from) {
-        Ok(said) => Ok(said.iter().filter(|line| line.as_str() != "ok").map(|line| one_line(line)).collect()),
-        // The check itself stumbles over the damage.
+        Ok(lines) => Ok(lines.iter().filter(|line| line.as_str() != "ok").map(|line| one_line(line)).collect()),
+        // The damage makes the check itself fail.
         Err(StoreError::Damaged { message }) => Ok(vec![message]),
         Err(error) => Err(error),
     }
 }
 
-/// Readers and the writer do not wait for each other; stays with the file. Where two open a new file at once, SQLite
-/// refuses one of them without a wait, whatever its busy timeout: neither could go on before the other.
-fn use_log(connection: &mut SqliteConnection, database: &str, path: &Path) -> Result<(), StoreError> {
+/// Switches the file to WAL mode, in which readers and the writer do not block each other. The mode is stored in the file.
+///
+/// Retries when busy: if two processes open a new file at once, SQLite refuses one of them immediately, whatever its
+/// busy timeout, because waiting would deadlock.
+fn use_wal(connection: &mut SqliteConnection, database: &str, path: &Path) -> Result<(), StoreError> {
     const TRIES: u32 = 100;
     let mut switch = || {
         let switched = connection.batch_execute("PRAGMA journal_mode = WAL");
@@ -193,15 +194,15 @@ fn use_log(connection: &mut SqliteConnection, database: &str, path: &Path) -> Re
     switch()
 }
 
-/// Only checks that the file is ours and up to date.
+/// Checks that the file is an Emberline database with current tables. Changes nothing.
 fn look(database: &str, path: &Path) -> Result<(), StoreError> {
     if let Some(fault) = files::log_alone(path) {
         return Err(open_error(database, fault));
     }
-    // SQLite would make a file that is not there.
+    // SQLite would create a missing file.
     std::fs::metadata(path)
         .map_err(|source| open_error(database, OpenFault::File { path: path.display().to_string(), source }))?;
-    let mut connection = SqliteConnection::establish(&unchanged(path))
+    let mut connection = SqliteConnection::establish(&read_only_uri(path))
         .map_err(|error| open_error(database, diagnosed(path, Box::new(error))))?;
     let pragmas = format!("{PRAGMAS} {READER_PRAGMAS}");
     connection.batch_execute(&pragmas).map_err(|error| query_error(database, path, error))?;
@@ -216,7 +217,7 @@ fn look(database: &str, path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Whether the file has tables and none of them keeps our migrations.
+/// Whether the file has tables but not the one that records our migrations.
 fn is_foreign(connection: &mut SqliteConnection) -> QueryResult<bool> {
     let condition = diesel::dsl::sql::<diesel::sql_types::Bool>(
         "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table') \
@@ -238,13 +239,15 @@ fn query_error(database: &str, path: &Path, error: diesel::result::Error) -> Sto
         StoreError::Damaged { message } => open_error(database, OpenFault::Damaged(message)),
         StoreError::Database(error) => open_error(database, diagnosed(path, Box::new(error))),
         StoreError::ReadOnly { .. } | StoreError::Disk { .. } => open_error(database, diagnosed(path, text.into())),
-        told => told,
+        other => other,
     }
 }
 
-/// SQLite says "unable to open database file" or "attempt to write a readonly database" whatever the reason;
-/// the operating system knows better. Only after a failure: closing a file that SQLite has open elsewhere in
-/// this process would drop its locks.
+/// The operating system's reason for a failure. SQLite only says "unable to open database file" or "attempt to write a
+/// readonly database", whatever the cause.
+///
+/// Call it only after SQLite has failed: opening and closing a file that SQLite has open in this process would drop
+/// SQLite's locks.
 fn diagnosed(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> OpenFault {
     if let Some(fault) = folder_fault(path) {
         return fault;
@@ -258,28 +261,14 @@ fn diagnosed(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Op
     {
         return file_fault(path, source);
     }
-    // SQLite needs the folder too, for its log.
+    // SQLite must be able to create its log in the folder.
     let probe = folder.join(format!(".emberline-probe-{}", std::process::id()));
-    // As much as the log's index takes: a full disk makes a file, and has no room in it.
+    // The size of the log's index: on a full disk an empty file can still be created.
     let written = std::fs::File::create_new(&probe).and_then(|mut file| file.write_all(&[0; 32 << 10]));
     let _ = std::fs::remove_file(&probe);
     match written {
         Err(source) => file_fault(folder, source),
         Ok(()) => OpenFault::Other(error),
-    }
-}
-
-fn file_fault(path: &Path, source: std::io::Error) -> OpenFault {
-    OpenFault::File { path: path.display().to_string(), source }
-}
-
-/// What is wrong with the folder that the file is in.
-pub(crate) fn folder_fault(path: &Path) -> Option<OpenFault> {
-    let folder = path.parent().unwrap_or(path);
-    match std::fs::metadata(folder) {
-        Err(source) => Some(file_fault(folder, source)),
-        Ok(metadata) if !metadata.is_dir() => Some(file_fault(folder, std::io::ErrorKind::NotADirectory.into())),
-        Ok(_) => None,
     }
 }
 

@@ -1,57 +1,58 @@
-//! After a stop or a crash: rows and files are brought together again, both ways.
+//! Recovery at a start, after a stop or a crash: reconciles the database's rows with the pictures' files.
 
-use crate::{
-    LostFound, Media, first_preview,
-    kinship::{self, Doubt, JudgeError, Kinship},
-    lost_found,
-    media::Listing,
-};
+mod identity;
+pub mod lost_found;
+
+pub use lost_found::LostFound;
+
+use crate::{Media, first_preview, media::Listing};
+use identity::{CompareError, Match, Mismatch};
 use protocol::{Interrupted, TakeId, Task, TaskId};
 use std::{collections::HashSet, io, path::PathBuf};
 use store::{End, OpenTask, Store, StoreError};
 
-/// What does not fit together, and what is done about it.
+/// Differences between rows and files, and what recovery does about them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
-    /// Tasks that were running when the server stopped.
+    /// Tasks that were running when the server ended.
     pub interrupted: Vec<TaskId>,
-    /// Pictures that belong to no take: moved to `lost+found`.
+    /// Pictures without a row: moved to `lost+found`.
     pub orphaned_files: Vec<String>,
-    /// Files that a write left unfinished: removed.
+    /// Temporary files of unfinished writes: removed.
     pub unfinished_files: Vec<PathBuf>,
-    /// Waiting or interrupted tasks whose preview is gone or broken: it is made again.
+    /// Queued or interrupted tasks whose preview is missing or damaged: rendered again.
     pub lost_previews: Vec<(Task, String)>,
-    /// Finished takes whose picture is gone: listed in `lost+found`, then forgotten.
+    /// Finished takes whose picture is missing: listed in `lost+found`, then deleted.
     pub lost_pictures: Vec<(TakeId, String)>,
-    /// Where in `lost+found` it was put; none before, and where there was nothing to put away.
+    /// The folder in `lost+found` of this start; none if nothing was moved.
     pub lost_found: Option<PathBuf>,
 }
 
-/// How recovery goes about it.
+/// Options of the recovery.
 #[derive(Clone, Debug)]
-pub struct MendOptions {
+pub struct RecoveryOptions {
     /// How the last run ended.
     pub last_end: LastEnd,
-    /// A person says that missing pictures are gone for good.
+    /// Whether the user accepts that missing pictures are lost.
     pub accept_missing: bool,
-    /// Where what does not fit together is put.
+    /// Receives orphaned pictures and the rows of missing ones.
     pub lost_found: LostFound,
 }
 
 /// How the server's last run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastEnd {
-    /// It was stopped, or nothing is known.
+    /// It was stopped, or this is unknown.
     Stopped,
-    /// It ended without being stopped: killed, out of memory, the machine's power.
+    /// It ended without being stopped: killed, out of memory, power failure.
     Unclean,
 }
 
-/// So many ends without a stop while a task ran, and it is not tried again: it would end every server that makes it, and
-/// hold up those behind it.
-const MOST_UNCLEAN_ENDS: u32 = 2;
+/// A task fails after this many unclean ends while it ran. Otherwise it would end each server that runs it, and block the
+/// queue.
+const MAX_UNCLEAN_ENDS: u32 = 2;
 
-/// Why rows and files could not be brought together.
+/// Why rows and files could not be reconciled.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
     /// The database.
@@ -60,23 +61,23 @@ pub enum RecoveryError {
     /// The pictures' folder.
     #[error("the pictures' folder {folder} could not be reconciled with the database")]
     Media {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// One of the two is not the other's: to bring them together would be to empty both.
+    /// They belong to different installations. Reconciling them would empty both.
     #[error(
         "the database and the pictures' folder {folder} do not belong together: {why}. Nothing was changed. Name the \
          database (--database-url) and the data folder (--data-dir) that do, or move what is in the folder away"
     )]
-    Strangers {
-        /// Which folder.
+    Foreign {
+        /// The folder.
         folder: PathBuf,
-        /// What tells.
+        /// What was found.
         why: String,
     },
-    /// Pictures are missing, most likely with their whole folder.
+    /// Pictures are missing, most likely because the whole folder is.
     #[error(
         "pictures are missing from the folder {folder}: {why}. Nothing was changed. Mount the disk, put the folder \
          back, or name the data folder that this database is used with (--data-dir), and start again; if they are gone \
@@ -84,47 +85,47 @@ pub enum RecoveryError {
          30 days"
     )]
     Missing {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// What tells.
+        /// What was found.
         why: String,
     },
 }
 
 impl Findings {
-    /// Whether everything fits together.
+    /// Whether there are no differences.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Looks for what does not fit together; changes nothing. For a server that does not run: one that runs has
-/// tasks and files on their way.
+/// Finds the differences between rows and files. Changes nothing. The server must not be running, because a running one
+/// is changing both.
 ///
 /// # Errors
 /// A database or a folder that cannot be read, or that do not belong together.
-pub async fn look(store: &Store, media: &Media) -> Result<Findings, RecoveryError> {
-    kinship(store, media, false).await?;
+pub async fn find_differences(store: &Store, media: &Media) -> Result<Findings, RecoveryError> {
+    matching(store, media, false).await?;
     findings(store, media).await
 }
 
-/// Whether the folder and the database belong together.
-async fn kinship(store: &Store, media: &Media, accept_missing: bool) -> Result<Kinship, RecoveryError> {
+/// The common identity of the folder and the database, or an error if they do not belong together.
+async fn matching(store: &Store, media: &Media, accept_missing: bool) -> Result<Match, RecoveryError> {
     let folder = media.folder().to_owned();
-    match kinship::judge(store, media, accept_missing).await.map_err(|error| judge_error(media, error))? {
-        Ok(kinship) => Ok(kinship),
-        Err(Doubt::Strangers(why)) => Err(RecoveryError::Strangers { folder, why }),
-        Err(Doubt::Missing(why)) => Err(RecoveryError::Missing { folder, why }),
+    match identity::compare(store, media, accept_missing).await.map_err(|error| compare_error(media, error))? {
+        Ok(matching) => Ok(matching),
+        Err(Mismatch::Foreign(why)) => Err(RecoveryError::Foreign { folder, why }),
+        Err(Mismatch::Missing(why)) => Err(RecoveryError::Missing { folder, why }),
     }
 }
 
-/// Refuses a folder with pictures where there is no database yet: a new one would know none of them.
+/// Refuses a folder with pictures when the database does not exist yet: a new database has no rows for them.
 ///
 /// # Errors
 /// A folder with pictures, or one that cannot be read.
 pub fn expect_no_pictures(media: &Media) -> Result<(), RecoveryError> {
     let failed = |source| folder_error(media, source);
-    if !media.is_there().map_err(failed)? {
+    if !media.exists().map_err(failed)? {
         return Ok(());
     }
     match media.list().map_err(failed)?.keys.len() {
@@ -132,13 +133,13 @@ pub fn expect_no_pictures(media: &Media) -> Result<(), RecoveryError> {
         pictures => {
             let why =
                 format!("the folder has {pictures} pictures, and the database knows none: it is missing, or empty");
-            Err(RecoveryError::Strangers { folder: media.folder().to_owned(), why })
+            Err(RecoveryError::Foreign { folder: media.folder().to_owned(), why })
         }
     }
 }
 
 async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryError> {
-    let listing = match media.is_there() {
+    let listing = match media.exists() {
         Ok(true) => media.list(),
         Ok(false) => Ok(Listing::default()),
         Err(error) => Err(error),
@@ -164,19 +165,19 @@ async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
     Ok(Findings { interrupted, orphaned_files, unfinished_files, lost_previews, lost_pictures, lost_found: None })
 }
 
-/// Brings rows and files together. Safe to be killed at any point and begun again. Deletes no picture and no row that it
-/// has not put into `lost+found`.
+/// Reconciles rows and files. Can be killed at any point and run again. Deletes only pictures and rows that are in
+/// `lost+found` before.
 ///
 /// # Errors
 /// A database that cannot be changed, a folder that can only be read, or two that do not belong together.
-pub async fn mend(
+pub async fn reconcile(
     store: &Store,
     media: &Media,
     interrupted: Interrupted,
-    options: &MendOptions,
+    options: &RecoveryOptions,
 ) -> Result<Findings, RecoveryError> {
-    let kinship = kinship(store, media, options.accept_missing).await?;
-    kinship.seal(store, media).await.map_err(|error| judge_error(media, error))?;
+    let matching = matching(store, media, options.accept_missing).await?;
+    matching.store(store, media).await.map_err(|error| compare_error(media, error))?;
     let mut findings = findings(store, media).await?;
     for path in &findings.unfinished_files {
         if let Err(error) = std::fs::remove_file(path) {
@@ -184,21 +185,21 @@ pub async fn mend(
         }
     }
     for (task, key) in &findings.lost_previews {
-        // Parameters were validated when they were stored: a picture of size 0 cannot come up.
+        // The parameters were validated, so rendering cannot fail.
         if let Ok(png) = first_preview(&task.parameters, task.seed)
             && let Err(error) = media.write_preview(key, &png)
         {
             tracing::warn!(task.id = %task.id, %error, "a preview could not be written");
         }
     }
-    findings.lost_found = put_away(store, media, &options.lost_found, &findings).await?;
+    findings.lost_found = move_to_lost_found(store, media, &options.lost_found, &findings).await?;
     for id in &findings.interrupted {
         match interrupted {
             Interrupted::Requeue => requeue(store, media, *id, options.last_end).await?,
             Interrupted::Fail => {
                 let error = "the server stopped while this was being made".to_owned();
                 let ended = store.end_task(*id, &[protocol::TaskStatus::Running], End::Failed(error)).await;
-                if let Some(ended) = passed_over(ended)? {
+                if let Some(ended) = skip_unreadable(ended)? {
                     remove_preview(media, &ended.key);
                 }
             }
@@ -207,16 +208,16 @@ pub async fn mend(
     Ok(findings)
 }
 
-/// Queues an interrupted task again, unless it seems to be what ends the server.
+/// Requeues an interrupted task, or fails it if it seems to end the server each time.
 async fn requeue(store: &Store, media: &Media, id: TaskId, last_end: LastEnd) -> Result<(), RecoveryError> {
     if last_end == LastEnd::Stopped {
-        passed_over(store.requeue_task(id).await)?;
+        skip_unreadable(store.requeue_task(id).await)?;
         return Ok(());
     }
-    let Some(OpenTask { unclean_ends, .. }) = passed_over(store.requeue_after_unclean_end(id).await)? else {
+    let Some(OpenTask { unclean_ends, .. }) = skip_unreadable(store.requeue_after_unclean_end(id).await)? else {
         return Ok(());
     };
-    if unclean_ends < MOST_UNCLEAN_ENDS {
+    if unclean_ends < MAX_UNCLEAN_ENDS {
         return Ok(());
     }
     tracing::warn!(task.id = %id, unclean_ends, "the server ended each time it made this picture; it is not made again");
@@ -235,8 +236,9 @@ fn remove_preview(media: &Media, key: &str) {
     }
 }
 
-/// Moves pictures without a row, and the rows of missing pictures, to `lost+found`. Answers where.
-async fn put_away(
+/// Moves pictures without a row, and the rows of missing pictures, to `lost+found`. Returns the folder of this start; none
+/// if nothing was moved.
+async fn move_to_lost_found(
     store: &Store,
     media: &Media,
     lost_found: &LostFound,
@@ -257,7 +259,7 @@ async fn put_away(
         }
     };
     for key in orphans {
-        if let Err(error) = lost_found::put_away(media, key, &folder) {
+        if let Err(error) = lost_found::move_picture(media, key, &folder) {
             tracing::warn!(key, %error, "a picture without a row could not be moved to lost+found, and stays");
         }
     }
@@ -267,23 +269,23 @@ async fn put_away(
             key = record.take.key,
             "a finished picture is gone from the folder; its take is forgotten"
         );
-        passed_over(store.forget_take(TakeId(record.take.id)).await)?;
+        skip_unreadable(store.forget_take(TakeId(record.take.id)).await)?;
     }
     Ok(Some(folder))
 }
 
-/// A row that cannot be read is left alone; lists report it.
-fn passed_over<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+/// Skips a row that cannot be read; lists report it.
+fn skip_unreadable<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Err(error) if error.is_unreadable() => Ok(None),
         result => result.map(Some),
     }
 }
 
-fn judge_error(media: &Media, error: JudgeError) -> RecoveryError {
+fn compare_error(media: &Media, error: CompareError) -> RecoveryError {
     match error {
-        JudgeError::Store(error) => RecoveryError::Store(error),
-        JudgeError::Folder(source) => folder_error(media, source),
+        CompareError::Store(error) => RecoveryError::Store(error),
+        CompareError::Folder(source) => folder_error(media, source),
     }
 }
 

@@ -1,10 +1,12 @@
-//! One attempt at a task: how it starts, makes its picture, waits for faults that pass, and ends.
+//! One attempt at a task: it starts, generates its picture, retries after temporary errors, and ends.
 
+use super::{
+    generate::{Finished, GenerationError, Generator, Inputs, Outcome},
+    shared::Shared,
+};
 use crate::{
-    engine::Shared,
-    generate::{Fault, Finished, Made, Ready, Workbench},
-    passing::{self, Backoff},
-    preview::DoneStep,
+    previews::DoneStep,
+    retry::{self, Backoff},
     slot::{Progress, Slot},
     total_steps,
 };
@@ -19,12 +21,12 @@ use std::{
 };
 use store::{End, StoreError};
 
-/// How long a disk that reports errors is asked again for a model. It may be broken for good, and tasks for other models
-/// wait behind this one; nothing is lost by trying again later. A finished picture is kept without a limit.
-const DISK_ERRORS_PASS_WITHIN: Duration = Duration::from_secs(60);
+/// How long loading a model is retried while the disk reports errors. The disk may be broken for good, and tasks for other
+/// models wait in the queue. Saving a finished picture is retried without a limit, because the picture would be lost.
+const DISK_RETRY_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a wait goes on after the server was told to stop, or the task was cancelled.
-const NOTICED_WITHIN: Duration = Duration::from_millis(20);
+/// How often a retry delay checks for a stop of the server or a cancellation.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) struct Attempt<'a> {
     pub(crate) shared: &'a Shared,
@@ -34,21 +36,20 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Whether the task is in this attempt and has this status, as far as can be told. A database that does not answer is
-    /// no reason to drop a task, which would stay `running` and never run, nor to remove a picture: the end is guarded by
-    /// the attempt, and the next start sees to the rest.
+    /// Whether the task has this status and is in this attempt. True if the database cannot be read: a dropped task would
+    /// stay `running` for ever, and a removed picture would be lost. The update at the end checks the attempt again.
     pub(crate) fn is(&self, status: TaskStatus) -> bool {
         let read = || self.block_on(|| self.shared.store.task(self.task.id));
-        match self.insist(read, StoreError::waits_for, || self.is_over()) {
+        match self.retry(read, StoreError::waits_for, || self.is_over()) {
             Ok(now) => now.status == status && now.attempt == self.task.attempt,
             Err(StoreError::NotFound { .. }) => false,
             Err(_) => true,
         }
     }
 
-    /// Whether nobody waits for its picture any more: it was cancelled, or the server stops and the next start makes it.
+    /// Whether the attempt should stop: it was cancelled, or the server stops and the next start runs the task again.
     pub(crate) fn is_over(&self) -> bool {
-        self.slot.is_stopped() || self.shared.alarm.is_stopping()
+        self.slot.is_stopped() || self.shared.control.is_stopping()
     }
 
     fn ids(&self) -> GenerationIds {
@@ -82,45 +83,45 @@ impl Attempt<'_> {
         self.shared.announce.queue_changed();
     }
 
-    /// Makes the picture. What fails before the first step, and may pass, is tried again until it has passed.
-    pub(crate) fn make(&self) -> Result<Made, Fault> {
+    /// Generates the picture. Retries temporary errors before the first sampling step until they pass.
+    pub(crate) fn generate(&self) -> Result<Outcome, GenerationError> {
         let started = Instant::now();
-        let is_worth_it = |why: &&str| *why != passing::DISK_ERRORS || started.elapsed() < DISK_ERRORS_PASS_WITHIN;
-        let waits_for = |fault: &Fault| fault.waits_for().filter(is_worth_it);
-        let bench = self.workbench();
-        let ready = self.insist(|| self.prepare(&bench), waits_for, || self.is_over())?;
-        let generate = || bench.generate(&ready, self.task, self.slot, &|done| self.tell_step(done));
-        self.insist(generate, waits_for, || self.is_over())
+        let is_worth_it = |why: &&str| *why != retry::DISK_ERRORS || started.elapsed() < DISK_RETRY_LIMIT;
+        let waits_for = |error: &GenerationError| error.waits_for().filter(is_worth_it);
+        let generator = self.generator();
+        let inputs = self.retry(|| self.prepare(&generator), waits_for, || self.is_over())?;
+        let generate = || generator.generate(&inputs, self.task, self.slot, &|done| self.publish_step(done));
+        self.retry(generate, waits_for, || self.is_over())
     }
 
-    fn workbench(&self) -> Workbench<'_> {
+    fn generator(&self) -> Generator<'_> {
         let of = &self.task.parameters;
-        Workbench {
+        Generator {
             models: &self.shared.models,
             media: &self.shared.media,
             decode: self.shared.statistics.decode(&of.model, of.width, of.height),
-            fault: &self.shared.fault,
+            faults: &self.shared.faults,
         }
     }
 
-    fn prepare(&self, bench: &Workbench<'_>) -> Result<Ready, Fault> {
-        self.shared.fault.opening().map_err(Fault::InitImage)?;
+    fn prepare(&self, generator: &Generator<'_>) -> Result<Inputs, GenerationError> {
+        self.shared.faults.open_error().map_err(GenerationError::InitImage)?;
         let init_key = match self.task.parameters.init_take_id {
             Some(id) => match self.block_on(|| self.shared.store.take(id)) {
                 Ok(start) => Some(start.key),
-                Err(StoreError::NotFound { .. }) => return Err(Fault::NoInitImage),
-                Err(error) => return Err(Fault::Database(error)),
+                Err(StoreError::NotFound { .. }) => return Err(GenerationError::NoInitImage),
+                Err(error) => return Err(GenerationError::Database(error)),
             },
             None => None,
         };
-        bench.prepare(self.task, init_key.as_deref(), self.slot)
+        generator.prepare(self.task, init_key.as_deref(), self.slot)
     }
 
-    fn tell_step(&self, done: DoneStep) {
-        self.slot.advance(done.step, Some(done.eta_ms), |progress| self.tell_progress(progress));
+    fn publish_step(&self, done: DoneStep) {
+        self.slot.advance(done.step, Some(done.eta_ms), |progress| self.publish_progress(progress));
     }
 
-    fn tell_progress(&self, progress: Progress) {
+    fn publish_progress(&self, progress: Progress) {
         self.shared.announce.announce(Event::GenerationProgress(GenerationProgress {
             of: self.ids(),
             step: progress.step,
@@ -131,14 +132,14 @@ impl Attempt<'_> {
         }));
     }
 
-    /// Writes the picture, however long the disk does not take it, and records it. Whether the database was asked to
-    /// record it: then it may have done so, whatever it answered.
+    /// Writes the picture, retrying while the disk refuses it, and records it in the database. Returns whether the database
+    /// was asked to record it: then it may have done so even if it returned an error.
     pub(crate) fn complete(&self, picture: Finished) -> bool {
         let write = || {
             let written = self.slot.if_open(|| self.shared.media.write_final(&self.slot.key, &picture.png));
             written.transpose()
         };
-        let etag = match self.insist(write, passing::of_write, || self.is_over()) {
+        let etag = match self.retry(write, retry::write_waits_for, || self.is_over()) {
             Ok(Some(etag)) => etag,
             Ok(None) => return false,
             Err(_) if self.is_over() => return false,
@@ -152,14 +153,13 @@ impl Attempt<'_> {
         let completed =
             self.change(|| self.shared.store.complete_task(self.task.id, self.task.attempt, etag.clone(), step));
         match completed {
-            Ok(ended) => self.tell_completed(ended.frame, etag, step),
-            // A connection that broke after the change was made, and before it said so.
+            Ok(ended) => self.publish_completed(ended.frame, etag, step),
+            // The connection broke after the change was committed, and a retry found it completed.
             Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => {
                 let frame = self.block_on(|| self.shared.store.frame(self.task.frame_id)).ok();
-                self.tell_completed(frame, etag, step);
+                self.publish_completed(frame, etag, step);
             }
-            // Cancelled while it was written: the one who cancelled removed what stood there then, and this
-            // removes what was renamed after.
+            // Cancelled during the write: the cancellation removed the preview, and this removes the final picture.
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {
                 self.shared.media.remove(&self.slot.key).ok();
             }
@@ -172,7 +172,7 @@ impl Attempt<'_> {
         true
     }
 
-    fn tell_completed(&self, frame: Option<Frame>, etag: String, step: u32) {
+    fn publish_completed(&self, frame: Option<Frame>, etag: String, step: u32) {
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, step, "generation completed");
         self.shared.announce.announce(Event::GenerationCompleted(GenerationCompleted {
             of: self.ids(),
@@ -183,7 +183,7 @@ impl Attempt<'_> {
             etag,
             frame: frame.clone(),
         }));
-        self.shared.tell_frame(frame, None);
+        self.shared.publish_frame(frame, None);
     }
 
     pub(crate) fn fail(&self, error: String) {
@@ -191,16 +191,16 @@ impl Attempt<'_> {
         let ended = self.change(|| self.shared.store.fail_attempt(self.task.id, self.task.attempt, error.clone()));
         match ended {
             Ok(ended) => {
-                self.shared.leave_nothing(&ended);
+                self.shared.discard(&ended);
                 self.shared.announce.announce(Event::GenerationFailed(GenerationFailed {
                     of: self.ids(),
                     error,
                     frame_removed: ended.frame_removed.is_some(),
                     frame: ended.frame.clone(),
                 }));
-                self.shared.tell_frame(ended.frame, ended.frame_removed);
+                self.shared.publish_frame(ended.frame, ended.frame_removed);
             }
-            // Cancelled meanwhile, and told so.
+            // Cancelled meanwhile, which was published.
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
             Err(_) if self.is_over() => {}
             Err(error) => {
@@ -209,20 +209,20 @@ impl Attempt<'_> {
         }
     }
 
-    /// Records a cancellation that the database refused when a person asked for it.
+    /// Records a cancellation that the database refused at the time of the request.
     pub(crate) fn record_cancellation(&self, may_be_completed: bool) {
         if !may_be_completed {
-            // This thread was the only one that writes it, and the database may need its room.
+            // No other thread writes this file, and the database may need the space.
             self.shared.media.remove(&self.slot.key).ok();
         }
-        let ended = self.insist(
+        let ended = self.retry(
             || self.block_on(|| self.shared.end(self.task.id, &[TaskStatus::Running], End::Cancelled)),
             StoreError::waits_for,
-            || self.shared.alarm.is_stopping(),
+            || self.shared.control.is_stopping(),
         );
         match ended {
-            Ok(ended) => self.shared.tell_cancelled(ended),
-            // It ended in another way just before, and that was told.
+            Ok(ended) => self.shared.publish_cancelled(ended),
+            // It ended in another way before, which was published.
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
             Err(error) => {
                 tracing::warn!(task.id = %self.task.id, error = &error as &dyn Error, "a cancellation could not be recorded; the next start takes the task up again");
@@ -230,15 +230,15 @@ impl Attempt<'_> {
         }
     }
 
-    /// A change of the database that waits for one that is busy, full, read-only, or gone for a while.
+    /// Changes the database; retries while it is busy, full, read-only or unreachable.
     fn change<T, F: Future<Output = Result<T, StoreError>>>(&self, call: impl Fn() -> F) -> Result<T, StoreError> {
-        let call = || self.shared.fault.changing().and_then(|()| self.block_on(&call));
-        self.insist(call, StoreError::waits_for, || self.is_over())
+        let call = || self.shared.faults.database_error().and_then(|()| self.block_on(&call));
+        self.retry(call, StoreError::waits_for, || self.is_over())
     }
 
-    /// Repeats a call as long as it fails of something that may pass, and says what the task waits for. The last error
-    /// is the answer where that stays, or where it is given up.
-    fn insist<T, E: Error + 'static>(
+    /// Repeats a call while it fails with a temporary error, and publishes what the task waits for. Returns the result of
+    /// the first call that succeeds, fails permanently, or fails after `gives_up`.
+    fn retry<T, E: Error + 'static>(
         &self,
         mut call: impl FnMut() -> Result<T, E>,
         waits_for: impl Fn(&E) -> Option<&'static str>,
@@ -255,13 +255,13 @@ impl Attempt<'_> {
                     }
                     _ => tracing::info!(task.id = %self.task.id, "a generation waits no longer"),
                 }
-                self.slot.wait_for(reason, |progress| self.tell_progress(progress));
+                self.slot.wait_for(reason, |progress| self.publish_progress(progress));
                 waiting = reason;
             }
             if reason.is_none() {
                 return done;
             }
-            rest(backoff.next(), &gives_up);
+            sleep(backoff.next(), &gives_up);
         }
     }
 
@@ -270,14 +270,14 @@ impl Attempt<'_> {
     }
 }
 
-/// Sleeps so long, or until there is nothing to wait for.
-fn rest(time: Duration, gives_up: impl Fn() -> bool) {
+/// Sleeps for `time`, or until `gives_up`.
+fn sleep(time: Duration, gives_up: impl Fn() -> bool) {
     let deadline = Instant::now() + time;
     while !gives_up() {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return;
         }
-        std::thread::sleep(left.min(NOTICED_WITHIN));
+        std::thread::sleep(left.min(CHECK_INTERVAL));
     }
 }

@@ -1,7 +1,12 @@
 //! How much memory a picture takes: against diffusers' own list of parameters, and against sums made by hand.
 
-use crate::common::{models, sdxl_names, single_file_tensors, write_sparse};
-use checkpoint::{Dtype, MemoryEstimate, MemoryReport, MemorySettings, OpenOptions, Part, Report, Shape, inspect};
+#[path = "../../../checkpoint/tests/suite/common.rs"]
+#[allow(dead_code, reason = "shared with the tests of checkpoint, which use the rest")]
+mod common;
+
+use checkpoint::{Dtype, OpenOptions, Part, Report, Shape, inspect};
+use common::{models, sdxl_names, single_file_tensors, write_sparse};
+use sdxl::{MemoryEstimate, MemoryReport, MemorySettings};
 use std::{collections::BTreeMap, path::Path};
 
 const MIB: u64 = 1 << 20;
@@ -106,33 +111,32 @@ fn it_grows_with_the_picture_and_tiles_bound_it() {
 #[test]
 fn inspect_tells_it_of_a_model_that_can_be_loaded() {
     let (sdxl, shapes) = sdxl();
-    let memory = sdxl.memory.as_ref().expect("a whole SDXL");
+    let memory = MemoryReport::of(&sdxl).expect("a whole SDXL");
     let large = large_parameters();
-    assert_eq!(Some(memory), MemoryReport::new(&shapes, &large, [1024, 1024]).as_ref());
+    assert_eq!(Some(&memory), MemoryReport::new(&shapes, &large, [1024, 1024]).as_ref());
     // A file of f16 numbers takes the processor half of what it would take in f32, but for small parameters.
     let wide = estimate(MemorySettings::processor(1024, 1024));
     let halved = |part: &Part| wide.weights[part] - 2 * large[part];
     assert!(memory.processor_f32.weights.iter().all(|(part, bytes)| *bytes == halved(part)), "{memory:?}");
     let small = memory.processor_f32.weights[&Part::Unet] - memory.gpu_f16.weights[&Part::Unet];
     assert!(small < memory.gpu_f16.weights[&Part::Unet] / 100, "{small}");
-    let line = "memory for 1024 x 1024: about 9.2 GiB in f16 on a GPU, 9.6 GiB on the processor\n";
-    assert!(sdxl.to_string().contains(line), "{sdxl}");
-    let json = serde_json::to_value(&sdxl).expect("it is JSON");
-    assert_eq!(json["memory"]["gpu_f16"]["decode"], 5 * GIB / 2);
-    assert_eq!(json["memory"]["gpu_f16"]["weights"]["text_encoder_2"], 2 * 694_659_840_u64);
+    assert_eq!(memory.to_string(), "1024 x 1024: about 9.2 GiB in f16 on a GPU, 9.6 GiB on the processor");
+    let json = serde_json::to_value(&memory).expect("it is JSON");
+    assert_eq!(json["gpu_f16"]["decode"], 5 * GIB / 2);
+    assert_eq!(json["gpu_f16"]["weights"]["text_encoder_2"], 2 * 694_659_840_u64);
 
     // Its UNet's config says that it was trained on latents of 8 by 8.
     let tiny = report(&models().join("tiny/diffusers-fp16"));
-    let memory = tiny.memory.as_ref().expect("a whole SDXL");
+    let memory = MemoryReport::of(&tiny).expect("a whole SDXL");
     assert_eq!((memory.width, memory.height), (64, 64));
-    assert!(tiny.to_string().contains("memory for 64 x 64: about 1 MiB"), "{tiny}");
+    assert!(memory.to_string().contains("64 x 64: about 1 MiB"), "{memory}");
     assert_eq!(memory.gpu_f16.weights[&Part::Unet], 2 * 123_908);
     assert_eq!(memory.processor_f32.weights[&Part::Vae], 4 * 38_151);
 
-    let single = report(&models().join("tiny/single-f16.safetensors")).memory.expect("a whole SDXL");
+    let single = MemoryReport::of(&report(&models().join("tiny/single-f16.safetensors"))).expect("a whole SDXL");
     assert_eq!((single.width, single.height), (1024, 1024), "a file alone does not tell");
     for part in ["tiny/diffusers/vae", "tiny/taesdxl_decoder.safetensors"] {
-        assert_eq!(report(&models().join(part)).memory, None, "{part}");
+        assert_eq!(MemoryReport::of(&report(&models().join(part))), None, "{part}");
     }
 }
 

@@ -1,25 +1,22 @@
-//! Whether a picture fits into the memory that there is. A process that asks for more than it may have is ended by the
-//! system, and every picture that it makes with it.
+//! Checks whether a picture fits into memory. The system kills a process that exceeds its limit, with all its tasks.
 
-mod room;
-
-use checkpoint::{Checkpoint, MemoryEstimate, MemorySettings, Part, Shape};
+use super::limits::{self, Limit};
+use checkpoint::{Checkpoint, Part, Shape};
 use protocol::Parameters;
-use room::Bound;
+use sdxl::{MemoryEstimate, MemorySettings};
 use std::collections::BTreeMap;
 
-/// What a picture takes, bytes.
+/// Memory for a picture, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Need {
-    /// It cannot be less: three quarters of the estimate, so that nothing is refused that might fit.
+    /// Lower bound: three quarters of the estimate, so that no picture is refused that might fit.
     least: u64,
-    /// It may well be so much: the weights, half as much again as is estimated for the rest, because the allocator keeps
-    /// blocks of what is over, and the server itself. Measured with the starter model at 1024 x 1024: 755 MB, estimated
-    /// 440 MB, here 771 MB.
+    /// Likely size: the weights, 1.5 times the estimate for the rest (the allocator keeps freed blocks), and the server.
+    /// Starter model at 1024 x 1024: measured 755 MB, estimated 440 MB, here 771 MB.
     about: u64,
 }
 
-/// What the server takes without a model, bytes.
+/// Memory of the server without a model, bytes.
 const SERVER: u64 = 128 << 20;
 
 impl Need {
@@ -30,25 +27,25 @@ impl Need {
     }
 }
 
-/// The sizes of a model's tensors, from which the memory of a picture of any size follows.
+/// The sizes of a model's tensors, for estimates at any picture size.
 #[derive(Debug)]
 pub(crate) struct Footprint {
     shapes: BTreeMap<Part, Shape>,
     narrow: BTreeMap<Part, u64>,
 }
 
-/// What is to be said before a picture is made.
+/// Result of the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Fits,
-    /// It may end the server.
+    /// It may exceed the memory: a warning.
     Tight(String),
-    /// It would end the server.
+    /// It would exceed the memory: refused.
     TooLarge(String),
 }
 
 impl Footprint {
-    /// Of a model on the processor, with parts from elsewhere; none for what cannot be loaded, whose own error says why.
+    /// For a model on the CPU, with replaced parts. None for a model that cannot be loaded; loading reports the error.
     pub(crate) fn new(checkpoint: &Checkpoint, vae: Option<&Checkpoint>, taesd: Option<&Checkpoint>) -> Option<Self> {
         let (mut shapes, mut narrow) = (BTreeMap::new(), BTreeMap::new());
         for part in Part::ALL {
@@ -73,10 +70,10 @@ impl Footprint {
         Some(Need::new(weights, estimate.peak))
     }
 
-    /// Compares what a picture takes with what there is now.
+    /// Compares a picture's memory with the limits and the free memory now.
     pub(crate) fn judge(&self, of: &Parameters) -> Verdict {
         let Some(need) = self.need(of) else { return Verdict::Fits };
-        verdict(of, need, room::resident(), &room::bounds())
+        verdict(of, need, limits::resident(), &limits::limits())
     }
 }
 
@@ -89,22 +86,22 @@ fn shape(source: &Checkpoint, part: Part) -> Option<Shape> {
     })
 }
 
-/// `resident` is what this process holds already, bytes: it counts as free for its next picture.
-fn verdict(of: &Parameters, need: Need, resident: u64, bounds: &[Bound]) -> Verdict {
+/// `resident` is the memory of this process, bytes. It counts as free, because the next picture reuses it.
+fn verdict(of: &Parameters, need: Need, resident: u64, limits: &[Limit]) -> Verdict {
     let Parameters { width, height, model, .. } = of;
     let about = binary(need.about);
     let needs = format!("{width} x {height} with the model {model} takes about {about} of memory");
     let ways = "choose a smaller width and height, or give the server more memory";
-    let smallest = bounds.iter().min_by_key(|bound| bound.limit);
-    if let Some(Bound { by, limit, .. }) = smallest.filter(|bound| need.least > bound.limit) {
-        return Verdict::TooLarge(format!("{needs}, and the server may use {} ({by}): {ways}", binary(*limit)));
+    let smallest = limits.iter().min_by_key(|limit| limit.total);
+    if let Some(Limit { by, total, .. }) = smallest.filter(|limit| need.least > limit.total) {
+        return Verdict::TooLarge(format!("{needs}, and the server may use {} ({by}): {ways}", binary(*total)));
     }
-    let left = |bound: &Bound| bound.free.saturating_add(resident);
-    match bounds.iter().min_by_key(|bound| bound.free).filter(|bound| need.about > left(bound)) {
-        Some(bound) => Verdict::Tight(format!(
+    let left = |limit: &Limit| limit.free.saturating_add(resident);
+    match limits.iter().min_by_key(|limit| limit.free).filter(|limit| need.about > left(limit)) {
+        Some(limit) => Verdict::Tight(format!(
             "{needs}, and the server has {} ({}): the system may end it; {ways}",
-            binary(left(bound)),
-            bound.by
+            binary(left(limit)),
+            limit.by
         )),
         None => Verdict::Fits,
     }
@@ -121,23 +118,23 @@ fn binary(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::tests::parameters;
+    use crate::test_parameters::parameters;
 
     const GIB: u64 = 1 << 30;
 
-    fn bound(limit: u64, free: u64) -> Bound {
-        Bound { by: "a limit", limit, free }
+    fn limit(total: u64, free: u64) -> Limit {
+        Limit { by: "a limit", total, free }
     }
 
     #[test]
     fn only_what_cannot_fit_is_refused_and_what_may_not_fit_is_said() {
         let of = parameters("euler", 1024, 20, 4.0);
         let need = Need { least: 3 * GIB, about: 5 * GIB };
-        let judge = |resident, bounds: &[Bound]| verdict(&of, need, resident, bounds);
-        assert_eq!(judge(GIB, &[bound(8 * GIB, 4 * GIB)]), Verdict::Fits, "what it holds it uses again");
+        let judge = |resident, limits: &[Limit]| verdict(&of, need, resident, limits);
+        assert_eq!(judge(GIB, &[limit(8 * GIB, 4 * GIB)]), Verdict::Fits, "what it holds it uses again");
         assert_eq!(judge(0, &[]), Verdict::Fits, "where nothing is known nothing is said");
         assert_eq!(
-            judge(GIB, &[bound(8 * GIB, 7 * GIB), bound(16 * GIB, 2 * GIB)]),
+            judge(GIB, &[limit(8 * GIB, 7 * GIB), limit(16 * GIB, 2 * GIB)]),
             Verdict::Tight(
                 "1024 x 1024 with the model starter takes about 5.0 GiB of memory, and the server has 3.0 GiB (a limit): \
                  the system may end it; choose a smaller width and height, or give the server more memory"
@@ -145,14 +142,14 @@ mod tests {
             )
         );
         assert_eq!(
-            judge(0, &[bound(3 * GIB - 1, GIB), bound(8 * GIB, 0)]),
+            judge(0, &[limit(3 * GIB - 1, GIB), limit(8 * GIB, 0)]),
             Verdict::TooLarge(
                 "1024 x 1024 with the model starter takes about 5.0 GiB of memory, and the server may use 3.0 GiB (a \
                  limit): choose a smaller width and height, or give the server more memory"
                     .into()
             )
         );
-        assert!(matches!(judge(0, &[bound(3 * GIB, GIB)]), Verdict::Tight(_)), "it might fit after all");
+        assert!(matches!(judge(0, &[limit(3 * GIB, GIB)]), Verdict::Tight(_)), "it might fit after all");
         assert_eq!((binary(300 << 20), binary(u64::MAX).len()), ("300 MiB".into(), 17));
     }
 

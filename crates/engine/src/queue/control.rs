@@ -1,30 +1,32 @@
-//! What wakes the workers.
+//! Controls the workers: wake, pause, stop.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-/// Wakes workers, keeps them waiting, stops them.
+/// Wakes, pauses and stops the workers: a condition variable with its state.
 #[derive(Debug)]
-pub(crate) struct Alarm {
+pub(crate) struct Control {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    rings: u64,
+    /// Number of changes so far, so that a worker cannot miss one between looking at the queue and sleeping.
+    changes: u64,
     paused: bool,
     stopping: bool,
 }
 
-impl Alarm {
+impl Control {
     pub(crate) fn new(paused: bool) -> Self {
         Self { state: Mutex::new(State { paused, ..State::default() }), changed: Condvar::new() }
     }
 
-    pub(crate) fn ring(&self) {
+    /// Wakes all workers that sleep.
+    pub(crate) fn wake(&self) {
         self.change(|_| ());
     }
 
@@ -47,17 +49,18 @@ impl Alarm {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        state.rings += 1;
+        state.changes += 1;
         self.changed.notify_all();
     }
 
-    /// Rings so far: what changes after this is not slept through.
-    pub(crate) fn rings(&self) -> u64 {
-        self.lock().rings
+    /// Number of changes so far, for [`Control::sleep`].
+    pub(crate) fn changes(&self) -> u64 {
+        self.lock().changes
     }
 
+    /// Sleeps until the number of changes differs from `seen`, the workers are stopped, or `at_most` has passed.
     pub(crate) fn sleep(&self, seen: u64, at_most: Duration) {
-        let asleep = |state: &mut State| state.rings == seen && !state.stopping;
+        let asleep = |state: &mut State| state.changes == seen && !state.stopping;
         let state = self.lock();
         drop(self.changed.wait_timeout_while(state, at_most, asleep).unwrap_or_else(PoisonError::into_inner));
     }

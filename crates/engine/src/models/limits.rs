@@ -1,53 +1,53 @@
-//! How much memory this process may use: the machine's, its control groups' (both versions), its own limit.
+//! Limits on this process's memory: the machine, control groups (versions 1 and 2), the address space.
 
 use std::{fs, path::Path};
 
-/// One bound on this process's memory, bytes.
+/// One limit on this process's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bound {
-    /// Ends "the server may use so much: ".
+pub(crate) struct Limit {
+    /// What sets the limit, for messages.
     pub(crate) by: &'static str,
-    /// Never more than this.
-    pub(crate) limit: u64,
-    /// Of it, so much is free now.
+    /// Total, bytes.
+    pub(crate) total: u64,
+    /// Free now, bytes.
     pub(crate) free: u64,
 }
 
-/// All bounds that are known; none where the system does not tell.
-pub(crate) fn bounds() -> Vec<Bound> {
+/// All known limits; empty if the system reports none.
+pub(crate) fn limits() -> Vec<Limit> {
     #[cfg(target_os = "linux")]
     let own_limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
     #[cfg(not(target_os = "linux"))]
     let own_limit = None;
-    bounds_in(Path::new("/"), own_limit)
+    limits_in(Path::new("/"), own_limit)
 }
 
-/// What this process has in memory now, bytes; 0 where the system does not tell.
+/// Resident memory of this process, bytes; 0 if unknown.
 pub(crate) fn resident() -> u64 {
     fs::read_to_string("/proc/self/status").ok().and_then(|text| kib(&text, "VmRSS")).unwrap_or(0)
 }
 
-/// As [`bounds`], of the system whose files lie under `root`.
-fn bounds_in(root: &Path, own_limit: Option<u64>) -> Vec<Bound> {
+/// As [`limits`], for the system files below `root`.
+fn limits_in(root: &Path, own_limit: Option<u64>) -> Vec<Limit> {
     let read = |path: &str| fs::read_to_string(root.join(path.trim_start_matches('/'))).ok();
     let memory = read("proc/meminfo");
     let of_machine = |key| memory.as_deref().and_then(|text| kib(text, key));
-    let mut bounds = Vec::new();
+    let mut limits = Vec::new();
     let swap = of_machine("SwapTotal").unwrap_or(0);
     if let (Some(total), Some(available)) = (of_machine("MemTotal"), of_machine("MemAvailable")) {
         let free = available.saturating_add(of_machine("SwapFree").unwrap_or(0));
-        bounds.push(Bound { by: "the machine's memory", limit: total.saturating_add(swap), free });
+        limits.push(Limit { by: "the machine's memory", total: total.saturating_add(swap), free });
     }
     for group in read("proc/self/cgroup").as_deref().map(groups).unwrap_or_default() {
-        bounds.extend(
-            group.folders().iter().filter_map(|folder| group.bound(&|file| read(&format!("{folder}/{file}")), swap)),
+        limits.extend(
+            group.folders().iter().filter_map(|folder| group.limit(&|file| read(&format!("{folder}/{file}")), swap)),
         );
     }
     if let Some(limit) = own_limit {
         let used = read("proc/self/status").and_then(|text| kib(&text, "VmSize")).unwrap_or(0);
-        bounds.push(Bound { by: "the limit of its address space", limit, free: limit.saturating_sub(used) });
+        limits.push(Limit { by: "the limit of its address space", total: limit, free: limit.saturating_sub(used) });
     }
-    bounds
+    limits
 }
 
 /// A line of `/proc/meminfo` or `/proc/self/status`, `MemTotal:  24684092 kB`, as bytes.
@@ -57,7 +57,7 @@ fn kib(text: &str, key: &str) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
-/// A control group that bounds this process's memory.
+/// A control group that may limit this process's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Group {
     V1(String),
@@ -79,12 +79,12 @@ fn groups(text: &str) -> Vec<Group> {
 }
 
 impl Group {
-    /// Where its files are, and those of the groups that it lies in: each bounds it. In a container the path may be the
-    /// host's, and only the root is there.
+    /// The folders of this group and of its parents, each of which may set a limit. In a container the path may be the
+    /// host's, and only the root exists.
     fn folders(&self) -> Vec<String> {
         let (mounts, path): (&[&str], _) = match self {
             Self::V1(path) => (&["sys/fs/cgroup/memory"], path),
-            // Where version 1 is mounted as well, version 2 lies beside it.
+            // If version 1 is mounted as well, version 2 is in `unified`.
             Self::V2(path) => (&["sys/fs/cgroup", "sys/fs/cgroup/unified"], path),
         };
         let mut paths: Vec<&str> = Vec::new();
@@ -97,8 +97,8 @@ impl Group {
         mounts.iter().flat_map(|mount| paths.iter().map(move |path| format!("{mount}{path}"))).collect()
     }
 
-    /// The bound of one of its folders. What its files cache is given back under pressure and does not count as used.
-    fn bound(&self, read: &dyn Fn(&str) -> Option<String>, swap: u64) -> Option<Bound> {
+    /// The limit in one of its folders. Cached file contents are reclaimable and do not count as used.
+    fn limit(&self, read: &dyn Fn(&str) -> Option<String>, swap: u64) -> Option<Limit> {
         let number = |file: &str| read(file).as_deref().and_then(limit);
         let cached = |key: &str| read("memory.stat").as_deref().and_then(|text| stat(text, key)).unwrap_or(0);
         let by = "the limit of its control group";
@@ -114,11 +114,11 @@ impl Group {
                 (limit, number("memory.usage_in_bytes")?, cached("total_inactive_file"))
             }
         };
-        Some(Bound { by, limit, free: limit.saturating_sub(used.saturating_sub(cached)) })
+        Some(Limit { by, total: limit, free: limit.saturating_sub(used.saturating_sub(cached)) })
     }
 }
 
-/// A control group's number; none where there is no limit: `max` of version 2, the largest page of version 1.
+/// A number of a control group; none for no limit: `max` in version 2, the largest page number in version 1.
 fn limit(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|bytes| *bytes < 1 << 60)
 }
@@ -149,9 +149,9 @@ mod tests {
     #[test]
     fn the_machine_and_its_swap_bound_everything() {
         let root = system(&[("proc/meminfo", MEMINFO)]);
-        let machine = Bound { by: "the machine's memory", limit: 9 * GIB, free: 4 * GIB + GIB / 2 };
-        assert_eq!(bounds_in(root.path(), None), [machine]);
-        assert_eq!(bounds_in(&root.path().join("elsewhere"), None), []);
+        let machine = Limit { by: "the machine's memory", total: 9 * GIB, free: 4 * GIB + GIB / 2 };
+        assert_eq!(limits_in(root.path(), None), [machine]);
+        assert_eq!(limits_in(&root.path().join("elsewhere"), None), []);
     }
 
     #[test]
@@ -164,8 +164,8 @@ mod tests {
             ("sys/fs/cgroup/system.slice/memory.current", "1610612736\n"),
             ("sys/fs/cgroup/system.slice/memory.stat", "anon 1\ninactive_file 536870912\nactive_file 7\n"),
         ]);
-        let group = Bound { by: "the limit of its control group", limit: 2 * GIB, free: GIB };
-        assert_eq!(bounds_in(root.path(), None), [group]);
+        let group = Limit { by: "the limit of its control group", total: 2 * GIB, free: GIB };
+        assert_eq!(limits_in(root.path(), None), [group]);
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
                 (&group("memory.swap.max"), swap),
             ])
         };
-        let limit = |swap| bounds_in(files(swap).path(), None)[1].limit;
+        let limit = |swap| limits_in(files(swap).path(), None)[1].total;
         assert_eq!((limit("max\n"), limit("0\n"), limit("5368709120\n")), (2 * GIB, GIB, 2 * GIB));
     }
 
@@ -192,19 +192,19 @@ mod tests {
             ("sys/fs/cgroup/memory/memory.usage_in_bytes", "1073741824\n"),
             ("sys/fs/cgroup/memory/memory.stat", "inactive_file 3\ntotal_inactive_file 536870912\n"),
         ]);
-        let group = Bound { by: "the limit of its control group", limit: GIB + GIB / 2, free: GIB };
-        assert_eq!(bounds_in(root.path(), None), [group]);
+        let group = Limit { by: "the limit of its control group", total: GIB + GIB / 2, free: GIB };
+        assert_eq!(limits_in(root.path(), None), [group]);
         // No limit: the largest number of pages that there is.
         fs::write(root.path().join("sys/fs/cgroup/memory/memory.limit_in_bytes"), "9223372036854771712\n")
             .expect("written");
-        assert_eq!(bounds_in(root.path(), None), []);
+        assert_eq!(limits_in(root.path(), None), []);
     }
 
     #[test]
     fn the_address_space_counts_what_is_mapped() {
         let root = system(&[("proc/self/status", "Name:\temberline\nVmPeak:\t  900000 kB\nVmSize:\t  524288 kB\n")]);
-        let space = Bound { by: "the limit of its address space", limit: GIB, free: GIB / 2 };
-        assert_eq!(bounds_in(root.path(), Some(GIB)), [space]);
+        let space = Limit { by: "the limit of its address space", total: GIB, free: GIB / 2 };
+        assert_eq!(limits_in(root.path(), Some(GIB)), [space]);
     }
 
     #[test]
@@ -221,10 +221,10 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn this_process_has_a_bound_and_takes_some_of_it() {
-        let bounds = bounds();
+        let limits = limits();
         assert!(
-            bounds.iter().any(|bound| bound.by == "the machine's memory" && bound.free <= bound.limit),
-            "{bounds:?}"
+            limits.iter().any(|limit| limit.by == "the machine's memory" && limit.free <= limit.total),
+            "{limits:?}"
         );
         assert!(resident() > 1 << 20);
     }

@@ -1,60 +1,62 @@
-//! Whether a pictures' folder is the database's.
+//! Checks that the pictures' folder belongs to the database.
 //!
-//! Another database's pictures would all be moved away as nobody's, and this one's rows all be forgotten as lost. Both keep
-//! one random identity, from the first start on: the folder's is inside it, so it is missing when the folder's disk is.
+//! With another database's folder, recovery would move all pictures away as orphans and delete all rows as lost. So both
+//! store the same random identity from the first start on. The folder's is inside the folder, so it is missing when the
+//! folder's disk is not mounted.
 
 use crate::{Media, new_key};
 use std::{collections::HashSet, io};
 use store::{Store, StoreError};
 
-/// Under which name the database keeps the identity of its pictures' folder.
+/// The database's setting with the identity of its pictures' folder.
 const IDENTITY: &str = "media_identity";
 
-/// So many finished pictures are not lost one by one: the folder is another, or an old copy.
-const MANY: usize = 8;
+/// If more finished pictures than this are missing, the folder is probably another one or an old copy.
+const MOST_MISSING: usize = 8;
 
-/// What is missing from the folder or from the database, so that one of them is not the other's.
+/// Why the folder and the database do not match, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
-    /// They are of two different studios: no option helps.
-    Strangers(String),
-    /// Pictures, or the whole folder, are missing: a person may know that they are gone for good.
+pub(crate) enum Mismatch {
+    /// They belong to two different installations. Always refused.
+    Foreign(String),
+    /// Pictures or the whole folder are missing. A user can accept that they are lost.
     Missing(String),
 }
 
-/// How a folder and a database that belong together know each other.
+/// The identity of a folder and a database that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kinship {
-    /// The identity that both have from now on.
+pub(crate) struct Match {
+    /// The common identity.
     identity: String,
     in_store: bool,
     in_folder: bool,
 }
 
-/// What there is to judge by.
+/// The facts that the check uses.
 struct Evidence {
     of_store: Option<String>,
     of_folder: Option<String>,
-    /// From beside the folder, where versions before 0.2 kept it.
+    /// The identity beside the folder, from versions before 0.2.
     beside: Option<String>,
     folder_is_there: bool,
-    /// Pictures in the folder, and how many of them no row knows.
+    /// Number of pictures in the folder, and of those without a row.
     pictures: usize,
     unknown: usize,
-    /// Rows of takes.
+    /// Number of takes.
     takes: usize,
-    /// Finished takes, and how many of their pictures are not in the folder.
+    /// Number of finished takes, and of those without a picture.
     finished: usize,
     lost: usize,
 }
 
-/// Reads what there is, and judges. Changes nothing. `accept_missing`: a person says that what is missing is gone.
-pub(crate) async fn judge(
+/// Compares the folder with the database. Changes nothing. `accept_missing`: the user accepts that missing pictures are
+/// lost.
+pub(crate) async fn compare(
     store: &Store,
     media: &Media,
     accept_missing: bool,
-) -> Result<Result<Kinship, Doubt>, JudgeError> {
-    let folder_is_there = media.is_there()?;
+) -> Result<Result<Match, Mismatch>, CompareError> {
+    let folder_is_there = media.exists()?;
     let keys = if folder_is_there { media.list()?.keys } else { Vec::new() };
     let present: HashSet<&str> = keys.iter().map(String::as_str).collect();
     let known = store.take_keys().await?;
@@ -72,12 +74,12 @@ pub(crate) async fn judge(
         finished: finished.len(),
         lost: finished.iter().filter(|take| !present.contains(take.key.as_str())).count(),
     };
-    Ok(evidence.judged(accept_missing))
+    Ok(evidence.compare(accept_missing))
 }
 
-/// Why nothing could be judged.
+/// Why the folder and the database could not be compared.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum JudgeError {
+pub(crate) enum CompareError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -85,27 +87,27 @@ pub(crate) enum JudgeError {
 }
 
 impl Evidence {
-    fn judged(self, accept_missing: bool) -> Result<Kinship, Doubt> {
+    fn compare(self, accept_missing: bool) -> Result<Match, Mismatch> {
         let of_folder = self.of_folder.as_ref().or(self.beside.as_ref());
-        let acquainted = self.of_store.is_some() && self.of_store == self.of_folder;
+        let has_identity = self.of_store.is_some() && self.of_store == self.of_folder;
         if let (Some(of_store), Some(of_folder)) = (&self.of_store, of_folder)
             && of_store != of_folder
         {
-            return Err(Doubt::Strangers(format!("the folder's identity is {of_folder}, the database's {of_store}")));
+            return Err(Mismatch::Foreign(format!("the folder's identity is {of_folder}, the database's {of_store}")));
         }
-        if !acquainted && self.pictures > 0 && self.unknown == self.pictures {
+        if !has_identity && self.pictures > 0 && self.unknown == self.pictures {
             let why = format!("the folder has {} pictures, and the database knows none", self.pictures);
-            return Err(Doubt::Strangers(why));
+            return Err(Mismatch::Foreign(why));
         }
         if !accept_missing {
-            self.is_complete(acquainted).map_err(Doubt::Missing)?;
+            self.is_complete(has_identity).map_err(Mismatch::Missing)?;
         }
         let identity = self.of_store.clone().or_else(|| of_folder.cloned()).unwrap_or_else(new_key);
-        Ok(Kinship { identity, in_store: self.of_store.is_some(), in_folder: self.of_folder.is_some() })
+        Ok(Match { identity, in_store: self.of_store.is_some(), in_folder: self.of_folder.is_some() })
     }
 
-    /// Whether the folder holds what a folder of this database holds; else what is missing.
-    fn is_complete(&self, acquainted: bool) -> Result<(), String> {
+    /// An error with what is missing, unless the folder has what this database's folder should have.
+    fn is_complete(&self, has_identity: bool) -> Result<(), String> {
         let Self { finished, lost, .. } = *self;
         let place = match self.folder_is_there {
             true => "in the folder",
@@ -114,18 +116,18 @@ impl Evidence {
         if finished > 0 && lost == finished {
             return Err(format!("the database has {finished} finished pictures, and none is {place}"));
         }
-        if lost > MANY {
+        if lost > MOST_MISSING {
             return Err(format!("the database has {finished} finished pictures, and {lost} of them are not {place}"));
         }
-        // With an identity of its own the folder is the right one; without, its pictures have to say so. In a folder of
-        // an earlier version some of them do; a folder of this version without its identity must have them all.
+        // A folder with the database's identity is accepted. Without one, the pictures decide: a folder of an earlier version
+        // must have some of the database's pictures, and a folder of this version must have all of them.
         let has_pictures_of_ours = self.pictures > self.unknown;
         let was_identified_here = self.of_store.is_some() && self.beside.is_none();
-        let is_ours = match was_identified_here {
+        let has_our_pictures = match was_identified_here {
             true => finished > 0 && lost == 0,
             false => self.takes == 0 || has_pictures_of_ours,
         };
-        if acquainted || is_ours {
+        if has_identity || has_our_pictures {
             return Ok(());
         }
         let why = match (self.folder_is_there, &self.of_folder) {
@@ -137,11 +139,11 @@ impl Evidence {
     }
 }
 
-impl Kinship {
-    /// Gives both the identity that they have in common. The folder first: a database that has one refuses a folder that
-    /// has none.
-    pub(crate) async fn seal(&self, store: &Store, media: &Media) -> Result<(), JudgeError> {
-        media.make()?;
+impl Match {
+    /// Stores the identity in both. The folder comes first, because a database with an identity refuses a folder
+    /// without one.
+    pub(crate) async fn store(&self, store: &Store, media: &Media) -> Result<(), CompareError> {
+        media.create()?;
         media.probe()?;
         if !self.in_folder {
             media.identify(&self.identity)?;
@@ -157,7 +159,7 @@ impl Kinship {
 mod tests {
     use super::*;
 
-    /// Both are named, and every picture is there.
+    /// Both have the same identity, and no picture is missing.
     fn evidence() -> Evidence {
         Evidence {
             of_store: Some("a".into()),
@@ -178,21 +180,21 @@ mod tests {
     }
 
     fn is_missing(evidence: Evidence) -> bool {
-        matches!(evidence.judged(false), Err(Doubt::Missing(_)))
+        matches!(evidence.compare(false), Err(Mismatch::Missing(_)))
     }
 
-    fn is_stranger(evidence: Evidence) -> bool {
-        matches!(evidence.judged(true), Err(Doubt::Strangers(_)))
+    fn is_foreign(evidence: Evidence) -> bool {
+        matches!(evidence.compare(true), Err(Mismatch::Foreign(_)))
     }
 
     #[test]
     fn what_belongs_together_is_let_in() {
-        let identity = |evidence: Evidence| evidence.judged(false).expect("one and the same").identity;
+        let identity = |evidence: Evidence| evidence.compare(false).expect("one and the same").identity;
         assert_eq!(identity(evidence()), "a");
-        // Some pictures were lost, or came without a row.
-        assert_eq!(identity(Evidence { lost: MANY, ..evidence() }), "a");
+        // Some pictures are missing, or have no row.
+        assert_eq!(identity(Evidence { lost: MOST_MISSING, ..evidence() }), "a");
         assert_eq!(identity(Evidence { pictures: 20, unknown: 20, takes: 0, finished: 0, ..evidence() }), "a");
-        // A new data folder, and one of which the first start was killed between folder and database.
+        // A new data folder, and one whose first start was killed between storing the identity in the folder and in the database.
         let new = || Evidence { of_store: None, of_folder: None, pictures: 0, takes: 0, finished: 0, ..evidence() };
         assert_eq!(identity(new()).len(), 32);
         assert_eq!(identity(Evidence { of_folder: Some("b".into()), ..new() }), "b");
@@ -200,30 +202,30 @@ mod tests {
         // Versions before 0.2: the identity beside the folder, and before that none.
         assert_eq!(identity(Evidence { of_folder: None, beside: Some("a".into()), ..evidence() }), "a");
         assert_eq!(identity(Evidence { of_folder: None, of_store: None, ..evidence() }).len(), 32);
-        // Copied without the hidden file, but with every picture.
+        // Copied without the hidden file, but with all pictures.
         assert_eq!(identity(Evidence { of_folder: None, ..evidence() }), "a");
     }
 
     #[test]
     fn a_folder_without_its_identity_is_refused_whatever_the_number_of_pictures() {
-        for finished in [0, 1, 3, MANY, 200] {
+        for finished in [0, 1, 3, MOST_MISSING, 200] {
             assert!(is_missing(emptied(finished)), "{finished}");
             assert!(is_missing(Evidence { folder_is_there: false, ..emptied(finished) }), "{finished}");
-            emptied(finished).judged(true).expect("a person says that they are gone");
+            emptied(finished).compare(true).expect("a user accepts that they are lost");
         }
-        // An empty place where the disk of an earlier version's folder is mounted: the name beside it proves nothing.
-        for finished in [1, MANY, 200] {
+        // An empty mount point of an earlier version's folder: the identity beside it proves nothing.
+        for finished in [1, MOST_MISSING, 200] {
             assert!(is_missing(Evidence { beside: Some("a".into()), ..emptied(finished) }), "{finished}");
         }
         let waiting = Evidence { beside: Some("a".into()), takes: 3, ..emptied(0) };
         assert!(is_missing(waiting), "the first previews of waiting tasks are missing");
-        // Half of the pictures in a folder without a name.
+        // Some of the pictures, in a folder without an identity.
         assert!(is_missing(Evidence { of_folder: None, lost: 3, ..evidence() }));
     }
 
     #[test]
     fn a_folder_with_its_identity_and_without_its_pictures_is_refused() {
-        for lost in [MANY + 1, 10] {
+        for lost in [MOST_MISSING + 1, 10] {
             assert!(is_missing(Evidence { lost, ..evidence() }), "{lost}");
         }
         assert!(is_missing(Evidence { pictures: 1, takes: 2, finished: 1, lost: 1, ..evidence() }), "the only one");
@@ -231,10 +233,10 @@ mod tests {
 
     #[test]
     fn strangers_are_refused_whatever_a_person_says() {
-        assert!(is_stranger(Evidence { of_folder: Some("b".into()), ..evidence() }));
-        assert!(is_stranger(Evidence { of_folder: None, beside: Some("b".into()), ..evidence() }));
-        // A database that is new, or was emptied, beside pictures.
+        assert!(is_foreign(Evidence { of_folder: Some("b".into()), ..evidence() }));
+        assert!(is_foreign(Evidence { of_folder: None, beside: Some("b".into()), ..evidence() }));
+        // A new or emptied database, and a folder with pictures.
         let new = Evidence { of_store: None, unknown: 12, takes: 0, finished: 0, ..evidence() };
-        assert!(is_stranger(new));
+        assert!(is_foreign(new));
     }
 }

@@ -1,8 +1,8 @@
-//! `lost+found`: where recovery puts what it would otherwise delete.
+//! `lost+found`: recovery moves files and rows there instead of deleting them.
 //!
-//! Each start that has anything to put away makes one folder, named by its time, with the pictures and a file that lists
-//! them and everything that the database knew of them. Nothing is removed before it is listed and on the disk; what cannot
-//! be put away stays where it is.
+//! Each start that moves anything creates one folder, named by its time. It holds the pictures and a JSON file that lists
+//! them, with the rows of missing pictures. Nothing is removed before the list is synced. What cannot be moved stays in its
+//! place.
 
 use crate::Media;
 use std::{
@@ -14,28 +14,28 @@ use std::{
 use store::TakeRecord;
 use time::OffsetDateTime;
 
-/// The list in each folder.
+/// Name of the list in each folder.
 const LIST: &str = "contents.json";
 
-/// How long what was put away is kept: as long as a deletion can be undone.
+/// How long the folders are kept: as long as a deletion can be undone.
 pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The folder of all that was put away.
+/// The folder `lost+found`.
 #[derive(Clone, Debug)]
 pub struct LostFound {
     folder: PathBuf,
 }
 
-/// What one start puts away, as its list says it.
+/// The list of one start, as JSON.
 #[derive(Debug, serde::Serialize)]
 struct Contents<'a> {
-    /// For a person who opens the file.
+    /// Explains the file to its reader.
     about: &'static str,
     /// RFC 3339 in UTC.
     at: String,
-    /// Pictures that no row knew, in this folder from now on.
+    /// Keys of pictures without a row, which are in this folder now.
     pictures_without_a_row: &'a [String],
-    /// Everything that the database knew of finished takes whose pictures were missing; their rows are removed.
+    /// Rows of finished takes whose pictures were missing. The database has deleted them.
     rows_without_a_picture: &'a [TakeRecord],
 }
 
@@ -43,23 +43,23 @@ const ABOUT: &str = "What did not fit together when Emberline started. Pictures 
                      imported. Rows are of takes whose picture <take.key>.png was missing. Kept for 30 days.";
 
 impl LostFound {
-    /// Over that folder, which is made when it is needed.
+    /// Refers to the folder, which is created when needed.
     pub fn at(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// The folder.
+    /// The folder's path.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Lists what is to be put away, durably, and answers the folder of this start. Nothing is moved yet.
+    /// Creates the folder of this start with its synced list. Moves nothing. Returns the folder's path.
     ///
     /// # Errors
-    /// A folder that cannot be made or written.
+    /// A folder that cannot be created or written.
     pub(crate) fn begin(&self, pictures: &[String], rows: &[TakeRecord]) -> io::Result<PathBuf> {
         let now = OffsetDateTime::now_utc();
-        // No colons: Windows has none in names.
+        // No colons, which Windows does not allow in names.
         let (hour, minute, second) = now.to_hms();
         let name = format!("{}T{hour:02}-{minute:02}-{second:02}Z", now.date());
         private_folder(&self.folder)?;
@@ -82,9 +82,9 @@ impl LostFound {
         Ok(folder)
     }
 
-    /// Removes what was put away more than `age` ago. Answers how many folders went.
+    /// Removes folders that are older than `age`. Returns how many were removed.
     ///
-    /// Only folders that hold our list are ours: a disk's own `lost+found` may be in the same place.
+    /// Only folders with a list are removed: the file system's own `lost+found` may be the same folder.
     ///
     /// # Errors
     /// A folder that cannot be read or removed.
@@ -96,7 +96,7 @@ impl LostFound {
         let mut gone = 0;
         for entry in entries {
             let folder = entry?.path();
-            // Written once: its time is that of the start.
+            // Never modified after it is written, so its time is the time of the start.
             let Ok(modified) = fs::metadata(folder.join(LIST)).and_then(|list| list.modified()) else { continue };
             if SystemTime::now().duration_since(modified).is_ok_and(|old| old >= age) {
                 fs::remove_dir_all(&folder)?;
@@ -107,11 +107,11 @@ impl LostFound {
     }
 }
 
-/// Moves a picture into the folder of this start. Another disk's is copied, and removed once the copy is on the disk.
+/// Moves a picture to the folder of this start. Across disks, copies it, syncs the copy and removes the original.
 ///
 /// # Errors
-/// A picture that stays where it is.
-pub(crate) fn put_away(media: &Media, key: &str, folder: &Path) -> io::Result<()> {
+/// A picture that could not be moved. It stays in its place.
+pub(crate) fn move_picture(media: &Media, key: &str, folder: &Path) -> io::Result<()> {
     let (from, to) = (media.path(key)?, folder.join(format!("{key}.png")));
     match fs::rename(&from, &to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -165,7 +165,7 @@ mod tests {
         media.write_final(&key, b"a picture").expect("written");
         let first = lost.begin(std::slice::from_ref(&key), &[]).expect("begun");
         assert!(media.read(&key).is_ok(), "nothing is moved before it is listed");
-        put_away(&media, &key, &first).expect("moved");
+        move_picture(&media, &key, &first).expect("moved");
         assert_eq!(fs::read(first.join(format!("{key}.png"))).expect("there"), b"a picture");
         assert!(media.read(&key).is_err());
         let list: serde_json::Value =

@@ -1,20 +1,20 @@
-//! The first preview: what sampling starts from, before any step.
+//! The first preview: the initial noise, before any step.
 
 use protocol::Parameters;
 
-/// How much of the noise is shown. At full strength it would look like a broken picture.
-const SOFTNESS: f32 = 0.4;
+/// Contrast of the noise. At full contrast it would look like a broken picture.
+const CONTRAST: f32 = 0.4;
 
-/// The initial noise of that seed as colours, softly: a PNG at the latent's size. It needs no model, so that
-/// it is there at once even while a model is loaded.
+/// Renders the seed's initial noise at low contrast, as a PNG of the latent's size. It needs no model, so it is available
+/// at once, even while a model is loading.
 ///
 /// # Errors
-/// A size of 0.
+/// A width or height below 8 pixels.
 pub fn first_preview(parameters: &Parameters, seed: u64) -> Result<Vec<u8>, png_info::Error> {
     let side = |px: u32| px as usize / sdxl::FACTOR;
     let (width, height) = (side(parameters.width), side(parameters.height));
     let mut noise = diffusion::Generator::seed(seed).randn(4 * width * height);
-    noise.iter_mut().for_each(|x| *x *= SOFTNESS);
+    noise.iter_mut().for_each(|x| *x *= CONTRAST);
     let rgb = sdxl::latent2rgb::preview(&sdxl::latent2rgb::SDXL, &noise, height, width).to_rgb8();
     png_info::encode_quickly(rgb.as_raw(), rgb.width(), rgb.height())
 }

@@ -1,29 +1,27 @@
-//! One attempt at a task: parameters in, picture out, watched on the way.
+//! Generates the picture of one attempt: loads the inputs, samples, and encodes the result.
 
 use crate::{
-    fault::PendingFault,
-    media::Media,
-    models::{Models, NoPipeline},
-    passing,
-    preview::{DoneStep, PreviewQueue, PreviewTimes},
+    Costs, Media, Models, NoPipeline, PreviewTimes,
+    injected::FaultInjector,
+    previews::{DoneStep, PreviewQueue},
+    retry,
     slot::{Eta, Slot},
 };
-use diffusion::{Betas, ModelSigmas, Observer, Sampler, Schedule, Step, Stop};
+use diffusion::{Observer, Sampler, Schedule, Step, Stop};
 use protocol::{Parameters, Task};
 use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline, PromptSyntax};
 use std::{
-    collections::BTreeMap,
     io,
     ops::ControlFlow,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 use store::StoreError;
 
-/// Why an attempt made no picture. The words are for people.
+/// Why an attempt failed. The messages are shown to users.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum GenerationError {
     #[error(transparent)]
     Model(#[from] NoPipeline),
     #[error("{0}")]
@@ -42,109 +40,96 @@ pub(crate) enum Fault {
     Png(#[from] png_info::Error),
 }
 
-impl Fault {
-    /// What it waits for, where it may pass by itself; none once a step was done.
+impl GenerationError {
+    /// What a retry has to wait for, if the error is temporary. Always none after the first sampling step.
     pub(crate) fn waits_for(&self) -> Option<&'static str> {
         match self {
             Self::Model(error) => error.waits_for,
-            Self::InitImage(error) | Self::Thread(error) => passing::of_io(error),
+            Self::InitImage(error) | Self::Thread(error) => retry::io_waits_for(error),
             Self::Database(error) => error.waits_for(),
             Self::Parameters(_) | Self::NoInitImage | Self::Sampling(_) | Self::Png(_) => None,
         }
     }
 
-    /// Whether the device may have been lost: the model is loaded anew for the next task.
+    /// Whether the device may be lost. Then the model is loaded again for the next task.
     pub(crate) fn is_of_device(&self) -> bool {
         matches!(self, Self::Sampling(sdxl::Error::Device(_)))
     }
 }
 
-/// What an attempt came to.
-pub(crate) enum Made {
+/// Result of an attempt that did not fail.
+pub(crate) enum Outcome {
     Picture(Box<Finished>),
     Stopped,
 }
 
-/// A finished picture and what it cost.
+/// A finished picture.
 pub(crate) struct Finished {
     pub(crate) png: Vec<u8>,
-    /// The step that it was finished at.
+    /// The last sampling step that ran.
     pub(crate) step: u32,
     pub(crate) costs: Costs,
 }
 
-/// Where an attempt's time went; for metrics and the next one's estimate.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Costs {
-    /// Each sampling step, seconds.
-    pub steps_s: Vec<f64>,
-    /// Latents to picture, seconds.
-    pub decode_s: f64,
-    /// Picture to PNG, seconds.
-    pub encode_s: f64,
-    /// All previews.
-    pub previews: PreviewTimes,
-}
-
-/// What a picture is made with, read and in memory.
-pub(crate) struct Ready {
+/// The loaded inputs of an attempt.
+pub(crate) struct Inputs {
     params: Params,
     pipeline: Arc<Pipeline>,
 }
 
-/// What an attempt works with.
-pub(crate) struct Workbench<'a> {
+/// Generates pictures from the engine's models and pictures.
+pub(crate) struct Generator<'a> {
     pub(crate) models: &'a Models,
     pub(crate) media: &'a Media,
-    /// What decoding a picture of this size took last time.
+    /// Time that decoding the last picture of this size took.
     pub(crate) decode: Option<Duration>,
     /// For tests of the recovery.
-    pub(crate) fault: &'a PendingFault,
+    pub(crate) faults: &'a FaultInjector,
 }
 
-impl Workbench<'_> {
-    /// Reads what the picture is made with: the picture to start from, the model.
-    /// `init_key` is the key of the picture to start from.
-    pub(crate) fn prepare(&self, task: &Task, init_key: Option<&str>, slot: &Slot) -> Result<Ready, Fault> {
+impl Generator<'_> {
+    /// Loads the initial image, whose key is `init_key`, and the model.
+    pub(crate) fn prepare(&self, task: &Task, init_key: Option<&str>, slot: &Slot) -> Result<Inputs, GenerationError> {
         let mut params = params(&task.parameters, task.seed)?;
         params.init_image = self.init_image(init_key, task.parameters.strength)?;
         let pipeline = self.models.pipeline_for(&task.parameters, |why| {
             tracing::warn!(task.id = %task.id, why, "a picture may not fit into memory");
             slot.warn(why);
         })?;
-        Ok(Ready { params, pipeline })
+        Ok(Inputs { params, pipeline })
     }
 
-    /// Makes the picture. `tell` is called for each step once its preview is at its address.
+    /// Samples and encodes the picture. Calls `on_step` for each step after its preview is written.
     pub(crate) fn generate(
         &self,
-        Ready { params, pipeline }: &Ready,
+        Inputs { params, pipeline }: &Inputs,
         task: &Task,
         slot: &Slot,
-        tell: &(dyn Fn(DoneStep) + Sync),
-    ) -> Result<Made, Fault> {
+        on_step: &(dyn Fn(DoneStep) + Sync),
+    ) -> Result<Outcome, GenerationError> {
         if slot.is_stopped() {
-            return Ok(Made::Stopped);
+            return Ok(Outcome::Stopped);
         }
         let least = Duration::from_millis(task.parameters.preview_interval_ms.into());
         let queue = PreviewQueue::new(task.parameters.preview_method, least);
         let (generated, previews) = thread::scope(|scope| {
-            // Where the system has no thread to give, `scope.spawn` panics; this says so.
+            // A builder, because `scope.spawn` panics when no thread can be started.
             let writer = thread::Builder::new().name("previews".to_owned());
-            let writer =
-                writer.spawn_scoped(scope, || queue.write(pipeline, self.media, slot, tell)).map_err(Fault::Thread)?;
-            // Ends the writer also when the sampler panics: the scope waits for it.
+            let writer = writer
+                .spawn_scoped(scope, || queue.write(pipeline, self.media, slot, on_step))
+                .map_err(GenerationError::Thread)?;
+            // Ends the writer even when the sampler panics: the scope waits for it.
             let generated = {
                 let _ends = EndOnDrop(&queue);
                 self.sample(pipeline, params, slot, &queue)
             };
-            Ok::<_, Fault>((generated, writer.join().unwrap_or_default()))
+            Ok::<_, GenerationError>((generated, writer.join().unwrap_or_default()))
         })?;
         match generated? {
             Generated::Picture(output) if !slot.is_stopped() => {
-                Ok(Made::Picture(Box::new(finished(task, *output, previews)?)))
+                Ok(Outcome::Picture(Box::new(finished(task, *output, previews)?)))
             }
-            _ => Ok(Made::Stopped),
+            _ => Ok(Outcome::Stopped),
         }
     }
 
@@ -157,16 +142,16 @@ impl Workbench<'_> {
     ) -> Result<Generated, sdxl::Error> {
         let conditioning = pipeline.encode(params)?;
         let eta = Eta::new(self.decode, Instant::now());
-        pipeline.generate_from(params, conditioning, &mut Watch { slot, queue, eta, fault: self.fault })
+        pipeline.generate_from(params, conditioning, &mut Watch { slot, queue, eta, faults: self.faults })
     }
 
-    fn init_image(&self, key: Option<&str>, strength: Option<f64>) -> Result<Option<InitImage>, Fault> {
+    fn init_image(&self, key: Option<&str>, strength: Option<f64>) -> Result<Option<InitImage>, GenerationError> {
         let (Some(key), Some(strength)) = (key, strength) else { return Ok(None) };
         let bytes = self.media.read(key).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Fault::NoInitImage,
-            _ => Fault::InitImage(error),
+            io::ErrorKind::NotFound => GenerationError::NoInitImage,
+            _ => GenerationError::InitImage(error),
         })?;
-        let image = image::load_from_memory(&bytes).map_err(|_| Fault::NoInitImage)?;
+        let image = image::load_from_memory(&bytes).map_err(|_| GenerationError::NoInitImage)?;
         Ok(Some(InitImage { picture: Picture::from_rgb8(&image.to_rgb8()), strength }))
     }
 }
@@ -179,7 +164,7 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finished, Fault> {
+fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finished, GenerationError> {
     let step = match output.finish {
         sdxl::Finish::Complete => output.sigmas.len().saturating_sub(1),
         sdxl::Finish::Kept { step } => step,
@@ -196,7 +181,7 @@ fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finis
     Ok(Finished { png, step: u32::try_from(step).unwrap_or(u32::MAX), costs })
 }
 
-/// What the picture's file says of itself.
+/// The generation parameters that are written into the picture's file.
 fn record(task: &Task) -> png_info::Parameters {
     let of = task.parameters.clone();
     png_info::Parameters {
@@ -215,9 +200,9 @@ fn record(task: &Task) -> png_info::Parameters {
     }
 }
 
-/// A task's parameters as the model takes them.
-pub(crate) fn params(of: &Parameters, seed: u64) -> Result<Params, Fault> {
-    let unknown = |error: diffusion::UnknownName| Fault::Parameters(error.to_string());
+/// Converts a task's parameters for the pipeline.
+pub(crate) fn params(of: &Parameters, seed: u64) -> Result<Params, GenerationError> {
+    let unknown = |error: diffusion::UnknownName| GenerationError::Parameters(error.to_string());
     Ok(Params {
         prompt: of.prompt.clone(),
         negative_prompt: of.negative_prompt.clone(),
@@ -233,34 +218,12 @@ pub(crate) fn params(of: &Parameters, seed: u64) -> Result<Params, Fault> {
     })
 }
 
-/// Sampling steps of a run: not always `steps`. A start picture shortens the schedules `leading`, `linspace`
-/// and `trailing`.
-pub fn total_steps(of: &Parameters) -> u32 {
-    // Lists and events ask this of every task: of a thousand in the queue, most are alike, and the schedule `beta` solves
-    // an equation for each step.
-    static TABLE: LazyLock<Option<ModelSigmas>> = LazyLock::new(|| ModelSigmas::new(Betas::default()).ok());
-    static KNOWN: Mutex<BTreeMap<(&str, u32, u64), u32>> = Mutex::new(BTreeMap::new());
-    const MOST_KNOWN: usize = 1024;
-    let Ok(schedule) = of.scheduler.parse::<Schedule>() else { return of.steps };
-    let strength = of.strength.unwrap_or(1.0);
-    let key = (schedule.name(), of.steps, strength.to_bits());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if known.len() >= MOST_KNOWN {
-        known.clear();
-    }
-    let count = || {
-        let sigmas = schedule.truncated(TABLE.as_ref()?, of.steps as usize, strength).ok()?;
-        u32::try_from(sigmas.len().saturating_sub(1)).ok()
-    };
-    *known.entry(key).or_insert_with(|| count().unwrap_or(of.steps))
-}
-
-/// What watches the sampler: hands each step on and reads nothing from the device.
+/// Observes the sampler: passes each step on without reading from the device.
 struct Watch<'a> {
     slot: &'a Slot,
     queue: &'a PreviewQueue,
     eta: Eta,
-    fault: &'a PendingFault,
+    faults: &'a FaultInjector,
 }
 
 impl Observer for Watch<'_> {
@@ -270,7 +233,7 @@ impl Observer for Watch<'_> {
         }
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let (index, total) = (count(step.index + 1), count(step.total));
-        self.fault.reach(index);
+        self.faults.at_step(index);
         let (took, eta_ms) = self.eta.step_done(index, total, Instant::now());
         self.queue.push(DoneStep { step: index, total, took, eta_ms }, step.denoised);
         match self.slot.is_kept() {

@@ -1,5 +1,9 @@
-//! The preview path of one attempt: beside the sampler, in the order of the steps, the latest first when the
-//! writer is behind.
+//! Previews of one attempt. A writer thread beside the sampler decodes, encodes and writes them in the order of the steps.
+//! When it is behind, it skips older previews.
+
+mod first;
+
+pub use first::first_preview;
 
 use crate::{media::Media, slot::Slot};
 use burn::tensor::Tensor;
@@ -11,14 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// `auto` leaves TAESD for latent2rgb where decoding one preview takes more than this share of a step.
+/// `auto` switches from TAESD to latent2rgb when decoding one preview takes more than this share of a step's time.
 const TAESD_SHARE: f64 = 0.25;
 
-/// After a preview by latent2rgb the next is as many times its own cost away, so that it is 2 % of the time at the most: where
-/// all cores compute, a step waits for it, whoever makes it. Steps of 11 ms and more have one each (0.2 ms on ext4).
-const QUICK_PREVIEWS: u32 = 50;
+/// Least time between latent2rgb previews, in multiples of one preview's time: they take at most 2 % of the time. A step
+/// uses all cores and so waits for previews. A preview takes 0.2 ms on ext4, so steps of 11 ms and more get one each.
+const PREVIEW_SPACING: u32 = 50;
 
-/// A step that is done.
+/// A finished step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DoneStep {
     /// 1 for the first.
@@ -28,27 +32,27 @@ pub(crate) struct DoneStep {
     pub(crate) eta_ms: u64,
 }
 
-/// A step on its way to the browser.
+/// A finished step that is not published yet.
 struct Pending {
     done: DoneStep,
-    /// What its preview is made of; none when there is to be none.
+    /// The estimate for its preview; none for a step without a preview.
     estimate: Option<Tensor<4>>,
-    /// The first and the last step's previews are never dropped.
+    /// Whether its preview is never skipped: the first and the last step's.
     always: bool,
 }
 
-/// Steps that wait for the writer.
+/// Steps that wait for the writer, and the spacing of previews.
 #[derive(Default)]
 struct Waiting {
     steps: VecDeque<Pending>,
-    /// When the last estimate was taken.
+    /// Time of the last preview.
     last_taken: Option<Instant>,
-    /// No other is taken for so long, but the first and the last.
+    /// Least time to the next preview, except the first and the last step's.
     pause: Duration,
     ended: bool,
 }
 
-/// Between the sampler's thread, which never waits, and the writer's.
+/// The queue from the sampler's thread, which never waits, to the writer's thread.
 pub(crate) struct PreviewQueue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
@@ -56,12 +60,12 @@ pub(crate) struct PreviewQueue {
     least: Duration,
 }
 
-/// How long previews took, by stage; for metrics.
+/// Times of previews, by stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PreviewTimes {
     /// Previews written.
     pub count: u64,
-    /// Previews left out, because a newer one was there or too little time had passed.
+    /// Previews skipped, because a newer step was done already or the previous preview was too recent.
     pub dropped: u64,
     /// Latent to picture.
     pub decode: Duration,
@@ -77,7 +81,7 @@ impl PreviewQueue {
         Self { waiting, changed, method, least }
     }
 
-    /// A step is done. Takes a handle on its estimate, reads nothing from the device.
+    /// Adds a finished step. Keeps a handle on its estimate and reads nothing from the device.
     pub(crate) fn push(&self, done: DoneStep, estimate: &Tensor<4>) {
         let always = done.step == 1 || done.step >= done.total;
         let mut waiting = self.lock();
@@ -86,14 +90,14 @@ impl PreviewQueue {
         let estimate = (spaced && self.method != PreviewMethod::None).then(|| estimate.clone());
         if estimate.is_some() {
             waiting.last_taken = Some(Instant::now());
-            // The writer is behind: older previews give way, their steps are told all the same.
+            // The writer is behind: it skips older previews but publishes their steps.
             waiting.steps.iter_mut().filter(|older| !older.always).for_each(|older| older.estimate = None);
         }
         waiting.steps.push_back(Pending { done, estimate, always });
         self.changed.notify_one();
     }
 
-    /// No further step comes.
+    /// Ends the queue: no further step follows.
     pub(crate) fn end(&self) {
         self.lock().ended = true;
         self.changed.notify_one();
@@ -116,23 +120,22 @@ impl PreviewQueue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes previews until the steps end. Each step is told by `tell` once its preview stands at its address
-    /// (or once it is clear that it gets none).
+    /// Writes previews until the queue ends. Calls `on_step` for each step after its preview is written or skipped.
     pub(crate) fn write(
         &self,
         pipeline: &Pipeline,
         media: &Media,
         slot: &Slot,
-        tell: &dyn Fn(DoneStep),
+        on_step: &dyn Fn(DoneStep),
     ) -> PreviewTimes {
-        let mut writer = Writer { pipeline, media, slot, method: self.first_method(pipeline), complained: false };
+        let mut writer = Writer { pipeline, media, slot, method: self.first_method(pipeline), has_logged: false };
         let mut times = PreviewTimes::default();
         while let Some(pending) = self.next() {
             match &pending.estimate {
                 Some(estimate) => self.write_one(&mut writer, &pending, estimate, &mut times),
                 None => times.dropped += 1,
             }
-            tell(pending.done);
+            on_step(pending.done);
         }
         times
     }
@@ -140,10 +143,10 @@ impl PreviewQueue {
     fn write_one(&self, writer: &mut Writer, pending: &Pending, estimate: &Tensor<4>, times: &mut PreviewTimes) {
         let (before, started) = (times.decode, Instant::now());
         if let Err(why) = writer.write(estimate, times) {
-            writer.complain(&why);
+            writer.log_once(&why);
         }
         if writer.method == sdxl::PreviewMethod::Latent2Rgb {
-            self.lock().pause = started.elapsed() * QUICK_PREVIEWS;
+            self.lock().pause = started.elapsed() * PREVIEW_SPACING;
         }
         let decode = times.decode - before;
         if self.method == PreviewMethod::Auto && decode > pending.done.took.mul_f64(TAESD_SHARE) {
@@ -164,7 +167,7 @@ struct Writer<'a> {
     media: &'a Media,
     slot: &'a Slot,
     method: sdxl::PreviewMethod,
-    complained: bool,
+    has_logged: bool,
 }
 
 impl Writer<'_> {
@@ -183,9 +186,9 @@ impl Writer<'_> {
         written.unwrap_or(Ok(())).map_err(|error| error.to_string())
     }
 
-    /// A preview is not worth failing a picture for; the log hears of the first that could not be written.
-    fn complain(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.complained, true) {
+    /// Logs the first preview that failed. A failed preview does not fail the generation.
+    fn log_once(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.has_logged, true) {
             tracing::warn!(task.id = %self.slot.task_id, why, "a preview could not be made; the generation goes on");
         }
     }

@@ -1,19 +1,18 @@
-//! Faults that pass by themselves: which they are, what people are told meanwhile, and how long to rest between tries.
+//! Retries: which errors are temporary, how they are described to users, and the delay between tries.
 
 use std::{error::Error, io, time::Duration};
 
-/// Too many open files, of this process and of the whole machine: the same numbers on every Unix.
+/// Too many open files, in this process and on the whole machine. The numbers are the same on every Unix.
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
-/// The disk did not do what it was asked.
+/// I/O error.
 const EIO: i32 = 5;
 
-/// What is waited for while a disk reports errors. It may be broken for good.
+/// Description of disk errors. The disk may be broken for good, so some retries of them have a limit.
 pub(crate) const DISK_ERRORS: &str = "the disk reports errors";
 
-/// What an operation on a file or a thread waits for, in words for people, where the same call may work later without
-/// anybody changing what it asks for; none for an error that stays.
-pub(crate) fn of_io(error: &io::Error) -> Option<&'static str> {
+/// What a retry of an operation on a file or thread has to wait for, in words for users. None for a permanent error.
+pub(crate) fn io_waits_for(error: &io::Error) -> Option<&'static str> {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::StorageFull => Some("the disk is full"),
@@ -37,9 +36,9 @@ pub(crate) fn of_io(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// What writing a finished picture waits for. More passes here than for a read: the picture is in memory, and nothing
-/// but the folder is at fault. Only errors about the file's own name are final.
-pub(crate) fn of_write(error: &io::Error) -> Option<&'static str> {
+/// What a retry of writing a picture has to wait for. More errors are temporary than in [`io_waits_for`], because a
+/// finished picture would be lost: only errors about the file's name are permanent.
+pub(crate) fn write_waits_for(error: &io::Error) -> Option<&'static str> {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::IsADirectory
@@ -51,29 +50,28 @@ pub(crate) fn of_write(error: &io::Error) -> Option<&'static str> {
         | Kind::Unsupported => None,
         Kind::NotFound => Some("the folder of the pictures is missing"),
         Kind::PermissionDenied => Some("the folder of the pictures may not be written"),
-        _ => Some(of_io(error).unwrap_or(DISK_ERRORS)),
+        _ => Some(io_waits_for(error).unwrap_or(DISK_ERRORS)),
     }
 }
 
-/// Why a picture could not be written, in words for people.
+/// Why a picture could not be written, in words for users.
 pub fn why_unwritten(error: &io::Error) -> String {
-    of_write(error).map_or_else(|| error.to_string(), str::to_owned)
+    write_waits_for(error).map_or_else(|| error.to_string(), str::to_owned)
 }
 
-/// As [`of_io`], of the operating system's error that an error was caused by.
-pub(crate) fn of_cause(error: &(dyn Error + 'static)) -> Option<&'static str> {
+/// As [`io_waits_for`], for the operating system's error among an error's causes.
+pub(crate) fn cause_waits_for(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            return of_io(error);
+            return io_waits_for(error);
         }
         cause = error.source();
     }
     None
 }
 
-/// Rests between tries: a quarter of a second, then twice as long each time, five seconds at the most, so that the work
-/// goes on within five seconds of the fault's end.
+/// Exponential backoff: 250 ms, doubled each time, up to 5 s, so that work resumes within 5 s after the error is gone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff(Duration);
 
@@ -85,11 +83,11 @@ impl Backoff {
         Self(Self::FIRST)
     }
 
-    /// The next rest.
+    /// The next delay.
     pub(crate) fn next(&mut self) -> Duration {
-        let rest = self.0;
-        self.0 = (rest * 2).min(Self::LONGEST);
-        rest
+        let delay = self.0;
+        self.0 = (delay * 2).min(Self::LONGEST);
+        delay
     }
 }
 
@@ -117,22 +115,26 @@ mod tests {
             (116, "the disk does not answer"),
         ];
         for (number, words) in passing {
-            assert_eq!((of_io(&os(number)), of_write(&os(number))), (Some(words), Some(words)), "{number}");
+            assert_eq!(
+                (io_waits_for(&os(number)), write_waits_for(&os(number))),
+                (Some(words), Some(words)),
+                "{number}"
+            );
         }
         // ENOENT, EACCES, EPERM: a model that is not there stays away, a folder may come back.
         for number in [2, 13, 1] {
-            assert_eq!(of_io(&os(number)), None, "{number}");
+            assert_eq!(io_waits_for(&os(number)), None, "{number}");
             assert!(
-                of_write(&os(number)).is_some_and(|words| words.contains("the folder of the pictures")),
+                write_waits_for(&os(number)).is_some_and(|words| words.contains("the folder of the pictures")),
                 "{number}"
             );
         }
         // EISDIR, ENOTDIR, ENOTEMPTY, ENAMETOOLONG, EINVAL.
         for number in [21, 20, 39, 36, 22] {
-            assert_eq!((of_io(&os(number)), of_write(&os(number))), (None, None), "{number}");
+            assert_eq!((io_waits_for(&os(number)), write_waits_for(&os(number))), (None, None), "{number}");
         }
         // EFBIG, a limit on the size of files.
-        assert_eq!((of_io(&os(27)), of_write(&os(27))), (None, Some(DISK_ERRORS)));
+        assert_eq!((io_waits_for(&os(27)), write_waits_for(&os(27))), (None, Some(DISK_ERRORS)));
     }
 
     #[test]
@@ -142,9 +144,9 @@ mod tests {
         #[error("in the way")]
         struct Wrapped(#[source] Box<dyn Error + Send + Sync>);
         let deep = Wrapped(Box::new(Wrapped(Box::new(os(24)))));
-        assert_eq!(of_cause(&deep), Some("too many files are open"));
-        assert_eq!(of_cause(&Wrapped(Box::new(os(2)))), None);
-        assert_eq!(of_cause(&Wrapped("no cause".into())), None);
+        assert_eq!(cause_waits_for(&deep), Some("too many files are open"));
+        assert_eq!(cause_waits_for(&Wrapped(Box::new(os(2)))), None);
+        assert_eq!(cause_waits_for(&Wrapped("no cause".into())), None);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The models that can be chosen, and the one that is loaded.
+//! The available models, of which one at a time is loaded.
 
-use crate::{
-    memory::{Footprint, Verdict},
-    passing,
-};
+mod limits;
+mod memory;
+
+use crate::retry;
 use checkpoint::Checkpoint;
+use memory::{Footprint, Verdict};
 use protocol::{Model, Parameters, Recommended, RefusedModel};
 use sdxl::{Compute, DeviceKind, LoadOptions, Pipeline, Precision};
 use std::{
@@ -14,24 +15,24 @@ use std::{
     time::Instant,
 };
 
-/// Opens a checkpoint, anew each time: its file may have been replaced meanwhile.
+/// Opens a checkpoint. Called for each load, because the file may have been replaced.
 type Open = Box<dyn Fn() -> Result<Checkpoint, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
-/// A model that can be chosen.
+/// An available model.
 pub struct Offer {
-    /// Its name, as tasks record it.
+    /// Name, as stored in tasks.
     pub name: String,
-    /// For people.
+    /// Title for users.
     pub title: String,
-    /// What it draws best at.
+    /// Recommended settings.
     pub recommended: Recommended,
-    /// What its checkpoint asks for and does not get as it asks.
+    /// Requests of its checkpoint that are not followed, for users.
     pub notes: Vec<String>,
     /// Whether it has a TAESD.
     pub has_taesd: bool,
-    /// Prompts that show what it can do.
+    /// Example prompts.
     pub examples: Vec<String>,
-    /// Opens it. The causes of its error are looked through for one that passes by itself.
+    /// Opens the checkpoint. An I/O error among the causes of its error decides whether loading is retried.
     pub open: Open,
 }
 
@@ -41,18 +42,18 @@ impl fmt::Debug for Offer {
     }
 }
 
-/// Parts that replace every model's own, and how numbers are kept.
+/// Options for all models: replaced parts and number type.
 #[derive(Debug, Default)]
 pub struct ModelOptions {
-    /// Takes the VAE from here.
+    /// Replaces the VAE.
     pub vae: Option<Checkpoint>,
-    /// Takes the TAESD from here.
+    /// Replaces the TAESD.
     pub taesd: Option<Checkpoint>,
-    /// The number type; by default what the device does best.
+    /// Number type; by default the best one for the device.
     pub precision: Option<Precision>,
 }
 
-/// The models on offer, of which one at a time is kept loaded.
+/// The available models, of which one at a time is loaded.
 #[derive(Debug)]
 pub struct Models {
     offers: Vec<Offer>,
@@ -66,16 +67,16 @@ pub struct Models {
 struct Loaded {
     name: String,
     pipeline: Arc<Pipeline>,
-    /// None on a GPU, whose memory is another and is not known.
+    /// None on a GPU, whose free memory is unknown.
     footprint: Option<Footprint>,
 }
 
-/// Why there is no pipeline, in words for people.
+/// Why a model could not be loaded, in words for users.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct NoPipeline {
     message: String,
-    /// What loading it waits for, where the fault may pass by itself.
+    /// What a retry has to wait for, if the error is temporary.
     pub(crate) waits_for: Option<&'static str>,
 }
 
@@ -86,11 +87,11 @@ impl NoPipeline {
 
     fn because(name: &str, error: &(dyn Error + 'static)) -> Self {
         let message = format!("the model {name} cannot be loaded: {}", with_causes(error));
-        Self { message, waits_for: passing::of_cause(error) }
+        Self { message, waits_for: retry::cause_waits_for(error) }
     }
 }
 
-/// An error and its causes in one line, without those that it names itself.
+/// An error and its causes in one line. Skips causes whose text is included already.
 fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -105,7 +106,8 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
 }
 
 impl Models {
-    /// The models on offer, the default first, and what was found beside them; none is loaded yet.
+    /// `offers` are the available models, the default first; `refused` are the models that were found but cannot be used.
+    /// Loads none.
     pub fn new(offers: Vec<Offer>, refused: Vec<RefusedModel>, options: ModelOptions, compute: Compute) -> Self {
         Self { offers, refused, options, compute, loaded: Mutex::new(None) }
     }
@@ -115,12 +117,12 @@ impl Models {
         &self.compute
     }
 
-    /// The offers, the default first.
+    /// The available models, the default first.
     pub fn offers(&self) -> &[Offer] {
         &self.offers
     }
 
-    /// As clients see them.
+    /// The models for clients.
     pub fn list(&self) -> Vec<Model> {
         let loaded = self.loaded.try_lock().ok().and_then(|loaded| loaded.as_ref().map(|it| it.name.clone()));
         let taesd = self.options.taesd.is_some();
@@ -137,17 +139,17 @@ impl Models {
         self.offers.iter().enumerate().map(model).collect()
     }
 
-    /// The model of that name, loaded. Whoever asks meanwhile waits for the same load. Another model that was
-    /// loaded is let go of first: two at once rarely fit.
+    /// Loads the model of this name, if it is not loaded. Concurrent callers wait for the same load. Unloads another model
+    /// first, because two rarely fit into memory.
     ///
     /// # Errors
-    /// No such model, a checkpoint that does not fit, a device that fails.
+    /// An unknown model, a checkpoint that does not fit, a device that fails.
     pub fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>, NoPipeline> {
         self.load(name, |_| Ok(()))
     }
 
-    /// As [`Models::pipeline`], for a picture that must fit into the memory that there is: refused before anything is
-    /// loaded where it cannot, `warn`ed of where it may not.
+    /// As [`Models::pipeline`], with a check of the memory for this picture before anything is loaded. Fails if the picture
+    /// cannot fit; calls `warn` if it may not fit.
     pub(crate) fn pipeline_for(&self, of: &Parameters, warn: impl Fn(String)) -> Result<Arc<Pipeline>, NoPipeline> {
         self.load(&of.model, |footprint| match footprint.judge(of) {
             Verdict::Fits => Ok(()),
@@ -166,7 +168,7 @@ impl Models {
     ) -> Result<Arc<Pipeline>, NoPipeline> {
         let offer = self.offers.iter().find(|offer| offer.name == name);
         let offer = offer.ok_or_else(|| NoPipeline::new(format!("there is no model {name:?} here any more")))?;
-        // A load that panicked left nothing behind.
+        // A load that panicked changed nothing, so a poisoned lock is fine.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(it) = loaded.as_ref().filter(|it| it.name == name) {
             it.footprint.as_ref().map_or(Ok(()), &admit)?;
@@ -195,8 +197,8 @@ impl Models {
         Ok(pipeline)
     }
 
-    /// Lets the loaded model go: after its device failed, the next task loads it anew.
-    pub(crate) fn forget(&self) {
+    /// Unloads the loaded model, so that the next task loads it again. Used after its device failed.
+    pub(crate) fn unload(&self) {
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -240,10 +242,10 @@ mod tests {
                 Box::new(checkpoint::Error::Io { path: path.clone(), source })
             })
         };
-        // EMFILE, ENOMEM, EIO pass; ENOENT, EACCES and a file that is none do not.
+        // EMFILE, ENOMEM and EIO are temporary; ENOENT, EACCES and an invalid file are not.
         assert_eq!(of(24).waits_for, Some("too many files are open"));
         assert_eq!(of(12).waits_for, Some("the machine is out of memory"));
-        assert_eq!(of(5).waits_for, Some(passing::DISK_ERRORS));
+        assert_eq!(of(5).waits_for, Some(retry::DISK_ERRORS));
         assert_eq!((of(2).waits_for, of(13).waits_for), (None, None));
         assert_eq!(
             of(2).to_string(),

@@ -1,0 +1,82 @@
+//! ETags of pictures, cached by file.
+
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    fs::{File, Metadata},
+    io::{self, Read, Seek},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+/// Number of cached ETags; others are computed from the bytes.
+const CACHED: usize = 4096;
+
+/// Distinguishes a file from one that replaced it at the same path. An inode number is reused only after the old file is
+/// closed everywhere, so comparing an open file is reliable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FileIdentity {
+    inode: u64,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl FileIdentity {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Self { inode, length: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+/// A cache of ETags by key.
+#[derive(Debug, Default)]
+pub(super) struct Etags(Mutex<HashMap<String, (FileIdentity, String)>>);
+
+impl Etags {
+    /// The ETag of this file, if it is cached.
+    pub(super) fn get(&self, key: &str, identity: &FileIdentity) -> Option<String> {
+        self.lock().get(key).filter(|(of, _)| of == identity).map(|(_, etag)| etag.clone())
+    }
+
+    pub(super) fn insert(&self, key: &str, identity: FileIdentity, etag: &str) {
+        let mut etags = self.lock();
+        if etags.len() >= CACHED {
+            etags.clear();
+        }
+        etags.insert(key.to_owned(), (identity, etag.to_owned()));
+    }
+
+    pub(super) fn remove(&self, key: &str) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (FileIdentity, String)>> {
+        // A lost entry costs one hash of a file.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+pub(super) fn of_file(mut file: &File) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+    file.rewind()?;
+    Ok(hex(&hasher.finalize()))
+}
+
+/// The first 128 bits. Two pictures at one address practically never share them.
+fn hex(hash: &[u8]) -> String {
+    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,13 @@
+//! The queue's workers: each claims the next queued task, generates its picture and publishes the result.
+
+mod admission;
+mod attempt;
+mod control;
+mod generate;
+mod shared;
+mod worker;
+mod workers;
+
+pub(crate) use shared::Shared;
+pub(crate) use worker::run as run_worker;
+pub(crate) use workers::Workers;

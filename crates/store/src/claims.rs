@@ -1,0 +1,165 @@
+//! Claims: a worker takes the next queued task, or puts a running one back into the queue.
+
+use crate::clock::now_ms;
+use crate::locks::LockQueries;
+use crate::rows::from_column;
+use crate::schema::{frames, projects, takes, tasks};
+use crate::shows::ShowQueries;
+use crate::tasks::{FullRow, TaskQueries, is_waiting, task_from_row};
+use crate::transaction::{on_connections, write};
+use crate::unreadable::{readable, report};
+use crate::{Store, StoreError};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use protocol::{TakeId, Task, TaskId, TaskStatus};
+
+/// A queued or running task with its take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenTask {
+    /// The task.
+    pub task: Task,
+    /// Its take.
+    pub take_id: TakeId,
+    /// The take's key: the picture's file is `<key>.png`.
+    pub key: String,
+    /// How often the server ended uncleanly while this task ran, since a user last queued it.
+    pub unclean_ends: u32,
+}
+
+/// Result of a claim by a worker that runs beside others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claim {
+    /// The task is running now, as a new attempt.
+    Task(Box<OpenTask>),
+    /// No task is queued.
+    Nothing,
+    /// The first queued task was running during an unclean end of the server. It must run alone, so that no other
+    /// task is blamed for the next unclean end. It is still queued.
+    Alone,
+}
+
+on_connections! {
+    trait ClaimQueries;
+
+    /// See [`Store::claim_task`].
+    async fn claim(conn: Db, is_alone: bool) -> Result<Claim, StoreError> {
+        // Queued tasks whose rows cannot be decoded. They are skipped so that later tasks run.
+        let mut unreadable: Vec<i64> = Vec::new();
+        loop {
+            let first: Option<(i64, i32)> = tasks::table
+                .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
+                .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
+                .filter(is_waiting!())
+                .filter(tasks::id.ne_all(unreadable.clone()))
+                .order((tasks::queue_order.asc(), tasks::id.asc()))
+                .select((tasks::id, tasks::unclean_ends))
+                .first(conn)
+                .await
+                .optional()?;
+            let Some((id, unclean_ends)) = first else { return Ok(Claim::Nothing) };
+            // Read before it is started: otherwise an unreadable task would be `running` without a worker.
+            if let Err(error @ StoreError::Undecodable { .. }) = conn.task_with_take(id).await {
+                report("tasks", id, &error);
+                unreadable.push(id);
+                continue;
+            }
+            if unclean_ends > 0 && !is_alone {
+                return Ok(Claim::Alone);
+            }
+            let waiting = tasks::table.find(id).filter(tasks::status.eq(TaskStatus::Queued.as_str()));
+            let start = (
+                tasks::status.eq(TaskStatus::Running.as_str()),
+                tasks::attempt.eq(tasks::attempt + 1),
+                tasks::started_at.eq(now_ms()),
+                tasks::error.eq(None::<String>),
+            );
+            // 0 rows: another worker claimed it first. Look for the next one.
+            if diesel::update(waiting).set(start).execute(conn).await? == 1 {
+                match open_task_from_row(conn.task_with_take(id).await?) {
+                    Err(StoreError::Corrupt { column, value }) => conn.fail_unreadable(id, column, value).await?,
+                    opened => return Ok(Claim::Task(Box::new(opened?))),
+                }
+            }
+        }
+    }
+
+    /// Marks a task as failed whose row cannot be read: no worker can run it, and it would stay `running` for ever. Its
+    /// file is left for the next start, whose recovery finds a file without a row.
+    async fn fail_unreadable(conn: Db, id: i64, column: &'static str, value: String) -> Result<(), StoreError> {
+        tracing::error!(task.id = id, column, value, "a task in the queue cannot be read; it is marked failed");
+        let now = now_ms();
+        let why = format!("the database holds a value that makes no sense: {column}");
+        let end = (
+            tasks::status.eq(TaskStatus::Failed.as_str()),
+            tasks::error.eq(why),
+            tasks::finished_at.eq(now),
+        );
+        let frame: i64 = diesel::update(tasks::table.find(id)).set(end).returning(tasks::frame_id).get_result(conn).await?;
+        diesel::delete(takes::table.filter(takes::task_id.eq(id))).execute(conn).await?;
+        conn.delete_if_empty(frame, now).await?;
+        Ok(())
+    }
+
+    /// See [`Store::requeue_task`].
+    async fn requeue(conn: Db, id: TaskId, unclean_ends: i32) -> Result<OpenTask, StoreError> {
+        conn.lock_task(id).await?;
+        let running = tasks::table.find(id.0).filter(tasks::status.eq(TaskStatus::Running.as_str()));
+        let waiting = (
+            tasks::status.eq(TaskStatus::Queued.as_str()),
+            tasks::unclean_ends.eq(tasks::unclean_ends + unclean_ends),
+        );
+        if diesel::update(running).set(waiting).execute(conn).await? == 0 {
+            return Err(conn.wrong_status(id, TaskStatus::Running.as_str().to_owned()).await?);
+        }
+        open_task_from_row(conn.task_with_take(id.0).await?)
+    }
+}
+
+impl Store {
+    /// Claims the first queued task: it is running now, as a new attempt. None when no task is queued. Skips tasks of
+    /// deleted frames and projects, and tasks that cannot be read. Safe with any number of workers and processes.
+    pub async fn claim_task(&self) -> Result<Option<OpenTask>, StoreError> {
+        match write!(self, |conn| { conn.claim(true).await })? {
+            Claim::Task(open) => Ok(Some(*open)),
+            Claim::Nothing | Claim::Alone => Ok(None),
+        }
+    }
+
+    /// As [`Store::claim_task`], for a worker beside which others may run.
+    pub async fn claim_beside_others(&self) -> Result<Claim, StoreError> {
+        write!(self, |conn| { conn.claim(false).await })
+    }
+
+    /// Puts a running task back into the queue at its old place. The attempt count goes on.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is not running; [`StoreError::NotFound`].
+    pub async fn requeue_task(&self, id: TaskId) -> Result<OpenTask, StoreError> {
+        write!(self, |conn| { conn.requeue(id, 0).await })
+    }
+
+    /// As [`Store::requeue_task`], for a task during which the server ended uncleanly; counts that end.
+    ///
+    /// # Errors
+    /// As [`Store::requeue_task`].
+    pub async fn requeue_after_unclean_end(&self, id: TaskId) -> Result<OpenTask, StoreError> {
+        write!(self, |conn| { conn.requeue(id, 1).await })
+    }
+}
+
+/// The open tasks of the rows that can be read; the others are reported.
+pub(crate) fn open_tasks_from_rows(rows: Vec<FullRow>) -> Result<Vec<OpenTask>, StoreError> {
+    let mut open = Vec::with_capacity(rows.len());
+    for row in rows {
+        open.extend(readable("tasks", row.0.id, open_task_from_row(row))?);
+    }
+    Ok(open)
+}
+
+pub(crate) fn open_task_from_row(row: FullRow) -> Result<OpenTask, StoreError> {
+    let Some((take_id, key, _)) = row.1.clone() else {
+        return Err(StoreError::Corrupt { column: "takes.task_id", value: format!("none for task {}", row.0.id) });
+    };
+    let unclean_ends = from_column("tasks.unclean_ends", row.0.unclean_ends)?;
+    Ok(OpenTask { task: task_from_row(row)?, take_id: TakeId(take_id), key, unclean_ends })
+}

@@ -1,0 +1,126 @@
+//! Transactions on either database: the macros `read!`, `write!` and `on_connections!`.
+
+use crate::StoreError;
+use diesel_async::pooled_connection::deadpool::PoolError;
+use std::{future::Future, time::Duration};
+
+/// How long a call waits for a connection before it fails with `Busy`. Longer than SQLite's `busy_timeout`, so that one
+/// call that waits for another process does not fail the calls that wait after it.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs queries in one read-only snapshot: `read!(store, |conn| { ... Ok(value) })`.
+///
+/// The body is compiled once for each kind of connection. It runs in a task of its own, so it must own the values that
+/// it uses (see [`in_own_task`]).
+///
+/// All queries see the database at one moment. Without the snapshot, a task that a worker claimed between the query for
+/// running tasks and the query for queued tasks was in neither result, and the queue looked empty.
+macro_rules! read {
+    ($store:expr, |$conn:ident| $body:block) => {{
+        let inner = std::sync::Arc::clone(&$store.inner);
+        match &$store.inner.pools {
+            $crate::backend::Pools::Sqlite { readers, .. } => {
+                let pool = readers.clone();
+                $crate::transaction::in_own_task(async move {
+                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
+                    diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| $body).await
+                })
+                .await
+            }
+            $crate::backend::Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                $crate::transaction::in_own_task(async move {
+                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
+                    let mut snapshot = object.build_transaction().repeatable_read().read_only();
+                    snapshot.run(async move |$conn| $body).await
+                })
+                .await
+            }
+        }
+    }};
+}
+
+/// Runs queries and changes in one transaction. Otherwise as `read!`.
+///
+/// On SQLite the transaction begins as a writer (`IMMEDIATE`). A transaction that begins as a reader and then writes
+/// fails at once, without waiting, when another process has written in between.
+macro_rules! write {
+    ($store:expr, |$conn:ident| $body:block) => {{
+        let inner = std::sync::Arc::clone(&$store.inner);
+        match &$store.inner.pools {
+            $crate::backend::Pools::Sqlite { writer, .. } => {
+                let pool = writer.clone();
+                $crate::transaction::in_own_task(async move {
+                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
+                    object.immediate_transaction(async move |$conn| $body).await
+                })
+                .await
+            }
+            $crate::backend::Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                $crate::transaction::in_own_task(async move {
+                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
+                    diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| $body).await
+                })
+                .await
+            }
+        }
+    }};
+}
+
+/// Defines query functions for the bodies of `read!` and `write!`. Each is written once and compiled for each kind of
+/// connection, as a method of a trait: `conn.name(arguments)`. Arguments must own their data.
+///
+/// A generic function would need a trait bound for every diesel expression in it. The futures are boxed so that they are
+/// compiled once, in this crate: an `async fn` is compiled again in each crate that calls it, and these queries took
+/// minutes in each.
+macro_rules! on_connections {
+    (
+        trait $name:ident;
+        $(
+            $(#[$doc:meta])*
+            async fn $function:ident($conn:ident: Db $(, $argument:ident: $type:ty)* $(,)?) -> $answer:ty $body:block
+        )+
+    ) => {
+        pub(crate) trait $name {
+            $($(#[$doc])* fn $function(&mut self $(, $argument: $type)*) -> $crate::transaction::Query<'_, $answer>;)+
+        }
+        impl $name for $crate::backend::sqlite::Connection {
+            $(fn $function(&mut self $(, $argument: $type)*) -> $crate::transaction::Query<'_, $answer> {
+                Box::pin(async move { let $conn = self; $body })
+            })+
+        }
+        impl $name for $crate::backend::postgres::Connection {
+            $(fn $function(&mut self $(, $argument: $type)*) -> $crate::transaction::Query<'_, $answer> {
+                Box::pin(async move { let $conn = self; $body })
+            })+
+        }
+    };
+}
+
+/// The future of a query function.
+pub(crate) type Query<'conn, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'conn>>;
+
+pub(crate) use {on_connections, read, write};
+
+/// Runs a database call in a task of its own, so that it runs to its end even if the caller's future is dropped (a
+/// client disconnects). A call that stopped half-way would return its connection to the pool with an open transaction
+/// or a running query.
+pub(crate) async fn in_own_task<T, F>(call: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, StoreError>> + Send + 'static,
+{
+    tokio::spawn(call).await.map_err(StoreError::Aborted)?
+}
+
+/// A connection from the pool. `Busy` when none is free within [`CHECKOUT_TIMEOUT`].
+pub(crate) async fn checkout<T>(
+    database: &str,
+    connection: impl Future<Output = Result<T, PoolError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(CHECKOUT_TIMEOUT, connection).await {
+        Ok(object) => object.map_err(|error| StoreError::from_pool(database, error)),
+        Err(_elapsed) => Err(StoreError::Busy),
+    }
+}
