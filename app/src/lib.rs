@@ -1,7 +1,8 @@
 //! Emberline's pages, components and server functions.
 //!
 //! Compiled three times: `ssr` renders on the server, `hydrate` takes over in the browser, `csr` renders
-//! there from nothing. What a page asks of the server goes through a server function to [`services`].
+//! there from nothing. Pages read and change data through [`serverfns`], which call the trait
+//! `studio::Services`.
 
 // A page is one deeply nested type; its layout needs more than the default depth.
 #![recursion_limit = "256"]
@@ -22,8 +23,6 @@ pub mod studio;
 pub mod theme;
 mod view;
 
-#[cfg(feature = "ssr")]
-pub mod services;
 #[cfg(feature = "ssr")]
 mod shell;
 

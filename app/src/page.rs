@@ -75,24 +75,20 @@ pub fn title(own: &str) -> String {
 #[cfg(feature = "ssr")]
 impl Content {
     /// Reads what the page needs; `after` is the place that the projects follow.
-    pub async fn read(page: Page, after: Option<String>, services: &dyn crate::services::Services) -> Self {
+    pub async fn read(page: Page, after: Option<String>, services: &dyn studio::Services) -> Self {
         Self::try_read(page, after, services).await.unwrap_or_else(Self::Problem)
     }
 
-    async fn try_read(
-        page: Page,
-        after: Option<String>,
-        services: &dyn crate::services::Services,
-    ) -> Result<Self, Problem> {
+    async fn try_read(page: Page, after: Option<String>, services: &dyn studio::Services) -> Result<Self, Problem> {
         match page {
             Page::Projects => {
-                let models = services.models().await?;
+                let models = services.list_models().await?;
                 let size = models.first().map(|model| (model.recommended.width, model.recommended.height));
-                let list = services.projects(after, SHOWN_PROJECTS + 1).await?;
+                let list = services.list_projects(after, SHOWN_PROJECTS + 1).await?;
                 Ok(Self::Projects { list: Packed::new(&list)?, size })
             }
             Page::Studio(id) => {
-                let studio = services.studio(id).await?;
+                let studio = services.get_studio(id).await?;
                 Ok(Self::Studio { name: studio.project.name.clone(), studio: Packed::new(&studio)? })
             }
             Page::Nowhere => Err(Problem::NotFound("page at this address".to_owned())),

@@ -1,5 +1,5 @@
-//! The command line. Every option is an environment variable too, `EMBERLINE_<OPTION>`; this is the only
-//! place that reads either.
+//! The command line. Every option can also be set by an environment variable, `EMBERLINE_<OPTION>`. Nothing else reads
+//! arguments or environment variables.
 
 use crate::{
     commands::{doctor::DoctorArgs, generate::GenerateArgs, inspect::InspectArgs, model::ModelChoice},
@@ -19,11 +19,11 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// What to log, as `tracing` filters have it: `warn`, `info`, `server=debug,info`.
+    /// Log filter in the syntax of `tracing`: `warn`, `info`, `server=debug,info`.
     #[arg(long, env = "EMBERLINE_LOG", default_value = logging::DEFAULT_FILTER, global = true)]
     pub log: String,
 
-    /// How log lines look; they always go to standard error.
+    /// Format of log lines, which always go to standard error.
     #[arg(long, env = "EMBERLINE_LOG_FORMAT", value_enum, default_value_t, global = true)]
     pub log_format: LogFormat,
 }
@@ -35,9 +35,9 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Make one picture without a server.
     Generate(Box<GenerateArgs>),
-    /// Tell what a checkpoint is: model, layout, number formats, and what is missing or unexpected.
+    /// Show what a checkpoint is: model, layout, number formats, and what is missing or unexpected.
     Inspect(InspectArgs),
-    /// Look at devices, database, disk, model and orphans; changes nothing.
+    /// Check devices, database, disk, model and orphans. Changes nothing.
     Doctor(DoctorArgs),
 }
 
@@ -58,8 +58,8 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// Start although pictures are missing, because they are gone for good: for one start. What the database knows of
-    /// them goes to `lost+found` in the data folder.
+    /// Start although pictures are missing, if they are lost for good. For one start only. Their rows in the database are
+    /// saved to `lost+found` in the data folder.
     #[arg(long, env = "EMBERLINE_ACCEPT_MISSING_PICTURES")]
     pub accept_missing_pictures: bool,
 
@@ -88,8 +88,8 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_CONCURRENCY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub concurrency: u8,
 
-    /// What people sign in with, at least 8 characters, or its argon2 hash. With it, or with a token, nobody
-    /// uses this server without. Other users of this machine see a command line: prefer the environment or a file.
+    /// Password to sign in, at least 8 characters, or its argon2 hash. With a password or a token set, every request needs
+    /// one. Other users of this machine can see command lines: prefer the environment variable or a file.
     #[arg(long, env = "EMBERLINE_PASSWORD", value_name = "TEXT", hide_env_values = true)]
     pub password: Option<Secret>,
 
@@ -97,26 +97,26 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_PASSWORD_FILE", value_name = "FILE", conflicts_with = "password")]
     pub password_file: Option<PathBuf>,
 
-    /// What programs send as `Authorization: Bearer TEXT`, at least 16 characters; it signs people in too.
+    /// Token that programs send as `Authorization: Bearer TEXT`, at least 16 characters. It can be used to sign in, too.
     #[arg(long, env = "EMBERLINE_TOKEN", value_name = "TEXT", hide_env_values = true)]
     pub token: Option<Secret>,
 
-    /// A name that this server is reached by, `studio.example` or `studio.example:8443`, as behind a proxy.
-    /// Addresses and localhost need none. Repeat it, or separate by commas.
+    /// Host name of this server, `studio.example` or `studio.example:8443`, for example behind a proxy. IP addresses and
+    /// localhost always work. Repeat the option, or separate names by commas.
     #[arg(long, env = "EMBERLINE_HOST", value_name = "NAME", value_delimiter = ',')]
     pub host: Vec<String>,
 
-    /// A proxy in front of this server, or a block of addresses such as 10.0.0.0/8: its `X-Forwarded-For` tells whom
-    /// a request comes from, for the limits on sign-in and for the log. None by default. Repeat it, or separate by commas.
+    /// Address of a proxy in front of this server, or a block such as 10.0.0.0/8. Its header `X-Forwarded-For` gives the
+    /// client's address for the sign-in limits and the log. None by default. Repeat the option, or separate by commas.
     #[arg(long, env = "EMBERLINE_TRUST_PROXY", value_name = "ADDR", value_delimiter = ',')]
     pub trust_proxy: Vec<Network>,
 
-    /// The path that a proxy passes to this server without changing it, `/studio`: everything lies under it.
+    /// Path under which everything is served, `/studio`, for a proxy that passes the path on unchanged.
     #[arg(long, env = "EMBERLINE_BASE_PATH", value_name = "PATH", default_value = "", hide_default_value = true)]
     pub base_path: BasePath,
 
-    /// Another origin whose pages may use this server, `http://127.0.0.1:8080`: for a front end that a
-    /// development server such as trunk delivers. Repeat it, or separate by commas.
+    /// Another origin whose pages may use this server, `http://127.0.0.1:8080`, for a front end served by a development
+    /// server such as trunk. Repeat the option, or separate by commas.
     #[arg(long, env = "EMBERLINE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
 
@@ -124,9 +124,9 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_SITE_ROOT", value_name = "DIR")]
     pub site_root: Option<PathBuf>,
 
-    /// For tests of the recovery: `device@STEP`, the first generation that reaches this sampling step loses the device,
-    /// once; or `disk-full@SECONDS` and its like, a fault that begins with the first generation and passes.
-    /// No environment variable, so that nobody's server ever has it by accident.
+    /// For tests of the recovery. `device@STEP`: the first generation that reaches this sampling step loses the device, once.
+    /// `disk-full@SECONDS` and similar: a temporary fault that starts with the first generation. There is no environment
+    /// variable, so that it is never set by accident.
     #[arg(long, value_name = "FAULT", hide = true)]
     pub inject_fault: Option<InjectedFault>,
 }

@@ -1,4 +1,4 @@
-//! The data folder: where it is, that it can be written, and that one server at a time owns it.
+//! The data folder: its location, permissions and lock. One server at a time owns it.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The pictures of a data folder.
+/// Path of the pictures in a data folder.
 pub fn media_in(data_dir: &Path) -> PathBuf {
     data_dir.join("media")
 }
@@ -17,12 +17,15 @@ pub fn media_in(data_dir: &Path) -> PathBuf {
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    // The lock lives as long as the open file.
+    // The lock is held while the file is open.
     _lock: File,
 }
 
 impl DataDir {
-    /// Makes the folder if need be and takes its lock.
+    /// Creates the folder if it does not exist, and locks it.
+    ///
+    /// # Errors
+    /// The folder cannot be created or written, or another process holds its lock.
     pub fn open(path: PathBuf) -> Result<Self> {
         make_private(&path).with_context(|| format!("cannot make the data folder {}", path.display()))?;
         let lock_path = path.join("emberline.lock");
@@ -57,7 +60,7 @@ impl DataDir {
         self.path.join("exports")
     }
 
-    /// The folder of what did not fit together at a start.
+    /// The folder for files and rows that did not match at a start.
     pub fn lost_found(&self) -> PathBuf {
         self.path.join("lost+found")
     }
@@ -67,13 +70,13 @@ impl DataDir {
         &self.path
     }
 
-    /// The default database inside it.
+    /// URL of the default database inside it.
     pub fn database_url(&self) -> String {
         database_url_in(&self.path)
     }
 }
 
-/// Makes the folder if it is not there; only its owner opens it. One that is there keeps its permissions.
+/// Creates the folder with access for its owner only. An existing folder keeps its permissions.
 fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -82,7 +85,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Data folders of earlier versions can be read by every user of the machine; their owner decides.
+/// Logs a warning if other users can read the folder, as those of earlier versions. Its owner decides what to do.
 fn warn_if_shared(path: &Path) {
     #[cfg(unix)]
     if let Ok(mode) = fs::metadata(path).map(|folder| std::os::unix::fs::PermissionsExt::mode(&folder.permissions()))
@@ -93,14 +96,14 @@ fn warn_if_shared(path: &Path) {
     }
 }
 
-/// Has everything that this process and its children write be read by their own user only, whatever the umask was: the
-/// database's log, exports, copies.
+/// Sets the umask so that files of this process and its children are readable by their owner only: the database's log, exports,
+/// copies.
 pub fn keep_private() {
     #[cfg(target_os = "linux")]
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
-/// The default database of a data folder.
+/// URL of the default database of a data folder.
 pub fn database_url_in(data_dir: &Path) -> String {
     format!("sqlite:{}", data_dir.join("emberline.db").display())
 }
@@ -115,7 +118,7 @@ pub fn default_path() -> Result<PathBuf> {
     } else {
         var("XDG_DATA_HOME").or_else(|| var("HOME").map(|home| home.join(".local/share")))
     };
-    base.map(|base| base.join("emberline")).context("cannot tell the user's data folder; name one with --data-dir")
+    base.map(|base| base.join("emberline")).context("cannot find the user's data folder; set one with --data-dir")
 }
 
 #[cfg(test)]

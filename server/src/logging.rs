@@ -1,4 +1,4 @@
-//! Logs: to standard error always, for people on a terminal or as JSON lines.
+//! Logs to standard error, in text or as JSON lines.
 
 use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
@@ -13,11 +13,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged unless told otherwise. Not each kernel that is tuned for a GPU: dozens of lines at the first
-/// picture of a size.
+/// The default filter. It leaves out the tuning of each GPU kernel: dozens of lines at the first picture of a size.
 pub const DEFAULT_FILTER: &str = "info,cubecl_runtime=warn";
 
-/// Starts logging for the process. A filter that cannot be read falls back to the default, and says so.
+/// Sets up logging for the process. An invalid filter is replaced by the default, with a warning.
 pub fn init(format: LogFormat, filter: &str) {
     let parsed = EnvFilter::try_new(filter);
     let error = parsed.as_ref().err().map(ToString::to_string);
@@ -32,6 +31,6 @@ pub fn init(format: LogFormat, filter: &str) {
     if started.is_ok()
         && let Some(error) = error
     {
-        tracing::warn!(filter, error, "the log filter cannot be read; logging as by default");
+        tracing::warn!(filter, error, "invalid log filter; using the default");
     }
 }

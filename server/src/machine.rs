@@ -1,8 +1,8 @@
-//! What this process takes of the machine.
+//! Resource usage of this process.
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// Resident memory of this process, bytes; 0 where the system does not tell. Takes about a millisecond.
+/// Resident memory of this process, bytes; 0 if unknown. Takes about a millisecond.
 pub fn process_memory_bytes() -> u64 {
     let own = Pid::from_u32(std::process::id());
     let mut system = System::new();

@@ -1,4 +1,4 @@
-//! `emberline`: reads the command line, runs one command, turns its error into one line and a status.
+//! `emberline`: parses the command line, runs one command, and prints its error in one line.
 
 use clap::Parser;
 use huge_pages::HugePages;
@@ -11,13 +11,13 @@ use server::{
 };
 use std::process::ExitCode;
 
-/// Weights and activations come in blocks of megabytes.
+/// Weights and activations are allocated in blocks of megabytes, which huge pages make faster.
 #[global_allocator]
 static ALLOCATOR: HugePages = HugePages::new();
 
 fn main() -> ExitCode {
     quiet_vulkan_layer();
-    // clap ends the process itself: status 2 for wrong arguments, 0 for --help and --version.
+    // clap exits by itself: status 2 for wrong arguments, 0 for --help and --version.
     let cli = Cli::parse();
     logging::init(cli.log_format, &cli.log);
     let result = match cli.command {
@@ -35,12 +35,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Without a desktop session, Mesa's Vulkan layer for choosing a device looks for Wayland all the same, and
-/// libwayland writes four lines about `XDG_RUNTIME_DIR` to standard error, in the middle of our log.
+/// Disables Mesa's device-select layer if there is no desktop session. It would try Wayland, and libwayland would print four
+/// lines about `XDG_RUNTIME_DIR` into the log.
 fn quiet_vulkan_layer() {
     let is_set = |name| std::env::var_os(name).is_some();
     if cfg!(target_os = "linux") && !is_set("XDG_RUNTIME_DIR") && !is_set("MESA_VK_DEVICE_SELECT") {
-        // SAFETY: the first thing that the process does; no other thread reads the environment yet.
+        // SAFETY: called first in `main`, when no other thread exists that could read the environment.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }

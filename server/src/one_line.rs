@@ -1,6 +1,6 @@
-//! An error with its causes, in one line for people.
+//! Formats an error with its causes in one line.
 
-/// The whole chain: what was being done, then why it failed. What an error and its cause both say is said once.
+/// The error's chain: what was being done, then why it failed. Text that an error and its cause share appears once.
 pub fn one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |line, text| joined(&line, &text))
 }

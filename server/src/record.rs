@@ -1,10 +1,10 @@
-//! What of a picture's record this server can be asked for.
+//! Selects the settings in a picture's record that this server accepts.
 
 use png_info::{NotApplied, Record, Settings};
 use protocol::{NewGeneration, generation::limits::STRENGTH};
 
-/// The record with settings that a request can have. What is out of bounds, and a model that is not offered, are moved
-/// to what is not applied, with the reason.
+/// The record with settings that a request can have. Values out of bounds and a model that is not offered are moved to
+/// `not_applied`, with the reason.
 pub fn applicable(mut record: Record, models: &[String]) -> Record {
     let set = &mut record.settings;
     let mut refused = Vec::new();
@@ -19,7 +19,7 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
             refused.push(NotApplied::new(&error.field, &value, error.message));
         }
     }
-    // One side without the other would be another shape.
+    // Width or height alone would change the aspect ratio.
     for (field, has_other) in [("width", set.height.is_some()), ("height", set.width.is_some())] {
         if let Some(value) = Some(()).filter(|()| !has_other).and_then(|()| taken(set, field)) {
             refused.push(NotApplied::new(field, &value, "the other side cannot be applied"));
@@ -34,7 +34,7 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
     record
 }
 
-/// The settings as a request, by which their bounds are judged.
+/// The settings as a request, to check their bounds.
 fn asked(set: &Settings) -> NewGeneration {
     NewGeneration {
         negative_prompt: set.negative_prompt.clone(),
@@ -49,7 +49,7 @@ fn asked(set: &Settings) -> NewGeneration {
     }
 }
 
-/// Takes a setting out by its name; its value as text.
+/// Removes a setting by name. Returns its value as text.
 fn taken(set: &mut Settings, field: &str) -> Option<String> {
     let text = |number: u64| number.to_string();
     match field {
@@ -66,7 +66,7 @@ fn taken(set: &mut Settings, field: &str) -> Option<String> {
     }
 }
 
-/// The offered model of that name, whatever its case.
+/// The offered model of that name: exact match first, then ignoring case.
 fn offered(name: &str, models: &[String]) -> Option<String> {
     let same = models.iter().find(|model| *model == name);
     same.or_else(|| models.iter().find(|model| model.to_lowercase() == name.to_lowercase())).cloned()

@@ -1,4 +1,4 @@
-//! Whether the last run of the server ended in order.
+//! Detects whether the last run of the server was stopped or crashed.
 
 use engine::recovery::LastEnd;
 use std::{
@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file in the data folder that is there while a server runs: a start that finds one knows that the last run was not
-/// stopped. It is empty, and taking it away needs no room, so that a full disk does not make a stop look like a crash.
+/// A file in the data folder that exists while a server runs. If it exists at a start, the last run crashed. It is empty, so
+/// removing it works on a full disk, where a stop must not look like a crash.
 #[derive(Debug)]
 pub struct RunningMark(PathBuf);
 
@@ -20,7 +20,7 @@ impl RunningMark {
         }
     }
 
-    /// A server runs from now on, until this is dropped or its process ends.
+    /// Creates the file. Dropping the mark removes it.
     pub fn set(data_dir: &Path) -> io::Result<Self> {
         let path = path_in(data_dir);
         fs::File::create(&path)?;
@@ -31,7 +31,7 @@ impl RunningMark {
 impl Drop for RunningMark {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "cannot be removed: the next start takes this stop for a crash");
+            tracing::warn!(path = %self.0.display(), %error, "cannot remove the mark of a running server; the next start takes this stop for a crash");
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use crate::{
     cli::ServeArgs,
-    commands::model::ModelChoice,
+    commands::{model::ModelChoice, offers::Offers},
     data_dir,
     data_dir::DataDir,
-    exports::Exports,
     http::{
         self,
         access::{Access, Credentials},
@@ -13,8 +12,8 @@ use crate::{
         guard::Origins,
     },
     net::{self, Limits},
+    purge,
     running::RunningMark,
-    service::{Offers, StudioServices},
     state::AppState,
     ws,
     ws::Hub,
@@ -26,6 +25,7 @@ use engine::{
     recovery::{self, RecoveryOptions},
 };
 use leptos::config::LeptosOptions;
+use local_studio::{Exports, LocalStudio};
 use sdxl::{Compute, DeviceChoice, Precision};
 use std::{
     fs,
@@ -36,15 +36,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::{Store, StoreError};
-use tokio::net::TcpListener;
+use store::Store;
+use tokio::{net::TcpListener, task::JoinHandle};
 
-/// How long open requests may take to end once the server is asked to stop.
+/// Time limit for open requests, the running step and open WebSockets when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// How often deleted projects are looked through, and how long a deletion can be taken back.
-const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
-const UNDO_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Runs the server until SIGINT or SIGTERM.
 pub fn run(args: ServeArgs) -> Result<()> {
@@ -60,7 +56,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     protocol::set_base_path(args.base_path.clone().leak());
     let access = access(&args)?;
     let origins = Origins::new(&args.allow_origin, &args.host)?;
-    // Before anything is opened: connections have to leave room for the server's own files.
+    // Before anything is opened, because connections must leave file descriptors for the server's own files.
     let limits = Limits::for_descriptors(net::descriptors::raise());
     let proxies = TrustedProxies::new(args.trust_proxy);
     let data_dir = DataDir::open(match args.data_dir {
@@ -68,7 +64,8 @@ async fn serve(args: ServeArgs) -> Result<()> {
         None => data_dir::default_path()?,
     })?;
     let url = args.database_url.unwrap_or_else(|| data_dir.database_url());
-    // The headers first: what --model names is told of at once. Listening before the database is opened: a taken port should not wait for a migration.
+    // Model headers are read first, so that a wrong --model is reported at once. The port is bound before the database is
+    // opened, so that a taken port does not wait for a migration.
     let models = Arc::new(models(&args.model, args.vae.as_deref(), args.taesd.as_deref(), args.device, args.dtype)?);
     let listener = TcpListener::bind(args.listen)
         .await
@@ -78,13 +75,13 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let recovery_options = recovery_options(&data_dir, args.accept_missing_pictures);
     let store = open_recovered(&url, &media, &recovery_options).await?;
     let running = RunningMark::set(data_dir.path()).context("cannot write in the data folder")?;
-    let first_export = StudioServices::first_export_id(&store).await?;
+    let first_export = LocalStudio::first_export_id(&store).await?;
     let exports = Exports::open(data_dir.exports(), first_export).context("cannot make the folder of exports")?;
     let exports = Arc::new(exports);
     let hub = Arc::new(Hub::new());
     let options = EngineOptions {
         concurrency: workers(args.concurrency),
-        paused: StudioServices::was_paused(&store).await?,
+        paused: LocalStudio::was_paused(&store).await?,
         fault: args.inject_fault,
     };
     let engine =
@@ -98,17 +95,17 @@ async fn serve(args: ServeArgs) -> Result<()> {
         leptos_options(address, args.site_root)?,
     );
     let policy = http::Policy { origins: origins.with_own(address), access, proxies };
-    let router = http::router(state.clone(), policy);
+    let router = http::router(state.clone(), policy, ws::routes);
     let background = [
         tokio::spawn(ws::report_metrics(state.clone())),
         tokio::spawn(ws::report_queue(state.clone())),
-        tokio::spawn(purge(state.clone(), recovery_options.lost_found)),
+        tokio::spawn(purge::run(state.clone(), recovery_options.lost_found)),
     ];
     load_first(&engine);
 
     let default_model = engine.models().offers().first().map_or("", |offer| offer.name.as_str());
     tracing::info!(data_dir = %data_dir.path().display(), device = %engine.models().compute().info, model = default_model, "ready");
-    // Before anyone is told where the server is: who starts it may stop it at once.
+    // Before the address is printed, because whoever waits for it may stop the server at once.
     let stop = stop_signal()?;
     announce(address, &engine)?;
 
@@ -116,21 +113,11 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let server = tokio::spawn(net::serve(listener, router, limits, stopping.clone()));
     stop.await;
     tracing::info!("stopping");
-    // At once: whoever asked for it may not wait for the rest.
+    // Removes the mark first, because whoever stops the server may kill it before the rest is done.
     drop(running);
     stopping.cancel();
     exports.stop();
-    match tokio::time::timeout(GRACE, server).await {
-        Ok(ended) => ended.context("the server's task panicked")?,
-        Err(_) => tracing::warn!(grace_s = GRACE.as_secs(), "requests were still open; stopping without them"),
-    }
-    if !engine.stop(GRACE).await {
-        tracing::warn!(grace_s = GRACE.as_secs(), "a step still ran; the next start takes its task up again");
-    }
-    state.sockets.close();
-    if tokio::time::timeout(GRACE, state.sockets.wait()).await.is_err() {
-        tracing::warn!(sockets = state.sockets.len(), "sockets were still open; stopping without them");
-    }
+    finish(&state, &engine, server).await?;
     for task in background {
         task.await.context("a background task panicked")?;
     }
@@ -139,7 +126,23 @@ async fn serve(args: ServeArgs) -> Result<()> {
     Ok(())
 }
 
-/// Who may use the server; none where everyone who reaches it may: programs of this machine.
+/// Waits for open requests, then for the running step, then for open WebSockets, up to [`GRACE`] for each.
+async fn finish(state: &AppState, engine: &Engine, server: JoinHandle<()>) -> Result<()> {
+    match tokio::time::timeout(GRACE, server).await {
+        Ok(ended) => ended.context("the server's task panicked")?,
+        Err(_) => tracing::warn!(grace_s = GRACE.as_secs(), "requests were still open; stopping without them"),
+    }
+    if !engine.stop(GRACE).await {
+        tracing::warn!(grace_s = GRACE.as_secs(), "a step was still running; the next start queues its task again");
+    }
+    state.sockets.close();
+    if tokio::time::timeout(GRACE, state.sockets.wait()).await.is_err() {
+        tracing::warn!(sockets = state.sockets.len(), "WebSockets were still open; stopping without them");
+    }
+    Ok(())
+}
+
+/// The access control. `None` without a password or token, which is allowed on a loopback address only.
 fn access(args: &ServeArgs) -> Result<Option<Arc<Access>>> {
     let credentials = Credentials::new(args.password.clone(), args.password_file.as_deref(), args.token.clone())?;
     if credentials.is_none() && !args.listen.ip().is_loopback() {
@@ -152,7 +155,7 @@ fn access(args: &ServeArgs) -> Result<Option<Arc<Access>>> {
     Ok(credentials.map(|credentials| Arc::new(Access::new(credentials))))
 }
 
-/// The one line on standard output: scripts wait for it and read the port from it.
+/// Prints the only line on standard output. Scripts wait for it and read the port from it.
 fn announce(address: SocketAddr, engine: &Engine) -> Result<()> {
     let models = engine.models();
     let names: Vec<_> = models.offers().iter().map(|offer| offer.name.as_str()).collect();
@@ -168,7 +171,7 @@ fn announce(address: SocketAddr, engine: &Engine) -> Result<()> {
     .context("cannot print the address")
 }
 
-/// The models on offer, their headers read, and the device that they run on.
+/// Opens the offered models, reading only their headers, and the device.
 fn models(
     model: &ModelChoice,
     vae: Option<&Path>,
@@ -197,11 +200,11 @@ fn recovery_options(data_dir: &DataDir, accept_missing: bool) -> RecoveryOptions
     RecoveryOptions { last_end, accept_missing, lost_found: LostFound::at(data_dir.lost_found()) }
 }
 
-/// Opens the database and brings rows and files together after whatever ended the last run. Where that is refused the
-/// database is closed: a log that is left beside it would be applied to the copy that a person puts in its place.
+/// Opens the database and reconciles rows and files. If that fails the database is closed: a log file left beside it would be
+/// applied to a backup that somebody puts in its place.
 async fn open_recovered(url: &str, media: &Media, options: &RecoveryOptions) -> Result<Store> {
     let is_new = store::sqlite_file(url).is_some_and(|file| {
-        // A log without its file is refused by the opening, in its own words.
+        // Opening the database reports a log without a database file.
         fs::metadata(&file).map_or(0, |file| file.len()) == 0 && !store::has_log_alone(&file)
     });
     if is_new {
@@ -211,7 +214,7 @@ async fn open_recovered(url: &str, media: &Media, options: &RecoveryOptions) -> 
     match recover(&store, media, options).await {
         Ok(()) => Ok(store),
         Err(error) => {
-            // The first error tells why; the second would only hide it.
+            // An error from closing would hide the first one.
             store.close().await.ok();
             Err(error)
         }
@@ -219,7 +222,7 @@ async fn open_recovered(url: &str, media: &Media, options: &RecoveryOptions) -> 
 }
 
 async fn recover(store: &Store, media: &Media, options: &RecoveryOptions) -> Result<()> {
-    let interrupted = StudioServices::stored_settings(store).await?.interrupted;
+    let interrupted = LocalStudio::stored_settings(store).await?.interrupted;
     let findings = recovery::reconcile(store, media, interrupted, options).await?;
     if !findings.is_empty() {
         let put_away = findings.lost_found.as_ref().map(|folder| folder.display().to_string());
@@ -236,7 +239,7 @@ async fn recover(store: &Store, media: &Media, options: &RecoveryOptions) -> Res
     Ok(())
 }
 
-/// Loads the default model while nobody waits for it; a fault is told again by the first task that needs it.
+/// Loads the default model in the background. The first task that needs it reports the error again.
 fn load_first(engine: &Engine) {
     let models = Arc::clone(engine.models());
     let Some(name) = models.offers().first().map(|offer| offer.name.clone()) else { return };
@@ -262,42 +265,7 @@ fn leptos_options(address: SocketAddr, site_root: Option<std::path::PathBuf>) ->
         .build())
 }
 
-/// Makes old deletions final, now and every hour, until the server stops.
-async fn purge(state: AppState, lost_found: LostFound) {
-    loop {
-        match lost_found.purge(lost_found::KEPT_FOR) {
-            Ok(0) => {}
-            Ok(folders) => tracing::info!(folders, "what lost+found kept for 30 days is removed"),
-            Err(error) => tracing::warn!(%error, "lost+found could not be looked through"),
-        }
-        match purge_once(&state).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(pictures = count, "deletions of long ago are final"),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "old deletions could not be made final")
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PURGE_EVERY) => {}
-            () = state.stopping.cancelled() => return,
-        }
-    }
-}
-
-/// The number of pictures that went. Rows first: the next start puts a picture without a row into lost+found.
-async fn purge_once(state: &AppState) -> Result<usize, StoreError> {
-    let mut keys = state.store.purge_projects(UNDO_FOR).await?.take_keys;
-    keys.extend(state.store.purge_frames(UNDO_FOR).await?);
-    let media = state.services.engine().media();
-    for key in &keys {
-        if let Err(error) = media.remove(key) {
-            tracing::warn!(key, %error, "a picture could not be removed; the next start removes it");
-        }
-    }
-    Ok(keys.len())
-}
-
-/// Listens for the signals that stop the server from now on; ends with the first.
+/// Registers for SIGTERM and SIGINT. The future completes at the first signal.
 #[cfg(unix)]
 fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -311,7 +279,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Listens for Ctrl+C from now on; ends with the first.
+/// Registers for Ctrl+C. The future completes at the first one.
 #[cfg(windows)]
 fn stop_signal() -> Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c().context("cannot listen for Ctrl+C")?;

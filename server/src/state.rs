@@ -1,14 +1,15 @@
-//! What every handler can reach.
+//! State shared by all handlers.
 
-use crate::{budget::Budget, exports::Exports, service::StudioServices, ws::Hub};
+use crate::ws::Hub;
 use axum::extract::FromRef;
 use engine::Engine;
 use leptos::config::LeptosOptions;
+use local_studio::{Budget, Exports, LocalStudio};
 use std::sync::Arc;
 use store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Bytes of pictures that are taken in at a time: two of the largest, or some dozens of the usual size.
+/// Memory budget for uploads, bytes: two pictures of the largest size, or dozens of the usual size.
 const UPLOAD_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Shared by all handlers; cloning it is cheap.
@@ -16,25 +17,23 @@ const UPLOAD_BYTES: u64 = 128 * 1024 * 1024;
 pub struct AppState {
     /// The database.
     pub store: Store,
-    /// What the page and the API can do, one implementation for both.
-    pub services: Arc<StudioServices>,
-    /// Sequences as files.
-    pub exports: Arc<Exports>,
-    /// Memory for pictures that are taken in; their bodies are read when it is their turn.
+    /// What the pages and the API can do.
+    pub services: Arc<LocalStudio>,
+    /// Memory for uploads. A body is read only once it has its share.
     pub uploads: Budget,
-    /// Where events go out.
+    /// Publishes events to the WebSocket clients.
     pub hub: Arc<Hub>,
-    /// Where the front end's files are and how they are named.
+    /// Location and names of the front end's files.
     pub leptos_options: LeptosOptions,
     /// Cancelled when the server begins to stop.
     pub stopping: CancellationToken,
-    /// Open sockets. The HTTP server lets go of a connection once it is upgraded: without this list, the
-    /// process would end before their closing frames are out.
+    /// Open WebSockets. The HTTP server does not track a connection once it is upgraded, so without this the process
+    /// would end before their close frames are sent.
     pub sockets: TaskTracker,
 }
 
 impl AppState {
-    /// The state over an open database and a running engine.
+    /// State over an open database and a running engine.
     pub fn new(
         store: Store,
         hub: Arc<Hub>,
@@ -42,10 +41,10 @@ impl AppState {
         exports: Arc<Exports>,
         leptos_options: LeptosOptions,
     ) -> Self {
-        let services = Arc::new(StudioServices::new(store.clone(), Arc::clone(&hub), engine, Arc::clone(&exports)));
+        let services = Arc::new(LocalStudio::new(store.clone(), hub.clone(), engine, exports));
         let uploads = Budget::new(UPLOAD_BYTES);
         let (stopping, sockets) = (CancellationToken::new(), TaskTracker::new());
-        Self { store, services, exports, uploads, hub, leptos_options, stopping, sockets }
+        Self { store, services, uploads, hub, leptos_options, stopping, sockets }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Every change that the page makes, and every read: one typed server function a file, which only hands on
-//! to the services in the context.
+//! The server functions: every read and every change that a page makes. Each takes the services from the context and
+//! calls the method of the same name. One file per resource.
 
 pub mod exports;
 pub mod frames;
@@ -16,20 +16,18 @@ pub mod theme;
 
 #[cfg(feature = "ssr")]
 mod reply {
-    use crate::{
-        error::{AppError, status},
-        services::SharedServices,
-    };
+    use crate::error::{AppError, status};
     use leptos::context::use_context;
     use protocol::Problem;
+    use studio::SharedServices;
 
-    /// The services that the binary has put into the context.
+    /// The services, which the server puts into the context. Fails with [`Problem::Internal`] without them.
     pub fn services() -> Result<SharedServices, AppError> {
         use_context().ok_or_else(|| Problem::Internal.into())
     }
 
-    /// The answer, its HTTP status set by its problem. A form posted without script is answered with a
-    /// redirect to the page it came from, whose 302 must stay.
+    /// Sets the HTTP status of a failed server function from its problem. Does not for a form that was posted without
+    /// script: Leptos answers it with a redirect to the form's page, whose status 302 must stay.
     pub fn answer<T, E: Into<AppError>>(result: Result<T, E>) -> Result<T, AppError> {
         let error = match result {
             Ok(done) => return Ok(done),

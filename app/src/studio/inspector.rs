@@ -5,8 +5,8 @@ use crate::{
     browser,
     components::Icon,
     serverfns::{
-        frames::{frame_takes, update_frame},
-        takes::delete_take,
+        frames::update_frame,
+        takes::{delete_take, list_takes},
     },
     view::{button, dynamic, icon_button, list, nothing, words},
 };
@@ -56,7 +56,7 @@ impl Inspector {
     fn read(self, id: FrameId) {
         spawn_local(async move {
             // A server that is gone is told by the connection.
-            let Ok(takes) = frame_takes(id).await.and_then(|takes| takes.open()) else { return };
+            let Ok(takes) = list_takes(id).await.and_then(|takes| takes.open()) else { return };
             let still =
                 self.store.current.try_with_untracked(|frame| frame.as_ref().is_some_and(|frame| frame.id == id));
             if still == Some(true) {

@@ -1,15 +1,15 @@
 //! `emberline doctor`: devices, model, disk, database, pictures. Changes nothing.
 
 use crate::{
-    commands::model::ModelChoice,
+    commands::{model::ModelChoice, offers::Offers},
     data_dir,
     one_line::one_line,
-    service::{Offers, StudioServices},
 };
 use anyhow::{Context, Result, anyhow, bail};
 use checkpoint::OpenOptions;
 use clap::Args;
 use engine::{Media, recovery};
+use local_studio::LocalStudio;
 use protocol::RefusedModel;
 use sdxl::{Compute, DeviceChoice};
 use std::{
@@ -131,7 +131,7 @@ async fn database(store: &Store) -> Result<String> {
         Err(_) if !damage.is_empty() => {}
         Err(error) => return Err(error.into()),
     }
-    match StudioServices::settings_fault(store).await {
+    match LocalStudio::settings_fault(store).await {
         Ok(fault) => faults.extend(fault),
         Err(_) if !damage.is_empty() => {}
         Err(error) => return Err(error.into()),

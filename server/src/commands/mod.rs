@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod generate;
 pub mod inspect;
 pub mod model;
+pub mod offers;
 mod picture;
 pub mod scan;
 pub mod settings;

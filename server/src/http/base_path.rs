@@ -1,5 +1,5 @@
-//! The whole server under a path, behind a proxy that serves other things too. The proxy passes the path on as
-//! it is; every address that the server writes begins with it (`protocol::url_path`).
+//! Serves everything under a path, for a proxy that serves other things too. The proxy passes the path on unchanged, and every
+//! address that the server writes starts with it (`protocol::url_path`).
 
 use super::problem::ApiError;
 use axum::{
@@ -20,7 +20,7 @@ use tower::ServiceExt;
 pub struct BasePath(String);
 
 impl BasePath {
-    /// For as long as the process lives.
+    /// The path with a static lifetime, for [`protocol::set_base_path`].
     pub fn leak(self) -> &'static str {
         self.0.leak()
     }
@@ -46,7 +46,8 @@ impl FromStr for BasePath {
     }
 }
 
-/// The routes under the base path, which they do not see; the root leads there, and nothing else is anywhere else.
+/// Nests the routes under the base path, which is removed from the address before routing. `/` redirects there, and everything
+/// else outside is 404.
 pub fn under(base: &'static str, routes: Router) -> Router {
     if base.is_empty() {
         return routes;
@@ -70,8 +71,8 @@ pub fn under(base: &'static str, routes: Router) -> Router {
     })
 }
 
-/// The address under the base path; its query alone where the path is the base path without its slash, under
-/// which relative addresses would be other ones; none outside.
+/// The address relative to the base path. `Err` with the query if the path is the base path without its trailing slash, which
+/// needs a redirect because relative addresses would resolve differently. `None` outside.
 fn within(base: &str, uri: &Uri) -> Option<Result<Uri, Option<String>>> {
     let rest = uri.path().strip_prefix(base)?;
     if rest.is_empty() {
@@ -86,7 +87,7 @@ fn within(base: &str, uri: &Uri) -> Option<Result<Uri, Option<String>>> {
     Uri::from_parts(parts).ok().map(Ok)
 }
 
-/// Not for good: browsers keep a permanent redirect after the server has moved elsewhere.
+/// A temporary redirect: browsers would keep a permanent one even after the server moves to another path.
 fn to_base(base: &str, query: Option<&str>) -> Response {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     Redirect::temporary(&format!("{base}/{query}")).into_response()

@@ -1,4 +1,4 @@
-//! How large a request's body may be, told so that the client hears it.
+//! Limits the size of request bodies, in a way that the client receives the error.
 
 use super::problem::ApiError;
 use axum::{
@@ -21,16 +21,16 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// How much of a body that is too large is still taken in and thrown away. A server that answers and closes
-/// while its client sends makes the client see a broken connection instead of the answer. Twice the largest picture.
+/// How much of a body that is too large is drained, bytes: twice the largest picture. If the server closes while the client is
+/// sending, the client sees a reset connection instead of the response.
 const DRAINED_BYTES: usize = 128 * 1024 * 1024;
 
-/// Answers 413 to a body that says it is longer than `most` bytes, and to one that is without saying so.
+/// Middleware that answers 413 to a body with more than `most` bytes, by its `Content-Length` or while it is read.
 pub async fn check(State(most): State<usize>, request: Request, next: Next) -> Response {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length: Option<usize> = length.and_then(|value| value.to_str().ok()?.parse().ok());
     if let Some(length) = length.filter(|length| *length > most) {
-        // Who asks before sending (`Expect: 100-continue`) need not send it at all.
+        // With `Expect: 100-continue` the client has not started to send.
         if !request.headers().contains_key(header::EXPECT) {
             drain(request.into_body()).await;
         }
@@ -39,7 +39,7 @@ pub async fn check(State(most): State<usize>, request: Request, next: Next) -> R
     let is_cut = Arc::new(AtomicBool::new(false));
     let request = request.map(|inner| Body::new(Limited { inner, left: most, is_cut: Arc::clone(&is_cut) }));
     let response = next.run(request).await;
-    // Whatever the handler made of a body that broke off.
+    // Replaces the handler's response to the incomplete body.
     match is_cut.load(Ordering::Relaxed) {
         true => too_large(&format!("the body is longer than {most} bytes; more are not taken")),
         false => response,
@@ -61,7 +61,7 @@ async fn drain(body: Body) {
     }
 }
 
-/// A body that breaks off once it is too long.
+/// A body that fails once it is too long.
 struct Limited {
     inner: Body,
     left: usize,

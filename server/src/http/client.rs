@@ -1,4 +1,4 @@
-//! Who sent a request: the other end of the connection, or whom a trusted proxy names.
+//! The client's address: the connection's peer, or the address that a trusted proxy reports.
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -51,7 +51,7 @@ fn width(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// The address with all but its first bits zero.
+/// The address with all but its first `bits` set to zero.
 fn masked(address: IpAddr, bits: u8) -> IpAddr {
     match address {
         IpAddr::V4(v4) => {
@@ -65,12 +65,13 @@ fn masked(address: IpAddr, bits: u8) -> IpAddr {
     }
 }
 
-/// The proxies of `--trust-proxy`, whose `X-Forwarded-For` is believed.
+/// The proxies of `--trust-proxy`, whose header `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<Network>);
 
 impl TrustedProxies {
-    /// These; none by default, not even loopback: any program of the machine could name any address.
+    /// Trusts these networks. None is trusted by default, not even loopback, because any program on the machine could report any
+    /// address.
     pub fn new(networks: Vec<Network>) -> Self {
         Self(networks)
     }
@@ -79,9 +80,9 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(address))
     }
 
-    /// From the last address backwards, the first that is no trusted proxy's. Each proxy adds the address that
-    /// it was reached from at the end, so whatever stands before that one was sent by the client itself. An entry
-    /// that is no address ends the walk at the proxy that added it.
+    /// The last address in the header that is not a trusted proxy's. Each proxy appends the address of its own peer, so
+    /// everything before the first untrusted address was written by the client itself. The search ends at an entry that is not an
+    /// address, with the proxy that added it.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
@@ -98,20 +99,20 @@ impl TrustedProxies {
     }
 }
 
-/// An entry of `X-Forwarded-For`; some proxies add the port.
+/// Parses an entry of `X-Forwarded-For`. Some proxies append the port.
 fn address(entry: &str) -> Option<IpAddr> {
     let bare = entry.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse().ok().or_else(|| entry.parse().ok().map(|socket: SocketAddr| socket.ip()))?;
     Some(address.to_canonical())
 }
 
-/// The address that a request came from; none where the connection does not tell.
+/// The address of a request's client, if known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Client(Option<IpAddr>);
 
 impl Client {
-    /// The part of the address that one person or machine has for itself: all of an IPv4 address, the /64 of an
-    /// IPv6 one, of which a single machine can use every address.
+    /// The address as limits count it: an IPv4 address, or the /64 of an IPv6 address, because one machine can use every address
+    /// in it.
     pub fn network(self) -> IpAddr {
         match self.0 {
             Some(address @ IpAddr::V4(_)) => address,
@@ -136,7 +137,7 @@ impl fmt::Display for Client {
     }
 }
 
-/// Puts the [`Client`] into the request's extensions.
+/// Middleware that adds the [`Client`] to the request's extensions.
 pub async fn identify(State(proxies): State<Arc<TrustedProxies>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let client = Client(peer.map(|peer| proxies.client(peer, request.headers())));

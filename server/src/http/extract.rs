@@ -1,4 +1,4 @@
-//! What handlers take from a request, with errors that name the field and its limit.
+//! Extractors, with errors that name the field and its limit.
 
 pub use super::upload::{Picture, PictureFile};
 
@@ -12,9 +12,9 @@ use protocol::{ExportId, FrameId, Problem, ProjectId, TakeId, TaskId};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::str::FromStr;
 
-/// A request body that can say what one of its fields takes.
+/// A request body that can describe the values of its fields.
 pub trait Body: DeserializeOwned {
-    /// The field's rule for people, where there is such a field.
+    /// The rule for a field, to be shown to people. `None` for an unknown field.
     fn expected(field: &str) -> Option<String>;
 }
 
@@ -67,13 +67,13 @@ async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
 
 fn json_problem<T: Body>(error: &serde_path_to_error::Error<serde_json::Error>, bytes: &[u8]) -> ApiError {
     let (path, cause) = (error.path().to_string(), error.inner());
-    // serde_json calls a number in an enum's place a slip of syntax.
+    // serde_json reports a number in place of an enum as a syntax error.
     if !cause.is_data() && serde_json::from_slice::<IgnoredAny>(bytes).is_err() {
         return not_json(cause);
     }
     match T::expected(&path) {
         Some(rule) => Problem::invalid(path, rule),
-        // A missing or unknown field, or no object at all: serde's words name it.
+        // A missing or unknown field, or not an object: serde's message names it.
         None => Problem::invalid("body", cause.to_string()),
     }
     .into()
@@ -83,13 +83,13 @@ fn not_json(cause: &serde_json::Error) -> ApiError {
     ApiError::with_status(StatusCode::BAD_REQUEST, Problem::invalid("body", format!("is not JSON: {cause}")))
 }
 
-/// The `{id}` of an address; whatever cannot be an id names nothing.
+/// The `{id}` in a path. 404 if it is not an id.
 #[derive(Clone, Copy, Debug)]
 pub struct IdPath<T>(pub T);
 
-/// An id that stands in addresses.
+/// An id in a path.
 pub trait PathId: FromStr {
-    /// What it is the id of, for people.
+    /// The kind of thing, to be shown to people.
     const OF: &'static str;
 }
 
@@ -124,7 +124,7 @@ impl<S: Send + Sync, T: PathId> FromRequestParts<S> for IdPath<T> {
     }
 }
 
-/// The query of an address.
+/// The query parameters. 400 if they cannot be parsed.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 

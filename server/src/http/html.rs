@@ -1,4 +1,4 @@
-//! Pages that the server writes without the application: they need no script and allow none.
+//! Pages that are rendered without the application. Their policy allows no script.
 
 use axum::{
     http::{StatusCode, header},
@@ -9,16 +9,16 @@ use protocol::url_path;
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// The product's mark, as the application draws it.
+/// The logo, as in the application.
 const MARK: &str = "<svg class=\"mark\" viewBox=\"0 0 28 16\" aria-hidden=\"true\"><path class=\"mark-line\" d=\"M1 8h17\"/>\
                     <circle class=\"mark-ember\" cx=\"22\" cy=\"8\" r=\"4\"/></svg>";
 
-/// A whole page; `title` is text, `body` is HTML.
+/// A page. `title` is text, `body` is HTML.
 pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
     document(status, title, "page plain", &format!("<h1>{}</h1>\n{body}", escaped(title)))
 }
 
-/// The page before the first one: a small form in the middle, under the product's name.
+/// A page with a small form in the centre under the product's name, such as sign-in.
 pub fn door(status: StatusCode, title: &str, body: &str) -> Response {
     let content = format!("<p class=\"brand\">{MARK}Emberline</p>\n<h1>{}</h1>\n{body}", escaped(title));
     document(status, title, "door", &content)
@@ -39,7 +39,7 @@ fn document(status: StatusCode, title: &str, class: &str, content: &str) -> Resp
     (status, headers, Html(document)).into_response()
 }
 
-/// Text as it may stand in HTML, in an attribute too.
+/// Escapes text for HTML, including attribute values.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,5 @@
-//! Lists in parts: `?limit=&after=`, and where the next part is, as RFC 8288 has it.
+//! Pagination: `?limit=&after=`, and a `Link` header with the next page's address (RFC 8288). In names and messages, a page of a
+//! list is a part, because a page is also what a browser shows.
 
 use super::problem::ApiError;
 use axum::{
@@ -12,10 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// How many things a part may have. Without a limit a list is whole: there are clients that know of no parts.
+/// Range of the page size. Without a limit the whole list is returned, for clients without support for pagination.
 const LIMIT: RangeInclusive<usize> = 1..=1000;
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Debug)]
 pub struct Part {
     limit: Option<usize>,
@@ -23,15 +24,15 @@ pub struct Part {
     query: Vec<(String, String)>,
 }
 
-/// What the document says of it.
+/// The query parameters, for the OpenAPI document.
 #[derive(Deserialize, JsonSchema)]
 pub struct Asked {
-    /// So many at most: the header Link of a part that is not the last says where the next one is. Without it all of them,
-    /// and of tasks a thousand.
+    /// Page size. The header Link has the address of the next page, if there is one. Without a limit, all items are returned,
+    /// or a thousand tasks.
     #[schemars(range(min = *LIMIT.start(), max = *LIMIT.end()))]
     #[expect(dead_code, reason = "only described")]
     limit: Option<u32>,
-    /// What follows this place. It is part of the address in the header Link.
+    /// Cursor: only items after this place. It is part of the address in the header Link.
     #[expect(dead_code, reason = "only described")]
     after: Option<String>,
 }
@@ -55,28 +56,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Part {
 }
 
 impl Part {
-    /// With the most that a part may have where no limit was given.
+    /// Sets the maximum page size if no limit was given.
     pub fn or_most(self) -> Self {
         Self { limit: self.limit.or(Some(*LIMIT.end())), ..self }
     }
 
-    /// The place that it follows.
+    /// The cursor: the place of the last item of the previous part.
     pub fn after(&self) -> Option<String> {
         self.after.clone()
     }
 
-    /// The place that it follows, an id.
+    /// The cursor as an id.
+    ///
+    /// # Errors
+    /// It is not a whole number.
     pub fn after_id(&self) -> Result<Option<i64>, Problem> {
         let bad = || Problem::invalid("after", "must be an id of this list, a whole number");
         self.after.as_deref().map(|text| text.parse().map_err(|_| bad())).transpose()
     }
 
-    /// How many to look for: one more than are answered tells whether there is a next part.
+    /// Number of items to query: one more than the page size, which tells whether there is a next part.
     pub fn wanted(&self) -> usize {
         self.limit.map_or(usize::MAX, |limit| limit + 1)
     }
 
-    /// The part, of all that follows its place.
+    /// The part, from all items that follow the cursor. `place` returns an item's cursor.
     pub fn of<T>(&self, mut items: Vec<T>, place: impl Fn(&T) -> String) -> Listed<T> {
         let limit = self.limit.filter(|limit| *limit < items.len());
         items.truncate(limit.unwrap_or(items.len()));
@@ -89,12 +93,12 @@ impl Part {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(self.query.iter().filter(|(name, value)| name != "after" && !value.is_empty()));
         query.append_pair("after", place);
-        // Relative to what was asked: a proxy may have put the server under a path of its own.
+        // Relative to the request's address: a proxy may serve this under another path.
         format!("<?{}>; rel=\"next\"", query.finish())
     }
 }
 
-/// A part of a list, a JSON array.
+/// A part of a list as a response: a JSON array, and the `Link` header.
 #[derive(Debug)]
 pub struct Listed<T> {
     items: Vec<T>,

@@ -1,11 +1,11 @@
-//! How often a line that strangers can cause is logged.
+//! Rate limit for log lines that unauthenticated clients can cause.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Lets `most` lines through in a window of time, and counts those left out.
+/// Passes `most` lines per window and counts those left out.
 #[derive(Debug)]
 pub struct LogLimit {
     most: u32,
@@ -21,12 +21,12 @@ struct State {
 }
 
 impl LogLimit {
-    /// At most `most` lines in `window`.
+    /// A limit of `most` lines per `window`.
     pub fn new(most: u32, window: Duration) -> Self {
         Self { most, window, state: Mutex::default() }
     }
 
-    /// Whether the next line may be logged, and how many were left out before it.
+    /// The number of lines left out before this one if it may be logged, else `None`.
     pub fn pass(&self) -> Option<u64> {
         self.pass_at(Instant::now())
     }

@@ -1,6 +1,10 @@
-//! `GET /media/{key}.png`: pictures, by the random keys that they were made with.
+//! `/media/{key}.png`: pictures. The key is random, so that nobody can guess an address.
 
-use super::problem::ApiError;
+use super::{
+    openapi::{About, Api},
+    problem::ApiError,
+    routes::range_schema,
+};
 use crate::state::AppState;
 use axum::{
     body::Body,
@@ -17,14 +21,29 @@ use std::{
     ops::RangeInclusive,
 };
 
-/// `?v=<etag>` names these very bytes; any other query only tells one look from the next.
+/// The route with its summary.
+pub fn routes(api: Api) -> Api {
+    api.get(
+        "/media/{name}",
+        get_picture,
+        About::new(
+            "media",
+            "Returns a picture, <key>.png. With ?v=<etag>, the response is immutable if the tag matches.",
+        )
+        .answers(&["image/png"])
+        .also(&[(206, "The requested range."), (304, "Not modified."), (416, "The range is beyond the end.")])
+        .header("Range", "A range of bytes.", range_schema),
+    )
+}
+
+/// `?v=<etag>` asks for these exact bytes, which are then immutable. Any other query only avoids the browser's cache.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Version {
+struct Version {
     v: Option<String>,
 }
 
-/// A picture, whole: its header and its body come from one open file. 304 when the client has these bytes.
-pub async fn read(
+/// Headers and body come from one open file, so they always match. 304 if the client has these bytes.
+async fn get_picture(
     State(state): State<AppState>,
     Path(name): Path<String>,
     version: Result<Query<Version>, QueryRejection>,
@@ -42,7 +61,7 @@ pub async fn read(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Err(unknown()),
         Ok(Err(error)) => {
-            tracing::error!(%error, "a picture could not be read");
+            tracing::error!(%error, "cannot read a picture");
             Err(Problem::Internal.into())
         }
         Err(_) => Err(Problem::Internal.into()),
@@ -59,7 +78,7 @@ fn answer(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) 
     if text(header::IF_NONE_MATCH).is_some_and(|tags| matches(tags, &etag)) {
         return Ok(with_headers(StatusCode::NOT_MODIFIED.into_response(), &etag, caching));
     }
-    // A range of other bytes than the client has a part of would make a picture of two.
+    // `If-Range`: a range of a newer picture must not be joined to the part of an older one that the client has.
     let same = text(header::IF_RANGE).is_none_or(|tag| tag == etag);
     let range = text(header::RANGE).filter(|_| same).and_then(|range| requested(range, picture.length));
     let mut response = match range {
@@ -100,7 +119,7 @@ fn insert(response: &mut Response<Body>, name: header::HeaderName, value: &str) 
     }
 }
 
-/// Whether one of an `If-None-Match`'s tags is this one. A weak one counts: RFC 9110, 13.1.2.
+/// Whether a tag in `If-None-Match` matches. Weak comparison, as RFC 9110, section 13.1.2 requires.
 fn matches(tags: &str, etag: &str) -> bool {
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
@@ -109,8 +128,7 @@ fn matches(tags: &str, etag: &str) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 struct Unsatisfiable;
 
-/// The one range of a `Range` header; none for several or for what is no range of bytes, which are then
-/// answered with the whole.
+/// The range of a `Range` header. `None` for several ranges or another unit, which are answered with the whole file.
 fn requested(header: &str, length: u64) -> Option<Result<RangeInclusive<u64>, Unsatisfiable>> {
     let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
     let end = length.checked_sub(1);

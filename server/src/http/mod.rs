@@ -1,4 +1,4 @@
-//! HTTP: the router, and one file a verb under one folder a resource.
+//! HTTP: the router, and one file per resource.
 
 pub mod access;
 pub mod base_path;
@@ -17,8 +17,7 @@ mod log_limit;
 mod media;
 mod metrics;
 mod models;
-mod names;
-mod openapi;
+pub mod openapi;
 mod page;
 pub mod problem;
 mod projects;
@@ -45,33 +44,34 @@ use openapi::{Api, Document, Documented};
 use std::sync::Arc;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer};
 
-/// The largest request body, bytes: forms and JSON of this much text are far past any sensible prompt.
+/// Maximum size of a request body, bytes. Forms and JSON with the longest prompts stay far below it.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// The largest picture that is taken in, bytes: a photograph of 24 megapixels takes some 45 MB as a PNG.
+/// Maximum size of an uploaded picture, bytes: a photograph of 24 megapixels takes about 45 MB as a PNG.
 const MAX_PICTURE_BYTES: usize = 64 * 1024 * 1024;
 
-/// The largest body of who is not signed in yet, bytes: a password and an address. Everyone else is refused before their body
-/// is read.
+/// Maximum size of the sign-in form, bytes: a password and a return address. Other requests without a session are rejected
+/// before their body is read.
 const MAX_SIGN_IN_BYTES: usize = 16 * 1024;
 
-/// Who may ask, and how they reach the server.
+/// Which requests are accepted.
 #[derive(Debug)]
 pub struct Policy {
-    /// The hosts and origins that are this server's.
+    /// Accepted hosts and origins.
     pub origins: Origins,
-    /// With it, most routes need a session or a token.
+    /// If set, most routes need a session or a token.
     pub access: Option<Arc<Access>>,
-    /// The proxies that say whom a request comes from.
+    /// Proxies whose forwarding headers are trusted.
     pub proxies: TrustedProxies,
 }
 
-/// Every route of the server.
-pub fn router(state: AppState, policy: Policy) -> Router {
+/// The router with every route of the server. `events` adds the WebSocket's route, which is passed in so that this module does
+/// not depend on `ws`, which depends on it.
+pub fn router(state: AppState, policy: Policy, events: fn(Api) -> Api) -> Router {
     let Policy { origins, access, proxies } = policy;
     let api = Api::new("/api/v1", Documented::default());
-    let (api, documented) = routes::server(routes::work(routes::files(routes::studio(api)))).into_parts();
-    let (root, documented) = routes::root(Api::new("", documented)).into_parts();
+    let (api, documented) = routes::api(api).into_parts();
+    let (root, documented) = events(routes::root(Api::new("", documented))).into_parts();
     let (pictures, documented) = routes::pictures(Api::new("", documented)).into_parts();
     let api = api.fallback(problem::no_such_route).method_not_allowed_fallback(problem::no_such_method);
     let router = root.nest("/api/v1", api).layer(Extension(Document::new(documented)));
@@ -93,7 +93,7 @@ pub fn router(state: AppState, policy: Policy) -> Router {
     let routes = guarded
         .layer(middleware::from_fn_with_state(Arc::new(origins), guard::check))
         .layer(middleware::from_fn_with_state(Arc::new(proxies), client::identify))
-        // What says nothing of caching is the state of this moment.
+        // Responses without a caching rule of their own are live state.
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,

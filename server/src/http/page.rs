@@ -1,5 +1,5 @@
-//! The pages and their server functions, with the services in their context, and everything that is no route:
-//! a file of the site, or the page that says so.
+//! The pages and their server functions, with the services in their Leptos context. The fallback serves the site's files, or the
+//! page for "not found".
 
 use super::{access::Session, static_files};
 use crate::state::AppState;
@@ -7,7 +7,6 @@ use app::{
     SignedIn,
     error::{AppError, status},
     page::{Content, Page},
-    services::SharedServices,
 };
 use axum::{
     Router,
@@ -26,13 +25,14 @@ use leptos::{
 };
 use leptos_axum::ResponseOptions;
 use protocol::Problem;
+use studio::SharedServices;
 
-/// The most that an error takes: a refused form comes back with what was typed.
+/// Maximum size of an error, bytes: a rejected form is returned with the values that were entered.
 const MAX_ERROR_BYTES: usize = 4 << 20;
 
 /// Adds the pages and the server functions to the router.
 pub fn routes(router: Router<AppState>) -> Router<AppState> {
-    // What Leptos spawns runs on tokio; an error says that this was said before.
+    // Leptos spawns its tasks on tokio. An error means that this is set already.
     _ = any_spawner::Executor::init_tokio();
     let pages = router.route("/", get(page)).route("/projects/{id}", get(page)).fallback(file_or_not_found);
     server_fn_paths().fold(pages, |router, (path, method)| match MethodFilter::try_from(method) {
@@ -41,8 +41,8 @@ pub fn routes(router: Router<AppState>) -> Router<AppState> {
     })
 }
 
-/// Runs a server function. Leptos answers 500 to arguments that it cannot read, which is a fault of the request's: such an
-/// answer gets the status of the problem in it.
+/// Runs a server function. Leptos answers 500 for arguments that it cannot parse; such a response gets the status of the problem
+/// in it.
 async fn server_function(State(state): State<AppState>, request: Request<Body>) -> Response<Body> {
     let request = match with_text(request).await {
         Ok(request) => request,
@@ -60,7 +60,7 @@ async fn server_function(State(state): State<AppState>, request: Request<Body>) 
     Response::from_parts(parts, bytes.into())
 }
 
-/// The request with its body read, if that is text. How long it may be is checked outside.
+/// Reads the body, which must be UTF-8. Its size is limited by the middleware.
 async fn with_text(request: Request<Body>) -> Result<Request<Body>, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, usize::MAX).await;
@@ -71,14 +71,14 @@ async fn with_text(request: Request<Body>) -> Result<Request<Body>, Problem> {
     }
 }
 
-/// An error as a server function's caller reads it.
+/// An error response in the format of server functions.
 fn refusal(problem: Problem) -> Response<Body> {
     let status = StatusCode::from_u16(status(&problem)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let json = HeaderValue::from_static("application/json");
     (status, [(header::CONTENT_TYPE, json)], AppError::from(problem).ser()).into_response()
 }
 
-/// What the page shows is read before its first tag is made.
+/// Renders a page. Its content is read before rendering starts.
 async fn page(State(state): State<AppState>, request: Request<Body>) -> Response<Body> {
     let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let after = query.into_owned().find(|(name, _)| name == "after").map(|(_, place)| place);
@@ -103,7 +103,7 @@ fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + use<> {
     }
 }
 
-/// Headers that every page carries. The nonce is this response's own: scripts without it do not run.
+/// Sets the headers of every page. The nonce is new for each response, and scripts without it do not run.
 fn secure() {
     let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), leptos::nonce::use_nonce()) else {
         return;
@@ -116,7 +116,7 @@ fn secure() {
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
     }
-    // The page shows the state of this moment: a copy from the browser's cache would show an older one.
+    // The page shows the current state, so the browser must not show a cached copy.
     response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
@@ -124,7 +124,7 @@ async fn file_or_not_found(State(state): State<AppState>, request: Request<Body>
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    // Copies: a reference to the request, whose body is not `Sync`, must not live across the wait.
+    // Cloned, because a reference to the request must not live across the await: its body is not `Sync`.
     let (uri, headers) = (request.uri().clone(), request.headers().clone());
     match static_files::find(&state.leptos_options.site_root, &uri, &headers).await {
         Some(file) => file,

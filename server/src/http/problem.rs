@@ -1,5 +1,5 @@
-//! Errors as responses: `protocol::Problem` becomes RFC 9457 `application/problem+json`, here and nowhere
-//! else. Whoever found the fault has logged it.
+//! Turns errors into responses: `protocol::Problem` becomes RFC 9457 `application/problem+json`, here and nowhere else. Errors
+//! are logged where they are detected, not here.
 
 use axum::{
     body::Body,
@@ -11,33 +11,33 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::any::Any;
 
-/// When a request that came when there were too many may come again, seconds.
+/// `Retry-After` of a 429, seconds.
 const RETRY_AFTER_S: header::HeaderValue = header::HeaderValue::from_static("5");
 
-/// A problem on its way out of a handler.
+/// A problem with the status of its response.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
     problem: Problem,
 }
 
-/// A problem as RFC 9457 has it.
+/// An error, RFC 9457.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "Problem")]
 pub(super) struct Document<'a> {
-    /// The status in words.
+    /// The status's name.
     title: &'a str,
-    /// The status.
+    /// The HTTP status.
     status: u16,
-    /// What is wrong, for people.
+    /// What went wrong.
     detail: String,
-    /// Each field that cannot be taken.
+    /// Each invalid field.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
 }
 
 impl ApiError {
-    /// The problem with another status than its usual one.
+    /// The problem with another status than its default.
     pub fn with_status(status: StatusCode, problem: Problem) -> Self {
         Self { status, problem }
     }
@@ -76,18 +76,18 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// For an address under `/api/v1` that names nothing.
+/// Fallback for unknown paths under `/api/v1`.
 pub async fn no_such_route(uri: Uri) -> ApiError {
     Problem::NotFound(format!("resource at {}", uri.path())).into()
 }
 
-/// For a resource that has no such method.
+/// Fallback for methods that a resource does not have.
 pub async fn no_such_method(method: Method, uri: Uri) -> ApiError {
     let detail = format!("{method} cannot be done at {}", uri.path());
     ApiError::with_status(StatusCode::METHOD_NOT_ALLOWED, Problem::Conflict(detail))
 }
 
-/// For a handler that panicked: a bug, logged as one; the server lives on.
+/// Response for a handler that panicked, which is a bug. It is logged, and the server continues.
 pub fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
     let message = panic
         .downcast_ref::<String>()

@@ -1,4 +1,4 @@
-//! The front end's files: from inside the binary, or from `--site-root`.
+//! Serves the front end's files, embedded in the binary or from `--site-root`.
 
 use axum::{
     body::Body,
@@ -8,19 +8,19 @@ use axum::{
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
-/// The encodings that the bundler writes beside a file, best first.
+/// Encodings for which the bundler writes a compressed copy of each file, best first.
 const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
-/// Names carry no hash: the browser asks each time, and a match costs a 304 without a body.
+/// File names have no hash, so the browser revalidates each time. A match costs a 304 without a body.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// The file at the request's path, or nothing.
+/// The response with the file at the request's path, or `None`.
 pub async fn find(site_root: &str, uri: &Uri, headers: &HeaderMap) -> Option<Response<Body>> {
     if site_root.is_empty() { embedded(uri.path(), headers) } else { from_disk(site_root, uri, headers).await }
 }
 
 fn embedded(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
-    // A file's compressed twin is an answer to its own address only in another encoding.
+    // The compressed copies have no address of their own.
     let plain = site::find(path).filter(|_| !ENCODINGS.iter().any(|(_, suffix)| path.ends_with(suffix)))?;
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (file, encoding) = ENCODINGS
@@ -47,7 +47,7 @@ fn embedded(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// Whether an `Accept-Encoding` lists this encoding with a weight above 0.
+/// Whether an `Accept-Encoding` header lists this encoding with a weight above 0.
 fn accepts(accept_encoding: &str, encoding: &str) -> bool {
     accept_encoding.split(',').any(|item| {
         let mut parts = item.split(';').map(str::trim);
@@ -74,7 +74,7 @@ fn content_type(path: &str) -> &'static str {
 }
 
 async fn from_disk(site_root: &str, uri: &Uri, headers: &HeaderMap) -> Option<Response<Body>> {
-    // `/` is a page, not the folder's index.
+    // `/` is a page, not the index of the folder.
     if uri.path().ends_with('/') {
         return None;
     }

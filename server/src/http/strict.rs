@@ -1,13 +1,12 @@
-//! JSON as its schema has it: an object where a struct is expected, and a name where an enum is. Readers that serde derives
-//! also take an array for a struct, its fields in their order, and `{"zip": null}` for the name `"zip"`; and they refuse
-//! `512.0` for an integer, which JSON Schema says it is.
+//! Deserializes JSON as its schema says: an object for a struct, a string for an enum, and `512.0` as an integer. Serde's
+//! derived code also accepts an array of the fields for a struct and `{"zip": null}` for `"zip"`, and rejects `512.0`.
 
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
 };
 use std::fmt;
 
-/// A deserializer that takes nothing else. Enums whose variants carry data are not for it: no request has one.
+/// The strict deserializer. It does not support enum variants with data, which no request has.
 #[derive(Debug)]
 pub struct Strict<D>(pub D);
 
@@ -77,7 +76,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     }
 }
 
-/// Hands everything on, and what lies within as strictly.
+/// Forwards everything to `visitor`, and deserializes nested values strictly.
 struct Reading<V> {
     visitor: V,
     takes: Takes,
@@ -90,7 +89,7 @@ enum Takes {
     Object,
 }
 
-/// Every whole number up to here is itself as a float: 2^53.
+/// 2^53: every integer up to here has an exact `f64`.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 macro_rules! hand_on {
@@ -155,7 +154,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Reading<V> {
     }
 }
 
-/// An enum's variant by its name, and by nothing else.
+/// Accepts an enum's variant as a string only.
 struct Name<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Name<V> {
@@ -170,7 +169,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Name<V> {
     }
 }
 
-/// What lies within an array or an object.
+/// Deserializes the values of an array or an object strictly.
 struct Within<A>(A);
 
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Within<A> {

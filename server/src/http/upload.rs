@@ -1,17 +1,18 @@
-//! A picture's file as a request's body.
+//! Extractors for a picture as the request's body.
 
 use super::{MAX_PICTURE_BYTES, problem::ApiError};
-use crate::{budget::Share, state::AppState};
+use crate::state::AppState;
 use axum::{
     extract::{FromRequest, Request},
     http::{StatusCode, header},
 };
 use futures::StreamExt;
+use local_studio::Share;
 use protocol::Problem;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// The bytes of a picture's file; none where there is no body.
+/// The bytes of a picture's file. Empty without a body.
 #[derive(Debug)]
 pub struct Picture(Upload);
 
@@ -19,7 +20,7 @@ pub struct Picture(Upload);
 #[derive(Debug)]
 pub struct PictureFile(Upload);
 
-/// A body; its share of the memory for uploads is given back with it.
+/// A body, with its share of the memory budget for uploads.
 #[derive(Debug)]
 struct Upload {
     file: Vec<u8>,
@@ -55,18 +56,18 @@ impl FromRequest<AppState> for PictureFile {
 }
 
 impl Upload {
-    /// Waits for its turn, and reads the body only then: until then it is with the client, and costs nothing here.
+    /// Waits for a share of the memory budget before reading the body. Until then the body stays with the client.
     async fn read(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length: Option<usize> = length.and_then(|value| value.to_str().ok()?.parse().ok());
         let most = length.unwrap_or(MAX_PICTURE_BYTES).min(MAX_PICTURE_BYTES);
         let share = state.uploads.share(most as u64).await;
-        // The room that it says it needs: a buffer that grows is there twice while it is moved.
+        // Allocates the announced length at once: a growing buffer exists twice while it is copied.
         let mut file = Vec::with_capacity(length.map_or(0, |_| most));
         let mut pieces = request.into_body().into_data_stream();
         let mut window = Window::new();
         loop {
-            let next = timeout(ASK_EVERY, pieces.next()).await;
+            let next = timeout(CHECK_EVERY, pieces.next()).await;
             if window.is_slow(file.len(), Instant::now()) && state.uploads.is_waited_for() {
                 return Err(too_slow());
             }
@@ -85,14 +86,14 @@ impl Upload {
     }
 }
 
-/// How often a body that does not come is thought of.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// How long a body's pace is measured.
+/// Interval for checking a body that does not arrive.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// Duration over which a body's rate is measured.
 const WINDOW: Duration = Duration::from_secs(10);
-/// What a body brings in that time while others wait, bytes: half a megabit a second.
+/// Minimum amount in that time while other uploads wait, bytes: half a megabit per second.
 const LEAST_BYTES: usize = 10 * 64 * 1024;
 
-/// A body's pace: a slow one may take as long as it likes, but not while it keeps others waiting for its share.
+/// Measures a body's rate. A slow upload may take any time, unless others wait for its share of the budget.
 struct Window {
     since: Instant,
     bytes_before: usize,
@@ -104,7 +105,7 @@ impl Window {
         Self { since: Instant::now(), bytes_before: 0, is_slow: false }
     }
 
-    /// Whether too little came in the last whole window, of so many bytes so far.
+    /// Whether the last complete window was below the minimum. `bytes` is the amount received so far.
     fn is_slow(&mut self, bytes: usize, now: Instant) -> bool {
         if now.saturating_duration_since(self.since) >= WINDOW {
             self.is_slow = bytes - self.bytes_before < LEAST_BYTES;

@@ -1,4 +1,4 @@
-//! Bodies that tell their connection's [`Pace`] how they come and go.
+//! Request and response bodies that report their progress to the connection's [`Pace`].
 
 use super::pace::Pace;
 use axum::body::{Body, Bytes};
@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// A request's body, whose client may not keep the server waiting for ever.
+/// A request's body with a time limit.
 #[derive(Debug)]
 pub(super) struct Received {
     inner: Incoming,
@@ -18,7 +18,7 @@ pub(super) struct Received {
     is_done: bool,
 }
 
-/// A body came too slowly.
+/// The body was received too slowly.
 #[derive(Debug)]
 pub(super) struct TooSlow;
 
@@ -48,7 +48,7 @@ impl HttpBody for Received {
             Poll::Pending => return Poll::Pending,
         };
         let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
-        pace.body_came(bytes);
+        pace.body_received(bytes);
         *is_done = frame.is_none() || inner.is_end_stream();
         Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)))
     }
@@ -70,7 +70,7 @@ impl Drop for Received {
     }
 }
 
-/// An answer's body: once it is handed over, the connection waits for the next request.
+/// A response's body. When it is dropped, the connection waits for its next request.
 #[derive(Debug)]
 pub(super) struct Answer {
     inner: Body,
@@ -102,6 +102,6 @@ impl HttpBody for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.pace.end_work();
+        self.pace.end_request();
     }
 }

@@ -1,4 +1,4 @@
-//! One connection: its requests, one after the other, each as far as the time limits allow.
+//! Serves one connection's requests within the time limits.
 
 use super::{
     body::{Answer, Received},
@@ -22,10 +22,10 @@ use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// The most of a request's header, and of a body on its way to its reader, bytes.
+/// Maximum size of a request's header, and of the part of a body that is buffered, bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// What every connection needs.
+/// Shared by all connections.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) router: Router,
@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) stopping: CancellationToken,
 }
 
-/// Serves a connection to its end: the client's, its time's, the server's, or until it makes room for another.
+/// Serves a connection until the client closes it, a time limit passes, it is evicted, or the server stops.
 pub(super) async fn serve(
     stream: Stream,
     peer: SocketAddr,
@@ -47,7 +47,8 @@ pub(super) async fn serve(
         async move { Ok::<_, Infallible>(answer(router, pace, connection, peer, request).await) }
     });
     let serving = http1::Builder::new()
-        // Hyper counts from when an answer is handed over, and would cut one off that takes longer to go out. `Pace` does not.
+        // Hyper starts this timeout when it is handed a response, so it would cut off one that takes longer to send. `Pace`
+        // starts it when the last byte was sent.
         .header_read_timeout(None)
         .max_buf_size(BUFFER_BYTES)
         .max_header_size(BUFFER_BYTES)
@@ -55,15 +56,15 @@ pub(super) async fn serve(
         .with_upgrades();
     let mut serving = pin!(serving);
     tokio::select! {
-        // What has been answered goes out before the time is looked at.
+        // Send responses that are ready before checking the time.
         biased;
-        // A fault of the connection's is its client's affair.
+        // Connection errors are the client's and are not logged.
         _ = serving.as_mut() => return,
         () = pace.over(&limits, false) => return,
         () = evicted.cancelled() => return,
         () = stopping.cancelled() => {}
     }
-    if pace.is_at_work() {
+    if pace.is_handling_request() {
         serving.as_mut().graceful_shutdown();
     }
     tokio::select! {
@@ -80,12 +81,12 @@ async fn answer(
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<Answer> {
-    pace.begin_work();
+    pace.begin_request();
     let mut request = request.map(|body| Body::new(Received::new(body, Arc::clone(&pace))));
     request.extensions_mut().insert(ConnectInfo(peer));
     request.extensions_mut().insert(connection);
     let Ok(mut response) = router.oneshot(request).await;
-    // Whatever the handler made of a body that broke off.
+    // Replaces the handler's response to the incomplete body.
     if pace.is_body_expired() {
         let why = Problem::Conflict("the request's body came too slowly".to_owned());
         response = ApiError::with_status(StatusCode::REQUEST_TIMEOUT, why).into_response();

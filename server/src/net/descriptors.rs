@@ -1,16 +1,16 @@
-//! The process' limit of open files.
+//! The process's limit of open files.
 
-/// More than the server ever needs; some libraries walk over all possible descriptors.
+/// More than the server needs. Not higher, because some libraries iterate over all possible descriptors.
 #[cfg(unix)]
 const ENOUGH: u64 = 65_536;
 
-/// Raises the limit of open files as far as it may be raised; answers the limit. None where there is none to be known.
+/// Raises the soft limit of open files to the hard limit, at most to [`ENOUGH`]. Returns the limit, or `None` if unknown.
 #[cfg(unix)]
 pub fn raise() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let current = current?;
-    // macOS says that there is no maximum, and takes no more than this.
+    // macOS reports no maximum, but accepts no more than this.
     let most = if cfg!(target_os = "macos") { 10_240 } else { ENOUGH };
     let wanted = maximum.unwrap_or(most).min(most);
     if wanted <= current {
@@ -19,13 +19,13 @@ pub fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
         Ok(()) => Some(wanted),
         Err(error) => {
-            tracing::warn!(%error, current, wanted, "the limit of open files could not be raised");
+            tracing::warn!(%error, current, wanted, "cannot raise the limit of open files");
             Some(current)
         }
     }
 }
 
-/// Raises the limit of open files as far as it may be raised; answers the limit. None where there is none to be known.
+/// `None`: this system has no such limit.
 #[cfg(not(unix))]
 pub fn raise() -> Option<u64> {
     None

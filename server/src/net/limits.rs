@@ -1,32 +1,32 @@
-//! How many connections there are at a time, and how long each may keep the server waiting.
+//! Limits on the number of connections and on the time that each may keep the server waiting.
 
 use std::time::Duration;
 
-/// Descriptors that stay free for the database, pictures, exports and logs.
+/// File descriptors reserved for the database, pictures, exports and logs.
 const RESERVED: u64 = 256;
-/// Connections at a time where descriptors do not limit them further. Each takes up to some 100 kB.
+/// Maximum number of connections. Each uses up to about 100 kB.
 const MOST: u64 = 2048;
-/// What is enough for one person at a local server, where descriptors are scarce.
+/// Minimum number of connections where descriptors are scarce: enough for one person and a local server.
 const LEAST: u64 = 16;
 
 /// The limits of the accept loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time, WebSockets included.
+    /// Maximum number of connections, including WebSockets.
     pub connections: usize,
-    /// Of those, the most from one IPv4 address or one IPv6 /64.
+    /// Maximum from one IPv4 address or one IPv6 /64.
     pub per_address: usize,
-    /// Of those, the most from this machine's loopback addresses: a proxy brings everyone from there.
+    /// Maximum from the loopback addresses: behind a proxy on this machine, all clients use them.
     pub per_loopback: usize,
-    /// For a request's header, from its first byte (of a new connection: from the start) to its last.
+    /// For a request's header, from its first byte to its last; on a new connection, from its start.
     pub header: Duration,
-    /// Between an answer and the next request.
+    /// Between a response and the next request.
     pub idle: Duration,
-    /// Without a single byte of a body, or without a single byte of an answer taken.
+    /// Without receiving a byte of a body, or without sending a byte of a response.
     pub stall: Duration,
-    /// All waiting for one body or one answer's reader together, apart from what `rate` grants.
+    /// Total waiting time for one body or one response, in addition to what `rate` allows.
     pub patience: Duration,
-    /// Bytes that grant one more second of waiting: a line slower than this is not alive.
+    /// Minimum rate, bytes per second: each time this many bytes are transferred, one more second of waiting is allowed.
     pub rate: u64,
 }
 
@@ -46,8 +46,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits for a process that may open so many descriptors; none where that is not known. A connection takes one,
-    /// and the file that it is answered with another.
+    /// Limits for a process that may open this many file descriptors, `None` if unknown. A connection uses one, and the file
+    /// that it is sent another.
     pub fn for_descriptors(descriptors: Option<u64>) -> Self {
         let free = descriptors.map_or(MOST, |all| all.saturating_sub(RESERVED) / 2);
         let connections = usize::try_from(free.clamp(LEAST, MOST)).unwrap_or(usize::MAX);
@@ -59,7 +59,7 @@ impl Limits {
         }
     }
 
-    /// How often a connection's waiting is looked at.
+    /// Interval of the timeout checks.
     pub(super) fn tick(&self) -> Duration {
         let shortest = self.header.min(self.idle).min(self.stall).min(self.patience);
         (shortest / 8).clamp(Duration::from_millis(10), Duration::from_secs(1))

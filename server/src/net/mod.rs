@@ -1,5 +1,5 @@
-//! The accept loop. Every connection has time limits, and there are only so many: a client that is slow, silent or gone costs
-//! little, and not for long. (`axum::serve` has neither.)
+//! The accept loop. The number of connections is limited, and each has time limits, so that slow, silent or vanished clients
+//! hold few resources and not for long. `axum::serve` has neither limit.
 
 mod body;
 mod connection;
@@ -30,28 +30,28 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long the loop waits after the system could not accept: mostly for want of a descriptor.
+/// Delay after a failed `accept`. The usual cause is that no file descriptor is free.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How often memory and refusals are looked at.
+/// Interval for trimming memory and logging refusals.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
-/// From so many ended connections on, or so many bytes of bodies, freed memory goes back to the system.
+/// Memory is returned to the system after this many closed connections, or this many bytes of request bodies.
 const TRIM_CONNECTIONS: u64 = 64;
 const TRIM_BODY_BYTES: u64 = 8 << 20;
-/// How often it is said that connections are refused.
-const SAY_EVERY: u32 = 12;
+/// Refusals are logged at most once in this many intervals.
+const LOG_EVERY: u32 = 12;
 
-/// Bytes of an answer that may lie unsent in the system's buffer. More would hide for minutes whether a slow client reads.
+/// Unsent bytes of a response in the kernel's buffer. A larger buffer would hide for minutes that a client does not read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 64 * 1024;
 
-/// Serves HTTP/1.1 and WebSockets until `stopping`; then ends what waits for its client, and waits for requests that are
-/// being answered.
+/// Serves HTTP/1.1 and WebSockets until `stopping` is cancelled. Then closes connections that wait for their client and waits
+/// for requests in progress.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stopping: CancellationToken) {
     let registry = Arc::new(Registry::new(limits));
     let shared = Shared { router, limits, stopping: stopping.clone() };
     let connections = TaskTracker::new();
-    let housekeeping = tokio::spawn(keep_house(Arc::clone(&registry), stopping.clone()));
+    let housekeeping = tokio::spawn(run_housekeeping(Arc::clone(&registry), stopping.clone()));
     let mut failed = None;
     loop {
         let accepted = tokio::select! {
@@ -61,10 +61,10 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stoppi
         };
         match accepted {
             Ok((stream, peer)) => accept(stream, peer, &registry, &shared, &connections),
-            Err(error) if is_the_clients(&error) => {}
+            Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if failed.is_none_or(|at: Instant| at.elapsed() > HOUSEKEEPING * SAY_EVERY) {
-                    tracing::warn!(%error, "connections cannot be accepted");
+                if failed.is_none_or(|at: Instant| at.elapsed() > HOUSEKEEPING * LOG_EVERY) {
+                    tracing::warn!(%error, "cannot accept connections");
                     failed = Some(Instant::now());
                 }
                 registry.make_room();
@@ -76,7 +76,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stoppi
     connections.close();
     connections.wait().await;
     if housekeeping.await.is_err() {
-        tracing::error!("the task that looks after connections panicked");
+        tracing::error!("the connections' housekeeping task panicked");
     }
 }
 
@@ -86,7 +86,7 @@ fn accept(stream: TcpStream, peer: SocketAddr, registry: &Arc<Registry>, shared:
         refusal::refuse(stream);
         return;
     };
-    // Events are small and follow each other quickly. A socket that cannot be set up so is as good, and slower.
+    // Events are small and frequent. If the option cannot be set, the connection works, but with more latency.
     stream.set_nodelay(true).ok();
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES).ok();
@@ -95,15 +95,15 @@ fn accept(stream: TcpStream, peer: SocketAddr, registry: &Arc<Registry>, shared:
     connections.spawn(connection::serve(stream, peer, connection, pace, evicted, shared.clone()));
 }
 
-/// Whether only that one connection failed.
-fn is_the_clients(error: &io::Error) -> bool {
+/// Whether the error concerns only the connection that was to be accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Gives memory back after many connections or large bodies, and says that connections were refused, once a minute at most.
-async fn keep_house(registry: Arc<Registry>, stopping: CancellationToken) {
-    let (mut ended, mut bytes, mut told, mut quiet) = (0, 0, 0, SAY_EVERY);
+/// Returns memory to the system after many connections or large bodies, and logs evictions and refusals at most once a minute.
+async fn run_housekeeping(registry: Arc<Registry>, stopping: CancellationToken) {
+    let (mut ended, mut bytes, mut logged, mut quiet) = (0, 0, 0, LOG_EVERY);
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
@@ -112,16 +112,16 @@ async fn keep_house(registry: Arc<Registry>, stopping: CancellationToken) {
         let (ended_now, bytes_now, crowded_out) = registry.totals();
         if ended_now - ended >= TRIM_CONNECTIONS || bytes_now - bytes >= TRIM_BODY_BYTES {
             (ended, bytes) = (ended_now, bytes_now);
-            // Some milliseconds; a failure to run it is the next round's affair.
+            // Takes some milliseconds. If it cannot run, the next round tries again.
             tokio::task::spawn_blocking(huge_pages::trim).await.ok();
         }
         quiet = quiet.saturating_add(1);
-        if crowded_out > told && quiet >= SAY_EVERY {
+        if crowded_out > logged && quiet >= LOG_EVERY {
             tracing::warn!(
-                connections = crowded_out - told,
+                connections = crowded_out - logged,
                 "too many connections: idle ones made room, or new ones were refused"
             );
-            (told, quiet) = (crowded_out, 0);
+            (logged, quiet) = (crowded_out, 0);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What one connection is doing, and how long it has kept the server waiting.
+//! Time accounting of one connection: what it is doing, and how long it has kept the server waiting.
 
 use super::limits::Limits;
 use std::{
@@ -7,21 +7,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a request that is half sent, or an answer that nobody reads, is waited for once the server stops.
+/// When the server stops: how long it waits for the rest of a request, or for a client to read its response.
 const STOPPING_WAIT: Duration = Duration::from_millis(500);
 
-/// How long a body that came too slowly has to be answered with 408 before the connection is cut.
+/// How long the response 408 to a slow body may take before the connection is closed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// A connection's state, shared by its socket, its bodies and whoever looks at its time.
+/// A connection's state, shared by its socket, its bodies and the timeout checks.
 #[derive(Debug)]
 pub(super) struct Pace(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// When the phase began; between requests, when the last byte of the answer went out. An answer is handed over long
-    /// before that.
+    /// Start of the phase. Between requests: when the last byte of the response was sent, which can be long after the
+    /// response was handed over.
     since: Instant,
     body: Wait,
     reader: Wait,
@@ -33,19 +33,19 @@ struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// A request's header is expected or half there.
+    /// Waiting for a request's header, or for the rest of it.
     Header,
     /// Between two requests.
     Idle,
-    /// A request is answered.
+    /// A request is being handled.
     Work,
-    /// A WebSocket: it has its own time limits.
+    /// A WebSocket, which has its own time limits.
     Socket,
-    /// The answer is sent; what the client still sends is thrown away.
+    /// The response is sent, and the rest of the request is discarded.
     Closing,
 }
 
-/// Waiting for the other side, in one direction.
+/// Time spent waiting for the client, in one direction.
 #[derive(Debug, Default)]
 struct Wait {
     since: Option<Instant>,
@@ -90,7 +90,7 @@ impl Pace {
         }))
     }
 
-    /// Bytes came from the client.
+    /// Bytes were received.
     pub(super) fn received(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Idle {
@@ -98,12 +98,12 @@ impl Pace {
         }
     }
 
-    /// The client does not take what is sent.
+    /// The socket's send buffer is full.
     pub(super) fn sending_waits(&self) {
         self.lock().reader.begin(Instant::now());
     }
 
-    /// The client took so many bytes.
+    /// `bytes` were sent.
     pub(super) fn sent(&self, bytes: usize) {
         let (mut state, now) = (self.lock(), Instant::now());
         state.reader.progress(now, bytes);
@@ -112,35 +112,35 @@ impl Pace {
         }
     }
 
-    /// A request's header is there.
-    pub(super) fn begin_work(&self) {
+    /// A request's header was received.
+    pub(super) fn begin_request(&self) {
         let mut state = self.lock();
         state.enter(Phase::Work);
         (state.body, state.reader) = (Wait::default(), Wait::default());
         (state.body_expired, state.body_left_unread) = (None, false);
     }
 
-    /// The answer has been handed over.
-    pub(super) fn end_work(&self) {
+    /// The response was handed over to be sent.
+    pub(super) fn end_request(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Work {
             state.enter(Phase::Idle);
         }
     }
 
-    /// The connection is a WebSocket from now on.
+    /// The connection becomes a WebSocket.
     pub(super) fn become_socket(&self) {
         self.lock().enter(Phase::Socket);
     }
 
-    /// The last byte is sent; whether the client may still be sending a body that nobody reads.
+    /// The last byte was sent. Returns whether the client may still be sending a body that no handler reads.
     pub(super) fn begin_closing(&self) -> bool {
         let mut state = self.lock();
         state.enter(Phase::Closing);
         state.body_left_unread
     }
 
-    /// More of the body is wanted than has come. Answers whether its time is over.
+    /// A handler waits for more of the body. Returns whether its time limit has passed.
     pub(super) fn body_waits(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         state.body.begin(Instant::now());
@@ -148,36 +148,36 @@ impl Pace {
         state.body_expired.is_some()
     }
 
-    /// So many bytes of the body came.
-    pub(super) fn body_came(&self, bytes: usize) {
+    /// `bytes` of the body were received.
+    pub(super) fn body_received(&self, bytes: usize) {
         let mut state = self.lock();
         state.body.progress(Instant::now(), bytes);
         state.body_bytes += bytes as u64;
     }
 
-    /// Nobody reads the rest of the body.
+    /// The handler dropped the body without reading all of it.
     pub(super) fn body_left_unread(&self) {
         let mut state = self.lock();
         state.body.since = None;
         state.body_left_unread = true;
     }
 
-    /// Whether the body came too slowly.
+    /// Whether the body exceeded its time limit.
     pub(super) fn is_body_expired(&self) -> bool {
         self.lock().body_expired.is_some()
     }
 
-    /// Bytes of bodies since the connection began.
+    /// Bytes of request bodies received on this connection.
     pub(super) fn body_bytes(&self) -> u64 {
         self.lock().body_bytes
     }
 
-    /// Whether a request is being answered.
-    pub(super) fn is_at_work(&self) -> bool {
+    /// Whether a request is being handled.
+    pub(super) fn is_handling_request(&self) -> bool {
         self.lock().phase == Phase::Work
     }
 
-    /// Since when the server has been waiting for the client; none where it is not.
+    /// Since when the server has been waiting for the client, or `None`.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         let state = self.lock();
         match state.phase {
@@ -188,8 +188,8 @@ impl Pace {
         }
     }
 
-    /// Waits until the connection has used up its time. A body that came too slowly is failed first, so that its request
-    /// can still be answered.
+    /// Returns once a time limit has passed. A body over its limit first fails with an error, so that its request can still
+    /// be answered.
     pub(super) async fn over(&self, limits: &Limits, is_stopping: bool) {
         let tick = if is_stopping { STOPPING_WAIT / 10 } else { limits.tick() };
         while !self.is_over(Instant::now(), limits, is_stopping) {
@@ -289,17 +289,17 @@ mod tests {
     #[test]
     fn between_requests_it_may_be_idle_for_longer_and_work_has_no_end() {
         let (pace, limits, start) = (Pace::new(), Limits::default(), Instant::now());
-        pace.begin_work();
+        pace.begin_request();
         assert!(!pace.is_over(start + 3600 * SECOND, &limits, false), "a request is answered");
         assert!(!pace.is_over(start + 3600 * SECOND, &limits, true));
         assert_eq!(pace.waits_since(), None);
-        pace.end_work();
+        pace.end_request();
         assert!(!pace.is_over(start + 59 * SECOND, &limits, false));
         assert!(pace.is_over(start + 62 * SECOND, &limits, false));
         pace.received();
         assert!(pace.is_over(start + 12 * SECOND, &limits, false), "the next header has its own time");
-        pace.begin_work();
-        pace.end_work();
+        pace.begin_request();
+        pace.end_request();
         pace.sending_waits();
         assert!(!pace.is_over(start + 5 * SECOND, &Limits { idle: SECOND, ..limits }, false), "the answer goes out");
         pace.sent(1);
@@ -311,12 +311,12 @@ mod tests {
     #[test]
     fn a_body_that_stalls_is_failed_first_and_cut_then() {
         let (pace, limits, start) = (Pace::new(), Limits::default(), Instant::now());
-        pace.begin_work();
+        pace.begin_request();
         assert!(!pace.body_waits(Waker::noop()));
         assert!(!pace.is_over(start + 31 * SECOND, &limits, false), "it can still be answered");
         assert!(pace.is_body_expired() && pace.body_waits(Waker::noop()));
         assert!(pace.is_over(start + 34 * SECOND, &limits, false));
-        pace.begin_work();
+        pace.begin_request();
         assert!(!pace.is_body_expired());
         pace.sending_waits();
         assert!(pace.is_over(start + 31 * SECOND, &limits, false), "nobody reads the answer");

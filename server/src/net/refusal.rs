@@ -1,4 +1,4 @@
-//! The answer to a connection that there is no room for.
+//! The response to a connection beyond the limits.
 
 use std::{sync::LazyLock, time::Duration};
 use tokio::{
@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-/// The answer to a refused client; its request is not read.
+/// Sent without reading the request.
 static ANSWER: LazyLock<String> = LazyLock::new(|| {
     let body = r#"{"title":"Service Unavailable","status":503,"detail":"there are too many connections; try again in a moment"}"#;
     format!(
@@ -18,23 +18,23 @@ static ANSWER: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// How long a refused client may take to hear it, and how many may at a time; the rest are closed without a word.
-const HEARS_WITHIN: Duration = Duration::from_millis(500);
-static HEARING: Semaphore = Semaphore::const_new(32);
+/// Time limit for sending it, and how many are sent concurrently. Further connections are closed without a response.
+const SEND_TIMEOUT: Duration = Duration::from_millis(500);
+static SENDING: Semaphore = Semaphore::const_new(32);
 
 /// Answers 503 and closes.
 pub(super) fn refuse(mut stream: TcpStream) {
-    let Ok(place) = HEARING.try_acquire() else { return };
+    let Ok(place) = SENDING.try_acquire() else { return };
     tokio::spawn(async move {
         let _place = place;
-        // Closing before its request has come would reset the connection, and the answer with it.
-        let hear = async {
+        // Closing with unread data resets the connection, and the client would lose the response. So the request is drained.
+        let send = async {
             stream.write_all(ANSWER.as_bytes()).await?;
             stream.shutdown().await?;
             let mut scratch = [0; 1024];
             while stream.read(&mut scratch).await? > 0 {}
             std::io::Result::Ok(())
         };
-        _ = timeout(HEARS_WITHIN, hear).await;
+        _ = timeout(SEND_TIMEOUT, send).await;
     });
 }

@@ -1,5 +1,5 @@
-//! Who is connected, counted in all and by address. Where there is no room, the connection that has kept the server
-//! waiting the longest makes room for a new one.
+//! Open connections, counted in total and per address. At a limit, a new connection evicts the one that has kept the server
+//! waiting longest.
 
 use super::{limits::Limits, pace::Pace};
 use std::{
@@ -13,10 +13,10 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A client may take this long for anything before it can lose its connection to another.
+/// A connection that the server has waited for less than this cannot be evicted.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// Of an address' connections, one in so many may be a WebSocket: the rest is for requests.
+/// At most 1/n of an address's connections may be WebSockets, so that some remain for requests.
 const SOCKETS_SHARE: usize = 2;
 
 /// All open connections.
@@ -24,11 +24,11 @@ const SOCKETS_SHARE: usize = 2;
 pub(super) struct Registry {
     limits: Limits,
     table: Mutex<Table>,
-    /// Connections that ended.
+    /// Total of closed connections.
     ended: AtomicU64,
-    /// Bytes of bodies that they brought.
+    /// Total size of the request bodies received on them, bytes.
     body_bytes: AtomicU64,
-    /// Connections that made room or found none.
+    /// Total of evicted and refused connections.
     crowded_out: AtomicU64,
 }
 
@@ -57,7 +57,7 @@ struct Count {
 enum Group {
     Loopback,
     Address(IpAddr),
-    /// An IPv6 /64: what one customer has.
+    /// An IPv6 /64, which providers assign to one customer.
     Network([u8; 8]),
 }
 
@@ -92,7 +92,8 @@ impl Registry {
         }
     }
 
-    /// A place for a new connection, and what is cancelled when it has to make room. None where there is no room.
+    /// Registers a new connection. Returns its place and a token that is cancelled on eviction, or `None` at a limit if no
+    /// connection can be evicted.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr, pace: &Arc<Pace>) -> Option<(Place, CancellationToken)> {
         let group = Group::of(address);
         let mut table = self.lock();
@@ -111,7 +112,7 @@ impl Registry {
         Some((Place { id, group, registry: Arc::clone(self) }, evicted))
     }
 
-    /// Ends the connection that has kept the server waiting the longest, of whomever.
+    /// Evicts the connection that has kept the server waiting longest.
     pub(super) fn make_room(&self) {
         _ = self.lock().evict(|_| true);
     }
@@ -122,7 +123,7 @@ impl Registry {
         self.lock().open.len()
     }
 
-    /// Connections that have ended so far, bytes of their bodies, and connections that made room or found none.
+    /// Totals since the start: closed connections, bytes of their request bodies, and evicted or refused connections.
     pub(super) fn totals(&self) -> (u64, u64, u64) {
         let [ended, body_bytes, crowded_out] =
             [&self.ended, &self.body_bytes, &self.crowded_out].map(|count| count.load(Ordering::Relaxed));
@@ -158,7 +159,7 @@ impl Table {
     }
 }
 
-/// One connection's place: free again when this is dropped.
+/// One connection's place, freed on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     id: u64,
@@ -167,7 +168,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// How its requests ask for a WebSocket.
+    /// Handle for this connection's requests, with which they become a WebSocket.
     pub(super) fn connection(&self, pace: &Arc<Pace>) -> Connection {
         Connection { group: self.group, pace: Arc::clone(pace), registry: Arc::clone(&self.registry) }
     }
@@ -182,7 +183,7 @@ impl Drop for Place {
     }
 }
 
-/// The connection that a request came by.
+/// The connection on which a request was received.
 #[derive(Clone, Debug)]
 pub struct Connection {
     group: Group,
@@ -191,7 +192,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Makes it a WebSocket, whose time limits are its own; none where its address has as many as it may.
+    /// Turns the connection into a WebSocket, which has time limits of its own. `None` at the address's limit of WebSockets.
     pub fn become_socket(&self) -> Option<SocketPlace> {
         let mut table = self.registry.lock();
         let count = table.groups.entry(self.group).or_default();
@@ -205,7 +206,7 @@ impl Connection {
     }
 }
 
-/// A WebSocket's place: free again when this is dropped.
+/// A WebSocket's place, freed on drop.
 #[derive(Debug)]
 pub struct SocketPlace {
     group: Group,
@@ -261,7 +262,7 @@ mod tests {
     fn who_keeps_the_server_waiting_makes_room_and_who_works_does_not() {
         let registry = registry(3, 3, 3);
         let (_a, evicted_a, at_work) = admit(&registry, "192.0.2.1").expect("room");
-        at_work.begin_work();
+        at_work.begin_request();
         let (_b, evicted_b, _) = admit(&registry, "192.0.2.1").expect("room");
         std::thread::sleep(Duration::from_millis(20));
         let (_c, evicted_c, _) = admit(&registry, "192.0.2.1").expect("room");

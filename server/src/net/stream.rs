@@ -1,4 +1,4 @@
-//! A TCP connection that tells its [`Pace`] what comes and goes.
+//! A TCP connection that reports received and sent bytes to its [`Pace`].
 
 use super::{pace::Pace, registry::Place};
 use std::{
@@ -12,11 +12,11 @@ use tokio::{
     net::TcpStream,
 };
 
-/// How much of a body that nobody wants is taken in and thrown away after the answer. Closing at once would reset the
-/// connection, and its client would see that instead of the answer.
-const THROWN_AWAY_BYTES: usize = 16 << 20;
+/// How much of an unread body is drained after the response. Closing at once would reset the connection, and the client would
+/// see that instead of the response.
+const DRAINED_BYTES: usize = 16 << 20;
 
-/// The connection's socket, and its place among all connections for as long as the socket is open.
+/// The connection's socket. It holds the connection's place in the registry until the socket is closed.
 #[derive(Debug)]
 pub(super) struct Stream {
     inner: TcpStream,
@@ -87,9 +87,9 @@ impl AsyncWrite for Stream {
             }
         };
         let mut scratch = [0; 4096];
-        while *taken < THROWN_AWAY_BYTES {
+        while *taken < DRAINED_BYTES {
             let mut buffer = ReadBuf::new(&mut scratch);
-            // However it ends, the answer is out.
+            // Errors do not matter: the response has been sent.
             let read = ready!(Pin::new(&mut *inner).poll_read(cx, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
                 break;

@@ -5,7 +5,11 @@ use super::{
     hub::{Position, Subscription},
 };
 use crate::{
-    http::{access::Session, problem::ApiError},
+    http::{
+        access::Session,
+        openapi::{About, Api},
+        problem::ApiError,
+    },
     net,
     state::AppState,
 };
@@ -23,25 +27,37 @@ use protocol::{Event, Hello, Problem, ProjectId, Resync};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A client has nothing to say but pings and close; a larger frame ends the connection.
+/// Clients send only pings and close frames. A larger frame ends the connection.
 const MAX_INCOMING_BYTES: usize = 4096;
 
-/// From so many bytes on a frame goes to the socket's buffer at once.
+/// Frames from this size on are written to the socket at once, bytes.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The address' query: `/ws?epoch=E&since=SEQ&project_id=N`, each of them optional.
+/// The query, every field optional: `/ws?epoch=E&since=SEQ&project_id=N`.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Asked {
+struct Asked {
     /// The epoch that `since` belongs to.
     epoch: Option<String>,
-    /// The last seq heard: what came after it is told again.
+    /// The last `seq` received; later events are replayed.
     since: Option<u64>,
-    /// Only this project's events.
+    /// Only events of this project and those without a project.
     project_id: Option<i64>,
 }
 
-/// Upgrades `GET /ws`.
-pub async fn connect(
+/// The route with its summary.
+pub fn routes(api: Api) -> Api {
+    api.get(
+        "/ws",
+        connect,
+        About::new("events", "Opens the WebSocket of events.").status(101).also(&[
+            (400, "The query is invalid, or this is not a WebSocket request."),
+            (426, "This is not a WebSocket request."),
+        ]),
+    )
+}
+
+/// Upgrades the connection.
+async fn connect(
     State(state): State<AppState>,
     session: Option<Extension<Session>>,
     connection: Option<Extension<net::Connection>>,
@@ -87,8 +103,8 @@ async fn serve(mut socket: WebSocket, state: AppState, position: Position, sessi
     converse(&mut socket, greeting, &subscription.reader, Timing::default(), farewell).await;
 }
 
-/// `hello`, and `resync` where what the client missed cannot be told. The tasks are read after the client was
-/// subscribed: what happens in between is heard twice at most, never missed.
+/// `hello`, followed by `resync` if the events that the client missed are no longer available. The tasks are read after
+/// subscribing: an event in between may be seen twice, but is never missed.
 async fn greeting(state: &AppState, position: &Position, subscription: &Subscription) -> Vec<Utf8Bytes> {
     let mut tasks = state.services.open_tasks().await.unwrap_or_default();
     tasks.retain(|task| position.project_id.is_none_or(|project| task.project_id == project));

@@ -1,4 +1,4 @@
-//! What goes on over one socket, and how long a client may keep it waiting.
+//! The exchange on one WebSocket, with its time limits.
 
 use super::reader::Reader;
 use axum::{
@@ -11,22 +11,22 @@ use std::{
 };
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
-/// A client answers pings and may send some of its own: more frames than this within [`Timing::window`] end the connection.
-/// Each ping costs an answer, which waits in memory for a client that does not read.
+/// Maximum number of frames from a client within [`Timing::window`]. Clients answer pings and may send their own; each of those
+/// needs an answer, which is kept in memory if the client does not read.
 const MOST_FRAMES: u32 = 100;
 
-/// How long a client may take.
+/// Time limits for a client.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timing {
-    /// How often the client is asked whether it is still there.
+    /// Interval of pings.
     pub ping: Duration,
-    /// How long it may say nothing. On a slow line the answer to a ping waits behind what was sent before.
+    /// Maximum time without a frame from the client. On a slow line, the answer to a ping waits behind earlier data.
     pub silence: Duration,
-    /// How long one frame may wait for it to read; its socket's buffers are full by then.
+    /// Maximum time to send one frame. It is reached only when the socket's buffers are full.
     pub send: Duration,
-    /// How long it may take to hear why the connection ends.
+    /// Maximum time to send the close frame.
     pub farewell: Duration,
-    /// The time that [`MOST_FRAMES`] counts for.
+    /// Window of [`MOST_FRAMES`].
     pub window: Duration,
 }
 
@@ -45,9 +45,9 @@ impl Default for Timing {
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Farewell {
-    /// A code of RFC 6455, 7.4.
+    /// Close code, RFC 6455, section 7.4.
     pub code: u16,
-    /// The same for people.
+    /// The reason in words.
     pub reason: &'static str,
 }
 
@@ -56,7 +56,7 @@ const TOO_MANY_FRAMES: Farewell = Farewell { code: close_code::POLICY, reason: "
 const NOTHING_EXPECTED: Farewell =
     Farewell { code: close_code::POLICY, reason: "this socket only sends; nothing is expected from a client" };
 
-/// Sends the greeting, then what the reader gets, until `end`, or until the client leaves or keeps it waiting too long.
+/// Sends the greeting, then the reader's events, until `end` completes, the client disconnects, or a time limit passes.
 pub(super) async fn converse(
     socket: &mut WebSocket,
     greeting: Vec<Utf8Bytes>,
@@ -71,12 +71,12 @@ pub(super) async fn converse(
     };
     if let Some(Farewell { code, reason }) = farewell {
         let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
-        // The client may be gone already, and that is as good.
+        // An error means that the client is gone already.
         timeout(timing.farewell, socket.send(close)).await.ok();
     }
 }
 
-/// Why the connection ends; none where the client would not hear it.
+/// Returns why the connection ends, or `None` if the client cannot be told.
 async fn talk(socket: &mut WebSocket, greeting: Vec<Utf8Bytes>, reader: &Reader, timing: Timing) -> Option<Farewell> {
     for text in greeting {
         send(socket, Message::Text(text), timing).await?;

@@ -1,4 +1,4 @@
-//! Where events are numbered, remembered for a while, and handed to every connection.
+//! The event hub: numbers events, keeps a bounded history, and queues each for every connection.
 
 use super::reader::{Delivery, Entry, Reader};
 use protocol::{Event, Message, Metrics, ProjectId};
@@ -11,16 +11,16 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Events that a client which comes back can still be told: a few minutes of three generations at a time.
+/// Maximum number of events in the history, for clients that reconnect: a few minutes of three concurrent generations.
 const HISTORY: usize = 8192;
-/// The most text of them, bytes: the state of a full queue takes 300 kB, and is told up to twenty times a second.
+/// Maximum size of the history, bytes. The state of a full queue is 300 kB, published up to twenty times a second.
 const HISTORY_BYTES: usize = 32 << 20;
 
-/// Numbers events and hands them out. Publishing never waits for a reader.
+/// Numbers and distributes events. Publishing never waits for a reader.
 #[derive(Debug)]
 pub struct Hub {
     epoch: String,
-    // Held while an event is handed out too, so that every reader sees `seq` grow.
+    // Locked while an event is distributed too, so that every reader sees increasing `seq`s.
     state: Mutex<State>,
     dropped_progress: AtomicU64,
     queue_changed: Notify,
@@ -31,7 +31,7 @@ struct State {
     seq: u64,
     history: VecDeque<Arc<Entry>>,
     history_bytes: usize,
-    /// The newest `seq` that is not remembered, and that no newer event says all of.
+    /// The newest `seq` that is no longer in the history and was not superseded by a newer event.
     forgotten: u64,
     readers: Vec<Weak<Reader>>,
 }
@@ -50,8 +50,8 @@ impl State {
         }
     }
 
-    /// Leaves out each whole state that a newer one of the same thing follows: who asks for what came after any number
-    /// before it is told the newer one.
+    /// Removes each state event that is followed by a newer one of the same thing. A client that asks for the events after any
+    /// earlier number gets the newer one.
     fn forget_superseded(&mut self) {
         let mut newer = HashSet::new();
         let mut kept: VecDeque<_> = VecDeque::with_capacity(self.history.len());
@@ -66,36 +66,36 @@ impl State {
     }
 }
 
-/// From where a client wants to hear.
+/// What a client subscribes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The epoch that `since` belongs to.
     pub epoch: Option<String>,
-    /// The last `seq` heard.
+    /// The last `seq` received.
     pub since: Option<u64>,
-    /// Only this project's events, and those that concern everyone.
+    /// If set, only this project's events and those without a project.
     pub project_id: Option<ProjectId>,
 }
 
-/// A new reader's start.
+/// A new subscription.
 #[derive(Debug)]
 pub struct Subscription {
-    /// The newest `seq` as it subscribed; everything later comes to the reader.
+    /// The newest `seq` when it started. The reader gets all later events.
     pub seq: u64,
-    /// Where what it missed, and everything from now on, arrives.
+    /// The reader's queue, with the missed events already in it.
     pub reader: Arc<Reader>,
-    /// Why what it missed cannot be told; none when it can, or when it asked for nothing.
+    /// Why missed events cannot be replayed. `None` if they can, or if the client did not ask for any.
     pub resync: Option<&'static str>,
 }
 
 impl Hub {
-    /// A hub with an epoch that no other start has: random, because clocks go back and process ids come again.
+    /// A hub with a random epoch. Times and process ids would not be unique: clocks are set back and ids are reused.
     pub fn new() -> Self {
         let epoch = format!("{:032x}", rand::random::<u128>());
         Self { epoch, state: Mutex::default(), dropped_progress: AtomicU64::new(0), queue_changed: Notify::new() }
     }
 
-    /// Names this start of the server.
+    /// Identifies this start of the server.
     pub fn epoch(&self) -> &str {
         &self.epoch
     }
@@ -105,7 +105,7 @@ impl Hub {
         self.lock().seq
     }
 
-    /// Sends an event to whoever listens.
+    /// Publishes an event.
     pub fn publish(&self, event: Event) {
         let (project, delivery) = (event.project_id(), Delivery::of(&event));
         let mut state = self.lock();
@@ -114,19 +114,19 @@ impl Hub {
         state.seq = seq;
         let entry = Arc::new(Entry { seq: Some(seq), project, delivery, text });
         state.remember(Arc::clone(&entry));
-        self.hand_out(&mut state, &entry);
+        self.distribute(&mut state, &entry);
     }
 
-    /// Sends the machine's state; it carries no `seq` and is not remembered.
+    /// Publishes the machine's metrics, without a `seq` and not in the history.
     pub fn publish_metrics(&self, metrics: Metrics) {
         let event = Event::Metrics(metrics);
         let delivery = Delivery::of(&event);
         let Some(text) = json(&Message { seq: None, event }) else { return };
         let entry = Arc::new(Entry { seq: None, project: None, delivery, text });
-        self.hand_out(&mut self.lock(), &entry);
+        self.distribute(&mut self.lock(), &entry);
     }
 
-    fn hand_out(&self, state: &mut State, entry: &Arc<Entry>) {
+    fn distribute(&self, state: &mut State, entry: &Arc<Entry>) {
         let mut dropped = 0;
         state.readers.retain(|reader| {
             let Some(reader) = reader.upgrade() else { return false };
@@ -136,16 +136,16 @@ impl Hub {
         self.dropped_progress.fetch_add(dropped, Ordering::Relaxed);
     }
 
-    /// A new reader, with what it missed already waiting for it.
+    /// Adds a reader and queues the events that it missed.
     pub fn subscribe(&self, position: &Position) -> Subscription {
         let mut state = self.lock();
         let reader = Arc::new(Reader::new(position.project_id));
         let resync = match position.since {
             None => None,
             Some(_) if position.epoch.as_deref().is_some_and(|epoch| epoch != self.epoch) => {
-                Some("the server was started anew")
+                Some("the server was restarted")
             }
-            Some(since) if since > state.seq => Some("this server has not come that far"),
+            Some(since) if since > state.seq => Some("the server has no event of that number yet"),
             Some(since) if state.forgotten > since => Some("too much has happened since"),
             Some(since) => {
                 state.history.iter().filter(|entry| entry.seq > Some(since)).for_each(|entry| _ = reader.push(entry));
@@ -156,17 +156,17 @@ impl Hub {
         Subscription { seq: state.seq, reader, resync }
     }
 
-    /// Connections that are open.
+    /// Number of open connections.
     pub fn readers(&self) -> usize {
         self.lock().readers.iter().filter(|reader| reader.strong_count() > 0).count()
     }
 
-    /// Progress events that slow readers did not get, since the start.
+    /// Number of progress events dropped for slow readers since the start.
     pub fn dropped_progress(&self) -> u64 {
         self.dropped_progress.load(Ordering::Relaxed)
     }
 
-    /// Waits until the queue has changed; changes up to then count as one.
+    /// Waits until the queue has changed. Changes before the call count as one.
     pub async fn queue_change(&self) {
         self.queue_changed.notified().await;
     }
@@ -186,6 +186,16 @@ impl engine::Announce for Hub {
     }
 }
 
+impl local_studio::Events for Hub {
+    fn epoch(&self) -> &str {
+        self.epoch()
+    }
+
+    fn seq(&self) -> u64 {
+        self.seq()
+    }
+}
+
 impl Default for Hub {
     fn default() -> Self {
         Self::new()
@@ -196,7 +206,7 @@ pub(super) fn json(message: &Message) -> Option<axum::extract::ws::Utf8Bytes> {
     match serde_json::to_string(message) {
         Ok(text) => Some(text.into()),
         Err(error) => {
-            tracing::error!(%error, "an event could not be written as JSON");
+            tracing::error!(%error, "cannot serialize an event");
             None
         }
     }

@@ -1,4 +1,4 @@
-//! The machine's state, for people, while someone listens.
+//! Publishes the machine's metrics while a client is connected.
 
 use crate::{machine, state::AppState};
 use protocol::{Metrics, TaskStatus};
@@ -7,7 +7,7 @@ use sysinfo::{MemoryRefreshKind, System};
 
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Publishes `metrics` every two seconds until the server stops; measures nothing while nobody listens.
+/// Publishes `metrics` every two seconds until the server stops. Measures nothing while no client is connected.
 pub async fn report(state: AppState) {
     let started = Instant::now();
     let mut system = System::new();
@@ -18,10 +18,10 @@ pub async fn report(state: AppState) {
         }
         if state.hub.readers() > 0 {
             let metrics;
-            // Reading /proc takes about a millisecond: not worth a thread of its own, too long for most handlers.
+            // Reading /proc takes about a millisecond: too long to block the runtime.
             (system, metrics) = match tokio::task::spawn_blocking(move || measure(system, started)).await {
                 Ok(measured) => measured,
-                Err(error) => return tracing::error!(%error, "measuring the machine failed"),
+                Err(error) => return tracing::error!(%error, "cannot measure the machine"),
             };
             state.hub.publish_metrics(with_tasks(metrics, &state).await);
         }

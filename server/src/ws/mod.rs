@@ -1,4 +1,4 @@
-//! WebSocket `/ws`: `hello` first, then every event, and the machine's state every two seconds.
+//! WebSocket `/ws`: `hello` first, then every event, and the machine's metrics every two seconds.
 
 mod connection;
 mod converse;
@@ -7,7 +7,7 @@ mod metrics;
 mod queue;
 mod reader;
 
-pub use connection::connect;
+pub use connection::routes;
 pub use hub::Hub;
 pub use metrics::report as report_metrics;
 pub use queue::report as report_queue;

@@ -1,4 +1,4 @@
-//! What waits for one connection.
+//! The queue of events for one connection.
 
 use axum::extract::ws::Utf8Bytes;
 use protocol::{Event, FrameId, ProjectId, TaskId};
@@ -8,56 +8,56 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// From this many waiting entries on, a reader counts as slow: older progress gives way to newer.
+/// From this many queued entries on, a reader is slow: newer progress replaces older.
 const BEHIND: usize = 32;
 
-/// From this many waiting bytes on, an older whole state of a thing gives way to its newer one. The queue's can take 300 kB.
+/// From this many queued bytes on, a newer state of a thing replaces the older. The generation queue's state can take 300 kB.
 const BEHIND_BYTES: usize = 2 << 20;
 
-/// More than a reader that is alive can ever be behind: state events come by the hundred a minute.
+/// Maximum number of queued entries. A live reader does not reach it: there are some hundred state events a minute.
 const MOST: usize = 16 * 1024;
-/// The same, bytes. As much as is remembered, so that all of that can be told again.
+/// Maximum size of the queue, bytes: that of the history, so that all of it can be replayed.
 const MOST_BYTES: usize = 32 << 20;
 
-/// An event as it goes over the wire.
+/// A serialized event.
 #[derive(Debug)]
 pub struct Entry {
-    /// None for what carries no number.
+    /// Its number. `None` for metrics.
     pub seq: Option<u64>,
-    /// Whose it is; none concerns everyone.
+    /// Its project. `None` for events that concern everyone.
     pub project: Option<ProjectId>,
-    /// Whether it may be left out.
+    /// Whether it may be dropped for a slow reader.
     pub delivery: Delivery,
-    /// The frame's text.
+    /// The text of the WebSocket frame.
     pub text: Utf8Bytes,
 }
 
-/// Whether an entry may be left out for a slow reader.
+/// Whether an entry may be dropped for a slow reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// Never.
+    /// It must not be dropped.
     Always,
-    /// A newer one of the same task replaces it.
+    /// Progress, replaced by newer progress of the same task.
     Progress(TaskId),
-    /// A newer one replaces it.
+    /// Metrics, replaced by newer metrics.
     Metrics,
-    /// The whole state of a thing: a newer one says all that this one says.
+    /// The whole state of a thing, replaced by a newer state.
     State(Thing),
 }
 
-/// What an event carries the whole state of.
+/// The thing whose whole state an event carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Thing {
     /// The queue.
     Queue,
     /// A project.
     Project(ProjectId),
-    /// A frame that is there. Its creation and its end are events of their own, and are never left out.
+    /// An existing frame. Its creation and deletion are other events, which are never dropped.
     Frame(FrameId),
 }
 
 impl Delivery {
-    /// By what the event is. The last step's progress is never left out.
+    /// The delivery of an event. The last step's progress is never dropped.
     pub fn of(event: &Event) -> Self {
         match event {
             Event::GenerationProgress(it) if it.step < it.total_steps => Self::Progress(it.of.task_id),
@@ -70,7 +70,7 @@ impl Delivery {
     }
 }
 
-/// One connection's waiting entries.
+/// The queue of one connection.
 #[derive(Debug)]
 pub struct Reader {
     project: Option<ProjectId>,
@@ -86,7 +86,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Whether older entries that say no more than this one are left out for it.
+    /// Whether this entry replaces older ones of the same kind.
     fn is_behind_for(&self, entry: &Entry) -> bool {
         match entry.delivery {
             Delivery::Always => false,
@@ -108,7 +108,7 @@ impl Waiting {
     }
 }
 
-/// A reader fell so far behind that entries which may not be left out were.
+/// The queue is full of entries that must not be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overrun;
 
@@ -117,18 +117,19 @@ impl Reader {
         Self { project, waiting: Mutex::default(), arrived: Notify::new() }
     }
 
-    /// Adds an entry; answers how much progress gave way.
+    /// Queues an entry. Returns the number of progress entries dropped for it.
     pub(super) fn push(&self, entry: &Arc<Entry>) -> u64 {
         if self.project.is_some() && entry.project.is_some() && self.project != entry.project {
             return 0;
         }
         let mut waiting = self.lock();
-        // What was left out must be the last that is missing: the client comes back for all that follows it.
+        // After an overrun nothing more is queued, so that there is no gap: the client reconnects and asks for everything after
+        // the last event that it received.
         if waiting.overrun {
             return 0;
         }
-        // Of a whole state, what a client hears later says all that it did not hear: nothing is missed, and after a break in
-        // between it is still to come, because its number is the greater.
+        // A newer state contains the older one, so nothing is missed. If the client reconnects in between, it still gets the
+        // newer one, because its number is greater.
         let gave_way = if waiting.is_behind_for(entry) { waiting.leave_out(entry.delivery) } else { 0 };
         if waiting.is_full_for(entry) {
             waiting.overrun = true;
@@ -141,10 +142,10 @@ impl Reader {
         if matches!(entry.delivery, Delivery::State(_)) { 0 } else { gave_way as u64 }
     }
 
-    /// The next entry, once there is one.
+    /// Waits for the next entry.
     ///
     /// # Errors
-    /// [`Overrun`]: the connection is to be closed; its client comes back and asks for what it missed.
+    /// [`Overrun`]: the connection must be closed. Its client reconnects and asks for what it missed.
     pub async fn next(&self) -> Result<Arc<Entry>, Overrun> {
         loop {
             if let Some(entry) = self.try_next() {
@@ -153,7 +154,7 @@ impl Reader {
             if self.lock().overrun {
                 return Err(Overrun);
             }
-            // A notification between the look and this wait is kept.
+            // A notification since `try_next` is kept, so this does not miss it.
             self.arrived.notified().await;
         }
     }
@@ -165,7 +166,7 @@ impl Reader {
         Some(entry)
     }
 
-    /// Bytes that wait.
+    /// Queued bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.lock().bytes

@@ -7,13 +7,13 @@ mod report;
 pub use args::GenerateArgs;
 
 use super::settings::Settings;
-use crate::import::TAKE;
 use anyhow::{Context, Result, anyhow, bail};
 use args::{PredictionArg, PreviewArg};
 use checkpoint::{Checkpoint, OpenOptions, Part};
 use diffusion::{Observer, Prediction, Step, Stop};
 use files::{PreviewFolder, check_writable, write_whole};
 use indicatif::ProgressBar;
+use local_studio::TAKE;
 use protocol::FieldError;
 use report::{Report, bar, dump, initial_noise, peak_rss_bytes};
 use sdxl::{

@@ -1,5 +1,4 @@
-//! What lets a person or a program in. The password is kept as its argon2 hash, the token as a digest;
-//! neither is ever logged.
+//! The password and the token. The password is kept as its argon2 hash, the token as a SHA-256 digest. Neither is logged.
 
 use anyhow::{Context, Result, anyhow, bail};
 use argon2::{
@@ -10,12 +9,12 @@ use sha2::{Digest, Sha256};
 use std::{fmt, fs, path::Path, str::FromStr};
 use subtle::ConstantTimeEq;
 
-/// Fewer characters are guessed too soon: the server tries about one password a second from each address.
+/// Minimum length of a password. The server checks about one per second and address.
 const PASSWORD_CHARS: usize = 8;
-/// A right token is never held up, so tokens are checked as fast as requests come.
+/// Minimum length of a token. Longer, because tokens are checked without delay, at the rate of requests.
 const TOKEN_CHARS: usize = 16;
 
-/// A word from the command line that no log and no panic may show.
+/// A command-line argument that must not appear in logs or panics.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -45,10 +44,10 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// From `--password` or `--password-file`, and `--token`; none where none of them is given.
+    /// From `--password` or `--password-file`, and `--token`. `None` if none of them is given.
     ///
     /// # Errors
-    /// A file that cannot be read, a password shorter than 8 characters, a token shorter than 16.
+    /// The file cannot be read, the password is shorter than 8 characters, or the token is shorter than 16.
     pub fn new(password: Option<Secret>, file: Option<&Path>, token: Option<Secret>) -> Result<Option<Self>> {
         let password = match (password, file) {
             (Some(Secret(text)), _) => Some(hashed("--password", &text)?),
@@ -63,20 +62,20 @@ impl Credentials {
         Ok((password.is_some() || token.is_some()).then_some(Self { password, token }))
     }
 
-    /// Whether this is the token. Takes the same time for every wrong one.
+    /// Whether this is the token. Compares digests in constant time.
     pub fn is_token(&self, text: &str) -> bool {
         self.token.is_some_and(|token| token.ct_eq(&digest(text)).into())
     }
 
-    /// Whether this is the password, or the token typed in its place. Takes tens of milliseconds of a
-    /// processor and 19 MiB: not for a thread of the runtime.
+    /// Whether this is the password, or the token entered in its place. Uses a core for tens of milliseconds and 19 MiB, so it
+    /// must not run on a thread of the async runtime.
     pub fn is_password(&self, text: &str) -> bool {
         let known = |hash: &PasswordHash| Argon2::default().verify_password(text.as_bytes(), hash).is_ok();
         self.password.as_ref().is_some_and(known) | self.is_token(text)
     }
 }
 
-/// Says that other users of the machine can read the password.
+/// Logs a warning if other users of the machine can read the file.
 fn warn_if_shared(path: &Path) {
     #[cfg(unix)]
     if let Ok(mode) = fs::metadata(path).map(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()))
@@ -87,7 +86,7 @@ fn warn_if_shared(path: &Path) {
     }
 }
 
-/// argon2id with a salt of its own; a text that is such a hash already stays one.
+/// Hashes a password with argon2id and a random salt. A text that is such a hash already is used as it is.
 fn hashed(option: &str, text: &str) -> Result<PasswordHash> {
     if text.starts_with("$argon2") {
         return PasswordHash::new(text).map_err(|error| anyhow!("{option}: not a readable argon2 hash: {error}"));
@@ -103,7 +102,7 @@ fn digest_of_long(token: &str) -> Result<[u8; 32]> {
         bail!("--token: a token has at least {TOKEN_CHARS} characters");
     }
     if !token.chars().all(|c| c.is_ascii_graphic()) {
-        bail!("--token: a token stands in a header: ASCII letters, digits and signs only, no blanks");
+        bail!("--token: a token is sent in a header: ASCII letters, digits and signs only, no spaces");
     }
     Ok(digest(token))
 }

@@ -1,6 +1,6 @@
-//! Wrong passwords and tokens are slow. Each address has a share of its own: one attempt at a time, each wrong
-//! one holds up the next, and only so many wait. Behind that, hashing has a limit for all addresses together;
-//! the address with the fewest wrong attempts is next.
+//! Rate limit for passwords and tokens. Each address makes one attempt at a time; a wrong one delays its next, and the number
+//! of waiting attempts is limited. Hashing has a limit for all addresses together, with a priority queue: the address with the
+//! fewest wrong attempts is next.
 
 use crate::http::client::Client;
 use std::{
@@ -11,41 +11,41 @@ use std::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
-/// How long a wrong attempt holds up the next one of the same address.
+/// Delay after a wrong attempt before the same address's next one.
 const PENALTY: Duration = Duration::from_secs(1);
-/// Attempts of one address that may wait or be tried; the rest are told to come back.
+/// Maximum number of waiting and running attempts of one address. Further ones get 429.
 const PER_ADDRESS: usize = 8;
-/// Attempts of all addresses; above, an address that has one is answered 429.
+/// Number of attempts of all addresses from which each address may have only one.
 const CROWD: usize = 512;
-/// Passwords that are hashed at the same time: each takes a processor for tens of milliseconds, and 19 MiB. A flood
-/// from everywhere takes no more than that from the generations.
+/// Passwords that are hashed concurrently. Each uses a core for tens of milliseconds and 19 MiB, so a flood of attempts takes
+/// at most one core from the generations.
 const HASHES: usize = 1;
-/// Addresses that may wait for that, some 4 s in all; one with more wrong attempts makes room.
+/// Maximum queue for hashing, about 4 s. A full queue evicts the address with the most wrong attempts.
 const WAITING: usize = 128;
-/// Addresses that are remembered, some 200 bytes each.
+/// Maximum number of remembered addresses, about 200 bytes each.
 const REMEMBERED: usize = 10_000;
 /// How long wrong attempts are remembered.
 const FORGET: Duration = Duration::from_secs(15 * 60);
 
-/// Where passwords and tokens are tried. Cloning it is cheap.
+/// The rate limiter. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<Mutex<State>>);
 
-/// What is tried. A program with an old token must not hold up the people at its address.
+/// What is tried. Counted apart, so that a program with an old token does not delay sign-in from the same address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Password,
     Token,
 }
 
-/// What came of an attempt.
+/// Outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// It was right.
+    /// The password or token is right.
     Right,
-    /// It was not.
+    /// It is wrong.
     Wrong,
-    /// It was not tried: too many wait.
+    /// It was not checked, because too many attempts are waiting.
     Crowded,
 }
 
@@ -54,15 +54,15 @@ type Key = (Kind, IpAddr);
 #[derive(Debug, Default)]
 struct State {
     seen: HashMap<Key, Seen>,
-    /// Of all addresses.
+    /// Waiting and running attempts of all addresses.
     attempts: usize,
     hashing: usize,
-    /// By wrong attempts, then by arrival.
+    /// Queue for hashing, ordered by wrong attempts, then by arrival.
     waiting: BTreeMap<(u32, u64), oneshot::Sender<Hashing>>,
     arrivals: u64,
 }
 
-/// An address.
+/// What is known about an address.
 #[derive(Debug)]
 struct Seen {
     wrong: u32,
@@ -72,7 +72,7 @@ struct Seen {
 }
 
 impl Gate {
-    /// Tries a password. It runs in a task of its own: who hangs up does not get the next attempt sooner.
+    /// Checks a password. Runs in its own task, so that a client that disconnects does not get its next attempt sooner.
     pub async fn attempt(&self, client: Client, check: impl FnOnce() -> bool + Send + 'static) -> Attempt {
         self.spawn((Kind::Password, client.network()), |gate, key| async move {
             let Some(hashing) = gate.hashing(key).await else { return Attempt::Crowded };
@@ -83,7 +83,7 @@ impl Gate {
         .await
     }
 
-    /// After a wrong token, which costs nothing to check: the same delay.
+    /// Applies the delay of a wrong attempt to a token that was found to be wrong, which is cheap to check.
     pub async fn refuse_token(&self, client: Client) -> Attempt {
         self.spawn((Kind::Token, client.network()), |_, _| async { Attempt::Wrong }).await
     }
@@ -107,7 +107,7 @@ impl Gate {
         attempt.await.unwrap_or(Attempt::Wrong)
     }
 
-    /// A place among the attempts of this address, and its turn to wait for.
+    /// Registers an attempt of this address. Returns its place and the semaphore to wait on, or `None` at the limit.
     fn enter(&self, key: Key) -> Option<(Place, Arc<Semaphore>)> {
         let now = Instant::now();
         let mut state = self.lock();
@@ -142,7 +142,7 @@ impl Gate {
         }
     }
 
-    /// Waits for a place to hash in; none where addresses with fewer wrong attempts fill the queue.
+    /// Waits for a slot to hash in. `None` if addresses with fewer wrong attempts fill the queue.
     async fn hashing(&self, key: Key) -> Option<Hashing> {
         let called = {
             let mut state = self.lock();
@@ -153,7 +153,7 @@ impl Gate {
             let wrong = state.seen.get(&key).map_or(0, |seen| seen.wrong);
             if state.waiting.len() >= WAITING {
                 let last = state.waiting.last_entry().filter(|last| last.key().0 > wrong)?;
-                // Its receiver hears that the sender is gone.
+                // Dropping the sender wakes its receiver with an error.
                 last.remove();
             }
             let (call, called) = oneshot::channel();
@@ -171,7 +171,7 @@ impl Gate {
 }
 
 impl State {
-    /// Forgets addresses that have no attempt: those seen long ago, and where that is not enough the older half.
+    /// Forgets addresses without an open attempt: those last seen long ago, and if that is not enough the older half.
     fn make_room(&mut self, now: Instant) {
         if self.seen.len() < REMEMBERED {
             return;
@@ -188,7 +188,7 @@ impl State {
     }
 }
 
-/// An attempt's place among those of its address.
+/// A registered attempt, removed on drop.
 struct Place {
     gate: Gate,
     key: Key,
@@ -205,7 +205,7 @@ impl Drop for Place {
     }
 }
 
-/// A place to hash in; it goes to the next that waits.
+/// A slot to hash in. Dropping it passes it to the next in the queue.
 #[derive(Debug)]
 struct Hashing(Gate);
 
@@ -220,7 +220,7 @@ impl Drop for Hashing {
             next
         };
         if let Some((_, call)) = next {
-            // Where nobody hears it, the place comes back here and goes to the one behind.
+            // If the receiver is gone, `send` returns the slot, and dropping it passes it on.
             drop(call.send(Self(self.0.clone())));
         }
     }

@@ -1,5 +1,5 @@
-//! Access control: with a password or a token set, every request needs a session's cookie or the token.
-//! What stays open is what a supervisor asks (`/health`) and what the sign-in page is made of.
+//! Access control: with a password or a token set, every request needs a session's cookie or the token. Exceptions are
+//! `/health` for supervisors, the sign-in page and its files.
 
 mod credentials;
 mod gate;
@@ -28,20 +28,20 @@ use std::{sync::Arc, time::Duration};
 /// The sign-in page.
 const SIGN_IN: &str = "/sign-in";
 
-/// Where its button posts.
+/// Address of the sign-out form.
 const SIGN_OUT: &str = "/sign-out";
 
-/// Files that the sign-in page shows itself with.
+/// Files that the sign-in page uses.
 const OPEN_FILES: [&str; 3] = ["/pkg/emberline.css", "/favicon.ico", "/favicon.svg"];
 
-/// Where no page is: who is not signed in gets a problem, not a form.
+/// Paths for programs: without a session they answer with a problem, not with the sign-in form.
 const FOR_PROGRAMS: [&str; 6] = ["/api/", "/ws", "/media/", "/metrics", "/fn/", "/pkg/"];
 
-/// Failed attempts that are logged in ten seconds, each with its address.
+/// Maximum number of failed attempts that are logged in ten seconds, each with its address.
 const LOGGED: u32 = 20;
 const LOGGED_IN: Duration = Duration::from_secs(10);
 
-/// Who may use this server, and who is signed in.
+/// The credentials and the sessions.
 #[derive(Debug)]
 pub struct Access {
     credentials: Arc<Credentials>,
@@ -51,7 +51,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Nobody is signed in.
+    /// Access with these credentials and no sessions.
     pub fn new(credentials: Credentials) -> Self {
         Self {
             credentials: Arc::new(credentials),
@@ -80,7 +80,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }
 
-/// By what a request is let in, if it is.
+/// What a request is authenticated by.
 enum Admission {
     Session(Session),
     Token,
@@ -96,8 +96,8 @@ pub fn routes(access: Arc<Access>) -> Router {
         .with_state(access)
 }
 
-/// Lets in who is signed in or has the token; 401 to all others, as a form where a page was asked for. A wrong
-/// token is slow and logged, as a wrong password is.
+/// Passes requests with a session or the token. Others get 401, with the sign-in form if they ask for a page. A wrong token is
+/// delayed and logged like a wrong password.
 pub async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let open = path.starts_with("/health/") || path == SIGN_IN || OPEN_FILES.contains(&path);
@@ -132,7 +132,7 @@ impl Access {
     }
 }
 
-/// No cache that several people share may store what only some may see: `public` becomes `private`.
+/// Makes a response private: a shared cache must not store it.
 fn for_one_person(mut response: Response) -> Response {
     let policy = response.headers().get(header::CACHE_CONTROL).and_then(|policy| policy.to_str().ok());
     let private = match policy {
@@ -143,7 +143,7 @@ fn for_one_person(mut response: Response) -> Response {
         },
         None => "no-store".to_owned(),
     };
-    // It was a header before.
+    // Cannot fail: the policy was a header value before.
     let private = HeaderValue::from_str(&private).unwrap_or(HeaderValue::from_static("no-store"));
     response.headers_mut().insert(header::CACHE_CONTROL, private);
     response
@@ -154,7 +154,7 @@ fn crowded() -> Response {
     with_retry_after(ApiError::with_status(StatusCode::TOO_MANY_REQUESTS, Problem::Conflict(why)).into_response())
 }
 
-/// The seconds after which one address' waiting attempts have been tried.
+/// Adds `Retry-After`: the time until one address's waiting attempts have been checked, seconds.
 fn with_retry_after(mut response: Response) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("15"));
     response
@@ -165,7 +165,7 @@ fn refusal(request: &Request) -> Response {
     let for_programs = FOR_PROGRAMS.iter().any(|start| path.starts_with(start));
     let read = matches!(*request.method(), Method::GET | Method::HEAD);
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // A form of a page without script posts to `/fn`, and its answer is shown.
+    // Without script, forms post to `/fn` and the browser shows the response.
     let posted_form = path.starts_with("/fn/") && accepts.contains("text/html");
     let mut response = if (read && !for_programs) || posted_form {
         let to = if read { request.uri().path_and_query().map_or("/", |to| to.as_str()) } else { "/" };

@@ -1,10 +1,10 @@
-//! The sign-in page: plain HTML, no script at all.
+//! The sign-in page: HTML without script.
 
 use crate::http::html::{self, escaped};
 use axum::{http::StatusCode, response::Response};
 use protocol::url_path;
 
-/// The form, with what was wrong where something was.
+/// The form, with an error message if there is one. `to` is the path to go to after signing in.
 pub fn form(status: StatusCode, to: &str, error: Option<&str>) -> Response {
     let (invalid, notice) = match error {
         Some(error) => (
@@ -27,7 +27,7 @@ pub fn form(status: StatusCode, to: &str, error: Option<&str>) -> Response {
     html::door(status, "Sign in", &body)
 }
 
-/// For who is signed in.
+/// The page for somebody who is signed in already.
 pub fn signed_in() -> Response {
     let (home, sign_out) = (url_path("/"), url_path(super::SIGN_OUT));
     let body = format!(

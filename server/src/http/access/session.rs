@@ -1,4 +1,4 @@
-//! Who is signed in: in memory, so that a restart signs everyone out.
+//! Sessions. They are kept in memory, so a restart signs everyone out.
 
 use super::credentials::digest;
 use axum::http::{HeaderMap, header};
@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 const COOKIE: &str = "emberline_session";
 /// How long a session lasts.
 const LASTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Sessions at a time; the one that ends soonest makes room.
+/// Maximum number of sessions. At the limit, a new one evicts the one that expires first.
 const MOST: usize = 1000;
 
-/// One person's session.
+/// A session.
 #[derive(Clone, Debug)]
 pub struct Session {
     ends: Instant,
@@ -25,7 +25,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Waits until it is over: signed out, or too old.
+    /// Waits until the session ends, by signing out or by expiry.
     pub async fn over(&self) {
         tokio::select! {
             () = self.ended.cancelled() => {}
@@ -34,13 +34,13 @@ impl Session {
     }
 }
 
-/// All sessions, by their keys' digests: memory that leaks does not sign anyone in, and how long a look-up
-/// takes tells nothing of a key.
+/// All sessions by the digests of their keys. So a leaked memory dump has no usable key, and the time of a look-up reveals
+/// nothing about a key.
 #[derive(Debug, Default)]
 pub struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
 
 impl Sessions {
-    /// A new session's key: 256 random bits as 64 hexadecimal digits.
+    /// Creates a session. Returns its key: 256 random bits as 64 hexadecimal digits.
     pub fn create(&self) -> String {
         self.create_at(Instant::now())
     }
@@ -59,7 +59,7 @@ impl Sessions {
         key
     }
 
-    /// The session of that key, if it is not over.
+    /// The session of a key, if it has not ended.
     pub fn find(&self, key: &str) -> Option<Session> {
         self.find_at(key, Instant::now())
     }
@@ -68,7 +68,7 @@ impl Sessions {
         self.lock().get(&digest(key)).filter(|session| session.ends > now).cloned()
     }
 
-    /// Ends it; its sockets close.
+    /// Ends a session and closes its WebSockets.
     pub fn end(&self, key: &str) {
         if let Some(session) = self.lock().remove(&digest(key)) {
             session.ended.cancel();
@@ -80,13 +80,13 @@ impl Sessions {
     }
 }
 
-/// The key that a request's cookies carry.
+/// The session key in a request's cookies.
 pub fn cookie(headers: &HeaderMap) -> Option<&str> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     pairs.flat_map(|text| text.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
-/// The `Set-Cookie` header that keeps a key; `Secure` where the page was reached by https.
+/// The `Set-Cookie` header that stores a key, with `Secure` if the page was loaded over HTTPS.
 pub fn set_cookie(key: &str, secure: bool) -> String {
     let age = LASTS.as_secs();
     let secure = if secure { "; Secure" } else { "" };
@@ -94,7 +94,7 @@ pub fn set_cookie(key: &str, secure: bool) -> String {
     format!("{COOKIE}={key}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// The `Set-Cookie` header that forgets it.
+/// The `Set-Cookie` header that removes it.
 pub fn forget_cookie() -> String {
     format!("{COOKIE}=; Path={}; Max-Age=0; HttpOnly; SameSite=Strict", cookie_path())
 }

@@ -20,14 +20,14 @@ use protocol::url_path;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// Where to go afterwards.
+/// The path to go to after signing in.
 #[derive(Debug, Default, Deserialize)]
 pub struct Target {
     #[serde(default)]
     to: String,
 }
 
-/// What the form sends.
+/// The form's fields.
 #[derive(Deserialize)]
 pub struct Typed {
     password: String,
@@ -35,7 +35,7 @@ pub struct Typed {
     to: String,
 }
 
-/// The form; who is signed in already is offered to sign out.
+/// The form, or a page to sign out if the client is signed in.
 pub async fn form(session: Option<Extension<Session>>, target: Result<Query<Target>, QueryRejection>) -> Response {
     let to = target.map(|Query(Target { to })| to).unwrap_or_default();
     match session {
@@ -44,7 +44,7 @@ pub async fn form(session: Option<Extension<Session>>, target: Result<Query<Targ
     }
 }
 
-/// Signs in: 303 to where the person wanted to go, with the session's cookie.
+/// Signs in: 303 to the requested page, with the session's cookie.
 pub async fn create(
     State(access): State<Arc<Access>>,
     client: Option<Extension<Client>>,
@@ -76,12 +76,12 @@ pub async fn create(
     }
 }
 
-/// After signing out: the form again, and the cookie gone.
+/// Redirects to the form and removes the cookie.
 pub(super) fn signed_out() -> Response {
     ([(header::SET_COOKIE, forget_cookie())], Redirect::to(&url_path(super::SIGN_IN))).into_response()
 }
 
-/// A path on this server; anything else (`//evil.example`, `https:...`, a line break) is the first page.
+/// The path if it is one on this server, else `/`: against `//evil.example`, `https:...` and line breaks.
 fn local(to: &str) -> &str {
     let printable = to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if to.starts_with('/') && !to.starts_with("//") && printable { to } else { "/" }

@@ -1,4 +1,4 @@
-//! The host and port of an address, as `Host` and `Origin` headers carry them.
+//! Host and port, as in the headers `Host` and `Origin`.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -16,8 +16,8 @@ enum Host {
 }
 
 impl Authority {
-    /// Parses `name`, `name:port`, `1.2.3.4:port`, `[::1]:port`, `[fe80::1%eth0]`, `::1`. An IPv4-mapped IPv6
-    /// address is its IPv4 address, a zone id is dropped, an empty port is none.
+    /// Parses `name`, `name:port`, `1.2.3.4:port`, `[::1]:port`, `[fe80::1%eth0]`, `::1`. An IPv4-mapped IPv6 address becomes
+    /// IPv4, a zone id is dropped, and an empty port means no port. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Some(Self { host: Host::Address(canonical(address)), port: None });
@@ -43,7 +43,7 @@ impl Authority {
         Some(Self { host, port })
     }
 
-    /// Of a socket's address.
+    /// The authority of a socket's address.
     pub fn of(address: IpAddr, port: u16) -> Self {
         Self { host: Host::Address(address.to_canonical()), port: Some(port) }
     }
@@ -53,8 +53,8 @@ impl Authority {
         Self { host: Host::Name("localhost".to_owned()), port: Some(port) }
     }
 
-    /// Whether nobody else can make this host lead here. DNS rebinding needs a name: a browser that sends an address has
-    /// that very address before it, and `localhost` and the names under it are nobody's to register (RFC 6761).
+    /// Whether the host is safe from DNS rebinding, which needs a name: an address, or `localhost` and names under it, which
+    /// nobody can register (RFC 6761).
     pub fn needs_no_name(&self) -> bool {
         match &self.host {
             Host::Address(_) => true,
@@ -62,8 +62,8 @@ impl Authority {
         }
     }
 
-    /// Whether a `Host` of `other` is this name of `--host`. A name without a port is reached on the usual
-    /// ports and on the one that is listened on; one with a usual port may leave it out.
+    /// Whether the header `Host: other` matches this name of `--host`. A name without a port matches ports 80 and 443 and the
+    /// listening port; a name with port 80 or 443 also matches without a port.
     pub fn names(&self, other: &Self, listening: u16) -> bool {
         let usual = |port| port == 80 || port == 443;
         let same_port = match (self.port, other.port) {
@@ -94,7 +94,7 @@ fn canonical(address: Ipv6Addr) -> IpAddr {
     address.to_canonical()
 }
 
-/// An `Origin`: `http` or `https`, and where its pages come from.
+/// An `Origin`: scheme (`http` or `https`), host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     is_tls: bool,
@@ -121,13 +121,13 @@ impl Origin {
         Self { is_tls, host: authority.host.clone(), port }
     }
 
-    /// Whether a page of this origin is one that was asked for at `host`. Behind a proxy that ends TLS the page
-    /// is `https` and the server does not see that: either scheme counts.
+    /// Whether a page of this origin was loaded from `host`. Either scheme matches: behind a proxy that terminates TLS the page is
+    /// `https`, which the server does not see.
     pub fn is_at(&self, host: &Authority) -> bool {
         *self == Self::of(host, self.is_tls)
     }
 
-    /// Where its pages come from.
+    /// Its host and port.
     pub fn authority(&self) -> Authority {
         Authority { host: self.host.clone(), port: Some(self.port) }
     }

@@ -1,5 +1,5 @@
-//! Who may talk to this server: a Host that is its own (against DNS rebinding), and an Origin that is its
-//! own or was allowed (against other sites' pages). A request without an Origin is a program's, and may.
+//! Checks the headers `Host`, against DNS rebinding, and `Origin`, against pages of other sites. A request without an `Origin`
+//! comes from a program and is allowed.
 
 mod authority;
 #[cfg(test)]
@@ -17,20 +17,20 @@ use axum::{
 use protocol::Problem;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// Refused requests that are logged in a minute: a scanner tries thousands.
+/// Maximum number of refused requests that are logged per minute. A scanner sends thousands.
 const LOGGED: u32 = 5;
 const LOGGED_IN: Duration = Duration::from_secs(60);
-/// Characters of what a client sent that an answer and a log line show.
+/// Maximum length of a client's header value in a response or log line, characters.
 const SHOWN_CHARS: usize = 80;
 
-/// The hosts that are this server, and the origins whose pages may use it.
+/// The accepted hosts and origins.
 #[derive(Debug)]
 pub struct Origins {
-    /// Of `--host`.
+    /// Names of `--host`.
     names: Vec<Authority>,
-    /// Of `--allow-origin`.
+    /// Origins of `--allow-origin`.
     allowed: Vec<Origin>,
-    /// The address that is listened on, by its usual names.
+    /// The listening address, and its other names.
     own: Vec<Authority>,
     port: u16,
     log: LogLimit,
@@ -39,19 +39,19 @@ pub struct Origins {
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
-    /// RFC 9112, 3.2: no Host, several, or one that is none.
+    /// RFC 9112, section 3.2: no `Host`, several, or one that cannot be parsed.
     Malformed(&'static str),
-    /// A name that is not this server's.
+    /// The host is a name that is not accepted.
     Host(String),
-    /// Pages of another origin.
+    /// The origin is not accepted.
     Origin(String),
 }
 
 impl Origins {
-    /// With the origins of `--allow-origin` (scheme and host, no path) and the names of `--host`.
+    /// Accepts the origins of `--allow-origin` (scheme and host, no path) and the names of `--host`.
     ///
     /// # Errors
-    /// An origin or a name that is none.
+    /// An origin or a name cannot be parsed.
     pub fn new(allowed: &[String], names: &[String]) -> Result<Self> {
         let name = |name: &String| match Authority::parse(name) {
             Some(name) => Ok(name),
@@ -77,7 +77,7 @@ impl Origins {
         })
     }
 
-    /// With the address that the server listens on.
+    /// Also accepts the address that the server listens on.
     pub fn with_own(mut self, address: SocketAddr) -> Self {
         self.port = address.port();
         self.own = vec![Authority::of(address.ip(), self.port), Authority::localhost(self.port)];
@@ -115,13 +115,13 @@ impl Origins {
         host.is_some_and(|host| origin.is_at(host))
             || self.allowed.contains(origin)
             || self.is_named(&origin.authority())
-            // A proxy that sets the Host to the address that it connects to.
+            // Behind a proxy that sets `Host` to the address that it connects to.
             || self.own.iter().any(|own| *origin == Origin::of(own, false))
     }
 }
 
-/// The host that a request is for, and how it was written; none where HTTP/1.0 needs none. With an address in
-/// the request line there may be a Host beside it: both must be this server's, so a foreign one of the two is returned.
+/// The host of a request, as text and parsed. `None` for HTTP/1.0 without one. If the request line has an absolute address and
+/// there is a `Host` header too, both must be accepted, so the one of them that needs a check is returned.
 fn host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Option<(String, Authority)>, Refusal> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let header = hosts.next();

@@ -1,4 +1,4 @@
-//! Routes that are documented as they are added.
+//! A router builder that documents each route.
 
 use super::{
     operation::{About, Draft, Schemas},
@@ -12,7 +12,7 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-/// What the routes added up to now say.
+/// Documentation of the routes added so far.
 #[derive(Debug, Default)]
 pub struct Documented {
     pub(super) schemas: Schemas,
@@ -28,17 +28,17 @@ pub struct Api {
 }
 
 impl Api {
-    /// No routes yet; what they say is added to what others said.
+    /// An empty router. Its documentation is added to `documented`.
     pub fn new(prefix: &'static str, documented: Documented) -> Self {
         Self { prefix, router: Router::new(), documented }
     }
 
-    /// The routes, still without the prefix, and what they say.
+    /// The router, whose paths do not have the prefix, and the documentation.
     pub fn into_parts(self) -> (Router<AppState>, Documented) {
         (self.router, self.documented)
     }
 
-    /// A route for GET.
+    /// Adds a GET route.
     pub fn get<H: Handler<T, AppState> + Described<T>, T: 'static>(
         self,
         path: &'static str,
@@ -48,7 +48,7 @@ impl Api {
         self.route("get", MethodFilter::GET, path, handler, about)
     }
 
-    /// A route for POST.
+    /// Adds a POST route.
     pub fn post<H: Handler<T, AppState> + Described<T>, T: 'static>(
         self,
         path: &'static str,
@@ -58,7 +58,7 @@ impl Api {
         self.route("post", MethodFilter::POST, path, handler, about)
     }
 
-    /// A route for PUT.
+    /// Adds a PUT route.
     pub fn put<H: Handler<T, AppState> + Described<T>, T: 'static>(
         self,
         path: &'static str,
@@ -68,7 +68,7 @@ impl Api {
         self.route("put", MethodFilter::PUT, path, handler, about)
     }
 
-    /// A route for PATCH.
+    /// Adds a PATCH route.
     pub fn patch<H: Handler<T, AppState> + Described<T>, T: 'static>(
         self,
         path: &'static str,
@@ -78,7 +78,7 @@ impl Api {
         self.route("patch", MethodFilter::PATCH, path, handler, about)
     }
 
-    /// A route for DELETE.
+    /// Adds a DELETE route.
     pub fn delete<H: Handler<T, AppState> + Described<T>, T: 'static>(
         self,
         path: &'static str,

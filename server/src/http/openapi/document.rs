@@ -1,12 +1,12 @@
-//! The whole document.
+//! Assembles the document.
 
-use super::{api::Documented, html};
+use super::{api::Documented, page};
 use crate::http::problem;
 use protocol::cookie_path;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// The document as JSON, and as the body of a page to read it. Cloning it is cheap.
+/// The document as JSON, and as the HTML body of a page. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Document {
     pub(super) json: Arc<str>,
@@ -14,10 +14,10 @@ pub struct Document {
 }
 
 impl Document {
-    /// Of everything that the routes said.
+    /// Builds it from the documentation of all routes.
     pub fn new(documented: Documented) -> Self {
         let value = value(documented);
-        Self { page: html::of(&value).into(), json: value.to_string().into() }
+        Self { page: page::body_of(&value).into(), json: value.to_string().into() }
     }
 }
 
@@ -26,7 +26,7 @@ fn value(documented: Documented) -> Value {
     let problem = schemas.output.subschema_for::<problem::Document<'static>>();
     let mut components: Map<String, Value> = schemas.input.take_definitions(true);
     for (name, schema) in schemas.output.take_definitions(true) {
-        // The few that are both sent and answered are names without fields: they are the same both ways.
+        // Types used both in requests and in responses are enums of names, whose schemas are the same both ways.
         components.insert(name, schema);
     }
     json!({
@@ -45,7 +45,7 @@ fn value(documented: Documented) -> Value {
             "schemas": components,
             "responses": {
                 "Problem": {
-                    "description": "Why it was not done.",
+                    "description": "The error.",
                     "content": {"application/problem+json": {"schema": problem}},
                 },
             },

@@ -1,14 +1,37 @@
-//! The OpenAPI document: each route is added to the router and to the document by one call, and what the
-//! document says of its input and output comes from the handler's own types.
+//! The OpenAPI document. One call adds a route to the router and to the document; the document's schemas come from the
+//! types of the handler's arguments and of its answer.
 
 mod api;
 mod document;
-mod html;
 mod operation;
-pub mod page;
-pub mod read;
+mod page;
 mod types;
 
 pub use api::{Api, Documented};
 pub use document::Document;
 pub use operation::About;
+
+use super::html;
+use axum::{
+    Extension,
+    http::{StatusCode, header},
+    response::Response,
+};
+
+/// The routes with their summaries.
+pub fn routes(api: Api) -> Api {
+    let about = |summary| About::new("server", summary);
+    api.get("/openapi.json", get_document, about("Returns this document.").answers(&["application/json"])).get(
+        "/docs",
+        get_page,
+        about("Shows this document as a page.").answers(&["text/html"]),
+    )
+}
+
+async fn get_document(Extension(document): Extension<Document>) -> ([(header::HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "application/json")], document.json.as_ref().to_owned())
+}
+
+async fn get_page(Extension(document): Extension<Document>) -> Response {
+    html::page(StatusCode::OK, "HTTP API", &document.page)
+}

@@ -1,4 +1,4 @@
-//! One operation, as it is put together.
+//! Builds one operation of the document.
 
 use schemars::{
     JsonSchema,
@@ -6,10 +6,10 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-/// A header's name, what it is for, and its schema.
+/// A header's name, description and schema.
 type Header = (&'static str, &'static str, fn() -> Value);
 
-/// What a handler's types do not say.
+/// The parts of an operation's documentation that the handler's types do not give.
 #[derive(Debug)]
 pub struct About {
     pub(super) tag: &'static str,
@@ -22,39 +22,39 @@ pub struct About {
 }
 
 impl About {
-    /// A resource, and what the verb does to it.
+    /// The tag, which is the resource, and the summary.
     pub fn new(tag: &'static str, summary: &'static str) -> Self {
         Self { tag, summary, status: 200, fails: &[], also: &[], answers: &[], header: None }
     }
 
-    /// The status of success, where it is not 200.
+    /// Sets the status of success; 200 by default.
     pub fn status(self, status: u16) -> Self {
         Self { status, ..self }
     }
 
-    /// Failures beyond those that its input can have.
+    /// Adds error statuses beyond those that follow from the input types.
     pub fn fails(self, fails: &'static [u16]) -> Self {
         Self { fails, ..self }
     }
 
-    /// Further answers that are no problems.
+    /// Adds further statuses that are not errors.
     pub fn also(self, also: &'static [(u16, &'static str)]) -> Self {
         Self { also, ..self }
     }
 
-    /// The media types of its answer, where the handler's type does not say them.
+    /// Sets the media types of the response, where the handler's type does not give them.
     pub fn answers(self, media_types: &'static [&'static str]) -> Self {
         Self { answers: media_types, ..self }
     }
 
-    /// A header that it takes, what it is for, and its schema.
+    /// Adds a request header, its description and its schema.
     pub fn header(self, name: &'static str, what: &'static str, schema: fn() -> Value) -> Self {
         Self { header: Some((name, what, schema)), ..self }
     }
 }
 
-/// Schemas of what is sent and of what is answered: a field with a default may be left out of the one, and is
-/// always in the other.
+/// Schemas of requests and of responses. They differ: a field with a default is optional in a request and always present in a
+/// response.
 #[derive(Debug)]
 pub struct Schemas {
     pub(super) input: SchemaGenerator,
@@ -72,7 +72,7 @@ impl Default for Schemas {
     }
 }
 
-/// An operation while its handler's types describe themselves.
+/// An operation under construction, to which the handler's types add their parts.
 #[derive(Debug)]
 pub struct Draft<'a> {
     pub(super) path: &'static str,
@@ -81,12 +81,12 @@ pub struct Draft<'a> {
     pub(super) body: Option<Value>,
     pub(super) answer: Option<Value>,
     pub(super) fails: Vec<u16>,
-    /// Whether the answer may be the part of a list.
+    /// Whether the response is a paginated list.
     pub(super) is_list: bool,
 }
 
 impl Draft<'_> {
-    /// A parameter in the path, by the name that the path has for it.
+    /// Adds the path parameter, named as in the path.
     pub(super) fn path_parameter<T: JsonSchema>(&mut self, what: &str) {
         let name = self.path.split('{').nth(1).and_then(|rest| rest.split('}').next()).unwrap_or_default();
         let schema = self.schemas.input.subschema_for::<T>();
@@ -96,7 +96,7 @@ impl Draft<'_> {
         self.fails.push(404);
     }
 
-    /// One optional parameter in the query for each field.
+    /// Adds an optional query parameter for each field.
     pub(super) fn query_parameters<T: JsonSchema>(&mut self) {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
         let fields = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -105,7 +105,7 @@ impl Draft<'_> {
             if let Some(description) = field.get("description") {
                 parameter["description"] = description.clone();
             }
-            // It is left out, never null: an address has no such value.
+            // A query has no null; an optional parameter is left out.
             let mut field = field;
             if let Some(kinds) = field.get_mut("type").and_then(Value::as_array_mut) {
                 kinds.retain(|kind| kind != "null");
@@ -116,14 +116,14 @@ impl Draft<'_> {
         self.fails.push(400);
     }
 
-    /// A JSON body.
+    /// Sets a JSON request body.
     pub(super) fn json_body<T: JsonSchema>(&mut self) {
         let schema = self.schemas.input.subschema_for::<T>();
         self.body = Some(json!({"required": true, "content": {"application/json": {"schema": schema}}}));
         self.fails.extend([400, 413, 422]);
     }
 
-    /// A JSON answer.
+    /// Sets a JSON response.
     pub(super) fn json_answer<T: JsonSchema>(&mut self) {
         let schema = self.schemas.output.subschema_for::<T>();
         self.answer = Some(json!({"application/json": {"schema": schema}}));
@@ -131,7 +131,7 @@ impl Draft<'_> {
 
     /// The finished operation.
     pub(super) fn finish(self, id: String, about: &About) -> Map<String, Value> {
-        let mut success = json!({"description": "Done."});
+        let mut success = json!({"description": "Success."});
         let content = |media_type: &&'static str| {
             let is_text = media_type.starts_with("text/");
             ((*media_type).to_owned(), if is_text { json!({"schema": {"type": "string"}}) } else { json!({}) })
@@ -143,14 +143,13 @@ impl Draft<'_> {
         }
         if self.is_list {
             success["headers"] = json!({"Link": {
-                "description": "Where the next part is, with rel=\"next\", as RFC 8288 has it; absent from the last part.",
+                "description": "The address of the next page with rel=\"next\" (RFC 8288). Absent on the last page.",
                 "schema": {"type": "string"},
             }});
         }
         let mut responses = Map::new();
         responses.insert(about.status.to_string(), success);
-        // Any request may come without a password, with one of many wrong tokens, from a foreign page, or while the database is
-        // busy or its disk full.
+        // Any request can fail for a missing session, too many wrong tokens, a foreign origin, a busy database or a full disk.
         for status in self.fails.iter().chain(about.fails).chain(&[401, 403, 429, 503, 507]) {
             responses.insert(status.to_string(), json!({"$ref": "#/components/responses/Problem"}));
         }

@@ -1,4 +1,4 @@
-//! What a handler's types say of it: each extractor of its input, and the type of its answer.
+//! Documentation from a handler's types: its extractors and its response.
 
 use super::operation::Draft;
 use crate::{
@@ -16,9 +16,9 @@ use axum::{
 };
 use schemars::JsonSchema;
 
-/// An extractor that can tell what it takes.
+/// An extractor that documents the input that it takes.
 pub trait Input {
-    /// Adds it to the operation.
+    /// Adds its part to the operation.
     fn describe(_: &mut Draft<'_>) {}
 }
 
@@ -29,7 +29,7 @@ impl Input for WebSocketUpgrade {}
 impl<T> Input for Extension<T> {}
 impl<T> Input for Option<Extension<T>> {}
 
-/// Queries that are read leniently, and say so in the summary.
+/// Queries whose errors the handler treats itself.
 impl<T: JsonSchema, E> Input for Result<axum::extract::Query<T>, E> {
     fn describe(draft: &mut Draft<'_>) {
         draft.query_parameters::<T>();
@@ -57,7 +57,7 @@ impl<T: PathId + JsonSchema> Input for IdPath<T> {
 
 impl Input for Path<String> {
     fn describe(draft: &mut Draft<'_>) {
-        draft.path_parameter::<String>("A name.");
+        draft.path_parameter::<String>("The file name.");
     }
 }
 
@@ -67,7 +67,7 @@ impl<T: Body + JsonSchema> Input for Json<T> {
     }
 }
 
-/// A picture's file.
+/// A required picture.
 impl Input for PictureFile {
     fn describe(draft: &mut Draft<'_>) {
         let content = serde_json::json!({"image/png": {}, "image/jpeg": {}, "image/webp": {}});
@@ -76,7 +76,7 @@ impl Input for PictureFile {
     }
 }
 
-/// A picture, or nothing.
+/// An optional picture.
 impl Input for Picture {
     fn describe(draft: &mut Draft<'_>) {
         let content = serde_json::json!({"image/png": {}, "image/jpeg": {}, "image/webp": {}});
@@ -85,9 +85,9 @@ impl Input for Picture {
     }
 }
 
-/// A handler's answer that can tell what it gives.
+/// A response type that documents itself.
 pub trait Output {
-    /// Adds it to the operation.
+    /// Adds its part to the operation.
     fn describe(_: &mut Draft<'_>) {}
 }
 
@@ -133,9 +133,9 @@ impl<V, T: Output> Output for ([(HeaderName, V); 1], T) {
     }
 }
 
-/// A handler whose types describe it; `T` as in [`axum::handler::Handler`].
+/// A handler whose types document it. `T` as in [`axum::handler::Handler`].
 pub trait Described<T> {
-    /// Adds its input and its answer.
+    /// Adds its input and its response.
     fn describe(draft: &mut Draft<'_>);
 }
 

@@ -1,0 +1,17 @@
+//! Whole pages.
+
+use crate::{error::AppError, page::Content};
+use leptos::{prelude::*, server_fn::codec::GetUrl};
+
+/// The content of the page at a path, for the client-side-rendered build.
+#[server(prefix = "/fn", endpoint = "page/get", input = GetUrl)]
+pub async fn get_page(
+    /// `/`, `/projects/7`.
+    path: String,
+    /// Cursor in the list of projects.
+    #[server(default)]
+    after: Option<String>,
+) -> Result<Content, AppError> {
+    let services = super::services()?;
+    Ok(Content::read(crate::page::Page::at(&path), after, services.as_ref()).await)
+}

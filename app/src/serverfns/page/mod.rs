@@ -1,5 +1,0 @@
-//! Whole pages.
-
-mod get;
-
-pub use get::{GetPage, get_page};

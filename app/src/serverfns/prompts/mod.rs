@@ -1,5 +1,0 @@
-//! Prompts.
-
-mod count;
-
-pub use count::{CountTokens, count_tokens};

@@ -1,0 +1,22 @@
+//! The server's settings.
+
+use crate::error::AppError;
+use leptos::prelude::*;
+use protocol::{Interrupted, PreviewMethod};
+
+/// Changes the settings that are given.
+#[server(prefix = "/fn", endpoint = "settings/update")]
+pub async fn update_settings(
+    /// How previews are decoded.
+    #[server(default)]
+    preview_method: Option<PreviewMethod>,
+    /// Minimum time between two previews, milliseconds.
+    #[server(default)]
+    preview_interval_ms: Option<u32>,
+    /// What a restart does with interrupted tasks.
+    #[server(default)]
+    interrupted: Option<Interrupted>,
+) -> Result<(), AppError> {
+    let patch = protocol::SettingsPatch { preview_method, preview_interval_ms, interrupted };
+    super::answer(super::services()?.update_settings(patch).await.map(|_| ()))
+}

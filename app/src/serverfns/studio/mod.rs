@@ -1,5 +1,0 @@
-//! A project's whole page.
-
-mod get;
-
-pub use get::{GetStudio, get_studio};

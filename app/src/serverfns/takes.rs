@@ -1,0 +1,27 @@
+//! Takes.
+
+use crate::{error::AppError, packed::Packed};
+use leptos::{prelude::*, server_fn::codec::GetUrl};
+use protocol::{FrameId, Take, TakeId};
+
+/// A frame's takes, newest first. Empty for a deleted frame, which may be deleted while this request is sent.
+#[server(prefix = "/fn", endpoint = "frames/takes", input = GetUrl)]
+pub async fn list_takes(
+    /// Id of the frame.
+    id: FrameId,
+) -> Result<Packed<Vec<Take>>, AppError> {
+    let found = match super::services()?.list_takes(id).await {
+        Err(protocol::Problem::NotFound(_)) => Ok(Vec::new()),
+        found => found,
+    };
+    super::answer(found.and_then(|takes| Packed::new(&takes)))
+}
+
+/// Deletes a take and its picture for good.
+#[server(prefix = "/fn", endpoint = "takes/delete")]
+pub async fn delete_take(
+    /// Id of the take.
+    id: TakeId,
+) -> Result<(), AppError> {
+    super::answer(super::services()?.delete_take(id).await.map(|_| ()))
+}

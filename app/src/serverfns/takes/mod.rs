@@ -1,5 +1,0 @@
-//! Takes.
-
-mod delete;
-
-pub use delete::{DeleteTake, delete_take};

@@ -1,0 +1,32 @@
+//! Tasks.
+
+use crate::error::AppError;
+use leptos::prelude::*;
+use protocol::TaskId;
+
+/// Cancels a queued or running task and removes its files.
+#[server(prefix = "/fn", endpoint = "tasks/cancel")]
+pub async fn cancel_task(
+    /// Id of the task.
+    id: TaskId,
+) -> Result<(), AppError> {
+    super::answer(super::services()?.cancel_task(id).await.map(|_| ()))
+}
+
+/// Stops a running task and makes its current estimate the finished picture.
+#[server(prefix = "/fn", endpoint = "tasks/keep")]
+pub async fn keep_task(
+    /// Id of the task.
+    id: TaskId,
+) -> Result<(), AppError> {
+    super::answer(super::services()?.keep_task(id).await.map(|_| ()))
+}
+
+/// Queues a failed or cancelled task again with the same seed.
+#[server(prefix = "/fn", endpoint = "tasks/retry")]
+pub async fn retry_task(
+    /// Id of the task.
+    id: TaskId,
+) -> Result<(), AppError> {
+    super::answer(super::services()?.retry_task(id).await.map(|_| ()))
+}

@@ -1,5 +1,0 @@
-//! The theme.
-
-mod set;
-
-pub use set::{SetTheme, set_theme};

@@ -1,0 +1,152 @@
+//! Generations: from a request to queued tasks and their first previews.
+
+use crate::{
+    LocalStudio,
+    problem::{file_problem, problem},
+};
+use engine::{first_preview, new_key};
+use protocol::{
+    Accepted, Defaults, Event, FieldError, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId,
+    Recommended, generation::limits::SEED,
+};
+use sha2::{Digest, Sha256};
+use std::{io, sync::Arc};
+use store::{Created, Idempotency, NewTake, NewTasks};
+
+/// Characters of an `Idempotency-Key`.
+const KEY_CHARS: usize = 255;
+
+impl LocalStudio {
+    /// Order of work: the files of the first previews, the rows, the event, the answer. So no client ever sees an
+    /// address without a file.
+    pub(crate) async fn create_generation(
+        &self,
+        id: ProjectId,
+        new: NewGeneration,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, Problem> {
+        let project = self.get_project(id).await?;
+        let idempotency = idempotency_key.map(|key| idempotency(key, id, &new)).transpose()?;
+        if let Some(idempotency) = idempotency.clone()
+            && let Some(done) = self.store.replayed(id, idempotency).await.map_err(problem)?
+        {
+            return Ok(Accepted { tasks: done.accepted, warnings: warnings(&new) });
+        }
+        let parameters = new.resolved(&self.defaults(&project, &new).await?)?;
+        self.check_start(id, &parameters).await?;
+        // PyTorch's generator uses the low 32 bits of a seed, so a random seed needs no more.
+        let first_seed = new.seed.unwrap_or_else(|| rand::random::<u32>().into());
+        let seeds = (0..u64::from(new.variants())).map(|number| (first_seed + number).min(SEED));
+        let takes: Vec<_> =
+            seeds.map(|seed| NewTake { key: new_key(), parameters: parameters.clone(), seed }).collect();
+        self.write_first_previews(&takes).await?;
+
+        // No worker may claim a task before the event about its frame is published.
+        let _paused_claims = self.engine.hold_claims().await;
+        let tasks = NewTasks { project_id: id, frame_id: new.frame_id, takes: takes.clone(), idempotency };
+        let created = self.store.create_tasks(tasks).await;
+        if !created.as_ref().is_ok_and(|created| !created.replayed) {
+            self.remove_pictures(takes.iter().map(|take| take.key.as_str()));
+        }
+        let created = created.map_err(problem)?;
+        if !created.replayed {
+            self.publish_created(&created);
+        }
+        Ok(Accepted { tasks: created.accepted, warnings: warnings(&new) })
+    }
+
+    pub(crate) async fn estimate_generation(&self, id: ProjectId, new: NewGeneration) -> Result<Option<u64>, Problem> {
+        let project = self.get_project(id).await?;
+        let parameters = new.resolved(&self.defaults(&project, &new).await?)?;
+        let each = self.engine.statistics().expected(&parameters);
+        let all = each.map(|each| each.saturating_mul(new.variants()));
+        Ok(all.map(|all| u64::try_from(all.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// Publishes the new or changed frame, then wakes the workers.
+    pub(crate) fn publish_created(&self, created: &Created) {
+        if let Some(frame) = created.frame.clone() {
+            let event = FrameEvent::from(frame);
+            self.publish(if created.frame_is_new { Event::FrameCreated(event) } else { Event::FrameUpdated(event) });
+        }
+        self.engine.wake();
+        self.queue_changed();
+    }
+
+    pub(crate) async fn write_first_previews(&self, takes: &[NewTake]) -> Result<(), Problem> {
+        let (media, takes) = (Arc::clone(self.media()), takes.to_vec());
+        let write = move || -> io::Result<()> {
+            for take in &takes {
+                let png = first_preview(&take.parameters, take.seed).map_err(io::Error::other)?;
+                if let Err(error) = media.write_preview(&take.key, &png) {
+                    takes.iter().for_each(|take| _ = media.remove(&take.key));
+                    return Err(error);
+                }
+            }
+            Ok(())
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a first preview could not be written");
+                Err(file_problem(&error, "the server cannot write pictures"))
+            }
+            Err(_) => Err(Problem::Internal),
+        }
+    }
+
+    pub(crate) fn remove_pictures<'a>(&self, keys: impl Iterator<Item = &'a str>) {
+        for key in keys {
+            if let Err(error) = self.media().remove(key) {
+                tracing::warn!(key, %error, "a picture could not be removed; the next start removes it");
+            }
+        }
+    }
+
+    /// Values for the fields that the request leaves out. Fails if its model is not offered.
+    async fn defaults(&self, project: &Project, new: &NewGeneration) -> Result<Defaults, Problem> {
+        let models = self.engine.models().offers();
+        let model = match new.model.as_deref() {
+            None => models.first(),
+            Some(name) => models.iter().find(|model| model.name == name),
+        };
+        let Some(model) = model else {
+            let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
+            return Err(Problem::invalid("model", format!("must be one of {}", names.join(", "))));
+        };
+        let settings = self.get_settings().await?;
+        let recommended = Recommended { width: project.width, height: project.height, ..model.recommended.clone() };
+        Ok(Defaults {
+            recommended,
+            model: model.name.clone(),
+            preview_method: settings.preview_method,
+            preview_interval_ms: settings.preview_interval_ms,
+        })
+    }
+
+    /// Fails unless the take to start from is a finished take of the same project.
+    async fn check_start(&self, project: ProjectId, parameters: &Parameters) -> Result<(), Problem> {
+        let Some(id) = parameters.init_take_id else { return Ok(()) };
+        match self.store.take(id).await {
+            Ok(found) if found.take.project_id == project && found.take.etag.is_some() => Ok(()),
+            Ok(_) | Err(store::StoreError::NotFound { .. }) => {
+                Err(Problem::invalid("init_take_id", "must be the id of a finished take of this project"))
+            }
+            Err(error) => Err(problem(error)),
+        }
+    }
+}
+
+fn warnings(new: &NewGeneration) -> Vec<FieldError> {
+    protocol::prompt::warnings(&new.prompt, new.negative_prompt.as_deref().unwrap_or_default())
+}
+
+fn idempotency(key: String, project: ProjectId, new: &NewGeneration) -> Result<Idempotency, Problem> {
+    let count = key.chars().count();
+    if !(1..=KEY_CHARS).contains(&count) || key.chars().any(char::is_control) {
+        return Err(Problem::invalid("Idempotency-Key", format!("must be 1 to {KEY_CHARS} characters, not {count}")));
+    }
+    let request = serde_json::to_vec(&(project, new)).map_err(|_| Problem::Internal)?;
+    let fingerprint = Sha256::digest(request).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Idempotency { key, fingerprint })
+}

@@ -1,0 +1,104 @@
+//! The studio on this machine: implements [`studio::Services`] over the database, the engine and the files. Each change
+//! is validated, stored, and then published as an event.
+//!
+//! It is a crate of its own and not a feature of `studio`: Cargo enables a feature for the whole build, so with a feature
+//! that only the server turns on, the pages would depend on the database too.
+
+mod budget;
+mod events;
+mod export_jobs;
+mod exports;
+mod frames;
+mod generations;
+mod imports;
+mod picture;
+mod problem;
+mod projects;
+mod services;
+mod settings;
+mod tasks;
+mod tokens;
+
+pub use budget::{Budget, Share};
+pub use events::Events;
+pub use export_jobs::Exports;
+pub use picture::TAKE;
+
+use engine::{Engine, Media};
+use protocol::{Event, Problem, TaskSummary};
+use std::{future::Future, sync::Arc};
+use store::Store;
+use tracing::Instrument;
+
+/// Memory budget for decoding imports, bytes: two pictures of 100 megapixels at 8 bits and three channels, with the
+/// copies that decoding makes.
+const IMPORT_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// The implementation. Cheap to clone.
+///
+/// Its own methods have the names of the trait's and do the work; those of the trait add that a change runs to
+/// completion.
+#[derive(Clone, Debug)]
+pub struct LocalStudio {
+    store: Store,
+    events: Arc<dyn Events>,
+    engine: Engine,
+    exports: Arc<Exports>,
+    /// Shared by concurrent imports: several small pictures, or one of the largest.
+    import_memory: Budget,
+}
+
+impl LocalStudio {
+    /// A studio that stores in `store`, generates with `engine`, publishes to `events` and exports with `exports`.
+    pub fn new(store: Store, events: Arc<dyn Events>, engine: Engine, exports: Arc<Exports>) -> Self {
+        Self { store, events, engine, exports, import_memory: Budget::new(IMPORT_BYTES) }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Queued and running tasks with their current step.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn open_tasks(&self) -> Result<Vec<TaskSummary>, Problem> {
+        self.list_open_tasks().await
+    }
+
+    /// Publishes the queue's current state. A database error is logged and nothing is published.
+    pub async fn publish_queue(&self) {
+        if let Ok(queue) = self.get_queue().await {
+            self.publish(Event::QueueUpdated(queue));
+        }
+    }
+
+    fn media(&self) -> &Arc<Media> {
+        self.engine.media()
+    }
+
+    fn publish(&self, event: Event) {
+        self.events.announce(event);
+    }
+
+    fn queue_changed(&self) {
+        self.events.queue_changed();
+    }
+
+    /// Runs a change in a task of its own, so that it completes even if the caller is dropped. When a client disconnects,
+    /// its request is dropped at whichever await it has reached, which may be between the rows and their events.
+    async fn to_completion<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Problem>> + Send + 'static,
+    {
+        match tokio::spawn(change(self.clone()).in_current_span()).await {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "a change panicked before it was complete");
+                Err(Problem::Internal)
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The server's settings.
+
+use crate::{LocalStudio, problem::problem};
+use protocol::{Problem, Settings, SettingsPatch};
+use store::{Store, StoreError};
+
+/// Name of their row in the store.
+const NAME: &str = "settings";
+
+impl LocalStudio {
+    /// The stored settings. Defaults if there are none, or if they cannot be parsed, which is logged.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn stored_settings(store: &Store) -> Result<Settings, StoreError> {
+        Ok(match read_stored(store).await? {
+            Ok(settings) => settings,
+            Err(why) => {
+                store.report_setting(NAME, &format!("{why}; the defaults are used"));
+                Settings::default()
+            }
+        })
+    }
+
+    /// Why the stored settings cannot be parsed; `None` if they can.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn settings_fault(store: &Store) -> Result<Option<String>, StoreError> {
+        Ok(read_stored(store).await?.err().map(|why| format!("settings {NAME}: {why}")))
+    }
+
+    pub(crate) async fn get_settings(&self) -> Result<Settings, Problem> {
+        Self::stored_settings(&self.store).await.map_err(problem)
+    }
+
+    pub(crate) async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem> {
+        let settings = patch.applied(self.get_settings().await?)?;
+        let text = serde_json::to_string(&settings).map_err(|_| Problem::Internal)?;
+        self.store.put_setting(NAME, &text).await.map_err(problem)?;
+        Ok(settings)
+    }
+}
+
+async fn read_stored(store: &Store) -> Result<Result<Settings, serde_json::Error>, StoreError> {
+    let text = store.setting(NAME).await?;
+    Ok(text.map_or_else(|| Ok(Settings::default()), |text| serde_json::from_str(&text)))
+}

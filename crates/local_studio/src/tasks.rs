@@ -1,0 +1,112 @@
+//! Tasks and the queue.
+
+use crate::{
+    LocalStudio,
+    problem::{engine_problem, problem},
+};
+use engine::{EngineError, new_key, total_steps};
+use protocol::{FieldError, Problem, Queue, Task, TaskId, TaskStatus, TaskSummary};
+use std::time::Duration;
+use store::{NewTake, StoreError, TaskFilter};
+use studio::TaskQuery;
+
+/// How long "keep" waits for the picture: one step and its decoding on a slow machine.
+const KEEP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Name of the stored setting: the queue stays paused across a restart.
+const PAUSED: &str = "queue_paused";
+
+impl LocalStudio {
+    /// Whether the queue was paused when the server stopped.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn was_paused(store: &store::Store) -> Result<bool, StoreError> {
+        Ok(store.setting(PAUSED).await?.as_deref() == Some("true"))
+    }
+
+    /// Adds the live state that is only in memory: current step, time left, and the number of steps to run.
+    fn with_progress(&self, mut task: Task) -> Task {
+        task.total_steps = total_steps(&task.parameters);
+        let progress = self.engine.progress(task.id).filter(|progress| progress.attempt == task.attempt);
+        if let Some(progress) = progress.filter(|_| task.status == TaskStatus::Running) {
+            (task.step, task.eta_ms) = (progress.step, progress.eta_ms);
+            task.waiting_for = progress.waiting_for.map(str::to_owned);
+            task.warnings.extend(self.engine.warning(task.id).map(|why| FieldError::new("width", why)));
+        }
+        task
+    }
+
+    /// The task as clients see it: with progress and warnings. Warnings about the prompts are computed, not stored.
+    fn presented(&self, task: Task) -> Task {
+        self.with_progress(Task { warnings: task.parameters.warnings(), ..task })
+    }
+
+    pub(crate) async fn get_task(&self, id: TaskId) -> Result<Task, Problem> {
+        Ok(self.presented(self.store.task(id).await.map_err(problem)?))
+    }
+
+    pub(crate) async fn list_tasks(&self, query: TaskQuery) -> Result<Vec<Task>, Problem> {
+        let filter = TaskFilter { status: query.status, project_id: query.project_id };
+        let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+        let tasks = self.store.tasks_before(filter, query.after, limit).await.map_err(problem)?;
+        Ok(tasks.into_iter().map(|task| self.presented(task)).collect())
+    }
+
+    pub(crate) async fn list_open_tasks(&self) -> Result<Vec<TaskSummary>, Problem> {
+        let tasks = self.store.queue().await.map_err(problem)?;
+        Ok(tasks.into_iter().map(|task| TaskSummary::from(&self.with_progress(task))).collect())
+    }
+
+    pub(crate) async fn get_queue(&self) -> Result<Queue, Problem> {
+        Ok(Queue { paused: self.engine.is_paused(), tasks: self.list_open_tasks().await? })
+    }
+
+    pub(crate) async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem> {
+        Ok(self.presented(self.engine.cancel(id).await.map_err(engine_problem)?))
+    }
+
+    /// Cancels the open tasks of a deleted frame or project. A task that has ended in the meantime is not an error; other
+    /// errors are logged.
+    pub(crate) async fn cancel_tasks(&self, ids: impl IntoIterator<Item = TaskId>) {
+        for id in ids {
+            match self.engine.cancel(id).await {
+                Ok(_) | Err(EngineError::Store(StoreError::Conflict { .. } | StoreError::NotFound { .. })) => {}
+                Err(error) => _ = engine_problem(error),
+            }
+        }
+    }
+
+    pub(crate) async fn keep_task(&self, id: TaskId) -> Result<Task, Problem> {
+        Ok(self.presented(self.engine.keep(id, KEEP_TIMEOUT).await.map_err(engine_problem)?))
+    }
+
+    pub(crate) async fn retry_task(&self, id: TaskId) -> Result<Task, Problem> {
+        let task = self.store.task(id).await.map_err(problem)?;
+        let take = NewTake { key: new_key(), parameters: task.parameters, seed: task.seed };
+        self.write_first_previews(std::slice::from_ref(&take)).await?;
+        let _paused_claims = self.engine.hold_claims().await;
+        let created = match self.store.retry_task(id, take.key.clone()).await {
+            Ok(created) => created,
+            Err(error) => {
+                self.remove_pictures(std::iter::once(take.key.as_str()));
+                return Err(problem(error));
+            }
+        };
+        self.publish_created(&created);
+        self.get_task(id).await
+    }
+
+    pub(crate) async fn set_queue_paused(&self, paused: bool) -> Result<Queue, Problem> {
+        self.store.put_setting(PAUSED, &paused.to_string()).await.map_err(problem)?;
+        self.engine.pause(paused);
+        self.queue_changed();
+        self.get_queue().await
+    }
+
+    pub(crate) async fn reorder_queue(&self, ids: Vec<TaskId>) -> Result<Queue, Problem> {
+        self.store.reorder_queue(&ids).await.map_err(problem)?;
+        self.queue_changed();
+        self.get_queue().await
+    }
+}

@@ -1,0 +1,148 @@
+//! What the studio can do: one trait, called by the pages' server functions and by the HTTP API. Neither of them
+//! knows the database, the engine or a model; the crate `local_studio` implements the trait over these.
+//!
+//! An action has one name in every layer: the HTTP handler, the server function, this trait and its implementation
+//! all call it, for example, `update_frame`.
+
+use async_trait::async_trait;
+use protocol::{
+    Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject,
+    Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId,
+    TaskStatus, TokenCount,
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// The services as handlers and Leptos' context hold them.
+pub type SharedServices = Arc<dyn Services>;
+
+/// The bytes of an uploaded file. They may be backed by a share of a memory budget, which dropping them returns.
+pub type FileBytes = Box<dyn AsRef<[u8]> + Send + Sync>;
+
+/// Which tasks [`Services::list_tasks`] returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskQuery {
+    /// Only tasks of this status.
+    pub status: Option<TaskStatus>,
+    /// Only tasks of this project.
+    pub project_id: Option<ProjectId>,
+    /// Only tasks that follow this one in the list.
+    pub after: Option<TaskId>,
+    /// Page size.
+    pub limit: usize,
+}
+
+/// The file of a finished export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportFile {
+    /// Path on the server's disk.
+    pub path: PathBuf,
+    /// File name to offer to the client: the project's name with the format's extension.
+    pub file_name: String,
+    /// Its format.
+    pub format: ExportFormat,
+}
+
+/// Everything that a client can read or change.
+///
+/// Every method fails with [`Problem::NotFound`] for an id that does not exist or is deleted, with
+/// [`Problem::Invalid`] for fields out of bounds, and with [`Problem::Unavailable`] while the database cannot be
+/// reached. A change that was started is finished even if the caller drops the future.
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// Projects that are not deleted, most recently changed first: at most `limit`, starting after the cursor
+    /// `after` (a [`Project::place`]).
+    async fn list_projects(&self, after: Option<String>, limit: usize) -> Result<Vec<Project>, Problem>;
+    /// One project that is not deleted.
+    async fn get_project(&self, id: ProjectId) -> Result<Project, Problem>;
+    /// Creates a project and returns it.
+    async fn create_project(&self, new: NewProject) -> Result<Project, Problem>;
+    /// Changes the fields that are set and returns the project.
+    async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Problem>;
+    /// Soft-deletes a project and cancels its open tasks. It can be restored for thirty days.
+    async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem>;
+    /// Undoes a deletion. Does nothing to a project that is not deleted.
+    async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem>;
+
+    /// Everything that a project's page shows, with the `seq` of the newest event that it includes.
+    async fn get_studio(&self, id: ProjectId) -> Result<Studio, Problem>;
+    /// A project's frames in timeline order.
+    async fn list_frames(&self, id: ProjectId) -> Result<Vec<Frame>, Problem>;
+    /// Creates a frame from a PNG, JPEG or WebP file, at `position` or at the end. An empty file makes a white
+    /// picture of the project's size. Returns the frame, and by field what was ignored in the file (an animation's
+    /// other pictures, a colour profile).
+    async fn import_frame(
+        &self,
+        id: ProjectId,
+        position: Option<u32>,
+        file: FileBytes,
+    ) -> Result<(Frame, Vec<FieldError>), Problem>;
+    /// Changes the fields that are set. Returns every frame that changed, the given one first.
+    async fn update_frame(&self, id: FrameId, patch: FramePatch) -> Result<Vec<Frame>, Problem>;
+    /// Soft-deletes a frame and cancels its open tasks. It can be restored for thirty days if it had a finished take.
+    async fn delete_frame(&self, id: FrameId) -> Result<Frame, Problem>;
+    /// Undoes a deletion. Does nothing to a frame that is not deleted.
+    async fn restore_frame(&self, id: FrameId) -> Result<Frame, Problem>;
+    /// Creates a frame right after this one with a copy of its picture. Returns the new frame, then those that
+    /// moved. Fails with [`Problem::Conflict`] if the frame has no finished picture.
+    async fn duplicate_frame(&self, id: FrameId) -> Result<Vec<Frame>, Problem>;
+
+    /// A frame's takes, newest first.
+    async fn list_takes(&self, id: FrameId) -> Result<Vec<Take>, Problem>;
+    /// Deletes a take and its picture for good. Returns its frame.
+    async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem>;
+
+    /// Queues a generation. Before this returns, the frame is on the timeline and its first preview is at its
+    /// address. Repeating a call with the same `idempotency_key` returns the tasks of the first one.
+    async fn create_generation(
+        &self,
+        id: ProjectId,
+        new: NewGeneration,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, Problem>;
+    /// Estimated time of a generation with all its variants, milliseconds, without waiting and loading. `None` until
+    /// a step has been measured on this machine.
+    async fn estimate_generation(&self, id: ProjectId, new: NewGeneration) -> Result<Option<u64>, Problem>;
+
+    /// Tasks, newest first.
+    async fn list_tasks(&self, query: TaskQuery) -> Result<Vec<Task>, Problem>;
+    /// One task.
+    async fn get_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Cancels a queued or running task and removes its files. [`Problem::Conflict`] for one that has ended.
+    async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Stops a running task and makes its current estimate the finished picture. [`Problem::Conflict`] for a task
+    /// that is not running.
+    async fn keep_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Queues a failed or cancelled task again with the same seed. [`Problem::Conflict`] for any other.
+    async fn retry_task(&self, id: TaskId) -> Result<Task, Problem>;
+
+    /// Running tasks, then queued ones in their order.
+    async fn get_queue(&self) -> Result<Queue, Problem>;
+    /// Stops starting queued tasks. Running tasks continue.
+    async fn pause_queue(&self) -> Result<Queue, Problem>;
+    /// Starts queued tasks again.
+    async fn resume_queue(&self) -> Result<Queue, Problem>;
+    /// Puts queued tasks into the given order. Those not named follow in their present order.
+    async fn reorder_queue(&self, ids: Vec<TaskId>) -> Result<Queue, Problem>;
+
+    /// The models that can be chosen, the default first, with the files of the model folder that cannot be used.
+    async fn list_models(&self) -> Result<Vec<Model>, Problem>;
+    /// The server's settings.
+    async fn get_settings(&self) -> Result<Settings, Problem>;
+    /// Changes the settings that are set and returns all of them.
+    async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem>;
+
+    /// Starts exporting a project's frames into one file, or queues the export. [`Problem::Conflict`] if no frame
+    /// has a finished picture, [`Problem::TooMany`] if too many exports are open.
+    async fn create_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem>;
+    /// A project's exports since the server started, newest first.
+    async fn list_exports(&self, id: ProjectId) -> Result<Vec<Export>, Problem>;
+    /// One export.
+    async fn get_export(&self, id: ExportId) -> Result<Export, Problem>;
+    /// The file of a finished export; [`Problem::NotFound`] until it is finished.
+    async fn get_export_file(&self, id: ExportId) -> Result<ExportFile, Problem>;
+    /// Stops an export and removes its file.
+    async fn delete_export(&self, id: ExportId) -> Result<(), Problem>;
+
+    /// The prompt's length in tokens of the text encoders, and warnings about the syntax of both prompts.
+    async fn count_tokens(&self, prompt: String, negative_prompt: String) -> Result<TokenCount, Problem>;
+}

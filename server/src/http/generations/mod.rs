@@ -1,3 +1,0 @@
-//! `/api/v1/projects/{id}/generations`.
-
-pub mod create;

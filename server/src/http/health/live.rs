@@ -1,6 +1,0 @@
-//! `GET /health/live`
-
-/// The process answers.
-pub async fn live() -> &'static str {
-    "ok"
-}

@@ -1,4 +1,0 @@
-//! `/health`: for supervisors and load balancers.
-
-pub mod live;
-pub mod ready;

@@ -1,0 +1,51 @@
+//! `/api/v1/inspect-png`
+
+use super::{
+    extract::PictureFile,
+    openapi::{About, Api},
+    problem::ApiError,
+};
+use crate::{record::applicable, state::AppState};
+use axum::{Json, extract::State, http::StatusCode};
+use png_info::{Info, Parameters, Record};
+use protocol::Problem;
+use schemars::JsonSchema;
+use serde::Serialize;
+use studio::Services;
+
+/// The route with its summary. Its body is a picture.
+pub fn picture_routes(api: Api) -> Api {
+    api.post(
+        "/api/v1/inspect-png",
+        inspect_png,
+        About::new(
+            "media",
+            "Reads the generation parameters in a PNG, JPEG or WebP file, also those of A1111, ComfyUI and others.",
+        ),
+    )
+}
+
+/// The generation parameters in a picture's file.
+#[derive(Debug, JsonSchema, Serialize)]
+struct Inspected {
+    /// Emberline's own record, unchanged; null if there is none.
+    parameters: Option<Parameters>,
+    /// The text in the place of A1111's parameters, unchanged; null if there is none.
+    a1111: Option<String>,
+    /// The record of any known program, with the settings that this server accepts; null if there is none.
+    record: Option<Record>,
+}
+
+/// The pixels are not decoded.
+async fn inspect_png(State(state): State<AppState>, file: PictureFile) -> Result<Json<Inspected>, ApiError> {
+    let models: Vec<String> = state.services.list_models().await?.into_iter().map(|model| model.name).collect();
+    let read = tokio::task::spawn_blocking(move || {
+        let Info { parameters, a1111, record } = png_info::read(file.as_ref())?;
+        Ok(Inspected { parameters, a1111, record: record.map(|record| applicable(record, &models)) })
+    });
+    let read: Result<_, png_info::Error> = read.await.map_err(|_| Problem::Internal)?;
+    let inspected = read.map_err(|error| {
+        ApiError::with_status(StatusCode::UNPROCESSABLE_ENTITY, Problem::invalid("body", error.to_string()))
+    })?;
+    Ok(Json(inspected))
+}

@@ -1,3 +1,0 @@
-//! `/api/v1/inspect-png`.
-
-pub mod create;

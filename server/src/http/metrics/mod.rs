@@ -1,3 +1,0 @@
-//! `/metrics`.
-
-pub mod read;

@@ -1,6 +1,0 @@
-//! `/api/v1/queue`.
-
-pub mod order;
-pub mod pause;
-pub mod read;
-pub mod resume;

@@ -1,4 +1,0 @@
-//! `/api/v1/settings`.
-
-pub mod read;
-pub mod update;

@@ -1,4 +1,0 @@
-//! `/api/v1/takes`.
-
-pub mod delete;
-pub mod list;

@@ -1,0 +1,44 @@
+//! Makes old deletions final.
+
+use crate::state::AppState;
+use engine::{LostFound, lost_found};
+use std::{error::Error, time::Duration};
+use store::StoreError;
+
+/// Interval of the search for old deletions, and how long a deletion can be undone.
+const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
+const UNDO_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Purges old deletions and old folders of `lost+found`, now and every hour, until the server stops.
+pub async fn run(state: AppState, lost_found: LostFound) {
+    loop {
+        match lost_found.purge(lost_found::KEPT_FOR) {
+            Ok(0) => {}
+            Ok(folders) => tracing::info!(folders, "removed folders of lost+found that were older than 30 days"),
+            Err(error) => tracing::warn!(%error, "cannot read lost+found"),
+        }
+        match purge_once(&state).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(pictures = count, "purged old deletions"),
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "cannot purge old deletions"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PURGE_EVERY) => {}
+            () = state.stopping.cancelled() => return,
+        }
+    }
+}
+
+/// Returns the number of pictures removed. Rows go first: after a crash in between, the next start moves a picture without a row
+/// to lost+found.
+async fn purge_once(state: &AppState) -> Result<usize, StoreError> {
+    let mut keys = state.store.purge_projects(UNDO_FOR).await?.take_keys;
+    keys.extend(state.store.purge_frames(UNDO_FOR).await?);
+    let media = state.services.engine().media();
+    for key in &keys {
+        if let Err(error) = media.remove(key) {
+            tracing::warn!(key, %error, "cannot remove a picture; the next start removes it");
+        }
+    }
+    Ok(keys.len())
+}
