@@ -1,7 +1,7 @@
 //! Emberline's developer commands: `cargo xtask run`, `cargo xtask test`, `cargo xtask dist`.
 //!
-//! They need rustup, a C compiler, node and (on Debian and its kin) apt; what else is missing they install,
-//! and say so.
+//! They need rustup, a C compiler, Node.js and, on Debian and systems like it, apt. They install what else is missing,
+//! and print what they install.
 
 mod browser;
 mod bundle;
@@ -10,6 +10,7 @@ mod gpu_check;
 mod layers;
 mod machine;
 mod process;
+mod run;
 mod stages;
 mod starter;
 mod storm;
@@ -42,22 +43,22 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         only: Vec<stages::Name>,
     },
-    /// Build `dist/emberline`: one binary that holds all it needs, and remembers which kernels are the quickest on a GPU.
+    /// Build `dist/emberline`: one self-contained binary, which remembers the fastest kernels of a GPU between starts.
     Dist,
     /// Pack `dist/emberline-gpu-check-*.tar.gz`: binary, tiny model and the script that checks a machine's GPU.
     GpuCheck,
-    /// Check who may depend on what.
+    /// Check what each crate and each module must not depend on, and that no modules form a cycle.
     Layers,
     /// Kills, disk faults, floods and a soak against the release binary: about two hours.
     Storm,
     /// Measure the starter model again, or draw its sheets; minutes on two cores.
     Starter {
-        /// Which.
+        /// What to make.
         what: starter::What,
     },
     /// Build the front end's files into `<target>/site`; with --csr the client-side-rendered ones into `<target>/csr`.
     Bundle {
-        /// What trunk would build: a page that needs no server-side rendering.
+        /// The page without server-side rendering, as trunk builds it.
         #[arg(long)]
         csr: bool,
     },
@@ -67,7 +68,7 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     let workspace = Workspace::find()?;
     match cli.command {
-        Command::Run { args } => run(&workspace, &args),
+        Command::Run { args } => run::run(&workspace, &args),
         Command::Test { only } => stages::run(&workspace, &only),
         Command::Dist => dist(&workspace),
         Command::GpuCheck => gpu_check::pack(&workspace),
@@ -79,18 +80,6 @@ fn main() -> Result<()> {
     }
 }
 
-fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
-    bundle::site(workspace)?;
-    workspace.build_binary()?;
-    // The server handles Ctrl+C itself; this process waits for it and passes its status on.
-    let status = std::process::Command::new(workspace.binary())
-        .arg("serve")
-        .args(args)
-        .status()
-        .with_context(|| format!("cannot start {}", workspace.binary().display()))?;
-    std::process::exit(status.code().unwrap_or(1));
-}
-
 fn dist(workspace: &Workspace) -> Result<()> {
     machine::libclang()?;
     bundle::site(workspace)?;
@@ -98,10 +87,10 @@ fn dist(workspace: &Workspace) -> Result<()> {
     let folder = workspace.root.join("dist");
     fs::create_dir_all(&folder).context("cannot make dist/")?;
     let target = folder.join(workspace.binary().file_name().context("the binary has no name")?);
-    // A running binary cannot be overwritten in place; renaming over it can be.
+    // A running binary cannot be overwritten; a rename can replace it.
     let fresh = target.with_extension("new");
     let bytes = fs::copy(workspace.binary(), &fresh).context("cannot copy the binary into dist/")?;
-    fs::rename(&fresh, &target).context("cannot put the binary into dist/")?;
+    fs::rename(&fresh, &target).context("cannot rename the binary in dist/")?;
     println!("{} ({:.1} MB)", target.display(), bytes as f64 / 1e6);
     Ok(())
 }

@@ -21,7 +21,7 @@ type Stage = (Name, &'static str, fn(&Workspace) -> Result<()>);
 
 const STAGES: &[Stage] = &[
     (Name::Format, "rustfmt", format),
-    (Name::Layers, "who may depend on what", layers::check),
+    (Name::Layers, "what crates and modules must not depend on", layers::check),
     (Name::Clippy, "clippy, warnings denied, for the host and for WASM", clippy),
     (Name::Bundle, "the WASM build", bundle::site),
     (Name::Tests, "unit and integration tests", tests),
