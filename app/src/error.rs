@@ -1,4 +1,4 @@
-//! What a server function fails with: a [`Problem`], and what the form had in it.
+//! The error of a server function: a [`Problem`], and the form's typed text.
 
 use leptos::server_fn::{
     codec::JsonEncoding,
@@ -7,31 +7,31 @@ use leptos::server_fn::{
 use protocol::Problem;
 use serde::{Deserialize, Serialize};
 
-/// A problem as a server function answers it. A form that was posted without script comes back as a new
-/// page, so the error carries what was typed; else a person would type it again.
+/// The error of a server function. A form that was posted without script is rendered again as a new page, so the error
+/// carries the typed text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppError {
-    /// Why it was not done.
+    /// The reason.
     pub problem: Problem,
-    /// The posted fields as they were typed: name and text.
+    /// The posted fields: name and typed text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<(String, String)>,
 }
 
 impl AppError {
-    /// The typed text of a field, where the form was sent back.
+    /// The typed text of a field, if the form is rendered again.
     pub fn kept(&self, field: &str) -> Option<&str> {
         self.kept.iter().find(|(name, _)| name == field).map(|(_, text)| text.as_str())
     }
 
-    /// What is wrong with a field, as the server says it.
+    /// The error of a field.
     pub fn at_field(&self, field: &str) -> Option<&str> {
         self.problem.field_errors().iter().find(|error| error.field == field).map(|error| error.message.as_str())
     }
 }
 
 impl AppError {
-    /// What is wrong and belongs to none of the fields that a form shows, in one line.
+    /// The first error that belongs to none of the shown fields, as one line.
     pub fn beside_fields(&self, shown: &[&str]) -> Option<String> {
         match &self.problem {
             Problem::Invalid(errors) => errors
@@ -60,14 +60,14 @@ impl FromServerFnError for AppError {
             ServerFnErrorErr::Args(why) | ServerFnErrorErr::MissingArg(why) | ServerFnErrorErr::Serialization(why) => {
                 Problem::invalid("request", why)
             }
-            // The rest are faults of the two halves, not of the person: a version mismatch, mostly.
+            // Errors between browser and server, mostly a version mismatch.
             _ => Problem::Internal,
         }
         .into()
     }
 }
 
-/// The HTTP status that says the same as the problem.
+/// The HTTP status of a problem.
 pub fn status(problem: &Problem) -> u16 {
     match problem {
         Problem::Invalid(_) => 422,
@@ -80,7 +80,7 @@ pub fn status(problem: &Problem) -> u16 {
     }
 }
 
-/// A message as a sentence: first letter raised, full stop at the end.
+/// A message as a sentence: first letter in upper case, full stop at the end.
 pub fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();

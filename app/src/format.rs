@@ -1,11 +1,11 @@
-//! Numbers as people read them.
+//! Numbers formatted for display.
 
-/// Memory in use of all memory, in binary gigabytes: `3.1 of 15.6 GB`.
+/// Used and total memory in binary gigabytes: `3.1 of 15.6 GB`.
 pub fn memory(used_bytes: u64, total_bytes: u64) -> String {
     format!("{} of {} GB", gigabytes(used_bytes), gigabytes(total_bytes))
 }
 
-/// Tenths by integers: the browser then needs no code for printing floats.
+/// One decimal by integer arithmetic: the WASM then needs no float formatting.
 fn gigabytes(bytes: u64) -> String {
     let tenths = ((bytes >> 20) * 10 + 512) >> 10;
     format!("{}.{}", tenths / 10, tenths % 10)
@@ -19,7 +19,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// A length of time by its two largest units: `4 s`, `12 min`, `3 h 5 min`, `2 d 1 h`.
+/// A duration in its two largest units: `4 s`, `12 min`, `3 h 5 min`, `2 d 1 h`.
 pub fn uptime(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {
@@ -30,13 +30,13 @@ pub fn uptime(seconds: u64) -> String {
     }
 }
 
-/// A share of a hundred, as a whole number; what is no number is 0.
+/// A percentage as a whole number; NaN is 0.
 pub fn percent(share: f32) -> u32 {
-    // A float becomes an integer by saturation, and NaN becomes 0.
+    // The cast saturates; NaN becomes 0.
     (share + 0.5).clamp(0.0, 100.0) as u32
 }
 
-/// How many there are, in words: `1 project`, `12 projects`.
+/// A number with its noun: `1 project`, `12 projects`.
 pub fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
@@ -63,19 +63,19 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_told_in_the_unit_that_fits() {
-        let told = [0, 1, 812_000, 999_999, 1_000_000, 3_190_000, 2_000_000_000].map(size);
-        assert_eq!(told, ["0 kB", "1 kB", "812 kB", "1000 kB", "1.0 MB", "3.1 MB", "2000.0 MB"]);
+    fn sizes_have_the_unit_that_fits() {
+        let sizes = [0, 1, 812_000, 999_999, 1_000_000, 3_190_000, 2_000_000_000].map(size);
+        assert_eq!(sizes, ["0 kB", "1 kB", "812 kB", "1000 kB", "1.0 MB", "3.1 MB", "2000.0 MB"]);
     }
 
     #[test]
-    fn time_is_told_by_its_two_largest_units() {
+    fn durations_have_their_two_largest_units() {
         let read = [0, 59, 60, 3599, 3600, 11_100, 86_400, 180_000].map(uptime);
         assert_eq!(read, ["0 s", "59 s", "1 min", "59 min", "1 h 0 min", "3 h 5 min", "1 d 0 h", "2 d 2 h"]);
     }
 
     #[test]
-    fn a_share_is_never_more_than_all_or_less_than_nothing() {
+    fn a_percentage_is_clamped() {
         assert_eq!([12.4, 12.5, -3.0, 250.0, f32::NAN, f32::INFINITY].map(percent), [12, 13, 0, 100, 0, 100]);
     }
 

@@ -1,18 +1,17 @@
 //! Emberline's pages, components and server functions.
 //!
-//! Compiled three times: `ssr` renders on the server, `hydrate` takes over in the browser, `csr` renders
-//! there from nothing. Pages read and change data through [`serverfns`], which call the trait
-//! `studio::Services`.
+//! Compiled three times: `ssr` renders on the server, `hydrate` hydrates that page in the browser, `csr` renders in the
+//! browser alone. Pages call the server by [`serverfns`], which call the trait `studio::Services`.
 
-// A page is one deeply nested type; its layout needs more than the default depth.
+// A page is one deeply nested type; computing its layout exceeds the default limit.
 #![recursion_limit = "256"]
 
 mod app;
 mod browser;
 mod components;
 pub mod error;
-pub mod form;
 pub mod format;
+pub mod forms;
 pub mod live;
 pub mod packed;
 pub mod page;
@@ -30,10 +29,10 @@ pub use app::App;
 #[cfg(feature = "ssr")]
 pub use shell::{SignedIn, shell};
 
-/// Takes over the page that the server has rendered, as soon as the code that it needs is there.
+/// Hydrates the page that the server has rendered, once its code is loaded.
 #[cfg(feature = "hydrate")]
 pub fn hydrate() {
-    tell_panics();
+    log_panics();
     read_base_path();
     wasm_bindgen_futures::spawn_local(async {
         if let page::Page::Studio(_) = page::Page::at(&path()) {
@@ -43,11 +42,11 @@ pub fn hydrate() {
     });
 }
 
-/// Makes the page in the browser, from what the server says of it.
+/// Renders the page in the browser from the server's data.
 #[cfg(all(feature = "csr", not(feature = "hydrate")))]
 pub fn mount() {
     use leptos::context::provide_context;
-    tell_panics();
+    log_panics();
     wasm_bindgen_futures::spawn_local(async {
         let content = serverfns::page::get_page(path(), query::value("after")).await;
         let content = content.unwrap_or_else(|error| page::Content::Problem(error.problem));
@@ -59,14 +58,14 @@ pub fn mount() {
     });
 }
 
-/// The path of the address under the base path; `/` where the browser does not tell.
+/// The path of the page's address below the base path; `/` if the browser has none.
 #[cfg(feature = "browser")]
 fn path() -> String {
     let path = leptos::prelude::window().location().pathname().unwrap_or_default();
     path.strip_prefix(protocol::base_path()).filter(|path| !path.is_empty()).unwrap_or("/").to_owned()
 }
 
-/// Takes the base path from the page: `<html data-base="/studio">`.
+/// Reads the base path from the page: `<html data-base="/studio">`.
 #[cfg(feature = "hydrate")]
 fn read_base_path() {
     if let Some(base) = theme::root().and_then(|html| html.dataset().get("base")) {
@@ -76,8 +75,8 @@ fn read_base_path() {
     }
 }
 
-/// Writes a panic to the browser's console; else it would only say `unreachable`.
+/// Logs panics to the browser's console, which would show only `unreachable`.
 #[cfg(feature = "browser")]
-fn tell_panics() {
+fn log_panics() {
     std::panic::set_hook(Box::new(|panic| leptos::logging::error!("{panic}")));
 }

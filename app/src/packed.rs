@@ -1,7 +1,7 @@
-//! A value that travels as its JSON text, and is read where it is needed.
+//! A value that is transferred as JSON text and deserialized where it is needed.
 //!
-//! A server function's answer is read from bytes, the value in the page from a text, an event from another
-//! text: each way compiles every reader of every field anew (2.4 kB a struct). Packed, all go one way.
+//! The response of a server function is deserialized from bytes, the value in the page and events from strings. Each source
+//! compiles its own deserializer for each struct (2.4 kB of WASM). As packed text all share one.
 
 use crate::error::AppError;
 use protocol::Problem;
@@ -18,7 +18,7 @@ pub struct Packed<T> {
 }
 
 impl<T: Serialize> Packed<T> {
-    /// Packs a value.
+    /// Serializes a value. Fails with [`Problem::Internal`].
     pub fn new(value: &T) -> Result<Self, Problem> {
         let text = serde_json::to_string(value).map_err(|_| Problem::Internal)?;
         Ok(Self { text, of: PhantomData })
@@ -26,7 +26,7 @@ impl<T: Serialize> Packed<T> {
 }
 
 impl<T: DeserializeOwned> Packed<T> {
-    /// The value.
+    /// Deserializes the value. Fails with [`Problem::Internal`] if the text is not a `T`.
     pub fn open(&self) -> Result<T, AppError> {
         serde_json::from_str(&self.text).map_err(|_| Problem::Internal.into())
     }
@@ -39,12 +39,12 @@ mod tests {
     use protocol::Studio;
 
     #[test]
-    fn what_is_packed_comes_out_again() {
+    fn a_packed_value_reads_back() {
         let studio = studio(vec![frame(1)], vec![]);
         let packed = Packed::new(&studio).expect("packs");
         let wire = serde_json::to_string(&packed).expect("serializes");
-        let heard: Packed<Studio> = serde_json::from_str(&wire).expect("reads back");
-        assert_eq!(heard.open(), Ok(studio));
+        let received: Packed<Studio> = serde_json::from_str(&wire).expect("reads back");
+        assert_eq!(received.open(), Ok(studio));
         let garbage: Packed<Studio> = serde_json::from_str("\"{\"").expect("any text");
         assert_eq!(garbage.open(), Err(Problem::Internal.into()));
     }

@@ -1,7 +1,6 @@
-//! Which page an address names, and what it is made from. All of it is read before the first tag is rendered:
-//! a page without script is then complete, the status of a missing project is known before the first byte, and
-//! the front end needs neither a router nor suspense. Without them, and with events read by the studio alone, its
-//! first file fell from 242 to 166 kB (brotli).
+//! The page at an address and its content. The content is read before rendering starts. A page without script is then
+//! complete, the status of a missing project is known before the first byte, and the front end needs neither a router nor
+//! suspense. Without them, and with events handled by the studio alone, the first file fell from 242 to 166 kB (brotli).
 
 use crate::packed::Packed;
 #[cfg(feature = "ssr")]
@@ -16,12 +15,12 @@ pub enum Page {
     Projects,
     /// `/projects/7`: one project's studio.
     Studio(ProjectId),
-    /// Any other.
+    /// Any other address.
     Nowhere,
 }
 
 impl Page {
-    /// The page at this path. An id that is no number is a page that is not there.
+    /// The page at this path. A project id that is not a number gives [`Page::Nowhere`].
     pub fn at(path: &str) -> Self {
         match path {
             "/" => Self::Projects,
@@ -33,29 +32,29 @@ impl Page {
     }
 }
 
-/// What a page shows at first; from then on it lives by its events.
+/// The initial content of a page. Events update it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Content {
     /// The list of projects.
     Projects {
-        /// As many as are shown, and one more where there are more.
+        /// The shown projects, plus one if there are more.
         list: Packed<Vec<Project>>,
-        /// Width and height of the default model's best pictures.
+        /// The default model's recommended width and height, pixels.
         size: Option<(u32, u32)>,
     },
     /// One project.
     Studio {
         /// The project's name.
         name: String,
-        /// All that its page shows.
+        /// The state of the studio.
         studio: Packed<Studio>,
     },
-    /// Why there is nothing else to show.
+    /// The error page.
     Problem(Problem),
 }
 
 impl Content {
-    /// What the page's window is called at first.
+    /// The initial title of the window.
     pub fn title(&self) -> String {
         let own = match self {
             Self::Projects { .. } => "Projects",
@@ -67,14 +66,14 @@ impl Content {
     }
 }
 
-/// What a window is called: the page's own part and the product's name.
+/// The title of a window: the page's own part and the product's name.
 pub fn title(own: &str) -> String {
     format!("{own} · Emberline")
 }
 
 #[cfg(feature = "ssr")]
 impl Content {
-    /// Reads what the page needs; `after` is the place that the projects follow.
+    /// Reads the content of a page; `after` is the cursor of the list of projects.
     pub async fn read(page: Page, after: Option<String>, services: &dyn studio::Services) -> Self {
         Self::try_read(page, after, services).await.unwrap_or_else(Self::Problem)
     }
@@ -101,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_names_one_page() {
+    fn paths_map_to_pages() {
         assert_eq!(Page::at("/"), Page::Projects);
         assert_eq!(Page::at("/projects/7"), Page::Studio(ProjectId(7)));
         for path in

@@ -1,6 +1,6 @@
-//! What stands in the address behind its question mark.
+//! The query of the address.
 
-/// The value of a field of this request's, or this page's, address.
+/// The value of a query parameter of the request (server) or the page (browser).
 pub fn value(name: &str) -> Option<String> {
     #[cfg(feature = "ssr")]
     {
@@ -20,8 +20,8 @@ pub fn value(name: &str) -> Option<String> {
     }
 }
 
-/// Puts the refusal of a form that was posted without script into the context: it comes back in the address of
-/// the page that the form stood on.
+/// Provides the error of a form that was posted without script to the context. The server redirects back to the form's
+/// page with the error in the address.
 pub fn provide_refusal() {
     if let (Some(path), Some(error)) = (value("__path"), value("__err")) {
         leptos::context::provide_context(leptos::server::ServerActionError::new(&path, &error));

@@ -1,11 +1,11 @@
-//! Dark, light, or as the system says: a cookie, so that the server's first byte already has it.
+//! The theme: dark, light, or the system's. It is stored in a cookie, so that the server renders it.
 
 use serde::{Deserialize, Serialize};
 
 /// The cookie's name.
 pub const COOKIE: &str = "theme";
 
-/// Which colours a person asked for.
+/// The chosen theme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Theme {
@@ -31,12 +31,12 @@ impl Theme {
         }
     }
 
-    /// The theme of that name.
+    /// The theme of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|theme| theme.as_str() == name)
     }
 
-    /// The theme that a `Cookie` header (or `document.cookie`) asks for.
+    /// The theme in a `Cookie` header or `document.cookie`.
     pub fn from_cookies(cookies: &str) -> Option<Self> {
         cookies
             .split(';')
@@ -45,13 +45,13 @@ impl Theme {
             .and_then(|(_, value)| Self::from_name(value))
     }
 
-    /// The `Set-Cookie` header that keeps it for a year.
+    /// The `Set-Cookie` header that stores it for a year.
     pub fn cookie(self) -> String {
         let path = protocol::cookie_path();
         format!("{COOKIE}={}; Path={path}; Max-Age=31536000; SameSite=Lax", self.as_str())
     }
 
-    /// What this request, or this page, was made with.
+    /// The theme of the request (server) or of the page (browser).
     pub fn current() -> Self {
         #[cfg(feature = "ssr")]
         let theme = leptos::context::use_context::<http::request::Parts>().and_then(|request| {
@@ -60,7 +60,7 @@ impl Theme {
         });
         #[cfg(feature = "hydrate")]
         let theme = root().and_then(|html| Self::from_name(&html.dataset().get("theme")?));
-        // No server has rendered the page: the cookie is read here, and the page dressed by it.
+        // No server has rendered the page: reads the cookie and applies the theme.
         #[cfg(all(feature = "csr", not(feature = "hydrate")))]
         let theme = {
             let document = leptos::prelude::document();
@@ -74,26 +74,26 @@ impl Theme {
         theme.unwrap_or_default()
     }
 
-    /// Dresses the page at once.
+    /// Applies the theme to the page.
     #[cfg(feature = "browser")]
     pub fn show(self) {
-        dress(COOKIE, self.as_str());
+        set_root_data(COOKIE, self.as_str());
     }
 }
 
-/// Puts a choice where the style sheet reads it: `<html data-NAME>`.
+/// Sets `<html data-NAME>`, which the style sheet reads.
 #[cfg(feature = "browser")]
-pub fn dress(name: &str, value: &str) {
+pub fn set_root_data(name: &str, value: &str) {
     if let Some(html) = root() {
         _ = html.dataset().set(name, value);
     }
 }
 
-/// Without a page there is nothing to dress.
+/// Does nothing on the server.
 #[cfg(not(feature = "browser"))]
-pub fn dress(_: &str, _: &str) {}
+pub fn set_root_data(_: &str, _: &str) {}
 
-/// `<html>`.
+/// The `<html>` element.
 #[cfg(feature = "browser")]
 pub fn root() -> Option<web_sys::HtmlElement> {
     use leptos::wasm_bindgen::JsCast;

@@ -1,18 +1,33 @@
-//! Views whose types are forgotten. Each closure in a view is an effect type of its own, about 1.5 kB of
-//! WASM; these make many views share one.
+//! Helpers that erase the types of views. Each distinct view or closure type costs about 1.5 kB of WASM;
+//! erased views share one type.
 
+use crate::{components::Icon, studio::Act};
 use leptos::{
     prelude::*,
     tachys::{reactive_graph::OwnedView, view::keyed::keyed},
 };
 use std::sync::Arc;
 
-/// A text that changes: as a child or an attribute, one type for all.
+/// Erases the type of what `view!` returns.
+pub trait Erase {
+    /// The view as an [`AnyView`].
+    fn erase(self) -> AnyView;
+}
+
+impl<T: RenderHtml + Send> Erase for View<T> {
+    /// Unlike `into_any` it removes the [`View`] around the root element. A root element and a nested one of the same
+    /// kind then share their code.
+    fn erase(self) -> AnyView {
+        self.into_inner().into_any()
+    }
+}
+
+/// A reactive text, as a child or an attribute: one type for all of them.
 pub fn words(read: impl Fn() -> String + Send + Sync + 'static) -> Signal<String> {
     Signal::derive(read)
 }
 
-/// A part of the page that is made anew whenever what it reads changes.
+/// A part of the page that is rendered again whenever a signal that it reads changes.
 pub fn dynamic(make: impl Fn() -> AnyView + Send + Sync + 'static) -> AnyView {
     fn erased(make: Arc<dyn Fn() -> AnyView + Send + Sync>) -> AnyView {
         (move || make()).into_any()
@@ -20,15 +35,15 @@ pub fn dynamic(make: impl Fn() -> AnyView + Send + Sync + 'static) -> AnyView {
     erased(Arc::new(make))
 }
 
-/// A list that keeps the parts whose ids stay. Its parts see no context.
+/// A keyed list: items whose id stays keep their elements. Items have no access to the context.
 ///
-/// Not `<For>`: there each part's owner is a child of the list's, which keeps a pointer to every child that it ever
-/// had. It was 270 bytes for each clip that was scrolled into sight.
+/// Not `<For>`: there each item's owner is a child of the list's owner, which keeps a pointer to every child that it ever
+/// had. That leaked 270 bytes for each clip that was scrolled into view.
 pub fn list(ids: Signal<Vec<i64>>, item: impl Fn(i64) -> AnyView + Send + Sync + 'static) -> AnyView {
     fn erased(ids: Signal<Vec<i64>>, item: Arc<dyn Fn(i64) -> AnyView + Send + Sync>) -> AnyView {
         let of_list = Owner::current().unwrap_or_default();
         let part = move |_, id| {
-            // The server keeps each page's signals apart by its owners, and its lists do not change.
+            // The server separates the signals of its requests by owner. Its lists do not change.
             let owner = if cfg!(feature = "ssr") { of_list.with(Owner::new) } else { unowned() };
             let view = owner.with(|| item(id));
             (drop, OwnedView::new_with_owner(view, owner))
@@ -38,7 +53,7 @@ pub fn list(ids: Signal<Vec<i64>>, item: impl Fn(i64) -> AnyView + Send + Sync +
     erased(ids, Arc::new(item))
 }
 
-/// An owner that lives as long as the view that it is given to.
+/// A root owner that lives as long as the view that holds it.
 fn unowned() -> Owner {
     let current = Owner::current();
     let owner = Owner::new_root(Owner::current_shared_context());
@@ -48,41 +63,52 @@ fn unowned() -> Owner {
     owner
 }
 
-/// Nothing.
+/// An empty view.
 pub fn nothing() -> AnyView {
     ().into_any()
 }
 
-/// A button that says what it wants to whoever listens above it.
-pub fn button(class: &'static str, act: &'static str, id: impl ToString, label: impl Into<String>) -> AnyView {
-    fn erased(class: &'static str, act: &'static str, id: String, label: String) -> AnyView {
-        view! { <button class=class type="button" data-act=act data-id=id>{label}</button> }.into_any()
+/// A button that triggers an action of the studio.
+pub fn button(class: &'static str, act: Act, id: impl ToString, label: impl Into<String>) -> AnyView {
+    fn erased(class: &'static str, act: Act, id: String, label: String) -> AnyView {
+        view! { <button class=class type="button" data-act=act.as_str() data-id=id>{label}</button> }.erase()
     }
     erased(class, act, id.to_string(), label.into())
 }
 
-/// The same, with a drawing in place of words.
-pub fn icon_button(
-    act: &'static str,
-    id: impl ToString,
-    label: &'static str,
-    icon: crate::components::Icon,
-) -> AnyView {
-    fn erased(act: &'static str, id: String, label: &'static str, icon: crate::components::Icon) -> AnyView {
+/// The same with an icon.
+pub fn icon_button(act: Act, id: impl ToString, label: &'static str, icon: Icon) -> AnyView {
+    fn erased(act: Act, id: String, label: &'static str, icon: Icon) -> AnyView {
         view! {
-            <button class="icon-button" type="button" data-act=act data-id=id aria-label=label title=label>
+            <button class="icon-button" type="button" data-act=act.as_str() data-id=id aria-label=label title=label>
                 {icon.view()}
             </button>
         }
-        .into_any()
+        .erase()
     }
     erased(act, id.to_string(), label, icon)
+}
+
+/// An icon button that is pressed or not.
+pub fn toggle_button(
+    act: Act,
+    label: &'static str,
+    title: &'static str,
+    icon: Icon,
+    pressed: Signal<String>,
+) -> AnyView {
+    view! {
+        <button class="icon-button toggle" type="button" data-act=act.as_str() aria-label=label title=title aria-pressed=pressed>
+            {icon.view()}
+        </button>
+    }
+    .erase()
 }
 
 /// A link to the list of projects.
 pub fn home_link(class: &'static str, label: Option<&'static str>, content: impl IntoAny) -> AnyView {
     fn erased(class: &'static str, label: Option<&'static str>, content: AnyView) -> AnyView {
-        view! { <a class=class href=protocol::url_path("/") aria-label=label>{content}</a> }.into_any()
+        view! { <a class=class href=protocol::url_path("/") aria-label=label>{content}</a> }.erase()
     }
     erased(class, label, content.into_any())
 }
@@ -91,24 +117,24 @@ pub fn home_link(class: &'static str, label: Option<&'static str>, content: impl
 pub fn post_button(
     class: &'static str,
     path: &'static str,
-    act: &'static str,
+    act: Act,
     id: impl ToString,
     label: &'static str,
 ) -> AnyView {
-    fn erased(class: &'static str, path: &'static str, act: &'static str, id: String, label: &'static str) -> AnyView {
+    fn erased(class: &'static str, path: &'static str, act: Act, id: String, label: &'static str) -> AnyView {
         view! {
             <form class="inline-form" method="post" action=protocol::url_path(path)>
                 <input type="hidden" name="id" value=id.clone()/>
-                <button class=class type="submit" data-act=act data-id=id>{label}</button>
+                <button class=class type="submit" data-act=act.as_str() data-id=id>{label}</button>
             </form>
         }
-        .into_any()
+        .erase()
     }
     erased(class, path, act, id.to_string(), label)
 }
 
-/// A text as the content of a `<textarea>` or a `<title>`. The server writes what stands there as it is: a `</textarea>` in a
-/// note would end the field and go on as markup. The browser sets it as text, which nothing can leave.
+/// A text as the content of a `<textarea>` or a `<title>`. The server does not escape the content of these elements, so that
+/// `</textarea>` in a note would end the field and the rest would be markup. The browser sets it as text.
 pub fn in_textarea(text: &str) -> String {
     if cfg!(feature = "ssr") { text.replace('&', "&amp;").replace('<', "&lt;") } else { text.to_owned() }
 }
@@ -118,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_leaves_its_textarea() {
+    fn text_cannot_close_its_textarea() {
         let text = "</textarea><script>alert(1)</script> & <b>";
         let page = view! { <textarea>{in_textarea(text)}</textarea> }.to_html();
         let inside = page.strip_prefix("<textarea>").and_then(|rest| rest.strip_suffix("</textarea>"));

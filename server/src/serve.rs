@@ -21,7 +21,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use checkpoint::{Checkpoint, OpenOptions, Part};
 use engine::{
-    Engine, EngineOptions, LostFound, Media, ModelOptions, Models, lost_found,
+    Engine, EngineOptions, LostFound, Media, ModelOptions, Models,
     recovery::{self, RecoveryOptions},
 };
 use leptos::config::LeptosOptions;

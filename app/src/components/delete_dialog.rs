@@ -1,31 +1,35 @@
-//! The question before a project is deleted.
+//! The dialog that asks before a project is deleted.
 
-use super::{Cancel, Deed, deed};
-use crate::{browser, serverfns::projects::delete_project};
+use super::{Cancel, FormAction, form_action};
+use crate::{
+    browser,
+    serverfns::projects::delete_project,
+    view::{Erase, words},
+};
 use leptos::{ev::SubmitEvent, prelude::*};
 use protocol::{Project, ProjectId};
 
-/// The element that a button opens (`popovertarget`).
+/// The id of the dialog, for a button's `popovertarget`.
 pub fn dialog_id(id: ProjectId) -> String {
     format!("delete-{id}")
 }
 
-/// A popover, which opens without script. Cancel comes first, so that Enter on opening harms nothing.
+/// A popover, which opens without script. Cancel comes first, so that Enter right after opening deletes nothing.
 #[component]
 pub fn DeleteDialog(
     /// The project.
     project: Memo<Project>,
-    /// What it does.
-    action: Deed,
+    /// The deletion, shared by all cards.
+    action: FormAction,
 ) -> impl IntoView {
     let id = project.read_untracked().id;
     let title_id = format!("delete-title-{id}");
-    let send = move |event: SubmitEvent| {
-        if deed::taken(&event).is_some() {
+    let submit = move |event: SubmitEvent| {
+        if form_action::submitted(&event).is_some() {
             action.run(async move {
                 let deleted = delete_project(id).await;
                 if deleted.is_ok() {
-                    // As a post without script leaves it: a reload still offers to take it back.
+                    // The address of a post without script: after a reload the page still offers to undo.
                     browser::show_address(&format!("/?deleted={id}"));
                 }
                 deleted
@@ -35,16 +39,16 @@ pub fn DeleteDialog(
     view! {
         <dialog id=dialog_id(id) class="dialog" popover="auto" aria-labelledby=title_id>
             <h2 id=title_id.clone() class="dialog-title">
-                "Delete “"<bdi>{move || project.read().name.clone()}</bdi>"”?"
+                "Delete “"<bdi>{words(move || project.read().name.clone())}</bdi>"”?"
             </h2>
             <p class="dialog-text">"Its pictures go with it. You can take this back for a while."</p>
-            <form method="post" action=action.address() class="form" on:submit=send>
+            <form method="post" action=action.address() class="form" on:submit=submit>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <div class="form-actions">
-                    <Cancel dialog=dialog_id(id) standing=false/>
-                    <button class="button button-danger" type="submit" disabled=move || action.pending.get()>"Delete project"</button>
+                    <Cancel dialog=dialog_id(id) open=false/>
+                    <button class="button button-danger" type="submit" disabled=action.is_pending()>"Delete project"</button>
                 </div>
             </form>
         </dialog>
-    }
+    }    .erase()
 }

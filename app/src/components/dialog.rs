@@ -1,32 +1,33 @@
-//! What the dialogs share. They are popovers, so that they open and close without script.
+//! Shared parts of the dialogs. They are popovers, so that they open and close without script.
 
-use crate::view::home_link;
-use leptos::{either::Either, html, prelude::*};
+use crate::view::{Erase, home_link};
+use leptos::{html, prelude::*};
 
-/// Closes a dialog that was opened as a popover; nothing happens to one that is closed.
+/// Closes a dialog. Does nothing if it is closed.
 pub fn close(dialog: NodeRef<html::Dialog>) {
     if let Some(dialog) = dialog.get_untracked() {
         _ = dialog.hide_popover();
     }
 }
 
-/// The way out of a dialog: a popover is hidden by its button, one that stands open by a link to the page
+/// The Cancel button of a dialog. It hides a popover; a dialog that was rendered open is left by a link to the page
 /// without the error.
 #[component]
 pub fn Cancel(
     /// The dialog's id.
     #[prop(into)]
     dialog: String,
-    /// Whether it stands open by itself: after a post without script that was refused, in the page that came back.
-    standing: bool,
+    /// Whether the dialog was rendered open, after a rejected post without script.
+    open: bool,
 ) -> impl IntoView {
-    if standing {
-        Either::Left(home_link("button", None, "Cancel"))
+    if open {
+        home_link("button", None, "Cancel")
     } else {
-        Either::Right(view! {
+        view! {
             <button class="button" type="button" popovertarget=dialog popovertargetaction="hide">
                 "Cancel"
             </button>
-        })
+        }
+        .erase()
     }
 }

@@ -1,8 +1,9 @@
-//! The few drawings that the page has, all on a 16-pixel grid.
+//! The icons, drawn on a 16-pixel grid.
 
+use crate::view::Erase;
 use leptos::prelude::*;
 
-/// A drawing.
+/// An icon.
 #[derive(Clone, Copy)]
 pub enum Icon {
     /// A screen: as the system says.
@@ -17,7 +18,7 @@ pub enum Icon {
     Delete,
     /// A cross.
     Close,
-    /// Back to where one came from.
+    /// An arrow to the previous page.
     Back,
     /// A plus.
     Plus,
@@ -39,7 +40,7 @@ pub enum Icon {
     Redo,
     /// Two sheets.
     Onion,
-    /// Lines that wait.
+    /// Lines of a list.
     Queue,
     /// A clock that goes back.
     History,
@@ -65,7 +66,7 @@ pub enum Icon {
     Mark,
     /// Two halves.
     Compare,
-    /// Dots to hold by.
+    /// Dots of a drag handle.
     Grip,
     /// An arrow out of a door.
     SignOut,
@@ -116,13 +117,14 @@ impl Icon {
         }
     }
 
-    /// The drawing, in the colour of the text around it; its button says what it means.
-    pub fn view(self) -> impl IntoView {
+    /// The drawing, in the colour of the surrounding text. It is hidden from screen readers: its button has a label.
+    pub fn view(self) -> AnyView {
         view! {
             <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
                 <path d=self.path()/>
             </svg>
         }
+        .erase()
     }
 }
 
@@ -135,4 +137,5 @@ pub fn Mark() -> impl IntoView {
             <circle class="mark-ember" cx="22" cy="8" r="4"/>
         </svg>
     }
+    .erase()
 }

@@ -1,26 +1,21 @@
-//! What pages are made of.
+//! Components of the pages.
 
 mod connection_status;
-mod deed;
 mod delete_dialog;
 mod dialog;
-mod field;
+pub mod form_action;
 mod icons;
 mod picture;
 mod project_card;
-mod project_form;
 mod rename_dialog;
-mod size_picker;
 mod theme_switch;
 mod top_bar;
 mod undo_bar;
 
-pub use deed::Deed;
 pub use dialog::Cancel;
-pub use field::{Field, Notice};
+pub use form_action::FormAction;
 pub use icons::{Icon, Mark};
-pub use picture::Picture;
+pub use picture::picture;
 pub use project_card::ProjectCard;
-pub use project_form::ProjectForm;
 pub use top_bar::TopBar;
 pub use undo_bar::UndoBar;

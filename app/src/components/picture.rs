@@ -1,30 +1,23 @@
-//! A project's picture, or the place where it will be.
+//! A project's picture, or a placeholder.
 
-use leptos::{either::Either, prelude::*};
+use crate::view::Erase;
+use leptos::prelude::*;
 
-/// The picture at `src`; without one, a frame with crop marks in the project's aspect ratio.
+/// The picture at `src`; without one, crop marks in the project's aspect ratio.
 ///
-/// The sides are the project's, in pixels, so that the place is kept while the picture loads.
-#[component]
-pub fn Picture(
-    /// URL path of the picture.
-    src: Option<String>,
-    /// Pixels.
-    width: u32,
-    /// Pixels.
-    height: u32,
-) -> impl IntoView {
+/// Width and height are the project's, in pixels; they reserve the space while the picture loads.
+pub fn picture(src: Option<String>, width: u32, height: u32) -> AnyView {
     match src {
-        // Decoration beside the project's name: nothing is known of what it shows.
+        // Decorative: the project's name is beside it, and the picture has no description.
         Some(src) => {
-            Either::Left(view! { <img class="picture" src=src alt="" width=width height=height decoding="async"/> })
+            let (width, height) = (width.to_string(), height.to_string());
+            view! { <img class="picture" src=src alt="" width=width height=height decoding="async"/> }.erase()
         }
-        None => Either::Right(view! { <Placeholder width height/> }),
+        None => placeholder(width, height),
     }
 }
 
-#[component]
-fn Placeholder(width: u32, height: u32) -> impl IntoView {
+fn placeholder(width: u32, height: u32) -> AnyView {
     let short = width.min(height);
     let (mark, dot) = (short / 9, (short / 56).max(1));
     let (right, bottom) = (width - mark, height - mark);
@@ -32,12 +25,14 @@ fn Placeholder(width: u32, height: u32) -> impl IntoView {
         "M0 {mark}V0H{mark}M{right} 0H{width}V{mark}M{width} {bottom}V{height}H{right}M{mark} {height}H0V{bottom}"
     );
     let line = format!("M{} {}h{}", width / 2 - 4 * dot, height / 2, 6 * dot);
+    let (cx, cy) = ((width / 2 + 4 * dot).to_string(), (height / 2).to_string());
     view! {
         <svg class="picture placeholder" viewBox=format!("0 0 {width} {height}") aria-hidden="true">
-            <rect class="placeholder-area" width=width height=height/>
+            <rect class="placeholder-area" width=width.to_string() height=height.to_string()/>
             <path class="placeholder-marks" d=corners/>
             <path class="placeholder-marks" d=line/>
-            <circle class="placeholder-ember" cx=width / 2 + 4 * dot cy=height / 2 r=dot/>
+            <circle class="placeholder-ember" cx=cx cy=cy r=dot.to_string()/>
         </svg>
     }
+    .erase()
 }

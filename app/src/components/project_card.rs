@@ -1,32 +1,34 @@
 //! A project in the list.
 
 use super::{
-    Deed, Icon, Picture, delete_dialog, delete_dialog::DeleteDialog, rename_dialog, rename_dialog::RenameDialog,
+    FormAction, Icon, delete_dialog, delete_dialog::DeleteDialog, picture, rename_dialog, rename_dialog::RenameDialog,
 };
+use crate::view::{Erase, dynamic, words};
 use leptos::prelude::*;
 use protocol::{Project, url_path};
 
-/// The newest picture, the name that opens the project, its size and rate, and what can be done with it.
+/// The newest picture, the name as a link to the project, its size and rate, and buttons to rename and delete it.
 #[component]
 pub fn ProjectCard(
     /// The project as it is now.
     project: Memo<Project>,
-    /// Gives it another name.
-    rename: Deed,
-    /// Deletes it.
-    delete: Deed,
+    /// The action of the rename dialog.
+    rename: FormAction,
+    /// The action of the delete dialog.
+    delete: FormAction,
 ) -> impl IntoView {
     let id = project.read_untracked().id;
     let cover = Memo::new(move |_| project.with(|p| (p.cover.clone(), p.width, p.height)));
-    let name = move || project.read().name.clone();
-    let facts = move || project.with(|p| format!("{} × {} · {} fps", p.width, p.height, p.fps));
+    let name = words(move || project.read().name.clone());
+    let facts = words(move || project.with(|p| format!("{} × {} · {} fps", p.width, p.height, p.fps)));
+    let label = move |verb: &'static str| words(move || format!("{verb} {}", project.read().name));
     view! {
         <li class="card">
             <div class="card-cover">
-                {move || {
+                {dynamic(move || {
                     let (src, width, height) = cover.get();
-                    view! { <Picture src width height/> }
-                }}
+                    picture(src, width, height)
+                })}
             </div>
             <div class="card-foot">
                 <div class="card-text">
@@ -38,7 +40,7 @@ pub fn ProjectCard(
                         class="icon-button"
                         type="button"
                         popovertarget=rename_dialog::dialog_id(id)
-                        aria-label=move || format!("Rename {}", name())
+                        aria-label=label("Rename")
                         title="Rename"
                     >
                         {Icon::Rename.view()}
@@ -47,7 +49,7 @@ pub fn ProjectCard(
                         class="icon-button"
                         type="button"
                         popovertarget=delete_dialog::dialog_id(id)
-                        aria-label=move || format!("Delete {}", name())
+                        aria-label=label("Delete")
                         title="Delete"
                     >
                         {Icon::Delete.view()}
@@ -57,5 +59,5 @@ pub fn ProjectCard(
             <RenameDialog project action=rename/>
             <DeleteDialog project action=delete/>
         </li>
-    }
+    }    .erase()
 }

@@ -1,15 +1,16 @@
-//! The switch between dark, light and the system's choice.
+//! The switch between dark, light and the system's theme.
 
 use super::Icon;
 use crate::{
     serverfns::theme::{SetTheme, set_theme},
     theme::Theme,
+    view::{Erase, words},
 };
 use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn, task::spawn_local};
 use protocol::url_path;
 
-/// Three buttons of one form: without script it is posted and the page comes back in its new colours; with
-/// script the colours change at once and the post only keeps the choice.
+/// Three buttons of one form. With script the colours change at once and the request only stores the choice; without
+/// script the form is posted and the page is rendered again.
 #[component]
 pub fn ThemeSwitch() -> impl IntoView {
     let chosen = RwSignal::new(Theme::current());
@@ -18,7 +19,7 @@ pub fn ThemeSwitch() -> impl IntoView {
         #[cfg(feature = "browser")]
         theme.show();
         spawn_local(async move {
-            // A choice that is not kept is still seen.
+            // The choice is already shown; a failure only means that it is not stored.
             _ = set_theme(theme).await;
         });
     };
@@ -36,18 +37,20 @@ pub fn ThemeSwitch() -> impl IntoView {
                 value=theme.as_str()
                 title=label
                 aria-label=label
-                aria-pressed=move || if chosen.get() == theme { "true" } else { "false" }
+                aria-pressed=words(move || (chosen.get() == theme).to_string())
                 on:click=move |_| choose(theme)
             >
                 {icon.view()}
             </button>
         }
+        .erase()
     };
     view! {
         <div class="theme-switch" role="group" aria-label="Colours">
             <form method="post" action=url_path(SetTheme::url()) on:submit=|event: SubmitEvent| event.prevent_default()>
-                {Theme::ALL.map(|theme| button(theme).into_any()).into_iter().collect::<Vec<_>>()}
+                {Theme::ALL.map(button).into_iter().collect::<Vec<_>>()}
             </form>
         </div>
     }
+    .erase()
 }

@@ -1,11 +1,11 @@
-//! The bar over every page.
+//! The bar at the top of every page.
 
 use super::{Icon, Mark, connection_status::ConnectionStatus, theme_switch::ThemeSwitch};
-use crate::view::home_link;
+use crate::view::{Erase, home_link};
 use leptos::prelude::*;
 use protocol::url_path;
 
-/// The name, which leads home; the connection; the colours; between them what the page puts there.
+/// The product's name as a link to the projects, the page's own parts, the connection status, the theme switch.
 #[component]
 pub fn TopBar(
     /// After the name.
@@ -18,7 +18,8 @@ pub fn TopBar(
     let brand = view! {
         <Mark/>
         <span class="brand-name">"Emberline"</span>
-    };
+    }
+    .erase();
     view! {
         <header class="top-bar">
             {home_link("brand", Some("Emberline"), brand)}
@@ -27,11 +28,11 @@ pub fn TopBar(
                 {end}
                 <ConnectionStatus/>
                 <ThemeSwitch/>
-                // Shown where the document says that somebody is signed in.
+                // Shown by the style sheet when `<html>` has `data-signed-in`.
                 <form class="sign-out" method="post" action=url_path("/sign-out")>
                     <button class="icon-button" type="submit" aria-label="Sign out" title="Sign out">{Icon::SignOut.view()}</button>
                 </form>
             </div>
         </header>
-    }
+    }    .erase()
 }

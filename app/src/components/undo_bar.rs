@@ -1,32 +1,37 @@
-//! What stands at the foot of the list after a deletion.
+//! The bar that offers to undo the deletion of a project.
 
-use super::{Deed, Icon, deed};
-use crate::{browser, error::sentence, serverfns::projects::restore_project, view::home_link};
+use super::{FormAction, Icon, form_action};
+use crate::{
+    browser,
+    error::sentence,
+    serverfns::projects::restore_project,
+    view::{Erase, dynamic, home_link, nothing, words},
+};
 use leptos::{ev::SubmitEvent, prelude::*};
 use protocol::ProjectId;
 
-/// Says that a project was deleted and offers to take it back.
+/// Says that a project was deleted and offers to restore it.
 #[component]
 pub fn UndoBar(
     /// The deleted project.
     id: ProjectId,
-    /// The deletion, which knows the name where it was done in this page.
-    deleted: Deed,
-    /// What Undo does.
-    action: Deed,
+    /// The deletion. It knows the project's name if it happened in this page.
+    deleted: FormAction,
+    /// The restoration.
+    action: FormAction,
 ) -> impl IntoView {
-    let name = move || {
+    let name = words(move || {
         deleted.outcome.with(|outcome| match outcome {
             Some(Ok(project)) if project.id == id => format!("“{}”", project.name),
             _ => "The project".to_owned(),
         })
-    };
-    let failed = move || {
-        let why = action.refusal(|error| Some(error.problem.to_string()));
-        why.map(|why| view! { <p class="undo-bar-error">{sentence(&why)}</p> })
-    };
-    let send = move |event: SubmitEvent| {
-        if deed::taken(&event).is_some() {
+    });
+    let failed = dynamic(move || match action.rejection(|error| Some(error.problem.to_string())) {
+        Some(why) => view! { <p class="undo-bar-error">{sentence(&why)}</p> }.erase(),
+        None => nothing(),
+    });
+    let submit = move |event: SubmitEvent| {
+        if form_action::submitted(&event).is_some() {
             action.run(async move {
                 let restored = restore_project(id).await;
                 if restored.is_ok() {
@@ -40,11 +45,12 @@ pub fn UndoBar(
         <div class="undo-bar" role="status">
             <p class="undo-bar-text"><bdi>{name}</bdi>" was deleted."</p>
             {failed}
-            <form method="post" action=action.address() on:submit=send>
+            <form method="post" action=action.address() on:submit=submit>
                 <input type="hidden" name="id" value=id.to_string()/>
-                <button class="button button-accent" type="submit" disabled=move || action.pending.get()>"Undo"</button>
+                <button class="button button-accent" type="submit" disabled=action.is_pending()>"Undo"</button>
             </form>
             {home_link("icon-button", Some("Dismiss"), Icon::Close.view())}
         </div>
     }
+    .erase()
 }

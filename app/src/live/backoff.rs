@@ -1,16 +1,16 @@
-//! When to try again after the connection was lost.
+//! The delay before a lost connection is retried.
 
-/// The longest wait between two tries.
+/// Longest delay, milliseconds.
 pub const LONGEST_MS: u32 = 15_000;
-/// The shortest.
+/// Shortest delay, milliseconds.
 pub const SHORTEST_MS: u32 = 500;
 
-/// How long to wait before the next try, in milliseconds.
+/// The delay before the next attempt, milliseconds: exponential backoff with jitter.
 ///
-/// The ceiling doubles with each failure, 1 s to [`LONGEST_MS`]; the wait is drawn from its upper half, so
-/// that the tabs of a server that restarts do not all come back in the same moment.
+/// The ceiling doubles with each failure, from 1 s to [`LONGEST_MS`]. The delay is drawn from the upper half of it, so that
+/// not all tabs reconnect to a restarted server at the same moment.
 ///
-/// `failures` counts the tries in a row that reached no server; `random` is uniform in 0..1.
+/// `failures` is the number of consecutive failed attempts; `random` is uniform in 0..1.
 pub fn delay_ms(failures: u32, random: f64) -> u32 {
     let ceiling = (2 * SHORTEST_MS).saturating_mul(1 << failures.min(16)).min(LONGEST_MS);
     let half = ceiling / 2;
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_doubles_from_half_a_second_to_a_quarter_of_a_minute() {
+    fn the_delay_doubles_from_half_a_second_to_a_quarter_of_a_minute() {
         let least: Vec<u32> = (0..7).map(|n| delay_ms(n, 0.0)).collect();
         let most: Vec<u32> = (0..7).map(|n| delay_ms(n, 1.0)).collect();
         assert_eq!(least, [500, 1000, 2000, 4000, 7500, 7500, 7500]);
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_stays_in_bounds_whatever_it_is_given() {
+    fn the_delay_stays_in_bounds_for_any_input() {
         for failures in [0, 1, 5, 16, 31, 32, 1000, u32::MAX] {
             for random in [-1.0, 0.0, 0.5, 0.999, 7.0, f64::NAN] {
                 let ms = delay_ms(failures, random);

@@ -1,4 +1,4 @@
-//! The page's live half: one WebSocket for the whole visit, its state, and what was heard on it.
+//! The WebSocket connection of the page: its state, and what its messages change.
 
 pub mod backoff;
 #[cfg(feature = "browser")]
@@ -9,46 +9,46 @@ use leptos::prelude::*;
 use protocol::Metrics;
 use std::sync::Arc;
 
-/// How the page stands with the server.
+/// State of the WebSocket connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// The first try; also what the server renders.
+    /// The first attempt; also what the server renders.
     Connecting,
-    /// The server has said hello.
+    /// The server's `hello` has arrived.
     Live,
-    /// Lost; it will be tried again.
+    /// Lost; it is retried.
     Lost,
 }
 
-/// Who else hears each message: the studio. It comes as functions, so that its code is not this page's.
+/// The subscriber to all messages: the studio. As functions, so that its code stays in the studio's file.
 #[derive(Clone)]
 struct Listener {
-    hear: Arc<dyn Fn(&str) + Send + Sync>,
+    on_message: Arc<dyn Fn(&str) + Send + Sync>,
     path: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
-/// What was heard, as signals in the context.
+/// The connection as signals in the context.
 #[derive(Clone, Copy)]
 pub struct Live {
     /// The connection's state.
     pub connection: RwSignal<Connection>,
-    /// The machine's state; none before the first was heard, and none while the connection is lost.
+    /// The newest metrics; none before the first, and none while the connection is lost.
     pub metrics: RwSignal<Option<Metrics>>,
-    /// Counts the moments at which the projects may have changed; whoever shows projects reads it.
+    /// Counts possible changes of the projects. The list of projects tracks it.
     pub projects_changed: RwSignal<u32>,
-    /// The page's own part that hears everything.
+    /// The subscriber to all messages.
     listener: StoredValue<Option<Listener>>,
-    /// Whether messages are kept for the event log.
+    /// Whether messages are recorded for the event log.
     pub log_open: RwSignal<bool>,
-    /// The newest messages as they came, newest last, while they are kept.
+    /// The recorded messages as received, newest last.
     pub log: RwSignal<Vec<String>>,
 }
 
-/// Messages that the event log keeps.
+/// Messages that the event log holds.
 const MOST_LOGGED: usize = 200;
 
 impl Live {
-    /// Puts the signals into the context and, in the browser, opens the connection.
+    /// Provides the signals to the context and, in the browser, opens the connection.
     pub fn provide() -> Self {
         let live = Self {
             connection: RwSignal::new(Connection::Connecting),
@@ -64,25 +64,25 @@ impl Live {
         live
     }
 
-    /// The signals; [`Live::provide`] has put them there.
+    /// The signals from the context; panics without [`Live::provide`].
     pub fn expect() -> Self {
         expect_context()
     }
 
-    /// From now on `hear` is given each message as it came, and `path` is where the socket is opened.
+    /// Subscribes to all messages; `path` gives the path of the socket at each connection.
     pub fn listen(
         self,
-        hear: impl Fn(&str) + Send + Sync + 'static,
+        on_message: impl Fn(&str) + Send + Sync + 'static,
         path: impl Fn() -> String + Send + Sync + 'static,
     ) {
-        self.listener.set_value(Some(Listener { hear: Arc::new(hear), path: Arc::new(path) }));
+        self.listener.set_value(Some(Listener { on_message: Arc::new(on_message), path: Arc::new(path) }));
     }
 
-    /// Takes in one message; what it does not know is passed over.
-    pub fn hear(self, text: &str) {
+    /// Handles one message. Unknown types are ignored.
+    pub fn handle_message(self, text: &str) {
         match wire::kind(text).as_deref() {
             Some("metrics") => return self.metrics.set(wire::data(text)),
-            // Between the page's making and this hello anything may have changed unheard.
+            // Projects may have changed between the rendering of the page and this hello.
             Some("hello") => {
                 self.connection.set(Connection::Live);
                 self.projects_changed.update(|n| *n = n.wrapping_add(1));
@@ -91,12 +91,12 @@ impl Live {
             _ => {}
         }
         if let Some(listener) = self.listener.get_value() {
-            (listener.hear)(text);
+            (listener.on_message)(text);
         }
     }
 
-    /// Keeps a message as it came, if the event log listens.
-    pub fn note(self, text: &str) {
+    /// Adds a message to the event log, if it is recording.
+    pub fn log_message(self, text: &str) {
         if self.log_open.get_untracked() {
             self.log.update(|log| {
                 let surplus = (log.len() + 1).saturating_sub(MOST_LOGGED);
@@ -106,13 +106,13 @@ impl Live {
         }
     }
 
-    /// The path at which the socket is to be opened: for a studio, its project's events from the newest heard on.
+    /// The path of the socket: in a studio, the project's events after the newest one that was applied.
     pub fn socket_path(self) -> String {
         self.listener.get_value().map_or_else(|| "/ws".to_owned(), |listener| (listener.path)())
     }
 
-    /// The connection is gone, and with it what is known of the machine.
-    pub fn lose(self) {
+    /// Marks the connection as lost and clears the metrics.
+    pub fn connection_lost(self) {
         self.connection.set(Connection::Lost);
         self.metrics.set(None);
     }

@@ -1,17 +1,17 @@
-//! What is shown in place of a page that cannot be shown.
+//! The error page.
 
 use crate::{
     components::TopBar,
     error::{sentence, status},
-    view::home_link,
+    view::{Erase, home_link},
 };
 use leptos::prelude::*;
 use protocol::Problem;
 
-/// A problem instead of a page, with the HTTP status that says the same.
+/// The error page, with the HTTP status of the problem.
 #[component]
 pub fn ProblemPage(
-    /// Why there is nothing else to show.
+    /// The error.
     problem: Problem,
 ) -> impl IntoView {
     let code = status(&problem);
@@ -25,10 +25,11 @@ pub fn ProblemPage(
     view! {
         <TopBar/>
         <main id="main" class="page problem" tabindex="-1">
-            <p class="problem-code">{code}</p>
+            <p class="problem-code">{code.to_string()}</p>
             <h1 class="problem-title">{title}</h1>
             <p class="problem-text">{sentence(&problem.to_string())}</p>
             <p>{home_link("button", None, "All projects")}</p>
         </main>
     }
+    .erase()
 }

@@ -1,44 +1,45 @@
 //! The list of projects.
 
 use crate::{
-    components::{Cancel, Deed, Notice, ProjectCard, ProjectForm, TopBar, UndoBar},
+    components::{Cancel, FormAction, ProjectCard, TopBar, UndoBar},
     format::count,
+    forms::{Notice, ProjectForm},
     live::Live,
     query,
     serverfns::projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},
-    view::{self, dynamic, nothing},
+    view::{self, Erase, dynamic, nothing, words},
 };
 use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
 use protocol::{Project, ProjectId, project::SHOWN_PROJECTS};
 
 const NEW_DIALOG: &str = "new-project";
 
-/// What the page does, shared by its parts.
+/// The actions of the page's forms.
 #[derive(Clone, Copy)]
 struct Actions {
-    create: Deed,
-    rename: Deed,
-    delete: Deed,
-    restore: Deed,
+    create: FormAction,
+    rename: FormAction,
+    delete: FormAction,
+    restore: FormAction,
 }
 
-/// Width and height of the default model's best pictures.
+/// The default model's recommended width and height, pixels.
 type Size = Option<(u32, u32)>;
 
-/// The projects, a part of them where they are many. The list is read again after each change made here and each change heard of.
+/// One page of the list of projects. The list is read again after each change made here and each event about a project.
 #[component]
 pub fn ProjectsPage(
-    /// The projects as they are at first.
+    /// The projects that the page was rendered with.
     list: Vec<Project>,
-    /// A new project's pictures have the size that the model draws best.
+    /// The initial size of a new project.
     size: Size,
 ) -> impl IntoView {
     let live = Live::expect();
     let actions = Actions {
-        create: Deed::new(CreateProject::PATH),
-        rename: Deed::new(UpdateProject::PATH),
-        delete: Deed::new(DeleteProject::PATH),
-        restore: Deed::new(RestoreProject::PATH),
+        create: FormAction::new(CreateProject::PATH),
+        rename: FormAction::new(UpdateProject::PATH),
+        delete: FormAction::new(DeleteProject::PATH),
+        restore: FormAction::new(RestoreProject::PATH),
     };
     let list = RwSignal::new(list);
     let failed = RwSignal::new(None);
@@ -47,7 +48,7 @@ pub fn ProjectsPage(
         let changes = [live.projects_changed, rename.version, delete.version, restore.version];
         let newest = changes.iter().fold(0_u32, |sum, changes| sum.wrapping_add(changes.get()));
         if before.is_some() {
-            // Of two reads under way the older may arrive last: it must not be what is shown.
+            // Responses may arrive out of order: only that of the newest request is shown.
             let is_newest = move || {
                 changes.iter().try_fold(0_u32, |sum, n| Some(sum.wrapping_add(n.try_get_untracked()?))) == Some(newest)
             };
@@ -79,16 +80,17 @@ pub fn ProjectsPage(
         <main id="main" class="page" tabindex="-1">
             <Notice message=failed/>
             {dynamic(move || if is_empty.get() {
-                view! { <Welcome size actions/> }.into_any()
+                view! { <Welcome size actions/> }.erase()
             } else {
-                view! { <Cards list is_part size actions/> }.into_any()
+                view! { <Cards list is_part size actions/> }.erase()
             })}
             {dynamic(move || match deleted.get() {
-                Some(id) => view! { <UndoBar id deleted=actions.delete action=actions.restore/> }.into_any(),
+                Some(id) => view! { <UndoBar id deleted=actions.delete action=actions.restore/> }.erase(),
                 None => nothing(),
             })}
         </main>
     }
+    .erase()
 }
 
 #[component]
@@ -105,6 +107,7 @@ fn Welcome(size: Size, actions: Actions) -> impl IntoView {
             </section>
         </div>
     }
+    .erase()
 }
 
 #[component]
@@ -113,53 +116,59 @@ fn Cards(list: RwSignal<Vec<Project>>, is_part: bool, size: Size, actions: Actio
     let ids = Memo::new(move |_| {
         list.with(|list| list.iter().take(SHOWN_PROJECTS).map(|project| project.id.0).collect::<Vec<_>>())
     });
-    // The last that is shown, where there are more.
+    // The place of the last shown project, if there are more.
     let last = Memo::new(move |_| {
         list.with(|list| list.get(SHOWN_PROJECTS).and_then(|_| list.get(SHOWN_PROJECTS - 1)).map(Project::place))
     });
-    // A post without script that was refused comes back with its form standing open.
-    let standing = untrack(|| create.refusal(|_| Some(()))).is_some();
-    let cancel = view! { <Cancel dialog=NEW_DIALOG standing/> }.into_any();
-    let delete_failed = Signal::derive(move || delete.refusal(|error| Some(error.problem.to_string())));
+    // After a rejected post without script the dialog is rendered open.
+    let open = untrack(|| create.rejection(|_| Some(()))).is_some();
+    let cancel = view! { <Cancel dialog=NEW_DIALOG open/> }.erase();
+    let counted = words(move || match last.with(Option::is_some) || is_part {
+        true => format!("{} of many projects", ids.with(Vec::len)),
+        false => count(list.with(Vec::len), "project", "projects"),
+    });
+    let delete_failed = Signal::derive(move || delete.rejection(|error| Some(error.problem.to_string())));
     view! {
         <div class="page-head">
             <h1 class="page-title">"Projects"</h1>
-            <p class="page-count">{move || match last.with(Option::is_some) || is_part {
-                true => format!("{} of many projects", ids.with(Vec::len)),
-                false => count(list.with(Vec::len), "project", "projects"),
-            }}</p>
+            <p class="page-count">{counted}</p>
             <button class="button button-primary" type="button" popovertarget=NEW_DIALOG>"New project"</button>
         </div>
         <Notice message=delete_failed/>
         <ul class="cards">
             {view::list(ids.into(), move |id| match current(list, ProjectId(id)) {
-                Some(project) => view! { <ProjectCard project rename delete/> }.into_any(),
+                Some(project) => view! { <ProjectCard project rename delete/> }.erase(),
                 None => nothing(),
             })}
         </ul>
         {dynamic(move || match (is_part, last.get()) {
             (false, None) => nothing(),
-            (_, last) => view! { <Parts is_part last/> }.into_any(),
+            (_, last) => view! { <Parts is_part last/> }.erase(),
         })}
-        <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=standing aria-labelledby="new-project-title">
+        <dialog id=NEW_DIALOG class="dialog dialog-wide" popover="auto" open=open aria-labelledby="new-project-title">
             <h2 id="new-project-title" class="dialog-title">"New project"</h2>
             <ProjectForm action=create size=size cancel/>
         </dialog>
     }
+    .erase()
 }
 
-/// Ways to the other parts of the list: links, because a link is a new page.
+/// Links to the other pages of the list.
 #[component]
 fn Parts(is_part: bool, last: Option<String>) -> impl IntoView {
     view! {
         <nav class="parts" aria-label="More projects">
-            {is_part.then(|| view! { <a class="button" href="?">"Newest projects"</a> })}
-            {last.map(|place| view! { <a class="button" href=format!("?after={place}")>"Show more"</a> })}
+            {if is_part { view! { <a class="button" href="?">"Newest projects"</a> }.erase() } else { nothing() }}
+            {match last {
+                Some(place) => view! { <a class="button" href=format!("?after={place}")>"Show more"</a> }.erase(),
+                None => nothing(),
+            }}
         </nav>
     }
+    .erase()
 }
 
-/// The project as the list has it now; as it last was, for the moment in which its card is taken away.
+/// The project in the list. It keeps its last value until its card is removed.
 fn current(list: RwSignal<Vec<Project>>, id: ProjectId) -> Option<Memo<Project>> {
     let find = move |list: &Vec<Project>| list.iter().find(|project| project.id == id).cloned();
     let first = list.with_untracked(find)?;

@@ -1,8 +1,8 @@
-//! One project's studio. Its code is most of the front end's: where the bundle is split (`cargo xtask`), it is
-//! a file of its own, and other pages do without.
+//! The studio's page. It is most of the front end's code. When the bundle is split (`cargo xtask`), its code is a file of
+//! its own that other pages do not load.
 
 use super::ProblemPage;
-use crate::{packed::Packed, studio::Studio};
+use crate::{packed::Packed, studio::Studio, view::Erase};
 use leptos::prelude::*;
 
 #[cfg_attr(
@@ -11,24 +11,24 @@ use leptos::prelude::*;
 )]
 fn studio(studio: Packed<protocol::Studio>) -> AnyView {
     match studio.open() {
-        Ok(studio) => view! { <Studio studio/> }.into_any(),
-        Err(error) => view! { <ProblemPage problem=error.problem/> }.into_any(),
+        Ok(studio) => view! { <Studio studio/> }.erase(),
+        Err(error) => view! { <ProblemPage problem=error.problem/> }.erase(),
     }
 }
 
-/// The studio's page, once its code is there.
+/// The studio's page.
 #[cfg(not(feature = "split"))]
 pub fn studio_page(content: Packed<protocol::Studio>) -> AnyView {
     studio(content)
 }
 
-/// The studio's page. Its code is there since [`fetch`]: it is made at the first poll.
+/// The studio's page. [`fetch`] has loaded its code, so that the first poll renders it.
 #[cfg(feature = "split")]
 pub fn studio_page(content: Packed<protocol::Studio>) -> AnyView {
     futures::FutureExt::now_or_never(studio(content)).unwrap_or_else(|| ().into_any())
 }
 
-/// Waits until the code is there.
+/// Waits until the studio's code is loaded.
 #[cfg(feature = "hydrate")]
 pub async fn fetch() {
     #[cfg(feature = "split")]

@@ -34,7 +34,7 @@ pub async fn create_project(
     #[server(default)]
     fps: String,
 ) -> Result<Project, AppError> {
-    let draft = crate::form::ProjectDraft { name, size, width, height, fps };
+    let draft = crate::forms::ProjectDraft { name, size, width, height, fps };
     let created = match draft.read() {
         Ok(new) => super::services()?.create_project(new).await,
         Err(problem) => Err(problem),
@@ -58,7 +58,7 @@ pub async fn update_project(
         Ok(patch) => super::services()?.update_project(id, patch).await,
         Err(problem) => Err(problem),
     };
-    super::answer(updated.map_err(|problem| crate::form::rename_refused(id, &name, problem)))
+    super::answer(updated.map_err(|problem| crate::forms::rename_refused(id, &name, problem)))
 }
 
 /// Soft-deletes a project and redirects to the list of projects, which offers to undo it.

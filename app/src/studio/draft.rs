@@ -1,7 +1,7 @@
 //! The generation form: text as it was typed, and what it asks for. The browser and the server read it with
 //! the same function, so both say the same about it.
 
-use crate::{error::AppError, form::CUSTOM};
+use crate::{error::AppError, forms::CUSTOM};
 use protocol::{
     FieldError, NewGeneration, Parameters, PreviewMethod, Problem, Project, Recommended, generation::expected,
 };

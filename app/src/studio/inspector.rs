@@ -1,32 +1,35 @@
-//! The frame's panel: its length and place, its takes, and what they are made from.
+//! The inspector: the current frame's duration, takes, parameters and note.
 
-use super::{Store, draft::Draft, form, strip::Strip};
+use super::{Act, Store, draft::Draft, timeline::Timeline};
 use crate::{
     browser,
     components::Icon,
+    forms::GenerationForm,
     serverfns::{
         frames::update_frame,
         takes::{delete_take, list_takes},
     },
-    view::{button, dynamic, icon_button, list, nothing, words},
+    view::{Erase, button, dynamic, icon_button, list, nothing, toggle_button, words},
 };
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus, frame::limits::DURATION};
 
-/// The panel's state: the finished takes of the current frame.
+/// The inspector's state: the finished takes of the current frame.
 #[derive(Clone, Copy)]
 pub struct Inspector {
     store: Store,
+    form: GenerationForm,
     takes: RwSignal<Vec<Take>>,
 }
 
-/// How much of a take is redone when it is varied.
+/// Strength of a variation: the part of the picture that is generated again.
 const VARY_STRENGTH: &str = "0.35";
 
 impl Inspector {
-    /// Reads the takes whenever the current frame is another, shows another take, or has one more that is finished.
-    pub fn new(store: Store) -> Self {
-        let inspector = Self { store, takes: RwSignal::new(Vec::new()) };
+    /// An inspector that reads the takes again whenever the current frame, its selected take, or the number of its open
+    /// tasks changes.
+    pub fn new(store: Store, form: GenerationForm) -> Self {
+        let inspector = Self { store, form, takes: RwSignal::new(Vec::new()) };
         let frame = Memo::new(move |_| {
             store.current.with(|frame| frame.as_ref().map(|frame| (frame.id, frame.selected_take_id)))
         });
@@ -41,7 +44,7 @@ impl Inspector {
         });
         Effect::new(move |before: Option<(_, usize)>| {
             let now = (frame.get(), open.get());
-            // One more that is open is none that is finished.
+            // A new open task adds no finished take.
             if before.is_none_or(|before| before.0 != now.0 || now.1 < before.1) {
                 match now.0 {
                     Some((id, _)) => inspector.read(id),
@@ -55,7 +58,7 @@ impl Inspector {
 
     fn read(self, id: FrameId) {
         spawn_local(async move {
-            // A server that is gone is told by the connection.
+            // The connection status shows that the server is gone.
             let Ok(takes) = list_takes(id).await.and_then(|takes| takes.open()) else { return };
             let still =
                 self.store.current.try_with_untracked(|frame| frame.as_ref().is_some_and(|frame| frame.id == id));
@@ -68,37 +71,20 @@ impl Inspector {
     }
 
     /// The selected take.
-    fn take(self) -> Option<Take> {
+    fn selected(self) -> Option<Take> {
         self.takes.with(|takes| takes.iter().find(|take| take.selected).cloned())
     }
 
-    /// What its buttons do.
-    pub fn act(self, act: &str, id: i64) -> bool {
-        let take = self.takes.with_untracked(|takes| takes.iter().find(|take| take.id.0 == id).cloned());
-        match (act, take) {
-            ("compare", _) => self.compare(),
-            ("take", Some(take)) => self.select(&take),
-            ("delete-take", Some(take)) => self.delete(&take),
-            ("use-settings", Some(take)) => self.fill(&take),
-            ("start-from", Some(take)) => form::start_from(self.store, take.id),
-            ("new-take", Some(take)) => self.again(&take, Draft::of(&take.parameters, None)),
-            ("vary", Some(take)) => {
-                let draft = Draft::of(&take.parameters, None);
-                let (init_take_id, strength) = (take.id.to_string(), VARY_STRENGTH.to_owned());
-                self.again(&take, Draft { init_take_id, strength, ..draft });
-            }
-            _ => return false,
-        }
-        true
+    /// The take with this id.
+    fn take(self, id: TakeId) -> Option<Take> {
+        self.takes.with_untracked(|takes| takes.iter().find(|take| take.id == id).cloned())
     }
 
-    /// The frame shows this take from now on; so does the panel, at once.
-    fn select(self, take: &Take) {
-        if take.selected {
-            return;
-        }
-        let (id, frame) = (take.id, take.frame_id);
-        self.turn_over(id);
+    /// Selects a take: the frame and the inspector show it at once.
+    pub fn select(self, id: TakeId) {
+        let Some(take) = self.take(id).filter(|take| !take.selected) else { return };
+        let frame = take.frame_id;
+        self.swap_comparison(id);
         self.takes.update(|takes| takes.iter_mut().for_each(|take| take.selected = take.id == id));
         self.store.run(async move {
             let done = update_frame(frame, None, None, Some(id), None).await;
@@ -109,71 +95,87 @@ impl Inspector {
         });
     }
 
-    /// Of a take that is not selected no event tells: the list is read again.
-    fn delete(self, take: &Take) {
-        let (id, frame) = (take.id, take.frame_id);
+    /// Deletes a take. No event reports a take that is not selected, so the list is read again.
+    pub fn delete(self, id: TakeId) {
+        let Some(take) = self.take(id) else { return };
         self.store.run(async move {
             delete_take(id).await?;
-            self.read(frame);
+            self.read(take.frame_id);
             Ok(())
         });
     }
 
-    /// Lays the newest take that is not shown beside the one that is; or ends it.
-    fn compare(self) {
+    /// Compares the selected take with the newest other one, or ends the comparison.
+    pub fn toggle_comparison(self) {
         let other = || self.takes.with_untracked(|takes| takes.iter().find(|take| !take.selected).cloned());
         let now = if self.store.compared.with_untracked(Option::is_some) { None } else { other() };
         self.store.compared.set(now);
     }
 
-    /// A take is compared with another that is shown; where it is shown itself, or gone, there is nothing to compare.
+    /// Ends the comparison if the compared take was deleted or selected.
     fn end_comparison(self) {
         let Some(Some(id)) = self.store.compared.try_with_untracked(|take| take.as_ref().map(|take| take.id)) else {
             return;
         };
-        let beside = |take: &Take| take.id == id && !take.selected;
-        if self.takes.try_with_untracked(|takes| takes.iter().any(beside)) == Some(false) {
+        let is_other = |take: &Take| take.id == id && !take.selected;
+        if self.takes.try_with_untracked(|takes| takes.iter().any(is_other)) == Some(false) {
             self.store.compared.set(None);
         }
     }
 
-    /// The compared take is to be shown: the one that was shown is compared with it.
-    fn turn_over(self, shown: TakeId) {
-        if self.store.compared.with_untracked(|take| take.as_ref().is_some_and(|take| take.id == shown)) {
+    /// If the compared take becomes the selected one, the selected one becomes the compared one.
+    fn swap_comparison(self, selected: TakeId) {
+        if self.store.compared.with_untracked(|take| take.as_ref().is_some_and(|take| take.id == selected)) {
             self.store
                 .compared
                 .set(self.takes.with_untracked(|takes| takes.iter().find(|take| take.selected).cloned()));
         }
     }
 
-    fn fill(self, take: &Take) {
-        if let Some(element) = browser::find("#generation") {
-            form::fill(&element, &Draft::of(&take.parameters, Some(take.seed)));
-            form::remember(self.store);
-            browser::focus("#generation-prompt");
+    /// Fills the form with the parameters and the seed of a take.
+    pub fn use_settings(self, id: TakeId) {
+        if let Some(take) = self.take(id) {
+            self.form.fill(&Draft::of(&take.parameters, Some(take.seed)));
+            self.form.focus_prompt();
         }
     }
 
-    fn again(self, take: &Take, draft: Draft) {
-        let (frame_id, key) = (take.frame_id.to_string(), browser::random_key());
-        let store = self.store;
-        store.make(Draft { frame_id, key, ..draft }, move |error| store.refuse(error));
+    /// Generates another take with the parameters of this one and a new seed.
+    pub fn new_take(self, id: TakeId) {
+        if let Some(take) = self.take(id) {
+            self.generate(&take, Draft::of(&take.parameters, None));
+        }
     }
 
-    /// The panel at the right. It is made once: only what differs changes from frame to frame.
-    pub fn view(self, strip: Strip) -> AnyView {
+    /// Generates a variation that starts from this take.
+    pub fn vary(self, id: TakeId) {
+        if let Some(take) = self.take(id) {
+            let (init_take_id, strength) = (id.to_string(), VARY_STRENGTH.to_owned());
+            self.generate(&take, Draft { init_take_id, strength, ..Draft::of(&take.parameters, None) });
+        }
+    }
+
+    /// Generates into the frame of a take.
+    fn generate(self, take: &Take, draft: Draft) {
+        let store = self.store;
+        let draft = Draft { frame_id: take.frame_id.to_string(), ..draft };
+        store.generate(vec![draft], move |error| store.refuse(error));
+    }
+
+    /// The panel at the right. It is rendered once and updated from frame to frame.
+    pub fn view(self, timeline: Timeline) -> AnyView {
         let any = Memo::new(move |_| self.store.current.with(Option::is_some));
         view! {
             <aside class="inspector" aria-label="Frame" on:focusin=move |_| self.store.pin()>
-                {dynamic(move || if any.get() { self.frame(strip) } else { nothing() })}
+                {dynamic(move || if any.get() { self.frame(timeline) } else { nothing() })}
             </aside>
         }
-        .into_any()
+        .erase()
     }
 
-    fn frame(self, strip: Strip) -> AnyView {
+    fn frame(self, timeline: Timeline) -> AnyView {
         let store = self.store;
-        let take = Memo::new(move |_| self.take());
+        let take = Memo::new(move |_| self.selected());
         let of = move |read: fn(&Frame) -> String| {
             words(move || store.current.with(|frame| frame.as_ref().map(read).unwrap_or_default()))
         };
@@ -181,24 +183,24 @@ impl Inspector {
         view! {
             <div class="inspector-head" data-id=of(|frame| frame.id.to_string())>
                 <h2 class="inspector-title">"Frame "{of(|frame| (frame.position + 1).to_string())}</h2>
-                {icon_button("earlier", "", "Earlier", Icon::Before)}
-                {icon_button("later", "", "Later", Icon::After)}
-                {icon_button("duplicate-frame", "", "Duplicate frame", Icon::Copy)}
-                {icon_button("delete-frame", "", "Delete frame", Icon::Delete)}
+                {icon_button(Act::MoveEarlier, "", "Earlier", Icon::Before)}
+                {icon_button(Act::MoveLater, "", "Later", Icon::After)}
+                {icon_button(Act::DuplicateFrame, "", "Duplicate frame", Icon::Copy)}
+                {icon_button(Act::DeleteFrame, "", "Delete frame", Icon::Delete)}
             </div>
             <dl class="facts-list">
                 <dt>"Size"</dt><dd>{of(|frame| format!("{} × {}", frame.width, frame.height))}</dd>
                 <dt>"Stands for"</dt>
-                <dd>{self.duration(strip, of(|frame| frame.duration.to_string()))}</dd>
+                <dd>{self.duration(timeline, of(|frame| frame.duration.to_string()))}</dd>
             </dl>
             {self.takes_list()}
             {dynamic(move || take.with(|take| take.as_ref().map_or_else(nothing, |take| self.parameters(take))))}
             {list(ids.into(), move |id| self.note(FrameId(id)))}
         }
-        .into_any()
+        .erase()
     }
 
-    fn duration(self, strip: Strip, value: Signal<String>) -> AnyView {
+    fn duration(self, timeline: Timeline, value: Signal<String>) -> AnyView {
         let change = move |event: ev::Event| {
             let Some(field) = browser::target(&event) else { return };
             let typed = browser::value(&field).and_then(|text| text.trim().parse::<u32>().ok());
@@ -208,8 +210,8 @@ impl Inspector {
                 return;
             };
             match typed {
-                Some(frames) => strip.stretch(id, now, frames.clamp(*DURATION.start(), *DURATION.end())),
-                // What is no number changes nothing.
+                Some(frames) => timeline.stretch(id, now, frames.clamp(*DURATION.start(), *DURATION.end())),
+                // Not a number: restores the old value.
                 None => browser::set_value(&field, &now.to_string()),
             }
         };
@@ -217,40 +219,40 @@ impl Inspector {
             <input class="small-number" type="number" min="1" max="10000" aria-label="Duration in frames" prop:value=value value=value on:change=change/>
             " frames"
         }
-        .into_any()
+        .erase()
     }
 
-    /// The note of one frame. It is sent when the field is left, and when the field leaves the page with what was
-    /// typed into it: of that the browser says nothing.
+    /// The note of one frame. It is saved when the field loses the focus, and when the field is removed from the page with
+    /// unsaved text: the browser fires no `change` then.
     fn note(self, id: FrameId) -> AnyView {
         let store = self.store;
         let value =
             store.state.with_untracked(|state| state.frame(id).map(|frame| frame.note.clone()).unwrap_or_default());
-        let unsent = StoredValue::new(None::<String>);
-        let send = move || {
-            if let Some(note) = unsent.try_update_value(Option::take).flatten() {
+        let unsaved = StoredValue::new(None::<String>);
+        let save = move || {
+            if let Some(note) = unsaved.try_update_value(Option::take).flatten() {
                 store.run(update_frame(id, None, None, None, Some(note)));
             }
         };
-        on_cleanup(send);
+        on_cleanup(save);
         view! {
             <div class="field inspector-note">
                 <label for="note">"Note"</label>
-                <textarea id="note" rows="2" on:input=move |event| unsent.set_value(typed(&event)) on:change=move |_| send()>
+                <textarea id="note" rows="2" on:input=move |event| unsaved.set_value(typed(&event)) on:change=move |_| save()>
                     {crate::view::in_textarea(&value)}
                 </textarea>
             </div>
         }
-        .into_any()
+        .erase()
     }
 
-    /// The takes of the frame, newest first. Those that stay are kept when one is added: after five hundred
-    /// generations of one frame, making all anew each time had grown the page by 30 MB.
+    /// The takes of the frame, newest first, as a keyed list. Rendering all of them again for each new take had grown the page
+    /// by 30 MB after five hundred generations of one frame.
     fn takes_list(self) -> AnyView {
         let compared = self.store.compared;
         let shown = Memo::new(move |_| {
-            let beside = compared.with(|take| take.as_ref().map(|take| take.id));
-            self.takes.with(|takes| ShownTake::all(takes, beside))
+            let compared = compared.with(|take| take.as_ref().map(|take| take.id));
+            self.takes.with(|takes| ShownTake::all(takes, compared))
         });
         let ids = Memo::new(move |_| shown.with(|takes| takes.iter().map(|take| take.id).collect::<Vec<_>>()));
         let count = Memo::new(move |_| ids.with(Vec::len));
@@ -259,12 +261,8 @@ impl Inspector {
             if !several.get() {
                 return nothing();
             }
-            view! {
-                <button class="icon-button toggle" type="button" data-act="compare" aria-label="Compare two takes" title="Compare two takes" aria-pressed=words(move || compared.with(Option::is_some).to_string())>
-                    {Icon::Compare.view()}
-                </button>
-            }
-            .into_any()
+            let (label, pressed) = ("Compare two takes", words(move || compared.with(Option::is_some).to_string()));
+            toggle_button(Act::Compare, label, label, Icon::Compare, pressed)
         };
         dynamic(move || {
             if !any.get() {
@@ -279,24 +277,24 @@ impl Inspector {
                     <ul class="takes-list">{list(ids.into(), move |id| take(id, shown))}</ul>
                 </section>
             }
-            .into_any()
+            .erase()
         })
     }
 
-    /// A picture that was brought here: nothing is known of how it was made.
+    /// An imported picture has no known parameters.
     fn imported(self, take: &Take) -> AnyView {
         let id = take.id;
         view! {
             <section class="parameters" aria-label="Parameters">
                 <p class="flyout-text">"Added from elsewhere."</p>
                 <div class="inspector-acts">
-                    {button("button button-small", "start-from", id, "Start from it")}
+                    {button("button button-small", Act::StartFrom, id, "Start from it")}
                     <a class="button button-small" href=take.path.clone() download="" rel="external">"Download"</a>
-                    {button("button button-small", "delete-take", id, "Delete take")}
+                    {button("button button-small", Act::DeleteTake, id, "Delete take")}
                 </div>
             </section>
         }
-        .into_any()
+        .erase()
     }
 
     fn parameters(self, take: &Take) -> AnyView {
@@ -318,43 +316,43 @@ impl Inspector {
             ("Model", model),
         ];
         let facts: Vec<AnyView> =
-            facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }.into_any()).collect();
+            facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }.erase()).collect();
         let negative = (!negative_prompt.is_empty())
-            .then(|| view! { <p class="prompt prompt-negative">{negative_prompt}</p> }.into_any());
+            .then(|| view! { <p class="prompt prompt-negative">{negative_prompt}</p> }.erase());
         view! {
             <section class="parameters" aria-label="Parameters">
                 <p class="prompt" dir="auto">{prompt}</p>
                 {negative}
                 <dl class="facts-list">{facts}</dl>
                 <div class="inspector-acts">
-                    {button("button button-small", "new-take", id, "New take")}
-                    {button("button button-small", "vary", id, "Vary")}
-                    {button("button button-small", "use-settings", id, "Use these settings")}
-                    {button("button button-small", "start-from", id, "Start from it")}
+                    {button("button button-small", Act::NewTake, id, "New take")}
+                    {button("button button-small", Act::VaryTake, id, "Vary")}
+                    {button("button button-small", Act::UseSettings, id, "Use these settings")}
+                    {button("button button-small", Act::StartFrom, id, "Start from it")}
                     <a class="button button-small" href=path download="" rel="external">"Download"</a>
-                    {button("button button-small", "delete-take", id, "Delete take")}
+                    {button("button button-small", Act::DeleteTake, id, "Delete take")}
                 </div>
             </section>
         }
-        .into_any()
+        .erase()
     }
 }
 
-/// What a take in the list shows. As with the clips of the timeline, one reading serves all.
+/// What a take in the list shows. One memo serves all takes, as with the clips of the timeline.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct ShownTake {
     id: i64,
     label: String,
     address: String,
-    /// The picture's own width and height.
+    /// Width and height of the picture, pixels.
     sides: (u32, u32),
     selected: bool,
-    /// Whether it is laid beside the selected one.
-    beside: bool,
+    /// Whether it is compared with the selected one.
+    compared: bool,
 }
 
 impl ShownTake {
-    fn all(takes: &[Take], beside: Option<TakeId>) -> Vec<Self> {
+    fn all(takes: &[Take], compared: Option<TakeId>) -> Vec<Self> {
         let count = takes.len();
         let one = |(place, take): (usize, &Take)| Self {
             id: take.id.0,
@@ -362,29 +360,29 @@ impl ShownTake {
             address: super::address::of_take(take),
             sides: (take.width, take.height),
             selected: take.selected,
-            beside: beside == Some(take.id),
+            compared: compared == Some(take.id),
         };
         takes.iter().enumerate().map(one).collect()
     }
 
     fn class(&self) -> String {
-        if self.beside { "take take-beside" } else { "take" }.to_owned()
+        if self.compared { "take take-beside" } else { "take" }.to_owned()
     }
 }
 
-/// One of them.
+/// One take in the list.
 fn take(id: i64, shown: Memo<Vec<ShownTake>>) -> AnyView {
     let take =
         Memo::new(move |_| shown.with(|takes| takes.iter().find(|take| take.id == id).cloned()).unwrap_or_default());
     let of = move |read: fn(&ShownTake) -> String| words(move || take.with(read));
-    // Its picture and its size never change.
+    // The picture and its size never change.
     let ShownTake { address, sides: (width, height), .. } = take.get_untracked();
     view! {
         <li>
             <button
                 class=of(ShownTake::class)
                 type="button"
-                data-act="take"
+                data-act=Act::SelectTake.as_str()
                 data-id=id
                 aria-pressed=of(|take| take.selected.to_string())
                 aria-label=of(|take| take.label.clone())
@@ -393,7 +391,7 @@ fn take(id: i64, shown: Memo<Vec<ShownTake>>) -> AnyView {
             </button>
         </li>
     }
-    .into_any()
+    .erase()
 }
 
 fn typed(event: &ev::Event) -> Option<String> {

@@ -1,23 +1,23 @@
-//! The studio: one project's page. Its state is pure (`state`, `refresh`, `draft`, `zoom`), its owner is
-//! [`Store`], its views only show the one and tell the other.
+//! The studio: one project's page. The pure half (`state`, `refresh`, `draft`, `zoom`) is tested on its own. [`Store`]
+//! owns the state as signals; views read it and send commands to it.
 
 mod act;
 pub mod address;
 pub mod draft;
-mod form;
 mod inspector;
 mod panels;
-mod panes;
 #[cfg(feature = "browser")]
 mod pictures;
+pub mod progress_text;
 pub mod refresh;
 mod shell;
+mod side_panels;
 pub mod state;
 mod store;
-mod strip;
+mod timeline;
 mod viewer;
-mod words;
 pub mod zoom;
 
+pub use act::Act;
 pub use shell::Studio;
 pub use store::Store;

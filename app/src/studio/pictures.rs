@@ -26,7 +26,7 @@ pub fn follow(store: Store, live: Live) {
             store.pace.set(pace);
         }
         if let (None, Some(motion)) = (before, browser::recall(MOTION)) {
-            theme::dress(MOTION, &motion);
+            theme::set_root_data(MOTION, &motion);
         }
         store.state.track();
         let gone_or_new = store.state.with_untracked(|state| {

@@ -1,87 +1,75 @@
-//! The studio's layout, and the one listener for its buttons.
+//! The studio's layout.
 
 use super::{
-    Store, act,
-    form::Form,
+    Act, Store,
+    act::Controls,
     inspector::Inspector,
     panels::{Export, Log, panels},
-    panes::Panes,
-    strip::Strip,
+    side_panels::{SidePanel, SidePanels},
+    timeline::Timeline,
     viewer::{Stage, viewer},
 };
 use crate::{
     components::{Icon, TopBar},
+    forms::GenerationForm,
     live::Live,
-    view::{button, dynamic, nothing, post_button, words},
+    view::{Erase, button, dynamic, nothing, post_button, words},
 };
 use leptos::{ev, prelude::*};
 use protocol::url_path;
 
-/// One project's studio, from what the server has read.
+/// One project's studio.
 #[component]
 pub fn Studio(
-    /// Everything that it shows at first.
+    /// The state that the page was rendered with.
     studio: protocol::Studio,
 ) -> impl IntoView {
     let live = Live::expect();
     let store = Store::new(studio);
-    live.listen(move |text| store.hear(text), move || store.socket_path());
+    live.listen(move |text| store.handle_message(text), move || store.socket_path());
     #[cfg(feature = "browser")]
     {
         super::pictures::follow(store, live);
         let name = Memo::new(move |_| store.state.with(|state| state.project.name.clone()));
         Effect::new(move |_| document().set_title(&crate::page::title(&name.get())));
     }
-    let (form, stage) = (Form::new(store), Stage::new(store));
-    let (inspector, strip) = (Inspector::new(store), Strip::new(store));
-    let (export, log) = (Export::new(store), Log::new(live));
-    let panes = Panes::new();
-    let click = move |event: ev::MouseEvent| {
-        if let Some((name, id)) = act::pressed(&event)
-            && (act::act(store, &name, id)
-                || strip.click(&name, &event, id)
-                || strip.act(&name, id)
-                || stage.act(&name)
-                || inspector.act(&name, id)
-                || export.act(&name, id)
-                || log.act(&name)
-                || panes.act(&name)
-                || form.act(&name, &event))
-        {
-            event.prevent_default();
-        }
-    };
+    let (form, stage) = (GenerationForm::new(store), Stage::new(store));
+    let (inspector, timeline) = (Inspector::new(store, form), Timeline::new(store, stage));
+    let (export, log, side_panels) = (Export::new(store), Log::new(live), SidePanels::new());
+    let controls = Controls { store, form, stage, inspector, timeline, export, log, side_panels };
     let layout = words(move || {
-        let folded = |pane: super::panes::Pane, class| if pane.is_folded() { class } else { "" };
-        format!("studio{}{}", folded(panes.left, " maker-folded"), folded(panes.right, " inspector-folded"))
+        let folded = |panel: SidePanel, class| if panel.is_folded() { class } else { "" };
+        format!("studio{}{}", folded(side_panels.left, " maker-folded"), folded(side_panels.right, " inspector-folded"))
     });
     view! {
-        <div class="studio-root" on:click=click>
-        <TopBar start=start(store) end=end(panes, panels(store, export, log))/>
+        <div class="studio-root" on:click=move |event: ev::MouseEvent| controls.click(&event)>
+        <TopBar start=start(store) end=end(side_panels, panels(store, export, log))/>
         <main id="main" class=layout tabindex="-1">
             {form.view()}
-            {panes.left.edge()}
+            {side_panels.left.edge()}
             {viewer(store, stage)}
-            {panes.right.edge()}
-            {inspector.view(strip)}
-            {strip.view()}
+            {side_panels.right.edge()}
+            {inspector.view(timeline)}
+            {timeline.view()}
             {messages(store)}
             <p class="visually-hidden" role="status">{words(move || store.state.with(|state| state.spoken.clone()))}</p>
         </main>
         </div>
     }
+    .erase()
 }
 
-/// At the bar's end: which panels are shown, then those that open.
-fn end(panes: Panes, panels: AnyView) -> AnyView {
+/// The end of the top bar: the switches of the side panels, then the buttons that open panels.
+fn end(side_panels: SidePanels, panels: AnyView) -> AnyView {
     view! {
-        {panes.left.toggle()}
-        {panes.right.toggle()}
+        {side_panels.left.toggle()}
+        {side_panels.right.toggle()}
         {panels}
     }
-    .into_any()
+    .erase()
 }
 
+/// The start of the top bar: the way back, the project's name, size and rate.
 fn start(store: Store) -> AnyView {
     let facts = words(move || {
         store.state.with(|state| {
@@ -94,14 +82,14 @@ fn start(store: Store) -> AnyView {
         <h1 class="studio-name" dir="auto">{words(move || store.state.with(|state| state.project.name.clone()))}</h1>
         <p class="facts">{facts}</p>
     }
-    .into_any()
+    .erase()
 }
 
-/// What ended without a picture, and what was refused.
+/// Notices: failed and cancelled tasks, rejected commands.
 fn messages(store: Store) -> AnyView {
     let ended = Memo::new(move |_| store.state.with(|state| state.ended.clone()));
     let list = dynamic(move || {
-        let told = ended.get().into_iter().map(|ended| {
+        let rows = ended.get().into_iter().map(|ended| {
             let text = match &ended.error {
                 Some(why) => format!("Failed: {why}"),
                 None => "Cancelled.".to_owned(),
@@ -109,23 +97,23 @@ fn messages(store: Store) -> AnyView {
             view! {
                 <li class="message">
                     <p class="message-text">{text}<span class="message-of">{ended.prompt}</span></p>
-                    {post_button("button button-small", "/fn/tasks/retry", "retry", ended.task_id, "Retry")}
-                    {button("button button-small", "dismiss", ended.task_id, "Dismiss")}
+                    {post_button("button button-small", "/fn/tasks/retry", Act::RetryTask, ended.task_id, "Retry")}
+                    {button("button button-small", Act::DismissTask, ended.task_id, "Dismiss")}
                 </li>
             }
-            .into_any()
+            .erase()
         });
-        told.collect::<Vec<_>>().into_any()
+        rows.collect::<Vec<_>>().into_any()
     });
     let refused = dynamic(move || match store.refused.get() {
         Some(why) => view! {
             <li class="message" role="alert">
                 <p class="message-text">{why}</p>
-                {button("button button-small", "understood", "", "Dismiss")}
+                {button("button button-small", Act::DismissError, "", "Dismiss")}
             </li>
         }
-        .into_any(),
+        .erase(),
         None => nothing(),
     });
-    view! { <ul class="messages">{list}{refused}</ul> }.into_any()
+    view! { <ul class="messages">{list}{refused}</ul> }.erase()
 }

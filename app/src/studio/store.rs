@@ -1,4 +1,4 @@
-//! The one owner of what the studio shows: it hears events, carries out commands, and is read by the views.
+//! The owner of the studio's state: it applies events, runs commands, and is read by the views.
 
 use super::{
     refresh::{Pace, Pictures},
@@ -16,35 +16,33 @@ use protocol::{Frame, FrameId, ProjectId, Studio, Take, TaskSummary};
 /// The studio's state as signals. Copied freely: it only points at them.
 #[derive(Clone, Copy)]
 pub struct Store {
-    /// What is known of the project.
+    /// The project's state.
     pub state: RwSignal<StudioState>,
     /// Which pictures are on the screen.
     pub pictures: RwSignal<Pictures>,
-    /// How often they are fetched.
+    /// The refresh interval of previews.
     pub pace: RwSignal<Pace>,
-    /// The frame that a person has chosen.
+    /// The frame that was selected.
     pub chosen: RwSignal<Option<FrameId>>,
     /// The frame that the viewer and the inspector show.
     pub current: Memo<Option<Frame>>,
     /// The frame under the play cursor.
     pub playing: RwSignal<Option<FrameId>>,
-    /// What the viewer shows: the frame under the cursor, else the current one.
+    /// The frame in the viewer: the one under the play cursor, else the current one.
     pub seen: Memo<Option<Frame>>,
-    /// How strongly the neighbours shine through: 0 for not at all, to 3.
+    /// Strength of the onion skin, 0 (off) to 3.
     pub onion: RwSignal<u8>,
-    /// A take that is laid beside the one that is shown.
+    /// The take that is compared with the selected one.
     pub compared: RwSignal<Option<Take>>,
-    /// Counts the changes of the form, typed or filled in.
-    pub form_version: RwSignal<u32>,
-    /// Why the last command was not carried out.
+    /// Why the last command was rejected.
     pub refused: RwSignal<Option<String>>,
 }
 
-/// When it is tried again to read everything anew.
-const RELOADED_AFTER_MS: u32 = 2000;
+/// Wait before a failed reload is retried.
+const RETRY_RELOAD_MS: u32 = 2000;
 
 impl Store {
-    /// The studio as the server has read it.
+    /// The state that the page was rendered with.
     pub fn new(studio: Studio) -> Self {
         let seeded = StudioState::from(studio);
         let pictures = RwSignal::new(Pictures::of(&seeded));
@@ -70,18 +68,17 @@ impl Store {
             seen,
             onion: RwSignal::new(0),
             compared: RwSignal::new(None),
-            form_version: RwSignal::new(0),
             refused: RwSignal::new(None),
         }
     }
 
-    /// The project.
+    /// The project's id.
     pub fn project_id(self) -> ProjectId {
         self.state.with_untracked(|state| state.project.id)
     }
 
-    /// Takes in a message from the socket; an event of a newer server that is not known is passed over.
-    pub fn hear(self, text: &str) {
+    /// Applies a message from the socket. Unknown types are ignored.
+    pub fn handle_message(self, text: &str) {
         if let Some(message) = wire::message(text)
             && self.state.try_update(|state| state.apply(message)) == Some(Next::Reload)
         {
@@ -89,7 +86,7 @@ impl Store {
         }
     }
 
-    /// Where the socket is to be opened, so that nothing after the newest event heard is missed.
+    /// The path of the socket: it continues after the newest event that was applied.
     pub fn socket_path(self) -> String {
         let of = |state: &StudioState| {
             format!("/ws?project_id={}&epoch={}&since={}", state.project.id, state.epoch, state.seq)
@@ -97,7 +94,7 @@ impl Store {
         self.state.try_with_untracked(of).unwrap_or_else(|| "/ws".to_owned())
     }
 
-    /// Reads everything anew; what is heard meanwhile is kept back until then.
+    /// Reads the whole state again. Events that arrive meanwhile are buffered and applied afterwards.
     pub fn reload(self) {
         self.state.update(StudioState::hold);
         let id = self.project_id();
@@ -115,9 +112,9 @@ impl Store {
                 Ok(None) => _ = self.state.try_update(|state| state.deleted = true),
                 Err(error) => {
                     self.refuse(error);
-                    // A server that went says hello when it is back. A request alone can be lost too, and until one
-                    // succeeds nothing that is heard is shown.
-                    browser::wait(RELOADED_AFTER_MS).await;
+                    // After a restart the server's hello triggers a reload. A single request can be lost too, and until one
+                    // succeeds all events stay buffered.
+                    browser::wait(RETRY_RELOAD_MS).await;
                     if self.state.try_with_untracked(StudioState::is_reloading) == Some(true) {
                         self.reload();
                     }
@@ -126,7 +123,7 @@ impl Store {
         });
     }
 
-    /// Carries out a command; a refusal is told.
+    /// Runs a command and shows its error.
     pub fn run<T: 'static>(self, command: impl Future<Output = Result<T, AppError>> + 'static) {
         spawn_local(async move {
             match command.await {
@@ -136,36 +133,41 @@ impl Store {
         });
     }
 
-    /// Tells why something was not done.
+    /// Shows an error.
     pub fn refuse(self, error: AppError) {
         self.refused.try_set(Some(sentence(&error.problem.to_string())));
     }
 
-    /// The frame that is shown stays shown: someone works on it.
+    /// Keeps showing the current frame, because someone is editing it.
     pub fn pin(self) {
         if self.chosen.get_untracked().is_none() {
             self.chosen.set(self.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.id)));
         }
     }
 
-    /// The frame that is shown, and its open task.
+    /// The open task of the current frame.
     pub fn current_task(self) -> Option<TaskSummary> {
         let frame = self.current.get()?;
         self.state.with(|state| state.task_of(&frame).cloned())
     }
 
-    /// The address of a frame's picture on the screen.
+    /// The URL of a frame's picture on the screen.
     pub fn address(self, id: FrameId) -> String {
         self.pictures.with(|pictures| pictures.shown(id).unwrap_or_default().to_owned())
     }
 
-    /// Chooses how often pictures are fetched, in this browser.
+    /// Sets the refresh interval and stores it in the browser.
     pub fn set_pace(self, pace: Pace) {
         self.pace.set(pace);
         browser::remember("pace", pace.as_str());
     }
 
-    /// Chooses the frame that many places from the current one.
+    /// Next strength of the onion skin.
+    pub fn next_onion(self) {
+        self.onion.update(|onion| *onion = (*onion + 1) % 4);
+    }
+
+    /// Selects the frame at this distance from the current one.
     pub fn step(self, by: isize) {
         let current = self.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.id));
         let next = self.state.with_untracked(|state| {

@@ -1,18 +1,18 @@
-//! The sequence as a file: which kind, how far it is, where it is.
+//! Exports of the sequence: choose a format, follow the progress, download.
 
 use crate::{
     browser,
     error::AppError,
     packed::Packed,
     serverfns::exports::{create_export, delete_export, get_export, list_exports},
-    studio::Store,
-    view::{button, dynamic, icon_button, nothing, words},
+    studio::{Act, Store},
+    view::{Erase, button, dynamic, icon_button, nothing, words},
 };
 use leptos::{prelude::*, task::spawn_local};
 use protocol::{Export as Job, ExportFormat, ExportId, TaskStatus};
 
-/// How often a running export is asked for.
-const ASK_EVERY_MS: u32 = 250;
+/// Interval at which a running export is polled.
+const POLL_MS: u32 = 250;
 
 /// The panel's state: the project's exports, newest first.
 #[derive(Clone, Copy)]
@@ -22,13 +22,13 @@ pub struct Export {
 }
 
 impl Export {
-    /// The panel of a studio; what was begun before this page is read.
+    /// The panel of a studio; reads the project's exports and follows those that are still running.
     pub fn new(store: Store) -> Self {
         let export = Self { store, jobs: RwSignal::new(Vec::new()) };
         Effect::new(move |_| {
             let project = store.project_id();
             spawn_local(async move {
-                // A list that cannot be read is no reason for a message: the panel says what it knows.
+                // A failure shows no error: the panel then lists only the exports of this page.
                 let Ok(jobs) = list_exports(project).await.and_then(|jobs| jobs.open()) else { return };
                 let open: Vec<ExportId> = jobs.iter().filter(|job| job.status.is_open()).map(|job| job.id).collect();
                 export.jobs.try_set(jobs);
@@ -38,20 +38,14 @@ impl Export {
         export
     }
 
-    /// What its buttons do.
-    pub fn act(self, act: &str, id: i64) -> bool {
-        match act {
-            "export" => self.begin(),
-            "delete-export" => {
-                self.jobs.update(|jobs| jobs.retain(|job| job.id.0 != id));
-                self.store.run(delete_export(ExportId(id)));
-            }
-            _ => return false,
-        }
-        true
+    /// Deletes an export.
+    pub fn delete(self, id: ExportId) {
+        self.jobs.update(|jobs| jobs.retain(|job| job.id != id));
+        self.store.run(delete_export(id));
     }
 
-    fn begin(self) {
+    /// Starts an export in the chosen format.
+    pub fn start(self) {
         let chosen = browser::find("#export-format").and_then(|field| browser::value(&field)).unwrap_or_default();
         let Some(format) = ExportFormat::ALL.into_iter().find(|format| format.as_str() == chosen) else { return };
         let (store, project) = (self.store, self.store.project_id());
@@ -67,11 +61,11 @@ impl Export {
         });
     }
 
-    /// Asks how far it is until it has ended.
+    /// Polls an export until it has ended.
     fn follow(self, id: ExportId) {
         spawn_local(async move {
             loop {
-                browser::wait(ASK_EVERY_MS).await;
+                browser::wait(POLL_MS).await;
                 let is_shown = |jobs: &Vec<Job>| jobs.iter().any(|job| job.id == id);
                 if self.jobs.try_with_untracked(is_shown) != Some(true) {
                     return;
@@ -79,7 +73,7 @@ impl Export {
                 let job = match get_export(id).await.and_then(|job| job.map(|job: Packed<Job>| job.open()).transpose())
                 {
                     Ok(Some(job)) => job,
-                    // It was removed elsewhere, or the server was started anew.
+                    // Deleted elsewhere, or the server was restarted.
                     Ok(None) => {
                         self.jobs.try_update(|jobs| jobs.retain(|job| job.id != id));
                         return;
@@ -108,7 +102,7 @@ impl Export {
         let formats = self.store.state.with_untracked(|state| state.export_formats.clone());
         let options: Vec<AnyView> = formats
             .into_iter()
-            .map(|format| view! { <option value=format.as_str()>{label(format)}</option> }.into_any())
+            .map(|format| view! { <option value=format.as_str()>{label(format)}</option> }.erase())
             .collect();
         let ids = Memo::new(move |_| self.jobs.with(|jobs| jobs.iter().map(|job| job.id.0).collect::<Vec<_>>()));
         view! {
@@ -116,40 +110,40 @@ impl Export {
                 <label for="export-format">"Kind of file"</label>
                 <select id="export-format">{options}</select>
             </div>
-            <div class="flyout-acts">{button("button button-primary", "export", "", "Export")}</div>
+            <div class="flyout-acts">{button("button button-primary", Act::Export, "", "Export")}</div>
             <ul class="export-list">{crate::view::list(ids.into(), move |id| self.row(ExportId(id)))}</ul>
         }
-        .into_any()
+        .erase()
     }
 
     fn row(self, id: ExportId) -> AnyView {
         let job = Memo::new(move |_| self.jobs.with(|jobs| jobs.iter().find(|job| job.id == id).cloned()));
-        let told = words(move || job.with(|job| job.as_ref().map(stand).unwrap_or_default()));
+        let status = words(move || job.with(|job| job.as_ref().map(status_text).unwrap_or_default()));
         let progress = dynamic(move || {
             let far = job.with(|job| job.as_ref().filter(|job| job.status.is_open()).map(|job| (job.done, job.total)));
             match far {
                 Some((done, total)) => {
                     view! { <progress class="export-progress" max=total value=done aria-label="Export"></progress> }
-                        .into_any()
+                        .erase()
                 }
                 None => nothing(),
             }
         });
         let file = dynamic(move || match job.with(|job| job.as_ref().and_then(|job| job.path.clone())) {
             Some(path) => {
-                view! { <a class="button button-small" href=path download="" rel="external">"Download"</a> }.into_any()
+                view! { <a class="button button-small" href=path download="" rel="external">"Download"</a> }.erase()
             }
             None => nothing(),
         });
         view! {
             <li class="export-row">
-                <p class="export-stand">{told}</p>
+                <p class="export-stand">{status}</p>
                 {file}
-                {icon_button("delete-export", id, "Remove this export", crate::components::Icon::Close)}
+                {icon_button(Act::DeleteExport, id, "Remove this export", crate::components::Icon::Close)}
                 {progress}
             </li>
         }
-        .into_any()
+        .erase()
     }
 }
 
@@ -163,8 +157,8 @@ fn label(format: ExportFormat) -> &'static str {
     }
 }
 
-/// Where an export stands, in words.
-fn stand(job: &Job) -> String {
+/// The status of an export as text.
+fn status_text(job: &Job) -> String {
     let kind = job.format.as_str().to_uppercase();
     let skipped = match job.skipped {
         0 => String::new(),

@@ -1,13 +1,14 @@
-//! The socket's messages as they come, for people who build on Emberline.
+//! The event log: the raw messages of the socket, for developers.
 
 use crate::{
     browser,
     live::Live,
-    view::{button, dynamic, words},
+    studio::Act,
+    view::{Erase, button, dynamic, words},
 };
 use leptos::{ev, prelude::*};
 
-/// The log's state. It listens only while it is open.
+/// The log's state. It records only while its panel is open.
 #[derive(Clone, Copy)]
 pub struct Log {
     live: Live,
@@ -15,22 +16,22 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log that listens to nothing yet.
+    /// A log that does not record yet.
     pub fn new(live: Live) -> Self {
         Self { live, filter: RwSignal::new(String::new()) }
     }
 
-    /// What its buttons do.
-    pub fn act(self, act: &str) -> bool {
-        match act {
-            "log-pause" => self.live.log_open.update(|open| *open = !*open),
-            "log-clear" => self.live.log.update(Vec::clear),
-            _ => return false,
-        }
-        true
+    /// Pauses or resumes recording.
+    pub fn toggle(self) {
+        self.live.log_open.update(|open| *open = !*open);
     }
 
-    /// The drawer.
+    /// Empties the log.
+    pub fn clear(self) {
+        self.live.log.update(Vec::clear);
+    }
+
+    /// The panel.
     pub fn panel(self) -> AnyView {
         let typed = move |event: ev::Event| {
             if let Some(text) = browser::target(&event).and_then(|field| browser::value(&field)) {
@@ -53,13 +54,13 @@ impl Log {
                 <h2 class="flyout-title">"Event log"</h2>
                 <div class="flyout-acts">
                     <input class="log-filter" type="search" aria-label="Only lines with" placeholder="Only lines with…" on:input=typed/>
-                    {dynamic(move || button("button button-small", "log-pause", "", if self.live.log_open.get() { "Pause" } else { "Listen" }))}
-                    {button("button button-small", "log-clear", "", "Clear")}
+                    {dynamic(move || button("button button-small", Act::PauseLog, "", if self.live.log_open.get() { "Pause" } else { "Listen" }))}
+                    {button("button button-small", Act::ClearLog, "", "Clear")}
                     <button class="button button-small" type="button" popovertarget="event-log" popovertargetaction="hide">"Close"</button>
                 </div>
                 <pre class="log-lines" tabindex="0" role="log" aria-live="off" aria-label="Events">{lines}</pre>
             </section>
         }
-        .into_any()
+        .erase()
     }
 }

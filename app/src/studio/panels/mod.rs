@@ -1,21 +1,24 @@
-//! What opens from the bar: the queue, the settings, the event log, the keys. Popovers, so that they open
-//! and close without script.
+//! The panels that open from the top bar: queue, export, settings, event log, shortcuts. They are popovers, so that they
+//! open and close without script.
 
 mod export;
-mod keys;
 mod log;
 mod queue;
 mod settings;
+mod shortcuts;
 
 use super::Store;
-use crate::{components::Icon, view::dynamic};
+use crate::{
+    components::Icon,
+    view::{Erase, dynamic},
+};
 pub use export::Export;
 use leptos::prelude::*;
 pub use log::Log;
 #[cfg(feature = "browser")]
 pub use settings::MOTION;
 
-/// The bar's buttons and what they open.
+/// The buttons of the top bar and the panels that they open.
 pub fn panels(store: Store, export: Export, log: Log) -> AnyView {
     view! {
         {queue::opener(store)}
@@ -27,9 +30,9 @@ pub fn panels(store: Store, export: Export, log: Log) -> AnyView {
         {export.panel()}
         {settings::panel(store)}
         {log.panel()}
-        {keys::panel()}
+        {shortcuts::panel()}
     }
-    .into_any()
+    .erase()
 }
 
 /// A button that opens the panel of this id.
@@ -37,7 +40,7 @@ fn opener(id: &'static str, label: &'static str, icon: Icon) -> AnyView {
     view! {
         <button class="icon-button" type="button" popovertarget=id aria-label=label title=label>{icon.view()}</button>
     }
-    .into_any()
+    .erase()
 }
 
 /// A panel with its title.
@@ -48,5 +51,5 @@ fn panel(id: &'static str, title: &'static str, content: impl Fn() -> AnyView + 
             {dynamic(content)}
         </section>
     }
-    .into_any()
+    .erase()
 }

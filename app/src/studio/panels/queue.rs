@@ -1,11 +1,11 @@
-//! What runs and what waits, of all projects.
+//! The queue: running and queued tasks of all projects.
 
 use crate::{
     browser,
     components::Icon,
     serverfns::queue::reorder_queue,
-    studio::{Store, words},
-    view::{button, dynamic, list, nothing, post_button, words},
+    studio::{Act, Store, progress_text},
+    view::{Erase, button, dynamic, list, nothing, post_button, words},
 };
 use leptos::{
     ev,
@@ -18,7 +18,7 @@ fn count(store: Store) -> usize {
     store.state.with(|state| state.queue.tasks.len())
 }
 
-/// The bar's button, with how many there are.
+/// The button in the top bar, with the number of tasks.
 pub fn opener(store: Store) -> AnyView {
     let label = words(move || match count(store) {
         0 => "Queue, empty".to_owned(),
@@ -34,10 +34,10 @@ pub fn opener(store: Store) -> AnyView {
             <span class="queue-count" aria-hidden="true">{number}</span>
         </button>
     }
-    .into_any()
+    .erase()
 }
 
-/// The list, in the order in which it runs.
+/// The panel: buttons, and the tasks in their order.
 fn content(store: Store) -> AnyView {
     let ids = Memo::new(move |_| {
         store.state.with(|state| state.queue.tasks.iter().map(|task| task.task_id.0).collect::<Vec<_>>())
@@ -45,7 +45,7 @@ fn content(store: Store) -> AnyView {
     let paused = Memo::new(move |_| store.state.with(|state| state.queue.paused));
     let empty = Memo::new(move |_| ids.with(Vec::is_empty));
     let (dragged, moved) = (RwSignal::new(None), RwSignal::new(None));
-    // A row that is moved in the page loses the focus.
+    // A row that is moved in the DOM loses the focus.
     Effect::new(move |_| {
         ids.track();
         if let Some(TaskId(id)) = moved.get_untracked() {
@@ -56,28 +56,28 @@ fn content(store: Store) -> AnyView {
     view! {
         <div class="flyout-acts">
             {dynamic(move || if paused.get() {
-                button("button button-small", "resume", "", "Go on")
+                button("button button-small", Act::ResumeQueue, "", "Go on")
             } else {
-                button("button button-small", "pause", "", "Pause")
+                button("button button-small", Act::PauseQueue, "", "Pause")
             })}
-            {dynamic(move || if empty.get() { nothing() } else { button("button button-small", "cancel-all", "", "Cancel this project's") })}
+            {dynamic(move || if empty.get() { nothing() } else { button("button button-small", Act::CancelAll, "", "Cancel this project's") })}
         </div>
         {dynamic(move || match (empty.get(), paused.get()) {
-            (true, _) => view! { <p class="flyout-text">"Nothing runs, nothing waits."</p> }.into_any(),
-            (false, true) => view! { <p class="flyout-text">"Paused: what waits goes on waiting."</p> }.into_any(),
+            (true, _) => view! { <p class="flyout-text">"Nothing runs, nothing waits."</p> }.erase(),
+            (false, true) => view! { <p class="flyout-text">"Paused: what waits goes on waiting."</p> }.erase(),
             _ => nothing(),
         })}
         <ol
             class="queue-list"
             on:dragstart=move |event| drag(dragged, &event)
             on:dragover=move |event| if dragged.with_untracked(Option::is_some) { event.prevent_default() }
-            on:drop=move |event| let_go(store, dragged, &event)
+            on:drop=move |event| drop_task(store, dragged, &event)
             on:keydown=move |event| key(store, moved, &event)
         >
             {list(ids.into(), move |id| row(store, TaskId(id)))}
         </ol>
     }
-    .into_any()
+    .erase()
 }
 
 /// The panel.
@@ -85,17 +85,17 @@ pub fn panel(store: Store) -> AnyView {
     super::panel("queue", "Queue", move || content(store))
 }
 
-/// What a task is held by: the pointer may take it anywhere; with the focus on it, the arrows move it.
+/// The handle of a row: drag it, or move the row with the arrow keys while it has the focus.
 fn grip() -> AnyView {
     view! {
         <button class="icon-button queue-grip" type="button" aria-label="Move: arrow up, arrow down" title="Drag to move">
             {Icon::Grip.view()}
         </button>
     }
-    .into_any()
+    .erase()
 }
 
-/// The task of the row that an event is in.
+/// The row that contains the event's target, and its task.
 fn task_at(event: &web_sys::Event) -> Option<(Element, TaskId)> {
     let target = browser::target(event)?;
     let row = target.closest("[data-task]").ok()??;
@@ -107,18 +107,18 @@ fn drag(dragged: RwSignal<Option<TaskId>>, event: &ev::DragEvent) {
     dragged.set(task_at(event).map(|(_, id)| id));
 }
 
-/// It comes to stand before the row in whose upper half it is let go, else behind it.
-fn let_go(store: Store, dragged: RwSignal<Option<TaskId>>, event: &ev::DragEvent) {
+/// Drops a task before the row in whose upper half the pointer is, else after it.
+fn drop_task(store: Store, dragged: RwSignal<Option<TaskId>>, event: &ev::DragEvent) {
     let Some(id) = dragged.get_untracked() else { return };
     event.prevent_default();
     dragged.set(None);
     let Some((row, over)) = task_at(event).filter(|(_, over)| *over != id) else { return };
     let area = browser::area(&row);
-    let is_behind = f64::from(event.client_y()) > area.top + area.height / 2.0;
-    let mut order = waiting(store);
+    let is_after = f64::from(event.client_y()) > area.top + area.height / 2.0;
+    let mut order = queued(store);
     order.retain(|task| *task != id);
-    // Over one that runs: it is next.
-    let at = order.iter().position(|task| *task == over).map_or(0, |place| place + usize::from(is_behind));
+    // Dropped on a running task: first in the queue.
+    let at = order.iter().position(|task| *task == over).map_or(0, |place| place + usize::from(is_after));
     order.insert(at, id);
     store.run(reorder_queue(order));
 }
@@ -128,7 +128,7 @@ fn key(store: Store, moved: RwSignal<Option<TaskId>>, event: &ev::KeyboardEvent)
     let on_grip = browser::target(event).is_some_and(|target| target.closest(".queue-grip").ok().flatten().is_some());
     let Some((_, id)) = task_at(event).filter(|_| on_grip && (up || event.key() == "ArrowDown")) else { return };
     event.prevent_default();
-    let mut order = waiting(store);
+    let mut order = queued(store);
     let Some(at) = order.iter().position(|task| *task == id) else { return };
     let to = if up { at.saturating_sub(1) } else { (at + 1).min(order.len() - 1) };
     if to != at {
@@ -138,10 +138,10 @@ fn key(store: Store, moved: RwSignal<Option<TaskId>>, event: &ev::KeyboardEvent)
     }
 }
 
-/// What waits, in its order.
-fn waiting(store: Store) -> Vec<TaskId> {
-    let waits = |task: &&TaskSummary| task.status == TaskStatus::Queued;
-    store.state.with_untracked(|state| state.queue.tasks.iter().filter(waits).map(|task| task.task_id).collect())
+/// The queued tasks in order.
+fn queued(store: Store) -> Vec<TaskId> {
+    let is_queued = |task: &&TaskSummary| task.status == TaskStatus::Queued;
+    store.state.with_untracked(|state| state.queue.tasks.iter().filter(is_queued).map(|task| task.task_id).collect())
 }
 
 fn row(store: Store, id: TaskId) -> AnyView {
@@ -150,20 +150,20 @@ fn row(store: Store, id: TaskId) -> AnyView {
     let of = move |read: fn(&TaskSummary) -> String| {
         words(move || task.with(|task| task.as_ref().map(read).unwrap_or_default()))
     };
-    let runs =
+    let running =
         Memo::new(move |_| task.with(|task| task.as_ref().is_some_and(|task| task.status == TaskStatus::Running)));
-    let stand = of(|task| match task.status {
+    let status = of(|task| match task.status {
         TaskStatus::Queued => "waits".to_owned(),
-        _ => format!("{} of {} {}", task.step, task.total_steps, words::time_left(task)),
+        _ => format!("{} of {} {}", task.step, task.total_steps, progress_text::time_left(task)),
     });
     view! {
-        <li class="queue-row" data-task=id.0 draggable=words(move || (!runs.get()).to_string())>
-            {dynamic(move || if runs.get() { nothing() } else { grip() })}
+        <li class="queue-row" data-task=id.0 draggable=words(move || (!running.get()).to_string())>
+            {dynamic(move || if running.get() { nothing() } else { grip() })}
             <p class="queue-prompt" dir="auto">{of(|task| task.prompt.clone())}</p>
-            <p class="queue-stand">{stand}</p>
-            {dynamic(move || if runs.get() { nothing() } else { button("button button-small", "first", id, "Next") })}
-            {post_button("button button-small", "/fn/tasks/cancel", "cancel", id, "Cancel")}
+            <p class="queue-stand">{status}</p>
+            {dynamic(move || if running.get() { nothing() } else { button("button button-small", Act::RunNext, id, "Next") })}
+            {post_button("button button-small", "/fn/tasks/cancel", Act::CancelTask, id, "Cancel")}
         </li>
     }
-    .into_any()
+    .erase()
 }

@@ -1,15 +1,17 @@
-//! This browser's refresh interval and how much moves; the server's previews, and what it does with interrupted tasks.
+//! Settings of this browser (refresh interval, motion) and of the server (previews, interrupted tasks).
 
 use crate::{
     browser,
+    forms::method_label,
     serverfns::settings::update_settings,
     studio::{Store, refresh::Pace, state::StudioState},
     theme,
+    view::Erase,
 };
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Interrupted, PreviewMethod, SettingsPatch};
 
-/// Under what name the browser keeps how much moves; `<html data-motion>` has it too.
+/// Storage key of the motion setting; also the name of `<html data-motion>`.
 pub const MOTION: &str = "motion";
 
 /// The panel.
@@ -31,18 +33,10 @@ fn content(store: Store) -> AnyView {
     });
     let motions = [("system", "As the system says"), ("less", "Less")];
     let motion = browser::recall(MOTION).unwrap_or_default();
-    let methods = PreviewMethod::ALL.map(|method| {
-        let label = match method {
-            PreviewMethod::Auto => "Automatic",
-            PreviewMethod::Latent2Rgb => "Quick, coarse",
-            PreviewMethod::Taesd => "Sharp (TAESD)",
-            PreviewMethod::None => "None",
-        };
-        (method.as_str(), label)
-    });
-    let spacings = [("0", "Every step"), ("250", "0.25 s"), ("500", "0.5 s"), ("1000", "1 s"), ("2000", "2 s")];
-    let fates = [("requeue", "Begin them again"), ("fail", "Mark them failed")];
-    let fate = match settings.interrupted {
+    let methods = PreviewMethod::ALL.map(|method| (method.as_str(), method_label(method)));
+    let intervals = [("0", "Every step"), ("250", "0.25 s"), ("500", "0.5 s"), ("1000", "1 s"), ("2000", "2 s")];
+    let policies = [("requeue", "Begin them again"), ("fail", "Mark them failed")];
+    let policy = match settings.interrupted {
         Interrupted::Requeue => "requeue",
         Interrupted::Fail => "fail",
     };
@@ -51,17 +45,17 @@ fn content(store: Store) -> AnyView {
             {choice("pace", "Refresh what forms", &paces, pace.as_str())}
             {choice(MOTION, "Motion", &motions, &motion)}
             {choice("preview_method", "Previews", &methods, settings.preview_method.as_str())}
-            {choice("preview_interval_ms", "At least this far apart", &spacings, &settings.preview_interval_ms.to_string())}
-            {choice("interrupted", "Pictures interrupted by a restart", &fates, fate)}
+            {choice("preview_interval_ms", "At least this far apart", &intervals, &settings.preview_interval_ms.to_string())}
+            {choice("interrupted", "Pictures interrupted by a restart", &policies, policy)}
         </div>
     }
-    .into_any()
+    .erase()
 }
 
 fn choice(name: &'static str, label: &'static str, options: &[(&'static str, &'static str)], chosen: &str) -> AnyView {
     let options: Vec<AnyView> = options
         .iter()
-        .map(|&(value, label)| view! { <option value=value selected=value == chosen>{label}</option> }.into_any())
+        .map(|&(value, label)| view! { <option value=value selected=value == chosen>{label}</option> }.erase())
         .collect();
     let id = format!("setting-{name}");
     view! {
@@ -70,36 +64,36 @@ fn choice(name: &'static str, label: &'static str, options: &[(&'static str, &'s
             <select id=id name=name>{options}</select>
         </div>
     }
-    .into_any()
+    .erase()
 }
 
 fn changed(store: Store, event: &ev::Event) {
     let Some(field) = browser::target(event) else { return };
     let (name, value) = (field.get_attribute("name").unwrap_or_default(), browser::value(&field).unwrap_or_default());
     let method = PreviewMethod::ALL.into_iter().find(|method| method.as_str() == value);
-    let fate = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };
+    let policy = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };
     let change = match name.as_str() {
         "pace" => return Pace::from_name(&value).map_or((), |pace| store.set_pace(pace)),
         MOTION => {
             browser::remember(MOTION, &value);
-            return theme::dress(MOTION, &value);
+            return theme::set_root_data(MOTION, &value);
         }
         "preview_method" => (method, None, None),
         "preview_interval_ms" => (None, value.parse().ok(), None),
-        _ => (None, None, Some(fate)),
+        _ => (None, None, Some(policy)),
     };
     let (preview_method, preview_interval_ms, interrupted) = change;
     let patch = SettingsPatch { preview_method, preview_interval_ms, interrupted };
     spawn_local(async move {
         match update_settings(preview_method, preview_interval_ms, interrupted).await {
-            Ok(()) => _ = store.state.try_update(|state| take_over(state, patch)),
+            Ok(()) => _ = store.state.try_update(|state| apply(state, patch)),
             Err(error) => store.refuse(error),
         }
     });
 }
 
-/// What the server has taken is what is shown from now on.
-fn take_over(state: &mut StudioState, patch: SettingsPatch) {
+/// Applies the change that the server has accepted.
+fn apply(state: &mut StudioState, patch: SettingsPatch) {
     if let Ok(settings) = patch.applied(state.settings.clone()) {
         state.settings = settings;
     }

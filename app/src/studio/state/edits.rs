@@ -1,36 +1,36 @@
-//! Edits of the timeline that the server has not answered for yet: shown at once, and again over whatever is told
-//! meanwhile. An event of the edit before would else take the next one back for a moment, and a key that is held counts
-//! from what is shown.
+//! Optimistic edits: edits of the timeline that the server has not confirmed yet. They are applied at once, and again after
+//! each event. Otherwise the event of an earlier edit would revert the next one for a moment, and a held key counts from
+//! what is shown.
 
 use super::StudioState;
 use protocol::FrameId;
 use timeline::{Clip, Edit};
 
 impl StudioState {
-    /// Shows an edit, and keeps it until the server has answered for it.
+    /// Applies an edit and keeps it until the server confirms it.
     pub fn edit(&mut self, edit: Edit) {
         self.show(edit);
-        self.unanswered.push(edit);
+        self.pending_edits.push(edit);
     }
 
-    /// The oldest edit that the server has not answered for: the one to tell it next.
+    /// The oldest unconfirmed edit: the next one to send.
     pub fn oldest_edit(&self) -> Option<Edit> {
-        self.unanswered.first().copied()
+        self.pending_edits.first().copied()
     }
 
-    /// The server has carried the oldest out.
-    pub fn edited(&mut self) {
-        self.unanswered.drain(..1.min(self.unanswered.len()));
+    /// The server has confirmed the oldest edit.
+    pub fn edit_done(&mut self) {
+        self.pending_edits.drain(..1.min(self.pending_edits.len()));
     }
 
-    /// The oldest was refused: what builds upon it is not asked for.
-    pub fn give_edits_up(&mut self) {
-        self.unanswered.clear();
+    /// The oldest edit was rejected: drops it and those that depend on it.
+    pub fn drop_edits(&mut self) {
+        self.pending_edits.clear();
     }
 
     pub(super) fn show_edits(&mut self) {
-        for place in 0..self.unanswered.len() {
-            self.show(self.unanswered[place]);
+        for place in 0..self.pending_edits.len() {
+            self.show(self.pending_edits[place]);
         }
     }
 
@@ -43,7 +43,7 @@ impl StudioState {
                 }
             }
             Edit::Delete { clip: Clip { id, .. }, .. } => self.remove(FrameId(id)),
-            // Its picture is the server's to tell.
+            // The server's event brings the frame.
             Edit::Restore { .. } => {}
         }
     }

@@ -66,7 +66,7 @@ pub struct StudioState {
     /// What was heard while everything is read anew.
     held: Option<Vec<Message>>,
     /// Edits that the server has not answered for, oldest first.
-    unanswered: Vec<Edit>,
+    pending_edits: Vec<Edit>,
 }
 
 /// Endings that are kept for a person to read.
@@ -90,7 +90,7 @@ impl From<Studio> for StudioState {
             spoken: String::new(),
             listed_seq: 0,
             held: None,
-            unanswered: Vec::new(),
+            pending_edits: Vec::new(),
         };
         state.sort();
         state
@@ -183,8 +183,8 @@ impl StudioState {
             return Next::Listen;
         }
         let Some(held) = self.held.take() else { return Next::Listen };
-        let (ended, unanswered) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.unanswered));
-        *self = Self { ended, unanswered, ..studio.into() };
+        let (ended, pending_edits) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.pending_edits));
+        *self = Self { ended, pending_edits, ..studio.into() };
         self.show_edits();
         let mut next = Next::Listen;
         for message in held {

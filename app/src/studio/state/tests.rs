@@ -183,12 +183,12 @@ fn an_edit_is_shown_over_what_is_told_until_the_server_has_answered_for_it() {
     assert_eq!(duration(now), Some(3), "the event of the first edit does not take the second back");
     assert_eq!(now.frames[0].id, FrameId(3));
     assert_eq!(now.oldest_edit(), Some(stretch(1, 2)));
-    now.edited();
+    now.edit_done();
     assert_eq!(now.oldest_edit(), Some(stretch(2, 3)));
     now.hold();
     assert_eq!(now.replace(Studio { seq: 12, ..studio(vec![frame(1), frame(2), frame(3)], vec![]) }), Next::Listen);
     assert_eq!((duration(now), now.frames[0].id), (Some(3), FrameId(3)), "nor does everything read anew");
-    now.give_edits_up();
+    now.drop_edits();
     assert_eq!(now.oldest_edit(), None);
     now.apply(Message { seq: Some(13), event: stretched(2) });
     assert_eq!(duration(now), Some(2));

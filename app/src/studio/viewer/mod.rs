@@ -1,18 +1,18 @@
-//! The picture, large, and where its making stands.
+//! The viewer: the current picture, its zoom, its progress.
 
 mod stage;
 
-use super::{Store, address, words};
+use super::{Act, Store, address, progress_text};
 use crate::{
     browser,
     components::Icon,
-    view::{button, dynamic, icon_button, nothing, post_button, words},
+    view::{Erase, button, dynamic, icon_button, nothing, post_button, words},
 };
 use leptos::{ev, prelude::*};
 use protocol::{Frame, FrameId, FrameStatus, TaskStatus};
 pub use stage::Stage;
 
-/// The middle of the studio.
+/// The section in the middle of the studio.
 pub fn viewer(store: Store, stage: Stage) -> AnyView {
     let empty = Memo::new(move |_| store.current.with(Option::is_none));
     view! {
@@ -35,10 +35,10 @@ pub fn viewer(store: Store, stage: Stage) -> AnyView {
             {status(store)}
         </section>
     }
-    .into_any()
+    .erase()
 }
 
-/// Zoom, at the corner of the picture.
+/// The zoom buttons.
 fn tools(stage: Stage) -> AnyView {
     let scale = words(move || match stage.percent() {
         Some(percent) => format!("{percent} %"),
@@ -46,17 +46,17 @@ fn tools(stage: Stage) -> AnyView {
     });
     view! {
         <div class="viewer-tools" role="group" aria-label="Zoom">
-            {icon_button("zoom-out", "", "Zoom out", Icon::Minus)}
+            {icon_button(Act::ZoomOut, "", "Zoom out", Icon::Minus)}
             <output class="viewer-scale">{scale}</output>
-            {icon_button("zoom-in", "", "Zoom in", Icon::Plus)}
-            {button("viewer-tool", "zoom-fit", "", "Fit")}
-            {button("viewer-tool", "zoom-actual", "", "1:1")}
+            {icon_button(Act::ZoomIn, "", "Zoom in", Icon::Plus)}
+            {button("viewer-tool", Act::ZoomFit, "", "Fit")}
+            {button("viewer-tool", Act::ZoomActual, "", "1:1")}
         </div>
     }
-    .into_any()
+    .erase()
 }
 
-/// The neighbours, faintly over the picture.
+/// Onion skin: the neighbouring frames, translucent over the picture.
 fn onion(store: Store) -> AnyView {
     if store.onion.get() == 0 || store.playing.with(Option::is_some) {
         return nothing();
@@ -69,12 +69,12 @@ fn onion(store: Store) -> AnyView {
     });
     let skins = around.into_iter().flatten().flatten().map(|id| {
         view! { <img class=format!("viewer-picture viewer-onion onion-{}", store.onion.get()) src=words(move || store.address(id)) alt="" draggable="false"/> }
-            .into_any()
+            .erase()
     });
     skins.collect::<Vec<_>>().into_any()
 }
 
-/// Another take of the frame, over the right part of the picture; where the two meet is the slider's to say.
+/// The compared take over the right part of the picture. The slider sets where the two meet.
 fn compare(store: Store) -> AnyView {
     let take = store.compared.get().filter(|_| store.playing.with(Option::is_none));
     let Some(take) = take else { return nothing() };
@@ -88,7 +88,7 @@ fn compare(store: Store) -> AnyView {
         <div class="compare-half">
             <img class="viewer-picture" src=address::of_take(&take) alt="The take beside it" draggable="false"/>
         </div>
-        // Its pointer is not for dragging the picture.
+        // Its pointer must not drag the picture.
         <input
             class="compare-slider"
             type="range"
@@ -101,7 +101,7 @@ fn compare(store: Store) -> AnyView {
             on:pointerdown=|event| event.stop_propagation()
         />
     }
-    .into_any()
+    .erase()
 }
 
 fn of<T: Default>(store: Store, read: impl Fn(&Frame) -> T) -> T {
@@ -123,23 +123,24 @@ fn picture(store: Store) -> AnyView {
         let forming = of(store, |frame| frame.status.is_generating());
         if forming { "viewer-picture viewer-forming" } else { "viewer-picture" }.to_owned()
     });
-    // Decoded already when its address changes; `sync` keeps the browser from showing a gap all the same.
+    // The image is decoded before its address changes; `sync` keeps the browser from showing a gap.
     view! { <img id="picture" class=forming src=src alt=alt width=width height=height decoding="sync" draggable="false"/> }
-        .into_any()
+        .erase()
 }
 
-/// How far it is, how long it takes, and the two ways to end it.
+/// Progress and remaining time of the current task, with Keep and Cancel.
 fn status(store: Store) -> AnyView {
     let task = Memo::new(move |_| store.current_task());
     let id = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| (task.task_id, task.status))));
     dynamic(move || {
         let Some((id, status)) = id.get() else { return nothing() };
-        let step = words(move || task.with(|task| task.as_ref().map(words::step).unwrap_or_default()));
-        let left = words(move || task.with(|task| task.as_ref().map(words::time_left).unwrap_or_default()));
-        let done =
-            words(move || task.with(|task| task.as_ref().map(words::done_permille).unwrap_or_default()).to_string());
+        let step = words(move || task.with(|task| task.as_ref().map(progress_text::step).unwrap_or_default()));
+        let left = words(move || task.with(|task| task.as_ref().map(progress_text::time_left).unwrap_or_default()));
+        let done = words(move || {
+            task.with(|task| task.as_ref().map(progress_text::done_permille).unwrap_or_default()).to_string()
+        });
         let keep = if status == TaskStatus::Running {
-            post_button("button button-small", "/fn/tasks/keep", "keep", id, "Keep")
+            post_button("button button-small", "/fn/tasks/keep", Act::KeepTask, id, "Keep")
         } else {
             nothing()
         };
@@ -149,20 +150,20 @@ fn status(store: Store) -> AnyView {
                 <span class="viewer-step">{step}</span>
                 <span class="viewer-left">{left}</span>
                 {keep}
-                {post_button("button button-small", "/fn/tasks/cancel", "cancel", id, "Cancel")}
+                {post_button("button button-small", "/fn/tasks/cancel", Act::CancelTask, id, "Cancel")}
             </div>
         }
-        .into_any()
+        .erase()
     })
 }
 
-/// The empty studio: what to do, and prompts to begin with.
+/// The empty studio: an introduction and example prompts.
 fn welcome(store: Store) -> AnyView {
     let examples = store
         .state
         .with_untracked(|state| state.models.first().map(|model| model.examples.clone()).unwrap_or_default());
     let examples: Vec<AnyView> =
-        examples.into_iter().take(6).map(|prompt| button("example", "example", "", prompt)).collect();
+        examples.into_iter().take(6).map(|prompt| button("example", Act::UseExample, "", prompt)).collect();
     let heading = if examples.is_empty() {
         "Write what the picture shows."
     } else {
@@ -175,5 +176,5 @@ fn welcome(store: Store) -> AnyView {
             <div class="examples">{examples}</div>
         </div>
     }
-    .into_any()
+    .erase()
 }

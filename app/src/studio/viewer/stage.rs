@@ -1,4 +1,4 @@
-//! Zooming and panning: the wheel, the pointer, and the buttons.
+//! Zoom and pan of the picture by wheel, pointer, buttons and keys.
 
 use crate::{
     browser,
@@ -10,12 +10,12 @@ use crate::{
 use leptos::{ev, prelude::*};
 
 const STAGE: &str = "#stage";
-/// The picture and what is laid over it: the neighbours, another take.
+/// The picture and its overlays: onion skin, compared take.
 const PICTURES: &str = ".viewer-picture";
-/// What the zoom sets of their style.
+/// The style properties that the zoom sets.
 const OF_ZOOM: [&str; 6] = ["inset", "padding", "width", "height", "translate", "image-rendering"];
 
-/// Whether the picture fits, or is scaled by a person; and the pointer that drags it.
+/// The zoom of the viewer (none: the picture is fitted), and the position of a dragging pointer.
 #[derive(Clone, Copy)]
 pub struct Stage {
     store: Store,
@@ -24,11 +24,11 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A picture that fits.
+    /// A stage with a fitted picture.
     pub fn new(store: Store) -> Self {
         let stage = Self { store, zoom: RwSignal::new(None), drag: RwSignal::new(None) };
         Effect::new(move |_| stage.show());
-        // A picture that is laid over it comes into the page in this turn.
+        // Overlays are added to the page in the same turn; the next animation frame has them.
         Effect::new(move |_| {
             store.compared.track();
             store.onion.track();
@@ -39,29 +39,39 @@ impl Stage {
         stage
     }
 
-    /// Whether it fits.
+    /// Whether the picture is fitted.
     pub fn fits(self) -> bool {
         self.zoom.with(Option::is_none)
     }
 
-    /// The scale in percent; none while it fits.
+    /// The scale in percent; none while the picture is fitted.
     pub fn percent(self) -> Option<u32> {
         self.zoom.get().map(|zoom| (zoom.scale * 100.0 + 0.5) as u32)
     }
 
-    /// What the viewer's buttons and keys do.
-    pub fn act(self, act: &str) -> bool {
-        match act {
-            "zoom-fit" => self.zoom.set(None),
-            "zoom-actual" => self.zoom.set(Some(Zoom::ACTUAL)),
-            "zoom-in" => self.scale(1.5, (0.0, 0.0)),
-            "zoom-out" => self.scale(1.0 / 1.5, (0.0, 0.0)),
-            _ => return false,
-        }
-        true
+    /// Fits the picture into the viewer.
+    pub fn fit(self) {
+        self.zoom.set(None);
     }
 
-    /// The wheel zooms to the pointer.
+    /// Shows one pixel of the picture as one CSS pixel.
+    pub fn actual_size(self) {
+        if self.sides().is_some() {
+            self.zoom.set(Some(Zoom::ACTUAL));
+        }
+    }
+
+    /// Enlarges the picture around the middle of the viewer.
+    pub fn zoom_in(self) {
+        self.scale(1.5, (0.0, 0.0));
+    }
+
+    /// Reduces the picture around the middle of the viewer.
+    pub fn zoom_out(self) {
+        self.scale(1.0 / 1.5, (0.0, 0.0));
+    }
+
+    /// Zooms around the pointer.
     pub fn wheel(self, event: &ev::WheelEvent) {
         let Some(stage) = browser::find(STAGE) else { return };
         event.prevent_default();
@@ -73,7 +83,7 @@ impl Stage {
         self.scale(if event.delta_y() < 0.0 { 1.2 } else { 1.0 / 1.2 }, pointer);
     }
 
-    /// A pointer that is held down drags the picture, once it is scaled.
+    /// Starts to drag a scaled picture.
     pub fn down(self, event: &ev::PointerEvent) {
         if self.zoom.with_untracked(Option::is_some)
             && let Some(stage) = browser::find(STAGE)
@@ -83,7 +93,7 @@ impl Stage {
         }
     }
 
-    /// It goes with the pointer.
+    /// Pans the picture with the pointer.
     pub fn moved(self, event: &ev::PointerEvent) {
         let (Some(before), Some(zoom)) = (self.drag.get_untracked(), self.zoom.get_untracked()) else { return };
         let now = (event.client_x(), event.client_y());
@@ -94,7 +104,7 @@ impl Stage {
         }
     }
 
-    /// Let go.
+    /// Ends the drag.
     pub fn up(self) {
         self.drag.set(None);
     }
@@ -114,8 +124,7 @@ impl Stage {
         Some((picture, (area.width, area.height)))
     }
 
-    /// Puts the picture where the zoom says, by the style's own interface: a policy that forbids inline
-    /// styles allows that.
+    /// Applies the zoom by CSSOM, which a content security policy without inline styles allows.
     fn show(self) {
         let zoom = self.zoom.get();
         let size = self.store.seen.with(|frame| frame.as_ref().map(|frame| (frame.width, frame.height)));
@@ -133,13 +142,13 @@ impl Stage {
         set("image-rendering", if exact && self.is_finished() { "pixelated" } else { "auto" });
     }
 
-    /// A preview of the latent's size has no pixels of its own to be exact about.
+    /// Previews are enlarged from the latent: they have no exact pixels to show.
     fn is_finished(self) -> bool {
         self.store.seen.with(|frame| frame.as_ref().is_some_and(|frame| !frame.status.is_generating()))
     }
 }
 
-/// Whole pixels: the browser then needs no code for printing floats, and the picture stands on its grid.
+/// Whole pixels: aligned to the grid, and the WASM needs no float formatting.
 fn px(length: f64) -> String {
     format!("{}px", length.round() as i64)
 }

@@ -1,15 +1,15 @@
-//! The keyboard, wherever the focus is, but for fields that are typed in.
+//! Keyboard shortcuts, wherever the focus is, except in input fields.
 
-use super::{STRIP, Strip};
+use super::{STRIP, Timeline};
 use crate::browser;
 use leptos::{ev, prelude::*};
 use timeline::Selection;
 
-/// Keys that mean one thing each time they are pressed, however long they are held.
-const ONCE: [&str; 8] = ["Delete", "Backspace", " ", "Enter", "d", "o", "j", "l"];
+/// Keys that act once for each press and do not repeat while held.
+const NO_REPEAT: [&str; 8] = ["Delete", "Backspace", " ", "Enter", "d", "o", "j", "l"];
 
-impl Strip {
-    /// A key.
+impl Timeline {
+    /// Handles a key press.
     pub fn key(self, event: &ev::KeyboardEvent) {
         let Some(target) = browser::target(event) else { return };
         if event.default_prevented()
@@ -20,10 +20,10 @@ impl Strip {
         let on_button = target.closest("button:not(.clip-button), a, summary").ok().flatten().is_some();
         let command = event.ctrl_key() || event.meta_key();
         let key = event.key();
-        if event.repeat() && ONCE.contains(&key.as_str()) {
+        if event.repeat() && NO_REPEAT.contains(&key.as_str()) {
             return event.prevent_default();
         }
-        // Edits are meant for the frame that is seen, also the one under the play cursor.
+        // Edits apply to the visible frame, also to the one under the play cursor.
         if command || event.alt_key() || matches!(key.as_str(), "Delete" | "Backspace") {
             self.stop();
         }
@@ -41,13 +41,13 @@ impl Strip {
                 true
             }
             (true, "d") => {
-                if let Some(id) = self.shown() {
+                if let Some(id) = self.current() {
                     self.duplicate(id);
                 }
                 true
             }
             (true, "a") => {
-                self.mark_all();
+                self.select_all();
                 true
             }
             (true, _) => false,
@@ -60,7 +60,7 @@ impl Strip {
     }
 
     fn plain_key(self, key: &str, alt: bool, shift: bool) -> bool {
-        match (key, self.shown()) {
+        match (key, self.current()) {
             ("ArrowLeft", Some(id)) if alt => self.nudge(id, false),
             ("ArrowRight", Some(id)) if alt => self.nudge(id, true),
             ("ArrowUp", Some(id)) if alt => self.stretch_by(id, 1),
@@ -70,33 +70,33 @@ impl Strip {
             ("Home", _) => self.step_with_focus(isize::MIN, shift),
             ("End", _) => self.step_with_focus(isize::MAX, shift),
             ("Delete" | "Backspace", Some(id)) => self.delete(id),
-            // Without marks it is the browser's, which closes panels by it.
-            ("Escape", Some(id)) if !self.marks.with_untracked(Selection::is_empty) => {
-                self.marks.update(|marks| marks.clear(id.0))
+            // Without a selection the browser handles it: it closes panels.
+            ("Escape", Some(id)) if !self.selection.with_untracked(Selection::is_empty) => {
+                self.selection.update(|selection| selection.clear(id.0))
             }
             (" ", _) => self.toggle_play(),
-            ("o", _) => self.store.onion.update(|onion| *onion = (*onion + 1) % 4),
+            ("o", _) => self.store.next_onion(),
             ("k", _) => self.stop(),
             ("j", _) => self.shuttle(false),
             ("l", _) => self.shuttle(true),
-            ("+", _) => browser::click("zoom-in"),
-            ("-", _) => browser::click("zoom-out"),
-            ("0", _) => browser::click("zoom-fit"),
-            ("1", _) => browser::click("zoom-actual"),
+            ("+", _) => self.stage.zoom_in(),
+            ("-", _) => self.stage.zoom_out(),
+            ("0", _) => self.stage.fit(),
+            ("1", _) => self.stage.actual_size(),
             ("?", _) => browser::open("keys"),
             _ => return false,
         }
         true
     }
 
-    /// The focus goes with the choice, if it was in the strip; with `extend`, all on the way is marked.
+    /// Steps and moves the focus along, if it was in the timeline; `extend` selects the frames in between.
     fn step_with_focus(self, by: isize, extend: bool) {
         let focused = browser::find(&format!("{STRIP} :focus")).is_some();
-        let before = self.shown();
+        let before = self.current();
         self.step(by);
-        self.mark_step(before, extend);
-        // Also where nothing changed: at an end the current clip may have been scrolled out of sight.
-        if let Some(id) = self.shown() {
+        self.select_step(before, extend);
+        // Also at an end, where nothing changed: the current clip may have been scrolled out of view.
+        if let Some(id) = self.current() {
             self.reveal(id);
         }
         if focused {

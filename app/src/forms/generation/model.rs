@@ -1,17 +1,16 @@
-//! Which model draws, what it is made for, and what cannot be chosen.
+//! The choice of the model, with its notes and the files that are not usable as models.
 
-use super::{FORM, Form, fill, typed};
+use super::GenerationForm;
 use crate::{
-    browser,
     error::sentence,
     studio::draft::Draft,
-    view::{dynamic, nothing},
+    view::{Erase, dynamic, nothing},
 };
 use leptos::prelude::*;
 use protocol::{Model, Project};
 
-impl Form {
-    /// The choice, where there is one; what the chosen model is made for; what was found beside the models.
+impl GenerationForm {
+    /// The choice (if there are several models), the notes of the chosen model, and the files that are not usable.
     pub(super) fn model(self, draft: &mut Draft) -> AnyView {
         let state = self.store.state;
         let models = state.with_untracked(|state| state.models.clone());
@@ -25,45 +24,43 @@ impl Form {
         };
         let about = dynamic(move || {
             let text = self.model.with(|name| state.with(|state| about(named(&state.models, name), &state.project)));
-            if text.is_empty() { nothing() } else { view! { <p class="maker-note">{text}</p> }.into_any() }
+            if text.is_empty() { nothing() } else { view! { <p class="maker-note">{text}</p> }.erase() }
         });
         let refused = match refused.len() {
             0 => nothing(),
             count => {
-                let row = |text: String| view! { <li>{text}</li> }.into_any();
+                let row = |text: String| view! { <li>{text}</li> }.erase();
                 let rows: Vec<AnyView> =
                     refused.into_iter().map(|it| row(format!("{}: {}", it.name, it.reason))).collect();
                 let title = format!("Not usable as models: {count}");
-                view! { <details class="maker-note"><summary>{title}</summary><ul>{rows}</ul></details> }.into_any()
+                view! { <details class="maker-note"><summary>{title}</summary><ul>{rows}</ul></details> }.erase()
             }
         };
-        view! { {choice}{about}{refused} }.into_any()
+        view! { {choice}{about}{refused} }.erase()
     }
 
-    /// Where another model was chosen than the form was kept with: its settings take the place of those that are the
-    /// last one's. What somebody chose otherwise stays.
+    /// After the choice of another model, replaces the settings that still have the last model's recommended values by
+    /// those of the new one.
     pub(super) fn follow_model(self) {
-        let Some(form) = browser::find(FORM) else { return };
-        let kept = browser::recall(&format!("form-{}", self.store.project_id()));
-        let last = kept.map(|text| Draft::from_text(&text).model).unwrap_or_default();
-        let mut draft = typed(&form);
+        let Some(mut draft) = self.draft() else { return };
+        let last = self.stored().map(|stored| stored.model).unwrap_or_default();
         self.store.state.with_untracked(|state| {
             if let (Some(from), Some(to)) = (named(&state.models, &last), named(&state.models, &draft.model))
                 && from.name != to.name
             {
                 draft.follow(&from.recommended, &to.recommended);
-                fill(&form, &draft);
+                self.write(&draft);
             }
         });
     }
 }
 
-/// The model of that name, else the default.
+/// The model of this name, else the default.
 fn named<'a>(models: &'a [Model], name: &str) -> Option<&'a Model> {
     models.iter().find(|model| model.name == name).or(models.first())
 }
 
-/// What should be known before a picture is made: a size that is not the project's, and what its checkpoint does not get.
+/// The notes of a model: its size if it differs from the project's, and unsupported settings of its checkpoint.
 fn about(model: Option<&Model>, project: &Project) -> String {
     let Some(model) = model else { return String::new() };
     let (width, height) = (model.recommended.width, model.recommended.height);

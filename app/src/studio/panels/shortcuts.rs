@@ -1,8 +1,9 @@
-//! Which key does what.
+//! The list of keyboard shortcuts.
 
+use crate::view::Erase;
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 20] = [
+const SHORTCUTS: [(&str, &str); 20] = [
     ("Ctrl + Enter", "Make a picture"),
     ("Space", "Play, pause"),
     ("J, K, L", "Backwards, stop, forwards; again for quicker"),
@@ -28,7 +29,7 @@ const KEYS: [(&str, &str); 20] = [
 /// The panel.
 pub fn panel() -> AnyView {
     super::panel("keys", "Keyboard", || {
-        let rows = KEYS.map(|(keys, does)| view! { <dt><kbd>{keys}</kbd></dt><dd>{does}</dd> }.into_any());
-        view! { <dl class="keys">{rows.into_iter().collect::<Vec<_>>()}</dl> }.into_any()
+        let rows = SHORTCUTS.map(|(keys, does)| view! { <dt><kbd>{keys}</kbd></dt><dd>{does}</dd> }.erase());
+        view! { <dl class="keys">{rows.into_iter().collect::<Vec<_>>()}</dl> }.erase()
     })
 }

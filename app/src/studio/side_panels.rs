@@ -1,53 +1,50 @@
-//! The panels at the viewer's sides: how wide they are, and whether they are folded away. Kept by this browser.
+//! The panels at both sides of the viewer: their width, and whether they are folded. Kept in the browser's storage.
 
-use crate::{browser, components::Icon, view::words};
+use super::Act;
+use crate::{
+    browser,
+    components::Icon,
+    view::{Erase, words},
+};
 use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};
 
 /// Least and most width, CSS pixels: a form's two fields side by side, and half of a small window.
 const LEAST_PX: u32 = 240;
 const MOST_PX: u32 = 560;
-/// A key's step, CSS pixels.
+/// Change of the width for each key press, CSS pixels.
 const KEY_PX: u32 = 16;
 
 /// The two panels.
 #[derive(Clone, Copy)]
-pub struct Panes {
-    /// The form.
-    pub left: Pane,
-    /// The frame.
-    pub right: Pane,
+pub struct SidePanels {
+    /// The generation form.
+    pub left: SidePanel,
+    /// The inspector.
+    pub right: SidePanel,
 }
 
 /// One panel.
 #[derive(Clone, Copy)]
-pub struct Pane {
+pub struct SidePanel {
     name: &'static str,
     label: &'static str,
-    /// The side of the window that it stands at.
     at_left: bool,
     width_px: RwSignal<u32>,
     folded: RwSignal<bool>,
     held: RwSignal<bool>,
 }
 
-impl Panes {
-    /// Both panels, as this browser left them.
+impl SidePanels {
+    /// Both panels, with the widths that the browser's storage has.
     pub fn new() -> Self {
-        Self { left: Pane::new("maker", "Form", true, 304), right: Pane::new("inspector", "Frame", false, 272) }
-    }
-
-    /// What the bar's buttons do.
-    pub fn act(self, act: &str) -> bool {
-        match act {
-            "fold-maker" => self.left.fold(),
-            "fold-inspector" => self.right.fold(),
-            _ => return false,
+        Self {
+            left: SidePanel::new("maker", "Form", true, 304),
+            right: SidePanel::new("inspector", "Frame", false, 272),
         }
-        true
     }
 }
 
-impl Pane {
+impl SidePanel {
     fn new(name: &'static str, label: &'static str, at_left: bool, width_px: u32) -> Self {
         let (width_px, folded) = (RwSignal::new(width_px), RwSignal::new(false));
         let pane = Self { name, label, at_left, width_px, folded, held: RwSignal::new(false) };
@@ -68,7 +65,8 @@ impl Pane {
         pane
     }
 
-    fn fold(self) {
+    /// Folds or unfolds the panel.
+    pub fn fold(self) {
         self.folded.update(|folded| *folded = !*folded);
         self.keep();
     }
@@ -82,24 +80,24 @@ impl Pane {
         browser::remember(&format!("pane-{}", self.name), &format!("{width}{}", if folded { " folded" } else { "" }));
     }
 
-    /// Whether it is folded away.
+    /// Whether the panel is folded.
     pub fn is_folded(self) -> bool {
         self.folded.get()
     }
 
-    /// The bar's button that folds it and brings it back.
+    /// The button in the top bar that folds and unfolds the panel.
     pub fn toggle(self) -> AnyView {
         let shown = words(move || (!self.folded.get()).to_string());
-        let (act, icon) = if self.at_left { ("fold-maker", Icon::Left) } else { ("fold-inspector", Icon::Right) };
+        let (act, icon) = if self.at_left { (Act::FoldForm, Icon::Left) } else { (Act::FoldInspector, Icon::Right) };
         view! {
-            <button class="icon-button toggle pane-toggle" type="button" data-act=act aria-label=self.label title=self.label aria-pressed=shown>
+            <button class="icon-button toggle pane-toggle" type="button" data-act=act.as_str() aria-label=self.label title=self.label aria-pressed=shown>
                 {icon.view()}
             </button>
         }
-        .into_any()
+        .erase()
     }
 
-    /// The edge by which it is made wider, with the pointer or the arrow keys.
+    /// The edge that resizes the panel, by pointer or arrow keys.
     pub fn edge(self) -> AnyView {
         let width = words(move || self.width_px.get().to_string());
         let class = words(move || {
@@ -155,11 +153,11 @@ impl Pane {
                 on:keydown=key
             ></div>
         }
-        .into_any()
+        .erase()
     }
 }
 
-/// What was kept: a width, if it is one, and whether it was folded.
+/// Parses the stored text: a width (none if it is not a number), and whether the panel is folded.
 fn read(kept: &str) -> (Option<u32>, bool) {
     let mut words = kept.split(' ');
     let width = words.next().and_then(|width| width.parse().ok());
@@ -171,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_within_bounds() {
+    fn a_stored_width_is_clamped() {
         assert_eq!(read("300"), (Some(300), false));
         assert_eq!(read("300 folded"), (Some(300), true));
         assert_eq!(read("7"), (Some(LEAST_PX), false));

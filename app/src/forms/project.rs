@@ -1,17 +1,16 @@
-//! The project form: its presets, and text turned into numbers. The browser and the server read a form
-//! with the same function, so both say the same about it.
+//! The project form's draft: presets, and text parsed into numbers.
 
 use crate::error::AppError;
 use protocol::{FieldError, NewProject, Problem, ProjectPatch, project::limits};
 use std::ops::RangeInclusive;
 
-/// A picture size to choose.
+/// A picture size that is offered.
 pub struct Preset {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// What a person calls the shape.
+    /// Name of the shape.
     pub shape: &'static str,
 }
 
@@ -19,8 +18,8 @@ const fn preset(width: u32, height: u32, shape: &'static str) -> Preset {
     Preset { width, height, shape }
 }
 
-/// The sizes that SDXL was trained on (SDXL's paper, appendix I, the nine in common use), then two small
-/// ones for small models and quick trials.
+/// The nine common training sizes of SDXL (SDXL paper, appendix I), then two small ones for small models and quick
+/// trials.
 pub const PRESETS: [Preset; 11] = [
     preset(1024, 1024, "Square"),
     preset(1152, 896, "Wide 9:7"),
@@ -35,36 +34,36 @@ pub const PRESETS: [Preset; 11] = [
     preset(128, 128, "Tiny"),
 ];
 
-/// The value of the size field that says that width and height are typed.
+/// The value of the size field when width and height are typed.
 pub const CUSTOM: &str = "custom";
 
-/// Frames per second that a new project's form starts with.
+/// Default frame rate of a new project, frames per second.
 pub const DEFAULT_FPS: u32 = 12;
 
 impl Preset {
-    /// The value that the form posts for it.
+    /// The value that the form posts: `1216x832`.
     pub fn value(&self) -> String {
         format!("{}x{}", self.width, self.height)
     }
 }
 
-/// A project's form as it was typed. Text, because a person can type anything into a number field.
+/// A project's form as typed. Text, because a number field can contain anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProjectDraft {
     /// The name.
     pub name: String,
     /// A preset's value, or [`CUSTOM`].
     pub size: String,
-    /// Pixels; read where the size is custom.
+    /// Pixels, for a custom size.
     pub width: String,
-    /// Pixels; read where the size is custom.
+    /// Pixels, for a custom size.
     pub height: String,
     /// Frames per second.
     pub fps: String,
 }
 
 impl ProjectDraft {
-    /// The project that the form describes, or everything that is wrong with it at once.
+    /// Parses and validates the form. Fails with all errors at once.
     pub fn read(&self) -> Result<NewProject, Problem> {
         let mut errors = Vec::new();
         let (width, height) = match self.size.split_once('x').map(|(w, h)| (w.parse().ok(), h.parse().ok())) {
@@ -79,7 +78,7 @@ impl ProjectDraft {
             }
         };
         let fps = number("fps", &self.fps, limits::FPS, &mut errors);
-        // An absent number has its error already; the rest is judged by the one validation there is.
+        // A missing number has its error already. The rest goes through the one validation.
         match (ProjectPatch { name: Some(self.name.clone()), width, height, fps }.validated(), &errors[..]) {
             (Ok(ProjectPatch { name: Some(name), width: Some(width), height: Some(height), fps: Some(fps) }), []) => {
                 Ok(NewProject { name, width, height, fps })
@@ -93,7 +92,7 @@ impl ProjectDraft {
         }
     }
 
-    /// The error together with what was typed.
+    /// The error together with the typed text.
     pub fn refused(&self, problem: Problem) -> AppError {
         let kept = [
             ("name", &self.name),
@@ -109,14 +108,14 @@ impl ProjectDraft {
     }
 }
 
-/// A refused name together with the project that it was for.
+/// The error of a rename together with the project and the typed name.
 pub fn rename_refused(id: protocol::ProjectId, name: &str, problem: Problem) -> AppError {
     let kept = vec![("id".to_owned(), id.to_string()), ("name".to_owned(), clipped(name, KEPT_CHARS))];
     AppError { problem, kept }
 }
 
-/// What was typed travels back in the address bar: servers and proxies refuse addresses past 8 kB, and a
-/// character can take 12 bytes there (4 of UTF-8, times 4/3 for base64, in quotes and escapes).
+/// The typed text is sent back in the page's address. Servers and proxies reject addresses above 8 kB, and a character can
+/// take 12 bytes there (4 in UTF-8, times 4/3 for base64, with quotes and escapes).
 const KEPT_CHARS: usize = 240;
 
 fn clipped(text: &str, chars: usize) -> String {
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_named_with_its_limits_beside_the_other_errors() {
+    fn invalid_numbers_are_reported_with_their_limits_beside_the_other_errors() {
         let errors = messages(draft("", CUSTOM, "wide", "-8", ""));
         let fields: Vec<&str> = errors.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["name", "width", "height", "fps"]);
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_form_keeps_what_was_typed_within_bounds() {
+    fn a_rejected_form_keeps_the_typed_text_within_bounds() {
         let error = draft(&"龍".repeat(5000), CUSTOM, "7", "8", "x").refused(Problem::Internal);
         assert_eq!(error.kept("name").map(|name| name.chars().count()), Some(KEPT_CHARS));
         assert_eq!(error.kept("fps"), Some("x"));

@@ -1,18 +1,18 @@
-//! The timeline: clips at their durations, of which only the visible ones are in the page.
+//! The timeline: clips as wide as their durations. Only the visible ones are in the page.
 
-mod bring;
 mod clip;
 mod drag;
 mod edits;
-mod keys;
-mod marks;
+mod import;
 mod player;
+mod selection;
+mod shortcuts;
 
-use super::Store;
+use super::{Act, Store, viewer::Stage};
 use crate::{
     browser,
     components::Icon,
-    view::{dynamic, icon_button, list, nothing, words},
+    view::{Erase, dynamic, icon_button, list, nothing, toggle_button, words},
 };
 use clip::Shown;
 use drag::Drag;
@@ -21,16 +21,17 @@ use protocol::FrameId;
 use std::ops::Range;
 use timeline::{Axis, Clip, Clips, History, Play, Selection};
 
-/// The timeline's own state.
+/// The timeline's state.
 #[derive(Clone, Copy)]
-pub struct Strip {
+pub struct Timeline {
     store: Store,
-    /// Every clip; one that is being stretched has its new duration.
+    stage: Stage,
+    /// Every clip; one that is being resized has its new duration.
     clips: Memo<Clips>,
     axis: RwSignal<Axis>,
     /// Scroll position and width, CSS pixels.
     seen: RwSignal<(f64, f64)>,
-    /// The places whose clips are in the page.
+    /// The indices of the clips that are in the page.
     visible: Memo<Range<usize>>,
     /// What those clips show.
     shown_clips: Memo<Vec<Shown>>,
@@ -38,24 +39,24 @@ pub struct Strip {
     history: RwSignal<History>,
     play: RwSignal<Option<Play>>,
     looping: RwSignal<bool>,
-    /// The clips that are marked together.
-    marks: RwSignal<Selection>,
-    /// Whether each click marks one more: for those without a keyboard.
-    marking: RwSignal<bool>,
+    /// The selected clips.
+    selection: RwSignal<Selection>,
+    /// Whether each click adds a clip to the selection, as Ctrl does on a keyboard.
+    multi_select: RwSignal<bool>,
 }
 
-/// The strip's element.
+/// The scrolling element.
 pub const STRIP: &str = "#strip";
-/// Clips beyond either edge that are in the page already.
+/// Clips beyond either edge of the viewport that are rendered too.
 const SPARE: usize = 3;
-/// One frame of the default zoom: a square thumbnail, CSS pixels.
+/// Width of one frame at the default zoom, CSS pixels: a square thumbnail.
 const DEFAULT_PX: f64 = 96.0;
-/// What the server takes a window to be wide: enough that nothing is missing before the first measure.
+/// Width of the viewport before the first measurement, CSS pixels: wide enough for most windows.
 const ASSUMED_PX: f64 = 2600.0;
 
-impl Strip {
+impl Timeline {
     /// The timeline of a studio.
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, stage: Stage) -> Self {
         let drag = RwSignal::new(None::<Drag>);
         let clips = Memo::new(move |_| {
             let stretched = drag.with(|drag| drag.as_ref().and_then(Drag::stretched));
@@ -71,13 +72,14 @@ impl Strip {
             let (scroll, width) = seen.get();
             clips.with(|clips| clips.visible(axis.get(), scroll, width, SPARE))
         });
-        let marks = RwSignal::new(Selection::default());
+        let selection = RwSignal::new(Selection::default());
         let shown_clips = Memo::new(move |_| {
-            let (visible, axis, marks) = (visible.get(), axis.get(), marks.read());
-            clips.with(|clips| Shown::all(store, &marks, axis, clips, visible))
+            let (visible, axis, selection) = (visible.get(), axis.get(), selection.read());
+            clips.with(|clips| Shown::all(store, &selection, axis, clips, visible))
         });
-        let strip = Self {
+        let timeline = Self {
             store,
+            stage,
             clips,
             axis,
             seen,
@@ -87,15 +89,15 @@ impl Strip {
             history: RwSignal::new(History::default()),
             play: RwSignal::new(None),
             looping: RwSignal::new(true),
-            marks,
-            marking: RwSignal::new(false),
+            selection,
+            multi_select: RwSignal::new(false),
         };
-        strip.follow();
-        strip
+        timeline.observe();
+        timeline
     }
 
-    /// In the browser: measures, keeps the current clip in sight, listens to the keys.
-    fn follow(self) {
+    /// Effects and listeners: measures the viewport, keeps the current clip visible, handles keys.
+    fn observe(self) {
         Effect::new(move |_| self.measure());
         let resized = window_event_listener(ev::resize, move |_| self.measure());
         let keys = window_event_listener(ev::keydown, move |event| self.key(&event));
@@ -123,7 +125,7 @@ impl Strip {
         }
     }
 
-    /// Scrolls as little as is needed for a clip to be seen whole.
+    /// Scrolls by the least distance that makes the whole clip visible.
     fn reveal(self, id: FrameId) {
         let Some((start, end)) = self.clips.with_untracked(|clips| {
             let place = clips.place(id.0)?;
@@ -141,7 +143,7 @@ impl Strip {
         } else {
             return;
         };
-        // The clips of the new place are put into the page first, else there is nothing to scroll to.
+        // The clips there must be rendered first, else there is nothing to scroll to.
         self.seen.set((to.max(0.0), width));
         request_animation_frame(move || {
             if let Some(element) = browser::find(STRIP) {
@@ -177,7 +179,7 @@ impl Strip {
                     on:drop=move |event| self.dropped_files(&event)
                 >
                     {dynamic(move || if empty.get() {
-                        view! { <p class="timeline-empty">"Frames will stand here, one beside the other."</p> }.into_any()
+                        view! { <p class="timeline-empty">"Frames appear here, side by side."</p> }.erase()
                     } else {
                         nothing()
                     })}
@@ -188,15 +190,15 @@ impl Strip {
                 </div>
             </section>
         }
-        .into_any()
+        .erase()
     }
 
-    /// What is done with the timeline, above it.
+    /// The toolbar above the clips.
     fn bar(self) -> AnyView {
         let playing = Memo::new(move |_| self.play.with(Option::is_some));
         let play = dynamic(move || match playing.get() {
-            true => icon_button("play", "", "Pause", Icon::Pause),
-            false => icon_button("play", "", "Play", Icon::Play),
+            true => icon_button(Act::Play, "", "Pause", Icon::Pause),
+            false => icon_button(Act::Play, "", "Play", Icon::Play),
         });
         let at = words(move || {
             let (fps, frames) = self.store.state.with(|state| (state.project.fps.max(1), state.frames.len()));
@@ -206,57 +208,40 @@ impl Strip {
                 (place, clips.start(place))
             });
             let tenths = start * 10 / u64::from(fps);
-            let marked = match self.marked().len() {
+            let selected = match self.selected().len() {
                 0 | 1 => String::new(),
                 n => format!(" · {n} marked"),
             };
-            format!("{} of {frames} · {}.{} s{marked}", (place + 1).min(frames), tenths / 10, tenths % 10)
+            format!("{} of {frames} · {}.{} s{selected}", (place + 1).min(frames), tenths / 10, tenths % 10)
         });
         let looping = words(move || self.looping.get().to_string());
         let onion = words(move || (self.store.onion.get() > 0).to_string());
-        let marking = words(move || self.marking.get().to_string());
+        let several = words(move || self.multi_select.get().to_string());
         let can = move |can: fn(&History) -> bool| Signal::derive(move || !self.history.with(can));
         view! {
             <div class="timeline-bar" role="toolbar" aria-label="Timeline">
-                {icon_button("step-back", "", "Frame before", Icon::Before)}
+                {icon_button(Act::PreviousFrame, "", "Frame before", Icon::Before)}
                 {play}
-                {icon_button("step-on", "", "Frame after", Icon::After)}
-                <button class="icon-button toggle" type="button" data-act="loop" aria-label="Loop" title="Loop" aria-pressed=looping>{Icon::Loop.view()}</button>
-                <button class="icon-button toggle" type="button" data-act="onion" aria-label="Onion skin" title="Onion skin: off, faint, half, strong" aria-pressed=onion>{Icon::Onion.view()}</button>
+                {icon_button(Act::NextFrame, "", "Frame after", Icon::After)}
+                {toggle_button(Act::Loop, "Loop", "Loop", Icon::Loop, looping)}
+                {toggle_button(Act::OnionSkin, "Onion skin", "Onion skin: off, faint, half, strong", Icon::Onion, onion)}
                 <span class="timeline-at">{at}</span>
                 <span class="timeline-bar-end">
-                    {self.bring()}
-                    <button class="icon-button toggle" type="button" data-act="marking" aria-label="Mark several" title="Mark several: each click marks one more" aria-pressed=marking>{Icon::Mark.view()}</button>
-                    <button class="icon-button" type="button" data-act="undo" aria-label="Undo" title="Undo" disabled=can(History::can_undo)>{Icon::Undo.view()}</button>
-                    <button class="icon-button" type="button" data-act="redo" aria-label="Redo" title="Redo" disabled=can(History::can_redo)>{Icon::Redo.view()}</button>
-                    {icon_button("narrower", "", "Narrower", Icon::Minus)}
-                    {icon_button("wider", "", "Wider", Icon::Plus)}
+                    {self.import_buttons()}
+                    {toggle_button(Act::SelectSeveral, "Mark several", "Mark several: each click marks one more", Icon::Mark, several)}
+                    <button class="icon-button" type="button" data-act=Act::Undo.as_str() aria-label="Undo" title="Undo" disabled=can(History::can_undo)>{Icon::Undo.view()}</button>
+                    <button class="icon-button" type="button" data-act=Act::Redo.as_str() aria-label="Redo" title="Redo" disabled=can(History::can_redo)>{Icon::Redo.view()}</button>
+                    {icon_button(Act::Narrower, "", "Narrower", Icon::Minus)}
+                    {icon_button(Act::Wider, "", "Wider", Icon::Plus)}
                 </span>
             </div>
         }
-        .into_any()
+        .erase()
     }
 
-    /// What its buttons do.
-    pub fn act(self, act: &str, id: i64) -> bool {
-        match act {
-            "play" => self.toggle_play(),
-            "step-back" => self.step(-1),
-            "step-on" => self.step(1),
-            "marking" => self.toggle_marking(),
-            "blank" => self.bring_blank(),
-            "loop" => self.toggle_loop(),
-            "undo" => self.undo(),
-            "redo" => self.redo(),
-            "narrower" => self.zoom(0.8, self.seen.get_untracked().1 / 2.0),
-            "wider" => self.zoom(1.25, self.seen.get_untracked().1 / 2.0),
-            "earlier" => self.nudge(FrameId(id), false),
-            "later" => self.nudge(FrameId(id), true),
-            "duplicate-frame" => self.duplicate(FrameId(id)),
-            "delete-frame" => self.delete(FrameId(id)),
-            _ => return false,
-        }
-        true
+    /// Zooms around the middle of the viewport.
+    pub fn zoom_middle(self, factor: f64) {
+        self.zoom(factor, self.seen.get_untracked().1 / 2.0);
     }
 
     fn zoom(self, factor: f64, x_px: f64) {
@@ -274,11 +259,11 @@ impl Strip {
     fn wheel(self, event: &ev::WheelEvent) {
         if event.ctrl_key() {
             event.prevent_default();
-            let left = browser::find(STRIP).map(|strip| browser::area(&strip).left).unwrap_or_default();
+            let left = browser::find(STRIP).map(|element| browser::area(&element).left).unwrap_or_default();
             self.zoom(if event.delta_y() < 0.0 { 1.15 } else { 1.0 / 1.15 }, f64::from(event.client_x()) - left);
         }
     }
 }
 
-/// The strip's space at its sides, CSS pixels; as in the style sheet.
+/// The padding at both ends, CSS pixels; as in the style sheet.
 const SIDE_PX: f64 = 16.0;

@@ -1,9 +1,9 @@
-//! One clip.
+//! One clip of the timeline.
 
-use super::Strip;
+use super::Timeline;
 use crate::{
-    studio::{Store, words},
-    view::{dynamic, nothing, words},
+    studio::{Act, Store, progress_text},
+    view::{Erase, dynamic, nothing, words},
 };
 use leptos::{
     prelude::*,
@@ -15,10 +15,9 @@ use timeline::{Axis, Clips, Selection};
 
 /// What a clip shows.
 ///
-/// One reading of the state serves all clips that are in the page, and they read nothing else: a signal keeps
-/// whoever has read it, also when that has long left the page, until it changes next. Clips that each read the
-/// axis and the marks, which seldom change, left their readers behind each time they were scrolled into sight
-/// or played past.
+/// One memo reads the state for all rendered clips, and the clips read only this memo. A signal keeps its subscribers until
+/// it changes, even after they have left the page. Clips that subscribed to the axis and the selection, which seldom
+/// change, leaked a subscriber each time they were scrolled into view or played past.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
     id: i64,
@@ -26,32 +25,32 @@ pub struct Shown {
     place: usize,
     duration: u32,
     width_px: i64,
-    /// The picture's own width and height.
+    /// Width and height of the picture, pixels.
     sides: (u32, u32),
     address: String,
-    /// Whether its picture is being made, or waits for it.
+    /// Whether its picture is queued or being generated.
     forming: bool,
-    /// How far the picture is, while it is made.
+    /// Progress of the generation in thousandths.
     done_permille: Option<u32>,
     /// Whether the viewer shows it.
     current: bool,
-    marked: bool,
+    selected: bool,
 }
 
-/// Between two clips, CSS pixels; as in the style sheet.
+/// Gap between two clips, CSS pixels; as in the style sheet.
 const GAP_PX: i64 = 2;
-/// The narrowest that a clip gets, CSS pixels: an edge can still be taken hold of.
+/// Least width of a clip, CSS pixels: its edge can still be grabbed.
 const NARROWEST_PX: i64 = 4;
 
 impl Shown {
-    /// The clips at these places.
-    pub fn all(store: Store, marks: &Selection, axis: Axis, clips: &Clips, places: Range<usize>) -> Vec<Self> {
+    /// The clips at these indices.
+    pub fn all(store: Store, selection: &Selection, axis: Axis, clips: &Clips, places: Range<usize>) -> Vec<Self> {
         let current = store.seen.with(|frame| frame.as_ref().map(|frame| frame.id));
         let (state, pictures) = (store.state.read(), store.pictures.read());
         let one = |place: usize| {
             let clip = clips.get(place)?;
             let frame = state.frames.get(place).filter(|frame| frame.id.0 == clip.id)?;
-            // From edge to edge: widths that are rounded each for itself drift away from where the pointer is told to be.
+            // The edges are rounded, not the widths: rounded widths would add up to positions that differ from the axis.
             let [left, right] = [place, place + 1].map(|place| axis.x_from_time(clips.start(place) as f64).round());
             Some(Self {
                 id: clip.id,
@@ -61,9 +60,9 @@ impl Shown {
                 sides: (frame.width, frame.height),
                 address: pictures.shown(frame.id).unwrap_or_default().to_owned(),
                 forming: frame.status.is_generating(),
-                done_permille: state.task_of(frame).map(words::done_permille),
+                done_permille: state.task_of(frame).map(progress_text::done_permille),
                 current: current == Some(frame.id),
-                marked: marks.contains(clip.id),
+                selected: selection.contains(clip.id),
             })
         };
         places.filter_map(one).collect()
@@ -74,7 +73,7 @@ impl Shown {
         format!("Frame {}{being_made}", self.place)
     }
 
-    /// Its number, and for how many frames it stands if for several.
+    /// Its number, and its duration if it is longer than one frame.
     fn caption(&self) -> String {
         match self.duration {
             0 | 1 => self.place.to_string(),
@@ -82,26 +81,26 @@ impl Shown {
         }
     }
 
-    /// The arrow keys go from clip to clip; the tabulator goes to the current one.
+    /// Arrow keys move between clips; Tab reaches only the current one.
     fn tab_index(&self) -> String {
         if self.current { "0" } else { "-1" }.to_owned()
     }
 
-    /// A ring that closes.
+    /// The dash pattern of the progress ring.
     fn ring(&self) -> String {
         format!("{} 1000", self.done_permille.unwrap_or(1000))
     }
 }
 
-impl Strip {
-    /// A thumbnail as wide as its frame is long. The width is an attribute of an empty drawing: the page's
-    /// policy allows no inline style, and the server must be able to say it too.
+impl Timeline {
+    /// A thumbnail whose width shows the frame's duration. The width is an attribute of an empty `<svg>`, because the content
+    /// security policy forbids inline styles and the server must be able to render it.
     pub fn clip(self, id: FrameId) -> AnyView {
         let clip = ArcMemo::new(move |_| {
             let found = self.shown_clips.with(|clips| clips.iter().find(|clip| clip.id == id.0).cloned());
             found.unwrap_or_default()
         });
-        // A memo keeps its readers for ever: 180 bytes for each clip that was scrolled out of sight.
+        // A memo keeps its subscribers: it leaked 180 bytes for each clip that was scrolled out of view.
         let reader = clip.to_any_subscriber();
         on_cleanup(move || reader.clear_sources(&reader));
         let clip = Memo::from(clip);
@@ -112,9 +111,9 @@ impl Strip {
                 <button
                     class="clip-button"
                     type="button"
-                    data-act="select"
+                    data-act=Act::SelectFrame.as_str()
                     data-id=id.0
-                    aria-pressed=of(|clip| (clip.current || clip.marked).to_string())
+                    aria-pressed=of(|clip| (clip.current || clip.selected).to_string())
                     aria-current=of(|clip| clip.current.to_string())
                     aria-label=of(Shown::label)
                     tabindex=of(Shown::tab_index)
@@ -135,11 +134,11 @@ impl Strip {
                 <span class="clip-edge" data-edge="" aria-hidden="true"></span>
             </li>
         }
-        .into_any()
+        .erase()
     }
 }
 
-/// How far a picture is.
+/// The progress ring.
 fn ring(dash: Signal<String>) -> AnyView {
     view! {
         <svg class="ring" viewBox="0 0 24 24" aria-hidden="true">
@@ -147,5 +146,5 @@ fn ring(dash: Signal<String>) -> AnyView {
             <circle class="ring-done" cx="12" cy="12" r="9" pathLength="1000" stroke-dasharray=dash transform="rotate(-90 12 12)"/>
         </svg>
     }
-    .into_any()
+    .erase()
 }

@@ -1,4 +1,4 @@
-//! How the studio says where things stand.
+//! Progress of a task as text.
 
 use protocol::{TaskStatus, TaskSummary};
 
@@ -10,7 +10,7 @@ pub fn step(task: &TaskSummary) -> String {
     }
 }
 
-/// `8 s left`, `3 min left`, or `waiting: the disk is full`; nothing while it is not known.
+/// `8 s left`, `3 min left`, or `waiting: the disk is full`; empty while unknown.
 pub fn time_left(task: &TaskSummary) -> String {
     if let Some(reason) = &task.waiting_for {
         return ["waiting: ", reason].concat();
@@ -19,7 +19,7 @@ pub fn time_left(task: &TaskSummary) -> String {
     left.map(|ms| format!("{} left", lasting(ms))).unwrap_or_default()
 }
 
-/// `8 s`, `3 min`, `2 h`. Rounded up, so that it does not say 0 s while there is something left.
+/// `8 s`, `3 min`, `2 h`. Rounded up, so that it is never `0 s` before the end.
 pub fn lasting(ms: u64) -> String {
     match ms.div_ceil(1000) {
         s @ 0..100 => format!("{s} s"),
@@ -28,7 +28,7 @@ pub fn lasting(ms: u64) -> String {
     }
 }
 
-/// The share that is done, in thousandths.
+/// Progress in thousandths.
 pub fn done_permille(task: &TaskSummary) -> u32 {
     (task.step.min(task.total_steps) * 1000).checked_div(task.total_steps).unwrap_or_default()
 }

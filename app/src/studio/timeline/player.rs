@@ -1,24 +1,24 @@
-//! Playing at the project's rate.
+//! Playback at the project's frame rate.
 
-use super::Strip;
+use super::Timeline;
 use crate::browser;
 use leptos::prelude::*;
 use protocol::FrameId;
 use timeline::{Play, Speed};
 
-impl Strip {
-    /// Begins at the current frame, or stops at the one under the cursor.
+impl Timeline {
+    /// Plays from the current frame, or pauses at the one under the cursor.
     pub fn toggle_play(self) {
         if self.play.with_untracked(Option::is_some) { self.stop() } else { self.start(Speed(1.0)) }
     }
 
-    /// L and J: quicker forwards, quicker backwards.
+    /// Plays faster forwards (L) or backwards (J).
     pub fn shuttle(self, forwards: bool) {
         let speed = self.play.with_untracked(|play| play.map_or(Speed(0.0), |play| play.speed));
         self.start(speed.shifted(forwards));
     }
 
-    /// Stops where the cursor is.
+    /// Pauses at the cursor.
     pub fn stop(self) {
         if self.play.get_untracked().is_some() {
             self.play.set(None);
@@ -29,7 +29,7 @@ impl Strip {
         }
     }
 
-    /// Whether it begins anew at its end; what plays follows.
+    /// Turns looping on or off, also while playing.
     pub fn toggle_loop(self) {
         self.looping.update(|looping| *looping = !*looping);
         if let Some(play) = self.play.get_untracked() {
@@ -37,7 +37,7 @@ impl Strip {
         }
     }
 
-    /// Chooses the frame that many places on.
+    /// Selects the frame at this distance.
     pub fn step(self, by: isize) {
         self.stop();
         self.store.step(by);
@@ -48,7 +48,7 @@ impl Strip {
         let id = self.store.seen.with_untracked(|frame| frame.as_ref().map(|frame| frame.id.0));
         let from = self.clips.with_untracked(|clips| {
             let place = id.and_then(|id| clips.place(id)).unwrap_or_default();
-            // At the end, forwards is from the beginning; backwards begins within the frame, not before it.
+            // At the end, forwards starts at the beginning. Backwards starts within the frame, not before it.
             let at_end = place + 1 == clips.len() && !running;
             if speed.0 < 0.0 {
                 clips.start(place + 1) as f64 - 0.001
@@ -66,7 +66,7 @@ impl Strip {
         }
     }
 
-    /// Moves the cursor to where it is now; false when playing is over.
+    /// Moves the cursor to the current time. Returns false when playback has ended.
     fn advance(self) -> bool {
         let Some(Some(play)) = self.play.try_get_untracked() else { return false };
         let at = self.clips.with_untracked(|clips| {
@@ -85,14 +85,14 @@ impl Strip {
     }
 }
 
-/// Pictures that are held decoded while they play: a second of them at 60 a second, 4 MB each at 1024².
+/// Pictures that stay decoded during playback: one second at 60 fps, 4 MB each at 1024².
 const MOST_HELD: usize = 60;
 
-/// At each repaint, until it is over; the pictures are held until then.
-fn tick(strip: Strip, _held: browser::Held) {
+/// Advances at each animation frame until playback ends. `_held` keeps the pictures decoded until then.
+fn tick(timeline: Timeline, _held: browser::Held) {
     request_animation_frame(move || {
-        if strip.advance() {
-            tick(strip, _held);
+        if timeline.advance() {
+            tick(timeline, _held);
         }
     });
 }

@@ -1,16 +1,11 @@
-//! A picture that is dropped on the form fills it with what it was made from.
+//! A picture that is dropped on the form fills it with its recorded parameters.
 
-use super::{FORM, fill, remember};
-use crate::{
-    browser,
-    error::sentence,
-    form::CUSTOM,
-    studio::{Store, draft::Draft},
-};
+use super::GenerationForm;
+use crate::{browser, error::sentence, forms::CUSTOM, studio::draft::Draft};
 use leptos::{ev, prelude::*, task::spawn_local};
 use serde::Deserialize;
 
-/// The server's answer: a record, or a problem document.
+/// The server's response: a record, or a problem document.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Inspected {
@@ -25,7 +20,7 @@ struct Record {
     not_applied: Vec<NotApplied>,
 }
 
-/// What the record says, within the form's bounds.
+/// The parameters in the record that the form can take.
 #[derive(Deserialize)]
 struct Settings {
     prompt: Option<String>,
@@ -47,29 +42,29 @@ struct NotApplied {
     reason: String,
 }
 
-/// Lines of the notice, and characters of a value in it.
+/// Limits of the notice: its lines, and the characters of a value.
 const MAX_LINES: usize = 8;
 const MAX_VALUE_CHARS: usize = 60;
 
-/// Takes a file that is dropped.
-pub fn dropped(store: Store, event: &ev::DragEvent) {
-    let Some(file) = browser::dropped_files(event).into_iter().next() else { return };
-    event.prevent_default();
-    spawn_local(async move {
-        let answer = browser::post_file("/api/v1/inspect-png", Some(&file)).await.unwrap_or_default();
-        let Some(form) = browser::find(FORM) else { return };
-        let mut draft = super::typed(&form);
-        let (is_filled, message) = apply(&answer, &mut draft);
-        if is_filled {
-            fill(&form, &draft);
-            remember(store);
-            browser::focus("#generation-prompt");
-        }
-        store.refused.try_set(message);
-    });
+impl GenerationForm {
+    /// Fills the form from the record in a dropped picture.
+    pub(super) fn drop_picture(self, event: &ev::DragEvent) {
+        let Some(file) = browser::dropped_files(event).into_iter().next() else { return };
+        event.prevent_default();
+        spawn_local(async move {
+            let response = browser::post_file("/api/v1/inspect-png", Some(&file)).await.unwrap_or_default();
+            let Some(mut draft) = self.draft() else { return };
+            let (is_filled, message) = apply(&response, &mut draft);
+            if is_filled {
+                self.fill(&draft);
+                self.focus_prompt();
+            }
+            self.store.refused.try_set(message);
+        });
+    }
 }
 
-/// Writes the record of an answer into the form. Returns whether there is one, and what the person must be told.
+/// Writes the record in a response into the draft. Returns whether there is one, and a message to show.
 fn apply(answer: &str, draft: &mut Draft) -> (bool, Option<String>) {
     let Ok(inspected) = serde_json::from_str::<Inspected>(answer) else {
         return (false, Some("The server did not answer.".to_owned()));
@@ -78,27 +73,27 @@ fn apply(answer: &str, draft: &mut Draft) -> (bool, Option<String>) {
         let why = inspected.detail.map(|why| sentence(&why.replacen("body:", "this file", 1)));
         return (false, Some(why.unwrap_or_else(|| "This picture carries no record of how it was made.".to_owned())));
     };
-    let message = told(&record);
+    let message = not_applied(&record);
     fill_in(record.settings, draft);
     (true, message)
 }
 
-/// What is not applied, a line each; the API's answer has all of it.
-fn told(record: &Record) -> Option<String> {
-    let mut told = format!("Not everything in the record of {} applies:", record.program);
+/// The entries that do not apply, one line each.
+fn not_applied(record: &Record) -> Option<String> {
+    let mut text = format!("Not everything in the record of {} applies:", record.program);
     for NotApplied { name, value, reason } in record.not_applied.iter().take(MAX_LINES) {
         let value: String = value.chars().take(MAX_VALUE_CHARS).collect();
-        told += &format!("\n{name}: {value} ({reason})");
+        text += &format!("\n{name}: {value} ({reason})");
     }
     let more = record.not_applied.len().saturating_sub(MAX_LINES);
     if more > 0 {
-        told += &format!("\n{more} more");
+        text += &format!("\n{more} more");
     }
-    (!record.not_applied.is_empty()).then_some(told)
+    (!record.not_applied.is_empty()).then_some(text)
 }
 
-/// What the record does not say stays as it was typed; but a picture that was made without a negative prompt, and from no
-/// other picture, would be another one with them.
+/// Fields that the record lacks stay as typed, except the negative prompt and the initial image: with them the picture
+/// would not be reproduced.
 fn fill_in(made: Settings, draft: &mut Draft) {
     let number = |number: Option<u32>| number.map(|number| number.to_string());
     draft.negative_prompt = made.negative_prompt.unwrap_or_default();

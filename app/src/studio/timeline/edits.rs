@@ -1,6 +1,6 @@
-//! Edits: carried out here at once, told to the server, and noted for Undo.
+//! Edits of the timeline: applied at once, sent to the server in order, recorded for Undo.
 
-use super::Strip;
+use super::Timeline;
 use crate::{
     serverfns::frames::{delete_frame, duplicate_frame, restore_frame, update_frame},
     studio::state::StudioState,
@@ -9,59 +9,60 @@ use leptos::{prelude::*, task::spawn_local};
 use protocol::{FrameId, frame::limits::DURATION};
 use timeline::{Clip, Clips, Edit, Selection};
 
-/// The longest that a frame can stand.
-const LONGEST: u32 = *DURATION.end();
+/// Longest duration of a frame.
+const MAX_DURATION: u32 = *DURATION.end();
 
-impl Strip {
-    /// Puts a frame, and what is marked with it, into a gap between clips.
+impl Timeline {
+    /// Moves a frame, with the selection that it is part of, into a gap between clips.
     pub fn move_into(self, id: FrameId, gap: usize) {
-        let ids = self.meant(id);
+        let ids = self.targets(id);
         self.edit(self.clips.with_untracked(|clips| clips.gathered(&ids, gap)));
     }
 
-    /// Moves a frame, and what is marked with it, by one place.
+    /// Moves a frame, with the selection that it is part of, by one place.
     pub fn nudge(self, id: FrameId, towards_end: bool) {
-        let ids = self.meant(id);
+        let ids = self.targets(id);
         self.edit(self.clips.with_untracked(|clips| clips.nudged(&ids, towards_end)));
     }
 
-    /// Gives a frame another duration.
+    /// Changes the duration of a frame.
     pub fn stretch(self, id: FrameId, from: u32, to: u32) {
         self.edit(vec![Edit::Stretch { id: id.0, from, to }]);
     }
 
-    /// Makes a frame, and what is marked with it, longer or shorter.
+    /// Changes the durations of a frame and of the selection that it is part of.
     pub fn stretch_by(self, id: FrameId, by: i32) {
-        let stretched = self.clips_meant(id).into_iter().map(|(_, clip)| {
-            let to = clip.duration.saturating_add_signed(by).clamp(1, LONGEST);
+        let stretched = self.target_clips(id).into_iter().map(|(_, clip)| {
+            let to = clip.duration.saturating_add_signed(by).clamp(1, MAX_DURATION);
             Edit::Stretch { id: clip.id, from: clip.duration, to }
         });
         self.edit(stretched.collect());
     }
 
-    /// Takes a frame away, and what is marked with it. One without a picture cannot come back, so it is not noted.
+    /// Deletes a frame and the selection that it is part of. Frames without a picture cannot be restored, so they are not
+    /// recorded for Undo.
     pub fn delete(self, id: FrameId) {
-        let meant = self.clips_meant(id);
-        self.choose_neighbour(&meant);
-        // From the end on: each place is still the clip's when its turn comes, and when it comes back.
-        let deleted = meant.into_iter().rev().map(|(at, clip)| Edit::Delete { clip, at });
-        let (noted, lost): (Vec<_>, Vec<_>) = deleted.partition(|edit| {
+        let targets = self.target_clips(id);
+        self.choose_neighbour(&targets);
+        // From the last to the first: no deletion changes the index of one that follows, nor does a restoration in reverse.
+        let deleted = targets.into_iter().rev().map(|(at, clip)| Edit::Delete { clip, at });
+        let (restorable, lost): (Vec<_>, Vec<_>) = deleted.partition(|edit| {
             let Edit::Delete { clip, .. } = edit else { return false };
             let frame =
                 |state: &StudioState| state.frame(FrameId(clip.id)).is_some_and(|f| f.selected_take_id.is_some());
             self.store.state.with_untracked(frame)
         });
         self.carry_out(lost);
-        self.edit(noted);
+        self.edit(restorable);
     }
 
-    /// Makes a copy of a frame right behind it, and of each that is marked with it. Undo takes the copies away.
+    /// Duplicates a frame and the selection that it is part of; each copy follows its original. Undo deletes the copies.
     pub fn duplicate(self, id: FrameId) {
-        let meant = self.clips_meant(id);
+        let targets = self.target_clips(id);
         let store = self.store;
         spawn_local(async move {
             let mut made = Vec::new();
-            for (copies, (at, clip)) in meant.into_iter().enumerate() {
+            for (copies, (at, clip)) in targets.into_iter().enumerate() {
                 match duplicate_frame(FrameId(clip.id)).await {
                     Ok(copy) => {
                         let clip = Clip { id: copy.0, duration: clip.duration };
@@ -74,42 +75,42 @@ impl Strip {
                     }
                 }
             }
-            self.note(made);
+            self.record(made);
         });
     }
 
-    /// Notes for Undo what was carried out by other means.
-    pub(super) fn note(self, step: Vec<Edit>) {
+    /// Records a step for Undo that was carried out elsewhere.
+    pub(super) fn record(self, step: Vec<Edit>) {
         self.history.try_update(|history| history.push(step));
     }
 
-    /// The clips that an act on this one is meant for, each with its place.
-    fn clips_meant(self, id: FrameId) -> Vec<(usize, Clip)> {
-        let ids = self.meant(id);
+    /// The clips that an action on this one applies to, each with its index.
+    fn target_clips(self, id: FrameId) -> Vec<(usize, Clip)> {
+        let ids = self.targets(id);
         let placed = |clips: &Clips, id: i64| clips.place(id).and_then(|place| Some((place, clips.get(place)?)));
         self.clips.with_untracked(|clips| ids.into_iter().filter_map(|id| placed(clips, id)).collect())
     }
 
-    /// Where the shown frame goes, the one behind it is shown; at the end the one before.
+    /// If the current frame is deleted, selects the next one; at the end the previous one.
     fn choose_neighbour(self, leaving: &[(usize, Clip)]) {
         let leaves = |id: i64| leaving.iter().any(|(_, clip)| clip.id == id);
-        let Some(shown) = self.shown().filter(|id| leaves(id.0)) else { return };
+        let Some(shown) = self.current().filter(|id| leaves(id.0)) else { return };
         let neighbour = self.clips.with_untracked(|clips| {
             let at = clips.place(shown.0)?;
             let mut nearest = (at..clips.len()).chain((0..at).rev()).filter_map(|place| clips.get(place));
             nearest.find(|clip| !leaves(clip.id))
         });
         self.store.chosen.set(neighbour.map(|clip| FrameId(clip.id)));
-        self.marks.set(Selection::default());
+        self.selection.set(Selection::default());
     }
 
-    /// Takes the newest step back.
+    /// Undoes the newest step.
     pub fn undo(self) {
         let step = self.history.try_update(timeline::History::undo).unwrap_or_default();
         self.carry_out(step);
     }
 
-    /// Does the step again that was taken back last.
+    /// Redoes the step that was undone last.
     pub fn redo(self) {
         let step = self.history.try_update(timeline::History::redo).unwrap_or_default();
         self.carry_out(step);
@@ -123,21 +124,21 @@ impl Strip {
         self.carry_out(step);
     }
 
-    /// Shown at once. The server is told of one after the other, also of those of a step before: the second may build
-    /// upon the first.
+    /// Applies a step at once and sends it to the server. Edits are sent one after the other, across steps, because a later one
+    /// may depend on an earlier one.
     fn carry_out(self, step: Vec<Edit>) {
         if step.is_empty() {
             return;
         }
         let state = self.store.state;
-        let is_telling = state.with_untracked(|state| state.oldest_edit().is_some());
+        let is_sending = state.with_untracked(|state| state.oldest_edit().is_some());
         state.update(|state| step.into_iter().for_each(|edit| state.edit(edit)));
-        if !is_telling {
-            spawn_local(self.tell_server());
+        if !is_sending {
+            spawn_local(self.send_edits());
         }
     }
 
-    async fn tell_server(self) {
+    async fn send_edits(self) {
         let Self { store, .. } = self;
         while let Some(edit) = store.state.try_with_untracked(StudioState::oldest_edit).flatten() {
             let done = match edit {
@@ -151,11 +152,11 @@ impl Strip {
             };
             if let Err(error) = done {
                 store.refuse(error);
-                store.state.try_update(StudioState::give_edits_up);
-                // What is shown may be what was not done.
+                store.state.try_update(StudioState::drop_edits);
+                // The page shows edits that were rejected.
                 return store.reload();
             }
-            store.state.try_update_untracked(StudioState::edited);
+            store.state.try_update_untracked(StudioState::edit_done);
         }
     }
 }

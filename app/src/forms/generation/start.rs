@@ -1,0 +1,65 @@
+//! The initial image: the take that a generation starts from.
+
+use super::GenerationForm;
+use crate::{
+    browser,
+    forms::field::Number,
+    studio::{Act, address, draft::Draft},
+    view::{Erase, button, dynamic, nothing},
+};
+use leptos::prelude::*;
+use protocol::TakeId;
+
+/// The default strength: the part of the picture that is generated again.
+const STRENGTH: &str = "0.6";
+
+impl GenerationForm {
+    /// Makes a take the initial image.
+    pub fn start_from(self, take: TakeId) {
+        self.edit(|draft| {
+            draft.init_take_id = take.to_string();
+            if draft.strength.is_empty() {
+                draft.strength = STRENGTH.to_owned();
+            }
+        });
+        // The field is shown in the same turn; a hidden element takes no focus.
+        request_animation_frame(|| browser::focus("#generation-strength"));
+    }
+
+    /// Removes the initial image.
+    pub fn clear_start(self) {
+        self.edit(|draft| draft.init_take_id.clear());
+    }
+
+    /// The fields of the initial image: thumbnail, strength, and a button that removes it. They are always in the page, so
+    /// that stored values can be written into them.
+    pub(super) fn start(self, draft: &mut Draft) -> AnyView {
+        let (store, chosen) = (self.store, self.init_take);
+        let id = draft.take("init_take_id");
+        chosen.set(id.parse().ok().map(TakeId));
+        let picture = dynamic(move || {
+            let shown = chosen.get().and_then(|take| {
+                store.state.with(|state| {
+                    let frame = state.frames.iter().find(|frame| frame.selected_take_id == Some(take))?;
+                    let etag = frame.etag.as_deref()?;
+                    (frame.take_id == take).then(|| format!("{}?v={}", frame.path, address::hash(etag)))
+                })
+            });
+            match shown {
+                Some(src) => view! { <img class="start-picture" src=src alt=""/> }.erase(),
+                None => nothing(),
+            }
+        });
+        let is_off = Signal::derive(move || chosen.get().is_none());
+        view! {
+            <input type="hidden" id="generation-start" name="draft[init_take_id]" value=id/>
+            <fieldset class="maker-start" hidden=is_off>
+                <legend>"Start from this picture"</legend>
+                {picture}
+                {self.field(draft, "strength", "Strength").number(Number::new(0, 1, "0.05"))}
+                {button("button button-small", Act::ClearStart, "", "Do without")}
+            </fieldset>
+        }
+        .erase()
+    }
+}

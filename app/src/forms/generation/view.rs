@@ -1,0 +1,186 @@
+//! The form's fields.
+
+use super::GenerationForm;
+use crate::{
+    error::sentence,
+    forms::{
+        CUSTOM, PRESETS,
+        field::{Field, Notice, Number},
+    },
+    serverfns::generations::CreateGeneration,
+    studio::{
+        Act,
+        draft::{Draft, FIELDS},
+        progress_text::lasting,
+    },
+    view::{Erase, button, words},
+};
+use leptos::{ev, prelude::*, server_fn::ServerFn};
+use protocol::{
+    PreviewMethod,
+    generation::{SAMPLERS, SCHEDULERS},
+    url_path,
+};
+
+impl GenerationForm {
+    /// The initial fields: the model's and the project's defaults; after a rejected post, what was typed.
+    fn initial(self) -> Draft {
+        let draft = self
+            .store
+            .state
+            .with_untracked(|state| Draft::new(state.models.first().map(|model| &model.recommended), &state.project));
+        match self.error.get_untracked() {
+            Some(error) => draft.restored(&error),
+            None => draft,
+        }
+    }
+
+    /// The field of this name, with its text taken from the draft.
+    pub(super) fn field(self, draft: &mut Draft, name: &'static str, label: &'static str) -> Field {
+        let error = Signal::derive(move || self.error.with(|error| error.as_ref()?.at_field(name).map(str::to_owned)));
+        Field { id: format!("generation-{name}"), name: super::post_name(name), label, value: draft.take(name), error }
+    }
+
+    /// The panel at the left.
+    pub fn view(self) -> AnyView {
+        let mut draft = self.initial();
+        let draft = &mut draft;
+        let submit = move |event: ev::SubmitEvent| {
+            event.prevent_default();
+            self.submit();
+        };
+        let keydown = move |event: ev::KeyboardEvent| {
+            if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
+                event.prevent_default();
+                // A held key submits once.
+                if !event.repeat() {
+                    self.submit();
+                }
+            }
+        };
+        let input = move |_| {
+            self.follow_model();
+            self.changed();
+        };
+        Effect::new(move |_| {
+            if let Some(stored) = self.stored() {
+                self.write(&stored);
+                self.version.update(|version| *version = version.wrapping_add(1));
+            }
+        });
+        let message = Signal::derive(move || self.error.with(|error| error.as_ref()?.beside_fields(&FIELDS)));
+        view! {
+            <form
+                id="generation"
+                class="maker"
+                method="post"
+                action=url_path(CreateGeneration::url())
+                novalidate
+                aria-label="New picture"
+                node_ref=self.element
+                on:submit=submit
+                on:keydown=keydown
+                on:input=input
+                on:dragover=move |event| crate::browser::allow_drop(&event)
+                on:drop=move |event| self.drop_picture(&event)
+            >
+                <input type="hidden" name="project_id" value=self.store.project_id().to_string()/>
+                <Notice message/>
+                {self.field(draft, "prompt", "Prompt").text(4)}
+                {self.prompt_foot()}
+                {self.warnings("prompt")}
+                {self.field(draft, "negative_prompt", "Negative prompt").text(2)}
+                {self.warnings("negative_prompt")}
+                <div class="maker-pair">
+                    {self.field(draft, "steps", "Steps").number(Number::new(1, 1000, 1))}
+                    {self.field(draft, "cfg_scale", "Guidance").number(Number::new(1, 30, "0.5"))}
+                </div>
+                <div class="maker-pair">
+                    {self.field(draft, "sampler", "Sampler").choice(same(&SAMPLERS))}
+                    {self.field(draft, "scheduler", "Schedule").choice(same(&SCHEDULERS))}
+                </div>
+                {self.seed(draft)}
+                {self.size(draft)}
+                {self.start(draft)}
+                <div class="maker-pair">
+                    {self.field(draft, "num_variants", "Variants").number(Number::new(1, 16, 1))}
+                    {self.field(draft, "preview_method", "Preview").choice(methods())}
+                </div>
+                {self.model(draft)}
+                <div class="maker-foot">
+                    <button class="button button-primary maker-go" type="submit" aria-keyshortcuts="Control+Enter">"Generate"</button>
+                    <p class="maker-time">{words(move || self.time())}</p>
+                </div>
+            </form>
+        }
+        .erase()
+    }
+
+    /// The estimated duration; empty below one second.
+    fn time(self) -> String {
+        let ms = self.time_ms.get().filter(|ms| *ms >= 1000);
+        ms.map(|ms| format!("About {}", lasting(ms))).unwrap_or_default()
+    }
+
+    fn seed(self, draft: &mut Draft) -> AnyView {
+        let number = Number { placeholder: Some("Random"), ..Number::new(0, "9007199254740991", 1) };
+        view! {
+            <div class="maker-seed">
+                {self.field(draft, "seed", "Seed").number(number)}
+                {button("button button-small", Act::RandomSeed, "", "Random")}
+                {button("button button-small", Act::LastSeed, "", "Last")}
+            </div>
+        }
+        .erase()
+    }
+
+    fn size(self, draft: &mut Draft) -> AnyView {
+        let (width, height) = self.store.state.with_untracked(|state| (state.project.width, state.project.height));
+        let mut sizes = vec![(String::new(), format!("Project: {width} × {height}"))];
+        sizes.extend(PRESETS.iter().map(|p| (p.value(), format!("{} × {} {}", p.width, p.height, p.shape))));
+        sizes.push((CUSTOM.to_owned(), "Custom".to_owned()));
+        let side = Number::new(64, 2048, 8);
+        view! {
+            <div class="maker-size">
+                {self.field(draft, "size", "Picture size").choice(sizes)}
+                <div class="maker-pair maker-custom">
+                    {self.field(draft, "width", "Width").number(side.clone())}
+                    {self.field(draft, "height", "Height").number(side)}
+                </div>
+            </div>
+        }
+        .erase()
+    }
+
+    /// The warnings about a prompt: parts of it that are read as plain words.
+    fn warnings(self, field: &'static str) -> AnyView {
+        let messages = crate::view::dynamic(move || {
+            let warnings = self.tokens.get().map(|count| count.warnings).unwrap_or_default().into_iter();
+            let of_field = warnings.filter(|warning| warning.field == field);
+            let lines = of_field.map(|warning| view! { <p>{sentence(&warning.message)}</p> }.erase());
+            lines.collect::<Vec<_>>().into_any()
+        });
+        view! { <div class="field-warnings" role="status">{messages}</div> }.erase()
+    }
+}
+
+/// Options whose values are their labels.
+fn same(names: &[&str]) -> Vec<(String, String)> {
+    names.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect()
+}
+
+fn methods() -> Vec<(String, String)> {
+    let mut methods = vec![(String::new(), "As set".to_owned())];
+    methods.extend(PreviewMethod::ALL.map(|method| (method.as_str().to_owned(), method_label(method).to_owned())));
+    methods
+}
+
+/// The label of a preview method, here and in the settings.
+pub fn method_label(method: PreviewMethod) -> &'static str {
+    match method {
+        PreviewMethod::Auto => "Automatic",
+        PreviewMethod::Latent2Rgb => "Quick, coarse",
+        PreviewMethod::Taesd => "Sharp (TAESD)",
+        PreviewMethod::None => "None",
+    }
+}
