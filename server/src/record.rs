@@ -1,6 +1,6 @@
 //! Selects the settings in a picture's record that this server accepts.
 
-use png_info::{NotApplied, Record, Settings};
+use png_info::{NotApplied, Record};
 use protocol::{NewGeneration, generation::limits::STRENGTH};
 
 /// The record with settings that a request can have. Values out of bounds and a model that is not offered are moved to
@@ -14,14 +14,14 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
             refused.push(NotApplied::new("model", &name, "no model of that name is offered here"));
         }
     }
-    for error in asked(set).errors() {
-        if let Some(value) = taken(set, &error.field) {
+    for error in NewGeneration::from_partial(set.clone()).errors() {
+        if let Some(value) = set.remove(&error.field) {
             refused.push(NotApplied::new(&error.field, &value, error.message));
         }
     }
     // Width or height alone would change the aspect ratio.
     for (field, has_other) in [("width", set.height.is_some()), ("height", set.width.is_some())] {
-        if let Some(value) = Some(()).filter(|()| !has_other).and_then(|()| taken(set, field)) {
+        if let Some(value) = Some(()).filter(|()| !has_other).and_then(|()| set.remove(field)) {
             refused.push(NotApplied::new(field, &value, "the other side cannot be applied"));
         }
     }
@@ -34,38 +34,6 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
     record
 }
 
-/// The settings as a request, to check their bounds.
-fn asked(set: &Settings) -> NewGeneration {
-    NewGeneration {
-        negative_prompt: set.negative_prompt.clone(),
-        steps: set.steps,
-        cfg_scale: set.cfg_scale,
-        sampler: set.sampler.clone(),
-        scheduler: set.scheduler.clone(),
-        seed: set.seed,
-        width: set.width,
-        height: set.height,
-        ..NewGeneration::of(set.prompt.clone().unwrap_or_default())
-    }
-}
-
-/// Removes a setting by name. Returns its value as text.
-fn taken(set: &mut Settings, field: &str) -> Option<String> {
-    let text = |number: u64| number.to_string();
-    match field {
-        "prompt" => set.prompt.take(),
-        "negative_prompt" => set.negative_prompt.take(),
-        "steps" => set.steps.take().map(|steps| text(steps.into())),
-        "cfg_scale" => set.cfg_scale.take().map(|scale| scale.to_string()),
-        "sampler" => set.sampler.take(),
-        "scheduler" => set.scheduler.take(),
-        "seed" => set.seed.take().map(text),
-        "width" => set.width.take().map(|px| text(px.into())),
-        "height" => set.height.take().map(|px| text(px.into())),
-        _ => None,
-    }
-}
-
 /// The offered model of that name: exact match first, then ignoring case.
 fn offered(name: &str, models: &[String]) -> Option<String> {
     let same = models.iter().find(|model| *model == name);
@@ -75,9 +43,10 @@ fn offered(name: &str, models: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use png_info::PartialParameters;
 
     fn record() -> Record {
-        let settings = Settings {
+        let settings = PartialParameters {
             prompt: Some("a red car".to_owned()),
             negative_prompt: Some(String::new()),
             width: Some(832),
@@ -96,13 +65,13 @@ mod tests {
     #[test]
     fn what_can_be_asked_for_stays() {
         let made = applicable(record(), &["starter".to_owned(), "sdxl_base".to_owned()]);
-        let expected = Settings { model: Some("sdxl_base".to_owned()), ..record().settings };
+        let expected = PartialParameters { model: Some("sdxl_base".to_owned()), ..record().settings };
         assert_eq!((made.settings, made.not_applied), (expected, Vec::new()));
     }
 
     #[test]
     fn what_is_out_of_bounds_is_said() {
-        let settings = Settings {
+        let settings = PartialParameters {
             prompt: Some("x".repeat(10_001)),
             width: Some(833),
             steps: Some(0),
@@ -114,11 +83,11 @@ mod tests {
         let made = applicable(Record { settings, ..record() }, &["starter".to_owned()]);
         let names: Vec<&str> = made.not_applied.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["model", "prompt", "steps", "cfg_scale", "seed", "width", "height", "strength"]);
-        let kept = Settings {
+        let kept = PartialParameters {
             negative_prompt: Some(String::new()),
             sampler: Some("dpmpp_2m".to_owned()),
             scheduler: Some("karras".to_owned()),
-            ..Settings::default()
+            ..PartialParameters::default()
         };
         assert_eq!(made.settings, kept);
         let steps = &made.not_applied[2];

@@ -1,9 +1,9 @@
-//! The addresses at which a frame's picture is asked for.
+//! The URLs of pictures.
 
 use protocol::{Frame, Take, TaskSummary};
 
-/// The address of a frame's picture as last heard: a preview by its attempt and step, so that nothing is
-/// fetched twice; a finished picture by its hash, under which it never changes.
+/// The URL of a frame's picture. A preview has its attempt and step as query, so that none is fetched twice; a finished
+/// picture has its hash, so that it can be cached for ever.
 pub fn picture(frame: &Frame, tasks: &[TaskSummary]) -> String {
     if !frame.status.is_generating() {
         return match &frame.etag {
@@ -16,17 +16,17 @@ pub fn picture(frame: &Frame, tasks: &[TaskSummary]) -> String {
     format!("{}?t={attempt}.{step}", frame.path)
 }
 
-/// The address while nothing is heard: by the clock.
+/// The URL while the socket is down: with the time as query.
 pub fn picture_unheard(frame: &Frame, now_ms: u64) -> String {
     format!("{}?t={now_ms}", frame.path)
 }
 
-/// The address of a take's picture, under which it never changes.
+/// The URL of a take's picture, with its hash.
 pub fn of_take(take: &Take) -> String {
     format!("{}?v={}", take.path, hash(take.etag.as_deref().unwrap_or_default()))
 }
 
-/// The hash without what an `ETag` header puts around it.
+/// The hash in an `ETag`, without quotes.
 pub fn hash(etag: &str) -> String {
     etag.chars().filter(char::is_ascii_alphanumeric).collect()
 }

@@ -2,50 +2,33 @@
 //! the same function, so both say the same about it.
 
 use crate::{error::AppError, forms::CUSTOM};
-use protocol::{
-    FieldError, NewGeneration, Parameters, PreviewMethod, Problem, Project, Recommended, generation::expected,
-};
+use generation::{DEFAULT_STRENGTH, GenerationParameters, PartialParameters, with_text};
+use protocol::{FieldError, NewGeneration, Parameters, Problem, Project, Recommended, generation::expected};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// A generation's form. An empty field is one that is left to the server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Draft {
-    /// What the picture shows.
-    pub prompt: String,
-    /// What it does not show.
-    pub negative_prompt: String,
-    /// Sampling steps.
-    pub steps: String,
-    /// Strength of the guidance.
-    pub cfg_scale: String,
-    /// Sampling method.
-    pub sampler: String,
-    /// Noise schedule.
-    pub scheduler: String,
-    /// Empty for a random one.
-    pub seed: String,
-    /// `1216x832`, `custom`, or empty for the project's.
-    pub size: String,
-    /// Pixels, for a custom size.
-    pub width: String,
-    /// Pixels, for a custom size.
-    pub height: String,
-    /// How many takes.
-    pub num_variants: String,
-    /// How steps become previews.
-    pub preview_method: String,
-    /// Which model.
-    pub model: String,
-    /// The frame that gets the takes; empty for a new frame.
-    pub frame_id: String,
-    /// The take to start from.
-    pub init_take_id: String,
-    /// How much of that take is redone.
-    pub strength: String,
-    /// Makes a second sending of the same form one with the first.
-    pub key: String,
+with_text! {
+    /// The text of a generation's form. An empty field takes the server's default.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(default)]
+    pub struct Draft {
+        /// `1216x832`, `custom`, or empty for the project's size.
+        pub size: String,
+        /// Number of takes.
+        pub num_variants: String,
+        /// How steps become previews.
+        pub preview_method: String,
+        /// Name of the model.
+        pub model: String,
+        /// The frame that gets the takes; empty for a new frame.
+        pub frame_id: String,
+        /// The take to start from.
+        pub init_take_id: String,
+        /// Share of that take that is redone.
+        pub strength: String,
+        /// Idempotency key: submitting the same form again returns the first result. It is not remembered with the form.
+        pub key: String,
+    }
 }
 
 /// The fields that the form shows an error at.
@@ -71,45 +54,44 @@ impl Draft {
             width: project.width.to_string(),
             height: project.height.to_string(),
             num_variants: "1".to_owned(),
-            strength: "0.6".to_owned(),
+            strength: DEFAULT_STRENGTH.to_string(),
             ..Self::default()
         };
         if let Some(model) = recommended {
-            [draft.steps, draft.cfg_scale, draft.sampler, draft.scheduler] = settings(model);
+            settings(model).into_iter().for_each(|(field, text)| draft.set(field, text));
         }
         draft
     }
 
-    /// Puts another model's settings in place of those that are still the last one's.
+    /// Replaces settings that are still the last model's by another model's.
     pub fn follow(&mut self, from: &Recommended, to: &Recommended) {
-        let fields = [&mut self.steps, &mut self.cfg_scale, &mut self.sampler, &mut self.scheduler];
-        for (field, (from, to)) in fields.into_iter().zip(settings(from).into_iter().zip(settings(to))) {
-            if *field == from {
-                *field = to;
+        for ((field, from), (_, to)) in settings(from).into_iter().zip(settings(to)) {
+            if self.fields_mut().any(|(name, text)| name == field && *text == from) {
+                self.set(field, to);
             }
         }
     }
 
     /// The form that asks for these parameters again.
     pub fn of(parameters: &Parameters, seed: Option<u64>) -> Self {
-        let id = |id: Option<protocol::TakeId>| id.map(|id| id.to_string()).unwrap_or_default();
-        Self {
-            prompt: parameters.prompt.clone(),
-            negative_prompt: parameters.negative_prompt.clone(),
-            steps: parameters.steps.to_string(),
-            cfg_scale: parameters.cfg_scale.to_string(),
-            sampler: parameters.sampler.clone(),
-            scheduler: parameters.scheduler.clone(),
+        let mut draft = Self {
             seed: seed.map(|seed| seed.to_string()).unwrap_or_default(),
             size: CUSTOM.to_owned(),
-            width: parameters.width.to_string(),
-            height: parameters.height.to_string(),
             num_variants: "1".to_owned(),
-            preview_method: parameters.preview_method.as_str().to_owned(),
+            preview_method: parameters.preview_method.to_string(),
             model: parameters.model.clone(),
-            init_take_id: id(parameters.init_take_id),
+            init_take_id: parameters.init_take_id.map(|id| id.to_string()).unwrap_or_default(),
             strength: parameters.strength.map(|strength| strength.to_string()).unwrap_or_default(),
             ..Self::default()
+        };
+        parameters.texts().into_iter().for_each(|(field, text)| draft.set(field, text));
+        draft
+    }
+
+    /// Sets a field; nothing is set where the form has no field of that name.
+    pub fn set(&mut self, field: &str, text: String) {
+        if let Some((_, place)) = self.fields_mut().find(|(name, _)| *name == field) {
+            *place = text;
         }
     }
 
@@ -119,34 +101,47 @@ impl Draft {
         lines.map(|line| Self { prompt: line.to_owned(), ..self.clone() }).collect()
     }
 
-    /// What the form asks for, or everything that is wrong with it at once.
+    /// What the form asks for.
+    ///
+    /// # Errors
+    /// Every field that cannot be read or breaks its rule.
     pub fn read(&self) -> Result<NewGeneration, Problem> {
         let mut errors = Vec::new();
+        let partial = self.partial(&mut errors);
         let from_take = !self.init_take_id.trim().is_empty();
-        let (width, height) = self.sides();
         let new = NewGeneration {
-            prompt: self.prompt.clone(),
             negative_prompt: Some(self.negative_prompt.clone()),
-            steps: read("steps", &self.steps, &mut errors),
-            cfg_scale: read("cfg_scale", &self.cfg_scale, &mut errors),
-            sampler: name(&self.sampler),
-            scheduler: name(&self.scheduler),
-            seed: read("seed", &self.seed, &mut errors),
-            width: width.and_then(|text| read("width", text, &mut errors)),
-            height: height.and_then(|text| read("height", text, &mut errors)),
             model: name(&self.model),
-            preview_method: method(&self.preview_method, &mut errors),
-            preview_interval_ms: None,
+            preview_method: read("preview_method", &self.preview_method, &mut errors),
             init_take_id: read("init_take_id", &self.init_take_id, &mut errors),
             strength: if from_take { read("strength", &self.strength, &mut errors) } else { None },
             frame_id: read("frame_id", &self.frame_id, &mut errors),
             num_variants: read("num_variants", &self.num_variants, &mut errors),
+            ..NewGeneration::from_partial(partial)
         };
         if self.prompt.trim().is_empty() {
             errors.push(FieldError::new("prompt", "must not be empty"));
         }
         errors.extend(new.errors());
         if errors.is_empty() { Ok(new) } else { Err(Problem::Invalid(errors)) }
+    }
+
+    /// The parameters that are filled in.
+    fn partial(&self, errors: &mut Vec<FieldError>) -> PartialParameters {
+        let (width, height) = self.sides();
+        let mut partial = PartialParameters::default();
+        for (field, text) in self.parameters() {
+            let text = match field {
+                "prompt" | "negative_prompt" => text,
+                "width" => width.unwrap_or_default().trim(),
+                "height" => height.unwrap_or_default().trim(),
+                _ => text.trim(),
+            };
+            if !text.is_empty() && !partial.set(field, text) {
+                errors.push(unreadable(field, text));
+            }
+        }
+        partial
     }
 
     /// Width and height as typed or chosen; none for the project's.
@@ -158,7 +153,7 @@ impl Draft {
         }
     }
 
-    /// The key under which a second sending is one with the first.
+    /// The idempotency key, where the form has one.
     pub fn idempotency_key(&self) -> Option<String> {
         name(&self.key)
     }
@@ -181,12 +176,12 @@ impl Draft {
     /// Each field by its name.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let mut copy = self.clone();
-        copy.fields_mut().into_iter().map(|(field, text)| (field, std::mem::take(text))).collect()
+        copy.fields_mut().map(|(field, text)| (field, std::mem::take(text))).collect()
     }
 
     /// One field's text, taken out.
     pub fn take(&mut self, field: &str) -> String {
-        let found = self.fields_mut().into_iter().find(|(name, _)| *name == field);
+        let found = self.fields_mut().find(|(name, _)| *name == field);
         found.map(|(_, text)| std::mem::take(text)).unwrap_or_default()
     }
 
@@ -199,39 +194,24 @@ impl Draft {
     pub fn from_text(kept: &str) -> Self {
         let mut draft = Self::default();
         for (field, text) in kept.split(RECORD).filter_map(|record| record.split_once(UNIT)) {
-            if let Some((_, place)) = draft.fields_mut().into_iter().find(|(name, _)| *name == field) {
+            if let Some((_, place)) = draft.fields_mut().find(|(name, _)| *name == field) {
                 *place = text.to_owned();
             }
         }
         draft
     }
 
-    /// Each field by its name, to be written.
-    pub fn fields_mut(&mut self) -> [(&'static str, &mut String); 16] {
-        [
-            ("prompt", &mut self.prompt),
-            ("negative_prompt", &mut self.negative_prompt),
-            ("steps", &mut self.steps),
-            ("cfg_scale", &mut self.cfg_scale),
-            ("sampler", &mut self.sampler),
-            ("scheduler", &mut self.scheduler),
-            ("seed", &mut self.seed),
-            ("size", &mut self.size),
-            ("width", &mut self.width),
-            ("height", &mut self.height),
-            ("num_variants", &mut self.num_variants),
-            ("preview_method", &mut self.preview_method),
-            ("model", &mut self.model),
-            ("frame_id", &mut self.frame_id),
-            ("init_take_id", &mut self.init_take_id),
-            ("strength", &mut self.strength),
-        ]
+    /// Each field that the form shows by its name, to be written.
+    pub fn fields_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut String)> {
+        self.all_mut().into_iter().filter(|(field, _)| *field != "key")
     }
 }
 
-/// Steps, guidance, sampler and schedule as the form has them.
-fn settings(of: &Recommended) -> [String; 4] {
-    [of.steps.to_string(), of.cfg_scale.to_string(), of.sampler.clone(), of.scheduler.clone()]
+/// What a model recommends, by field. The size is the project's.
+fn settings(of: &Recommended) -> Vec<(&'static str, String)> {
+    let mut texts = GenerationParameters::from(of.clone()).texts();
+    texts.retain(|(field, _)| !["prompt", "negative_prompt", "width", "height"].contains(field));
+    texts
 }
 
 /// ASCII's separators of units and records, which nobody types.
@@ -247,31 +227,27 @@ fn name(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// A number from its field; an empty one is left to the server.
+/// A number or name from its field; none when it is empty.
 fn read<T: FromStr>(field: &str, text: &str, errors: &mut Vec<FieldError>) -> Option<T> {
     let text = name(text)?;
     let read = text.parse().ok();
     if read.is_none() {
-        let rule = expected(field).unwrap_or_else(|| "must be a whole number".to_owned());
-        let shown: String = text.chars().take(20).collect();
-        errors.push(FieldError::new(field, format!("{rule}, not {shown}")));
+        errors.push(unreadable(field, &text));
     }
     read
 }
 
-fn method(text: &str, errors: &mut Vec<FieldError>) -> Option<PreviewMethod> {
-    let text = name(text)?;
-    let found = PreviewMethod::ALL.into_iter().find(|method| method.as_str() == text);
-    if found.is_none() {
-        errors.push(FieldError::new("preview_method", expected("preview_method").unwrap_or_default()));
-    }
-    found
+fn unreadable(field: &str, text: &str) -> FieldError {
+    let rule = expected(field).unwrap_or_else(|| "must be a whole number".to_owned());
+    let shown: String = text.chars().take(20).collect();
+    FieldError::new(field, format!("{rule}, not {shown}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::studio::state::examples::project;
+    use protocol::{PreviewMethod, Sampler, Schedule};
 
     fn messages(draft: &Draft) -> Vec<(String, String)> {
         let problem = draft.read().expect_err("should have been refused");
@@ -285,8 +261,8 @@ mod tests {
             height: 128,
             steps: 25,
             cfg_scale: 4.5,
-            sampler: "euler".into(),
-            scheduler: "leading".into(),
+            sampler: Sampler::Euler,
+            scheduler: Schedule::Leading,
         };
         let draft = Draft { prompt: "a red car".into(), ..Draft::new(Some(&model), &project()) };
         let new = draft.read().expect("good");
@@ -301,8 +277,8 @@ mod tests {
             height: 512,
             steps,
             cfg_scale: 5.0,
-            sampler: sampler.into(),
-            scheduler: scheduler.into(),
+            sampler: sampler.parse().expect("a sampler"),
+            scheduler: scheduler.parse().expect("a schedule"),
         };
         let (from, to) = (model(30, "euler", "leading"), model(4, "euler_ancestral", "trailing"));
         let mut draft = Draft { steps: "12".into(), ..Draft::new(Some(&from), &project()) };
@@ -348,18 +324,10 @@ mod tests {
         let asked = NewGeneration { strength: None, ..draft.read().expect("good") };
         let parameters = Parameters {
             prompt: "x".into(),
-            negative_prompt: String::new(),
             steps: 20,
-            cfg_scale: 4.0,
-            sampler: "euler".into(),
-            scheduler: "karras".into(),
-            width: 128,
-            height: 128,
             model: "starter".into(),
             preview_method: PreviewMethod::Taesd,
-            preview_interval_ms: 0,
-            init_take_id: None,
-            strength: None,
+            ..Parameters::imported(128, 128)
         };
         let again = Draft::of(&parameters, Some(7)).read().expect("good");
         assert_eq!((again.prompt, again.seed, again.width), (asked.prompt, asked.seed, asked.width));

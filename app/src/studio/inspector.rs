@@ -310,8 +310,8 @@ impl Inspector {
         let facts = [
             ("Steps", steps),
             ("Guidance", cfg_scale.to_string()),
-            ("Sampler", sampler),
-            ("Schedule", scheduler),
+            ("Sampler", sampler.to_string()),
+            ("Schedule", scheduler.to_string()),
             ("Seed", seed.to_string()),
             ("Model", model),
         ];

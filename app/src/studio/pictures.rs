@@ -1,4 +1,4 @@
-//! Fetches pictures, decodes them off the page, and only then puts them on it. In the browser only.
+//! Fetches and decodes pictures before they are shown. In the browser only.
 
 use super::{
     Store,
@@ -16,12 +16,10 @@ use protocol::FrameId;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlImageElement;
 
-/// Follows the state from now on, until the owner is cleaned up: at each event what has become due at once,
-/// and by the interval what forms.
+/// Fetches pictures until the owner is cleaned up: finished ones at each event, previews at the refresh interval.
 pub fn follow(store: Store, live: Live) {
     Effect::new(move |before: Option<()>| {
-        // Not before hydration: the server's page shows the usual pace, and what hydration takes to be the same is not
-        // written again.
+        // Not before hydration: the server renders the default pace, and hydration does not correct different values.
         if let (None, Some(pace)) = (before, browser::recall("pace").and_then(|name| Pace::from_name(&name))) {
             store.pace.set(pace);
         }
@@ -29,10 +27,10 @@ pub fn follow(store: Store, live: Live) {
             theme::set_root_data(MOTION, &motion);
         }
         store.state.track();
-        let gone_or_new = store.state.with_untracked(|state| {
-            store.pictures.try_update_untracked(|pictures| pictures.keep_up(state)).unwrap_or_default()
+        let changed = store.state.with_untracked(|state| {
+            store.pictures.try_update_untracked(|pictures| pictures.sync_frames(state)).unwrap_or_default()
         });
-        if gone_or_new {
+        if changed {
             store.pictures.notify();
         }
         fetch(store, live, store.pace.get() == Pace::Live);
@@ -47,7 +45,7 @@ pub fn follow(store: Store, live: Live) {
         fetch(store, live, true);
     });
     on_cleanup(move || watch.remove());
-    // The interval lives in its effect's own value: it ends when the effect runs again, or is cleaned up.
+    // The interval is the effect's value: it is dropped when the effect runs again or is cleaned up.
     let beat = Memo::new(move |before: Option<&Beat>| {
         let pace = store.pace.get();
         store.state.with(|state| Beat::next(before.copied(), pace, &state.tasks))
@@ -58,7 +56,7 @@ pub fn follow(store: Store, live: Live) {
     });
 }
 
-/// Fetches what is due.
+/// Fetches the pictures that are due.
 fn fetch(store: Store, live: Live, forming: bool) {
     if browser::hidden() {
         return;
@@ -73,8 +71,7 @@ fn fetch(store: Store, live: Live, forming: bool) {
     }
 }
 
-/// One picture: fetched and decoded by an image that is on no page, then shown. The image is dropped, and
-/// with it the picture before, as soon as the page has the new one.
+/// Fetches and decodes one picture in an image outside the page, then shows it.
 async fn load(store: Store, live: Live, id: FrameId, address: String) {
     let decoded = match HtmlImageElement::new() {
         Ok(image) => {
@@ -84,7 +81,7 @@ async fn load(store: Store, live: Live, id: FrameId, address: String) {
         Err(_) => false,
     };
     store.pictures.try_update(|pictures| pictures.arrived(id, &address, decoded));
-    // The finished picture may have become due while a preview was under way.
+    // The finished picture may have become due during the request.
     if decoded && store.state.try_with_untracked(|_| ()).is_some() {
         fetch(store, live, store.pace.get_untracked() == Pace::Live);
     }

@@ -1,5 +1,4 @@
-//! Which picture of each frame is on the screen, and when the next one is fetched. Pure; the fetching itself
-//! is `pictures`.
+//! Which picture of each frame is on the screen, and which are to be fetched when. Pure; `pictures` fetches them.
 
 use super::{
     address::{picture, picture_unheard},
@@ -8,7 +7,7 @@ use super::{
 use protocol::{Frame, FrameId, TaskId, TaskStatus, TaskSummary};
 use std::collections::BTreeMap;
 
-/// How often the pictures that form are fetched.
+/// The refresh interval of previews.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pace {
     /// Twice a second.
@@ -18,12 +17,12 @@ pub enum Pace {
     One,
     /// Every other second.
     Two,
-    /// At each step that is heard of, and once a second besides.
+    /// At each progress event, and once a second.
     Live,
 }
 
 impl Pace {
-    /// Every pace, quickest last.
+    /// Every pace, fastest last.
     pub const ALL: [Self; 4] = [Self::Two, Self::One, Self::Half, Self::Live];
 
     /// The interval, milliseconds.
@@ -35,7 +34,7 @@ impl Pace {
         }
     }
 
-    /// The name under which it is kept.
+    /// The name under which it is stored.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Half => "0.5",
@@ -45,31 +44,31 @@ impl Pace {
         }
     }
 
-    /// The pace of that name.
+    /// The pace of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|pace| pace.as_str() == name)
     }
 }
 
-/// In so many looks a picture is seen to form, also one that takes less time than as many of the pace's intervals.
-const LOOKS: u64 = 8;
-/// Two looks are no closer than this.
-const CLOSEST_MS: u32 = 250;
+/// Least number of refreshes during a generation. Fast generations get a shorter interval than the pace's.
+const MIN_REFRESHES: u64 = 8;
+/// Shortest interval, milliseconds.
+const SHORTEST_MS: u32 = 250;
 
-/// The interval that runs now.
+/// The current refresh interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beat {
     pace: Pace,
-    /// The newest task that runs.
+    /// The newest running task.
     of: Option<TaskId>,
     /// Milliseconds.
     pub period_ms: u32,
 }
 
 impl Beat {
-    /// The interval after the one `before`: the pace's own, or shorter while a picture that runs would be seen in too few
-    /// looks. For one picture it only becomes shorter, and by a quarter at the least: an estimate that wavers would begin
-    /// it anew at each step, and it would never come to its end.
+    /// The interval after `before`: the pace's, or a shorter one while a running generation would get too few refreshes. For
+    /// one task it only becomes shorter, and by at least a quarter: an estimate that fluctuates would restart the interval at
+    /// each step, and it would never elapse.
     pub fn next(before: Option<Self>, pace: Pace, tasks: &[TaskSummary]) -> Self {
         let running = || tasks.iter().filter(|task| task.status == TaskStatus::Running);
         let whole_ms = |task: &TaskSummary| {
@@ -77,8 +76,8 @@ impl Beat {
             task.eta_ms.filter(|_| task.step > 0)?.saturating_mul(all.into()).checked_div(left.into())
         };
         let (of, quickest_ms) = (running().map(|task| task.task_id).max(), running().filter_map(whole_ms).min());
-        let looked_at = |whole: u64| u32::try_from(whole / LOOKS).unwrap_or(u32::MAX);
-        let wanted_ms = quickest_ms.map_or(u32::MAX, looked_at).clamp(CLOSEST_MS, pace.interval_ms());
+        let looked_at = |whole: u64| u32::try_from(whole / MIN_REFRESHES).unwrap_or(u32::MAX);
+        let wanted_ms = quickest_ms.map_or(u32::MAX, looked_at).clamp(SHORTEST_MS, pace.interval_ms());
         let period_ms = match before.filter(|before| (before.pace, before.of) == (pace, of)) {
             Some(before) if 4 * wanted_ms >= 3 * before.period_ms => before.period_ms,
             _ => wanted_ms,
@@ -87,7 +86,7 @@ impl Beat {
     }
 }
 
-/// The addresses on the screen and those under way.
+/// The URLs on the screen, and those that are being fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pictures {
     shown: BTreeMap<FrameId, String>,
@@ -95,25 +94,25 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Each frame's picture as it is known when the page is made.
+    /// The pictures of the initial state.
     pub fn of(state: &StudioState) -> Self {
         let shown = state.frames.iter().map(|frame| (frame.id, picture(frame, &state.tasks))).collect();
         Self { shown, loading: BTreeMap::new() }
     }
 
-    /// The address on the screen.
+    /// The URL of a frame's picture on the screen.
     pub fn shown(&self, id: FrameId) -> Option<&str> {
         self.shown.get(&id).map(String::as_str)
     }
 
-    /// The addresses on the screen, so many at most.
+    /// At most this many of the URLs on the screen.
     pub fn addresses(&self, most: usize) -> Vec<String> {
         self.shown.values().take(most).cloned().collect()
     }
 
-    /// New frames are shown at once, for nothing of them is on the screen yet; those that are gone are
-    /// forgotten. True if anything changed.
-    pub fn keep_up(&mut self, state: &StudioState) -> bool {
+    /// Adds new frames at once, because they have no picture on the screen yet, and removes deleted ones. Returns whether
+    /// anything changed.
+    pub fn sync_frames(&mut self, state: &StudioState) -> bool {
         let before = (self.shown.len(), self.loading.len());
         self.shown.retain(|id, _| state.frame(*id).is_some());
         self.loading.retain(|id, _| state.frame(*id).is_some());
@@ -125,9 +124,8 @@ impl Pictures {
         gone || known != self.shown.len()
     }
 
-    /// What is to be fetched now: pictures that form, if `forming`, and finished ones that are not shown yet.
-    /// Nothing is fetched twice, and a frame has one request under way at most. `unheard_ms` is the clock
-    /// while the socket is down.
+    /// The pictures to fetch now: previews, if `forming`, and finished ones that are not shown yet. No URL is fetched twice, and
+    /// each frame has at most one request under way. `unheard_ms` is the time while the socket is down.
     pub fn due(&mut self, state: &StudioState, forming: bool, unheard_ms: Option<u64>) -> Vec<(FrameId, String)> {
         let mut due = Vec::new();
         for frame in &state.frames {
@@ -144,7 +142,7 @@ impl Pictures {
         due
     }
 
-    /// A fetched picture is decoded, and takes the old one's place; one that could not be fetched does not.
+    /// A request has ended. A decoded picture replaces the old one.
     pub fn arrived(&mut self, id: FrameId, address: &str, decoded: bool) {
         if self.loading.get(&id).is_some_and(|loading| loading == address) {
             self.loading.remove(&id);
@@ -154,7 +152,7 @@ impl Pictures {
         }
     }
 
-    /// Whether there is anything left to fetch, now or at the next step.
+    /// Whether there is or will be something to fetch.
     pub fn is_busy(&self, state: &StudioState) -> bool {
         let behind = |frame: &Frame| self.shown(frame.id) != Some(picture(frame, &state.tasks).as_str());
         state.frames.iter().any(|frame| frame.status.is_generating() || behind(frame))
@@ -237,10 +235,10 @@ mod tests {
             pictures.due(&state, true, None)
         };
         hear(&mut state, cancelled(ids(2, 1), None));
-        assert!(pictures.keep_up(&state));
+        assert!(pictures.sync_frames(&state));
         pictures.arrived(FrameId(2), &due[0].1, true);
         assert_eq!((pictures.shown.len(), pictures.loading.len()), (1, 0));
-        assert!(!pictures.keep_up(&state));
+        assert!(!pictures.sync_frames(&state));
     }
 
     #[test]

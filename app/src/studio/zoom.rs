@@ -1,9 +1,9 @@
-//! Where the picture stands in the viewer. Pure.
+//! Zoom and position of the picture in the viewer. Pure.
 
-/// A picture's scale and the place of its middle, from the viewer's middle, CSS pixels.
+/// A picture's scale, and the offset of its centre from the viewer's centre, CSS pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Zoom {
-    /// CSS pixels a picture's pixel.
+    /// CSS pixels for each pixel of the picture.
     pub scale: f64,
     /// To the right.
     pub x: f64,
@@ -15,18 +15,18 @@ pub struct Zoom {
 pub type Sides = (f64, f64);
 
 impl Zoom {
-    /// Each picture's pixel on one of the screen's.
+    /// One CSS pixel for each pixel of the picture.
     pub const ACTUAL: Self = Self { scale: 1.0, x: 0.0, y: 0.0 };
     const LEAST: f64 = 0.05;
     const MOST: f64 = 64.0;
 
-    /// The largest scale at which the whole picture is seen.
+    /// The largest scale at which the whole picture is visible.
     pub fn fit(picture: Sides, viewer: Sides) -> Self {
         let scale = (viewer.0 / picture.0.max(1.0)).min(viewer.1 / picture.1.max(1.0));
         Self { scale: scale.clamp(Self::LEAST, Self::MOST), x: 0.0, y: 0.0 }
     }
 
-    /// Scaled by a factor; the picture's point under the pointer (from the viewer's middle) stays there.
+    /// Scales by a factor. The point under the pointer (relative to the viewer's centre) stays in place.
     pub fn at(self, factor: f64, pointer: (f64, f64)) -> Self {
         let scale = (self.scale * factor).clamp(Self::LEAST, Self::MOST);
         let ratio = scale / self.scale;
@@ -34,7 +34,7 @@ impl Zoom {
         Self { scale, x: stay(self.x, pointer.0), y: stay(self.y, pointer.1) }
     }
 
-    /// Moved, but never so far that nothing of the picture is seen.
+    /// Pans, but keeps [`MARGIN_PX`] of the picture visible.
     pub fn panned(self, by: (f64, f64), picture: Sides, viewer: Sides) -> Self {
         let within = |middle: f64, picture: f64, viewer: f64| {
             let most = (picture * self.scale + viewer) / 2.0 - MARGIN_PX;
@@ -47,20 +47,20 @@ impl Zoom {
         }
     }
 
-    /// Whether pixels are shown as they are: past 2:1 smoothing would invent what is not there.
+    /// Whether to show the pixels without smoothing: above 2:1.
     pub fn is_pixel_exact(self) -> bool {
         self.scale > 2.0
     }
 }
 
-/// So much of the picture stays in sight.
+/// The part of the picture that stays visible, CSS pixels.
 const MARGIN_PX: f64 = 48.0;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The picture's point (from its own middle, in its pixels) under a place of the viewer.
+    /// The point of the picture (from its centre, in its pixels) at a position of the viewer.
     fn under(zoom: Zoom, place: (f64, f64)) -> (f64, f64) {
         ((place.0 - zoom.x) / zoom.scale, (place.1 - zoom.y) / zoom.scale)
     }

@@ -1,13 +1,7 @@
 //! Classifier-free guidance: turns a conditional network into a denoiser.
 
-use crate::{Denoise, ModelSigmas, Prediction, input_scale};
+use crate::{CFG_RESCALE, CFG_SCALE, Denoise, ModelSigmas, Prediction, input_scale};
 use burn::tensor::Tensor;
-use std::ops::RangeInclusive;
-
-/// Allowed guidance scales; 1 means no guidance.
-pub const CFG_SCALE: RangeInclusive<f64> = 1.0..=30.0;
-/// Allowed values of the guidance rescale factor; 0 means no rescaling.
-pub const CFG_RESCALE: RangeInclusive<f64> = 0.0..=1.0;
 
 /// Which prompts one call of the network uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 mod denoise;
 mod guidance;
-mod names;
 mod noise;
 mod observer;
 mod prediction;
@@ -10,13 +9,16 @@ mod sampler;
 mod schedule;
 
 pub use denoise::Denoise;
-pub use guidance::{CFG_RESCALE, CFG_SCALE, Guidance, GuidanceError, Guided, Network, Passes, Prompts};
-pub use names::UnknownName;
+pub use generation::{
+    Sampler, Schedule, UnknownName,
+    limits::{CFG_RESCALE, CFG_SCALE, STRENGTH},
+};
+pub use guidance::{Guidance, GuidanceError, Guided, Network, Passes, Prompts};
 pub use noise::{BrownianPath, Generator, NoiseSource, StepNoise};
 pub use observer::{Observer, Step, Stop, Unobserved};
 pub use prediction::{Prediction, input_scale};
 pub use sampler::{
-    Outcome, Sampler, ddim, ddpm, dpm_2, dpm_2_ancestral, dpmpp_2m, dpmpp_2m_sde, dpmpp_2s_ancestral, dpmpp_3m_sde,
+    Outcome, Sample, ddim, ddpm, dpm_2, dpm_2_ancestral, dpmpp_2m, dpmpp_2m_sde, dpmpp_2s_ancestral, dpmpp_3m_sde,
     dpmpp_sde, euler, euler_ancestral, heun, lcm, lms, uni_pc,
 };
-pub use schedule::{Betas, ModelSigmas, STEPS, STRENGTH, Schedule, ScheduleError, Start, TRAINING_STEPS, check_sigmas};
+pub use schedule::{Betas, ModelSigmas, STEPS, ScheduleError, Sigmas, Start, TRAINING_STEPS, check_sigmas};

@@ -59,15 +59,11 @@ struct Learned {
     evaluation_s: HashMap<String, f64>,
 }
 
-/// Samplers that evaluate the model twice in each step.
-const TWO_EVALUATIONS: [&str; 5] = ["heun", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde"];
-
 /// Work of one step, in evaluations of a megapixel without guidance. Because of attention, time grows a little faster than
 /// the pixels, so an estimate from a small size is too low for a much larger one.
 fn step_work(of: &Parameters) -> f64 {
-    let evaluations = if TWO_EVALUATIONS.contains(&of.sampler.as_str()) { 2.0 } else { 1.0 };
     let guidance = if of.cfg_scale > 1.0 { 2.0 } else { 1.0 };
-    evaluations * guidance * megapixels(of)
+    f64::from(of.sampler.calls_per_step()) * guidance * megapixels(of)
 }
 
 fn megapixels(of: &Parameters) -> f64 {

@@ -1,6 +1,6 @@
 //! The number of sampling steps of a task.
 
-use diffusion::{Betas, ModelSigmas, Schedule};
+use diffusion::{Betas, ModelSigmas, Schedule, Sigmas};
 use protocol::Parameters;
 use std::{
     collections::BTreeMap,
@@ -13,17 +13,16 @@ pub fn total_steps(of: &Parameters) -> u32 {
     // Cached: lists and events compute it for each of up to a thousand tasks, most of them alike, and the schedule
     // `beta` solves an equation for each step.
     static TABLE: LazyLock<Option<ModelSigmas>> = LazyLock::new(|| ModelSigmas::new(Betas::default()).ok());
-    static KNOWN: Mutex<BTreeMap<(&str, u32, u64), u32>> = Mutex::new(BTreeMap::new());
+    static KNOWN: Mutex<BTreeMap<(Schedule, u32, u64), u32>> = Mutex::new(BTreeMap::new());
     const MOST_KNOWN: usize = 1024;
-    let Ok(schedule) = of.scheduler.parse::<Schedule>() else { return of.steps };
     let strength = of.strength.unwrap_or(1.0);
-    let key = (schedule.name(), of.steps, strength.to_bits());
+    let key = (of.scheduler, of.steps, strength.to_bits());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if known.len() >= MOST_KNOWN {
         known.clear();
     }
     let count = || {
-        let sigmas = schedule.truncated(TABLE.as_ref()?, of.steps as usize, strength).ok()?;
+        let sigmas = of.scheduler.truncated(TABLE.as_ref()?, of.steps as usize, strength).ok()?;
         u32::try_from(sigmas.len().saturating_sub(1)).ok()
     };
     *known.entry(key).or_insert_with(|| count().unwrap_or(of.steps))

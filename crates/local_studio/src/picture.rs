@@ -3,7 +3,7 @@
 use image::{Rgb, RgbImage};
 use picture_file::Bounds;
 use protocol::{
-    FieldError, NewGeneration, Parameters, Problem,
+    FieldError, NewGeneration, Parameters, Problem, Recommended,
     generation::limits::STRENGTH,
     project::limits::{SIDE_PX, SIDE_STEP_PX},
 };
@@ -62,17 +62,8 @@ fn refused(error: &picture_file::Error) -> Problem {
 /// The record with the size of the decoded picture. `None` if this server would reject these parameters.
 fn usable(record: png_info::Parameters, size: (u32, u32), models: &[String]) -> Option<png_info::Parameters> {
     let (width, height) = size;
-    let asked = NewGeneration {
-        negative_prompt: Some(record.negative_prompt.clone()),
-        steps: Some(record.steps),
-        cfg_scale: Some(record.cfg_scale),
-        sampler: Some(record.sampler.clone()),
-        scheduler: Some(record.scheduler.clone()),
-        seed: Some(record.seed),
-        width: Some(width),
-        height: Some(height),
-        ..NewGeneration::of(record.prompt.clone())
-    };
+    let asked =
+        NewGeneration { width: Some(width), height: Some(height), ..NewGeneration::from_partial(record.partial()) };
     let is_good = asked.errors().is_empty()
         && models.contains(&record.model)
         && record.strength.is_none_or(|strength| STRENGTH.contains(&strength))
@@ -90,21 +81,14 @@ fn encoded(
         tracing::error!(width, height, %error, "cannot encode an imported picture");
         Problem::Internal
     })?;
-    let Some(record) = record else {
-        return Ok(Imported { png, parameters: Parameters::imported(width, height), seed: 0, warnings });
-    };
     // The picture that it may have started from is not on this server: `init_take_id` and `strength` stay empty.
-    let parameters = Parameters {
-        prompt: record.prompt,
-        negative_prompt: record.negative_prompt,
-        steps: record.steps,
-        cfg_scale: record.cfg_scale,
-        sampler: record.sampler,
-        scheduler: record.scheduler,
-        model: record.model,
-        ..Parameters::imported(width, height)
-    };
-    Ok(Imported { png, parameters, seed: record.seed, warnings })
+    let imported = Parameters::imported(width, height);
+    let made = record.and_then(|record| {
+        let shared = record.partial().resolve(&Recommended::default()).ok()?;
+        Some((Parameters { model: record.model, ..imported.clone().with_shared(shared) }, record.seed))
+    });
+    let (parameters, seed) = made.unwrap_or((imported, 0));
+    Ok(Imported { png, parameters, seed, warnings })
 }
 
 #[cfg(test)]

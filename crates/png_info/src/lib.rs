@@ -14,9 +14,10 @@ mod parameters;
 mod programs;
 mod record;
 
+pub use generation::PartialParameters;
 pub use infotext::Infotext;
 pub use parameters::Parameters;
-pub use record::{NotApplied, Record, Settings};
+pub use record::{NotApplied, Record};
 
 /// The keyword under which A1111 and related programs store their text.
 pub const A1111_KEYWORD: &str = "parameters";

@@ -1,67 +1,23 @@
 //! The parameters that a picture was made from.
 
 use crate::infotext::{Infotext, always_quoted, quoted};
+use generation::{Sampler, Schedule, with_record};
 use serde::{Deserialize, Serialize};
 
-/// One generation's parameters, with the seed resolved, so that the picture can be made again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "PngParameters"))]
-pub struct Parameters {
-    /// What it shows.
-    pub prompt: String,
-    /// What it does not show; may be empty.
-    #[serde(default)]
-    pub negative_prompt: String,
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
-    /// Sampling steps.
-    pub steps: u32,
-    /// Strength of the guidance.
-    pub cfg_scale: f64,
-    /// ComfyUI's name of the sampler.
-    pub sampler: String,
-    /// ComfyUI's name of the schedule (or `leading`).
-    pub scheduler: String,
-    /// Seed of the noise.
-    pub seed: u64,
-    /// The model's name, a file's or folder's without its path.
-    pub model: String,
-    /// How much of a start picture was redone; none where there was no start picture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub strength: Option<f64>,
-    /// Emberline's version.
-    pub version: String,
+with_record! {
+    /// One generation's parameters, with the seed resolved, so that the picture can be made again.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "PngParameters"))]
+    pub struct Parameters {
+        /// The model's name, a file's or folder's without its path.
+        pub model: String,
+        /// Share of a initial picture that was redone; none where there was no initial picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub strength: Option<f64>,
+        /// Emberline's version.
+        pub version: String,
+    }
 }
-
-/// A1111's name where ComfyUI's is another; the rest are not in A1111 and keep their own.
-const SAMPLERS: &[(&str, &str)] = &[
-    ("euler", "Euler"),
-    ("euler_ancestral", "Euler a"),
-    ("heun", "Heun"),
-    ("dpm_2", "DPM2"),
-    ("dpm_2_ancestral", "DPM2 a"),
-    ("lms", "LMS"),
-    ("dpmpp_2s_ancestral", "DPM++ 2S a"),
-    ("dpmpp_2m", "DPM++ 2M"),
-    ("dpmpp_2m_sde", "DPM++ 2M SDE"),
-    ("dpmpp_3m_sde", "DPM++ 3M SDE"),
-    ("dpmpp_sde", "DPM++ SDE"),
-    ("ddim", "DDIM"),
-    ("uni_pc", "UniPC"),
-    ("lcm", "LCM"),
-];
-
-const SCHEDULES: &[(&str, &str)] = &[
-    ("normal", "Normal"),
-    ("karras", "Karras"),
-    ("exponential", "Exponential"),
-    ("sgm_uniform", "SGM Uniform"),
-    ("simple", "Simple"),
-    ("ddim_uniform", "DDIM"),
-    ("beta", "Beta"),
-];
 
 impl Parameters {
     /// The text in A1111's format: prompt, negative prompt, then `Key: value` pairs on the last line. Prompts that
@@ -89,8 +45,8 @@ impl Parameters {
         text += &format!(
             "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {}, Seed: {}, Size: {}x{}, Model: {}",
             self.steps,
-            quoted(theirs(SAMPLERS, &self.sampler)),
-            quoted(theirs(SCHEDULES, &self.scheduler)),
+            quoted(self.sampler.parse().ok().and_then(Sampler::a1111_name).unwrap_or(&self.sampler)),
+            quoted(self.scheduler.parse().ok().and_then(Schedule::a1111_name).unwrap_or(&self.scheduler)),
             self.cfg_scale,
             self.seed,
             self.width,
@@ -105,10 +61,6 @@ impl Parameters {
         }
         text + &format!(", Version: {}", quoted(&format!("Emberline {}", self.version)))
     }
-}
-
-fn theirs<'a>(names: &[(&str, &'a str)], ours: &'a str) -> &'a str {
-    names.iter().find(|(name, _)| *name == ours).map_or(ours, |(_, theirs)| theirs)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A picture's record, whichever program wrote it.
 
 use crate::{Parameters, names};
+use generation::{PartialParameters, limits::SEED};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,37 +15,9 @@ pub struct Record {
     /// The version of that program, if known.
     pub program_version: Option<String>,
     /// The settings that can be applied.
-    pub settings: Settings,
+    pub settings: PartialParameters,
     /// Entries that cannot be applied, or are applied with a difference, in the record's order.
     pub not_applied: Vec<NotApplied>,
-}
-
-/// Settings of a generation from a record; null if the record does not contain them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "RecordedSettings"))]
-pub struct Settings {
-    /// Prompt; may be empty.
-    pub prompt: Option<String>,
-    /// Negative prompt; may be empty.
-    pub negative_prompt: Option<String>,
-    /// Width in pixels.
-    pub width: Option<u32>,
-    /// Height in pixels.
-    pub height: Option<u32>,
-    /// Number of sampling steps.
-    pub steps: Option<u32>,
-    /// Guidance scale.
-    pub cfg_scale: Option<f64>,
-    /// ComfyUI's name of the sampler.
-    pub sampler: Option<String>,
-    /// ComfyUI's name of the schedule (or `leading`).
-    pub scheduler: Option<String>,
-    /// Seed of the noise.
-    pub seed: Option<u64>,
-    /// The model's name from the record, without folders and file extension.
-    pub model: Option<String>,
-    /// Strength for an initial picture: how much of it was redrawn.
-    pub strength: Option<f64>,
 }
 
 /// An entry of a record that is not applied.
@@ -63,8 +36,6 @@ pub struct NotApplied {
 const MAX_VALUE_CHARS: usize = 500;
 /// Maximum number of entries that are not applied. One further entry summarises the rest.
 const MAX_NOT_APPLIED: usize = 100;
-/// The largest seed that every client can represent: JavaScript's largest exact integer.
-const MAX_SEED: u64 = (1 << 53) - 1;
 
 /// Reason for an unknown entry.
 pub(crate) const UNKNOWN: &str = "there is no such setting here";
@@ -84,19 +55,7 @@ impl NotApplied {
 
 impl From<&Parameters> for Record {
     fn from(made: &Parameters) -> Self {
-        let settings = Settings {
-            prompt: Some(made.prompt.clone()),
-            negative_prompt: Some(made.negative_prompt.clone()),
-            width: Some(made.width),
-            height: Some(made.height),
-            steps: Some(made.steps),
-            cfg_scale: Some(made.cfg_scale),
-            sampler: Some(made.sampler.clone()),
-            scheduler: Some(made.scheduler.clone()),
-            seed: Some(made.seed),
-            model: Some(made.model.clone()),
-            strength: made.strength,
-        };
+        let settings = PartialParameters { model: Some(made.model.clone()), strength: made.strength, ..made.partial() };
         let strength = made.strength.map(|strength| NotApplied::new("strength", &strength.to_string(), NO_START));
         Self {
             program: "Emberline".to_owned(),
@@ -223,10 +182,10 @@ impl Reading {
         let Some(seed) = self.whole::<u64>(name, value) else { return };
         // PyTorch's generator uses only the low 32 bits of the seed.
         let same = seed & u64::from(u32::MAX);
-        if seed > MAX_SEED {
+        if seed > SEED {
             self.note(name, value, format!("is too large; {same} is used, which makes the same noise"));
         }
-        self.record.settings.seed = Some(if seed > MAX_SEED { same } else { seed });
+        self.record.settings.seed = Some(if seed > SEED { same } else { seed });
     }
 
     fn take_size(&mut self, name: &str, value: &str) {

@@ -13,6 +13,12 @@ pub struct FieldError {
     pub message: String,
 }
 
+impl From<generation::FieldError> for FieldError {
+    fn from(generation::FieldError { field, message }: generation::FieldError) -> Self {
+        Self::new(field, message)
+    }
+}
+
 impl FieldError {
     /// A field and the message about it.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {

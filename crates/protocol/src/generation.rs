@@ -1,220 +1,83 @@
 //! Generations: what a person asks for, its bounds, and what it becomes once every blank is filled in.
 
-use crate::{FieldError, FrameId, Problem, Recommended, TakeId, TaskId, prompt::MAX_BREAKS};
+use crate::{FieldError, FrameId, Problem, Recommended, TakeId, TaskId};
+use ::generation::{DEFAULT_STRENGTH, GenerationParameters, PreviewMethod, Value, rule, with_parameters, with_request};
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "openapi")]
-use crate::project::limits as project_limits;
+pub use ::generation::limits;
 
-/// The bounds of a generation's fields; the page's inputs carry the same numbers.
-pub mod limits {
-    use std::ops::RangeInclusive;
-
-    /// Characters (Unicode scalar values) of a prompt, and of a negative prompt.
-    pub const PROMPT_CHARS: usize = 10_000;
-    /// Sampling steps.
-    pub const STEPS: RangeInclusive<u32> = 1..=1000;
-    /// Strength of the guidance; 1 is none.
-    pub const CFG_SCALE: RangeInclusive<f64> = 1.0..=30.0;
-    /// How much of a start picture is redone.
-    pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
-    /// The largest seed: the largest integer that JavaScript holds exactly.
-    pub const SEED: u64 = (1 << 53) - 1;
-    /// Takes that one request makes.
-    pub const NUM_VARIANTS: RangeInclusive<u32> = 1..=16;
-    /// Tasks that wait at the same time.
-    pub const QUEUED_TASKS: usize = 1000;
-    /// The least time between two previews, milliseconds.
-    pub const PREVIEW_INTERVAL_MS: RangeInclusive<u32> = 0..=2000;
-}
-
-/// Sampling methods, by ComfyUI's names.
-pub const SAMPLERS: [&str; 15] = [
-    "euler",
-    "euler_ancestral",
-    "heun",
-    "dpm_2",
-    "dpm_2_ancestral",
-    "lms",
-    "dpmpp_2s_ancestral",
-    "dpmpp_2m",
-    "dpmpp_2m_sde",
-    "dpmpp_3m_sde",
-    "dpmpp_sde",
-    "ddim",
-    "uni_pc",
-    "lcm",
-    "ddpm",
-];
-
-/// Noise schedules, by ComfyUI's names, and diffusers' timestep spacings: `leading` (its default for SDXL), `linspace`
-/// and `trailing`.
-pub const SCHEDULERS: [&str; 10] = [
-    "normal",
-    "karras",
-    "exponential",
-    "sgm_uniform",
-    "simple",
-    "ddim_uniform",
-    "beta",
-    "leading",
-    "linspace",
-    "trailing",
-];
-
-/// How a step's estimate becomes a preview.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum PreviewMethod {
-    /// `taesd` where the model has one and the device is quick enough, else `latent2rgb`.
-    #[default]
-    Auto,
-    /// A matrix: fast, coarse, at the latent's size.
-    #[serde(rename = "latent2rgb")]
-    Latent2Rgb,
-    /// A tiny decoder: slower, sharper.
-    Taesd,
-    /// The first preview stays until the picture is there.
-    None,
-}
-
-impl PreviewMethod {
-    /// Every method.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Latent2Rgb, Self::Taesd, Self::None];
-
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Latent2Rgb => "latent2rgb",
-            Self::Taesd => "taesd",
-            Self::None => "none",
-        }
+with_request! {
+    /// The body of `POST /projects/{id}/generations`: only the prompt is required. By default, size is the project's, the seed is
+    /// random, and everything else is what the model recommends.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    #[serde(deny_unknown_fields)]
+    pub struct NewGeneration {
+        /// Name of one of the offered models; by default the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub model: Option<String>,
+        /// How steps become previews; by default the setting's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub preview_method: Option<PreviewMethod>,
+        /// Minimum time between two previews, milliseconds; by default the setting's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schemars(range(min = *limits::PREVIEW_INTERVAL_MS.start(), max = *limits::PREVIEW_INTERVAL_MS.end())))]
+        pub preview_interval_ms: Option<u32>,
+        /// A finished take to start from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub init_take_id: Option<TakeId>,
+        /// Share of that take that is redone, 0 to 1; by default 0.6.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schemars(range(min = *limits::STRENGTH.start(), max = *limits::STRENGTH.end())))]
+        pub strength: Option<f64>,
+        /// The frame that gets new takes; by default a new frame.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub frame_id: Option<FrameId>,
+        /// Number of takes; by default one. Their seeds count up from the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schemars(range(min = *limits::NUM_VARIANTS.start(), max = *limits::NUM_VARIANTS.end())))]
+        pub num_variants: Option<u32>,
     }
 }
 
-/// The body of `POST /projects/{id}/generations`: only the prompt must be there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct NewGeneration {
-    /// What the picture shows.
-    #[cfg_attr(feature = "openapi", schemars(length(max = limits::PROMPT_CHARS)))]
-    pub prompt: String,
-    /// What it does not show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = limits::PROMPT_CHARS)))]
-    pub negative_prompt: Option<String>,
-    /// Sampling steps; by default the model's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::STEPS.start(), max = *limits::STEPS.end())))]
-    pub steps: Option<u32>,
-    /// Strength of the guidance; by default the model's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::CFG_SCALE.start(), max = *limits::CFG_SCALE.end())))]
-    pub cfg_scale: Option<f64>,
-    /// Sampling method; by default the model's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(extend("enum" = SAMPLERS)))]
-    pub sampler: Option<String>,
-    /// Noise schedule; by default the model's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(extend("enum" = SCHEDULERS)))]
-    pub scheduler: Option<String>,
-    /// Seed of the first variant; by default a random one. Further variants count up from it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = limits::SEED)))]
-    pub seed: Option<u64>,
-    /// Pixels from left to right; by default the project's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = *project_limits::SIDE_PX.start(), max = *project_limits::SIDE_PX.end()), extend("multipleOf" = project_limits::SIDE_STEP_PX)))]
-    pub width: Option<u32>,
-    /// Pixels from top to bottom; by default the project's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = *project_limits::SIDE_PX.start(), max = *project_limits::SIDE_PX.end()), extend("multipleOf" = project_limits::SIDE_STEP_PX)))]
-    pub height: Option<u32>,
-    /// Which of the offered models; by default the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// How steps become previews; by default the setting's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preview_method: Option<PreviewMethod>,
-    /// The least time between two previews, milliseconds; by default the setting's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::PREVIEW_INTERVAL_MS.start(), max = *limits::PREVIEW_INTERVAL_MS.end())))]
-    pub preview_interval_ms: Option<u32>,
-    /// A finished take to start from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init_take_id: Option<TakeId>,
-    /// How much of that take is redone, 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::STRENGTH.start(), max = *limits::STRENGTH.end())))]
-    pub strength: Option<f64>,
-    /// The frame that gets new takes; by default a new frame.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub frame_id: Option<FrameId>,
-    /// How many takes; by default one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::NUM_VARIANTS.start(), max = *limits::NUM_VARIANTS.end())))]
-    pub num_variants: Option<u32>,
+with_parameters! {
+    /// Everything that a take is made from but its seed, every default filled in; stored with the task.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Parameters {
+        /// The model's name.
+        pub model: String,
+        /// How steps become previews.
+        pub preview_method: PreviewMethod,
+        /// Minimum time between two previews, milliseconds.
+        pub preview_interval_ms: u32,
+        /// The take that it starts from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub init_take_id: Option<TakeId>,
+        /// Share of that take that is redone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub strength: Option<f64>,
+    }
 }
 
-/// Everything that a picture is made from but its seed, every blank filled in; kept with the task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct Parameters {
-    /// What the picture shows.
-    pub prompt: String,
-    /// What it does not show; may be empty.
-    pub negative_prompt: String,
-    /// Sampling steps.
-    pub steps: u32,
-    /// Strength of the guidance.
-    pub cfg_scale: f64,
-    /// Sampling method.
-    pub sampler: String,
-    /// Noise schedule.
-    pub scheduler: String,
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
-    /// The model's name.
-    pub model: String,
-    /// How steps become previews.
-    pub preview_method: PreviewMethod,
-    /// The least time between two previews, milliseconds.
-    pub preview_interval_ms: u32,
-    /// The take that it starts from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init_take_id: Option<TakeId>,
-    /// How much of that take is redone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub strength: Option<f64>,
-}
-
-/// What stands in the model's place for a picture that no model made here: one from a file, or a blank one.
+/// The model's name of a picture that no model made here: one from a file, or a blank one.
 pub const IMPORTED: &str = "imported";
 
 impl Parameters {
-    /// Those of an imported picture of this size. They say nothing of how it was made, and keep to every bound.
+    /// Those of an imported picture of this size, pixels. Everything but the size is a placeholder within its limits.
     pub fn imported(width: u32, height: u32) -> Self {
-        Self {
-            prompt: String::new(),
-            negative_prompt: String::new(),
+        let shared = GenerationParameters {
             steps: *limits::STEPS.start(),
             cfg_scale: *limits::CFG_SCALE.start(),
-            sampler: SAMPLERS[0].to_owned(),
-            scheduler: SCHEDULERS[0].to_owned(),
             width,
             height,
-            model: IMPORTED.to_owned(),
-            preview_method: PreviewMethod::default(),
-            preview_interval_ms: *limits::PREVIEW_INTERVAL_MS.start(),
-            init_take_id: None,
-            strength: None,
-        }
+            ..GenerationParameters::from(Recommended {
+                scheduler: ::generation::Schedule::Normal,
+                ..Recommended::default()
+            })
+        };
+        let interval_ms = *limits::PREVIEW_INTERVAL_MS.start();
+        Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None)
     }
 
     /// Whether they are of an imported picture: all but its size is made up, and no model can be asked for it again.
@@ -244,75 +107,57 @@ pub struct Defaults {
     pub preview_interval_ms: u32,
 }
 
-/// How much of a start picture is redone when nothing is said.
-pub const DEFAULT_STRENGTH: f64 = 0.6;
-
 impl NewGeneration {
     /// A generation of this prompt, everything else by default.
     pub fn of(prompt: impl Into<String>) -> Self {
         Self { prompt: prompt.into(), ..Self::default() }
     }
 
-    /// Every field that is out of bounds; empty when all is well. Whether ids and the model exist is not
-    /// judged here.
+    /// Every field that breaks its rule; empty when there is none. Whether ids and the model exist is not checked here.
     pub fn errors(&self) -> Vec<FieldError> {
-        let name = |field, value: &Option<String>, known: &[&str]| {
-            let value = value.as_deref().filter(|value| !known.contains(value))?;
-            Some(FieldError::new(field, format!("must be one of {}, not {:?}", known.join(", "), shortened(value))))
-        };
-        let number = |field, bad: Option<String>| bad.map(|value| out_of_bounds(field, &value));
-        let side = |field, px: Option<u32>| px.and_then(|px| crate::project::side_error(field, px));
-        [
-            prompt_error("prompt", &self.prompt),
-            self.negative_prompt.as_deref().and_then(|prompt| prompt_error("negative_prompt", prompt)),
-            number("steps", self.steps.filter(|n| !limits::STEPS.contains(n)).map(|n| n.to_string())),
-            number("cfg_scale", self.cfg_scale.filter(|x| !limits::CFG_SCALE.contains(x)).map(|x| x.to_string())),
-            name("sampler", &self.sampler, &SAMPLERS),
-            name("scheduler", &self.scheduler, &SCHEDULERS),
-            number("seed", self.last_seed().filter(|n| *n > limits::SEED).map(|n| n.to_string())),
-            side("width", self.width),
-            side("height", self.height),
-            number(
-                "preview_interval_ms",
-                self.preview_interval_ms.filter(|n| !limits::PREVIEW_INTERVAL_MS.contains(n)).map(|n| n.to_string()),
-            ),
-            number("strength", self.strength.filter(|x| !limits::STRENGTH.contains(x)).map(|x| x.to_string())),
-            self.strength
-                .filter(|_| self.init_take_id.is_none())
-                .map(|_| FieldError::new("strength", "needs a take to start from: init_take_id is missing")),
-            number(
-                "num_variants",
-                self.num_variants.filter(|n| !limits::NUM_VARIANTS.contains(n)).map(|n| n.to_string()),
-            ),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let mut errors: Vec<FieldError> = Vec::new();
+        for (field, value) in self.partial().values() {
+            let message = match (field, value) {
+                // The last variant's seed is in bounds too.
+                ("seed", _) => check(field, self.last_seed().map(Value::Whole)),
+                ("prompt" | "negative_prompt", Value::Text(prompt)) => {
+                    check(field, Some(value)).or_else(|| breaks(prompt))
+                }
+                _ => check(field, Some(value)),
+            };
+            errors.extend(message.map(|message| FieldError::new(field, message)));
+        }
+        let needs_take = || "needs a take to start from: init_take_id is missing".to_owned();
+        let is_alone = self.strength.is_some() && self.init_take_id.is_none();
+        let own = [
+            ("preview_interval_ms", check("preview_interval_ms", self.preview_interval_ms.as_ref().map(Value::from))),
+            ("strength", check("strength", self.strength.as_ref().map(Value::from))),
+            ("strength", is_alone.then(needs_take)),
+            ("num_variants", check("num_variants", self.num_variants.as_ref().map(Value::from))),
+        ];
+        errors.extend(own.into_iter().filter_map(|(field, message)| Some(FieldError::new(field, message?))));
+        errors
     }
 
-    /// The parameters of its takes, blanks filled in, or every field that is out of bounds.
+    /// The parameters of its takes, every default filled in.
+    ///
+    /// # Errors
+    /// Every field that breaks its rule.
     pub fn resolved(&self, defaults: &Defaults) -> Result<Parameters, Problem> {
         let errors = self.errors();
         if !errors.is_empty() {
             return Err(Problem::Invalid(errors));
         }
-        let text = |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
-        let of = &defaults.recommended;
-        Ok(Parameters {
-            prompt: self.prompt.trim().to_owned(),
-            negative_prompt: self.negative_prompt.as_deref().unwrap_or_default().trim().to_owned(),
-            steps: self.steps.unwrap_or(of.steps),
-            cfg_scale: self.cfg_scale.unwrap_or(of.cfg_scale),
-            sampler: text(&self.sampler, &of.sampler),
-            scheduler: text(&self.scheduler, &of.scheduler),
-            width: self.width.unwrap_or(of.width),
-            height: self.height.unwrap_or(of.height),
-            model: text(&self.model, &defaults.model),
-            preview_method: self.preview_method.unwrap_or(defaults.preview_method),
-            preview_interval_ms: self.preview_interval_ms.unwrap_or(defaults.preview_interval_ms),
-            init_take_id: self.init_take_id,
-            strength: self.init_take_id.map(|_| self.strength.unwrap_or(DEFAULT_STRENGTH)),
-        })
+        let shared = self.partial().resolve(&defaults.recommended);
+        let shared = shared.map_err(|errors| Problem::Invalid(errors.into_iter().map(FieldError::from).collect()))?;
+        Ok(Parameters::new(
+            shared,
+            self.model.clone().unwrap_or_else(|| defaults.model.clone()),
+            self.preview_method.unwrap_or(defaults.preview_method),
+            self.preview_interval_ms.unwrap_or(defaults.preview_interval_ms),
+            self.init_take_id,
+            self.init_take_id.map(|_| self.strength.unwrap_or(DEFAULT_STRENGTH)),
+        ))
     }
 
     /// How many takes it makes.
@@ -325,59 +170,22 @@ impl NewGeneration {
     }
 }
 
-/// What a field takes, for a value that is not even of the field's type (a text as steps, -1).
+/// What a field may hold, for a value that is not even of the field's type (a text as steps, -1).
 pub fn expected(field: &str) -> Option<String> {
-    Some(match field {
-        "prompt" | "negative_prompt" => format!("must be a text of at most {} characters", limits::PROMPT_CHARS),
-        "width" | "height" => return crate::project::expected(field),
-        "sampler" => format!("must be one of {}", SAMPLERS.join(", ")),
-        "scheduler" => format!("must be one of {}", SCHEDULERS.join(", ")),
-        "preview_method" => format!("must be one of {}", PreviewMethod::ALL.map(PreviewMethod::as_str).join(", ")),
-        "model" => "must be the name of a model of GET /models".to_owned(),
-        "init_take_id" | "frame_id" => "must be an id, a whole number".to_owned(),
-        _ => return rule(field),
-    })
-}
-
-/// The bounds of a number in words.
-fn rule(field: &str) -> Option<String> {
-    let whole = |least: u64, most: u64| Some(format!("must be a whole number from {least} to {most}"));
-    let number = |bounds: &std::ops::RangeInclusive<f64>| {
-        Some(format!("must be a number from {} to {}", bounds.start(), bounds.end()))
-    };
     match field {
-        "steps" => whole(1, u64::from(*limits::STEPS.end())),
-        "cfg_scale" => number(&limits::CFG_SCALE),
-        "strength" => number(&limits::STRENGTH),
-        "seed" => whole(0, limits::SEED),
-        "num_variants" => whole(1, u64::from(*limits::NUM_VARIANTS.end())),
-        "preview_interval_ms" => whole(0, u64::from(*limits::PREVIEW_INTERVAL_MS.end())),
-        _ => None,
+        "model" => Some("must be the name of a model of GET /models".to_owned()),
+        "init_take_id" | "frame_id" => Some("must be an id, a whole number".to_owned()),
+        _ => rule(field).map(|rule| rule.expected()),
     }
 }
 
-fn out_of_bounds(field: &str, value: &str) -> FieldError {
-    FieldError::new(field, format!("{}, not {value}", rule(field).unwrap_or_default()))
+fn check(field: &str, value: Option<Value<'_>>) -> Option<String> {
+    rule(field)?.check(value?)
 }
 
-fn prompt_error(field: &str, prompt: &str) -> Option<FieldError> {
-    let count = prompt.chars().count();
-    let message = match () {
-        () if count > limits::PROMPT_CHARS => {
-            format!("must be at most {} characters long, not {count}", limits::PROMPT_CHARS)
-        }
-        () if crate::prompt::breaks(prompt) > MAX_BREAKS => {
-            format!("must have at most {MAX_BREAKS} BREAKs, not {}", crate::prompt::breaks(prompt))
-        }
-        // PostgreSQL stores no NUL in a text.
-        () if prompt.contains('\0') => "must not contain the character NUL".to_owned(),
-        () => return None,
-    };
-    Some(FieldError::new(field, message))
-}
-
-fn shortened(value: &str) -> String {
-    value.chars().take(40).collect()
+fn breaks(prompt: &str) -> Option<String> {
+    let count = crate::prompt::breaks(prompt);
+    (count > limits::BREAKS).then(|| format!("must have at most {} BREAKs, not {count}", limits::BREAKS))
 }
 
 /// How long a prompt is to the text encoders, which take it in chunks of 75 tokens, and what of both prompts they read
@@ -423,6 +231,7 @@ pub struct AcceptedTask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::generation::{Sampler, Schedule};
 
     fn defaults() -> Defaults {
         Defaults {
@@ -431,8 +240,8 @@ mod tests {
                 height: 192,
                 steps: 20,
                 cfg_scale: 4.0,
-                sampler: "euler".into(),
-                scheduler: "leading".into(),
+                sampler: Sampler::Euler,
+                scheduler: Schedule::Leading,
             },
             model: "starter".into(),
             preview_method: PreviewMethod::Auto,
@@ -495,8 +304,8 @@ mod tests {
             negative_prompt: Some(of.negative_prompt.clone()),
             steps: Some(of.steps),
             cfg_scale: Some(of.cfg_scale),
-            sampler: Some(of.sampler.clone()),
-            scheduler: Some(of.scheduler.clone()),
+            sampler: Some(of.sampler.to_string()),
+            scheduler: Some(of.scheduler.to_string()),
             width: Some(of.width),
             height: Some(of.height),
             model: Some(of.model.clone()),

@@ -14,6 +14,8 @@ pub mod prompt;
 pub mod settings;
 mod task;
 
+pub use self::generation::{Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, TokenCount};
+pub use ::generation::{PreviewMethod, Recommended, Sampler, Schedule};
 pub use base::{base_path, cookie_path, set_base_path, url_path};
 pub use error::{FieldError, Problem};
 pub use event::{
@@ -22,11 +24,8 @@ pub use event::{
 };
 pub use export::{Export, ExportFormat, NewExport};
 pub use frame::{Frame, FramePatch, FrameStatus, Take, media_path};
-pub use generation::{
-    Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, PreviewMethod, TokenCount,
-};
 pub use id::{ExportId, FrameId, ProjectId, TakeId, TaskId};
-pub use model::{Model, Recommended, RefusedModel};
+pub use model::{Model, RefusedModel};
 pub use project::{NewProject, Project, ProjectPatch};
 pub use settings::{Interrupted, Settings, SettingsPatch};
 pub use task::{Queue, QueueOrder, Task, TaskStatus, TaskSummary};

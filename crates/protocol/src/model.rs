@@ -1,5 +1,6 @@
 //! Models that a user can select.
 
+use generation::Recommended;
 use serde::{Deserialize, Serialize};
 
 /// A model that the server offers.
@@ -37,22 +38,4 @@ pub struct RefusedModel {
     pub name: String,
     /// The reason, in one line for users.
     pub reason: String,
-}
-
-/// A model's recommended settings, which are the form's defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct Recommended {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Number of sampling steps.
-    pub steps: u32,
-    /// Guidance scale.
-    pub cfg_scale: f64,
-    /// Sampling method.
-    pub sampler: String,
-    /// Noise schedule.
-    pub scheduler: String,
 }

@@ -1,18 +1,17 @@
 //! Projects: a name, a picture size, a frame rate.
 
 use crate::{FieldError, Problem, ProjectId};
+use ::generation::Rule;
 use serde::{Deserialize, Serialize};
 
 /// Limits of a project's fields. The page's inputs use the same numbers.
 pub mod limits {
     use std::ops::RangeInclusive;
 
+    pub use ::generation::limits::{SIDE_PX, SIDE_STEP_PX};
+
     /// Characters (Unicode scalar values, not bytes) in a project's name.
     pub const NAME_CHARS: RangeInclusive<usize> = 1..=120;
-    /// A picture's side, in pixels.
-    pub const SIDE_PX: RangeInclusive<u32> = 64..=2048;
-    /// A picture's side is a multiple of this number of pixels: the VAE's factor.
-    pub const SIDE_STEP_PX: u32 = 8;
     /// Frames per second.
     pub const FPS: RangeInclusive<u32> = 1..=60;
 }
@@ -102,15 +101,10 @@ pub fn expected(field: &str) -> Option<String> {
         "name" => {
             format!("must be a text of {} to {} characters", limits::NAME_CHARS.start(), limits::NAME_CHARS.end())
         }
-        "width" | "height" => side_rule(),
+        "width" | "height" => Rule::side().expected(),
         "fps" => fps_rule(),
         _ => return None,
     })
-}
-
-fn side_rule() -> String {
-    let (least, most) = (limits::SIDE_PX.start(), limits::SIDE_PX.end());
-    format!("must be a multiple of {} from {least} to {most}", limits::SIDE_STEP_PX)
 }
 
 fn fps_rule() -> String {
@@ -157,9 +151,8 @@ fn name_error(name: &str) -> Option<FieldError> {
     Some(FieldError::new("name", message))
 }
 
-pub(crate) fn side_error(field: &str, px: u32) -> Option<FieldError> {
-    let in_bounds = limits::SIDE_PX.contains(&px) && px.is_multiple_of(limits::SIDE_STEP_PX);
-    (!in_bounds).then(|| FieldError::new(field, format!("{}, not {px}", side_rule())))
+fn side_error(field: &'static str, px: u32) -> Option<FieldError> {
+    Rule::side().error(field, (&px).into()).map(Into::into)
 }
 
 #[cfg(test)]

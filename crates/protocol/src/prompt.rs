@@ -8,8 +8,6 @@ use crate::FieldError;
 
 /// Maximum characters of a prompt quoted in a warning.
 const QUOTED_CHARS: usize = 40;
-/// Maximum number of `BREAK`s in a prompt. Each adds 77 tokens to the UNet's cross-attention.
-pub const MAX_BREAKS: usize = 64;
 
 /// Unsupported kinds of prompt syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

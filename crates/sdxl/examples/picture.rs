@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         prompt: prompt.clone(),
         width: side,
         height: side,
-        steps: number(1, 30.0)? as usize,
+        steps: number(1, 30.0)? as u32,
         cfg_scale: number(2, 5.0)?,
         seed: number(3, 0.0)? as u64,
         ..Params::default()

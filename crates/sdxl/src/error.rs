@@ -1,15 +1,7 @@
 //! Error types, with the data that a precise message needs.
 
+use generation::FieldError;
 use std::path::PathBuf;
-
-/// A parameter that is out of range. The field has the name used by the command line and the API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParamError {
-    /// The field, for example `width`.
-    pub field: &'static str,
-    /// The allowed values and the given one.
-    pub message: String,
-}
 
 /// Why a model could not be built from weights.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +125,7 @@ pub enum DeviceError {
 pub enum Error {
     /// All parameters that are out of range.
     #[error("{}", params_text(.0))]
-    Params(Vec<ParamError>),
+    Params(Vec<FieldError>),
     /// Loading weights failed.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -163,6 +155,6 @@ pub enum Error {
     NoTaesd,
 }
 
-fn params_text(errors: &[ParamError]) -> String {
+fn params_text(errors: &[FieldError]) -> String {
     errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>().join("; ")
 }

@@ -20,14 +20,12 @@ mod weights;
 
 pub use clip::{TextEncoder, TextEncoding};
 pub use device::{Compute, DeviceChoice, DeviceInfo, DeviceKind, Precision, UnknownDevice, UnknownPrecision};
-pub use error::{DeviceError, Error, LoadError, ParamError, TokenizerError};
+pub use error::{DeviceError, Error, LoadError, TokenizerError};
+pub use generation::{FieldError, GenerationParameters, PromptSyntax, limits};
 pub use memory::{ComputesOn, MemoryEstimate, MemoryReport, MemorySettings};
 pub use picture::Picture;
-pub use pipeline::{
-    Finish, Generated, InitImage, LoadOptions, Output, Params, Pipeline, PreviewMethod, Timings, limits,
-};
+pub use pipeline::{Finish, Generated, InitImage, LoadOptions, Output, Params, Pipeline, PreviewDecoder, Timings};
 pub use plan_source::load_part;
-pub use prompt::PromptSyntax;
 pub use taesd::Taesd;
 pub use text::{Conditioning, Embeddings, HostTensor, TextEncoders};
 pub use unet::{Unet, UnetCondition};

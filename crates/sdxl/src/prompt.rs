@@ -10,39 +10,7 @@
 //! marks a chunk's end with the weight -1 and then multiplies that by the brackets' weight. Here `BREAK` ends the chunk
 //! everywhere.
 
-use std::str::FromStr;
-
-/// The syntax of a prompt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PromptSyntax {
-    /// With emphasis and chunk breaks.
-    #[default]
-    A1111,
-    /// Plain text without special characters.
-    Plain,
-}
-
-impl PromptSyntax {
-    /// The names accepted by [`FromStr`].
-    pub const NAMES: [&'static str; 2] = ["a1111", "plain"];
-}
-
-/// A prompt syntax name that is not known.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no prompt syntax `{0}`; use a1111 or plain")]
-pub struct UnknownSyntax(pub String);
-
-impl FromStr for PromptSyntax {
-    type Err = UnknownSyntax;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "a1111" => Ok(Self::A1111),
-            "plain" => Ok(Self::Plain),
-            _ => Err(UnknownSyntax(name.to_owned())),
-        }
-    }
-}
+pub use generation::PromptSyntax;
 
 /// A part of a prompt with one weight.
 #[derive(Clone, Debug, PartialEq)]

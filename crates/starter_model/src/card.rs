@@ -1,5 +1,6 @@
 //! The model card as data.
 
+use generation::Recommended;
 use serde::{Deserialize, Serialize};
 
 /// What the model draws, its recommended settings and its limits. All of this comes from the file `card.json` beside
@@ -31,22 +32,4 @@ pub struct Card {
     pub limits: Vec<String>,
     /// Authors and licences of the artwork, the merges and the weights.
     pub licences: Vec<String>,
-}
-
-/// Recommended settings. Names are those of the command line and the API.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Recommended {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Number of sampling steps.
-    pub steps: u32,
-    /// Guidance scale.
-    pub cfg_scale: f64,
-    /// Sampler, with ComfyUI's name.
-    pub sampler: String,
-    /// Noise schedule, with ComfyUI's name or `leading`.
-    pub scheduler: String,
 }

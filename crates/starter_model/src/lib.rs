@@ -2,7 +2,7 @@
 
 mod card;
 
-pub use card::{Card, Recommended};
+pub use card::Card;
 
 use checkpoint::{Checkpoint, MemoryFolder};
 use flate2::read::ZlibDecoder;

@@ -1,7 +1,6 @@
 //! The weights load, and the card matches the weights and the engine.
 
 use checkpoint::{Part, TokenizerFiles};
-use diffusion::{Sampler, Schedule};
 use sdxl::{Compute, DeviceChoice, LoadError, Precision, Weights, load_part};
 use starter_model::{card, checkpoint};
 use std::collections::BTreeSet;
@@ -55,16 +54,8 @@ fn large_weights_stay_in_f16_on_the_processor() {
 
 #[test]
 fn its_settings_are_some_that_the_engine_has() {
-    let settings = &card().recommended;
-    settings.sampler.parse::<Sampler>().expect("a sampler");
-    settings.scheduler.parse::<Schedule>().expect("a schedule");
-    let params = sdxl::Params {
-        width: settings.width,
-        height: settings.height,
-        steps: settings.steps as usize,
-        cfg_scale: settings.cfg_scale,
-        ..sdxl::Params::default()
-    };
+    // The card's type reads only samplers and schedules that there are.
+    let params = sdxl::Params::from(sdxl::GenerationParameters::from(card().recommended.clone()));
     params.validate().expect("within bounds");
 }
 

@@ -6,7 +6,10 @@ use image::{
     imageops::{FilterType, resize},
 };
 use safetensors::SafeTensors;
-use sdxl::{Compute, DeviceChoice, Generated, HostTensor, LoadOptions, Output, Params, Pipeline, PreviewMethod};
+use sdxl::{
+    Compute, DeviceChoice, Generated, GenerationParameters, HostTensor, LoadOptions, Output, Params, Pipeline,
+    PreviewDecoder,
+};
 use std::ops::ControlFlow;
 
 /// Tolerance of the final latents, relative to the reference's standard deviation.
@@ -44,18 +47,8 @@ fn pipeline() -> Pipeline {
 }
 
 fn params(seed: u64, prompt: &str) -> Params {
-    let card = &starter_model::card().recommended;
-    Params {
-        prompt: prompt.to_owned(),
-        width: card.width,
-        height: card.height,
-        steps: card.steps as usize,
-        cfg_scale: card.cfg_scale,
-        sampler: card.sampler.parse().expect("a sampler"),
-        schedule: card.scheduler.parse().expect("a schedule"),
-        seed,
-        ..Params::default()
-    }
+    let settings = GenerationParameters::from(starter_model::card().recommended.clone());
+    Params { prompt: prompt.to_owned(), seed, ..Params::from(settings) }
 }
 
 fn generate(pipeline: &Pipeline, seed: u64, prompt: &str) -> Output {
@@ -116,7 +109,7 @@ fn previews_have_the_picture_s_colours_and_taesd_is_the_sharper_one() {
     let mut keep = |step: &diffusion::Step<'_>| {
         if step.index + 1 == step.total {
             last = Some(
-                [PreviewMethod::Latent2Rgb, PreviewMethod::Taesd]
+                [PreviewDecoder::Latent2Rgb, PreviewDecoder::Taesd]
                     .map(|method| pipeline.preview(method, step.denoised).expect("it has both").to_rgb8()),
             );
         }

@@ -154,7 +154,7 @@ struct CardText<'a>(&'a Card);
 impl Display for CardText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Card { recommended, .. } = self.0;
-        let starter_model::Recommended { width, height, steps, cfg_scale, sampler, scheduler } = recommended;
+        let generation::Recommended { width, height, steps, cfg_scale, sampler, scheduler } = recommended;
         write!(f, "\n\n{}\n{}\n", self.0.title, self.0.summary)?;
         writeln!(f, "  draws         {}", self.0.objects.join(", "))?;
         writeln!(f, "  in colours    {}: {}", self.0.recolourable.join(", "), self.0.colours.join(", "))?;

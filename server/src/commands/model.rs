@@ -78,7 +78,7 @@ impl ModelChoice {
     pub fn recommended(&self, said: &Recommendation, scheduler: &SchedulerConfig) -> Result<Recommended> {
         match self {
             Self::Path(_) => Recommended::of_checkpoint(said, scheduler),
-            Self::Starter => Recommended::of_card(&starter_model::card().recommended, scheduler),
+            Self::Starter => Ok(Recommended::of_card(&starter_model::card().recommended, scheduler)),
         }
     }
 

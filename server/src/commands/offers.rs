@@ -84,7 +84,7 @@ fn offer(model: ModelChoice, name: String, options: &OpenOptions, has_vae: bool)
     Ok(Offer {
         name,
         title,
-        recommended: recommended.to_protocol(),
+        recommended: recommended.settings().clone(),
         notes: recommended.notes.into_iter().map(|note| note.text).collect(),
         has_taesd: checkpoint.has(Part::Taesd),
         examples,

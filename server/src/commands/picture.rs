@@ -1,7 +1,7 @@
 //! `emberline inspect` of a picture: the record that it carries.
 
 use anyhow::{Context, Result};
-use png_info::{Info, Parameters, Record, Settings};
+use png_info::{Info, Parameters, PartialParameters, Record};
 use serde::Serialize;
 use std::{
     fmt::{self, Display, Formatter},
@@ -73,7 +73,7 @@ fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn entries(set: &Settings) -> Vec<(&'static str, String)> {
+fn entries(set: &PartialParameters) -> Vec<(&'static str, String)> {
     let text = |value: &Option<String>| value.clone();
     let size = set.width.zip(set.height).map(|(width, height)| format!("{width}x{height}"));
     [
@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_record_cannot_write_over_the_terminal() {
-        let settings = Settings { prompt: Some("a\u{1b}[2Jcat\nand a dog".to_owned()), ..Settings::default() };
+        let settings =
+            PartialParameters { prompt: Some("a\u{1b}[2Jcat\nand a dog".to_owned()), ..PartialParameters::default() };
         let record = Record { program: "A1111".to_owned(), settings, ..Record::default() };
         let picture = Picture { path: "x.png".to_owned(), parameters: None, a1111: None, record: Some(record) };
         let expected = "x.png\n  written by    A1111 \n  prompt        a\u{fffd}[2Jcat\n                and a dog";

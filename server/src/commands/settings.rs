@@ -1,55 +1,12 @@
-//! What a picture is made with unless somebody says otherwise: what the checkpoint says, else Emberline's defaults.
+//! Default settings of a model: what the checkpoint says, else Emberline's defaults.
 
 use anyhow::{Context, Result};
 use checkpoint::{Note, PredictionSource, PredictionType, Recommendation, Said, SchedulerConfig};
+use generation::{Recommended as Settings, Sampler, Schedule, limits};
 use serde::Serialize;
-use starter_model::Recommended as Card;
 
 /// Where a setting comes from that the checkpoint does not say.
 const DEFAULT: &str = "Emberline's default";
-
-/// What a picture is made with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
-    /// Sampling steps.
-    pub steps: u32,
-    /// Strength of the guidance.
-    pub cfg_scale: f64,
-    /// Sampling method.
-    pub sampler: diffusion::Sampler,
-    /// Noise schedule.
-    pub scheduler: diffusion::Schedule,
-}
-
-impl Default for Settings {
-    /// SDXL's.
-    fn default() -> Self {
-        let sdxl::Params { width, height, steps, cfg_scale, sampler, schedule, .. } = sdxl::Params::default();
-        Self { width, height, steps: steps as u32, cfg_scale, sampler, scheduler: schedule }
-    }
-}
-
-impl Settings {
-    /// The starter model's, from its card.
-    ///
-    /// # Errors
-    /// A card with a sampler or schedule that is none.
-    pub fn of_card(card: &Card) -> Result<Self> {
-        let (sampler, scheduler) = (card.sampler.parse(), card.scheduler.parse());
-        Ok(Self {
-            width: card.width,
-            height: card.height,
-            steps: card.steps,
-            cfg_scale: card.cfg_scale,
-            sampler: sampler.context("the starter model's card")?,
-            scheduler: scheduler.context("the starter model's card")?,
-        })
-    }
-}
 
 /// A model's settings, each with where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,9 +20,9 @@ pub struct Recommended {
     /// Strength of the guidance.
     pub cfg_scale: Said<f64>,
     /// Sampling method.
-    pub sampler: Said<&'static str>,
+    pub sampler: Said<Sampler>,
     /// Noise schedule.
-    pub scheduler: Said<&'static str>,
+    pub scheduler: Said<Schedule>,
     /// What the UNet predicts.
     pub prediction: Said<PredictionType>,
     /// What the checkpoint asks for and does not get as it asks.
@@ -105,12 +62,9 @@ impl Recommended {
         Ok(Self::new(settings, [size, DEFAULT, sampler, schedule], scheduler, notes))
     }
 
-    /// Of the starter model.
-    ///
-    /// # Errors
-    /// As [`Settings::of_card`].
-    pub fn of_card(card: &Card, scheduler: &SchedulerConfig) -> Result<Self> {
-        Ok(Self::new(Settings::of_card(card)?, ["the model's card"; 4], scheduler, Vec::new()))
+    /// Of the starter model, from its card.
+    pub fn of_card(card: &Settings, scheduler: &SchedulerConfig) -> Self {
+        Self::new(card.clone(), ["the model's card"; 4], scheduler, Vec::new())
     }
 
     /// The sources are of the size, steps and guidance, sampler, schedule.
@@ -124,8 +78,8 @@ impl Recommended {
             height: said(settings.height, size),
             steps: said(settings.steps, numbers),
             cfg_scale: said(settings.cfg_scale, numbers),
-            sampler: said(settings.sampler.name(), sampler),
-            scheduler: said(settings.scheduler.name(), schedule),
+            sampler: said(settings.sampler, sampler),
+            scheduler: said(settings.scheduler, schedule),
             prediction: said(scheduler.prediction_type, &prediction_source(&scheduler.prediction_source)),
             notes,
             settings,
@@ -135,13 +89,6 @@ impl Recommended {
     /// The settings alone.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// As the API has them.
-    pub fn to_protocol(&self) -> protocol::Recommended {
-        let Settings { width, height, steps, cfg_scale, sampler, scheduler } = self.settings.clone();
-        let (sampler, scheduler) = (sampler.name().to_owned(), scheduler.name().to_owned());
-        protocol::Recommended { width, height, steps, cfg_scale, sampler, scheduler }
     }
 
     /// Setting, value and source, for people.
@@ -154,8 +101,8 @@ impl Recommended {
             ("size", format!("{} x {}", self.width.value, self.height.value), self.width.source.as_str()),
             ("steps", self.steps.value.to_string(), self.steps.source.as_str()),
             ("cfg scale", self.cfg_scale.value.to_string(), self.cfg_scale.source.as_str()),
-            ("sampler", self.sampler.value.to_owned(), self.sampler.source.as_str()),
-            ("schedule", self.scheduler.value.to_owned(), self.scheduler.source.as_str()),
+            ("sampler", self.sampler.value.to_string(), self.sampler.source.as_str()),
+            ("schedule", self.scheduler.value.to_string(), self.scheduler.source.as_str()),
             ("prediction", prediction.to_owned(), self.prediction.source.as_str()),
         ]
     }
@@ -163,8 +110,8 @@ impl Recommended {
 
 /// The nearest side that a picture can have.
 fn nearest_side(px: u32) -> u32 {
-    let step = sdxl::limits::SIDE_STEP_PX;
-    let (least, most) = (*sdxl::limits::SIDE_PX.start(), *sdxl::limits::SIDE_PX.end());
+    let step = limits::SIDE_STEP_PX;
+    let (least, most) = (*limits::SIDE_PX.start(), *limits::SIDE_PX.end());
     (px.saturating_add(step / 2) / step * step).clamp(least, most)
 }
 

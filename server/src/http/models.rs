@@ -32,9 +32,9 @@ async fn list_models(State(state): State<AppState>) -> Result<Json<Vec<Model>>, 
 }
 
 async fn list_samplers() -> Json<Vec<&'static str>> {
-    Json(protocol::generation::SAMPLERS.to_vec())
+    Json(protocol::Sampler::NAMES.to_vec())
 }
 
 async fn list_schedulers() -> Json<Vec<&'static str>> {
-    Json(protocol::generation::SCHEDULERS.to_vec())
+    Json(protocol::Schedule::NAMES.to_vec())
 }

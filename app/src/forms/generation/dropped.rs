@@ -2,6 +2,7 @@
 
 use super::GenerationForm;
 use crate::{browser, error::sentence, forms::CUSTOM, studio::draft::Draft};
+use generation::PartialParameters;
 use leptos::{ev, prelude::*, task::spawn_local};
 use serde::Deserialize;
 
@@ -16,23 +17,8 @@ struct Inspected {
 #[derive(Deserialize)]
 struct Record {
     program: String,
-    settings: Settings,
+    settings: PartialParameters,
     not_applied: Vec<NotApplied>,
-}
-
-/// The parameters in the record that the form can take.
-#[derive(Deserialize)]
-struct Settings {
-    prompt: Option<String>,
-    negative_prompt: Option<String>,
-    width: Option<u32>,
-    height: Option<u32>,
-    steps: Option<u32>,
-    cfg_scale: Option<f64>,
-    sampler: Option<String>,
-    scheduler: Option<String>,
-    seed: Option<u64>,
-    model: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,28 +80,16 @@ fn not_applied(record: &Record) -> Option<String> {
 
 /// Fields that the record lacks stay as typed, except the negative prompt and the initial image: with them the picture
 /// would not be reproduced.
-fn fill_in(made: Settings, draft: &mut Draft) {
-    let number = |number: Option<u32>| number.map(|number| number.to_string());
-    draft.negative_prompt = made.negative_prompt.unwrap_or_default();
+fn fill_in(made: PartialParameters, draft: &mut Draft) {
+    draft.negative_prompt = String::new();
     draft.init_take_id = String::new();
-    let size = made.width.map(|_| CUSTOM.to_owned());
-    for (field, value) in [
-        (&mut draft.prompt, made.prompt),
-        (&mut draft.size, size),
-        (&mut draft.width, number(made.width)),
-        (&mut draft.height, number(made.height)),
-        (&mut draft.steps, number(made.steps)),
-        (&mut draft.cfg_scale, made.cfg_scale.map(|scale| scale.to_string())),
-        (&mut draft.sampler, made.sampler),
-        (&mut draft.scheduler, made.scheduler),
-        (&mut draft.seed, made.seed.map(|seed| seed.to_string())),
-        (&mut draft.model, made.model),
-    ] {
-        if let Some(value) = value {
-            *field = value;
-        }
-    }
     draft.num_variants = "1".to_owned();
+    if made.width.is_some() {
+        draft.size = CUSTOM.to_owned();
+    }
+    for (field, text) in made.texts() {
+        draft.set(field, text);
+    }
 }
 
 #[cfg(test)]

@@ -76,11 +76,10 @@ mod tests {
     use protocol::Recommended;
 
     fn model(name: &str, side: u32, notes: &[&str]) -> Model {
-        let (sampler, scheduler) = ("euler".to_owned(), "leading".to_owned());
         Model {
             name: name.to_owned(),
             title: name.to_owned(),
-            recommended: Recommended { width: side, height: side, steps: 30, cfg_scale: 5.0, sampler, scheduler },
+            recommended: Recommended { width: side, height: side, ..Recommended::default() },
             has_taesd: false,
             examples: Vec::new(),
             loaded: false,

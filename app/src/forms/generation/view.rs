@@ -16,11 +16,7 @@ use crate::{
     view::{Erase, button, words},
 };
 use leptos::{ev, prelude::*, server_fn::ServerFn};
-use protocol::{
-    PreviewMethod,
-    generation::{SAMPLERS, SCHEDULERS},
-    url_path,
-};
+use protocol::{PreviewMethod, Sampler, Schedule, url_path};
 
 impl GenerationForm {
     /// The initial fields: the model's and the project's defaults; after a rejected post, what was typed.
@@ -96,8 +92,8 @@ impl GenerationForm {
                     {self.field(draft, "cfg_scale", "Guidance").number(Number::new(1, 30, "0.5"))}
                 </div>
                 <div class="maker-pair">
-                    {self.field(draft, "sampler", "Sampler").choice(same(&SAMPLERS))}
-                    {self.field(draft, "scheduler", "Schedule").choice(same(&SCHEDULERS))}
+                    {self.field(draft, "sampler", "Sampler").choice(same(Sampler::NAMES))}
+                    {self.field(draft, "scheduler", "Schedule").choice(same(Schedule::NAMES))}
                 </div>
                 {self.seed(draft)}
                 {self.size(draft)}
@@ -171,7 +167,8 @@ fn same(names: &[&str]) -> Vec<(String, String)> {
 
 fn methods() -> Vec<(String, String)> {
     let mut methods = vec![(String::new(), "As set".to_owned())];
-    methods.extend(PreviewMethod::ALL.map(|method| (method.as_str().to_owned(), method_label(method).to_owned())));
+    methods
+        .extend(PreviewMethod::ALL.iter().map(|method| (method.as_str().to_owned(), method_label(*method).to_owned())));
     methods
 }
 

@@ -33,7 +33,7 @@ fn content(store: Store) -> AnyView {
     });
     let motions = [("system", "As the system says"), ("less", "Less")];
     let motion = browser::recall(MOTION).unwrap_or_default();
-    let methods = PreviewMethod::ALL.map(|method| (method.as_str(), method_label(method)));
+    let methods: Vec<_> = PreviewMethod::ALL.iter().map(|method| (method.as_str(), method_label(*method))).collect();
     let intervals = [("0", "Every step"), ("250", "0.25 s"), ("500", "0.5 s"), ("1000", "1 s"), ("2000", "2 s")];
     let policies = [("requeue", "Begin them again"), ("fail", "Mark them failed")];
     let policy = match settings.interrupted {
@@ -70,7 +70,7 @@ fn choice(name: &'static str, label: &'static str, options: &[(&'static str, &'s
 fn changed(store: Store, event: &ev::Event) {
     let Some(field) = browser::target(event) else { return };
     let (name, value) = (field.get_attribute("name").unwrap_or_default(), browser::value(&field).unwrap_or_default());
-    let method = PreviewMethod::ALL.into_iter().find(|method| method.as_str() == value);
+    let method = value.parse::<PreviewMethod>().ok();
     let policy = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };
     let change = match name.as_str() {
         "pace" => return Pace::from_name(&value).map_or((), |pace| store.set_pace(pace)),

@@ -1,8 +1,8 @@
-//! Frames, tasks and events for the tests.
+//! Example frames, tasks and events for tests.
 
 use protocol::*;
 
-/// A finished frame at the place before its id.
+/// A finished frame at position `id - 1`.
 pub fn frame(id: i64) -> Frame {
     Frame {
         id: FrameId(id),
@@ -22,7 +22,7 @@ pub fn frame(id: i64) -> Frame {
     }
 }
 
-/// A queued task for the frame of the same id.
+/// A queued task of the frame with the same id.
 pub fn task(id: i64) -> TaskSummary {
     TaskSummary {
         task_id: TaskId(id),
@@ -74,18 +74,18 @@ pub fn ids(id: i64, attempt: u32) -> GenerationIds {
     GenerationIds { task_id: TaskId(id), frame_id: FrameId(id), project_id: ProjectId(1), take_id: TakeId(id), attempt }
 }
 
-/// A worker takes it.
+/// `generation_started`.
 pub fn started(of: GenerationIds) -> Event {
     let preview_path = format!("/media/k{}.png", of.take_id);
     Event::GenerationStarted(GenerationStarted { of, preview_path, total_steps: 30, generator: GENERATOR.into() })
 }
 
-/// A step of it is done.
+/// `generation_progress` of a step.
 pub fn progress(of: GenerationIds, step: u32) -> Event {
     progress_at(of, step, Some(9000), None)
 }
 
-/// It waits behind that step.
+/// `generation_progress` of a task that waits after a step.
 pub fn waits(of: GenerationIds, step: u32, reason: &str) -> Event {
     progress_at(of, step, None, Some(reason.into()))
 }
@@ -95,7 +95,7 @@ fn progress_at(of: GenerationIds, step: u32, eta_ms: Option<u64>, waiting_for: O
     Event::GenerationProgress(GenerationProgress { of, step, total_steps: 30, preview_path, eta_ms, waiting_for })
 }
 
-/// Its picture is there.
+/// `generation_completed`.
 pub fn completed(of: GenerationIds, frame: Option<Frame>) -> Event {
     Event::GenerationCompleted(GenerationCompleted {
         final_path: format!("/media/k{}.png", of.take_id),
@@ -108,24 +108,24 @@ pub fn completed(of: GenerationIds, frame: Option<Frame>) -> Event {
     })
 }
 
-/// It failed, and its frame went with it if there is none.
+/// `generation_failed`; without a frame, the frame was removed.
 pub fn failed(of: GenerationIds, frame: Option<Frame>) -> Event {
     let frame_removed = frame.is_none();
     Event::GenerationFailed(GenerationFailed { of, error: "out of memory".into(), frame_removed, frame })
 }
 
-/// It was cancelled, and its frame went with it if there is none.
+/// `generation_cancelled`; without a frame, the frame was removed.
 pub fn cancelled(of: GenerationIds, frame: Option<Frame>) -> Event {
     let frame_removed = frame.is_none();
     Event::GenerationCancelled(GenerationCancelled { of, frame_removed, frame })
 }
 
-/// What a connection begins with.
+/// The first message of a connection.
 pub fn hello(epoch: &str, seq: u64, tasks: Vec<TaskSummary>) -> Event {
     Event::Hello(Hello { version: "0.1.0".into(), epoch: epoch.into(), seq, tasks })
 }
 
-/// One of each kind.
+/// One event of each type.
 pub fn every_event() -> Vec<Event> {
     let metrics = Metrics {
         cpu_percent: 12.5,

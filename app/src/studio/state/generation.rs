@@ -1,16 +1,17 @@
-//! How the events of a generation change what the studio shows.
+//! How the events of a generation change the state.
 
-use super::{Ended, MOST_ENDED, StudioState};
+use super::{Ended, MAX_ENDED, StudioState};
 use protocol::{
     Frame, FrameStatus, GenerationCompleted, GenerationIds, GenerationProgress, GenerationStarted, TaskStatus,
     TaskSummary,
 };
 
 impl StudioState {
-    /// A worker took a task. One that ended before the newest list of tasks was made stays ended.
-    pub(super) fn started(&mut self, data: GenerationStarted, known_to_have_ended: bool) {
+    /// A worker has claimed a task. `has_ended`: the event is older than the last list of open tasks, so that an unlisted task
+    /// has ended since.
+    pub(super) fn started(&mut self, data: GenerationStarted, has_ended: bool) {
         let GenerationStarted { of, preview_path, total_steps, .. } = data;
-        if known_to_have_ended && self.task(of.task_id).is_none() {
+        if has_ended && self.task(of.task_id).is_none() {
             return;
         }
         self.advance(&of, 0, total_steps, &preview_path, (None, None));
@@ -20,7 +21,7 @@ impl StudioState {
         }
     }
 
-    /// A step is done. A step of a task that is not open is one that was heard too late.
+    /// A step is done. Late events of ended tasks are ignored.
     pub(super) fn progressed(&mut self, data: GenerationProgress) {
         let GenerationProgress { of, step, total_steps, preview_path, eta_ms, waiting_for } = data;
         if self.task(of.task_id).is_none() {
@@ -30,7 +31,7 @@ impl StudioState {
         self.show_running(&of, preview_path);
     }
 
-    /// The picture is there.
+    /// The picture is finished.
     pub(super) fn completed(&mut self, data: GenerationCompleted) {
         let GenerationCompleted { of, frame, step, total_steps, final_path, etag, .. } = data;
         self.close(&of);
@@ -44,7 +45,7 @@ impl StudioState {
         }
     }
 
-    /// It ended without a picture.
+    /// The task failed or was cancelled.
     pub(super) fn ended(
         &mut self,
         of: &GenerationIds,
@@ -65,11 +66,11 @@ impl StudioState {
         };
         self.ended.retain(|ended| ended.task_id != of.task_id);
         self.ended.push(Ended { task_id: of.task_id, prompt, error });
-        let surplus = self.ended.len().saturating_sub(MOST_ENDED);
+        let surplus = self.ended.len().saturating_sub(MAX_ENDED);
         self.ended.drain(..surplus);
     }
 
-    /// Notes a task's newest attempt and step, never an older one, with its time left and what it waits for.
+    /// Updates a task's attempt, step, remaining time and reason to wait; older events are ignored.
     fn advance(
         &mut self,
         of: &GenerationIds,
@@ -104,7 +105,7 @@ impl StudioState {
         }
     }
 
-    /// The frame shows its newest running take.
+    /// Shows the newest running take of the frame.
     fn show_running(&mut self, of: &GenerationIds, path: String) {
         let Some(frame) = self.frames.iter_mut().find(|frame| frame.id == of.frame_id) else { return };
         if frame.status == FrameStatus::Running && frame.take_id > of.take_id {

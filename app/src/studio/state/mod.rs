@@ -1,5 +1,5 @@
-//! What the studio knows of its project, and how each event changes it. Pure: the same events in the same
-//! order make the same state, and hearing one twice changes nothing.
+//! The state of a project's studio, and how each event changes it. Pure: the same events in the same order give the same
+//! state, and applying an event twice changes nothing.
 
 mod edits;
 #[cfg(test)]
@@ -14,38 +14,38 @@ use protocol::{
 };
 use timeline::Edit;
 
-/// What a person is told of a generation that ended without a picture.
+/// Notice of a failed or cancelled generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Which.
+    /// The task.
     pub task_id: TaskId,
-    /// How its prompt begins.
+    /// The start of its prompt.
     pub prompt: String,
-    /// Why it failed; none where a person cancelled it.
+    /// The error; none if it was cancelled.
     pub error: Option<String>,
 }
 
-/// What whoever feeds the state must do next.
+/// What the caller must do after applying a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing.
-    Listen,
-    /// Read everything anew: events were missed.
+    /// Nothing more.
+    Continue,
+    /// Read the whole state again: events were missed.
     Reload,
 }
 
-/// The project as it is by the newest event heard.
+/// The project as of the newest applied event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudioState {
-    /// Names the start of the server that `seq` belongs to.
+    /// The server start that `seq` belongs to.
     pub epoch: String,
-    /// The newest event that is taken in.
+    /// The newest applied event.
     pub seq: u64,
     /// The project.
     pub project: Project,
     /// Whether it was deleted.
     pub deleted: bool,
-    /// Its frames in their order.
+    /// Its frames in order.
     pub frames: Vec<Frame>,
     /// Its queued and running tasks.
     pub tasks: Vec<TaskSummary>,
@@ -55,22 +55,22 @@ pub struct StudioState {
     pub models: Vec<Model>,
     /// The server's settings.
     pub settings: Settings,
-    /// The kinds of file that a sequence can be exported to.
+    /// The formats that a sequence can be exported to.
     pub export_formats: Vec<ExportFormat>,
-    /// Failed and cancelled generations of this visit, newest last, until they are dismissed or tried again.
+    /// Failed and cancelled generations since the page was loaded, newest last, until they are dismissed or retried.
     pub ended: Vec<Ended>,
-    /// The newest sentence for those who listen rather than look.
+    /// The newest announcement for screen readers.
     pub spoken: String,
-    /// Up to here the tasks are known from a hello: one that it did not list has ended.
+    /// The newest `seq` at a hello, which lists all open tasks: others had ended by then.
     listed_seq: u64,
-    /// What was heard while everything is read anew.
+    /// Messages that are buffered during a reload.
     held: Option<Vec<Message>>,
-    /// Edits that the server has not answered for, oldest first.
+    /// Edits that the server has not confirmed, oldest first.
     pending_edits: Vec<Edit>,
 }
 
-/// Endings that are kept for a person to read.
-const MOST_ENDED: usize = 5;
+/// Most notices that are kept.
+const MAX_ENDED: usize = 5;
 
 impl From<Studio> for StudioState {
     fn from(studio: Studio) -> Self {
@@ -98,27 +98,27 @@ impl From<Studio> for StudioState {
 }
 
 impl StudioState {
-    /// Takes in one message.
+    /// Applies one message.
     pub fn apply(&mut self, message: Message) -> Next {
         if let Event::Hello(hello) = message.event {
-            return self.greet(hello);
+            return self.hello(hello);
         }
         if let Some(held) = &mut self.held {
             held.push(message);
-            return Next::Listen;
+            return Next::Continue;
         }
         if let Some(seq) = message.seq {
             if seq <= self.seq {
-                return Next::Listen;
+                return Next::Continue;
             }
             self.seq = seq;
         }
-        let next = self.take_in(message.seq, message.event);
+        let next = self.apply_event(message.seq, message.event);
         self.show_edits();
         next
     }
 
-    fn take_in(&mut self, seq: Option<u64>, event: Event) -> Next {
+    fn apply_event(&mut self, seq: Option<u64>, event: Event) -> Next {
         match event {
             Event::Resync(_) => {
                 self.hold();
@@ -131,8 +131,8 @@ impl StudioState {
             Event::FrameDeleted(data) => self.remove(data.frame_id),
             Event::QueueUpdated(queue) => self.requeue(queue),
             Event::GenerationStarted(data) => {
-                let known_to_have_ended = seq.is_some_and(|seq| seq <= self.listed_seq);
-                self.started(data, known_to_have_ended);
+                let has_ended = seq.is_some_and(|seq| seq <= self.listed_seq);
+                self.started(data, has_ended);
             }
             Event::GenerationProgress(data) => self.progressed(data),
             Event::GenerationCompleted(data) => self.completed(data),
@@ -142,17 +142,18 @@ impl StudioState {
             Event::GenerationCancelled(data) => self.ended(&data.of, data.frame_removed, data.frame, None),
             Event::Hello(_) | Event::Metrics(_) | Event::ProjectUpdated(_) => {}
         }
-        Next::Listen
+        Next::Continue
     }
 
-    /// A connection begins: another epoch means that nothing heard before counts.
-    fn greet(&mut self, hello: Hello) -> Next {
+    /// Handles the first message of a connection. Another epoch means that the server was restarted: earlier events do not
+    /// count.
+    fn hello(&mut self, hello: Hello) -> Next {
         if hello.epoch != self.epoch {
-            // Another start of the server counts anew: what an earlier one told would pass for later.
+            // A restarted server counts from the start: buffered events would seem newer than they are.
             (self.epoch, self.held) = (hello.epoch, Some(Vec::new()));
             return Next::Reload;
         }
-        // The reading that was to end it has failed, for the connection was lost.
+        // The reload that should have ended it failed when the connection was lost.
         if self.is_reloading() {
             return Next::Reload;
         }
@@ -160,33 +161,32 @@ impl StudioState {
         let listed = hello.tasks.into_iter().filter(|task| task.project_id == project);
         self.tasks = listed.map(|task| newest(self.task(task.task_id), task)).collect();
         self.listed_seq = self.listed_seq.max(hello.seq);
-        Next::Listen
+        Next::Continue
     }
 
-    /// From now on events are kept back, until [`Self::replace`] has what they build upon.
+    /// Buffers events until [`Self::replace`] brings the state on which they build.
     pub fn hold(&mut self) {
         self.held.get_or_insert_default();
     }
 
-    /// Whether events are kept back.
+    /// Whether events are buffered.
     pub fn is_reloading(&self) -> bool {
         self.held.is_some()
     }
 
-    /// Everything read anew, then what was heard meanwhile.
+    /// Replaces the state by a reloaded one and applies the buffered events.
     ///
-    /// Of two readings under way the first to arrive counts: the second may be older than what followed. One of another
-    /// start of the server than the newest hello is not what the events build upon; after that hello, or with the next,
-    /// there is another reading.
+    /// Of two concurrent reloads the first to arrive counts: the second may be older than the events since. A state of another
+    /// epoch than the newest hello is ignored; that hello, or the next one, has started another reload.
     pub fn replace(&mut self, studio: Studio) -> Next {
         if studio.epoch != self.epoch {
-            return Next::Listen;
+            return Next::Continue;
         }
-        let Some(held) = self.held.take() else { return Next::Listen };
+        let Some(held) = self.held.take() else { return Next::Continue };
         let (ended, pending_edits) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.pending_edits));
         *self = Self { ended, pending_edits, ..studio.into() };
         self.show_edits();
-        let mut next = Next::Listen;
+        let mut next = Next::Continue;
         for message in held {
             if self.apply(message) == Next::Reload {
                 next = Next::Reload;
@@ -210,8 +210,7 @@ impl StudioState {
         if frame.status.is_generating() { self.task(frame.task_id) } else { None }
     }
 
-    /// What the viewer shows while nobody has chosen: the newest frame being made, else what it showed, else the
-    /// last one.
+    /// The frame to show while none is selected: the newest one being generated, else the one shown before, else the last.
     pub fn default_frame(&self, before: Option<FrameId>) -> Option<&Frame> {
         let made = |status| self.tasks.iter().filter(move |task| task.status == status);
         let task = made(TaskStatus::Running).max_by_key(|task| task.take_id);
@@ -220,7 +219,7 @@ impl StudioState {
         made.or_else(|| self.frame(before?)).or(self.frames.last())
     }
 
-    /// Puts a frame at another place at once; the server's events say the same a moment later.
+    /// Moves a frame to another place. The server's events confirm it later.
     pub fn move_frame(&mut self, id: FrameId, to: usize) {
         let Some(from) = self.frames.iter().position(|frame| frame.id == id) else { return };
         let frame = self.frames.remove(from);
@@ -230,7 +229,7 @@ impl StudioState {
         }
     }
 
-    /// An ending is read, or its task is tried again.
+    /// Removes a notice.
     pub fn dismiss(&mut self, id: TaskId) {
         self.ended.retain(|ended| ended.task_id != id);
     }
@@ -242,7 +241,7 @@ impl StudioState {
         match self.frames.iter_mut().find(|known| known.id == frame.id) {
             Some(known) => *known = frame,
             None => {
-                // Nobody tells of those that make room.
+                // No event reports the frames that are shifted.
                 let behind = self.frames.iter_mut().filter(|known| known.position >= frame.position);
                 behind.for_each(|known| known.position += 1);
                 self.frames.push(frame);
@@ -251,7 +250,7 @@ impl StudioState {
         self.sort();
     }
 
-    /// Takes a frame away; those behind it move up, and nobody tells of it.
+    /// Removes a frame. The later ones move up, for which there is no event.
     pub fn remove(&mut self, id: FrameId) {
         self.tasks.retain(|task| task.frame_id != id);
         if let Some(place) = self.frames.iter().position(|frame| frame.id == id) {
@@ -269,16 +268,16 @@ impl StudioState {
         let project = self.project.id;
         let listed = queue.tasks.iter().filter(|task| task.project_id == project);
         self.tasks = listed.map(|task| newest(self.task(task.task_id), task.clone())).collect();
-        // What is tried again has not ended.
+        // A retried task has not ended.
         self.ended.retain(|ended| queue.tasks.iter().all(|task| task.task_id != ended.task_id));
         self.queue = queue;
     }
 }
 
-/// The further of two accounts of one task: by attempt, then step.
-fn newest(known: Option<&TaskSummary>, heard: TaskSummary) -> TaskSummary {
+/// The newer of two states of a task, by attempt, then step.
+fn newest(known: Option<&TaskSummary>, received: TaskSummary) -> TaskSummary {
     match known {
-        Some(known) if (known.attempt, known.step) > (heard.attempt, heard.step) => known.clone(),
-        _ => heard,
+        Some(known) if (known.attempt, known.step) > (received.attempt, received.step) => known.clone(),
+        _ => received,
     }
 }

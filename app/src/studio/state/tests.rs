@@ -9,10 +9,10 @@ fn state(frames: Vec<Frame>, tasks: Vec<TaskSummary>) -> StudioState {
     studio(frames, tasks).into()
 }
 
-/// Tells the events, numbered from 11.
-fn told(mut state: StudioState, events: &[Event]) -> StudioState {
+/// Applies the events, numbered from 11.
+fn applied(mut state: StudioState, events: &[Event]) -> StudioState {
     for (seq, event) in (11..).zip(events) {
-        assert_eq!(state.apply(Message { seq: Some(seq), event: event.clone() }), Next::Listen, "{event:?}");
+        assert_eq!(state.apply(Message { seq: Some(seq), event: event.clone() }), Next::Continue, "{event:?}");
     }
     state
 }
@@ -32,19 +32,19 @@ fn whole_life() -> Vec<Event> {
 #[test]
 fn a_generation_goes_from_queued_to_ready() {
     let events = whole_life();
-    let now = told(state(vec![], vec![]), &events[..2]);
+    let now = applied(state(vec![], vec![]), &events[..2]);
     assert_eq!(
         (now.frames[0].status, now.task_of(&now.frames[0]).map(|task| task.step)),
         (FrameStatus::Queued, Some(0))
     );
-    let now = told(state(vec![], vec![]), &events[..5]);
+    let now = applied(state(vec![], vec![]), &events[..5]);
     let task = now.task_of(&now.frames[0]).expect("runs");
     assert_eq!(
         (now.frames[0].status, task.status, task.attempt, task.step),
         (FrameStatus::Running, TaskStatus::Running, 1, 2)
     );
     assert_eq!((task.eta_ms, task.prompt.as_str()), (Some(9000), "a red car"));
-    let now = told(state(vec![], vec![]), &events);
+    let now = applied(state(vec![], vec![]), &events);
     assert_eq!((now.frames.as_slice(), now.tasks.len()), ([frame(1)].as_slice(), 0));
     assert_eq!(now.spoken, "Frame 1 is finished.");
 }
@@ -54,7 +54,7 @@ fn a_task_that_waits_says_so_until_it_goes_on() {
     let of = ids(1, 1);
     let waits = waits(of.clone(), 30, "the disk is full");
     let events = [started(of.clone()), progress(of.clone(), 30), waits, progress(of, 30)];
-    let after = |count| told(state(vec![frame(1)], vec![task(1)]), &events[..count]).tasks[0].clone();
+    let after = |count| applied(state(vec![frame(1)], vec![task(1)]), &events[..count]).tasks[0].clone();
     assert_eq!((after(2).step, after(2).waiting_for), (30, None));
     assert_eq!((after(3).step, after(3).eta_ms, after(3).waiting_for.as_deref()), (30, None, Some("the disk is full")));
     assert_eq!((after(4).step, after(4).waiting_for), (30, None));
@@ -74,11 +74,11 @@ fn hearing_an_event_twice_changes_nothing() {
 #[test]
 fn a_state_read_at_any_moment_and_told_the_rest_ends_the_same() {
     let all = whole_life();
-    let end = told(state(vec![], vec![]), &all);
+    let end = applied(state(vec![], vec![]), &all);
     for read_at in 0..=all.len() {
         // The seq is read before the database: the rows may be newer than it by any number of events.
         for rows_at in read_at..=all.len() {
-            let rows = told(state(vec![], vec![]), &all[..rows_at]);
+            let rows = applied(state(vec![], vec![]), &all[..rows_at]);
             let mut now: StudioState = Studio {
                 seq: 10 + read_at as u64,
                 queue: Queue { paused: false, tasks: rows.tasks.clone() },
@@ -114,7 +114,8 @@ fn order_is_by_attempt_then_step() {
 
 #[test]
 fn a_frame_that_never_had_a_picture_goes_with_its_generation() {
-    let now = told(state(vec![frame(1), queued(2)], vec![task(2)]), &[started(ids(2, 1)), cancelled(ids(2, 1), None)]);
+    let now =
+        applied(state(vec![frame(1), queued(2)], vec![task(2)]), &[started(ids(2, 1)), cancelled(ids(2, 1), None)]);
     assert_eq!((now.frames.len(), now.tasks.len()), (1, 0));
     assert_eq!(now.ended, [Ended { task_id: TaskId(2), prompt: "a red car".into(), error: None }]);
     assert_eq!(now.spoken, "The generation was cancelled.");
@@ -125,20 +126,20 @@ fn a_frame_shows_again_what_it_showed_and_a_failure_is_told_until_tried_again() 
     let of = GenerationIds { task_id: TaskId(7), take_id: TakeId(7), ..ids(1, 1) };
     let summary = TaskSummary { task_id: TaskId(7), take_id: TakeId(7), ..task(1) };
     let before = state(vec![frame(1)], vec![summary]);
-    let running = told(before.clone(), &[started(of.clone())]);
+    let running = applied(before.clone(), &[started(of.clone())]);
     assert_eq!((running.frames[0].path.as_str(), running.frames[0].status), ("/media/k7.png", FrameStatus::Running));
     let events = [started(of.clone()), failed(of.clone(), Some(frame(1)))];
-    let now = told(before.clone(), &events);
+    let now = applied(before.clone(), &events);
     assert_eq!(now.frames, before.frames);
     assert_eq!(now.ended[0].error.as_deref(), Some("out of memory"));
-    let again = told(before, &[events[0].clone(), events[1].clone(), started(GenerationIds { attempt: 2, ..of })]);
+    let again = applied(before, &[events[0].clone(), events[1].clone(), started(GenerationIds { attempt: 2, ..of })]);
     assert_eq!(again.ended, []);
 }
 
 #[test]
 fn the_newest_running_take_is_shown() {
     let of = |take| GenerationIds { task_id: TaskId(take), take_id: TakeId(take), ..ids(1, 1) };
-    let now = told(state(vec![frame(1)], vec![]), &[started(of(8)), started(of(9)), progress(of(8), 5)]);
+    let now = applied(state(vec![frame(1)], vec![]), &[started(of(8)), started(of(9)), progress(of(8), 5)]);
     assert_eq!((now.frames[0].take_id, now.frames[0].task_id), (TakeId(9), TaskId(9)));
 }
 
@@ -150,7 +151,7 @@ fn frames_keep_their_order_whatever_order_they_are_told_in() {
         Event::FrameUpdated(at(1, 1).into()),
         Event::FrameUpdated(at(2, 2).into()),
     ];
-    let now = told(state(vec![frame(1), frame(2), frame(3)], vec![]), &events);
+    let now = applied(state(vec![frame(1), frame(2), frame(3)], vec![]), &events);
     assert_eq!(now.frames.iter().map(|frame| frame.id.0).collect::<Vec<_>>(), [3, 1, 2]);
     let mut moved = state(vec![frame(1), frame(2), frame(3)], vec![]);
     moved.move_frame(FrameId(3), 0);
@@ -163,11 +164,11 @@ fn frames_close_ranks_when_one_goes_and_make_room_when_one_comes() {
     let order = |state: &StudioState| state.frames.iter().map(|frame| (frame.id.0, frame.position)).collect::<Vec<_>>();
     let all: Vec<Frame> = (0..4).map(|n| at(i64::from(n) + 1, n)).collect();
     let gone = [Event::FrameDeleted(at(1, 0).into()), Event::FrameDeleted(at(2, 0).into())];
-    let now = told(state(all.clone(), vec![]), &gone);
+    let now = applied(state(all.clone(), vec![]), &gone);
     assert_eq!(order(&now), [(3, 0), (4, 1)]);
     let events =
         [gone.as_slice(), &[Event::FrameCreated(at(9, 2).into()), Event::FrameCreated(at(1, 0).into())]].concat();
-    assert_eq!(order(&told(state(all, vec![]), &events)), [(1, 0), (3, 1), (4, 2), (9, 3)]);
+    assert_eq!(order(&applied(state(all, vec![]), &events)), [(1, 0), (3, 1), (4, 2), (9, 3)]);
 }
 
 #[test]
@@ -179,14 +180,14 @@ fn an_edit_is_shown_over_what_is_told_until_the_server_has_answered_for_it() {
     now.edit(stretch(1, 2));
     now.edit(stretch(2, 3));
     now.edit(Edit::Move { id: 3, from: 2, to: 0 });
-    let now = &mut told(now, &[stretched(2)]);
+    let now = &mut applied(now, &[stretched(2)]);
     assert_eq!(duration(now), Some(3), "the event of the first edit does not take the second back");
     assert_eq!(now.frames[0].id, FrameId(3));
     assert_eq!(now.oldest_edit(), Some(stretch(1, 2)));
     now.edit_done();
     assert_eq!(now.oldest_edit(), Some(stretch(2, 3)));
     now.hold();
-    assert_eq!(now.replace(Studio { seq: 12, ..studio(vec![frame(1), frame(2), frame(3)], vec![]) }), Next::Listen);
+    assert_eq!(now.replace(Studio { seq: 12, ..studio(vec![frame(1), frame(2), frame(3)], vec![]) }), Next::Continue);
     assert_eq!((duration(now), now.frames[0].id), (Some(3), FrameId(3)), "nor does everything read anew");
     now.drop_edits();
     assert_eq!(now.oldest_edit(), None);
@@ -197,7 +198,7 @@ fn an_edit_is_shown_over_what_is_told_until_the_server_has_answered_for_it() {
 #[test]
 fn another_projects_frames_are_none_of_ours() {
     let other = Frame { project_id: protocol::ProjectId(2), ..frame(9) };
-    let now = told(state(vec![frame(1)], vec![]), &[Event::FrameCreated(other.into())]);
+    let now = applied(state(vec![frame(1)], vec![]), &[Event::FrameCreated(other.into())]);
     assert_eq!(now.frames, [frame(1)]);
 }
 
@@ -213,9 +214,9 @@ fn another_epoch_or_a_lost_history_asks_for_everything_anew_and_loses_nothing_me
         assert_eq!(now.frames, [frame(1)], "kept back");
         let fresh = Studio { epoch: now.epoch.clone(), seq: 5, ..studio(vec![frame(1)], vec![]) };
         let stale = Studio { epoch: "of an earlier start".into(), seq: 50, ..studio(vec![], vec![]) };
-        assert_eq!(now.replace(stale), Next::Listen);
+        assert_eq!(now.replace(stale), Next::Continue);
         assert!(now.is_reloading(), "what an earlier start answered is not what the events build upon");
-        assert_eq!(now.replace(fresh), Next::Listen);
+        assert_eq!(now.replace(fresh), Next::Continue);
         assert_eq!(now.frames, [frame(1), frame(3)], "only what came after the reading");
         assert_eq!(now.seq, 6);
     }

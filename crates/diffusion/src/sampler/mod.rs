@@ -19,8 +19,9 @@ pub use lms::lms;
 pub use renoising::{ddpm, lcm};
 pub use uni_pc::uni_pc;
 
-use crate::{BrownianPath, Denoise, NoiseSource, Observer, names::named};
+use crate::{BrownianPath, Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
+use generation::Sampler;
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -54,42 +55,8 @@ impl Outcome {
     }
 }
 
-named! {
-    /// A sampling method, under ComfyUI's name.
-    Sampler, "sampler":
-    /// [`euler()`]
-    Euler = "euler",
-    /// [`euler_ancestral()`]
-    EulerAncestral = "euler_ancestral",
-    /// [`heun()`]
-    Heun = "heun",
-    /// [`dpm_2()`]
-    Dpm2 = "dpm_2",
-    /// [`dpm_2_ancestral()`]
-    Dpm2Ancestral = "dpm_2_ancestral",
-    /// [`lms()`]
-    Lms = "lms",
-    /// [`dpmpp_2s_ancestral()`]
-    Dpmpp2sAncestral = "dpmpp_2s_ancestral",
-    /// [`dpmpp_2m()`]
-    Dpmpp2m = "dpmpp_2m",
-    /// [`dpmpp_2m_sde()`]
-    Dpmpp2mSde = "dpmpp_2m_sde",
-    /// [`dpmpp_3m_sde()`]
-    Dpmpp3mSde = "dpmpp_3m_sde",
-    /// [`dpmpp_sde()`]
-    DpmppSde = "dpmpp_sde",
-    /// [`ddim()`]
-    Ddim = "ddim",
-    /// [`uni_pc()`]
-    UniPc = "uni_pc",
-    /// [`lcm()`]
-    Lcm = "lcm",
-    /// [`ddpm()`]
-    Ddpm = "ddpm",
-}
-
-impl Sampler {
+/// Running a [`Sampler`].
+pub trait Sample {
     /// Runs the sampler from `x` (`[batch, channels, height, width]`, at noise level `sigmas[0]`) to the last
     /// of `sigmas`.
     ///
@@ -99,7 +66,18 @@ impl Sampler {
     ///
     /// # Errors
     /// Whatever `denoise` fails with. Being stopped is no error: see [`Outcome`].
-    pub fn sample<D: Denoise>(
+    fn sample<D: Denoise>(
+        self,
+        denoise: &mut D,
+        x: Tensor<4>,
+        sigmas: &[f32],
+        noise: &mut dyn NoiseSource,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, D::Error>;
+}
+
+impl Sample for Sampler {
+    fn sample<D: Denoise>(
         self,
         denoise: &mut D,
         x: Tensor<4>,

@@ -6,41 +6,12 @@ mod table;
 
 pub use table::{Betas, ModelSigmas, TRAINING_STEPS};
 
-use crate::names::named;
+use crate::STRENGTH;
+use generation::{Schedule, limits};
 use std::ops::RangeInclusive;
 
-/// How many steps a run may have.
-pub const STEPS: RangeInclusive<usize> = 1..=TRAINING_STEPS;
-/// How much of an initial picture may be redone.
-pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
-
-named! {
-    /// Which noise levels a run visits. Names and formulas are ComfyUI's, except for the last three: diffusers' values of
-    /// `timestep_spacing`, as `EulerDiscreteScheduler` and most of its other schedulers define them.
-    Schedule, "schedule":
-    /// Evenly spaced timesteps from the table's top to its bottom.
-    Normal = "normal",
-    /// Karras et al. 2022: evenly spaced in `sigma^(1/7)`.
-    Karras = "karras",
-    /// Evenly spaced in log sigma.
-    Exponential = "exponential",
-    /// As `normal` with one more point, the last of which is dropped.
-    SgmUniform = "sgm_uniform",
-    /// Every nth place of the table, from the top.
-    Simple = "simple",
-    /// Every nth place of the table, from the second.
-    DdimUniform = "ddim_uniform",
-    /// Quantiles of Beta(0.6, 0.6): dense at both ends.
-    Beta = "beta",
-    /// diffusers' default for SDXL: multiples of `1000 // steps`, plus the model's `steps_offset`.
-    Leading = "leading",
-    /// diffusers' `linspace`: evenly spaced timesteps from the table's top to its bottom, sigma interpolated between them
-    /// (`normal` interpolates its logarithm). With one step NumPy's linspace is its first end, the table's bottom.
-    Linspace = "linspace",
-    /// diffusers' `trailing`: from the table's top, every `1000 / steps` timesteps, rounded. Models that were distilled to a
-    /// few steps, or trained to zero terminal SNR, need it: the first step is at pure noise.
-    Trailing = "trailing",
-}
+/// Steps that a run may have.
+pub const STEPS: RangeInclusive<usize> = *limits::STEPS.start() as usize..=*limits::STEPS.end() as usize;
 
 /// What the first step starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,14 +55,13 @@ pub enum ScheduleError {
     },
 }
 
-impl Schedule {
+/// The noise levels of a [`Schedule`].
+pub trait Sigmas: Sized {
     /// The noise levels of a whole run: `steps + 1` numbers, strictly falling, the last one 0.
     ///
     /// # Errors
     /// [`ScheduleError::Steps`] outside [`STEPS`].
-    pub fn sigmas(self, table: &ModelSigmas, steps: usize) -> Result<Vec<f32>, ScheduleError> {
-        self.truncated(table, steps, 1.0)
-    }
+    fn sigmas(self, table: &ModelSigmas, steps: usize) -> Result<Vec<f32>, ScheduleError>;
 
     /// The noise levels of a run that redoes `strength` of a picture: the end of a longer schedule.
     ///
@@ -104,7 +74,22 @@ impl Schedule {
     ///
     /// # Errors
     /// [`ScheduleError::Steps`] outside [`STEPS`], [`ScheduleError::Strength`] outside [`STRENGTH`].
-    pub fn truncated(self, table: &ModelSigmas, steps: usize, strength: f64) -> Result<Vec<f32>, ScheduleError> {
+    fn truncated(self, table: &ModelSigmas, steps: usize, strength: f64) -> Result<Vec<f32>, ScheduleError>;
+
+    /// The factor on unit noise before the first step.
+    ///
+    /// - `leading`: `sqrt(sigma^2 + 1)`, diffusers' `init_noise_sigma`; over a picture, sigma.
+    /// - `linspace` and `trailing`: sigma, diffusers' `init_noise_sigma` of these.
+    /// - All others, as ComfyUI: `sqrt(sigma^2 + 1)` where sigma is the table's top, else sigma.
+    fn noise_scale(self, table: &ModelSigmas, first_sigma: f32, start: Start) -> f32;
+}
+
+impl Sigmas for Schedule {
+    fn sigmas(self, table: &ModelSigmas, steps: usize) -> Result<Vec<f32>, ScheduleError> {
+        self.truncated(table, steps, 1.0)
+    }
+
+    fn truncated(self, table: &ModelSigmas, steps: usize, strength: f64) -> Result<Vec<f32>, ScheduleError> {
         if !STEPS.contains(&steps) {
             return Err(ScheduleError::Steps { steps });
         }
@@ -125,12 +110,7 @@ impl Schedule {
         Ok(sigmas)
     }
 
-    /// The factor on unit noise before the first step.
-    ///
-    /// - `leading`: `sqrt(sigma^2 + 1)`, diffusers' `init_noise_sigma`; over a picture, sigma.
-    /// - `linspace` and `trailing`: sigma, diffusers' `init_noise_sigma` of these.
-    /// - All others, as ComfyUI: `sqrt(sigma^2 + 1)` where sigma is the table's top, else sigma.
-    pub fn noise_scale(self, table: &ModelSigmas, first_sigma: f32, start: Start) -> f32 {
+    fn noise_scale(self, table: &ModelSigmas, first_sigma: f32, start: Start) -> f32 {
         let full = match self {
             Self::Leading => start == Start::Noise,
             Self::Linspace | Self::Trailing => false,

@@ -2,7 +2,7 @@
 //! distribution, not the same values.
 
 use crate::reference::{Mixture, read, tensor, values};
-use diffusion::{Generator, Sampler, Unobserved, dpmpp_sde};
+use diffusion::{Generator, Sample, Sampler, Unobserved, dpmpp_sde};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

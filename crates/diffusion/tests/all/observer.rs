@@ -1,7 +1,7 @@
 //! The observer is called once per step with the estimate and can stop the run.
 
 use crate::reference::{Mixture, deviation, tensor, values};
-use diffusion::{Generator, Observer, Outcome, Sampler, Step, Stop};
+use diffusion::{Generator, Observer, Outcome, Sample, Sampler, Step, Stop};
 use std::{cell::Cell, convert::Infallible, ops::ControlFlow};
 
 const SIGMAS: [f32; 6] = [9.0, 5.0, 2.5, 1.0, 0.3, 0.0];

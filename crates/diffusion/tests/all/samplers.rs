@@ -2,7 +2,8 @@
 
 use crate::reference::{Mixture, deviation, read, tensor, values};
 use diffusion::{
-    BrownianPath, Generator, NoiseSource, Observer, Outcome, Sampler, Schedule, Step, Unobserved, dpmpp_sde,
+    BrownianPath, Generator, NoiseSource, Observer, Outcome, Sample, Sampler, Schedule, Sigmas, Step, Unobserved,
+    dpmpp_sde,
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, ops::ControlFlow};

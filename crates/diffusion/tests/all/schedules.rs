@@ -1,7 +1,7 @@
 //! Sigma schedules against diffusers, k-diffusion and ComfyUI's definitions.
 
 use crate::reference::{deviation, read, relative_deviation};
-use diffusion::{Betas, ModelSigmas, STEPS, Schedule, ScheduleError, Start, check_sigmas};
+use diffusion::{Betas, ModelSigmas, STEPS, Schedule, ScheduleError, Sigmas, Start, check_sigmas};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! diffusers' schedulers against the schedules that correspond to them. `spacings.py` made the numbers.
 
 use crate::reference::{deviation, read, relative_deviation};
-use diffusion::{Betas, ModelSigmas, Schedule, Start, check_sigmas};
+use diffusion::{Betas, ModelSigmas, Schedule, Sigmas, Start, check_sigmas};
 use serde::Deserialize;
 
 /// As for the other schedules: diffusers computes Karras' powers in f32.

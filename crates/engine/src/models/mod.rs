@@ -213,14 +213,7 @@ mod tests {
         let offer = Offer {
             name: "model".into(),
             title: String::new(),
-            recommended: Recommended {
-                width: 128,
-                height: 128,
-                steps: 1,
-                cfg_scale: 1.0,
-                sampler: "euler".into(),
-                scheduler: "leading".into(),
-            },
+            recommended: Recommended::default(),
             notes: Vec::new(),
             has_taesd: false,
             examples: Vec::new(),

@@ -22,25 +22,10 @@ pub fn first_preview(parameters: &Parameters, seed: u64) -> Result<Vec<u8>, png_
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::PreviewMethod;
 
     #[test]
     fn it_is_a_whole_picture_of_the_latents_size_soft_and_of_its_seed() {
-        let parameters = Parameters {
-            prompt: String::new(),
-            negative_prompt: String::new(),
-            steps: 1,
-            cfg_scale: 1.0,
-            sampler: "euler".into(),
-            scheduler: "leading".into(),
-            width: 256,
-            height: 128,
-            model: "starter".into(),
-            preview_method: PreviewMethod::Auto,
-            preview_interval_ms: 0,
-            init_take_id: None,
-            strength: None,
-        };
+        let parameters = Parameters::imported(256, 128);
         let png = first_preview(&parameters, 7).expect("a picture");
         let picture = image::load_from_memory(&png).expect("whole").to_rgb8();
         assert_eq!(picture.dimensions(), (32, 16));

@@ -145,19 +145,19 @@ impl PreviewQueue {
         if let Err(why) = writer.write(estimate, times) {
             writer.log_once(&why);
         }
-        if writer.method == sdxl::PreviewMethod::Latent2Rgb {
+        if writer.method == sdxl::PreviewDecoder::Latent2Rgb {
             self.lock().pause = started.elapsed() * PREVIEW_SPACING;
         }
         let decode = times.decode - before;
         if self.method == PreviewMethod::Auto && decode > pending.done.took.mul_f64(TAESD_SHARE) {
-            writer.method = sdxl::PreviewMethod::Latent2Rgb;
+            writer.method = sdxl::PreviewDecoder::Latent2Rgb;
         }
     }
 
-    fn first_method(&self, pipeline: &Pipeline) -> sdxl::PreviewMethod {
+    fn first_method(&self, pipeline: &Pipeline) -> sdxl::PreviewDecoder {
         match self.method {
-            PreviewMethod::Auto | PreviewMethod::Taesd if pipeline.has_taesd() => sdxl::PreviewMethod::Taesd,
-            _ => sdxl::PreviewMethod::Latent2Rgb,
+            PreviewMethod::Auto | PreviewMethod::Taesd if pipeline.has_taesd() => sdxl::PreviewDecoder::Taesd,
+            _ => sdxl::PreviewDecoder::Latent2Rgb,
         }
     }
 }
@@ -166,7 +166,7 @@ struct Writer<'a> {
     pipeline: &'a Pipeline,
     media: &'a Media,
     slot: &'a Slot,
-    method: sdxl::PreviewMethod,
+    method: sdxl::PreviewDecoder,
     has_logged: bool,
 }
 

@@ -7,9 +7,9 @@ use crate::{
     retry,
     slot::{Eta, Slot},
 };
-use diffusion::{Observer, Sampler, Schedule, Step, Stop};
+use diffusion::{Observer, Step, Stop};
 use protocol::{Parameters, Task};
-use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline, PromptSyntax};
+use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline};
 use std::{
     io,
     ops::ControlFlow,
@@ -24,8 +24,6 @@ use store::StoreError;
 pub(crate) enum GenerationError {
     #[error(transparent)]
     Model(#[from] NoPipeline),
-    #[error("{0}")]
-    Parameters(String),
     #[error("the picture to start from is not there any more")]
     NoInitImage,
     #[error("the picture to start from cannot be read: {0}")]
@@ -47,7 +45,7 @@ impl GenerationError {
             Self::Model(error) => error.waits_for,
             Self::InitImage(error) | Self::Thread(error) => retry::io_waits_for(error),
             Self::Database(error) => error.waits_for(),
-            Self::Parameters(_) | Self::NoInitImage | Self::Sampling(_) | Self::Png(_) => None,
+            Self::NoInitImage | Self::Sampling(_) | Self::Png(_) => None,
         }
     }
 
@@ -90,7 +88,7 @@ pub(crate) struct Generator<'a> {
 impl Generator<'_> {
     /// Loads the initial image, whose key is `init_key`, and the model.
     pub(crate) fn prepare(&self, task: &Task, init_key: Option<&str>, slot: &Slot) -> Result<Inputs, GenerationError> {
-        let mut params = params(&task.parameters, task.seed)?;
+        let mut params = params(&task.parameters, task.seed);
         params.init_image = self.init_image(init_key, task.parameters.strength)?;
         let pipeline = self.models.pipeline_for(&task.parameters, |why| {
             tracing::warn!(task.id = %task.id, why, "a picture may not fit into memory");
@@ -183,39 +181,14 @@ fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finis
 
 /// The generation parameters that are written into the picture's file.
 fn record(task: &Task) -> png_info::Parameters {
-    let of = task.parameters.clone();
-    png_info::Parameters {
-        prompt: of.prompt,
-        negative_prompt: of.negative_prompt,
-        width: of.width,
-        height: of.height,
-        steps: of.steps,
-        cfg_scale: of.cfg_scale,
-        sampler: of.sampler,
-        scheduler: of.scheduler,
-        seed: task.seed,
-        model: of.model,
-        strength: of.strength,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
+    let of = &task.parameters;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    png_info::Parameters::new(of.shared(), task.seed, of.model.clone(), of.strength, version)
 }
 
-/// Converts a task's parameters for the pipeline.
-pub(crate) fn params(of: &Parameters, seed: u64) -> Result<Params, GenerationError> {
-    let unknown = |error: diffusion::UnknownName| GenerationError::Parameters(error.to_string());
-    Ok(Params {
-        prompt: of.prompt.clone(),
-        negative_prompt: of.negative_prompt.clone(),
-        prompt_syntax: PromptSyntax::default(),
-        width: of.width,
-        height: of.height,
-        steps: of.steps as usize,
-        cfg_scale: of.cfg_scale,
-        sampler: of.sampler.parse::<Sampler>().map_err(unknown)?,
-        schedule: of.scheduler.parse::<Schedule>().map_err(unknown)?,
-        seed,
-        ..Params::default()
-    })
+/// Converts a task's parameters for the pipeline, without the initial picture.
+pub(crate) fn params(of: &Parameters, seed: u64) -> Params {
+    Params { seed, ..of.shared().into() }
 }
 
 /// Observes the sampler: passes each step on without reading from the device.
@@ -244,26 +217,5 @@ impl Observer for Watch<'_> {
 
     fn is_cancelled(&self) -> bool {
         self.slot.is_stopped()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_the_protocol_are_the_samplers_own() {
-        let same = |ours: &[&str], theirs: &[&str]| {
-            let sorted = |names: &[&str]| {
-                let mut names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-                names.sort();
-                names
-            };
-            assert_eq!(sorted(ours), sorted(theirs));
-        };
-        same(&protocol::generation::SAMPLERS, Sampler::NAMES);
-        same(&protocol::generation::SCHEDULERS, Schedule::NAMES);
-        assert_eq!(protocol::generation::limits::SEED, sdxl::limits::SEED);
-        assert_eq!(protocol::generation::limits::PROMPT_CHARS, sdxl::limits::PROMPT_CHARS);
     }
 }

@@ -1,14 +1,14 @@
 //! Records of other programs. The fixtures follow each program's source code.
 
 use super::{fixture_text, info, not_applied, of_text, reason, record};
-use png_info::Settings;
+use png_info::PartialParameters;
 use serde_json::Value;
 
-fn texts(set: &Settings) -> (Option<&str>, Option<&str>) {
+fn texts(set: &PartialParameters) -> (Option<&str>, Option<&str>) {
     (set.prompt.as_deref(), set.negative_prompt.as_deref())
 }
 
-fn names(set: &Settings) -> (Option<&str>, Option<&str>, Option<&str>) {
+fn names(set: &PartialParameters) -> (Option<&str>, Option<&str>, Option<&str>) {
     (set.sampler.as_deref(), set.scheduler.as_deref(), set.model.as_deref())
 }
 

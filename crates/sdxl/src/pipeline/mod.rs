@@ -7,8 +7,8 @@ mod run;
 mod timing;
 
 pub use load::LoadOptions;
-pub use params::{InitImage, Params, limits};
-pub use preview::PreviewMethod;
+pub use params::{InitImage, Params};
+pub use preview::PreviewDecoder;
 pub use timing::Timings;
 
 use crate::{

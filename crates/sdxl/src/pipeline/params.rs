@@ -1,27 +1,8 @@
 //! What a picture is made from.
 
-use crate::{
-    Error, FACTOR, ParamError, Picture,
-    prompt::{PromptSyntax, parse},
-};
-use diffusion::{CFG_RESCALE, CFG_SCALE, STEPS, STRENGTH, Sampler, Schedule, StepNoise};
-use std::ops::RangeInclusive;
-
-/// The bounds of [`Params`].
-pub mod limits {
-    use std::ops::RangeInclusive;
-
-    /// A picture's side in pixels.
-    pub const SIDE_PX: RangeInclusive<u32> = 64..=2048;
-    /// A picture's side is a multiple of this many pixels.
-    pub const SIDE_STEP_PX: u32 = super::FACTOR as u32;
-    /// Characters of a prompt: each 75 tokens are one more pass through both text encoders.
-    pub const PROMPT_CHARS: usize = 10_000;
-    /// `BREAK`s of a prompt: each is one more chunk, of 77 tokens for the UNet to attend to.
-    pub const BREAKS: usize = 64;
-    /// The largest seed: the largest integer that JavaScript holds exactly.
-    pub const SEED: u64 = (1 << 53) - 1;
-}
+use crate::{Error, FACTOR, Picture, prompt::parse};
+use diffusion::StepNoise;
+use generation::{FieldError, GenerationParameters, PromptSyntax, Rule, Value, limits, rule};
 
 /// A picture to start from.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,59 +13,37 @@ pub struct InitImage {
     pub strength: f64,
 }
 
-/// What a picture is made from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Params {
-    /// What it shows.
-    pub prompt: String,
-    /// What it does not show; empty means no negative prompt.
-    pub negative_prompt: String,
-    /// How both prompts are read.
-    pub prompt_syntax: PromptSyntax,
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
-    /// Sampling steps.
-    pub steps: usize,
-    /// Strength of the guidance away from the negative prompt; 1 is none.
-    pub cfg_scale: f64,
-    /// How much of the guided prediction's contrast is taken back (diffusers' `guidance_rescale`); 0.7 for
-    /// zero-terminal-SNR models, else 0.
-    pub cfg_rescale: f64,
-    /// Sampling method.
-    pub sampler: Sampler,
-    /// Noise levels.
-    pub schedule: Schedule,
-    /// Seed of the noise; its low 32 bits count, as in PyTorch.
-    pub seed: u64,
-    /// Where the steps' own noise is drawn from.
-    pub step_noise: StepNoise,
-    /// A picture to start from.
-    pub init_image: Option<InitImage>,
-    /// Unit noise `[1, 4, height/8, width/8]` to start from instead of the seed's.
-    pub initial_noise: Option<Vec<f32>>,
+generation::with_plain_parameters! {
+    /// What a picture is made from.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Params {
+        /// Share of the guided prediction's contrast that is taken back (diffusers' `guidance_rescale`): 0.7 suits
+        /// models with zero terminal SNR, 0 is none.
+        pub cfg_rescale: f64,
+        /// How both prompts are read.
+        pub prompt_syntax: PromptSyntax,
+        /// Seed of the noise; its low 32 bits count, as in PyTorch.
+        pub seed: u64,
+        /// Source of the steps' own noise.
+        pub step_noise: StepNoise,
+        /// A picture to start from.
+        pub init_image: Option<InitImage>,
+        /// Unit noise `[1, 4, height/8, width/8]` to start from instead of the seed's.
+        pub initial_noise: Option<Vec<f32>>,
+    }
 }
 
 impl Default for Params {
-    /// diffusers' defaults for SDXL.
+    /// diffusers' defaults for SDXL, with seed 0.
     fn default() -> Self {
-        Self {
-            prompt: String::new(),
-            negative_prompt: String::new(),
-            prompt_syntax: PromptSyntax::default(),
-            width: 1024,
-            height: 1024,
-            steps: 30,
-            cfg_scale: 5.0,
-            cfg_rescale: 0.0,
-            sampler: Sampler::Euler,
-            schedule: Schedule::Leading,
-            seed: 0,
-            step_noise: StepNoise::default(),
-            init_image: None,
-            initial_noise: None,
-        }
+        GenerationParameters::default().into()
+    }
+}
+
+impl From<GenerationParameters> for Params {
+    /// With seed 0, A1111's prompt syntax and no start picture.
+    fn from(shared: GenerationParameters) -> Self {
+        Self::new(shared, 0.0, PromptSyntax::default(), 0, StepNoise::default(), None, None)
     }
 }
 
@@ -97,65 +56,35 @@ impl Params {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::Params`] with all that are out of bounds.
+    /// [`Error::Params`] with all that break their rules.
     pub fn validate(&self) -> Result<(), Error> {
-        let strength = self.init_image.as_ref().and_then(|init| within("strength", init.strength, &STRENGTH));
-        let errors: Vec<ParamError> = [
-            prompt_error("prompt", &self.prompt, self.prompt_syntax),
-            prompt_error("negative_prompt", &self.negative_prompt, self.prompt_syntax),
-            side_error("width", self.width),
-            side_error("height", self.height),
-            within("steps", self.steps, &STEPS),
-            within("cfg_scale", self.cfg_scale, &CFG_SCALE),
-            within("cfg_rescale", self.cfg_rescale, &CFG_RESCALE),
-            within("seed", self.seed, &(0..=limits::SEED)),
-            strength,
-            self.initial_noise.as_ref().and_then(|noise| self.noise_error(noise)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let mut errors = self.errors();
+        let prompts = [("prompt", &self.prompt), ("negative_prompt", &self.negative_prompt)];
+        errors
+            .extend(prompts.into_iter().filter_map(|(field, prompt)| breaks_error(field, prompt, self.prompt_syntax)));
+        let strength = self.init_image.as_ref().map(|init| Value::Number(init.strength));
+        let own = [("seed", Some(Value::Whole(self.seed))), ("strength", strength)];
+        errors.extend(own.into_iter().filter_map(|(field, value)| rule(field)?.error(field, value?)));
+        errors.extend(Rule::Number(limits::CFG_RESCALE).error("cfg_rescale", Value::Number(self.cfg_rescale)));
+        errors.extend(self.initial_noise.as_ref().and_then(|noise| self.noise_error(noise)));
         if errors.is_empty() { Ok(()) } else { Err(Error::Params(errors)) }
     }
 
-    fn noise_error(&self, noise: &[f32]) -> Option<ParamError> {
+    fn noise_error(&self, noise: &[f32]) -> Option<FieldError> {
         let expected: usize = self.latent_shape(4).iter().product();
         let message = match noise.len() == expected {
             false => format!("must hold {:?} numbers for this size, not {}", self.latent_shape(4), noise.len()),
             true if noise.iter().any(|x| !x.is_finite()) => "must be finite".to_owned(),
             true => return None,
         };
-        Some(ParamError { field: "initial_noise", message })
+        Some(FieldError { field: "initial_noise", message })
     }
 }
 
-fn within<T: PartialOrd + std::fmt::Display>(
-    field: &'static str,
-    value: T,
-    bounds: &RangeInclusive<T>,
-) -> Option<ParamError> {
-    // Not a number lies in no range.
-    (!bounds.contains(&value))
-        .then(|| ParamError { field, message: format!("must be {} to {}, not {value}", bounds.start(), bounds.end()) })
-}
-
-fn side_error(field: &'static str, px: u32) -> Option<ParamError> {
-    let (bounds, step) = (limits::SIDE_PX, limits::SIDE_STEP_PX);
-    (!bounds.contains(&px) || !px.is_multiple_of(step)).then(|| ParamError {
-        field,
-        message: format!("must be a multiple of {step} from {} to {}, not {px}", bounds.start(), bounds.end()),
-    })
-}
-
-fn prompt_error(field: &'static str, prompt: &str, syntax: PromptSyntax) -> Option<ParamError> {
-    let count = prompt.chars().count();
-    if count > limits::PROMPT_CHARS {
-        let message = format!("must be at most {} characters long, not {count}", limits::PROMPT_CHARS);
-        return Some(ParamError { field, message });
-    }
+fn breaks_error(field: &'static str, prompt: &str, syntax: PromptSyntax) -> Option<FieldError> {
     let breaks = parse(prompt, syntax).iter().filter(|segment| segment.starts_chunk).count();
     (breaks > limits::BREAKS)
-        .then(|| ParamError { field, message: format!("must have at most {} BREAKs, not {breaks}", limits::BREAKS) })
+        .then(|| FieldError { field, message: format!("must have at most {} BREAKs, not {breaks}", limits::BREAKS) })
 }
 
 #[cfg(test)]
@@ -181,7 +110,7 @@ mod tests {
             init_image: Some(InitImage { picture: Picture::new(vec![], 8, 8), strength: 1.5 }),
             ..Params::default()
         };
-        assert_eq!(bad_fields(&params), ["prompt", "width", "height", "steps", "cfg_scale", "seed", "strength"]);
+        assert_eq!(bad_fields(&params), ["prompt", "steps", "cfg_scale", "width", "height", "seed", "strength"]);
     }
 
     #[test]

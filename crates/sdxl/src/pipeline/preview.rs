@@ -9,7 +9,7 @@ use burn::tensor::{
 
 /// How an estimate is turned into a preview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PreviewMethod {
+pub enum PreviewDecoder {
     /// A matrix per pixel, at the size of the latent: immediate but coarse.
     Latent2Rgb,
     /// A small decoder, at the size of the picture but at most 512 pixels on the long side: slower, sharper.
@@ -33,15 +33,15 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`Error::NoTaesd`], or a device failure.
-    pub fn preview(&self, method: PreviewMethod, estimate: &Tensor<4>) -> Result<Picture, Error> {
+    pub fn preview(&self, decoder: PreviewDecoder, estimate: &Tensor<4>) -> Result<Picture, Error> {
         const DOING: &str = "decoding a preview";
-        match method {
-            PreviewMethod::Latent2Rgb => {
+        match decoder {
+            PreviewDecoder::Latent2Rgb => {
                 let [_, _, h, w] = estimate.dims();
                 let latents = HostTensor::read(estimate.clone(), DOING)?;
                 Ok(latent2rgb::preview(&self.latent2rgb, &latents.data, h, w))
             }
-            PreviewMethod::Taesd => {
+            PreviewDecoder::Taesd => {
                 let taesd = self.taesd.as_ref().ok_or(Error::NoTaesd)?;
                 let _turn = self.turns.take();
                 Ok(self.compute.run(|| Picture::from_tensor(taesd.decode(shrunk(estimate.clone())), DOING))?)

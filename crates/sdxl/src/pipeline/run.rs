@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Conditioning, Embeddings, Error, HostTensor, Picture, Unet, UnetCondition};
 use burn::tensor::{DType, Tensor, TensorData};
-use diffusion::{Generator, Guidance, Guided, Network, Observer, Outcome, Prompts, Start};
+use diffusion::{Generator, Guidance, Guided, Network, Observer, Outcome, Prompts, Sample, Sigmas, Start};
 use std::time::Instant;
 
 impl Pipeline {
@@ -23,7 +23,7 @@ impl Pipeline {
         params.validate()?;
         let started = Instant::now();
         let strength = params.init_image.as_ref().map_or(1.0, |init| init.strength);
-        let sigmas = params.schedule.truncated(&self.table, params.steps, strength)?;
+        let sigmas = params.scheduler.truncated(&self.table, params.steps as usize, strength)?;
         let mut generator = Generator::seed(params.seed);
         let (noise, x) = self.start(params, &sigmas, &mut generator)?;
         let mut step_noise = params.step_noise.generator(generator, params.seed);
@@ -80,7 +80,7 @@ impl Pipeline {
         let noise = HostTensor { shape: shape.to_vec(), data: noise };
         let start = if picture.is_some() { Start::Image } else { Start::Noise };
         let first = sigmas.first().copied().unwrap_or_default();
-        let scale = params.schedule.noise_scale(&self.table, first, start);
+        let scale = params.scheduler.noise_scale(&self.table, first, start);
         let data = TensorData::new(noise.data.clone(), shape);
         let scaled = Tensor::<4>::from_data(data, (&self.compute.device, DType::F32)).mul_scalar(scale);
         Ok((

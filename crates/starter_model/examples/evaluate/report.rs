@@ -1,8 +1,8 @@
 //! The report and its figures.
 
 use crate::suite::{Asked, Split, Suite};
+use generation::Recommended;
 use serde::Serialize;
-use starter_model::Recommended;
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},

@@ -1,6 +1,6 @@
 //! Draws with the model and its card's settings, as the form does by default.
 
-use sdxl::{Compute, DeviceChoice, Generated, LoadOptions, Output, Params, Pipeline};
+use sdxl::{Compute, DeviceChoice, Generated, GenerationParameters, LoadOptions, Output, Params, Pipeline};
 use std::error::Error;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -13,18 +13,8 @@ pub fn pipeline() -> Result<Pipeline> {
 
 /// Parameters for a prompt with the card's settings.
 pub fn params(prompt: &str, seed: u64) -> Result<Params> {
-    let card = &starter_model::card().recommended;
-    Ok(Params {
-        prompt: prompt.to_owned(),
-        width: card.width,
-        height: card.height,
-        steps: card.steps as usize,
-        cfg_scale: card.cfg_scale,
-        sampler: card.sampler.parse()?,
-        schedule: card.scheduler.parse()?,
-        seed,
-        ..Params::default()
-    })
+    let settings = GenerationParameters::from(starter_model::card().recommended.clone());
+    Ok(Params { prompt: prompt.to_owned(), seed, ..Params::from(settings) })
 }
 
 /// Generates the picture; `observer` sees every step.

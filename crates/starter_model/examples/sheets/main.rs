@@ -9,7 +9,7 @@ mod shared;
 
 use diffusion::{Step, Stop};
 use image::{Rgb, RgbImage, imageops};
-use sdxl::{Pipeline, PreviewMethod};
+use sdxl::{Pipeline, PreviewDecoder};
 use shared::{Result, draw, params, pipeline};
 use std::{ops::ControlFlow, path::Path};
 
@@ -127,7 +127,7 @@ fn watch(pipeline: &Pipeline, prompt: &str, seed: u64) -> Result<([Vec<RgbImage>
     let (mut shown, mut failed) = ([Vec::new(), Vec::new()], None);
     let mut look = |step: &Step<'_>| {
         if STEPS.contains(&(step.index + 1)) {
-            for (row, method) in shown.iter_mut().zip([PreviewMethod::Latent2Rgb, PreviewMethod::Taesd]) {
+            for (row, method) in shown.iter_mut().zip([PreviewDecoder::Latent2Rgb, PreviewDecoder::Taesd]) {
                 match pipeline.preview(method, step.denoised) {
                     Ok(preview) => row.push(preview.to_rgb8()),
                     Err(error) => failed = Some(error),

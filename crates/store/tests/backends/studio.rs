@@ -1,6 +1,6 @@
 //! Short words for what the tests do with frames, tasks and takes.
 
-use protocol::{Frame, FrameId, Parameters, PreviewMethod, ProjectId, Task, TaskStatus};
+use protocol::{Frame, FrameId, Parameters, PreviewMethod, ProjectId, Schedule, Task, TaskStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
 use store::{Created, End, Ended, FinishedTake, NewTake, NewTasks, OpenTask, Store, StoreError};
 
@@ -14,18 +14,13 @@ pub fn key() -> String {
 pub fn parameters() -> Parameters {
     Parameters {
         prompt: "a storm over \"龍\" 🔥".into(),
-        negative_prompt: String::new(),
         steps: 30,
         cfg_scale: 0.1 + 4.2,
-        sampler: "euler".into(),
-        scheduler: "leading".into(),
-        width: 64,
-        height: 128,
+        scheduler: Schedule::Leading,
         model: "starter".into(),
         preview_method: PreviewMethod::Latent2Rgb,
         preview_interval_ms: 250,
-        init_take_id: None,
-        strength: None,
+        ..Parameters::imported(64, 128)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Options of `emberline generate`, judged before anything is loaded.
 
-use crate::commands::{
-    model::ModelChoice,
-    settings::{Recommended, Settings},
-};
+use crate::commands::{model::ModelChoice, settings::Recommended};
 use anyhow::Result;
 use clap::Args;
-use diffusion::{CFG_SCALE, Sampler, Schedule};
-use sdxl::{DeviceChoice, Precision, PromptSyntax, limits};
-use std::{fmt::Display, path::PathBuf};
+use generation::{
+    DEFAULT_STRENGTH, GenerationParameters, PartialParameters, PreviewMethod, PromptSyntax, Recommended as Settings,
+    Sampler, Schedule, Value, limits, rule,
+};
+use sdxl::{DeviceChoice, Precision};
+use std::{fmt::Display, path::PathBuf, str::FromStr};
 
 /// Options of `emberline generate`.
 #[derive(Clone, Debug, Args)]
@@ -81,7 +81,7 @@ pub struct GenerateArgs {
     pub init_image: Option<PathBuf>,
 
     /// How much of the start picture is redone, 0 to 1.
-    #[arg(long, env = "EMBERLINE_STRENGTH", value_name = "X", default_value_t = 0.6, value_parser = strength)]
+    #[arg(long, env = "EMBERLINE_STRENGTH", value_name = "X", default_value_t = DEFAULT_STRENGTH, value_parser = strength)]
     pub strength: f64,
 
     /// Where to compute; auto takes a real GPU, else the CPU.
@@ -93,8 +93,8 @@ pub struct GenerateArgs {
     pub dtype: Option<Precision>,
 
     /// How each step's estimate becomes a preview.
-    #[arg(long, env = "EMBERLINE_PREVIEW", value_enum, default_value_t)]
-    pub preview: PreviewArg,
+    #[arg(long, env = "EMBERLINE_PREVIEW", value_name = "auto|latent2rgb|taesd|none", default_value_t)]
+    pub preview: PreviewMethod,
 
     /// Write each step's preview here, `step_0001.png` and on.
     #[arg(long, env = "EMBERLINE_PREVIEW_DIR", value_name = "DIR")]
@@ -114,17 +114,23 @@ pub struct GenerateArgs {
 }
 
 impl GenerateArgs {
-    /// The options' settings, and the model's own where there is no option.
-    pub fn settings(&self, recommended: &Recommended) -> Settings {
-        let own = recommended.settings();
-        Settings {
-            width: self.width.unwrap_or(own.width),
-            height: self.height.unwrap_or(own.height),
-            steps: self.steps.unwrap_or(own.steps),
-            cfg_scale: self.cfg_scale.unwrap_or(own.cfg_scale),
-            sampler: self.sampler.unwrap_or(own.sampler),
-            scheduler: self.scheduler.unwrap_or(own.scheduler),
-        }
+    /// The parameters that the options give, the model's own settings where there is no option.
+    ///
+    /// # Errors
+    /// Every option that breaks its rule.
+    pub fn parameters(&self, recommended: &Recommended) -> Result<GenerationParameters> {
+        let asked = PartialParameters {
+            prompt: Some(self.prompt.clone()),
+            negative_prompt: Some(self.negative_prompt.clone()),
+            width: self.width,
+            height: self.height,
+            steps: self.steps,
+            cfg_scale: self.cfg_scale,
+            sampler: self.sampler.map(Into::into),
+            scheduler: self.scheduler.map(Into::into),
+            ..PartialParameters::default()
+        };
+        asked.resolve(recommended.settings()).map_err(|errors| sdxl::Error::Params(errors).into())
     }
 
     /// Whether an option says what a note of the checkpoint is about.
@@ -142,11 +148,10 @@ impl GenerateArgs {
 /// An option's help with its default: the model's own.
 fn with_default<T: Display + PartialEq>(help: &str, field: impl Fn(&Settings) -> T) -> String {
     let any = field(&Settings::default());
-    match Settings::of_card(&starter_model::card().recommended).map(|own| field(&own)) {
-        Ok(starter) if starter != any => {
-            format!("{help} [default: the checkpoint's own, else {any}; {starter} for the starter model]")
-        }
-        _ => format!("{help} [default: the checkpoint's own, else {any}]"),
+    let starter = field(&starter_model::card().recommended);
+    match starter == any {
+        true => format!("{help} [default: the checkpoint's own, else {any}]"),
+        false => format!("{help} [default: the checkpoint's own, else {any}; {starter} for the starter model]"),
     }
 }
 
@@ -159,44 +164,28 @@ pub enum PredictionArg {
     V,
 }
 
-/// A preview method by the name that settings and the API use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum PreviewArg {
-    /// taesd where the model has one, else latent2rgb.
-    #[default]
-    Auto,
-    /// A matrix: fast, coarse, at the latent's size.
-    Latent2rgb,
-    /// A tiny decoder: slower, sharper.
-    Taesd,
-    /// None.
-    None,
+/// Reads an option's value and checks it against the field's rule.
+fn checked<T: FromStr>(field: &str, text: &str) -> Result<T, String>
+where
+    for<'a> Value<'a>: From<&'a T>,
+{
+    let rule = rule(field).ok_or_else(|| format!("{field} has no rule"))?;
+    let value: T = text.parse().map_err(|_| rule.expected())?;
+    rule.check(Value::from(&value)).map_or(Ok(value), Err)
 }
 
 fn prompt(text: &str) -> Result<String, String> {
-    let count = text.chars().count();
-    match count <= limits::PROMPT_CHARS {
-        true => Ok(text.to_owned()),
-        false => Err(format!("must be at most {} characters long, not {count}", limits::PROMPT_CHARS)),
-    }
+    checked("prompt", text)
 }
 
 fn side(text: &str) -> Result<u32, String> {
-    let (least, most, step) = (limits::SIDE_PX.start(), limits::SIDE_PX.end(), limits::SIDE_STEP_PX);
-    let rule = || format!("must be a multiple of {step} from {least} to {most}");
-    let px: u32 = text.parse().map_err(|_| rule())?;
-    if limits::SIDE_PX.contains(&px) && px.is_multiple_of(step) { Ok(px) } else { Err(rule()) }
+    checked("width", text)
 }
 
 fn cfg_scale(text: &str) -> Result<f64, String> {
-    within(text, CFG_SCALE)
+    checked("cfg_scale", text)
 }
 
 fn strength(text: &str) -> Result<f64, String> {
-    within(text, diffusion::STRENGTH)
-}
-
-fn within(text: &str, bounds: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
-    let value = text.parse().ok().filter(|value| bounds.contains(value));
-    value.ok_or_else(|| format!("must be a number from {} to {}", bounds.start(), bounds.end()))
+    checked("strength", text)
 }

@@ -6,20 +6,18 @@ mod report;
 
 pub use args::GenerateArgs;
 
-use super::settings::Settings;
+use super::settings::Recommended;
 use anyhow::{Context, Result, anyhow, bail};
-use args::{PredictionArg, PreviewArg};
+use args::PredictionArg;
 use checkpoint::{Checkpoint, OpenOptions, Part};
 use diffusion::{Observer, Prediction, Step, Stop};
 use files::{PreviewFolder, check_writable, write_whole};
+use generation::{PreviewMethod, PromptSyntax};
 use indicatif::ProgressBar;
 use local_studio::TAKE;
 use protocol::FieldError;
 use report::{Report, bar, dump, initial_noise, peak_rss_bytes};
-use sdxl::{
-    Compute, Generated, InitImage, LoadOptions, Output, Params, Picture, Pipeline, Precision, PreviewMethod,
-    PromptSyntax,
-};
+use sdxl::{Compute, Generated, InitImage, LoadOptions, Output, Params, Picture, Pipeline, Precision, PreviewDecoder};
 use std::{
     io::{self, Write},
     ops::ControlFlow,
@@ -47,8 +45,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     for note in recommended.notes.iter().filter(|note| !args.decides(note.field)) {
         warnings.push(FieldError::new(note.field, format!("the checkpoint's own setting: {}", note.text)));
     }
-    let settings = args.settings(&recommended);
-    let params = params(args, &settings, seed, &mut warnings)?;
+    let params = params(args, &recommended, seed, &mut warnings)?;
     if !args.json {
         warnings.iter().for_each(|FieldError { field, message }| tracing::warn!(field, "{message}"));
     }
@@ -56,14 +53,14 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     let pipeline = load(args, &checkpoint, &open)?;
     drop(checkpoint);
     let load_s = started.elapsed().as_secs_f64();
-    let method = preview_method(args, &pipeline)?;
+    let method = preview_decoder(args, &pipeline)?;
 
     let conditioning = pipeline.encode(&params)?;
     let text_encode_s = started.elapsed().as_secs_f64() - load_s;
     // Nothing else is encoded: their memory (3 GB for SDXL in f32) is better used by the UNet's activations.
     pipeline.drop_text_encoders();
     let mut watch = Watch {
-        bar: bar(params.steps, "sampling"),
+        bar: bar(params.steps as usize, "sampling"),
         previews: args.preview_dir.as_deref().map(PreviewFolder::open).transpose()?,
         preview_s: Vec::new(),
         method,
@@ -81,8 +78,8 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         _ => bail!("cancelled; nothing was written"),
     };
 
-    let mut report = Report::new(args, &settings, seed, pipeline.compute(), pipeline.precision());
-    write_picture(args, &settings, &output, seed)?;
+    let mut report = Report::new(args, &params, pipeline.compute(), pipeline.precision());
+    write_picture(args, &params, &output)?;
     if let Some(previews) = &mut watch.previews {
         previews.keep();
     }
@@ -112,20 +109,9 @@ fn warnings(args: &GenerateArgs) -> Vec<FieldError> {
     }
 }
 
-fn params(args: &GenerateArgs, settings: &Settings, seed: u64, warnings: &mut Vec<FieldError>) -> Result<Params> {
-    let mut params = Params {
-        prompt: args.prompt.clone(),
-        negative_prompt: args.negative_prompt.clone(),
-        prompt_syntax: args.prompt_syntax,
-        width: settings.width,
-        height: settings.height,
-        steps: settings.steps as usize,
-        cfg_scale: settings.cfg_scale,
-        sampler: settings.sampler,
-        schedule: settings.scheduler,
-        seed,
-        ..Params::default()
-    };
+fn params(args: &GenerateArgs, recommended: &Recommended, seed: u64, warnings: &mut Vec<FieldError>) -> Result<Params> {
+    let shared = args.parameters(recommended)?;
+    let mut params = Params { prompt_syntax: args.prompt_syntax, seed, ..shared.into() };
     if let Some(path) = &args.init_image {
         params.init_image = Some(InitImage { picture: start_picture(path, warnings)?, strength: args.strength });
     }
@@ -187,34 +173,23 @@ impl LoadBar {
 }
 
 /// The method for `--preview-dir`; without that folder nobody sees a preview, and none is made.
-fn preview_method(args: &GenerateArgs, pipeline: &Pipeline) -> Result<Option<PreviewMethod>> {
+fn preview_decoder(args: &GenerateArgs, pipeline: &Pipeline) -> Result<Option<PreviewDecoder>> {
     let method = match args.preview {
-        PreviewArg::None => None,
-        PreviewArg::Latent2rgb => Some(PreviewMethod::Latent2Rgb),
-        PreviewArg::Taesd if !pipeline.has_taesd() => {
+        PreviewMethod::None => None,
+        PreviewMethod::Latent2Rgb => Some(PreviewDecoder::Latent2Rgb),
+        PreviewMethod::Taesd if !pipeline.has_taesd() => {
             bail!("--preview taesd: this model brings no TAESD; name one with --taesd, or use --preview latent2rgb")
         }
-        PreviewArg::Auto if !pipeline.has_taesd() => Some(PreviewMethod::Latent2Rgb),
-        PreviewArg::Taesd | PreviewArg::Auto => Some(PreviewMethod::Taesd),
+        PreviewMethod::Auto if !pipeline.has_taesd() => Some(PreviewDecoder::Latent2Rgb),
+        PreviewMethod::Taesd | PreviewMethod::Auto => Some(PreviewDecoder::Taesd),
     };
     Ok(method.filter(|_| args.preview_dir.is_some()))
 }
 
-fn write_picture(args: &GenerateArgs, settings: &Settings, output: &Output, seed: u64) -> Result<()> {
-    let parameters = png_info::Parameters {
-        prompt: args.prompt.clone(),
-        negative_prompt: args.negative_prompt.clone(),
-        width: settings.width,
-        height: settings.height,
-        steps: settings.steps,
-        cfg_scale: settings.cfg_scale,
-        sampler: settings.sampler.name().to_owned(),
-        scheduler: settings.scheduler.name().to_owned(),
-        seed,
-        model: args.model.name(),
-        strength: args.init_image.is_some().then_some(args.strength),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+fn write_picture(args: &GenerateArgs, params: &Params, output: &Output) -> Result<()> {
+    let strength = params.init_image.as_ref().map(|init| init.strength);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let parameters = png_info::Parameters::new(params.shared(), params.seed, args.model.name(), strength, version);
     // The numbers first: were the picture there without them, the run would look whole.
     if let Some(path) = &args.dump {
         write_whole("--dump", path, &dump(output)?)?;
@@ -236,7 +211,7 @@ struct Watch<'a> {
     bar: ProgressBar,
     previews: Option<PreviewFolder>,
     preview_s: Vec<f64>,
-    method: Option<PreviewMethod>,
+    method: Option<PreviewDecoder>,
     pipeline: &'a Pipeline,
     cancelled: Arc<AtomicBool>,
     error: Option<anyhow::Error>,

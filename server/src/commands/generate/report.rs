@@ -1,11 +1,11 @@
 //! What a run tells: its files of numbers, its JSON, its progress.
 
-use super::{GenerateArgs, Settings};
+use super::GenerateArgs;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use protocol::FieldError;
 use safetensors::{Dtype, tensor::TensorView};
-use sdxl::{Compute, Embeddings, HostTensor, Output, Precision};
+use sdxl::{Compute, Embeddings, HostTensor, Output, Params, Precision};
 use serde::Serialize;
 use std::{fs, path::Path};
 
@@ -43,23 +43,17 @@ pub struct Times {
 }
 
 impl<'a> Report<'a> {
-    pub fn new(
-        args: &'a GenerateArgs,
-        settings: &Settings,
-        seed: u64,
-        compute: &Compute,
-        precision: Precision,
-    ) -> Self {
+    pub fn new(args: &'a GenerateArgs, params: &Params, compute: &Compute, precision: Precision) -> Self {
         Self {
             model: args.model.path(),
             device: compute.info.to_string(),
             dtype: precision.name(),
-            width: settings.width,
-            height: settings.height,
-            steps: settings.steps,
-            seed,
-            sampler: settings.sampler.name(),
-            scheduler: settings.scheduler.name(),
+            width: params.width,
+            height: params.height,
+            steps: params.steps,
+            seed: params.seed,
+            sampler: params.sampler.as_str(),
+            scheduler: params.scheduler.as_str(),
             warnings: Vec::new(),
             timings: Times::default(),
             peak_rss_bytes: None,

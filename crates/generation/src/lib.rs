@@ -1,0 +1,24 @@
+//! What a generation is made from: its parameters with their names, limits, defaults and validation.
+//!
+//! Every layer uses these definitions: the browser's form, the HTTP API, the command line, the database, picture records and
+//! the model. A parameter is declared once, in `parameters.rs`; [`with_parameters!`],
+//! [`with_request!`] and [`with_record!`] put the declared fields into the structs of other crates.
+
+pub mod limits;
+mod names;
+mod parameters;
+mod preview_method;
+mod prompt_syntax;
+mod recommended;
+mod rule;
+mod sampler;
+mod schedule;
+
+pub use names::UnknownName;
+pub use parameters::{GenerationParameters, PartialParameters};
+pub use preview_method::PreviewMethod;
+pub use prompt_syntax::PromptSyntax;
+pub use recommended::{DEFAULT_STRENGTH, Recommended};
+pub use rule::{FieldError, Rule, Value, rule};
+pub use sampler::Sampler;
+pub use schedule::Schedule;

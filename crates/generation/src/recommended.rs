@@ -1,0 +1,40 @@
+//! Defaults of parameters.
+
+use crate::{Sampler, Schedule};
+use serde::{Deserialize, Serialize};
+
+/// Share of a initial picture that is redone when a request does not say.
+pub const DEFAULT_STRENGTH: f64 = 0.6;
+
+/// Recommended settings of a model: the defaults of a generation with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Recommended {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Sampling steps.
+    pub steps: u32,
+    /// Guidance scale.
+    pub cfg_scale: f64,
+    /// Sampling method.
+    pub sampler: Sampler,
+    /// Noise schedule.
+    pub scheduler: Schedule,
+}
+
+impl Default for Recommended {
+    /// diffusers' defaults for SDXL, with 30 steps.
+    fn default() -> Self {
+        Self {
+            width: 1024,
+            height: 1024,
+            steps: 30,
+            cfg_scale: 5.0,
+            sampler: Sampler::Euler,
+            scheduler: Schedule::Leading,
+        }
+    }
+}
