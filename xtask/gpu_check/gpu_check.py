@@ -1,16 +1,16 @@
-"""What Emberline does on this machine's GPU: `python3 gpu_check.py`, about ten minutes, without a network.
+"""Checks Emberline on this machine's GPU: `python3 gpu_check.py`. Takes about ten minutes and needs no network.
 
-Builds SDXL's full size with random weights (7 GB in --work), then, each stage by itself:
+Writes a full-size SDXL with random weights (7 GB in --work), then runs these stages:
 - parity: a picture in f32 and in f16 beside the processor's own f32, and beside PyTorch where torch and diffusers are
   installed;
 - speed: seconds a step at 1024 x 1024, beside diffusers on the same card where that is installed;
-- launches: kernels a step;
+- launches: kernel launches per step;
 - memory: what is reserved, beside `emberline inspect`'s estimate and what `nvidia-smi` saw;
-- recovery: a server whose device is lost once, in the middle of a picture.
+- recovery: a server that loses its device once, in the middle of a picture.
 
-Writes gpu-check.json and gpu-check.md, a table for docs/performance.md. A stage that fails is reported as such, the
-others run all the same; exit status 1 then. `--tiny` takes a tiny model in place of the full size: for software adapters.
-Needs Python 3.8 or newer, and nothing else.
+Writes gpu-check.json and gpu-check.md, a table for docs/performance.md. A stage that fails is
+reported, the others still run, and the exit status is 1. `--tiny` uses a tiny model instead, for software adapters.
+Needs Python 3.9 or newer and no other package.
 """
 
 import argparse
@@ -44,7 +44,7 @@ SAMPLING = ["--sampler", "euler", "--scheduler", "leading", "--cfg-scale", str(C
 
 
 class Failed(Exception):
-    """What a stage found to be wrong, in one line."""
+    """Why a stage failed, in one line."""
 
 
 def run(command: list, folder: Path, **more) -> str:
@@ -56,11 +56,11 @@ def run(command: list, folder: Path, **more) -> str:
 
 
 class Check:
-    """The settings of a run, and what was found so far."""
+    """The settings of a run and its results so far."""
 
     def __init__(self, options):
         self.options = options
-        self.binary = HERE / "emberline"
+        self.binary = HERE / ("emberline.exe" if os.name == "nt" else "emberline")
         self.work = Path(options.work).resolve()
         self.work.mkdir(parents=True, exist_ok=True)
         self.model = HERE / "tiny" if options.tiny else self.work / "model"
@@ -153,7 +153,7 @@ def find_torch(check: Check) -> dict:
 def parity(check: Check, dtype: str) -> dict:
     size, steps = (64, 3) if check.options.tiny else (512, 4)
     ours = check.generate(f"parity-{dtype}", "wgpu", dtype, size, steps)
-    # On the processor less is drawn: it would take minutes. The same numbers decide.
+    # The processor gets a smaller picture: the same one would take minutes.
     small, few = (64, 3) if check.options.tiny else (256, 2)
     beside = ours if (size, steps) == (small, few) else check.generate(f"small-{dtype}", "wgpu", dtype, small, few)
     check.processor = check.processor or check.generate("processor", "cpu", "f32", small, few)
@@ -207,7 +207,7 @@ def usual(seconds: list) -> float:
 
 def speed(check: Check, dtype: str) -> dict:
     size, steps = (64, 6) if check.options.tiny else (1024, 8)
-    # The first run compiles and chooses kernels; what it keeps on the disk, the second one finds.
+    # The first run compiles and tunes kernels and caches them on disk for the second.
     first = check.generate(f"speed-{dtype}", "wgpu", dtype, size, steps)
     with CardMemory() as card:
         report = check.generate(f"speed-{dtype}", "wgpu", dtype, size, steps)
@@ -225,7 +225,10 @@ def speed(check: Check, dtype: str) -> dict:
 
 
 def launches(check: Check) -> dict:
-    """Of two runs that differ in two steps only. cubecl logs each launch where its cubecl.toml says so."""
+    """Kernel launches per step: the difference of two runs, divided by their difference in steps.
+
+    cubecl logs each launch to the file that its cubecl.toml names.
+    """
     size, counts = 64 if check.options.tiny else 256, {}
     for steps in (2, 4):
         out = check.work / f"launches-{steps}"
@@ -264,6 +267,7 @@ class Server:
         line = self.process.stdout.readline()
         address = re.search(r"http://\S+", line)
         if not address:
+            self.close()
             raise Failed(f"the server did not start: {line!r}")
         self.url = address[0]
 
@@ -286,7 +290,11 @@ class Server:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.folder.cleanup()
 
 
@@ -336,7 +344,8 @@ def table(found: dict) -> str:
     if "memory" in stages:
         rows.append(f"| memory by estimate, f16 | {gib(stages['memory']['estimate_bytes'])} | | |")
     for name, why in found["failed"].items():
-        rows.append(f"| {name} | FAILED: {why} | | |".replace("\n", " "))
+        why = why.replace("\n", " ").replace("|", "\\|")
+        rows.append(f"| {name} | FAILED: {why} | | |")
     adapter = stages.get("machine", {}).get("adapter", "no adapter")
     return "\n".join([f"On {adapter}:", "", "| | Emberline | diffusers | ratio |", "|---|---|---|---|", *rows, ""])
 
@@ -350,6 +359,8 @@ def main():
     parser.add_argument("--only", default="", help="names of stages, by commas")
     options = parser.parse_args()
     check = Check(options)
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
     stages = [
         ("machine", lambda: machine(check)),
         ("pytorch", lambda: find_torch(check)),
@@ -371,7 +382,6 @@ def main():
         if not chosen or name in chosen or name in ("pytorch", "model"):
             check.stage(name, work)
     check.found["seconds"] = time.monotonic() - started
-    out = Path(options.out)
     (out / "gpu-check.json").write_text(json.dumps(check.found, indent=1) + "\n")
     text = table(check.found)
     (out / "gpu-check.md").write_text(text)

@@ -15,7 +15,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm-release";
 /// What the pages ask for: `/pkg/emberline.js`, `/pkg/emberline_bg.wasm`, `/pkg/emberline.css`.
 const OUT_NAME: &str = "emberline";
-/// The front end's feature that puts pages into files of their own.
+/// The front end's feature that splits pages into separate files.
 const SPLIT: &str = "split";
 
 /// Builds the hydrating front end into `<target>/site`.
@@ -62,7 +62,7 @@ fn build(workspace: &Workspace, feature: &str, out: &Path) -> Result<()> {
     }
     process::run(&mut cargo)?;
 
-    // Everything is made beside the old site first: a failed build leaves the old one whole.
+    // Built beside the old site: a failed build leaves the old one complete.
     let fresh = out.with_extension("new");
     clear(&fresh)?;
     let package = fresh.join("pkg");
@@ -88,8 +88,8 @@ fn build(workspace: &Workspace, feature: &str, out: &Path) -> Result<()> {
     replace_if_changed(&fresh, out)
 }
 
-/// Writes the parts that are fetched when they are needed, and the script that fetches them, into the package
-/// folder; answers the rest, which wasm-bindgen goes on with.
+/// Writes the lazily loaded parts and the script that loads them into the package folder. Returns the path of the
+/// main module, which wasm-bindgen processes next.
 fn split(module: &Path, package: &Path) -> Result<PathBuf> {
     let whole = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let (rest, script) = (module.with_file_name("frontend-split.wasm"), format!("./{OUT_NAME}.js"));
@@ -104,8 +104,8 @@ fn split(module: &Path, package: &Path) -> Result<PathBuf> {
     Ok(rest)
 }
 
-/// A module without the names of its functions, two fifths of it, which only a debugger reads; wasm-bindgen
-/// drops the first file's.
+/// Removes the function names, which are two fifths of a module and only for debuggers. wasm-bindgen removes them
+/// from the main module.
 fn nameless(module: &[u8]) -> Result<Vec<u8>> {
     let mut kept = wasm_encoder::Module::new();
     for payload in wasmparser::Parser::new(0).parse_all(module) {
@@ -138,7 +138,7 @@ fn style_sheet(path: &Path) -> Result<String> {
     Ok(out)
 }
 
-/// `index.html` with trunk's directives replaced by what trunk makes of them.
+/// `index.html` with trunk's directives replaced by the tags that trunk generates.
 fn without_trunk(page: &str) -> Result<String> {
     let mut out = String::new();
     let mut started = false;
@@ -185,8 +185,8 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts the new folder in the old one's place, unless they are equal: an untouched site spares the binary
-/// that embeds it from being built again.
+/// Replaces the old folder by the new one unless they are equal: an unchanged site does not cause a rebuild of the
+/// binary that embeds it.
 fn replace_if_changed(fresh: &Path, out: &Path) -> Result<()> {
     if same(fresh, out).unwrap_or(false) {
         return clear(fresh);

@@ -1,4 +1,4 @@
-//! Brotli and gzip twins beside the front end's files, made once at build time at the best level.
+//! Brotli and gzip versions of the front end's files, compressed at build time at the highest level.
 
 use anyhow::{Context, Result};
 use brotli::enc::BrotliEncoderParams;
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Files smaller than this fit into one packet either way, bytes.
+/// In bytes. Smaller files fit into one network packet without compression.
 const WORTHWHILE_BYTES: usize = 1024;
 
 /// Writes `<file>.br` and `<file>.gz` beside every text or WASM file in the folder.
@@ -46,7 +46,7 @@ fn write_beside(path: &Path, suffix: &str, bytes: &[u8]) -> Result<()> {
     fs::write(&name, bytes).with_context(|| format!("cannot write {}", Path::new(&name).display()))
 }
 
-/// The smallest of some: which distances a file repeats itself at is not known before.
+/// Compresses with several distance settings and returns the smallest result: the best one depends on the file.
 fn brotli(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut smallest: Option<Vec<u8>> = None;
     for (distance_postfix_bits, num_direct_distance_codes) in [(0, 0), (0, 4), (1, 2)] {

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, ensure};
 use flate2::{Compression, write::GzEncoder};
 use std::{env, fs, fs::File};
 
-/// The archive must pass through mail and chat: 60 MB.
+/// The limit of most mail and chat services.
 const MAX_BYTES: u64 = 60_000_000;
 
-/// Everything of the archive but the binary: its place there, and in the workspace.
+/// The archive's files except the binary: the path in the archive and the path in the workspace.
 const FILES: &[(&str, &str)] = &[
     ("README.md", "xtask/gpu_check/README.md"),
     ("gpu_check.py", "xtask/gpu_check/gpu_check.py"),
@@ -26,7 +26,9 @@ const FILES: &[(&str, &str)] = &[
 
 const TINY: &str = "crates/sdxl/tests/fixtures/tiny/diffusers";
 
-/// Builds the binary as `dist` does, because it keeps what was tuned from one process to the next, and packs it.
+/// Builds the binary as `dist` does, so that tuned kernels are kept between processes, and packs it.
+///
+/// The front end is not built: the script uses the API alone.
 pub fn pack(workspace: &Workspace) -> Result<()> {
     machine::libclang()?;
     workspace.build_binary_for_use()?;

@@ -1,4 +1,4 @@
-//! What a machine must have, and how to get it: installed where that can be done, named where it cannot.
+//! What the machine needs: installed where possible, otherwise an error that names it.
 
 use crate::{process, workspace::Workspace};
 use anyhow::{Context, Result, bail};
@@ -6,7 +6,7 @@ use std::{env, fs, path::Path, process::Command};
 
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// The Rust target of the browser's half.
+/// The Rust target of the front end.
 pub fn wasm_target(workspace: &Workspace) -> Result<()> {
     let sysroot = Command::new("rustc")
         .args(["--print", "target-libdir", "--target", WASM])
@@ -21,7 +21,7 @@ pub fn wasm_target(workspace: &Workspace) -> Result<()> {
         .with_context(|| format!("the Rust target {WASM} is missing; install it by `rustup target add {WASM}`"))
 }
 
-/// Chromium with fonts, for the browser tests; its place.
+/// Installs Chromium with fonts, for the browser tests; returns its path.
 pub fn chromium() -> Result<String> {
     if let Some(found) = find_chromium() {
         return Ok(found);
@@ -48,7 +48,7 @@ pub fn vulkan_driver() -> Result<()> {
     install(&["mesa-vulkan-drivers", "libvulkan1"], "the software Vulkan driver")
 }
 
-/// libclang, by which bindgen reads C headers: `dist` compiles a crate that needs it.
+/// libclang, which bindgen needs to read C headers: `dist` compiles a crate that uses it.
 pub fn libclang() -> Result<()> {
     // Elsewhere it comes with the system's own tools.
     if !cfg!(target_os = "linux") || env::var_os("LIBCLANG_PATH").is_some() {

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Runs to the end; a status other than 0 is an error that names the command.
+/// Runs the command to its end. Fails if its status is not 0; the error names the command.
 pub fn run(command: &mut Command) -> Result<()> {
     let shown = shown(command);
     let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
@@ -17,7 +17,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Whether the command starts and ends well; its output is not shown.
+/// Whether the command starts and succeeds. Its output is discarded.
 pub fn succeeds(command: &mut Command) -> bool {
     command
         .stdout(Stdio::null())

@@ -1,4 +1,4 @@
-//! Where things are.
+//! The workspace: paths and calls of cargo.
 
 use crate::process;
 use anyhow::{Context, Result};
@@ -19,7 +19,7 @@ pub struct Workspace {
 
 impl Workspace {
     pub fn find() -> Result<Self> {
-        // Read as it runs: with a shared target folder the binary may have been built in another clone.
+        // Read at run time: with a shared target folder the binary may come from another clone.
         let home = env::var("CARGO_MANIFEST_DIR").context("run it as `cargo xtask`")?;
         let root = Path::new(&home).parent().context("xtask has no parent folder")?.to_owned();
         let metadata = MetadataCommand::new()
@@ -55,19 +55,19 @@ impl Workspace {
         self.target.join("release").join(format!("emberline{}", env::consts::EXE_SUFFIX))
     }
 
-    /// Cargo in the workspace, with the site's place told.
+    /// A cargo command in the workspace. `crates/site` reads the site's path from `EMBERLINE_SITE_DIR`.
     pub fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(arguments).current_dir(&self.root).env("EMBERLINE_SITE_DIR", self.site());
         command
     }
 
-    /// Builds the release binary, with the same features as the tests have, so that nothing is compiled twice.
+    /// Builds the release binary with the same features as the tests, so that nothing is compiled twice.
     pub fn build_binary(&self) -> Result<()> {
         process::run(&mut self.cargo(&BUILD))
     }
 
-    /// The same with what only a binary for everyday use has; burn is compiled once more for it.
+    /// Builds the release binary with kernel tuning kept on disk. This compiles burn a second time.
     pub fn build_binary_for_use(&self) -> Result<()> {
         process::run(self.cargo(&BUILD).args(["--features", "server/persistence"]))
     }

@@ -32,20 +32,11 @@ with_text! {
 }
 
 /// The fields that the form shows an error at.
-pub const FIELDS: [&str; 12] = [
-    "prompt",
-    "negative_prompt",
-    "steps",
-    "cfg_scale",
-    "sampler",
-    "scheduler",
-    "seed",
-    "width",
-    "height",
-    "num_variants",
-    "strength",
-    "model",
-];
+pub fn fields_with_errors() -> Vec<&'static str> {
+    let parameters = Draft::default();
+    let parameters = parameters.parameters().into_iter().map(|(field, _)| field);
+    parameters.chain(["num_variants", "strength", "model"]).collect()
+}
 
 impl Draft {
     /// The form of a model and a project before anything is typed.

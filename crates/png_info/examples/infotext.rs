@@ -3,6 +3,9 @@
 //! `infotext parse`: each line of standard input is a text as JSON; prints the parsed content. `infotext write`: each
 //! line is `[prompt, negative prompt]`; prints the text that contains them, as JSON.
 
+#[path = "../tests/records/sample.rs"]
+mod sample;
+
 use png_info::{Infotext, Parameters};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Write};
@@ -25,19 +28,5 @@ fn read(text: &str) -> Value {
 
 fn written(prompts: &Value) -> Value {
     let text = |place: usize| prompts[place].as_str().unwrap_or_default().to_owned();
-    let parameters = Parameters {
-        prompt: text(0),
-        negative_prompt: text(1),
-        width: 832,
-        height: 1216,
-        steps: 30,
-        cfg_scale: 7.0,
-        sampler: "dpmpp_2m".to_owned(),
-        scheduler: "karras".to_owned(),
-        seed: 42,
-        model: "sdxl".to_owned(),
-        strength: None,
-        version: "0.1.0".to_owned(),
-    };
-    Value::from(parameters.to_a1111())
+    Value::from(sample::parameters(&text(0), &text(1)).to_a1111())
 }

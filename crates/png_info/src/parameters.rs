@@ -64,25 +64,16 @@ impl Parameters {
 }
 
 #[cfg(test)]
+#[path = "../tests/records/sample.rs"]
+mod sample;
+
+#[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{sample::parameters as of, *};
 
     #[test]
     fn the_text_is_a1111s() {
-        let mut parameters = Parameters {
-            prompt: "a red car".to_owned(),
-            negative_prompt: String::new(),
-            width: 832,
-            height: 1216,
-            steps: 30,
-            cfg_scale: 7.0,
-            sampler: "dpmpp_2m".to_owned(),
-            scheduler: "karras".to_owned(),
-            seed: 42,
-            model: "sdxl, base".to_owned(),
-            strength: None,
-            version: "0.1.0".to_owned(),
-        };
+        let mut parameters = Parameters { model: "sdxl, base".to_owned(), ..of("a red car", "") };
         let last = "Steps: 30, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, Size: 832x1216, \
                     Model: \"sdxl, base\"";
         assert_eq!(parameters.to_a1111(), format!("a red car\n{last}, Version: Emberline 0.1.0"));
@@ -124,23 +115,6 @@ mod tests {
             let text = of(prompt, negative).to_a1111();
             let read = Infotext::parse(&text);
             assert_eq!((read.prompt.as_str(), read.negative_prompt.as_str()), (prompt, negative), "{text}");
-        }
-    }
-
-    fn of(prompt: &str, negative_prompt: &str) -> Parameters {
-        Parameters {
-            prompt: prompt.to_owned(),
-            negative_prompt: negative_prompt.to_owned(),
-            width: 832,
-            height: 1216,
-            steps: 30,
-            cfg_scale: 7.0,
-            sampler: "dpmpp_2m".to_owned(),
-            scheduler: "karras".to_owned(),
-            seed: 42,
-            model: "sdxl".to_owned(),
-            strength: None,
-            version: "0.1.0".to_owned(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     serverfns::generations::CreateGeneration,
     studio::{
         Act,
-        draft::{Draft, FIELDS},
+        draft::{Draft, fields_with_errors},
         progress_text::lasting,
     },
     view::{Erase, button, words},
@@ -64,7 +64,7 @@ impl GenerationForm {
                 self.version.update(|version| *version = version.wrapping_add(1));
             }
         });
-        let message = Signal::derive(move || self.error.with(|error| error.as_ref()?.beside_fields(&FIELDS)));
+        let message = Signal::derive(move || self.error.with(|error| error.as_ref()?.beside_fields(&fields_with_errors())));
         view! {
             <form
                 id="generation"

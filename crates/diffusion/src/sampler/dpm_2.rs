@@ -2,7 +2,7 @@
 
 use super::{
     Outcome,
-    run::{Halt, Interval, Run, ancestral_parts, euler_step},
+    run::{Halt, Interval, Run, ancestral_parts, euler_step, with_noise},
 };
 use crate::{Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
@@ -48,9 +48,7 @@ pub fn dpm_2_ancestral<D: Denoise>(
             let (down, up) = ancestral_parts(step.sigma, step.next);
             x = midpoint_step(run, &step, x, down)?;
             if !step.is_last() {
-                let (sigma, next) = step.ends();
-                let drawn = noise.draw(&x, sigma, next);
-                x = x + drawn.mul_scalar(up as f32);
+                x = with_noise(x, &step, up, noise);
             }
         }
         Ok(x)

@@ -2,7 +2,7 @@
 
 use super::{
     Outcome,
-    run::{Interval, Run, combined, euler_step},
+    run::{Interval, Run, combined, euler_step, with_noise},
 };
 use crate::{Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
@@ -151,7 +151,5 @@ fn weights_3m(h: f64, lengths: [Option<f64>; 2]) -> [f64; 3] {
 
 /// Adds the noise of an SDE step, scaled by `sigma' * sqrt(1 - keep)`.
 fn renoised(x: Tensor<4>, step: &Interval, keep: f64, noise: &mut dyn NoiseSource) -> Tensor<4> {
-    let (sigma, next) = step.ends();
-    let drawn = noise.draw(&x, sigma, next);
-    x + drawn.mul_scalar((step.next * (1.0 - keep).sqrt()) as f32)
+    with_noise(x, step, step.next * (1.0 - keep).sqrt(), noise)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Outcome,
-    run::{Run, ancestral_parts, euler_step},
+    run::{Run, ancestral_parts, euler_step, with_noise},
 };
 use crate::{Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
@@ -36,9 +36,7 @@ pub fn dpmpp_2s_ancestral<D: Denoise>(
             let halfway = euler_step(x.clone(), denoised, step.sigma, middle);
             let denoised = run.evaluated(&step, halfway, middle)?;
             x = euler_step(x, denoised, step.sigma, down);
-            let (sigma, next) = step.ends();
-            let drawn = noise.draw(&x, sigma, next);
-            x = x + drawn.mul_scalar(up as f32);
+            x = with_noise(x, &step, up, noise);
         }
         Ok(x)
     })
@@ -66,19 +64,17 @@ pub fn dpmpp_sde<D: Denoise>(
                 x = denoised;
                 continue;
             }
-            let (sigma, next) = step.ends();
             let middle = (step.sigma * step.next).sqrt();
 
             let (down, up) = ancestral_parts(step.sigma, middle);
             let halfway = euler_step(x.clone(), denoised, step.sigma, down);
-            let drawn = noise.draw(&x, sigma, middle as f32);
+            let drawn = noise.draw(&x, step.sigma as f32, middle as f32);
             let denoised = run.evaluated(&step, halfway + drawn.mul_scalar(up as f32), middle)?;
 
             // With r = 1/2 the weight of the estimate at the start is 0.
             let (down, up) = ancestral_parts(step.sigma, step.next);
             x = euler_step(x, denoised, step.sigma, down);
-            let drawn = noise.draw(&x, sigma, next);
-            x = x + drawn.mul_scalar(up as f32);
+            x = with_noise(x, &step, up, noise);
         }
         Ok(x)
     })

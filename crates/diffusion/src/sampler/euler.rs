@@ -2,7 +2,7 @@
 
 use super::{
     Outcome,
-    run::{Run, ancestral_parts, euler_step},
+    run::{Run, ancestral_parts, euler_step, with_noise},
 };
 use crate::{Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
@@ -65,9 +65,7 @@ pub fn euler_ancestral<D: Denoise>(
             let (down, up) = ancestral_parts(step.sigma, step.next);
             x = euler_step(x, denoised, step.sigma, down);
             if !step.is_last() {
-                let (sigma, next) = step.ends();
-                let drawn = noise.draw(&x, sigma, next);
-                x = x + drawn.mul_scalar(up as f32);
+                x = with_noise(x, &step, up, noise);
             }
         }
         Ok(x)

@@ -2,7 +2,7 @@
 
 use super::{
     Outcome,
-    run::{Run, combined},
+    run::{Run, combined, with_noise},
 };
 use crate::{Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
@@ -27,9 +27,7 @@ pub fn lcm<D: Denoise>(
         for step in run.intervals() {
             x = run.observed(&step, &x)?;
             if !step.is_last() {
-                let (sigma, next) = step.ends();
-                let drawn = noise.draw(&x, sigma, next);
-                x = x + drawn.mul_scalar(next);
+                x = with_noise(x, &step, step.next, noise);
             }
         }
         Ok(x)
@@ -62,10 +60,8 @@ pub fn ddpm<D: Denoise>(
                 return Ok(denoised);
             }
             let keep = (step.next / step.sigma).powi(2);
-            let (sigma, next) = step.ends();
-            let drawn = noise.draw(&x, sigma, next);
             x = combined(keep, x, 1.0 - keep, denoised);
-            x = x + drawn.mul_scalar((step.next * (1.0 - keep).sqrt()) as f32);
+            x = with_noise(x, &step, step.next * (1.0 - keep).sqrt(), noise);
         }
         Ok(x)
     })

@@ -1,7 +1,7 @@
 //! Shared by all samplers: the steps of a run, calls of model and observer, early ends.
 
 use super::Outcome;
-use crate::{Denoise, Observer, Step, Stop};
+use crate::{Denoise, NoiseSource, Observer, Step, Stop};
 use burn::tensor::Tensor;
 use std::ops::ControlFlow;
 
@@ -102,6 +102,13 @@ pub(super) fn euler_step(x: Tensor<4>, denoised: Tensor<4>, sigma: f64, to: f64)
     }
     let share = to / sigma;
     combined(share, x, 1.0 - share, denoised)
+}
+
+/// Adds the noise for the end of a step to `x`, with standard deviation `deviation`.
+pub(super) fn with_noise(x: Tensor<4>, step: &Interval, deviation: f64, noise: &mut dyn NoiseSource) -> Tensor<4> {
+    let (sigma, next) = step.ends();
+    let drawn = noise.draw(&x, sigma, next);
+    x + drawn.mul_scalar(deviation as f32)
 }
 
 /// Splits an ancestral step (k-diffusion's `get_ancestral_step`, eta 1). Returns `(down, up)`: the noise level to step

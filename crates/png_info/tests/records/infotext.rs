@@ -1,25 +1,12 @@
 //! A1111's text, against its own algorithm (tests/reference/a1111.py) and with random prompts.
 
-use super::{fixture_text, not_applied, of_text, reason};
+use super::{fixture_text, not_applied, of_text, reason, sample};
 use png_info::{Infotext, Parameters};
 use proptest::prelude::*;
 use serde_json::Value;
 
 pub(super) fn parameters() -> Parameters {
-    Parameters {
-        prompt: "a red car".to_owned(),
-        negative_prompt: "rain".to_owned(),
-        width: 832,
-        height: 1216,
-        steps: 30,
-        cfg_scale: 7.0,
-        sampler: "dpmpp_2m".to_owned(),
-        scheduler: "karras".to_owned(),
-        seed: 42,
-        model: "sdxl".to_owned(),
-        strength: None,
-        version: "0.1.0".to_owned(),
-    }
+    sample::parameters("a red car", "rain")
 }
 
 #[test]

@@ -4,8 +4,9 @@ mod containers;
 mod hostile;
 mod infotext;
 mod programs;
+mod sample;
 
-use png_info::{Info, Record};
+use png_info::{Info, Parameters, Record};
 use std::path::PathBuf;
 
 fn fixture(name: &str) -> Vec<u8> {
