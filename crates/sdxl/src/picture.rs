@@ -1,6 +1,6 @@
 //! Pictures in host memory.
 
-use crate::{DeviceError, HostTensor};
+use crate::{DeviceError, host::HostTensor};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use image::RgbImage;
 
@@ -91,13 +91,6 @@ impl Picture {
         let pixels = image.as_raw().iter().map(|&v| f32::from(v) / 255.0).collect();
         Self::new(pixels, image.height() as usize, image.width() as usize)
     }
-}
-
-/// Reads a tensor's values as f32, row-major. Waits for the device.
-pub(crate) fn host_numbers<const D: usize>(x: Tensor<D>, doing: &'static str) -> Result<Vec<f32>, DeviceError> {
-    let failed = |message: String| DeviceError::Failed { doing, message };
-    let data = x.cast(DType::F32).try_into_data().map_err(|e| failed(e.to_string()))?;
-    data.try_into_vec::<f32>().map_err(|e| failed(e.to_string()))
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl<'c> PlanSource<'c> {
 
     fn kept_dtype_of(&self, entry: &Entry) -> DType {
         match entry.source.dtype {
-            _ if !entry.stays_narrow() || !nn::on_processor(&self.device, self.dtype) => self.dtype,
+            _ if !entry.stays_narrow() || !nn::uses_cpu_kernels(&self.device, self.dtype) => self.dtype,
             Dtype::Bf16 => DType::BF16,
             _ => DType::F16,
         }

@@ -1,8 +1,8 @@
 //! From prompts to conditioning: two tokenizers, two encoders.
 
 use crate::{
-    Compute, DeviceError, Error, LoadError, Precision, TextEncoder,
-    picture::host_numbers,
+    Compute, Error, LoadError, Precision, TextEncoder,
+    host::HostTensor,
     plan_source::load_part,
     prompt::{PromptSyntax, parse},
     tokenizer::{Chunk, Padding, Tokenizer},
@@ -41,31 +41,6 @@ pub struct Conditioning {
     pub positive: Embeddings,
     /// The negative prompt, with the same number of tokens. `None` if guidance is off.
     pub negative: Option<Embeddings>,
-}
-
-/// A tensor in host memory, row-major.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HostTensor {
-    /// The shape.
-    pub shape: Vec<usize>,
-    /// The values.
-    pub data: Vec<f32>,
-}
-
-impl HostTensor {
-    /// Copies a tensor to the host. Waits for the device.
-    ///
-    /// # Errors
-    /// [`DeviceError::Failed`] if the device failed; `doing` describes the work in the message.
-    pub fn read<const D: usize>(x: Tensor<D>, doing: &'static str) -> Result<Self, DeviceError> {
-        let shape = x.dims().to_vec();
-        Ok(Self { data: host_numbers(x, doing)?, shape })
-    }
-
-    /// Whether all values are finite.
-    pub fn is_finite(&self) -> bool {
-        self.data.iter().all(|x| x.is_finite())
-    }
 }
 
 impl TextEncoders {

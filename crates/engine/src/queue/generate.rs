@@ -1,11 +1,12 @@
 //! Generates the picture of one attempt: loads the inputs, samples, and encodes the result.
 
+use super::eta::Eta;
 use crate::{
     Costs, Media, Models, NoPipeline, PreviewTimes,
     injected::FaultInjector,
     previews::{DoneStep, PreviewQueue},
     retry,
-    slot::{Eta, Slot},
+    slot::Slot,
 };
 use diffusion::{Observer, Step, Stop};
 use protocol::{Parameters, Task};

@@ -3,6 +3,7 @@
 mod admission;
 mod attempt;
 mod control;
+mod eta;
 mod generate;
 mod shared;
 mod worker;

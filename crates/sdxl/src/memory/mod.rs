@@ -3,29 +3,20 @@
 //! The estimate follows the forward passes: [`Unet`](crate::Unet) and [`Vae`](crate::Vae) each have a module `memory`
 //! beside them, which walks through the same layers in the same order and uses the same tiles and slices.
 
-mod live;
 mod report;
 
-pub(crate) use live::{Live, WIDE};
 pub use report::MemoryReport;
 
-use crate::{unet, vae};
+use crate::{
+    nn::{ComputesOn, Live, WIDE},
+    unet, vae,
+};
 use checkpoint::{Dtype, Part, Shape};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Tokens of a prompt, for a model without a text encoder.
 const TOKENS: usize = 77;
-
-/// The kind of device. Its kernels decide which temporary tensors are needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ComputesOn {
-    /// A GPU through wgpu. A convolution reads a copy with the channels innermost; a norm writes the values without their
-    /// mean, and their squares.
-    Gpu,
-    /// The CPU kernels of the crate `kernels`. A norm works in place; a convolution reads a zero-padded copy.
-    Processor,
-}
 
 /// Settings of a generation that its memory depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +51,7 @@ impl MemorySettings {
     }
 
     /// Height and width of the latent.
-    pub(crate) fn latent_sides(&self) -> [u128; 2] {
+    fn latent_sides(&self) -> [u128; 2] {
         [self.height, self.width].map(|side| u128::from(side) / vae::FACTOR as u128)
     }
 }
@@ -115,8 +106,13 @@ impl MemoryEstimate {
             Some(Shape::Text(text)) => text.max_position_embeddings,
             _ => TOKENS,
         };
-        let prompt = unet::prompt_bytes(unet, tokens, settings);
-        let (denoise, decode) = (unet::denoise_bytes(unet, settings), vae::decode_bytes(vae, settings));
+        let prompt = unet::prompt_values(unet, tokens) * u128::from(settings.dtype.bytes());
+        let mut live = Live::new(settings.on, settings.dtype.bytes().into());
+        unet::walk_forward(&mut live, unet, settings.latent_sides(), settings.batch.into());
+        let denoise = live.largest;
+        let mut live = Live::new(settings.on, WIDE);
+        vae::walk_decode(&mut live, vae, settings.latent_sides(), settings.largest_activation);
+        let decode = live.largest;
         let peak = weights.values().sum::<u128>() + prompt + denoise.max(decode);
         // Unrealistic sizes may exceed 64 bits.
         let bytes = |exact: u128| u64::try_from(exact).unwrap_or(u64::MAX);

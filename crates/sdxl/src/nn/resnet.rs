@@ -1,19 +1,19 @@
-//! diffusers' `ResnetBlock2D`, used in both the UNet and the VAE.
+//! diffusers' `ResnetBlock2D`, the block of both the UNet and the VAE.
 
 use super::{Bias, Conv2d, GroupNorm, Linear, Statistics};
 use crate::{LoadError, Weights};
 use burn::tensor::Tensor;
 
-/// The configuration of a [`ResnetBlock`].
+/// Sizes of a [`ResnetBlock`].
 #[derive(Clone, Copy, Debug)]
 pub struct ResnetSpec {
     /// Input channels.
     pub c_in: usize,
     /// Output channels.
     pub c_out: usize,
-    /// Groups of both group norms.
+    /// Groups of both norms.
     pub groups: usize,
-    /// Their epsilon: 1e-5 in the UNet, 1e-6 in the VAE.
+    /// Epsilon of both norms: 1e-5 in the UNet, 1e-6 in the VAE.
     pub epsilon: f64,
     /// Width of the time embedding; `None` in the VAE.
     pub time_width: Option<usize>,
@@ -31,7 +31,10 @@ pub struct ResnetBlock {
 }
 
 impl ResnetBlock {
-    /// Loads `norm1, conv1, time_emb_proj?, norm2, conv2, conv_shortcut?`.
+    /// Takes `norm1, conv1, time_emb_proj?, norm2, conv2, conv_shortcut?`.
+    ///
+    /// # Errors
+    /// A missing parameter, or channels that are not a multiple of `groups`.
     pub fn load(mut w: Weights, spec: ResnetSpec) -> Result<Self, LoadError> {
         let ResnetSpec { c_in, c_out, groups, epsilon, time_width } = spec;
         Ok(Self {
@@ -58,15 +61,16 @@ impl ResnetBlock {
         self.forward_with(x, time, &mut Statistics::Own)
     }
 
-    /// Like [`ResnetBlock::forward`], with `statistics` for both norms.
+    /// As [`ResnetBlock::forward`], with given `statistics` for both norms.
     pub fn forward_with(&self, x: Tensor<4>, time: Option<&Tensor<2>>, statistics: &mut Statistics) -> Tensor<4> {
-        // Compute the shortcut first. The norm can then reuse its input, the VAE's widest tensor: 1 GiB at 1024 x 1024.
-        let beside = self.conv_shortcut.as_ref().map_or_else(|| x.clone(), |shortcut| shortcut.forward(x.clone()));
+        // The shortcut comes first, so that the norm owns its input and works in place: it is the VAE's widest tensor, 1 GiB
+        // at 1024 x 1024.
+        let residual = self.conv_shortcut.as_ref().map_or_else(|| x.clone(), |shortcut| shortcut.forward(x.clone()));
         let y = self.norm1.then_silu(x, statistics);
         let y = match (&self.time_emb_proj, time) {
             (Some(proj), Some(time)) => self.conv1.forward_shifted(y, proj.forward(time.clone())),
             _ => self.conv1.forward(y),
         };
-        self.conv2.forward_onto(self.norm2.then_silu(y, statistics), beside)
+        self.conv2.forward_onto(self.norm2.then_silu(y, statistics), residual)
     }
 }

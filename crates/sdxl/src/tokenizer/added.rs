@@ -7,7 +7,7 @@
 
 use super::{
     bpe::{END, START},
-    files::{file_error, json},
+    read::{file_error, json},
 };
 use crate::TokenizerError;
 use serde::Deserialize;

@@ -1,16 +1,17 @@
 //! The files of a checkpoint's tokenizer: tokenizer.json, or vocab.json with merges.txt.
 
-use super::{added::Listed, bpe};
+use super::{
+    added::Listed,
+    bpe,
+    read::{self, file_error, json},
+};
 use crate::TokenizerError;
 use checkpoint::TokenizerFiles;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
 };
-
-/// CLIP's largest file has 2.2 MB.
-const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// A tokenizer's vocabulary, and the added tokens listed in the same file.
 pub(super) struct Table {
@@ -37,7 +38,7 @@ pub(super) fn table(files: &TokenizerFiles, vocabulary: usize) -> Result<Table, 
         }
         TokenizerFiles::VocabMerges { vocab, merges } => {
             let table = json(vocab)?;
-            let pairs = String::from_utf8(read(merges)?).map_err(|e| file_error(merges, e))?;
+            let pairs = String::from_utf8(read::bytes(merges)?).map_err(|e| file_error(merges, e))?;
             let inner = bpe::from_parts(table, bpe::pairs(&pairs))?;
             Ok(Table { inner, folder: parent(vocab), listed: Vec::new() })
         }
@@ -76,26 +77,4 @@ impl Merge {
             Self::Line(line) => line.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())),
         }
     }
-}
-
-/// Parses a JSON file.
-pub(super) fn json<T: DeserializeOwned>(path: &Path) -> Result<T, TokenizerError> {
-    serde_json::from_slice(&read(path)?).map_err(|e| file_error(path, e))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    let metadata = std::fs::metadata(path).map_err(|e| file_error(path, e))?;
-    if !metadata.is_file() {
-        // Opening a named pipe would block.
-        return Err(file_error(path, "is not a regular file"));
-    }
-    let size = metadata.len();
-    if size > MAX_FILE_BYTES {
-        return Err(file_error(path, format!("{size} bytes; a tokenizer has at most {MAX_FILE_BYTES}")));
-    }
-    std::fs::read(path).map_err(|e| file_error(path, e))
-}
-
-pub(super) fn file_error(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TokenizerError {
-    TokenizerError::File { path: path.to_owned(), source: source.into() }
 }

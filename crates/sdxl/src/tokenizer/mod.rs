@@ -3,6 +3,7 @@
 mod added;
 mod bpe;
 mod files;
+mod read;
 
 use crate::{TokenizerError, prompt::Segment};
 use added::Additions;

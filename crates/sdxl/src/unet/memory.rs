@@ -1,31 +1,24 @@
 //! Memory of the UNet: the largest moment of [`Unet::forward`](super::Unet::forward), and the prompts' keys and values.
 
 use super::block::LayerSpec;
-use crate::memory::{ComputesOn, Live, MemorySettings};
+use crate::nn::{ComputesOn, Live};
 use checkpoint::{UnetBlock, UnetConfig};
 
 /// The prompt and the negative prompt.
 const PROMPTS: u128 = 2;
 
-/// Keys and values of both prompts, of `tokens` each, in all cross-attentions; bytes.
-pub(crate) fn prompt_bytes(config: &UnetConfig, tokens: usize, settings: &MemorySettings) -> u128 {
+/// Number of values in the keys and values of both prompts, of `tokens` each, in all cross-attentions.
+pub(crate) fn prompt_values(config: &UnetConfig, tokens: usize) -> u128 {
     let of_block = |block: &UnetBlock| -> u128 {
         LayerSpec::of(block).map(|layer| layer.depth.unwrap_or(0) as u128 * layer.c_out as u128).sum()
     };
     let of_mid = config.mid.transformer_depth.unwrap_or(0) as u128 * config.mid.channels as u128;
     let width = config.down.iter().chain(&config.up).map(of_block).sum::<u128>() + of_mid;
-    PROMPTS * tokens as u128 * 2 * width * u128::from(settings.dtype.bytes())
+    PROMPTS * tokens as u128 * 2 * width
 }
 
-/// The largest moment of an evaluation, bytes.
-pub(crate) fn denoise_bytes(config: &UnetConfig, settings: &MemorySettings) -> u128 {
-    let mut live = Live::new(settings, settings.dtype.bytes().into());
-    forward(&mut live, config, settings.latent_sides(), settings.batch.into());
-    live.largest
-}
-
-/// As [`Unet::forward`](super::Unet::forward).
-fn forward(live: &mut Live, config: &UnetConfig, sides: [u128; 2], batch: u128) {
+/// Walks through an evaluation, as [`Unet::forward`](super::Unet::forward). `sides`: height and width of the latent.
+pub(crate) fn walk_forward(live: &mut Live, config: &UnetConfig, sides: [u128; 2], batch: u128) {
     let area = |[height, width]: [u128; 2]| batch * height * width;
     let width_of = |block: Option<&UnetBlock>| block.map_or(0, |block| block.out_channels as u128);
     let (first, last) = (width_of(config.down.first()), width_of(config.up.last()));

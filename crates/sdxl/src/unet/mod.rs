@@ -13,7 +13,7 @@ use block::{Block, Direction, Mid};
 use burn::tensor::{DType, Tensor};
 use checkpoint::UnetConfig;
 use embedding::{TimestepEmbedding, sinusoids};
-pub(crate) use memory::{denoise_bytes, prompt_bytes};
+pub(crate) use memory::{prompt_values, walk_forward};
 use transformer::Keys;
 
 /// The denoising network. Its forward pass takes `&self`, so threads share the weights through an `Arc`.

@@ -1,18 +1,11 @@
 //! Memory of the VAE: the largest moment of [`Vae::decode`](super::Vae::decode).
 
 use super::{decoder_tiling, max_scores};
-use crate::memory::{ComputesOn, Live, MemorySettings, WIDE};
+use crate::nn::{ComputesOn, Live};
 use checkpoint::VaeConfig;
 
-/// The largest moment of the decoding, bytes.
-pub(crate) fn decode_bytes(config: &VaeConfig, settings: &MemorySettings) -> u128 {
-    let mut live = Live::new(settings, WIDE);
-    decode(&mut live, config, settings.latent_sides(), settings.largest_activation);
-    live.largest
-}
-
-/// As [`Vae::decode`](super::Vae::decode).
-fn decode(live: &mut Live, config: &VaeConfig, [height, width]: [u128; 2], max_activation: u64) {
+/// Walks through a decoding, as [`Vae::decode`](super::Vae::decode). Takes the latent's height and width.
+pub(crate) fn walk_decode(live: &mut Live, config: &VaeConfig, [height, width]: [u128; 2], max_activation: u64) {
     let widths = &config.block_out_channels;
     let inner = widths.last().copied().unwrap_or(1);
     let (pixels, latent) = (height * width, config.latent_channels as u128);

@@ -12,7 +12,7 @@ use crate::{
 use burn::tensor::Tensor;
 use checkpoint::VaeConfig;
 use coder::{Decoder, Encoder};
-pub(crate) use memory::decode_bytes;
+pub(crate) use memory::walk_decode;
 use tile::{Place, Scale, Tiling};
 
 /// Size of a picture divided by the size of its latents, along each side.

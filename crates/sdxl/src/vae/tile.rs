@@ -1,6 +1,6 @@
 //! Processes pictures in overlapping, blended tiles, so that memory depends on the size of a tile.
 
-use crate::{DeviceError, picture::host_numbers};
+use crate::{DeviceError, host::host_numbers};
 use burn::tensor::{Tensor, TensorData};
 
 /// Size of a tile's result relative to the tile.

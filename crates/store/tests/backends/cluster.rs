@@ -1,4 +1,4 @@
-//! A throw-away PostgreSQL cluster, one for the whole test program.
+//! A temporary PostgreSQL cluster, shared by all tests of the program.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -39,13 +39,13 @@ pub struct Cluster {
     _alive: ChildStdin,
 }
 
-/// The cluster, started by the first test that asks; none where PostgreSQL's programs are missing.
+/// The cluster, started by the first test that uses it. None if PostgreSQL is not installed.
 pub fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     let start = || match start() {
         Ok(cluster) => Some(cluster),
         Err(why) => {
-            // Not eprintln!, which the test harness keeps to itself when a test passes.
+            // Not eprintln!, whose output the test harness hides when a test passes.
             let _ = writeln!(std::io::stderr(), "\nSKIPPED: the store's tests on PostgreSQL: {why}");
             None
         }
@@ -65,7 +65,7 @@ fn start() -> Result<Cluster, String> {
     let output = supervisor.stdout.take().ok_or("no standard output")?;
     BufReader::new(output).read_line(&mut folder).map_err(|e| e.to_string())?;
     let folder = folder.trim().to_owned();
-    // initdb is here but does not work: that is a failure to look at, not a reason to skip.
+    // initdb exists but fails: an error to investigate, not a reason to skip the tests.
     assert!(!folder.is_empty(), "initdb of {} failed; its output is above", programs.display());
     let socket = Path::new(&folder).join(".s.PGSQL.5432");
     for _ in 0..600 {
@@ -77,7 +77,7 @@ fn start() -> Result<Cluster, String> {
     panic!("the PostgreSQL server in {folder} did not start within a minute");
 }
 
-/// The folder that holds `initdb` and `postgres`: behind PATH, or where Debian keeps it.
+/// The folder of `initdb` and `postgres`: in PATH, or Debian's.
 fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).filter_map(|folder| folder.join("initdb").canonicalize().ok());

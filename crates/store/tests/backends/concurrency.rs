@@ -1,4 +1,4 @@
-//! Many callers at once, and callers that go away.
+//! Concurrent calls, and calls whose caller disappears.
 
 use crate::database::{Database, create, names, new_project};
 use crate::on_both;
@@ -17,7 +17,7 @@ on_both![
     a_closed_store_says_so,
 ];
 
-/// Tasks that write at once, and how many projects each makes.
+/// Number of concurrent writers, and of projects that each creates.
 const WRITERS: usize = 16;
 const EACH: usize = 20;
 
@@ -26,7 +26,7 @@ fn writers(store: &Store, who: &str) -> Vec<tokio::task::JoinHandle<Vec<i64>>> {
         let mut ids = Vec::new();
         for n in 0..EACH {
             ids.push(create(&store, &format!("{name}, {n}")).await.id.0);
-            // Readers in between: they must not be in the writers' way, nor see half a change.
+            // Concurrent readers must not block the writers, nor see a partial change.
             if n % 5 == 0 {
                 store.list_projects().await.expect("a list while others write");
             }
@@ -58,7 +58,7 @@ async fn many_writers_lose_nothing(database: &Database) {
 }
 
 async fn two_processes_on_one_database_lose_nothing(database: &Database) {
-    // Two stores share nothing in this process, so that they meet only in the database, as processes do.
+    // Two stores share nothing in this process, so they interact only through the database, as two processes do.
     let (one, two) = (database.open().await, database.open().await);
     let both = writers(&one, "one").into_iter().chain(writers(&two, "two")).collect();
     let ids = made(both).await;
@@ -71,7 +71,7 @@ async fn a_cancelled_write_runs_to_its_end_and_leaves_no_open_transaction(databa
     create(&store, "to have a connection").await;
     let rounds = 120;
     for n in 0..rounds {
-        // At each point in turn where the call waits for something; then at once a write that works.
+        // Drops the call at each of its await points in turn; a write directly afterwards must succeed.
         cancel_at(1 + n % 12, store.create_project(new_project(&format!("cancelled {n}")))).await;
         create(&store, &format!("after {n}")).await;
     }

@@ -19,11 +19,11 @@ async fn a_database_has_one_owner_at_a_time(database: &Database) {
     let error = Store::own(&database.url).await.expect_err("the second is refused");
     assert!(matches!(error, StoreError::Owned { .. }), "{error:?}");
     assert!(error.to_string().contains("another emberline uses the database"), "{error}");
-    // Whoever only looks is not refused.
+    // Opening for reading only is allowed.
     assert_eq!(names(&Store::look(&database.url).await.expect("looked at")).await, ["Storm"]);
     first.close().await.expect("closed");
     drop(first);
-    // PostgreSQL lets go of the lock a moment after the session has ended.
+    // PostgreSQL releases the lock a moment after the session has ended.
     for attempt in 0.. {
         match Store::own(&database.url).await {
             Ok(store) => {
@@ -72,7 +72,7 @@ async fn damaged_pages_are_refused_with_the_way_out_and_left_alone() {
     let pages = fs::metadata(&path).expect("a file").len() / 4096;
     assert!(pages > 60, "{pages}");
     let whole = fs::read(&path).expect("the file");
-    // The first page but its header, one in the middle, the last.
+    // The first page after its header, one in the middle, the last.
     for (page, from) in [(0, 100), (pages / 2, 0), (pages - 1, 0)] {
         fs::write(&path, &whole).expect("restored");
         let file = fs::OpenOptions::new().write(true).open(&path).expect("opened");
@@ -83,7 +83,7 @@ async fn damaged_pages_are_refused_with_the_way_out_and_left_alone() {
         assert!(matches!(fault, OpenFault::Damaged(_)), "page {page}: {text}");
         assert!(text.contains("is damaged") && text.contains("copy") && !text.contains('\n'), "{text}");
         assert_eq!(fs::read(&path).expect("the file"), damaged, "page {page}: nothing was written");
-        // Doctor's way: either it cannot be opened, or the check names the damage.
+        // As `emberline doctor`: either opening fails, or the check reports the damage.
         match Store::look(&database.url).await {
             Ok(store) => assert!(!store.damage().await.expect("checked").is_empty(), "page {page}"),
             Err(error) => assert!(error.to_string().contains("damaged"), "page {page}: {error}"),
@@ -110,7 +110,7 @@ async fn a_row_that_breaks_a_rule_is_no_damage() {
 async fn a_log_without_its_file_is_kept() {
     let (database, path) = filled().await;
     let log = PathBuf::from(format!("{}-wal", database.url));
-    // As a kill leaves it: changes in the log that the file does not have.
+    // As after a kill: the log has changes that the file does not have.
     let saved = {
         let mut connection = database.raw_sqlite();
         diesel::connection::SimpleConnection::batch_execute(
@@ -134,7 +134,7 @@ async fn a_log_without_its_file_is_kept() {
     refused("missing").await;
     fs::write(&path, "").expect("emptied");
     refused("empty").await;
-    // Looked at, the log stays a log: nothing is folded into the file.
+    // Opening for reading does not merge the log into the file.
     fs::write(&path, &saved.0).expect("the file");
     let store = Store::look(&database.url).await.expect("looked at");
     assert!(names(&store).await.iter().all(|name| name == "in the log"));
@@ -142,13 +142,13 @@ async fn a_log_without_its_file_is_kept() {
     drop(store);
     assert_eq!((fs::read(&path).expect("the file"), fs::read(&log).expect("the log")), saved);
     assert!(names(&database.open().await).await.iter().all(|name| name == "in the log"));
-    // An empty file without a log is what the first start leaves that is killed at once.
+    // An empty file without a log: the first start was killed at once.
     let new = Database::sqlite();
     fs::write(&new.url, "").expect("an empty file");
     create(&new.open().await, "Storm").await;
 }
 
-/// The newest migration taken back, as a database of the version before has it. Its version.
+/// Reverts the newest migration, to get a database of the previous version. Returns the migration's version.
 fn taken_back(database: &Database) -> String {
     let migrations = FileBasedMigrations::from_path("../../migrations/sqlite").expect("the folder");
     let version = database.raw_sqlite().revert_last_migration(migrations).expect("reverted");
@@ -184,7 +184,7 @@ async fn a_copy_is_made_before_the_tables_change_and_two_are_kept() {
     assert_eq!(copies(), ["emberline.sqlite.before-20210101000000".to_owned(), copy.clone()]);
     let copy = folder.join(copy);
     assert_eq!((mode(&copy), mode(Path::new(&database.url))), (0o600, 0o600));
-    // The copy is a database of the version before, whole.
+    // The copy is a complete database of the previous version.
     let mut connection = SqliteConnection::establish(&copy.display().to_string()).expect("a database");
     let count = |connection: &mut SqliteConnection, sql: &str| -> i64 {
         diesel::dsl::sql::<diesel::sql_types::BigInt>(sql).get_result(connection).expect("a number")
@@ -193,7 +193,7 @@ async fn a_copy_is_made_before_the_tables_change_and_two_are_kept() {
     let newest = format!("SELECT count(*) FROM __diesel_schema_migrations WHERE version = '{version}'");
     assert_eq!(count(&mut connection, &newest), 0);
     drop(connection);
-    // Up to date: nothing more is copied.
+    // The tables are current, so nothing is copied.
     store.close().await.expect("closed");
     database.open().await;
     assert_eq!(copies().len(), 2);
@@ -204,7 +204,7 @@ async fn tables_do_not_change_where_the_copy_cannot_be_made() {
     let database = Database::sqlite();
     create(&database.open().await, "Storm").await;
     let version = taken_back(&database);
-    // A folder in the place of the copy.
+    // A folder at the copy's path.
     let place = PathBuf::from(format!("{}.before-{version}", database.url));
     fs::create_dir(&place).expect("made");
     let applied = database.number("SELECT count(*) FROM __diesel_schema_migrations").await;

@@ -1,4 +1,4 @@
-//! A fresh database for each test, and raw SQL on it that goes past the store.
+//! A new database for each test, and raw SQL on it that bypasses the store.
 
 use crate::cluster::{Cluster, cluster};
 use diesel::connection::SimpleConnection;
@@ -9,7 +9,7 @@ use store::Store;
 
 /// One database; removed with its folder, or with the cluster.
 pub struct Database {
-    /// What `Store::open` takes.
+    /// The address for `Store::open`.
     pub url: String,
     /// The folder of the SQLite file; none on PostgreSQL.
     pub folder: Option<tempfile::TempDir>,
@@ -49,12 +49,12 @@ impl Database {
         Store::open(&self.url).await.expect("the database opens")
     }
 
-    /// Runs SQL that must work.
+    /// Runs SQL that must succeed.
     pub async fn execute(&self, sql: &str) {
         self.try_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// Runs SQL; the error is the database's own.
+    /// Runs SQL and returns the database's error.
     pub async fn try_execute(&self, sql: &str) -> Result<(), String> {
         if self.is_sqlite() {
             return self.raw_sqlite().batch_execute(sql).map_err(|error| error.to_string());
@@ -83,7 +83,7 @@ impl Database {
         self.execute(sql).await;
     }
 
-    /// The one number that a query answers.
+    /// The number that a query returns.
     pub async fn number(&self, sql: &str) -> i64 {
         if self.is_sqlite() {
             return diesel::dsl::sql::<diesel::sql_types::BigInt>(sql)
@@ -94,7 +94,7 @@ impl Database {
         row.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
     }
 
-    /// A connection of SQLite's own that waits for nobody.
+    /// A separate SQLite connection without a busy timeout.
     pub fn raw_sqlite(&self) -> SqliteConnection {
         let mut connection = SqliteConnection::establish(&self.url).expect("the file opens");
         connection.batch_execute("PRAGMA foreign_keys = ON").expect("a pragma");
@@ -108,7 +108,7 @@ impl Database {
         client
     }
 
-    /// A frame at the project's end.
+    /// Inserts a frame at the end of the timeline.
     pub async fn add_frame(&self, project: ProjectId) -> i64 {
         self.number(&format!(
             "INSERT INTO frames (project_id, position, created_at) \
@@ -149,7 +149,7 @@ pub fn new_project(name: &str) -> NewProject {
     NewProject { name: name.to_owned(), width: 1024, height: 768, fps: 12 }
 }
 
-/// Makes a project of that name.
+/// Creates a project with this name.
 pub async fn create(store: &Store, name: &str) -> Project {
     store.create_project(new_project(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"))
 }

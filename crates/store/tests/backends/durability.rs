@@ -1,4 +1,4 @@
-//! What was acknowledged stays.
+//! Acknowledged changes survive a crash.
 
 use crate::database::{Database, create};
 use crate::on_both;
@@ -60,7 +60,7 @@ async fn what_was_acknowledged_survives_kill_9(database: &Database) {
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
 }
 
-/// Not a test: the program that the test above kills. Makes projects and says the id of each once it is made.
+/// Not a test: the program that the test above kills. Creates projects and prints each id after its commit.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by what_was_acknowledged_survives_kill_9, which kills it"]
 async fn fill_until_killed() {
@@ -69,13 +69,13 @@ async fn fill_until_killed() {
     let writer = async |store: Store| {
         loop {
             let id = create(&store, "acknowledged").await.id;
-            // One write of one line; a closed pipe means that the parent is gone.
+            // One write for each line. A closed pipe means that the parent has ended.
             if std::io::stdout().write_all(format!("made {id}\n").as_bytes()).is_err() {
                 return;
             }
         }
     };
-    // More writers than one, so that some commit while others are acknowledged.
+    // Several writers, so that some commit while others are acknowledged.
     let writers: Vec<_> = (0..4).map(|_| tokio::spawn(writer(store.clone()))).collect();
     for writer in writers {
         writer.await.expect("a writer");
@@ -105,7 +105,7 @@ async fn pictures_that_were_acknowledged_survive_kill_9(database: &Database) {
         }
         child.kill().expect("killed");
         child.wait().expect("gone");
-        // PostgreSQL hears of the end a moment later: what was under way is done or taken back by then.
+        // PostgreSQL notices the end a moment later; open transactions are committed or rolled back by then.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         for open in store.interrupted_tasks().await.expect("interrupted") {
             let _ = store.requeue_task(open.task.id).await;
@@ -124,7 +124,7 @@ async fn pictures_that_were_acknowledged_survive_kill_9(database: &Database) {
     }
 }
 
-/// Not a test: the program that the test above kills. Makes frames and finishes their pictures, and says so.
+/// Not a test: the program that the test above kills. Creates frames, finishes their pictures and prints them.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by pictures_that_were_acknowledged_survive_kill_9, which kills it"]
 async fn generate_until_killed() {
@@ -138,7 +138,7 @@ async fn generate_until_killed() {
 }
 
 async fn keep_generating(store: Store, project: ProjectId) {
-    // One write of one line; a closed pipe means that the parent is gone.
+    // One write for each line. A closed pipe means that the parent has ended.
     let say = |what: &str, id: TaskId| std::io::stdout().write_all(format!("{what} task {id}\n").as_bytes()).is_ok();
     loop {
         let (_, task) = new_frame(&store, project).await;

@@ -1,4 +1,4 @@
-//! What the store promises about making tasks: whole or not at all, once, and not too many.
+//! Guarantees for creating tasks: atomic, once for each idempotency key, and within the queue's limit.
 
 use crate::database::{Database, create};
 use crate::on_both;
@@ -92,7 +92,7 @@ async fn what_is_refused_leaves_nothing(database: &Database) {
     assert_eq!(missing(store.create_tasks(request(project, Some(deleted), 1)).await), format!("frame {deleted}"));
     let none = store.create_tasks(request(project, None, 0)).await;
     assert!(matches!(none, Err(StoreError::Invalid { field: "num_variants", .. })), "{none:?}");
-    // The second of the two cannot be: then the first is not either, nor their frame.
+    // The second take is invalid, so neither the first nor their frame is created.
     let mut twice = request(project, None, 2);
     twice.takes[1].key = twice.takes[0].key.clone();
     let result = store.create_tasks(twice).await;
@@ -122,7 +122,7 @@ async fn a_full_queue_refuses_more(database: &Database) {
     let is_full = |result: &Result<_, _>| matches!(result, Err(StoreError::QueueFull { limit: QUEUED_TASKS }));
     let result = store.create_tasks(request(project, None, 1)).await;
     assert!(is_full(&result), "{result:?}");
-    // Those of a deleted project do not wait for anything that a person could see.
+    // Tasks of a deleted project do not count.
     store.delete_project(hidden).await.expect("deleted");
     let result = store.create_tasks(request(project, None, 4)).await;
     assert!(is_full(&result), "{result:?}");
@@ -148,7 +148,7 @@ async fn a_repeated_key_answers_as_the_first_time(database: &Database) {
     assert!(conflict(store.create_tasks(keyed(project, "k", "another hash")).await).contains("idempotency key"));
     let elsewhere = store.create_tasks(keyed(other, "k", "another hash")).await.expect("a key of another project");
     assert!(!elsewhere.replayed);
-    // The answer stays what it was when the tasks are long gone.
+    // The response stays the same after the tasks are purged.
     for task in &first.tasks {
         cancel(&store, task).await;
     }

@@ -1,4 +1,4 @@
-//! The store's tests: one body each, run on SQLite and on PostgreSQL.
+//! Tests of the store. Each runs on SQLite and on PostgreSQL.
 
 mod cluster;
 mod concurrency;
@@ -17,7 +17,7 @@ mod tables;
 mod timeline;
 mod unreadable;
 
-/// Makes a test on each database of an `async fn(&Database)`.
+/// Defines a test for each database from an `async fn(&Database)`.
 macro_rules! on_both {
     ($($body:ident),+ $(,)?) => {$(
         mod $body {

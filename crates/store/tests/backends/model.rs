@@ -1,8 +1,8 @@
-//! A small model of frames, tasks and takes: what the store should hold after each step, kept without it.
+//! A model of frames, tasks and takes in memory: the expected contents of the store after each step.
 
 use protocol::{FrameId, FrameStatus, TakeId, TaskId, TaskStatus};
 
-/// What a step comes to.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
@@ -15,7 +15,7 @@ pub enum Outcome {
 pub struct ModelTake {
     pub id: TakeId,
     pub path: String,
-    /// Counts the finished ones.
+    /// Order of finishing.
     pub finished: Option<usize>,
 }
 
@@ -26,16 +26,16 @@ pub struct ModelTask {
     pub status: TaskStatus,
     pub attempt: u32,
     pub take: Option<ModelTake>,
-    /// Its place in the queue.
+    /// Place in the queue.
     pub place: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     Live,
-    /// By a person.
+    /// Deleted by a user.
     Deleted,
-    /// With its last take.
+    /// Deleted with its last take.
     Emptied,
 }
 
@@ -49,7 +49,7 @@ pub struct ModelFrame {
 /// One project.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
-    /// In their order, deleted ones too.
+    /// In timeline order, deleted frames included.
     pub frames: Vec<ModelFrame>,
     /// In the order of ids.
     pub tasks: Vec<ModelTask>,
@@ -70,7 +70,7 @@ impl Model {
         self.tasks.iter_mut().find(|task| task.id == id).expect("a task of the model")
     }
 
-    /// A place behind all others.
+    /// The place after all others.
     pub fn next_place(&mut self) -> usize {
         self.places += 1;
         self.places
@@ -85,7 +85,7 @@ impl Model {
         self.tasks.iter().filter(move |task| task.frame == frame).filter_map(|task| Some((task, task.take.as_ref()?)))
     }
 
-    /// The task whose take the frame shows, and as what.
+    /// The task whose take the frame shows, and the frame's status.
     pub fn shown(&self, frame: &ModelFrame) -> Option<(&ModelTask, FrameStatus)> {
         let newest_running = self
             .takes_of(frame.id)
@@ -109,7 +109,7 @@ impl Model {
         self.shown(frame).is_none()
     }
 
-    /// The waiting tasks of live frames in their order.
+    /// The queued tasks of live frames in queue order.
     pub fn waiting(&self) -> Vec<TaskId> {
         let waits = |task: &&ModelTask| task.status == TaskStatus::Queued && self.life(task.frame) == Life::Live;
         let mut waiting: Vec<&ModelTask> = self.tasks.iter().filter(waits).collect();
@@ -117,7 +117,7 @@ impl Model {
         waiting.into_iter().map(|task| task.id).collect()
     }
 
-    /// The waiting tasks share out their places in this order.
+    /// Distributes the places of the queued tasks in this order.
     pub fn reorder(&mut self, order: &[TaskId]) {
         let mut places: Vec<usize> = order.iter().map(|id| self.task(*id).place).collect();
         places.sort_unstable();
@@ -126,14 +126,14 @@ impl Model {
         }
     }
 
-    /// A frame with nothing left to show goes.
+    /// Deletes a frame with nothing left to show.
     pub fn empty(&mut self, id: FrameId) {
         if self.is_bare(id) && self.life(id) == Life::Live {
             self.frame(id).life = Life::Emptied;
         }
     }
 
-    /// Takes a finished take away.
+    /// Removes a finished take.
     pub fn drop_take(&mut self, task: TaskId) {
         let frame = self.task(task).frame;
         let take = self.task(task).take.take().expect("a take");
@@ -145,7 +145,7 @@ impl Model {
         }
     }
 
-    /// Moves a frame to a rank among the live ones, right behind the one before it.
+    /// Moves a frame to an index among the live frames, directly after the frame before it.
     pub fn move_frame(&mut self, id: FrameId, rank: usize) {
         let at = self.frames.iter().position(|frame| frame.id == id).expect("a frame of the model");
         let frame = self.frames.remove(at);

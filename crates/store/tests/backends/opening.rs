@@ -1,4 +1,4 @@
-//! Opening: what works, and what is refused with which words.
+//! Opening a database: accepted and refused addresses, and their messages.
 
 use crate::database::{Database, create, names};
 use crate::on_both;
@@ -60,7 +60,7 @@ async fn a_newer_database_is_refused_and_left_alone(database: &Database) {
 
 async fn one_that_is_only_looked_at_is_not_changed(database: &Database) {
     let tables = "SELECT count(*) FROM __diesel_schema_migrations";
-    // Not made: on SQLite there is no file, on PostgreSQL no table.
+    // Not created: no file on SQLite, no table on PostgreSQL.
     Store::look(&database.url).await.expect_err("there is nothing yet");
     create(&database.open().await, "Storm").await;
     let store = Store::look(&database.url).await.expect("up to date");
@@ -82,7 +82,7 @@ async fn an_open_database_answers_a_ping(database: &Database) {
     store.ping().await.expect("ready again");
 }
 
-/// The line that a person gets for this address.
+/// The error message for this address.
 async fn refusal(url: &str) -> (StoreError, String) {
     let error = Store::open(url).await.expect_err("this cannot be opened");
     let text = error.to_string();
@@ -124,7 +124,7 @@ async fn an_unwritable_folder_and_file_are_refused() {
     };
     mode(&file, 0o444);
     if std::fs::OpenOptions::new().write(true).open(&file).is_ok() {
-        // Root may write anywhere but in the kernel's own folders.
+        // Root can write everywhere except in the kernel's folders.
         let kernel = Path::new("/sys/kernel");
         assert_ne!(file_refusal(&kernel.join("emberline.sqlite"), kernel).await, std::io::ErrorKind::NotFound);
         return;

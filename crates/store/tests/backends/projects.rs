@@ -1,4 +1,4 @@
-//! What the store promises about projects.
+//! Guarantees for projects.
 
 use crate::database::{Database, create, names, new_project};
 use crate::on_both;
@@ -22,7 +22,7 @@ on_both![
     the_cover_is_the_newest_finished_take,
 ];
 
-/// Two changes in one millisecond have no order; a person's never fall into one.
+/// Changes in the same millisecond have no order; users' changes are never that close.
 async fn a_moment() {
     tokio::time::sleep(Duration::from_millis(3)).await;
 }
@@ -44,7 +44,7 @@ async fn a_project_is_read_back_as_it_was_made(database: &Database) {
     assert_eq!(made.created_at, made.updated_at);
     assert_eq!(store.project(made.id).await.expect("one project"), made);
     assert_eq!(store.list_projects().await.expect("the list"), std::slice::from_ref(&made));
-    // The clock of the machine, read another way.
+    // The system clock, read independently.
     let seconds = database.number(&format!("SELECT created_at / 1000 FROM projects WHERE id = {}", made.id)).await;
     let now = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_secs();
     assert!(now.abs_diff(seconds.unsigned_abs()) < 60, "{seconds} against {now}");

@@ -1,4 +1,4 @@
-//! What the store promises about the queue, its workers, and a start after a crash.
+//! Guarantees for the queue, its workers, and a start after a crash.
 
 use crate::database::{Database, create};
 use crate::on_both;
@@ -40,14 +40,14 @@ async fn the_queue_is_worked_in_its_order(database: &Database) {
     let told = store.reorder_queue(&[d, b]).await.expect("reordered");
     assert_eq!(told, store.queue().await.expect("the queue"));
     assert_eq!(order(&store).await, [running, d, b, a, c, e]);
-    // What cannot be is refused by name, and changes nothing.
+    // An invalid order is refused with the task's id, and changes nothing.
     let result = store.reorder_queue(&[e, running]).await;
     assert_eq!(conflict(result), format!("task {running} is running, not queued"));
     assert_eq!(missing(store.reorder_queue(&[e, TaskId(999)]).await), "task 999");
     let result = store.reorder_queue(&[e, c, e]).await;
     assert!(matches!(result, Err(StoreError::Invalid { field: "task_ids", .. })), "{result:?}");
     assert_eq!(order(&store).await, [running, d, b, a, c, e]);
-    // A new one is last; those of a deleted project stand aside, and come back to their places.
+    // A new task is last. Tasks of a deleted project leave the queue, and return to their places with the project.
     let f = new_frame(&store, project).await.1.id;
     store.delete_project(other).await.expect("deleted");
     assert_eq!(order(&store).await, [running, a, c, e, f]);
@@ -74,7 +74,7 @@ async fn many_workers_never_get_the_same_task(database: &Database) {
         while let Some(open) = store.claim_task().await.expect("an answer") {
             assert_eq!((open.task.status, open.task.attempt), (TaskStatus::Running, 1));
             got.push(open.task.id);
-            // In between, as workers do, so that claims meet other changes.
+            // Claims run concurrently with other changes, as workers' claims do.
             if got.len() % 3 == 0 {
                 finish(&store, &open).await;
             }
@@ -137,8 +137,8 @@ async fn of_two_ends_one_wins(database: &Database) {
     assert_eq!(timeline(&one, project).await.len(), completed);
 }
 
-/// Two stores do everything at once to one project; then every live frame shows something of its own, and
-/// every take belongs to a task that has it.
+/// Two stores change one project concurrently. Afterwards every live frame shows a take of its own, and
+/// every take belongs to its task.
 async fn changes_that_meet_leave_nothing_bare(database: &Database) {
     let (one, two) = (database.open().await, database.open().await);
     let project = create(&one, "Storm").await.id;
@@ -171,7 +171,7 @@ async fn be_busy(store: Store, project: ProjectId, who: usize) {
     for round in 0..12 {
         let frames = store.frames(project).await.expect("the timeline");
         let Some(frame) = frames.get((who + round) % frames.len().max(1)) else { continue };
-        // Refusals are part of it: another may have been quicker.
+        // Conflicts are expected: the other store may have been first.
         let named = (round % 3 != 0).then_some(frame.id);
         let made = store.create_tasks(crate::studio::request(project, named, 2)).await;
         if let Ok(Some(open)) = store.claim_task().await {
@@ -217,7 +217,7 @@ async fn an_interrupted_task_comes_first_again(database: &Database) {
     let (_, third) = new_frame(&store, project).await;
     claim(&store).await;
     let before = claim(&store).await;
-    // The server is gone without a word; the next one looks.
+    // The server crashed; the next one starts.
     let store = database.open().await;
     let interrupted = store.interrupted_tasks().await.expect("two");
     assert_eq!(interrupted.iter().map(|open| open.task.id).collect::<Vec<_>>(), [first.id, second.id]);
@@ -232,7 +232,7 @@ async fn an_interrupted_task_comes_first_again(database: &Database) {
     assert_eq!(claim(&store).await.task.id, first.id);
     let again = claim(&store).await;
     assert_eq!((again.task.id, again.task.attempt, again.take_id), (second.id, 2, before.take_id));
-    // A worker of the old attempt that comes late changes nothing.
+    // A late worker of the old attempt changes nothing.
     conflict(store.complete_task(second.id, 1, "late".into(), 30).await);
     finish(&store, &again).await;
     assert_eq!(store.interrupted_tasks().await.expect("one").len(), 1);
@@ -249,7 +249,7 @@ async fn ends_without_a_stop_are_counted_until_a_person_tries_again(database: &D
     assert_eq!(store.requeue_task(heavy.id).await.expect("queued").unclean_ends, 0);
     claim(&store).await;
     assert_eq!(store.requeue_after_unclean_end(heavy.id).await.expect("queued").unclean_ends, 1);
-    // From now on it runs alone: who has company gets neither it nor one behind it.
+    // From now on it runs alone: a worker beside others gets neither it nor a later task.
     assert_eq!(store.claim_beside_others().await.expect("answered"), Claim::Alone);
     let alone = claim(&store).await;
     assert_eq!((alone.task.id, alone.unclean_ends), (heavy.id, 1));

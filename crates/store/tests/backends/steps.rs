@@ -1,4 +1,4 @@
-//! Each step of a random sequence, done to the store and to the model.
+//! Steps of a random sequence, applied to the store and to the model.
 
 use crate::model::{Life, Model, ModelFrame, ModelTake, ModelTask, Outcome};
 use crate::studio::{finished_take, key, request};
@@ -6,7 +6,7 @@ use protocol::{FrameId, FramePatch, ProjectId, TakeId, TaskId, TaskStatus};
 use std::time::Duration;
 use store::{Created, End, Store, StoreError};
 
-/// Numbers choose among what there is at that moment.
+/// The numbers select among the existing rows.
 #[derive(Clone, Debug)]
 pub enum Step {
     Create { frame: Option<usize>, takes: u64 },
@@ -49,7 +49,7 @@ fn any_take(model: &Model, n: usize) -> Option<(ModelTask, ModelTake)> {
     takes.get(n % takes.len().max(1)).cloned()
 }
 
-/// Does it, and gives what came of it with what should have; none when there is nothing to do it to.
+/// Applies the step. Returns the actual and the expected result; none when there is no row to apply it to.
 pub async fn take_step(store: &Store, project: ProjectId, model: &mut Model, step: Step) -> Option<(Outcome, Outcome)> {
     match step {
         Step::Create { frame, takes } => create_some(store, project, model, frame, takes).await,
@@ -117,7 +117,7 @@ async fn claim_one(store: &Store, model: &mut Model) -> Option<(Outcome, Outcome
 
 async fn complete_one(store: &Store, model: &mut Model, n: usize, is_stale: bool) -> Option<(Outcome, Outcome)> {
     let task = any_task(model, n)?;
-    // Two pictures in one millisecond have no order but their ids'.
+    // Pictures of the same millisecond are ordered by id.
     tokio::time::sleep(Duration::from_millis(2)).await;
     let attempt = if is_stale { task.attempt.saturating_sub(1) } else { task.attempt };
     let result = store.complete_task(task.id, attempt, "etag".into(), 7).await;
@@ -271,7 +271,7 @@ async fn reorder(store: &Store, model: &mut Model, by: usize, named: usize) -> O
     let mut order = model.waiting();
     let by = by % order.len().max(1);
     order.rotate_left(by);
-    // Those that are not named follow as they stood.
+    // Tasks that are not named follow in their old order.
     let (front, back) = order.split_at(named % (order.len() + 1));
     let still: Vec<TaskId> = model.waiting().into_iter().filter(|id| back.contains(id)).collect();
     let result = store.reorder_queue(front).await;

@@ -1,10 +1,10 @@
-//! Short words for what the tests do with frames, tasks and takes.
+//! Helpers for tests with frames, tasks and takes.
 
 use protocol::{Frame, FrameId, Parameters, PreviewMethod, ProjectId, Schedule, Task, TaskStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
 use store::{Created, End, Ended, FinishedTake, NewTake, NewTasks, OpenTask, Store, StoreError};
 
-/// A key that no other take has, not even one of another process.
+/// A key that is unique, even across processes.
 pub fn key() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     format!("{:08x}-{:023x}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
@@ -30,7 +30,7 @@ pub fn request(project: ProjectId, frame: Option<FrameId>, takes: u64) -> NewTas
     NewTasks { project_id: project, frame_id: frame, takes: (0..takes).map(take).collect(), idempotency: None }
 }
 
-/// A picture that is there already, finished at step 30.
+/// A finished picture, for an import, at step 30.
 pub fn finished_take() -> FinishedTake {
     let take = NewTake { key: key(), parameters: parameters(), seed: 100 };
     FinishedTake { etag: format!("etag-{}", take.key), take, step: 30 }
@@ -48,7 +48,7 @@ pub async fn new_frame(store: &Store, project: ProjectId) -> (Frame, Task) {
     (made.frame.expect("a new frame"), task)
 }
 
-/// Makes a frame with one finished picture. No other task may wait.
+/// Creates a frame with one finished picture. The queue must be empty.
 pub async fn ready_frame(store: &Store, project: ProjectId) -> Frame {
     let (_, task) = new_frame(store, project).await;
     let claimed = claim(store).await;
@@ -56,26 +56,26 @@ pub async fn ready_frame(store: &Store, project: ProjectId) -> Frame {
     finish(store, &claimed).await.frame.expect("a live frame")
 }
 
-/// Takes the next task.
+/// Claims the next task.
 pub async fn claim(store: &Store) -> OpenTask {
     store.claim_task().await.expect("claimed").expect("a task waits")
 }
 
 /// Completes a task at its last step.
 pub async fn finish(store: &Store, open: &OpenTask) -> Ended {
-    // Two pictures in one millisecond have no order but their ids'.
+    // Pictures of the same millisecond are ordered by id.
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let etag = format!("etag-{}", open.key);
     store.complete_task(open.task.id, open.task.attempt, etag, open.task.total_steps).await.expect("completed")
 }
 
-/// Cancels a task that waits or runs.
+/// Cancels a queued or running task.
 pub async fn cancel(store: &Store, task: &Task) -> Ended {
     let open = [TaskStatus::Queued, TaskStatus::Running];
     store.end_task(task.id, &open, End::Cancelled).await.expect("cancelled")
 }
 
-/// The ids of a project's frames in their order; asserts that positions count from 0.
+/// The ids of a project's frames in timeline order. Asserts that positions count from 0.
 pub async fn timeline(store: &Store, project: ProjectId) -> Vec<FrameId> {
     let frames = store.frames(project).await.expect("the timeline");
     for (rank, frame) in frames.iter().enumerate() {
@@ -85,7 +85,7 @@ pub async fn timeline(store: &Store, project: ProjectId) -> Vec<FrameId> {
     frames.into_iter().map(|frame| frame.id).collect()
 }
 
-/// The words of a refusal because of a state.
+/// The message of a `Conflict`.
 pub fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
     match result {
         Err(StoreError::Conflict { why }) => why,
@@ -93,7 +93,7 @@ pub fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
     }
 }
 
-/// What a refusal found missing.
+/// The row that `NotFound` names.
 pub fn missing<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
     match result {
         Err(StoreError::NotFound { what }) => what,

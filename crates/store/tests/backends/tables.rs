@@ -1,4 +1,4 @@
-//! The tables themselves: what diesel reads is what the migrations made, and what must not be cannot be.
+//! The tables: diesel's schema matches the migrations, and constraints refuse invalid rows.
 
 use crate::database::{Database, create};
 use crate::on_both;
@@ -12,7 +12,7 @@ on_both![every_column_is_read_as_it_was_written, the_tables_refuse_what_cannot_b
 
 type Rows = (Vec<ProjectRow>, Vec<FrameRow>, Vec<TaskRow>, Vec<TakeRow>, Vec<SettingRow>, Vec<IdempotencyRow>);
 
-/// All rows of all tables. Async for both: one query that both databases are asked.
+/// All rows of all tables, by one query for both databases.
 macro_rules! all_rows {
     ($connection:expr) => {{
         let connection = $connection;
@@ -154,7 +154,7 @@ async fn the_tables_refuse_what_cannot_be(database: &Database) {
     database.execute("INSERT INTO settings (name, value) VALUES ('once', '')").await;
     let before = rows(database).await;
     let refused = [
-        // A frame shows takes of its own only.
+        // A frame can only select its own takes.
         format!("UPDATE frames SET selected_take_id = {theirs} WHERE id = {frame}"),
         format!("UPDATE frames SET selected_take_id = 999 WHERE id = {frame}"),
         format!("UPDATE frames SET position = -1 WHERE id = {frame}"),
@@ -168,7 +168,7 @@ async fn the_tables_refuse_what_cannot_be(database: &Database) {
         "UPDATE tasks SET seed = -1".to_owned(),
         "UPDATE tasks SET seed = 9007199254740992".to_owned(),
         format!("UPDATE tasks SET project_id = {other} WHERE frame_id = {frame}"),
-        // A key is a file's name: nothing that leads anywhere, and one picture for each.
+        // A key is a file name: it must not contain a path, and must be unique.
         format!("UPDATE takes SET key = '../../../etc/passwd' WHERE id = {take}"),
         format!("UPDATE takes SET key = 'ABCDEFABCDEFABCDEF' WHERE id = {take}"),
         format!("UPDATE takes SET key = 'short' WHERE id = {take}"),

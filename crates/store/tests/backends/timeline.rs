@@ -1,4 +1,4 @@
-//! What the store promises about frames and their takes.
+//! Guarantees for frames and their takes.
 
 use crate::database::{Database, create};
 use crate::on_both;
@@ -49,7 +49,7 @@ async fn frames_are_moved_and_answered(database: &Database) {
     let same = store.update_frame(b, to(2)).await.expect("where it is");
     assert_eq!(same.iter().map(|frame| frame.id).collect::<Vec<_>>(), [b]);
     assert_eq!(timeline(&store, project).await, [c, d, b, a]);
-    // Rows that share a place, as a database changed by hand may have them, are in the order of ids.
+    // Rows with equal positions (a database edited by hand) are ordered by id.
     database.execute("UPDATE frames SET position = 7").await;
     assert_eq!(timeline(&store, project).await, [a, b, c, d]);
     store.update_frame(d, to(1)).await.expect("between two of them");
@@ -65,7 +65,7 @@ async fn a_patch_changes_what_it_names(database: &Database) {
     let expected = protocol::Frame { duration: 10_000, note: "龍 'n' \"roses\"".into(), ..frame.clone() };
     assert_eq!(changed, std::slice::from_ref(&expected));
     assert_eq!(store.update_frame(frame.id, FramePatch::default()).await.expect("nothing"), [expected]);
-    // A bad take changes nothing, the good fields beside it neither.
+    // An invalid take changes nothing, not even the valid fields beside it.
     for take in [other.take_id, TakeId(999)] {
         let patch = FramePatch { duration: Some(2), take_id: Some(take), ..FramePatch::default() };
         let result = store.update_frame(frame.id, patch).await;
@@ -101,7 +101,7 @@ async fn a_frame_shows_what_the_rule_says_throughout_its_life(database: &Databas
     let frame = shows(takes[1].take_id, FrameStatus::Ready).await;
     assert_eq!((frame.etag.as_deref(), Some(&frame)), (Some("kept"), ended.frame.as_ref()));
     assert_eq!(frame.path, takes[1].preview_path, "the address is what it was");
-    // A new one that waits is not shown; one that fails leaves what was there.
+    // A queued take is not shown while another is selected. A failed one changes nothing.
     let more = generate(&store, project, Some(id), 1).await;
     shows(takes[1].take_id, FrameStatus::Ready).await;
     claim(&store).await;
@@ -193,7 +193,7 @@ async fn a_frame_that_a_person_deleted_does_not_come_back_by_itself(database: &D
     assert_eq!((ended.frame, ended.frame_removed), (None, None));
     assert!(conflict(store.retry_task(task.id, key()).await).contains("deleted"));
     assert_eq!(missing(store.restore_frame(frame.id).await), format!("frame {}", frame.id));
-    // One that finished in the moment in which it was deleted comes back with its picture.
+    // A frame whose take finished while it was being deleted is restored with its picture.
     let (frame, _) = new_frame(&store, project).await;
     let running = claim(&store).await;
     store.delete_frame(frame.id).await.expect("deleted");
@@ -305,12 +305,12 @@ async fn a_picture_is_imported_where_it_is_asked_for(database: &Database) {
     let last = store.import_frame(project, Some(u32::MAX), finished_take()).await.expect("past the end is the end");
     assert_eq!((last.len(), last[0].position), (1, 4));
     assert_eq!(timeline(&store, project).await, [d, a, c, b, last[0].id]);
-    // It is over: nobody works at it, and it is neither tried again nor mended.
+    // It is completed: it is neither claimed, retried nor recovered.
     assert_eq!(store.claim_task().await.expect("answered"), None);
     assert!(store.interrupted_tasks().await.expect("answered").is_empty());
     let again = store.retry_task(made.task_id, key()).await;
     assert_eq!(conflict(again), format!("task {} is completed, not failed or cancelled", made.task_id));
-    // Its frame takes further ones, and is copied, deleted and restored like every other.
+    // Its frame can get more takes, and can be copied, deleted and restored.
     let more = generate(&store, project, Some(a), 1).await;
     finish(&store, &claim(&store).await).await;
     assert_eq!(store.frame(a).await.expect("it").take_id, more.accepted[0].take_id);
@@ -318,7 +318,7 @@ async fn a_picture_is_imported_where_it_is_asked_for(database: &Database) {
     assert_eq!(copy[0].etag, changed[0].etag);
     store.delete_frame(c).await.expect("deleted");
     assert_eq!(store.restore_frame(c).await.expect("back").take_id, changed[0].take_id);
-    // One behind deleted frames stands behind them when they come back.
+    // A frame after deleted frames is still after them when they are restored.
     store.delete_frame(last[0].id).await.expect("deleted");
     let end = store.import_frame(project, None, finished_take()).await.expect("at the end").remove(0).id;
     store.restore_frame(last[0].id).await.expect("back");

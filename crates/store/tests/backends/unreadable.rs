@@ -1,4 +1,4 @@
-//! One row that cannot be read hides no other, stops nothing, and is named.
+//! An unreadable row hides no other row, fails no call, and is reported.
 
 use crate::database::{Database, create, names};
 use crate::on_both;
@@ -33,7 +33,7 @@ async fn a_bad_project_hides_no_other(database: &Database) {
     database.force(("projects", "width"), &set("width = -8", ids[0])).await;
     database.force(("projects", "created_at"), &set("created_at = 9223372036854775807", ids[1])).await;
     assert_eq!(names(&store).await, ["good", "null"]);
-    // diesel fails the whole result for this one.
+    // diesel fails the whole result because of this row.
     database.force(("projects", "name"), &set("name = NULL", ids[2])).await;
     assert_eq!(names(&store).await, ["good"]);
     let error = store.project(ids[0]).await.expect_err("it has no width");
@@ -42,7 +42,7 @@ async fn a_bad_project_hides_no_other(database: &Database) {
     let bad: Vec<String> = ids[..3].iter().map(|id| format!("projects {id}")).collect();
     assert_eq!(unreadable(database).await, bad);
     assert_eq!(names(&database.open().await).await, ["good"], "the next start is as good");
-    // A part of the list is short only at its end: bad rows between good ones do not end it.
+    // A page is short only at the end of the list: bad rows between good ones do not end it.
     create(&store, "newest").await;
     let oldest = create(&store, "oldest").await.id;
     database.execute(&format!("UPDATE projects SET updated_at = 1 WHERE id = {oldest}")).await;
@@ -83,7 +83,7 @@ async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
     assert_eq!(store.claim_task().await.expect("an answer"), None);
     let waiting = "SELECT count(*) FROM tasks WHERE status IN ('queued', 'paused') AND attempt = 0";
     assert_eq!(database.number(waiting).await, 2);
-    // A start finds the one that runs, and not the one that says so and cannot be read.
+    // A start finds the running task, but not the unreadable one with the status `running`.
     let running = "status = 'running', started_at = 1, attempt = 1, finished_at = NULL, error = NULL";
     database.execute(&set(running, garbled.id)).await;
     let interrupted = store.interrupted_tasks().await.expect("a list");
@@ -91,7 +91,7 @@ async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
     assert_eq!(store.reorder_queue(&[]).await.expect("a queue").len(), 1);
 }
 
-/// A client takes a short part of a list for the last one.
+/// A client takes a short page for the last one.
 async fn a_bad_task_does_not_end_a_part_of_the_list(database: &Database) {
     let store = database.open().await;
     let project = create(&store, "Storm").await.id;
@@ -122,7 +122,7 @@ async fn a_bad_take_hides_neither_frames_nor_files(database: &Database) {
     assert_eq!(shown().await, [null.id, good.id]);
     database.force(("takes", "height"), &format!("UPDATE takes SET height = NULL WHERE id = {}", null.take_id)).await;
     assert_eq!(shown().await, [good.id]);
-    // What is new comes to the project all the same.
+    // New frames can be added to the project.
     let take = finished_take();
     let path = media_path(&take.take.key);
     assert_eq!(store.import_frame(project, None, take).await.expect("imported")[0].path, path);
@@ -130,7 +130,7 @@ async fn a_bad_take_hides_neither_frames_nor_files(database: &Database) {
     let takes = store.takes(good.id).await.expect("a list");
     assert_eq!(takes.iter().map(|take| take.id).collect::<Vec<_>>(), [good.take_id]);
     assert_eq!(store.takes(null.id).await.expect("the frame is there"), []);
-    // Recovery knows the files of all of them: none is nobody's.
+    // Recovery knows the files of all of them: none is an orphan.
     let keys = store.take_keys().await.expect("keys");
     for frame in [&narrow, &null, &good] {
         assert!(keys.iter().any(|key| media_path(key) == frame.path), "{}", frame.path);
@@ -158,7 +158,7 @@ async fn a_bad_setting_and_a_bad_answer_count_as_none(database: &Database) {
              VALUES ({project}, 'a key', 'a hash', '[{{', 5000000011)"
         ))
         .await;
-    // Neither done twice nor a fault of the server's: the client takes another key.
+    // Not executed again, and not a server error: the client uses another key.
     let idempotency = Idempotency { key: "a key".into(), fingerprint: "a hash".into() };
     let error = store.replayed(project, idempotency).await.expect_err("it cannot be read");
     assert!(matches!(&error, StoreError::Conflict { why } if why.contains("use a new one")), "{error:?}");

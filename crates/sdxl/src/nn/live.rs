@@ -1,6 +1,14 @@
-//! The tensors that are alive during each layer of [`crate::nn`].
+//! The tensors that are alive during each layer, for memory estimates.
 
-use super::{ComputesOn, MemorySettings};
+/// The kind of device. Its kernels decide which temporary tensors are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComputesOn {
+    /// A GPU through wgpu. A convolution reads a copy with the channels innermost; a norm writes the values without their
+    /// mean, and their squares.
+    Gpu,
+    /// The CPU kernels of the crate `kernels`. A norm works in place; a convolution reads a zero-padded copy.
+    Processor,
+}
 
 /// Bytes of an f32 value: the VAE's values, and every norm's while it works.
 pub(crate) const WIDE: u128 = 4;
@@ -20,13 +28,14 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(settings: &MemorySettings, value: u128) -> Self {
+    /// `value` is the size of one value in bytes.
+    pub(crate) fn new(on: ComputesOn, value: u128) -> Self {
         // A GPU's norm holds the values without their mean and their squares, in f32.
-        let in_norm = match settings.on {
+        let in_norm = match on {
             ComputesOn::Gpu => 2 * WIDE,
             ComputesOn::Processor => WIDE,
         };
-        Self { on: settings.on, value, in_norm, largest: 0 }
+        Self { on, value, in_norm, largest: 0 }
     }
 
     /// Group norms with given statistics never work in place.
@@ -71,7 +80,7 @@ impl Live {
         }
     }
 
-    /// A [`ResnetBlock`](crate::nn::ResnetBlock). Its input is held by others (`is_held`), or freed when the shortcut is
+    /// A [`ResnetBlock`](super::ResnetBlock). Its input is held by others (`is_held`), or freed when the shortcut is
     /// computed.
     pub(crate) fn resnet(&mut self, held: u128, is_held: bool, [c_in, c_out]: [usize; 2], pixels: u128) {
         let [c_in, c_out] = [c_in as u128, c_out as u128];
