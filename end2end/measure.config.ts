@@ -2,8 +2,8 @@ import { defineConfig } from "@playwright/test";
 import base from "./playwright.config.ts";
 
 /**
- * `npx playwright test --config measure.config.ts`: figures of the page, printed. Without Playwright's own trace: it
- * takes a picture of each repaint and copies the whole page around each step of a test, 37 ms a click.
+ * `npx playwright test --config measure.config.ts`: prints the page's figures. Without Playwright's trace, which
+ * takes a screenshot of each repaint and copies the whole page at each step of a test (37 ms for each click).
  */
 export default defineConfig(base, {
   testDir: "measure",

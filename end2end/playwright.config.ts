@@ -1,6 +1,6 @@
 import { defineConfig } from "@playwright/test";
 
-/** Chromium's switches: no sandbox (containers), nothing that reaches out to the network by itself. */
+/** Chromium's switches: no sandbox (containers), no network requests of its own. */
 const quiet = [
   "--no-sandbox",
   "--disable-gpu",
@@ -13,10 +13,10 @@ const quiet = [
 
 export default defineConfig({
   testDir: "tests",
-  // One browser at a time: the server under test wants the machine's other core.
+  // One browser at a time: the server under test needs the other core.
   workers: 1,
   forbidOnly: true,
-  // Six views with axe take 20 s on two busy cores; a test that hangs is rare.
+  // Six views with axe take 20 s on two busy cores.
   timeout: 120_000,
   expect: { timeout: 10_000 },
   reporter: [["list"]],

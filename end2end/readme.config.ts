@@ -1,5 +1,5 @@
 import { defineConfig } from "@playwright/test";
 import base from "./playwright.config.ts";
 
-/** `npx playwright test --config readme.config.ts`: the README's pictures, made anew from the real studio. */
+/** `npx playwright test --config readme.config.ts`: takes the README's pictures from the real studio. */
 export default defineConfig(base, { testDir: "readme", reporter: "line", timeout: 300_000 });

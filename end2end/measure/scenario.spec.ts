@@ -1,4 +1,4 @@
-// The original system's scenario, watched from outside: 70 steps, every event, and the picture's file after each.
+// The original system's scenario seen by a client: 70 steps, every event, and the picture's file after each.
 import { expect } from "@playwright/test";
 import { ask, newProject } from "../support/studio.ts";
 import { serverForThisFile, test } from "../support/test.ts";

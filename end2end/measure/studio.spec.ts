@@ -5,7 +5,7 @@ import { serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
 
-/** The value under which this share of the values lies. */
+/** The quantile of the values. */
 function quantile(values: number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
@@ -20,7 +20,7 @@ async function heapMb(session: CDPSession): Promise<number> {
   return usedSize / 1e6;
 }
 
-/** Ends what runs and what waits. */
+/** Cancels running and queued tasks. */
 async function cancelAll(request: APIRequestContext): Promise<void> {
   const { tasks } = await (await request.get(`${server.url}/api/v1/queue`)).json();
   for (const task of tasks.reverse()) await request.post(`${server.url}/api/v1/tasks/${task.task_id}/cancel`);
@@ -72,7 +72,7 @@ test("a studio with 100 frames: first paint, interactive, sizes", async ({ page,
   await finishedFrames(request, server.url, project, 100);
   const [paints, interactive]: [number[], number[]] = [[], []];
   for (let i = 0; i < 5; i++) {
-    // A context of its own: nothing is cached.
+    // A new context: nothing is cached.
     const context = await browser.newContext();
     const fresh = await context.newPage();
     await openStudio(fresh, server.url, project);

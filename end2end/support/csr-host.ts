@@ -15,7 +15,7 @@ const types: Record<string, string> = {
 
 const proxied = ["/api/", "/fn/", "/media/", "/ws"];
 
-/** Delivers the client-side-rendered bundle and passes the server's paths on, as `trunk serve` does. */
+/** Serves the client-side-rendered bundle and proxies the server's paths, as `trunk serve` does. */
 export async function hostCsr(folder: string, port: number, backend: () => string): Promise<Server> {
   const target = (incoming: IncomingMessage) => {
     const { hostname, port } = new URL(backend());

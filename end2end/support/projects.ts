@@ -1,7 +1,7 @@
 import { expect, type Page } from "@playwright/test";
 import { hydrated } from "./test.ts";
 
-/** Makes a project by the form on the list, as a person does, and ends on its page. */
+/** Creates a project with the form on the list and ends on its page. */
 export async function createProject(page: Page, name: string, size = "1024 × 1024"): Promise<void> {
   const opener = page.getByRole("button", { name: "New project" });
   // The empty list shows the form itself.
@@ -12,8 +12,8 @@ export async function createProject(page: Page, name: string, size = "1024 × 10
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(name);
 }
 
-/** The first thing that anyone does; the server-rendered and the client-side-rendered page must both do it. Each
- * page is live before it is left: the browser itself reports a socket that is closed while it opens. */
+/** A first visit, for the server-rendered and the client-side-rendered page. Each page is live before it is left, because the
+ * browser logs a socket that is closed while it opens. */
 export async function createReloadFind(page: Page, home: string): Promise<void> {
   await page.goto(home);
   await expect(page.getByRole("heading", { name: "Make your first project" })).toBeVisible();

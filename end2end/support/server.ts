@@ -9,9 +9,9 @@ const binary =
 
 /** A release server on a free port, with a data folder of its own. */
 export class Server {
-  /** Made by the first start: Playwright also reads test files without running them. */
+  /** Created by the first start, because Playwright also loads test files without running them. */
   private dataDir = "";
-  /** What it logged at WARN or above; a test file may clear what it provoked. */
+  /** Log lines of level WARN or above; a test clears those that it provokes. */
   warnings: string[] = [];
   url = "";
   private process?: ChildProcess;
@@ -39,7 +39,7 @@ export class Server {
     });
   }
 
-  /** Ends it: SIGTERM by default, waits until it is gone, and returns its exit status. */
+  /** Stops it (SIGTERM by default), waits for the exit and returns its status. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     const child = this.process;
     if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;

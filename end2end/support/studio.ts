@@ -1,39 +1,39 @@
 import { expect, type APIRequestContext, type Page } from "@playwright/test";
 import { hydrated } from "./test.ts";
 
-/** A project of the starter model's size, by the API. */
+/** Creates a project of the starter model's size by the API. */
 export async function newProject(request: APIRequestContext, home: string, name = "Storm over the bay", side = 128): Promise<number> {
   const made = await request.post(`${home}/api/v1/projects`, { data: { name, width: side, height: side, fps: 12 } });
   expect(made.status()).toBe(201);
   return (await made.json()).id;
 }
 
-/** A project of larger pictures: 1000 steps of the model's own size are over in some seconds, of this one they last a minute. */
+/** Creates a project with larger pictures: 1000 steps take a minute, not some seconds as in the model's own size. */
 export async function slowProject(request: APIRequestContext, home: string): Promise<number> {
   return newProject(request, home, "Storm over the bay", 384);
 }
 
-/** Its studio, hydrated and listening. */
+/** Opens its studio and waits until it is hydrated and connected. */
 export async function openStudio(page: Page, home: string, project: number): Promise<void> {
   await page.goto(`${home}/projects/${project}`);
   await hydrated(page);
 }
 
-/** Types a prompt and presses Generate, as a person does. */
+/** Types a prompt and presses Generate. */
 export async function generate(page: Page, prompt: string, steps: number): Promise<void> {
   await page.getByRole("textbox", { name: "Prompt", exact: true }).fill(prompt);
   await page.getByRole("spinbutton", { name: "Steps" }).fill(String(steps));
   await page.getByRole("button", { name: "Generate" }).click();
 }
 
-/** A generation by the API, which answers when its frame stands on the timeline. */
+/** Requests a generation by the API, which responds when its frame is on the timeline. */
 export async function ask(request: APIRequestContext, home: string, project: number, asked: object): Promise<{ task_id: number; frame_id: number; take_id: number }> {
   const answer = await request.post(`${home}/api/v1/projects/${project}/generations`, { data: asked });
   expect(answer.status(), await answer.text()).toBe(202);
   return (await answer.json()).tasks[0];
 }
 
-/** Frames of finished pictures: quick ones, of one step. */
+/** Creates frames with finished pictures of one step. */
 export async function finishedFrames(request: APIRequestContext, home: string, project: number, count: number): Promise<void> {
   const completed = async () => (await (await request.get(`${home}/api/v1/tasks?project_id=${project}&status=completed`)).json()).length;
   const before = await completed();
@@ -47,7 +47,7 @@ export async function order(request: APIRequestContext, home: string, project: n
   return frames.map((frame: { id: number }) => frame.id);
 }
 
-/** Notes every picture that the page fetches from now on. */
+/** Records every picture that the page fetches from now on. */
 export function pictureRequests(page: Page): string[] {
   const asked: string[] = [];
   page.on("request", (request) => {

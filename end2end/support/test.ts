@@ -14,7 +14,7 @@ export const test = base.extend<{ consoleMessages: string[] }>({
     async ({ context }, use) => {
       const messages: string[] = [];
       context.on("console", (message) => {
-        // A preview that is asked for in the moment in which its take is cancelled is gone: no page can know that before.
+        // A preview that is requested at the moment of its cancellation is gone.
         const isGone = /\/media\/\w+\.png\?t=/.test(message.location().url) && message.text().includes("404");
         if (!isGone) messages.push(`${message.type()}: ${message.text()}`);
       });
@@ -26,7 +26,7 @@ export const test = base.extend<{ consoleMessages: string[] }>({
   ],
 });
 
-/** A server for the test file that calls this: fresh data, stopped in order at the end, quiet in its log. */
+/** A server for one test file: fresh data, a clean stop at the end, no warnings in its log. */
 export function serverForThisFile(...args: string[]): Server {
   const server = new Server();
   test.beforeAll(() => server.start(...args));
@@ -44,7 +44,7 @@ export async function hydrated(page: Page): Promise<void> {
   await expect(page.getByRole("button", { name: "Connection live" })).toBeVisible();
 }
 
-/** No violation that axe can find, in the page as it stands. */
+/** Checks that axe finds no violation in the page. */
 export async function expectAccessible(page: Page): Promise<void> {
   // Legacy mode: all of it runs in the page itself. The other mode gathers its results in a second, blank page,
   // in which Chromium without a GPU now and then never answered; it serves frames of other origins, and we have none.
@@ -53,7 +53,7 @@ export async function expectAccessible(page: Page): Promise<void> {
   expect(told).toEqual([]);
 }
 
-/** Keeps a picture of the whole page for people to look at. */
+/** Stores a screenshot of the whole page. */
 export async function keepScreenshot(page: Page, name: string): Promise<void> {
   mkdirSync(screenshots, { recursive: true });
   await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true });

@@ -18,7 +18,7 @@ test("a person signs in, works, and signs out", async ({ page, consoleMessages }
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect(page.getByLabel("Password")).toBeVisible();
   expect((await page.request.get(`${server.url}/api/v1/projects`)).status()).toBe(401);
-  // The browser tells of the sign-in page's status by itself.
+  // The browser logs the status of the sign-in page.
   expect(consoleMessages.filter((message) => message.includes("401"))).toHaveLength(1);
   consoleMessages.splice(0, 1);
 });

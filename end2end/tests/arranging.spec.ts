@@ -5,7 +5,7 @@ import { expect, expectAccessible, serverForThisFile, test } from "../support/te
 const server = serverForThisFile("--concurrency", "3");
 const clip = (page: Page, place: number) => page.getByRole("button", { name: `Frame ${place}`, exact: true });
 
-/** A picture of the browser's own making. */
+/** A picture from a canvas. */
 async function picture(page: Page, type: "image/png" | "image/jpeg" | "image/webp", width: number, height: number): Promise<Buffer> {
   const base64 = await page.evaluate(
     ([type, width, height]) => {
@@ -39,7 +39,7 @@ test("several frames are marked, moved, stretched, copied and deleted together, 
   await page.keyboard.press("Control+z");
   await expect.poll(now).toEqual([a, b, c, d, e, f]);
 
-  // The pointer takes all of them along.
+  // Dragging one moves the whole selection.
   await clip(page, 3).hover();
   await page.mouse.down();
   const first = (await clip(page, 1).boundingBox())!;
@@ -50,7 +50,7 @@ test("several frames are marked, moved, stretched, copied and deleted together, 
   await page.getByRole("button", { name: "Undo" }).click();
   await expect.poll(now).toEqual([a, b, c, d, e, f]);
 
-  // One by one, also without a keyboard.
+  // Several by clicks, without a keyboard.
   await clip(page, 1).click();
   await page.getByRole("button", { name: "Mark several" }).click();
   await clip(page, 3).click();
@@ -92,7 +92,7 @@ test("a note belongs to its frame", async ({ page, request }) => {
   await clip(page, 2).click();
   await expect(note).toHaveValue("");
   await note.fill("Noon");
-  // The field goes with its frame, and nothing tells it that it is left.
+  // The field is removed with its frame, without a change event.
   await page.evaluate(() => document.querySelector<HTMLElement>("[data-clip]:nth-child(3) button")!.click());
   await expect(note).toHaveValue("");
   await expect.poll(notes).toEqual(["Dawn", "Noon", ""]);
@@ -120,7 +120,7 @@ test("pictures from elsewhere and blank ones stand beside generated ones", async
   await expect(page.getByText("Added from elsewhere.")).toBeVisible();
   await expect(page.getByText("64 × 64")).toBeVisible();
   await expectAccessible(page);
-  // They are brought in one step, and taken back in one.
+  // One import of several files is one step for Undo.
   await page.getByRole("button", { name: "Undo" }).click();
   await expect.poll(() => order(request, server.url, project)).toEqual([a, b]);
   await page.getByRole("button", { name: "Redo" }).click();
@@ -131,7 +131,7 @@ test("pictures from elsewhere and blank ones stand beside generated ones", async
   await expect.poll(() => order(request, server.url, project)).toHaveLength(6);
   await expect(clip(page, 6)).toHaveAttribute("aria-current", "true");
 
-  // Dropped on the strip: where it fell.
+  // Dropped on the timeline: inserted at the pointer.
   const png = (await picture(page, "image/png", 128, 128)).toString("base64");
   const data = await page.evaluateHandle((bytes) => {
     const data = new DataTransfer();
@@ -146,7 +146,7 @@ test("pictures from elsewhere and blank ones stand beside generated ones", async
   await expect(page.getByRole("alert")).toContainText("Notes.png");
   await expect(page.getByRole("alert")).toContainText(/PNG, JPEG or WebP/);
   expect(await order(request, server.url, project)).toHaveLength(7);
-  // The browser tells of the answer's status by itself.
+  // The browser logs the status of the response.
   expect(consoleMessages.filter((message) => message.includes("422"))).toHaveLength(1);
   consoleMessages.splice(0, 1);
 });
@@ -168,7 +168,7 @@ test("two takes are compared by a slider", async ({ page, request }) => {
   await slider.fill("25");
   await expect(page.locator(".compare-half")).toHaveCSS("clip-path", "inset(0px 0px 0px 25%)");
   await expectAccessible(page);
-  // The one beside is chosen: the two change places.
+  // Selecting the compared take swaps the two.
   await takes.last().click();
   await expect(page.locator("#picture")).toHaveAttribute("src", other!);
   await expect(beside).toHaveAttribute("src", shown!);

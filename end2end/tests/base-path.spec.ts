@@ -22,7 +22,7 @@ test("the studio works under a base path, and asks for nothing outside it", asyn
   await hydrated(page);
   await openStudio(page, server.url, await newProject(page.request, server.url, "Small", 256));
 
-  // Each preview has an address of its own: the picture is refreshed while it forms.
+  // Each preview has its own URL: the picture is refreshed during the generation.
   const shown = new Set<string>();
   page.on("request", (request) => {
     const { pathname, search } = new URL(request.url());

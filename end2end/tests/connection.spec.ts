@@ -21,7 +21,7 @@ test("the page tells a lost server, finds it again, and catches up", async ({ pa
     await hydrated(page);
     await expect(page.getByRole("link", { name: "Meanwhile", exact: true })).toBeVisible();
     await expect(page.getByRole("link", { name: "Before", exact: true })).toHaveCount(1);
-    // The browser itself reports each refused attempt; anything else is a fault of ours.
+    // The browser logs each failed attempt; any other message is an error.
     const ours = consoleMessages.filter((message) => !message.includes("ERR_CONNECTION_REFUSED"));
     expect(ours).toEqual([]);
     consoleMessages.length = 0;

@@ -8,7 +8,7 @@ import { expect, expectAccessible, hydrated, test } from "../support/test.ts";
 
 const bundle = process.env.EMBERLINE_CSR_DIR ?? path.resolve(import.meta.dirname, "../../target/csr");
 
-/** The server must be told the page's origin before the page's host exists: so the port is chosen first. */
+/** The server needs the page's origin before the host of the page starts, so the port is chosen first. */
 async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));

@@ -5,7 +5,7 @@ import { expect, expectAccessible, hydrated, keepScreenshot, serverForThisFile, 
 
 const server = serverForThisFile();
 
-/** Fits the window, breaks no rule of axe's, and is kept to be looked at. */
+/** Checks that the page fits the window and passes axe, and stores a screenshot. */
 async function keepView(page: Page, name: string): Promise<void> {
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(overflow, `${name}: pixels wider than the window`).toBeLessThanOrEqual(0);
@@ -47,7 +47,7 @@ for (const colorScheme of ["dark", "light"] as const) {
 
       test("every view of the studio is accessible, fits the width, and is kept as a picture", async ({ page, request }) => {
         const keep = (name: string) => keepView(page, `studio-${name}-${colorScheme}-${width}`);
-        // Its 1000 steps outlast all the panels, on a quick machine too.
+        // 1000 steps: it still runs when the last panel is opened.
         const project = await newProject(request, server.url, undefined, 192);
         await openStudio(page, server.url, project);
         await keep("empty");

@@ -96,7 +96,7 @@ test("a dropped PNG fills the form with what it was made from", async ({ page, r
   await expect(page.getByRole("spinbutton", { name: "Steps" })).toHaveValue("1");
   await expect(page.getByRole("spinbutton", { name: "Seed" })).toHaveValue("0");
 
-  // A JPEG of A1111: what cannot be applied is said.
+  // A JPEG from A1111: entries that do not apply are listed.
   const fixture = async (name: string) =>
     (await readFile(new URL(`../../crates/png_info/tests/fixtures/${name}`, import.meta.url))).toString("base64");
   await drop(await fixture("a1111.jpg"), "fox.jpg");
@@ -136,11 +136,11 @@ test("the sequence is exported, and removed again", async ({ page, request }) =>
   const [download] = await Promise.all([page.waitForEvent("download"), panel.getByRole("link", { name: "Download" }).click()]);
   expect(download.suggestedFilename()).toBe("Storm-over-the-bay.zip");
   const bytes = await readFile(await download.path());
-  // The directory at a ZIP's end: the number of its files is ten bytes into it.
+  // The end of central directory of a ZIP: the number of files is at byte 10.
   const end = bytes.lastIndexOf(Buffer.from("PK\x05\x06", "latin1"));
   expect(bytes.readUInt16LE(end + 10), "three pictures and what says how long each stands").toBe(4);
   await expectAccessible(page);
-  // Begun here, seen there: the list is the server's.
+  // The list comes from the server: another page shows the export.
   await page.reload();
   await page.getByRole("button", { name: "Export", exact: true }).first().click();
   await expect(panel.getByRole("link", { name: "Download" })).toBeVisible();

@@ -7,7 +7,7 @@ import { expect, expectAccessible, test } from "../support/test.ts";
 
 const tiny = path.resolve(import.meta.dirname, "../../crates/sdxl/tests/fixtures/tiny/diffusers");
 
-/** Two tiny SDXL models, the second as SDXL Turbo is configured, and an empty file beside them. */
+/** Two tiny SDXL models, the second configured like SDXL Turbo, and an empty file. */
 function shelf(): string {
   const folder = mkdtempSync(path.join(tmpdir(), "emberline-models-"));
   for (const name of ["base", "turbo"]) cpSync(tiny, path.join(folder, name), { recursive: true });

@@ -113,7 +113,7 @@ test.describe("without script", () => {
     await expect(page.getByRole("link", { name: "By post", exact: true })).toBeHidden();
     await page.getByRole("button", { name: "Undo" }).click();
     await expect(page.getByRole("link", { name: "By post", exact: true })).toBeVisible();
-    // Without script the browser remarks that nobody used the script's preloaded files: true, and as it should be.
+    // Without script the browser warns that preloaded files were not used, which is expected.
     const ours = consoleMessages.filter((message) => !message.includes("was preloaded using link preload but not used"));
     expect(ours).toEqual([]);
     consoleMessages.length = 0;

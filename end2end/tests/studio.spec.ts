@@ -281,12 +281,12 @@ test("with 500 frames the page holds only those that are seen, and scrolling nev
     observer.disconnect();
     return long;
   });
-  // The machine may do other things for a moment; scrolling that blocks the page does so each time.
+  // One long task can come from other load; scrolling that blocks does so each time.
   const passes: number[][] = [];
   while (passes.length < 5 && passes.every((long) => long.length > 0)) passes.push(await scrolled());
   expect(passes.at(-1), `tasks over 50 ms in each of ${passes.length} passes`).toEqual([]);
   expect(await clips.count()).toBeLessThan(30);
-  // What goes out of sight leaves nothing behind: it was half a megabyte for each time round.
+  // Clips that leave the viewport leak nothing: it was half a megabyte for each pass.
   const round = () => page.evaluate(async () => {
     const strip = document.querySelector("#strip");
     for (let i = 0; strip && i < 120; i++) {

@@ -1,5 +1,5 @@
-//! The generation form: text as it was typed, and what it asks for. The browser and the server read it with
-//! the same function, so both say the same about it.
+//! The generation form as typed text, and its validation. The browser and the server parse it with the same function, so
+//! that both report the same errors.
 
 use crate::{error::AppError, forms::CUSTOM};
 use generation::{DEFAULT_STRENGTH, GenerationParameters, PartialParameters, with_text};
@@ -39,7 +39,7 @@ pub fn fields_with_errors() -> Vec<&'static str> {
 }
 
 impl Draft {
-    /// The form of a model and a project before anything is typed.
+    /// The initial form, from a model's and a project's defaults.
     pub fn new(recommended: Option<&Recommended>, project: &Project) -> Self {
         let mut draft = Self {
             width: project.width.to_string(),
@@ -63,7 +63,7 @@ impl Draft {
         }
     }
 
-    /// The form that asks for these parameters again.
+    /// The form that reproduces these parameters.
     pub fn of(parameters: &Parameters, seed: Option<u64>) -> Self {
         let mut draft = Self {
             seed: seed.map(|seed| seed.to_string()).unwrap_or_default(),
@@ -86,7 +86,7 @@ impl Draft {
         }
     }
 
-    /// The drafts of a prompt of several lines, a frame a line; lines without a word are passed over.
+    /// One draft for each line of the prompt; empty lines are skipped.
     pub fn lines(&self) -> Vec<Self> {
         let lines = self.prompt.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.map(|line| Self { prompt: line.to_owned(), ..self.clone() }).collect()
@@ -149,14 +149,14 @@ impl Draft {
         name(&self.key)
     }
 
-    /// The error together with what was typed, for a form that was posted without script.
+    /// The error together with the typed text, for a form that was posted without script.
     pub fn refused(&self, problem: Problem) -> AppError {
         let typed = self.fields().into_iter().filter(|(_, text)| !text.is_empty());
         let kept = typed.map(|(field, text)| (field.to_owned(), text.chars().take(KEPT_CHARS).collect()));
         AppError { problem, kept: kept.collect() }
     }
 
-    /// The form with what an error has kept.
+    /// The form with the typed text of an error.
     pub fn restored(mut self, error: &AppError) -> Self {
         for (field, text) in self.fields_mut() {
             *text = error.kept(field).unwrap_or_default().to_owned();
@@ -170,18 +170,18 @@ impl Draft {
         copy.fields_mut().map(|(field, text)| (field, std::mem::take(text))).collect()
     }
 
-    /// One field's text, taken out.
+    /// Takes one field's text out of the draft.
     pub fn take(&mut self, field: &str) -> String {
         let found = self.fields_mut().find(|(name, _)| *name == field);
         found.map(|(_, text)| std::mem::take(text)).unwrap_or_default()
     }
 
-    /// The form as one text, to be kept by the browser: a field a record, name and text.
+    /// The form as one text for the browser's storage: a record for each field, with name and text.
     pub fn to_text(&self) -> String {
         self.fields().into_iter().map(|(field, text)| format!("{field}{UNIT}{text}{RECORD}")).collect()
     }
 
-    /// The form from its text; what is not understood is left empty.
+    /// Parses the form from its text. Unknown fields are ignored.
     pub fn from_text(kept: &str) -> Self {
         let mut draft = Self::default();
         for (field, text) in kept.split(RECORD).filter_map(|record| record.split_once(UNIT)) {
@@ -205,12 +205,12 @@ fn settings(of: &Recommended) -> Vec<(&'static str, String)> {
     texts
 }
 
-/// ASCII's separators of units and records, which nobody types.
+/// ASCII's unit and record separators, which cannot be typed.
 const UNIT: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
 
-/// What was typed travels back in the address bar, 8 kB of which is all that servers and proxies take; a
-/// character can take 12 bytes there.
+/// The typed text is sent back in the page's address. Servers and proxies accept 8 kB, and a character can take 12 bytes
+/// there.
 const KEPT_CHARS: usize = 200;
 
 fn name(text: &str) -> Option<String> {

@@ -148,7 +148,7 @@ impl Engine {
     async fn cancel_unrecorded(&self, id: TaskId, slot: &Slot, reason: &'static str) -> Result<Task, EngineError> {
         slot.cancel();
         slot.wait_for_end(CANCEL_TIMEOUT).await;
-        match self.shared.store.task(id).await {
+        match self.shared.store.get_task(id).await {
             Ok(task) if task.status == TaskStatus::Cancelled => Ok(task),
             _ => Err(EngineError::CancelledUnrecorded { task: id, reason }),
         }
@@ -164,11 +164,11 @@ impl Engine {
         let slot = self.shared.slots.get(id).filter(|slot| slot.if_open(|| slot.keep()).is_some());
         let Some(slot) = slot else {
             // Reports a task that does not exist as such.
-            self.shared.store.task(id).await?;
+            self.shared.store.get_task(id).await?;
             return Err(EngineError::NotRunning { task: id });
         };
         slot.wait_for_end(at_most).await;
-        Ok(self.shared.store.task(id).await?)
+        Ok(self.shared.store.get_task(id).await?)
     }
 
     /// Stops the workers. Running tasks stay `running` in the database, and the next start runs them again. Waits for

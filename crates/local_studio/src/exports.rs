@@ -57,7 +57,7 @@ impl LocalStudio {
 
     async fn finished_picture(&self, frame: &Frame) -> Result<Option<PathBuf>, Problem> {
         let Some(take) = frame.selected_take_id else { return Ok(None) };
-        let take = self.store.take(take).await.map_err(problem)?;
+        let take = self.store.get_take(take).await.map_err(problem)?;
         self.media().path(&take.key).map(Some).map_err(|_| Problem::Internal)
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 impl LocalStudio {
     pub(crate) async fn list_frames(&self, id: ProjectId) -> Result<Vec<Frame>, Problem> {
-        self.store.frames(id).await.map_err(problem)
+        self.store.list_frames(id).await.map_err(problem)
     }
 
     pub(crate) async fn update_frame(&self, id: FrameId, patch: FramePatch) -> Result<Vec<Frame>, Problem> {
@@ -35,9 +35,9 @@ impl LocalStudio {
 
     /// Creates a frame right after this one with a copy of its picture. The file is copied before the rows are written.
     pub(crate) async fn duplicate_frame(&self, id: FrameId) -> Result<Vec<Frame>, Problem> {
-        let frame = self.store.frame(id).await.map_err(problem)?;
+        let frame = self.store.get_frame(id).await.map_err(problem)?;
         let no_picture = || Problem::Conflict(format!("frame {id} has no finished picture to copy"));
-        let take = self.store.take(frame.selected_take_id.ok_or_else(no_picture)?).await.map_err(problem)?;
+        let take = self.store.get_take(frame.selected_take_id.ok_or_else(no_picture)?).await.map_err(problem)?;
         let (media, copy) = (Arc::clone(self.media()), new_key());
         let (from, to) = (take.key, copy.clone());
         let copied = tokio::task::spawn_blocking(move || media.write_final(&to, &media.read(&from)?));
@@ -63,7 +63,7 @@ impl LocalStudio {
     }
 
     pub(crate) async fn list_takes(&self, id: FrameId) -> Result<Vec<Take>, Problem> {
-        self.store.takes(id).await.map_err(problem)
+        self.store.list_takes(id).await.map_err(problem)
     }
 
     pub(crate) async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {

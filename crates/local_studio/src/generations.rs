@@ -127,7 +127,7 @@ impl LocalStudio {
     /// Fails unless the take to start from is a finished take of the same project.
     async fn check_start(&self, project: ProjectId, parameters: &Parameters) -> Result<(), Problem> {
         let Some(id) = parameters.init_take_id else { return Ok(()) };
-        match self.store.take(id).await {
+        match self.store.get_take(id).await {
             Ok(found) if found.take.project_id == project && found.take.etag.is_some() => Ok(()),
             Ok(_) | Err(store::StoreError::NotFound { .. }) => {
                 Err(Problem::invalid("init_take_id", "must be the id of a finished take of this project"))

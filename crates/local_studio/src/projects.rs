@@ -12,11 +12,11 @@ impl LocalStudio {
 
     pub(crate) async fn list_projects(&self, after: Option<&str>, limit: usize) -> Result<Vec<Project>, Problem> {
         let after = after.map(|place| parse_place(place).ok_or_else(bad_place)).transpose()?;
-        self.store.projects_after(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(problem)
+        self.store.list_projects(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(problem)
     }
 
     pub(crate) async fn get_project(&self, id: ProjectId) -> Result<Project, Problem> {
-        self.store.project(id).await.map_err(problem)
+        self.store.get_project(id).await.map_err(problem)
     }
 
     pub(crate) async fn create_project(&self, new: NewProject) -> Result<Project, Problem> {

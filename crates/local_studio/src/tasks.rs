@@ -43,18 +43,18 @@ impl LocalStudio {
     }
 
     pub(crate) async fn get_task(&self, id: TaskId) -> Result<Task, Problem> {
-        Ok(self.presented(self.store.task(id).await.map_err(problem)?))
+        Ok(self.presented(self.store.get_task(id).await.map_err(problem)?))
     }
 
     pub(crate) async fn list_tasks(&self, query: TaskQuery) -> Result<Vec<Task>, Problem> {
         let filter = TaskFilter { status: query.status, project_id: query.project_id };
         let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
-        let tasks = self.store.tasks_before(filter, query.after, limit).await.map_err(problem)?;
+        let tasks = self.store.list_tasks(filter, query.after, limit).await.map_err(problem)?;
         Ok(tasks.into_iter().map(|task| self.presented(task)).collect())
     }
 
     pub(crate) async fn list_open_tasks(&self) -> Result<Vec<TaskSummary>, Problem> {
-        let tasks = self.store.queue().await.map_err(problem)?;
+        let tasks = self.store.get_queue().await.map_err(problem)?;
         Ok(tasks.into_iter().map(|task| TaskSummary::from(&self.with_progress(task))).collect())
     }
 
@@ -82,7 +82,7 @@ impl LocalStudio {
     }
 
     pub(crate) async fn retry_task(&self, id: TaskId) -> Result<Task, Problem> {
-        let task = self.store.task(id).await.map_err(problem)?;
+        let task = self.store.get_task(id).await.map_err(problem)?;
         let take = NewTake { key: new_key(), parameters: task.parameters, seed: task.seed };
         self.write_first_previews(std::slice::from_ref(&take)).await?;
         let _paused_claims = self.engine.hold_claims().await;

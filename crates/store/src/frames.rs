@@ -93,7 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the project does not exist or is deleted.
-    pub async fn frames(&self, project: ProjectId) -> Result<Vec<Frame>, StoreError> {
+    pub async fn list_frames(&self, project: ProjectId) -> Result<Vec<Frame>, StoreError> {
         read!(self, |conn| {
             let live = projects::table.find(project.0).filter(projects::deleted_at.is_null());
             let found: Option<i64> = live.select(projects::id).first(conn).await.optional()?;
@@ -106,7 +106,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist, or it or its project is deleted.
-    pub async fn frame(&self, id: FrameId) -> Result<Frame, StoreError> {
+    pub async fn get_frame(&self, id: FrameId) -> Result<Frame, StoreError> {
         read!(self, |conn| { conn.frame_shown(id.0).await?.ok_or_else(|| no_frame(id)) })
     }
 

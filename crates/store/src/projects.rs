@@ -95,7 +95,7 @@ impl Store {
     /// One page of [`Store::list_projects`]: at most `most` projects after a position. A project that changed since the
     /// previous page comes before that position. A page is shorter only at the end of the list, even where unreadable
     /// rows are skipped: clients take a short page for the last one.
-    pub async fn projects_after(&self, after: Option<ProjectPlace>, most: i64) -> Result<Vec<Project>, StoreError> {
+    pub async fn list_projects(&self, after: Option<ProjectPlace>, most: i64) -> Result<Vec<Project>, StoreError> {
         let (mut listed, mut after) = (Vec::new(), after);
         loop {
             let missing = most.saturating_sub(i64::try_from(listed.len()).unwrap_or(i64::MAX));
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// All live projects with their covers, last changed first.
-    pub async fn list_projects(&self) -> Result<Vec<Project>, StoreError> {
+    pub async fn all_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows: Vec<CoveredRow> = read!(self, |conn| {
             let order = (projects::updated_at.desc(), projects::id.desc());
             let live = projects::deleted_at.is_null();
@@ -162,7 +162,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist or is deleted.
-    pub async fn project(&self, id: ProjectId) -> Result<Project, StoreError> {
+    pub async fn get_project(&self, id: ProjectId) -> Result<Project, StoreError> {
         let row: Option<CoveredRow> = read!(self, |conn| {
             let found = covered().filter(projects::id.eq(id.0)).filter(projects::deleted_at.is_null());
             Ok(found.first(conn).await.optional()?)
@@ -195,7 +195,7 @@ impl Store {
     /// [`StoreError::NotFound`] when it does not exist or is deleted.
     pub async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, StoreError> {
         if patch == ProjectPatch::default() {
-            return self.project(id).await;
+            return self.get_project(id).await;
         }
         let change = ChangeProject {
             width: patch.width.map(|px| to_column("projects.width", px)).transpose()?,

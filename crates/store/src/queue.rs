@@ -92,11 +92,11 @@ fn new_places(waiting: &[(i64, i64)], wanted: &[TaskId]) -> BTreeMap<i64, i64> {
 impl Store {
     /// Running tasks, then queued tasks in the order in which they will run, without queued tasks of deleted frames and
     /// projects.
-    pub async fn queue(&self) -> Result<Vec<Task>, StoreError> {
+    pub async fn get_queue(&self) -> Result<Vec<Task>, StoreError> {
         Ok(self.open_tasks().await?.into_iter().map(|open| open.task).collect())
     }
 
-    /// As [`Store::queue`], with the keys of the takes.
+    /// As [`Store::get_queue`], with the keys of the takes.
     pub async fn open_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
         let rows: Vec<FullRow> = read!(self, |conn| { conn.open_rows().await })?;
         open_tasks_from_rows(rows)

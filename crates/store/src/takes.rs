@@ -127,7 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the frame does not exist, or it or its project is deleted.
-    pub async fn takes(&self, frame: FrameId) -> Result<Vec<Take>, StoreError> {
+    pub async fn list_takes(&self, frame: FrameId) -> Result<Vec<Take>, StoreError> {
         let rows: Option<Vec<FullRow>> = read!(self, |conn| {
             let of_frame = takes::frame_id.eq(frame.0);
             let rows = load_readable!(
@@ -155,7 +155,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist, or its frame or project is deleted.
-    pub async fn take(&self, id: TakeId) -> Result<KeyedTake, StoreError> {
+    pub async fn get_take(&self, id: TakeId) -> Result<KeyedTake, StoreError> {
         let row: Option<FullRow> =
             read!(self, |conn| { Ok(live_takes!().filter(takes::id.eq(id.0)).first(conn).await.optional()?) })?;
         keyed_take_from_row(row.ok_or_else(|| no_take(id))?)

@@ -119,13 +119,13 @@ on_connections! {
 
 impl Store {
     /// Tasks of live projects, newest first, at most 1000.
-    pub async fn tasks(&self, filter: TaskFilter) -> Result<Vec<Task>, StoreError> {
-        self.tasks_before(filter, None, LISTED).await
+    pub async fn first_tasks(&self, filter: TaskFilter) -> Result<Vec<Task>, StoreError> {
+        self.list_tasks(filter, None, LISTED).await
     }
 
     /// One page of [`Store::tasks`]: at most `most` tasks with ids below `before`. A page is shorter only at the end of the
     /// list, even where unreadable rows are skipped: clients take a short page for the last one.
-    pub async fn tasks_before(
+    pub async fn list_tasks(
         &self,
         filter: TaskFilter,
         before: Option<TaskId>,
@@ -189,7 +189,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist, or its project is deleted.
-    pub async fn task(&self, id: TaskId) -> Result<Task, StoreError> {
+    pub async fn get_task(&self, id: TaskId) -> Result<Task, StoreError> {
         let row: Option<FullRow> = read!(self, |conn| {
             let live = full_tasks!().filter(tasks::id.eq(id.0)).filter(projects::deleted_at.is_null());
             Ok(live.first(conn).await.optional()?)

@@ -39,7 +39,7 @@ impl Attempt<'_> {
     /// Whether the task has this status and is in this attempt. True if the database cannot be read: a dropped task would
     /// stay `running` for ever, and a removed picture would be lost. The update at the end checks the attempt again.
     pub(crate) fn is(&self, status: TaskStatus) -> bool {
-        let read = || self.block_on(|| self.shared.store.task(self.task.id));
+        let read = || self.block_on(|| self.shared.store.get_task(self.task.id));
         match self.retry(read, StoreError::waits_for, || self.is_over()) {
             Ok(now) => now.status == status && now.attempt == self.task.attempt,
             Err(StoreError::NotFound { .. }) => false,
@@ -67,7 +67,7 @@ impl Attempt<'_> {
     }
 
     pub(crate) fn start(&self) {
-        let frame = self.block_on(|| self.shared.store.frame(self.task.frame_id)).ok();
+        let frame = self.block_on(|| self.shared.store.get_frame(self.task.frame_id)).ok();
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, attempt = self.task.attempt, "generation started");
         self.slot.if_open(|| {
             self.shared.announce.announce(Event::GenerationStarted(GenerationStarted {
@@ -107,7 +107,7 @@ impl Attempt<'_> {
     fn prepare(&self, generator: &Generator<'_>) -> Result<Inputs, GenerationError> {
         self.shared.faults.open_error().map_err(GenerationError::InitImage)?;
         let init_key = match self.task.parameters.init_take_id {
-            Some(id) => match self.block_on(|| self.shared.store.take(id)) {
+            Some(id) => match self.block_on(|| self.shared.store.get_take(id)) {
                 Ok(start) => Some(start.key),
                 Err(StoreError::NotFound { .. }) => return Err(GenerationError::NoInitImage),
                 Err(error) => return Err(GenerationError::Database(error)),
@@ -156,7 +156,7 @@ impl Attempt<'_> {
             Ok(ended) => self.publish_completed(ended.frame, etag, step),
             // The connection broke after the change was committed, and a retry found it completed.
             Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => {
-                let frame = self.block_on(|| self.shared.store.frame(self.task.frame_id)).ok();
+                let frame = self.block_on(|| self.shared.store.get_frame(self.task.frame_id)).ok();
                 self.publish_completed(frame, etag, step);
             }
             // Cancelled during the write: the cancellation removed the preview, and this removes the final picture.

@@ -28,7 +28,7 @@ fn writers(store: &Store, who: &str) -> Vec<tokio::task::JoinHandle<Vec<i64>>> {
             ids.push(create(&store, &format!("{name}, {n}")).await.id.0);
             // Concurrent readers must not block the writers, nor see a partial change.
             if n % 5 == 0 {
-                store.list_projects().await.expect("a list while others write");
+                store.all_projects().await.expect("a list while others write");
             }
         }
         ids
@@ -47,7 +47,7 @@ async fn made(writers: Vec<tokio::task::JoinHandle<Vec<i64>>>) -> BTreeSet<i64> 
 }
 
 async fn listed(store: &Store) -> BTreeSet<i64> {
-    store.list_projects().await.expect("the list").into_iter().map(|project| project.id.0).collect()
+    store.all_projects().await.expect("the list").into_iter().map(|project| project.id.0).collect()
 }
 
 async fn many_writers_lose_nothing(database: &Database) {
@@ -129,7 +129,7 @@ async fn a_closed_store_says_so(database: &Database) {
     store.close().await.expect("closed");
     store.close().await.expect("closed again");
     assert!(matches!(clone.create_project(new_project("late")).await, Err(StoreError::Closed)));
-    assert!(matches!(clone.list_projects().await, Err(StoreError::Closed)));
+    assert!(matches!(clone.all_projects().await, Err(StoreError::Closed)));
     assert!(matches!(clone.ping().await, Err(StoreError::Closed)));
     assert_eq!(listed(&database.open().await).await.len(), WRITERS * EACH);
 }

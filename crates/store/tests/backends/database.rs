@@ -156,6 +156,6 @@ pub async fn create(store: &Store, name: &str) -> Project {
 
 /// Lists the projects' names.
 pub async fn names(store: &Store) -> Vec<String> {
-    let listed = store.list_projects().await.expect("the list");
+    let listed = store.all_projects().await.expect("the list");
     listed.into_iter().map(|project| project.name).collect()
 }

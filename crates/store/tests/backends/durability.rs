@@ -25,7 +25,7 @@ async fn data_survives_a_reopening(database: &Database) {
     let made = create(&store, "Storm 🔥").await;
     let deleted = create(&store, "deleted").await;
     store.delete_project(deleted.id).await.expect("deleted");
-    let before = store.list_projects().await.expect("the list");
+    let before = store.all_projects().await.expect("the list");
     store.close().await.expect("closed");
     if let Some(folder) = &database.folder {
         let names: Vec<_> =
@@ -33,8 +33,8 @@ async fn data_survives_a_reopening(database: &Database) {
         assert_eq!(names, ["emberline.sqlite"], "after a clean end the file is all there is");
     }
     let store = database.open().await;
-    assert_eq!(store.list_projects().await.expect("the list"), before);
-    assert_eq!(store.project(made.id).await.expect("one"), made);
+    assert_eq!(store.all_projects().await.expect("the list"), before);
+    assert_eq!(store.get_project(made.id).await.expect("one"), made);
     assert_eq!(store.restore_project(deleted.id).await.expect("restored"), deleted);
 }
 
@@ -55,7 +55,7 @@ async fn what_was_acknowledged_survives_kill_9(database: &Database) {
     }
     assert_eq!(acknowledged.len(), 25 * (1 + 2 + 3 + 4));
     let store = database.open().await;
-    let kept: BTreeSet<_> = store.list_projects().await.expect("the list").into_iter().map(|p| p.id.0).collect();
+    let kept: BTreeSet<_> = store.all_projects().await.expect("the list").into_iter().map(|p| p.id.0).collect();
     let lost: Vec<_> = acknowledged.difference(&kept).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
 }
@@ -115,12 +115,12 @@ async fn pictures_that_were_acknowledged_survive_kill_9(database: &Database) {
     }
     assert!(completed.len() > 20 && queued.len() > 20, "{} completed, {} queued", completed.len(), queued.len());
     for id in queued.union(&completed) {
-        let task = store.task(TaskId(*id)).await.expect("acknowledged");
-        let take = store.take(task.take_id.expect("its take")).await.expect("a row").take;
+        let task = store.get_task(TaskId(*id)).await.expect("acknowledged");
+        let take = store.get_take(task.take_id.expect("its take")).await.expect("a row").take;
         if completed.contains(id) {
             assert_eq!((task.status, take.selected, take.finished_step), (TaskStatus::Completed, true, Some(30)));
         }
-        assert_eq!(store.frame(task.frame_id).await.expect("its frame").path, take.path);
+        assert_eq!(store.get_frame(task.frame_id).await.expect("its frame").path, take.path);
     }
 }
 

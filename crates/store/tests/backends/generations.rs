@@ -44,8 +44,8 @@ async fn a_task_is_read_back_as_it_was_asked_for(database: &Database) {
     assert_eq!((frame.width, frame.height, frame.path.as_str()), (64, 128, "/media/0123456789abcdef.png"));
     assert_eq!((frame.take_id, frame.task_id, frame.selected_take_id), (made.accepted[0].take_id, task.id, None));
     assert_eq!((made.accepted[0].task_id, made.accepted[0].frame_id), (task.id, frame.id));
-    assert_eq!(store.task(task.id).await.expect("read back"), task);
-    let take = store.take(frame.take_id).await.expect("its take");
+    assert_eq!(store.get_task(task.id).await.expect("read back"), task);
+    let take = store.get_take(frame.take_id).await.expect("its take");
     assert_eq!((take.key.as_str(), take.take.path.as_str()), ("0123456789abcdef", frame.path.as_str()));
     assert_eq!((take.take.parameters, take.take.seed, take.take.selected), (parameters(), SEED, false));
 }
@@ -64,7 +64,7 @@ async fn variants_are_takes_of_one_frame_in_the_order_of_their_seeds(database: &
     assert!(!more.frame_is_new);
     assert_eq!(more.frame.expect("the first frame").status, FrameStatus::Ready, "its picture stays");
     assert_eq!(timeline(&store, project).await, [first.id, frame.id]);
-    assert_eq!(store.takes(first.id).await.expect("takes").len(), 3);
+    assert_eq!(store.list_takes(first.id).await.expect("takes").len(), 3);
     for expected in made.tasks.iter().chain(&more.tasks) {
         assert_eq!(claim(&store).await.task.id, expected.id);
     }
@@ -102,7 +102,7 @@ async fn what_is_refused_leaves_nothing(database: &Database) {
     let result = store.create_tasks(large).await;
     assert!(matches!(result, Err(StoreError::Constraint { .. })), "{result:?}");
     assert_eq!(rows().await, before);
-    assert_eq!(missing(store.task(TaskId(999)).await), "task 999");
+    assert_eq!(missing(store.get_task(TaskId(999)).await), "task 999");
 }
 
 async fn a_full_queue_refuses_more(database: &Database) {
@@ -208,7 +208,7 @@ async fn tasks_are_listed_by_status_and_project(database: &Database) {
     claim(&store).await;
     let (queued, theirs) = (new_frame(&store, project).await.1.id, new_frame(&store, other).await.1.id);
     let ids = async |status, project_id| {
-        let listed = store.tasks(TaskFilter { status, project_id }).await.expect("a list");
+        let listed = store.first_tasks(TaskFilter { status, project_id }).await.expect("a list");
         listed.into_iter().map(|task| task.id).collect::<Vec<_>>()
     };
     assert_eq!(ids(None, None).await, [theirs, queued, running, cancelled.id, done]);
@@ -216,21 +216,21 @@ async fn tasks_are_listed_by_status_and_project(database: &Database) {
     assert_eq!(ids(Some(TaskStatus::Queued), None).await, [theirs, queued]);
     assert_eq!(ids(Some(TaskStatus::Queued), Some(project)).await, [queued]);
     assert_eq!(ids(Some(TaskStatus::Failed), None).await, []);
-    let before = store.tasks_before(TaskFilter::default(), Some(running), 1).await.expect("a list");
+    let before = store.list_tasks(TaskFilter::default(), Some(running), 1).await.expect("a list");
     assert_eq!(before.iter().map(|task| task.id).collect::<Vec<_>>(), [cancelled.id]);
     let counts = store.counts().await.expect("counts");
     let expected = TaskStatus::ALL.into_iter().zip([2, 1, 1, 0, 1]).collect::<Vec<_>>();
     assert_eq!(counts, expected);
     store.delete_project(other).await.expect("deleted");
     assert_eq!(ids(Some(TaskStatus::Queued), None).await, [queued]);
-    assert_eq!(missing(store.task(theirs).await), format!("task {theirs}"));
+    assert_eq!(missing(store.get_task(theirs).await), format!("task {theirs}"));
     assert_eq!(store.counts().await.expect("counts")[0], (TaskStatus::Queued, 1));
 }
 
 async fn a_generation_moves_its_project_to_the_top(database: &Database) {
     let store = database.open().await;
     let (old, new) = (create(&store, "old").await.id, create(&store, "new").await.id);
-    let top = async || store.list_projects().await.expect("the list")[0].id;
+    let top = async || store.all_projects().await.expect("the list")[0].id;
     let a_moment = || tokio::time::sleep(std::time::Duration::from_millis(3));
     a_moment().await;
     generate(&store, old, None, 1).await;
@@ -241,7 +241,7 @@ async fn a_generation_moves_its_project_to_the_top(database: &Database) {
     finish(&store, &claim(&store).await).await;
     assert_eq!(top().await, old);
     assert_eq!(
-        store.project(old).await.expect("it").cover,
-        store.frames(old).await.expect("frames")[0].path.clone().into()
+        store.get_project(old).await.expect("it").cover,
+        store.list_frames(old).await.expect("frames")[0].path.clone().into()
     );
 }

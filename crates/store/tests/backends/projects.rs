@@ -37,14 +37,14 @@ fn is_missing<T: std::fmt::Debug>(result: Result<T, StoreError>, id: ProjectId) 
 
 async fn a_project_is_read_back_as_it_was_made(database: &Database) {
     let store = database.open().await;
-    assert_eq!(store.list_projects().await.expect("an empty list"), []);
+    assert_eq!(store.all_projects().await.expect("an empty list"), []);
     let made = create(&store, "Storm").await;
     assert_eq!((made.name.as_str(), made.width, made.height, made.fps), ("Storm", 1024, 768, 12));
     assert_eq!(made.cover, None);
     assert_eq!(made.created_at, made.updated_at);
-    assert_eq!(store.project(made.id).await.expect("one project"), made);
-    assert_eq!(store.list_projects().await.expect("the list"), std::slice::from_ref(&made));
-    // The system clock, read independently.
+    assert_eq!(store.get_project(made.id).await.expect("one project"), made);
+    assert_eq!(store.all_projects().await.expect("the list"), std::slice::from_ref(&made));
+    // The clock of the machine, read another way.
     let seconds = database.number(&format!("SELECT created_at / 1000 FROM projects WHERE id = {}", made.id)).await;
     let now = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_secs();
     assert!(now.abs_diff(seconds.unsigned_abs()) < 60, "{seconds} against {now}");
@@ -58,10 +58,10 @@ async fn the_list_comes_in_parts(database: &Database) {
     }
     // Some of one millisecond, in which the greater id comes first.
     database.execute("UPDATE projects SET updated_at = 1000 * (1 + id / 3)").await;
-    let all = store.list_projects().await.expect("the list");
+    let all = store.all_projects().await.expect("the list");
     let (mut parts, mut after) = (Vec::new(), None);
     loop {
-        let part = store.projects_after(after, 2).await.expect("a part");
+        let part = store.list_projects(after, 2).await.expect("a part");
         let Some(last) = part.last() else { break };
         assert!(part.len() <= 2);
         let at = database.number(&format!("SELECT updated_at FROM projects WHERE id = {}", last.id)).await;
@@ -100,8 +100,8 @@ async fn a_patch_changes_what_it_names(database: &Database) {
     a_moment().await;
     let same = store.update_project(made.id, ProjectPatch::default()).await.expect("nothing to change");
     assert_eq!(same, changed);
-    assert_eq!(store.project(made.id).await.expect("read back"), changed);
-    assert_eq!(store.project(other.id).await.expect("the other"), other);
+    assert_eq!(store.get_project(made.id).await.expect("read back"), changed);
+    assert_eq!(store.get_project(other.id).await.expect("the other"), other);
 }
 
 async fn a_deleted_project_comes_back_as_it_was(database: &Database) {
@@ -122,7 +122,7 @@ async fn what_is_not_there_is_not_found(database: &Database) {
     store.delete_project(deleted).await.expect("deleted");
     let never = [ProjectId(deleted.0 + 1), ProjectId(0), ProjectId(-1), ProjectId(i64::MAX), ProjectId(i64::MIN)];
     for id in never.into_iter().chain([deleted]) {
-        assert!(is_missing(store.project(id).await, id));
+        assert!(is_missing(store.get_project(id).await, id));
         assert!(is_missing(store.update_project(id, rename("x")).await, id));
         assert!(is_missing(store.update_project(id, ProjectPatch::default()).await, id));
         assert!(is_missing(store.delete_project(id).await, id));
@@ -198,7 +198,7 @@ async fn odd_names_are_stored_as_they_are(database: &Database) {
     ];
     for name in odd {
         let made = create(&store, name).await;
-        assert_eq!(store.project(made.id).await.expect("read back").name, name);
+        assert_eq!(store.get_project(made.id).await.expect("read back").name, name);
         let renamed = store.update_project(made.id, rename(name)).await.expect("renamed");
         assert_eq!(renamed.name, name);
     }
@@ -227,7 +227,7 @@ async fn what_validation_should_have_caught_is_refused(database: &Database) {
     assert!(result.is_err(), "{result:?}");
     let result = store.update_project(made.id, rename("")).await;
     assert!(matches!(result, Err(StoreError::Constraint { .. })), "{result:?}");
-    assert_eq!(store.list_projects().await.expect("the list"), [made]);
+    assert_eq!(store.all_projects().await.expect("the list"), [made]);
 }
 
 async fn the_cover_is_the_newest_finished_take(database: &Database) {
@@ -242,16 +242,16 @@ async fn the_cover_is_the_newest_finished_take(database: &Database) {
     let frame = database.add_frame(calm).await;
     database.add_take(frame, "calm-first-of-the-tie", Some(9_000)).await;
     database.add_take(frame, "calm-second-of-the-tie", Some(9_000)).await;
-    let cover = async |id| store.project(id).await.expect("a project").cover;
+    let cover = async |id| store.get_project(id).await.expect("a project").cover;
     assert_eq!(cover(storm).await.as_deref(), Some("/media/storm-late-frame.png"));
     assert_eq!(cover(calm).await.as_deref(), Some("/media/calm-second-of-the-tie.png"));
     assert_eq!(cover(bare).await, None);
 
     database.execute(&format!("UPDATE frames SET deleted_at = 1 WHERE id = {late}")).await;
     assert_eq!(cover(storm).await.as_deref(), Some("/media/storm-newer-of-the-early.png"));
-    let listed = store.list_projects().await.expect("the list");
+    let listed = store.all_projects().await.expect("the list");
     for project in &listed {
-        assert_eq!(*project, store.project(project.id).await.expect("the same, alone"));
+        assert_eq!(*project, store.get_project(project.id).await.expect("the same, alone"));
     }
     let changed = store.update_project(storm, rename("Storm")).await.expect("renamed");
     assert_eq!(changed.cover.as_deref(), Some("/media/storm-newer-of-the-early.png"));

@@ -22,7 +22,7 @@ on_both![
 ];
 
 async fn order(store: &Store) -> Vec<TaskId> {
-    store.queue().await.expect("the queue").into_iter().map(|task| task.id).collect()
+    store.get_queue().await.expect("the queue").into_iter().map(|task| task.id).collect()
 }
 
 async fn the_queue_is_worked_in_its_order(database: &Database) {
@@ -38,7 +38,7 @@ async fn the_queue_is_worked_in_its_order(database: &Database) {
     let [a, b, c, d, e] = ids[..] else { panic!("five tasks") };
     assert_eq!(order(&store).await, [running, a, b, c, d, e]);
     let told = store.reorder_queue(&[d, b]).await.expect("reordered");
-    assert_eq!(told, store.queue().await.expect("the queue"));
+    assert_eq!(told, store.get_queue().await.expect("the queue"));
     assert_eq!(order(&store).await, [running, d, b, a, c, e]);
     // An invalid order is refused with the task's id, and changes nothing.
     let result = store.reorder_queue(&[e, running]).await;
@@ -125,7 +125,7 @@ async fn of_two_ends_one_wins(database: &Database) {
         let cancelled = there.end_task(task.id, &open, End::Cancelled).await;
         let finished = finishing.await.expect("no panic");
         assert_ne!(finished.is_ok(), cancelled.is_ok(), "{finished:?} {cancelled:?}");
-        let is_there = one.frame(frame.id).await.is_ok();
+        let is_there = one.get_frame(frame.id).await.is_ok();
         assert_eq!(is_there, finished.is_ok(), "a frame with a picture stays, one without goes");
         if finished.is_ok() {
             completed += 1;
@@ -169,7 +169,7 @@ async fn changes_that_meet_leave_nothing_bare(database: &Database) {
 
 async fn be_busy(store: Store, project: ProjectId, who: usize) {
     for round in 0..12 {
-        let frames = store.frames(project).await.expect("the timeline");
+        let frames = store.list_frames(project).await.expect("the timeline");
         let Some(frame) = frames.get((who + round) % frames.len().max(1)) else { continue };
         // Conflicts are expected: the other store may have been first.
         let named = (round % 3 != 0).then_some(frame.id);
@@ -227,7 +227,7 @@ async fn an_interrupted_task_comes_first_again(database: &Database) {
         assert_eq!((again.task.status, again.task.attempt, &again.key), (TaskStatus::Queued, 1, &open.key));
     }
     assert_eq!(order(&store).await, [first.id, second.id, third.id]);
-    assert_eq!(store.frame(frame.id).await.expect("it").status, FrameStatus::Queued);
+    assert_eq!(store.get_frame(frame.id).await.expect("it").status, FrameStatus::Queued);
     assert_eq!(conflict(store.requeue_task(first.id).await), format!("task {} is queued, not running", first.id));
     assert_eq!(claim(&store).await.task.id, first.id);
     let again = claim(&store).await;
@@ -294,13 +294,13 @@ async fn a_take_without_its_file_is_forgotten(database: &Database) {
     conflict(store.forget_take(waiting.take_id.expect("a take")).await);
     let forgotten = store.forget_take(second.take_id).await.expect("forgotten");
     assert_eq!(forgotten.frame.expect("still there").take_id, first.take_id);
-    let was = store.frame(first.id).await.expect("it");
+    let was = store.get_frame(first.id).await.expect("it");
     let forgotten = store.forget_take(first.take_id).await.expect("forgotten");
     assert_eq!((forgotten.frame, forgotten.frame_removed), (None, Some(was)));
     assert_eq!(timeline(&store, project).await, [waiting.frame_id]);
     assert_eq!(missing(store.forget_take(first.take_id).await), format!("take {}", first.take_id));
     let filter = TaskFilter { status: Some(TaskStatus::Completed), project_id: None };
-    let tasks = store.tasks(filter).await.expect("the tasks stay");
+    let tasks = store.first_tasks(filter).await.expect("the tasks stay");
     assert!(tasks.len() == 2 && tasks.iter().all(|task| task.take_id.is_none() && task.step == 30));
 }
 

@@ -76,7 +76,7 @@ async fn run(store: &Store, steps: Vec<Step>) {
 
 /// The store holds what the model holds.
 async fn check(store: &Store, project: ProjectId, model: &Model, step: &str) {
-    let frames = store.frames(project).await.expect("the timeline");
+    let frames = store.list_frames(project).await.expect("the timeline");
     let live: Vec<&ModelFrame> = model.frames.iter().filter(|frame| frame.life == Life::Live).collect();
     let ids = |frames: &[protocol::Frame]| frames.iter().map(|frame| frame.id).collect::<Vec<_>>();
     assert_eq!(ids(&frames), live.iter().map(|frame| frame.id).collect::<Vec<_>>(), "after {step}");
@@ -86,10 +86,10 @@ async fn check(store: &Store, project: ProjectId, model: &Model, step: &str) {
         assert_eq!((frame.position as usize, frame.status), (rank, status), "after {step}: {frame:?}");
         assert_eq!((frame.task_id, frame.take_id, &frame.path), (task.id, take.id, &take.path), "after {step}");
         assert_eq!(frame.selected_take_id, expected.selected, "after {step}: {frame:?}");
-        assert_eq!(*frame, store.frame(frame.id).await.expect("the same, alone"), "after {step}");
+        assert_eq!(*frame, store.get_frame(frame.id).await.expect("the same, alone"), "after {step}");
     }
     let filter = TaskFilter { project_id: Some(project), ..TaskFilter::default() };
-    let mut tasks = store.tasks(filter).await.expect("the tasks");
+    let mut tasks = store.first_tasks(filter).await.expect("the tasks");
     tasks.reverse();
     assert_eq!(tasks.len(), model.tasks.len(), "after {step}");
     for (task, expected) in tasks.iter().zip(&model.tasks) {
@@ -107,7 +107,7 @@ async fn check(store: &Store, project: ProjectId, model: &Model, step: &str) {
         assert!(task.status != TaskStatus::Running || task.started_at.is_some(), "after {step}: {task:?}");
     }
     check_files(store, model, step).await;
-    let queue = store.queue().await.expect("the queue");
+    let queue = store.get_queue().await.expect("the queue");
     let waiting: Vec<TaskId> =
         queue.iter().filter(|task| task.status == TaskStatus::Queued).map(|task| task.id).collect();
     assert_eq!(waiting, model.waiting(), "after {step}");

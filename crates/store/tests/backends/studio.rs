@@ -77,10 +77,10 @@ pub async fn cancel(store: &Store, task: &Task) -> Ended {
 
 /// The ids of a project's frames in timeline order. Asserts that positions count from 0.
 pub async fn timeline(store: &Store, project: ProjectId) -> Vec<FrameId> {
-    let frames = store.frames(project).await.expect("the timeline");
+    let frames = store.list_frames(project).await.expect("the timeline");
     for (rank, frame) in frames.iter().enumerate() {
         assert_eq!(frame.position as usize, rank, "{frames:?}");
-        assert_eq!(*frame, store.frame(frame.id).await.expect("the same, alone"));
+        assert_eq!(*frame, store.get_frame(frame.id).await.expect("the same, alone"));
     }
     frames.into_iter().map(|frame| frame.id).collect()
 }

@@ -223,5 +223,5 @@ async fn down_undoes_up(database: &Database) {
     };
     tokio::task::spawn_blocking(revert).await.expect("no panic");
     database.try_execute("SELECT id FROM projects").await.expect_err("the table is gone");
-    assert!(database.open().await.list_projects().await.expect("anew").is_empty());
+    assert!(database.open().await.all_projects().await.expect("anew").is_empty());
 }

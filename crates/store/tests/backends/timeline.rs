@@ -71,9 +71,9 @@ async fn a_patch_changes_what_it_names(database: &Database) {
         let result = store.update_frame(frame.id, patch).await;
         assert!(matches!(result, Err(StoreError::Invalid { field: "take_id", .. })), "{result:?}");
     }
-    assert_eq!(store.frame(frame.id).await.expect("as before").duration, 10_000);
+    assert_eq!(store.get_frame(frame.id).await.expect("as before").duration, 10_000);
     assert_eq!(missing(store.update_frame(FrameId(999), FramePatch::default()).await), "frame 999");
-    assert_eq!(store.frame(other.id).await.expect("the other"), other);
+    assert_eq!(store.get_frame(other.id).await.expect("the other"), other);
 }
 
 async fn a_frame_shows_what_the_rule_says_throughout_its_life(database: &Database) {
@@ -82,7 +82,7 @@ async fn a_frame_shows_what_the_rule_says_throughout_its_life(database: &Databas
     let made = generate(&store, project, None, 2).await;
     let (id, takes) = (made.frame.expect("a frame").id, made.accepted);
     let shows = async |take: TakeId, status| {
-        let frame = store.frame(id).await.expect("a live frame");
+        let frame = store.get_frame(id).await.expect("a live frame");
         assert_eq!((frame.take_id, frame.status), (take, status), "{frame:?}");
         frame
     };
@@ -122,14 +122,14 @@ async fn a_deleted_frame_comes_back_where_it_was(database: &Database) {
         (ready_frame(&store, project).await, ready_frame(&store, project).await, ready_frame(&store, project).await);
     let running = generate(&store, project, Some(b.id), 2).await.tasks;
     claim(&store).await;
-    let before = store.frame(b.id).await.expect("it");
+    let before = store.get_frame(b.id).await.expect("it");
     let deleted = store.delete_frame(b.id).await.expect("deleted");
     assert_eq!(deleted.frame, before);
     assert_eq!(deleted.open_tasks, [running[0].id, running[1].id]);
     assert_eq!(timeline(&store, project).await, [a.id, c.id]);
-    assert_eq!(missing(store.frame(b.id).await), format!("frame {}", b.id));
-    assert_eq!(missing(store.takes(b.id).await), format!("frame {}", b.id));
-    assert_eq!(missing(store.take(b.take_id).await), format!("take {}", b.take_id));
+    assert_eq!(missing(store.get_frame(b.id).await), format!("frame {}", b.id));
+    assert_eq!(missing(store.list_takes(b.id).await), format!("frame {}", b.id));
+    assert_eq!(missing(store.get_take(b.take_id).await), format!("take {}", b.take_id));
     assert_eq!(missing(store.delete_frame(b.id).await), format!("frame {}", b.id));
     assert_eq!(store.claim_task().await.expect("answered"), None, "nobody works for a deleted frame");
     store.update_frame(c.id, to(0)).await.expect("the others move");
@@ -139,7 +139,7 @@ async fn a_deleted_frame_comes_back_where_it_was(database: &Database) {
     assert_eq!(store.restore_frame(b.id).await.expect("it is not deleted").position, 2);
     store.delete_project(project).await.expect("deleted");
     assert_eq!(missing(store.restore_frame(b.id).await), format!("frame {}", b.id));
-    assert_eq!(missing(store.frames(project).await), format!("project {project}"));
+    assert_eq!(missing(store.list_frames(project).await), format!("project {project}"));
 }
 
 async fn a_frame_goes_with_its_only_task_and_comes_back_with_it(database: &Database) {
@@ -152,7 +152,7 @@ async fn a_frame_goes_with_its_only_task_and_comes_back_with_it(database: &Datab
     let ended = cancel(&store, &made.tasks[0]).await;
     assert_eq!(ended.frame_removed, None, "the other one still waits");
     assert_eq!(ended.task.preview_path, None);
-    let was = store.frame(frame.id).await.expect("still there");
+    let was = store.get_frame(frame.id).await.expect("still there");
     let ended = cancel(&store, &made.tasks[1]).await;
     assert_eq!((ended.frame, ended.frame_removed), (None, Some(was)));
     assert_eq!(timeline(&store, project).await, [before.id, after]);
@@ -219,12 +219,12 @@ async fn takes_are_deleted_but_not_the_last_one(database: &Database) {
     assert_eq!((deleted.key, deleted.frame.take_id), (zero.key, one.take_id));
     let deleted = store.delete_take(first.take_id).await.expect("one that is not shown");
     assert_eq!(deleted.frame.take_id, one.take_id);
-    let listed = store.takes(id).await.expect("takes");
+    let listed = store.list_takes(id).await.expect("takes");
     assert_eq!(
         listed.iter().map(|take| (take.id, take.selected)).collect::<Vec<_>>(),
         [(waiting, false), (one.take_id, true)]
     );
-    assert_eq!(store.task(zero.task.id).await.expect("stays").take_id, None);
+    assert_eq!(store.get_task(zero.task.id).await.expect("stays").take_id, None);
     let deleted = store.delete_take(one.take_id).await.expect("the waiting one is left to show");
     assert_eq!((deleted.frame.take_id, deleted.frame.status), (waiting, FrameStatus::Queued));
     assert_eq!(missing(store.delete_take(one.take_id).await), format!("take {}", one.take_id));
@@ -257,7 +257,7 @@ async fn a_purge_takes_old_deleted_frames_only(database: &Database) {
     let ended = cancel(&store, &task.task).await;
     assert_eq!(ended.key, task.key);
     store.purge_frames(half_a_minute).await.expect("now it goes");
-    assert_eq!(missing(store.task(task.task.id).await), format!("task {}", task.task.id));
+    assert_eq!(missing(store.get_task(task.task.id).await), format!("task {}", task.task.id));
 }
 
 async fn a_copy_stands_right_behind(database: &Database) {
@@ -273,7 +273,8 @@ async fn a_copy_stands_right_behind(database: &Database) {
     assert_eq!(changed.iter().map(|frame| frame.id).collect::<Vec<_>>(), [copy.id, b.id]);
     assert_eq!((copy.duration, copy.note.as_str(), copy.status), (5, "twice", FrameStatus::Ready));
     assert_eq!((copy.path.clone(), copy.etag.clone()), (protocol::media_path(&key), a.etag.clone()));
-    let (from, to) = (store.task(a.task_id).await.expect("a task"), store.task(copy.task_id).await.expect("its copy"));
+    let (from, to) =
+        (store.get_task(a.task_id).await.expect("a task"), store.get_task(copy.task_id).await.expect("its copy"));
     assert_eq!((&to.parameters, to.seed, to.status, to.step), (&from.parameters, from.seed, from.status, from.step));
     let (waiting, _) = new_frame(&store, project).await;
     let result = store.duplicate_frame(waiting.id, waiting.take_id, crate::studio::key()).await;
@@ -289,7 +290,7 @@ async fn a_picture_is_imported_where_it_is_asked_for(database: &Database) {
     assert_eq!((made.position, made.duration, made.status), (0, 1, FrameStatus::Ready));
     assert_eq!((made.width, made.height, made.selected_take_id), (64, 128, Some(made.take_id)));
     assert_eq!((made.path.clone(), made.etag.clone()), (protocol::media_path(&take.take.key), Some(take.etag)));
-    let task = store.task(made.task_id).await.expect("its task");
+    let task = store.get_task(made.task_id).await.expect("its task");
     assert_eq!((task.status, task.attempt, task.step, task.total_steps), (TaskStatus::Completed, 1, 30, 30));
     assert_eq!((&task.parameters, task.seed, task.take_id), (&take.take.parameters, 100, Some(made.take_id)));
     assert!(task.started_at.is_some() && task.finished_at.is_some() && task.error.is_none(), "{task:?}");
@@ -313,7 +314,7 @@ async fn a_picture_is_imported_where_it_is_asked_for(database: &Database) {
     // Its frame can get more takes, and can be copied, deleted and restored.
     let more = generate(&store, project, Some(a), 1).await;
     finish(&store, &claim(&store).await).await;
-    assert_eq!(store.frame(a).await.expect("it").take_id, more.accepted[0].take_id);
+    assert_eq!(store.get_frame(a).await.expect("it").take_id, more.accepted[0].take_id);
     let copy = store.duplicate_frame(c, changed[0].take_id, key()).await.expect("copied");
     assert_eq!(copy[0].etag, changed[0].etag);
     store.delete_frame(c).await.expect("deleted");
@@ -367,7 +368,7 @@ async fn a_large_timeline_is_read_at_once(database: &Database) {
         database.execute(&sql).await;
     }
     let started = std::time::Instant::now();
-    let read = store.frames(project).await.expect("the timeline");
+    let read = store.list_frames(project).await.expect("the timeline");
     let took = started.elapsed();
     assert_eq!(read.len(), 602);
     assert!(read.iter().enumerate().all(|(rank, frame)| frame.position as usize == rank));

@@ -36,9 +36,9 @@ async fn a_bad_project_hides_no_other(database: &Database) {
     // diesel fails the whole result because of this row.
     database.force(("projects", "name"), &set("name = NULL", ids[2])).await;
     assert_eq!(names(&store).await, ["good"]);
-    let error = store.project(ids[0]).await.expect_err("it has no width");
+    let error = store.get_project(ids[0]).await.expect_err("it has no width");
     assert!(error.is_unreadable() && error.to_string().contains("projects.width is -8"), "{error}");
-    assert!(store.project(ids[2]).await.expect_err("it has no name").is_unreadable());
+    assert!(store.get_project(ids[2]).await.expect_err("it has no name").is_unreadable());
     let bad: Vec<String> = ids[..3].iter().map(|id| format!("projects {id}")).collect();
     assert_eq!(unreadable(database).await, bad);
     assert_eq!(names(&database.open().await).await, ["good"], "the next start is as good");
@@ -47,10 +47,10 @@ async fn a_bad_project_hides_no_other(database: &Database) {
     let oldest = create(&store, "oldest").await.id;
     database.execute(&format!("UPDATE projects SET updated_at = 1 WHERE id = {oldest}")).await;
     for (most, expected) in [(1, &["newest"][..]), (2, &["newest", "good"]), (3, &["newest", "good", "oldest"])] {
-        let part = store.projects_after(None, most).await.expect("a part");
+        let part = store.list_projects(None, most).await.expect("a part");
         assert_eq!(part.iter().map(|project| project.name.as_str()).collect::<Vec<_>>(), expected);
     }
-    assert_eq!(store.projects_after(None, i64::MAX).await.expect("all").len(), 3);
+    assert_eq!(store.list_projects(None, i64::MAX).await.expect("all").len(), 3);
 }
 
 async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
@@ -66,8 +66,8 @@ async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
     database.force(("tasks", "parameters"), &set("parameters = '{\"prompt\": 7'", garbled.id)).await;
     let filter = TaskFilter { status: None, project_id: Some(project) };
     let listed =
-        async || store.tasks(filter).await.expect("a list").into_iter().map(|task| task.id).collect::<Vec<_>>();
-    let queue = async || store.queue().await.expect("a queue").into_iter().map(|task| task.id).collect::<Vec<_>>();
+        async || store.first_tasks(filter).await.expect("a list").into_iter().map(|task| task.id).collect::<Vec<_>>();
+    let queue = async || store.get_queue().await.expect("a queue").into_iter().map(|task| task.id).collect::<Vec<_>>();
     assert_eq!((listed().await, queue().await), (vec![last.id, good.id, null.id], vec![null.id, good.id, last.id]));
     database.force(("tasks", "seed"), &set("seed = NULL", null.id)).await;
     assert_eq!((listed().await, queue().await), (vec![last.id, good.id], vec![good.id, last.id]));
@@ -102,7 +102,7 @@ async fn a_bad_task_does_not_end_a_part_of_the_list(database: &Database) {
     let set = |what: &str, id| format!("UPDATE tasks SET {what} WHERE id = {id}");
     database.force(("tasks", "parameters"), &set("parameters = '['", ids[1])).await;
     let part = async |most| {
-        let tasks = store.tasks_before(TaskFilter::default(), None, most).await.expect("a part");
+        let tasks = store.list_tasks(TaskFilter::default(), None, most).await.expect("a part");
         tasks.into_iter().map(|task| task.id).collect::<Vec<_>>()
     };
     assert_eq!((part(2).await, part(3).await), (vec![ids[3], ids[2]], vec![ids[3], ids[2], ids[0]]));
@@ -118,7 +118,8 @@ async fn a_bad_take_hides_neither_frames_nor_files(database: &Database) {
     generate(&store, project, Some(good.id), 1).await;
     let other = finish(&store, &claim(&store).await).await;
     database.force(("takes", "width"), &format!("UPDATE takes SET width = -8 WHERE id = {}", narrow.take_id)).await;
-    let shown = async || store.frames(project).await.expect("the timeline").iter().map(|f| f.id).collect::<Vec<_>>();
+    let shown =
+        async || store.list_frames(project).await.expect("the timeline").iter().map(|f| f.id).collect::<Vec<_>>();
     assert_eq!(shown().await, [null.id, good.id]);
     database.force(("takes", "height"), &format!("UPDATE takes SET height = NULL WHERE id = {}", null.take_id)).await;
     assert_eq!(shown().await, [good.id]);
@@ -127,9 +128,9 @@ async fn a_bad_take_hides_neither_frames_nor_files(database: &Database) {
     let path = media_path(&take.take.key);
     assert_eq!(store.import_frame(project, None, take).await.expect("imported")[0].path, path);
     database.force(("takes", "width"), &format!("UPDATE takes SET width = NULL WHERE id = {}", other.take_id)).await;
-    let takes = store.takes(good.id).await.expect("a list");
+    let takes = store.list_takes(good.id).await.expect("a list");
     assert_eq!(takes.iter().map(|take| take.id).collect::<Vec<_>>(), [good.take_id]);
-    assert_eq!(store.takes(null.id).await.expect("the frame is there"), []);
+    assert_eq!(store.list_takes(null.id).await.expect("the frame is there"), []);
     // Recovery knows the files of all of them: none is an orphan.
     let keys = store.take_keys().await.expect("keys");
     for frame in [&narrow, &null, &good] {
@@ -141,7 +142,7 @@ async fn a_bad_take_hides_neither_frames_nor_files(database: &Database) {
     let bad = [narrow.take_id, null.take_id, other.take_id].map(|id| format!("takes {id}"));
     assert_eq!(unreadable(database).await, bad);
     let done = TaskFilter { status: Some(TaskStatus::Completed), project_id: None };
-    assert_eq!(store.tasks(done).await.expect("the tasks are whole").len(), 5);
+    assert_eq!(store.first_tasks(done).await.expect("the tasks are whole").len(), 5);
 }
 
 async fn a_bad_setting_and_a_bad_answer_count_as_none(database: &Database) {
@@ -176,5 +177,5 @@ async fn times_go_on_where_the_clock_is_set_back(database: &Database) {
     assert_eq!(names(&store).await, ["next", "of a clock ahead"], "the last changed comes first");
     create(&store, "third").await;
     assert_eq!(names(&store).await, ["third", "next", "of a clock ahead"]);
-    assert_eq!(store.project(ahead.id).await.expect("there").name, "of a clock ahead");
+    assert_eq!(store.get_project(ahead.id).await.expect("there").name, "of a clock ahead");
 }

@@ -1,5 +1,7 @@
 //! The inspector: the current frame's duration, takes, parameters and note.
 
+mod takes;
+
 use super::{Act, Store, draft::Draft, timeline::Timeline};
 use crate::{
     browser,
@@ -9,7 +11,7 @@ use crate::{
         frames::update_frame,
         takes::{delete_take, list_takes},
     },
-    view::{Erase, button, dynamic, icon_button, list, nothing, toggle_button, words},
+    view::{Erase, button, dynamic, icon_button, list, nothing, words},
 };
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus, frame::limits::DURATION};
@@ -246,41 +248,6 @@ impl Inspector {
         .erase()
     }
 
-    /// The takes of the frame, newest first, as a keyed list. Rendering all of them again for each new take had grown the page
-    /// by 30 MB after five hundred generations of one frame.
-    fn takes_list(self) -> AnyView {
-        let compared = self.store.compared;
-        let shown = Memo::new(move |_| {
-            let compared = compared.with(|take| take.as_ref().map(|take| take.id));
-            self.takes.with(|takes| ShownTake::all(takes, compared))
-        });
-        let ids = Memo::new(move |_| shown.with(|takes| takes.iter().map(|take| take.id).collect::<Vec<_>>()));
-        let count = Memo::new(move |_| ids.with(Vec::len));
-        let (any, several) = (Memo::new(move |_| count.get() > 0), Memo::new(move |_| count.get() > 1));
-        let compare = move || {
-            if !several.get() {
-                return nothing();
-            }
-            let (label, pressed) = ("Compare two takes", words(move || compared.with(Option::is_some).to_string()));
-            toggle_button(Act::Compare, label, label, Icon::Compare, pressed)
-        };
-        dynamic(move || {
-            if !any.get() {
-                return nothing();
-            }
-            view! {
-                <section class="takes" aria-label="Takes">
-                    <div class="takes-head">
-                        <h3 class="inspector-sub">"Takes"</h3>
-                        {dynamic(compare)}
-                    </div>
-                    <ul class="takes-list">{list(ids.into(), move |id| take(id, shown))}</ul>
-                </section>
-            }
-            .erase()
-        })
-    }
-
     /// An imported picture has no known parameters.
     fn imported(self, take: &Take) -> AnyView {
         let id = take.id;
@@ -336,62 +303,6 @@ impl Inspector {
         }
         .erase()
     }
-}
-
-/// What a take in the list shows. One memo serves all takes, as with the clips of the timeline.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct ShownTake {
-    id: i64,
-    label: String,
-    address: String,
-    /// Width and height of the picture, pixels.
-    sides: (u32, u32),
-    selected: bool,
-    /// Whether it is compared with the selected one.
-    compared: bool,
-}
-
-impl ShownTake {
-    fn all(takes: &[Take], compared: Option<TakeId>) -> Vec<Self> {
-        let count = takes.len();
-        let one = |(place, take): (usize, &Take)| Self {
-            id: take.id.0,
-            label: format!("Take {} of {count}", count - place),
-            address: super::address::of_take(take),
-            sides: (take.width, take.height),
-            selected: take.selected,
-            compared: compared == Some(take.id),
-        };
-        takes.iter().enumerate().map(one).collect()
-    }
-
-    fn class(&self) -> String {
-        if self.compared { "take take-beside" } else { "take" }.to_owned()
-    }
-}
-
-/// One take in the list.
-fn take(id: i64, shown: Memo<Vec<ShownTake>>) -> AnyView {
-    let take =
-        Memo::new(move |_| shown.with(|takes| takes.iter().find(|take| take.id == id).cloned()).unwrap_or_default());
-    let of = move |read: fn(&ShownTake) -> String| words(move || take.with(read));
-    // The picture and its size never change.
-    let ShownTake { address, sides: (width, height), .. } = take.get_untracked();
-    view! {
-        <li>
-            <button
-                class=of(ShownTake::class)
-                type="button"
-                data-act=Act::SelectTake.as_str()
-                data-id=id
-                aria-pressed=of(|take| take.selected.to_string())
-                aria-label=of(|take| take.label.clone())
-            >
-                <img class="take-picture" src=address alt="" width=width height=height loading="lazy"/>
-            </button>
-        </li>
-    }
-    .erase()
 }
 
 fn typed(event: &ev::Event) -> Option<String> {
