@@ -6,12 +6,16 @@
 // A page is one deeply nested type; computing its layout exceeds the default limit.
 #![recursion_limit = "256"]
 
+mod act;
 mod app;
 mod browser;
+mod buttons;
 mod components;
+pub mod drafts;
 pub mod error;
 pub mod format;
 pub mod forms;
+mod icons;
 pub mod live;
 pub mod packed;
 pub mod page;

@@ -1,7 +1,6 @@
 //! Helpers that erase the types of views. Each distinct view or closure type costs about 1.5 kB of WASM;
 //! erased views share one type.
 
-use crate::{components::Icon, studio::Act};
 use leptos::{
     prelude::*,
     tachys::{reactive_graph::OwnedView, view::keyed::keyed},
@@ -68,69 +67,12 @@ pub fn nothing() -> AnyView {
     ().into_any()
 }
 
-/// A button that triggers an action of the studio.
-pub fn button(class: &'static str, act: Act, id: impl ToString, label: impl Into<String>) -> AnyView {
-    fn erased(class: &'static str, act: Act, id: String, label: String) -> AnyView {
-        view! { <button class=class type="button" data-act=act.as_str() data-id=id>{label}</button> }.erase()
-    }
-    erased(class, act, id.to_string(), label.into())
-}
-
-/// The same with an icon.
-pub fn icon_button(act: Act, id: impl ToString, label: &'static str, icon: Icon) -> AnyView {
-    fn erased(act: Act, id: String, label: &'static str, icon: Icon) -> AnyView {
-        view! {
-            <button class="icon-button" type="button" data-act=act.as_str() data-id=id aria-label=label title=label>
-                {icon.view()}
-            </button>
-        }
-        .erase()
-    }
-    erased(act, id.to_string(), label, icon)
-}
-
-/// An icon button that is pressed or not.
-pub fn toggle_button(
-    act: Act,
-    label: &'static str,
-    title: &'static str,
-    icon: Icon,
-    pressed: Signal<String>,
-) -> AnyView {
-    view! {
-        <button class="icon-button toggle" type="button" data-act=act.as_str() aria-label=label title=title aria-pressed=pressed>
-            {icon.view()}
-        </button>
-    }
-    .erase()
-}
-
 /// A link to the list of projects.
 pub fn home_link(class: &'static str, label: Option<&'static str>, content: impl IntoAny) -> AnyView {
     fn erased(class: &'static str, label: Option<&'static str>, content: AnyView) -> AnyView {
         view! { <a class=class href=protocol::url_path("/") aria-label=label>{content}</a> }.erase()
     }
     erased(class, label, content.into_any())
-}
-
-/// A button that also works without script: it posts its id to a server function.
-pub fn post_button(
-    class: &'static str,
-    path: &'static str,
-    act: Act,
-    id: impl ToString,
-    label: &'static str,
-) -> AnyView {
-    fn erased(class: &'static str, path: &'static str, act: Act, id: String, label: &'static str) -> AnyView {
-        view! {
-            <form class="inline-form" method="post" action=protocol::url_path(path)>
-                <input type="hidden" name="id" value=id.clone()/>
-                <button class=class type="submit" data-act=act.as_str() data-id=id>{label}</button>
-            </form>
-        }
-        .erase()
-    }
-    erased(class, path, act, id.to_string(), label)
 }
 
 /// A text as the content of a `<textarea>` or a `<title>`. The server does not escape the content of these elements, so that

@@ -1,8 +1,8 @@
-//! What previews cost. Prints, for the model inside the program on this machine:
-//! - the time of a generation with each preview method as a share of the time without, the methods taking
-//!   turns in one run, so that a change of the machine's load falls on all of them;
+//! Cost of previews. Prints, for the starter model on this machine:
+//! - the time of a generation with each preview method, relative to the time without previews. The methods alternate
+//!   within one run, so that a change of the machine's load affects all of them;
 //! - the time from the end of a step to the renamed file, by stage;
-//! - how many requests a second are answered with 304 at an address that is being generated.
+//! - the number of requests per second answered with 304 at an address that is being generated.
 //!
 //! `cargo bench --bench previews` (with `-- ROUNDS STEPS` to change 7 rounds of 60 steps).
 
@@ -62,7 +62,7 @@ fn main() {
     not_modified(&server);
 }
 
-/// Asks for an unchanged picture from four connections for three seconds.
+/// Requests an unchanged picture over four connections for three seconds.
 fn not_modified(server: &Server) {
     let task = server.generate("none", 1000);
     let url = format!("{}{}", server.url, task["preview_path"].as_str().expect("a path"));

@@ -1,6 +1,6 @@
-//! How long requests wait while a picture is made, and how long a sampling step takes meanwhile. Prints the median and the
-//! 99th percentile of each kind of request: at rest, beside a generation that uses every core, and beside a generation and
-//! a process of normal priority that keeps one core busy.
+//! Latency of requests during a generation, and the effect on the time of a sampling step. Prints the median and the
+//! 99th percentile for each kind of request: on an idle server, during a generation that uses every core, and during a
+//! generation with a process of normal priority that keeps one core busy.
 //!
 //! `cargo bench --bench requests` (with `-- REQUESTS STEPS` to change 300 requests of each kind beside 1000 steps).
 
@@ -14,13 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two requests: as a person's clicks and a page's interval, they do not come all at once.
+/// Pause between two requests. Clicks of a user and a page's polling do not arrive all at once.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// How long a step is looked at without requests.
+/// Duration of the step measurement without requests.
 const ALONE: Duration = Duration::from_secs(5);
 
-/// What is asked, and how.
+/// Name of a request, and the function that sends it.
 type Kind<'a> = (&'a str, Box<dyn Fn() + 'a>);
 
 fn main() {
@@ -52,12 +52,12 @@ fn main() {
     assert!(queue["tasks"].as_array().is_some_and(|tasks| tasks.len() > 1), "the generation has ended: more STEPS");
 }
 
-/// What a sampling step takes while `work` is done.
+/// Time of a sampling step in milliseconds while `work` runs.
 fn step_ms(server: &Server, work: impl FnOnce()) -> f64 {
     while running_step(server) == 0.0 {
         thread::sleep(PAUSE);
     }
-    // Those of finished pictures, and of the one that runs.
+    // Steps of finished pictures plus those of the running task.
     let steps = || server.metric("emberline_step_seconds_count") + running_step(server);
     let (first, started) = (steps(), Instant::now());
     work();
@@ -68,7 +68,7 @@ fn running_step(server: &Server) -> f64 {
     server.get("/api/v1/queue")["tasks"][0]["step"].as_f64().unwrap_or_default()
 }
 
-/// A process that computes, as a compiler beside the server does, until this is dropped.
+/// A process that keeps one core busy until it is dropped, like a compiler on the same machine.
 struct Busy(std::process::Child);
 
 impl Busy {
@@ -112,7 +112,7 @@ fn bytes(server: &Server, path: &str) -> Vec<u8> {
     answer.body_mut().read_to_vec().expect("a body")
 }
 
-/// The address of a finished picture.
+/// Path of a finished picture.
 fn picture(server: &Server) -> String {
     let frames = server.get("/api/v1/projects/1/frames");
     frames[0]["path"].as_str().expect("an address").to_owned()

@@ -1,5 +1,5 @@
-//! What watchers cost. Prints the median time of a sampling step with nobody on the WebSocket and with 200 clients,
-//! 20 of which do not read, taking turns in one run.
+//! Cost of WebSocket clients. Prints the median time of a sampling step without clients and with 200, 20 of which do
+//! not read. The two alternate within one run.
 //!
 //! `cargo bench --bench sockets` (with `-- ROUNDS STEPS` to change 9 rounds of 200 steps).
 
@@ -51,7 +51,7 @@ fn main() {
     println!("progress dropped for slow clients: {}", server.metric("emberline_dropped_progress_events_total"));
 }
 
-/// A step's time in one generation, by the server's own clock.
+/// Time of a step in one generation, in milliseconds, from the server's metrics.
 fn step_ms(server: &Server, steps: u32) -> f64 {
     let read = || ["sum", "count"].map(|what| server.metric(&format!("emberline_step_seconds_{what}")));
     let before = read();
@@ -60,7 +60,7 @@ fn step_ms(server: &Server, steps: u32) -> f64 {
     1000.0 * (seconds - before[0]) / (count - before[1])
 }
 
-/// Open sockets; those that are read have a thread each.
+/// Open WebSockets. Each client that reads has its own thread.
 struct Clients {
     silent: Vec<Socket>,
     readers: Vec<thread::JoinHandle<u64>>,
@@ -98,7 +98,7 @@ impl Clients {
         Self { silent, readers, leaving }
     }
 
-    /// Messages that all readers heard together.
+    /// Disconnects. Returns the number of messages that all readers received.
     fn leave(self) -> u64 {
         self.leaving.store(true, Ordering::Relaxed);
         drop(self.silent);

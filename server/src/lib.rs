@@ -4,11 +4,13 @@
 pub mod cli;
 pub mod commands;
 pub mod data_dir;
+mod events;
 pub mod http;
 pub mod logging;
 mod machine;
 pub mod net;
 pub mod one_line;
+pub mod problem;
 mod purge;
 mod record;
 mod running;

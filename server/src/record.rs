@@ -58,6 +58,7 @@ mod tests {
             seed: Some(42),
             model: Some("SDXL_base".to_owned()),
             strength: Some(0.5),
+            ..PartialParameters::default()
         };
         Record { program: "A1111".to_owned(), settings, ..Record::default() }
     }

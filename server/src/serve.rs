@@ -1,10 +1,10 @@
 //! `emberline serve`: opens the data folder and the database, listens, and stops in order.
 
+use crate::events::Hub;
 use crate::{
     cli::ServeArgs,
     commands::{model::ModelChoice, offers::Offers},
-    data_dir,
-    data_dir::DataDir,
+    data_dir::{self, DataDir},
     http::{
         self,
         access::{Access, Credentials},
@@ -16,7 +16,6 @@ use crate::{
     running::RunningMark,
     state::AppState,
     ws,
-    ws::Hub,
 };
 use anyhow::{Context, Result, bail};
 use checkpoint::{Checkpoint, OpenOptions, Part};
@@ -105,7 +104,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
 
     let default_model = engine.models().offers().first().map_or("", |offer| offer.name.as_str());
     tracing::info!(data_dir = %data_dir.path().display(), device = %engine.models().compute().info, model = default_model, "ready");
-    // Before the address is printed, because whoever waits for it may stop the server at once.
+    // Before the address is printed: a process that waits for the address may stop the server at once.
     let stop = stop_signal()?;
     announce(address, &engine)?;
 
@@ -113,7 +112,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let server = tokio::spawn(net::serve(listener, router, limits, stopping.clone()));
     stop.await;
     tracing::info!("stopping");
-    // Removes the mark first, because whoever stops the server may kill it before the rest is done.
+    // The mark is removed first: the server may be killed before the shutdown is complete.
     drop(running);
     stopping.cancel();
     exports.stop();

@@ -1,6 +1,6 @@
 //! State shared by all handlers.
 
-use crate::ws::Hub;
+use crate::events::Hub;
 use axum::extract::FromRef;
 use engine::Engine;
 use leptos::config::LeptosOptions;

@@ -1,6 +1,7 @@
 //! The dialog that asks before a project is deleted.
 
-use super::{Cancel, FormAction, form_action};
+use super::Cancel;
+use crate::forms::{FormAction, action};
 use crate::{
     browser,
     serverfns::projects::delete_project,
@@ -25,7 +26,7 @@ pub fn DeleteDialog(
     let id = project.read_untracked().id;
     let title_id = format!("delete-title-{id}");
     let submit = move |event: SubmitEvent| {
-        if form_action::submitted(&event).is_some() {
+        if action::submitted(&event).is_some() {
             action.run(async move {
                 let deleted = delete_project(id).await;
                 if deleted.is_ok() {

@@ -3,8 +3,6 @@
 mod connection_status;
 mod delete_dialog;
 mod dialog;
-pub mod form_action;
-mod icons;
 mod picture;
 mod project_card;
 mod rename_dialog;
@@ -13,8 +11,6 @@ mod top_bar;
 mod undo_bar;
 
 pub use dialog::Cancel;
-pub use form_action::FormAction;
-pub use icons::{Icon, Mark};
 pub use picture::picture;
 pub use project_card::ProjectCard;
 pub use top_bar::TopBar;

@@ -1,8 +1,8 @@
 //! A project in the list.
 
-use super::{
-    FormAction, Icon, delete_dialog, delete_dialog::DeleteDialog, picture, rename_dialog, rename_dialog::RenameDialog,
-};
+use super::{delete_dialog, delete_dialog::DeleteDialog, picture, rename_dialog, rename_dialog::RenameDialog};
+use crate::forms::FormAction;
+use crate::icons::Icon;
 use crate::view::{Erase, dynamic, words};
 use leptos::prelude::*;
 use protocol::{Project, url_path};

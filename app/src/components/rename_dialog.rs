@@ -1,13 +1,11 @@
 //! The dialog that renames a project.
 
-use super::{
-    FormAction,
-    dialog::{self, Cancel},
-    form_action,
-};
+use super::dialog::{self, Cancel};
+use crate::forms::{FormAction, action};
 use crate::{
     browser,
-    forms::{Field, Notice, focus_when_invalid, rename_refused},
+    drafts::rename_refused,
+    forms::{Field, Notice, focus_when_invalid},
     serverfns::projects::update_project,
     view::Erase,
 };
@@ -40,7 +38,7 @@ pub fn RenameDialog(
     let at_name = Signal::derive(move || error.with(|e| e.as_ref()?.at_field("name").map(str::to_owned)));
     let beside = Signal::derive(move || error.with(|e| e.as_ref()?.beside_fields(&["name"])));
     let submit = move |event: SubmitEvent| {
-        let Some(name) = form_action::submitted(&event).and_then(|form| browser::field(&form, "name")) else { return };
+        let Some(name) = action::submitted(&event).and_then(|form| browser::field(&form, "name")) else { return };
         let patch = ProjectPatch { name: Some(name.clone()), ..Default::default() };
         match patch.validated() {
             Err(problem) => action.reject(rename_refused(id, &name, problem)),

@@ -1,6 +1,6 @@
 //! The switch between dark, light and the system's theme.
 
-use super::Icon;
+use crate::icons::Icon;
 use crate::{
     serverfns::theme::{SetTheme, set_theme},
     theme::Theme,

@@ -1,6 +1,7 @@
 //! The bar at the top of every page.
 
-use super::{Icon, Mark, connection_status::ConnectionStatus, theme_switch::ThemeSwitch};
+use super::{connection_status::ConnectionStatus, theme_switch::ThemeSwitch};
+use crate::icons::{Icon, Mark};
 use crate::view::{Erase, home_link};
 use leptos::prelude::*;
 use protocol::url_path;

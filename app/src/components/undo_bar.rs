@@ -1,6 +1,7 @@
 //! The bar that offers to undo the deletion of a project.
 
-use super::{FormAction, Icon, form_action};
+use crate::forms::{FormAction, action};
+use crate::icons::Icon;
 use crate::{
     browser,
     error::sentence,
@@ -31,7 +32,7 @@ pub fn UndoBar(
         None => nothing(),
     });
     let submit = move |event: SubmitEvent| {
-        if form_action::submitted(&event).is_some() {
+        if action::submitted(&event).is_some() {
             action.run(async move {
                 let restored = restore_project(id).await;
                 if restored.is_ok() {

@@ -1,15 +1,12 @@
-//! The forms: their fields, what a field's text means, and how a rejected form comes back. The browser and the server
-//! parse a form with the same functions, so that both report the same errors.
+//! Forms: their fields, their requests, and how a rejected form comes back. `drafts` parses their text.
 
+pub mod action;
 pub mod field;
-mod generation;
-pub mod project;
 mod project_form;
 mod size_picker;
 
+pub use action::FormAction;
 pub use field::{Field, Notice, Number, focus_first_invalid, focus_when_invalid};
-pub use generation::{GenerationForm, view::method_label};
-pub use project::{CUSTOM, DEFAULT_FPS, PRESETS, Preset, ProjectDraft, rename_refused};
 pub use project_form::ProjectForm;
 
 use crate::error::AppError;

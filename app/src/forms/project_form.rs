@@ -1,11 +1,10 @@
 //! The form that creates a project.
 
-use super::{
-    CUSTOM, DEFAULT_FPS, Field, Notice, Number, PRESETS, ProjectDraft, focus_when_invalid, size_picker::SizePicker,
-};
+use super::{Field, Notice, Number, focus_when_invalid, size_picker::SizePicker};
+use crate::drafts::{CUSTOM, DEFAULT_FPS, PRESETS, ProjectDraft};
 use crate::{
     browser,
-    components::{FormAction, form_action},
+    forms::{FormAction, action},
     serverfns::projects::create_project,
     view::Erase,
 };
@@ -34,7 +33,7 @@ pub fn ProjectForm(
     };
     let beside = move || action.rejection(|error| error.beside_fields(&FIELDS));
     let submit = move |event: SubmitEvent| {
-        let Some(form) = form_action::submitted(&event) else { return };
+        let Some(form) = action::submitted(&event) else { return };
         let typed = |name| browser::field(&form, name).unwrap_or_default();
         let [name, size, width, height, fps] = FIELDS.map(typed);
         let draft = ProjectDraft { name, size, width, height, fps };

@@ -1,6 +1,7 @@
 //! The choice of a picture size: presets as tiles that show their shape, or a custom width and height.
 
-use super::{CUSTOM, Field, Number, PRESETS, Preset};
+use super::{Field, Number};
+use crate::drafts::{CUSTOM, PRESETS, Preset};
 use crate::view::{Erase, dynamic, nothing};
 use leptos::prelude::*;
 use protocol::project::limits;

@@ -1,9 +1,9 @@
 //! The list of projects.
 
 use crate::{
-    components::{Cancel, FormAction, ProjectCard, TopBar, UndoBar},
+    components::{Cancel, ProjectCard, TopBar, UndoBar},
     format::count,
-    forms::{Notice, ProjectForm},
+    forms::{FormAction, Notice, ProjectForm},
     live::Live,
     query,
     serverfns::projects::{CreateProject, DeleteProject, RestoreProject, UpdateProject, list_projects},

@@ -1,6 +1,6 @@
 //! Generations.
 
-use crate::{error::AppError, packed::Packed, studio::draft::Draft};
+use crate::{drafts::Draft, error::AppError, packed::Packed};
 use leptos::prelude::*;
 use protocol::{FrameId, ProjectId};
 

@@ -4,7 +4,8 @@ use crate::{error::AppError, packed::Packed};
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 use protocol::{Project, ProjectId};
 
-/// Projects that are not deleted, newest change first: at most one more than a page shows, which tells that there is a next page.
+/// Projects that are not deleted, most recently changed first. Returns at most one more than a page shows; the extra
+/// one indicates a next page.
 #[server(prefix = "/fn", endpoint = "projects/list", input = GetUrl)]
 pub async fn list_projects(
     /// Cursor: the place of the last project of the previous page.
@@ -34,7 +35,7 @@ pub async fn create_project(
     #[server(default)]
     fps: String,
 ) -> Result<Project, AppError> {
-    let draft = crate::forms::ProjectDraft { name, size, width, height, fps };
+    let draft = crate::drafts::ProjectDraft { name, size, width, height, fps };
     let created = match draft.read() {
         Ok(new) => super::services()?.create_project(new).await,
         Err(problem) => Err(problem),
@@ -58,7 +59,7 @@ pub async fn update_project(
         Ok(patch) => super::services()?.update_project(id, patch).await,
         Err(problem) => Err(problem),
     };
-    super::answer(updated.map_err(|problem| crate::forms::rename_refused(id, &name, problem)))
+    super::answer(updated.map_err(|problem| crate::drafts::rename_refused(id, &name, problem)))
 }
 
 /// Soft-deletes a project and redirects to the list of projects, which offers to undo it.

@@ -1,9 +1,9 @@
-//! The studio: one project's page. The pure half (`state`, `refresh`, `draft`, `zoom`) is tested on its own. [`Store`]
+//! The studio: one project's page. The pure half (`state`, `refresh`, `zoom`) is tested on its own. [`Store`]
 //! owns the state as signals; views read it and send commands to it.
 
-mod act;
 pub mod address;
-pub mod draft;
+mod controls;
+pub mod form;
 mod inspector;
 mod panels;
 #[cfg(feature = "browser")]
@@ -18,6 +18,6 @@ mod timeline;
 mod viewer;
 pub mod zoom;
 
-pub use act::Act;
+pub use form::GenerationForm;
 pub use shell::Studio;
 pub use store::Store;

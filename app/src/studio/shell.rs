@@ -1,19 +1,22 @@
 //! The studio's layout.
 
 use super::{
-    Act, Store,
-    act::Controls,
+    Store,
+    controls::Controls,
     inspector::Inspector,
     panels::{Export, Log, panels},
     side_panels::{SidePanel, SidePanels},
     timeline::Timeline,
     viewer::{Stage, viewer},
 };
+use crate::act::Act;
 use crate::{
-    components::{Icon, TopBar},
-    forms::GenerationForm,
+    buttons::{button, post_button},
+    components::TopBar,
+    icons::Icon,
     live::Live,
-    view::{Erase, button, dynamic, nothing, post_button, words},
+    studio::GenerationForm,
+    view::{Erase, dynamic, nothing, words},
 };
 use leptos::{ev, prelude::*};
 use protocol::url_path;

@@ -1,9 +1,9 @@
 //! The panels at both sides of the viewer: their width, and whether they are folded. Kept in the browser's storage.
 
-use super::Act;
+use crate::act::Act;
 use crate::{
     browser,
-    components::Icon,
+    icons::Icon,
     view::{Erase, words},
 };
 use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::Element};

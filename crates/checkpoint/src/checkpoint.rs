@@ -1,8 +1,8 @@
 //! A checkpoint, described by its headers and configs.
 
 use crate::{
-    Element, Entry, Error, Family, FolderError, Latent2Rgb, Layout, MemoryFolder, Part, Plan, SchedulerConfig,
-    TaesdConfig, TextEncoderConfig, UnetConfig, VaeConfig,
+    Element, Entry, Error, Family, FolderError, Latent2Rgb, Layout, MemoryFolder, OpenOptions, Part, Plan,
+    SchedulerConfig, TaesdConfig, TextEncoderConfig, UnetConfig, VaeConfig,
     config::latent2rgb,
     place::Place,
     plan::build,
@@ -15,13 +15,6 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
-
-/// Options for opening a checkpoint.
-#[derive(Clone, Debug, Default)]
-pub struct OpenOptions {
-    /// Prefer `.fp16.` files if a folder has both kinds. Otherwise they are used only if there are no others.
-    pub prefer_fp16: bool,
-}
 
 /// The tokenizer files of a text encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 use crate::{
     Error, Part, SchedulerConfig, TaesdConfig, TextEncoderConfig, UnetConfig, VaeConfig,
     config::{
-        ConfigFile, scheduler_from_json, scheduler_from_tensors, taesd_from_json, taesd_from_tensors, text_from_json,
-        text_from_tensors, unet_from_json, unet_from_tensors, vae_from_json, vae_from_tensors,
+        ConfigFile, SCHEDULER_CONFIG, scheduler_from_json, scheduler_from_tensors, taesd_from_json, taesd_from_tensors,
+        text_from_json, text_from_tensors, unet_from_json, unet_from_tensors, vae_from_json, vae_from_tensors,
     },
     names::{self, Expected},
-    recommend::SCHEDULER_CONFIG,
     source::Sources,
 };
 use serde::Serialize;

@@ -198,7 +198,7 @@ impl Drop for Listed<'_> {
             slots.remove(&self.slot.task_id);
         }
         drop(slots);
-        // After the removal: whoever waited must not find the attempt still listed.
+        // After the removal: a waiting task must not find the attempt still listed.
         self.slot.ended.send_replace(true);
     }
 }

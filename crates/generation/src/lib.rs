@@ -1,4 +1,4 @@
-//! What a generation is made from: its parameters with their names, limits, defaults and validation.
+//! Parameters of a generation, with their names, limits, defaults and validation.
 //!
 //! Every layer uses these definitions: the browser's form, the HTTP API, the command line, the database, picture records and
 //! the model. A parameter is declared once, in `parameters.rs`; [`with_parameters!`],
@@ -15,10 +15,10 @@ mod sampler;
 mod schedule;
 
 pub use names::UnknownName;
-pub use parameters::{GenerationParameters, PartialParameters};
+pub use parameters::{GenerationParameters, PartialParameters, rule};
 pub use preview_method::PreviewMethod;
 pub use prompt_syntax::PromptSyntax;
 pub use recommended::{DEFAULT_STRENGTH, Recommended};
-pub use rule::{FieldError, Rule, Value, rule};
+pub use rule::{FieldError, Rule, Value};
 pub use sampler::Sampler;
 pub use schedule::Schedule;

@@ -1,18 +1,18 @@
-//! Enums whose values have fixed names on every boundary: command line, JSON, database, form.
+//! Enums with fixed names, used in the command line, JSON, database and form.
 
-/// A name that is not known.
+/// An unknown name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {kind} \"{}\"; choose one of {}", shortened(.name), .allowed.join(", "))]
 pub struct UnknownName {
-    /// What was named: "sampler", "schedule", "preview method", "prompt syntax".
+    /// Kind of name: "sampler", "schedule", "preview method", "prompt syntax".
     pub kind: &'static str,
-    /// The name as it was given.
+    /// The unknown name, as given.
     pub name: String,
-    /// Every known name.
+    /// All allowed names.
     pub allowed: &'static [&'static str],
 }
 
-/// At most 40 characters on one line: the name comes from outside.
+/// The name on one line, with at most 40 characters: it is user input.
 pub(crate) fn shortened(name: &str) -> String {
     const MOST: usize = 40;
     let mut short: String = name.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -22,7 +22,8 @@ pub(crate) fn shortened(name: &str) -> String {
     short
 }
 
-/// Declares an enum with a name for each variant: `ALL`, `NAMES`, `as_str`, `Display`, `FromStr`, and serde by the same names.
+/// Declares an enum with a name for each variant. Generates `ALL`, `NAMES`, `as_str`, `Display`, `FromStr`, and serde
+/// with the same names.
 macro_rules! named {
     ($(#[$doc:meta])* $type:ident, $kind:literal: $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)+) => {
         $(#[$doc])*
@@ -33,9 +34,9 @@ macro_rules! named {
         }
 
         impl $type {
-            /// Every value, in the order in which they are offered.
+            /// All values, in display order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// The names, in the same order.
+            /// All names, in the same order.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
 
             /// The name.

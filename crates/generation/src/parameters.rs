@@ -1,22 +1,22 @@
-//! The one list of a generation's parameters, and the structs that are made of it.
+//! The list of a generation's parameters, and the structs generated from it.
 //!
-//! To add a parameter: an entry in `parameters!` and its default in `PartialParameters::resolve`, here; its use where the model
-//! runs; its field on the form, and its option on the command line. CONTRIBUTING.md names the places.
+//! To add a parameter, add here an entry in `parameters!` and its default in `PartialParameters::resolve`. Then add its
+//! use in the model, its form field and its command-line option. CONTRIBUTING.md lists the places.
 
-use crate::{FieldError, Recommended, Rule, Value, rule};
+use crate::{FieldError, PreviewMethod, Recommended, Rule, Value, limits};
 use serde::{Deserialize, Serialize};
 
-/// Passes the list of parameters to another macro of this crate, followed by `$rest`. An entry is
+/// Passes the list of parameters to another macro of this crate, followed by `$rest`. Format of an entry:
 ///
 /// ```text
 /// /// What it is.
 /// name: Type as RequestType, rule, [JSON schema in requests], [attributes where it is required];
 /// ```
 ///
-/// Names of samplers and schedules are text in requests and records, which come from outside: an unknown one is reported
-/// together with all other errors. A parameter that is younger than stored tasks has a `serde(default)`. The seed has a group
-/// of its own: requests have it, while a task keeps it beside its parameters. The prompt is in no group: a request must have
-/// it, a record need not.
+/// Requests and records come from outside, so names of samplers and schedules are text there: an unknown one is
+/// reported together with all other errors. A parameter that was added after tasks were stored has a `serde(default)`.
+/// The seed has its own group: requests contain it, while a task stores it separately. The prompt is in no group: it is
+/// required in a request and optional in a record.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! parameters {
@@ -29,7 +29,7 @@ macro_rules! parameters {
                 /// Sampling steps.
                 steps: u32 as u32, $crate::Rule::whole(&$crate::limits::STEPS),
                     [range(min = *$crate::limits::STEPS.start(), max = *$crate::limits::STEPS.end())], [];
-                /// Guidance scale; 1 is no guidance.
+                /// Guidance scale. 1 means no guidance.
                 cfg_scale: f64 as f64, $crate::Rule::Number($crate::limits::CFG_SCALE),
                     [range(min = *$crate::limits::CFG_SCALE.start(), max = *$crate::limits::CFG_SCALE.end())], [];
                 /// Sampling method, by ComfyUI's name.
@@ -57,8 +57,8 @@ macro_rules! parameters {
     };
 }
 
-/// Declares a struct with the prompt and every parameter but the seed, each of its own type, and the fields in braces. It
-/// converts from and to [`GenerationParameters`] by `new`, `shared` and `set_shared`.
+/// Declares a struct with the prompt, every parameter except the seed, and the fields in braces. `new`, `shared` and
+/// `set_shared` convert from and to [`GenerationParameters`].
 #[macro_export]
 macro_rules! with_parameters {
     ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
@@ -74,7 +74,7 @@ macro_rules! with_plain_parameters {
     };
 }
 
-/// Removes serde's attributes, which only its derives understand.
+/// Removes serde's attributes, which are only valid with serde's derives.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! plain_parameters_struct {
@@ -89,8 +89,8 @@ macro_rules! plain_parameters_struct {
     };
 }
 
-/// Declares a struct with the prompt, every parameter as an option, and the fields in braces: a request, which may leave
-/// parameters out. `partial` returns the parameters alone.
+/// Declares a request struct with the prompt, every parameter as an option, and the fields in braces. `partial` returns
+/// the parameters.
 #[macro_export]
 macro_rules! with_request {
     ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
@@ -98,7 +98,7 @@ macro_rules! with_request {
     };
 }
 
-/// Declares a struct with every field as text: the prompt, every parameter, and the fields in braces. A form as it is typed.
+/// Declares a form struct with every field as text: the prompt, every parameter, and the fields in braces.
 #[macro_export]
 macro_rules! with_text {
     ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
@@ -122,12 +122,12 @@ macro_rules! text_struct {
         }
 
         impl $name {
-            /// The parameters by name.
+            /// Name and text of each parameter.
             pub fn parameters(&self) -> Vec<(&'static str, &str)> {
                 vec![("prompt", &*self.prompt), $($((stringify!($field), &*self.$field),)*)*]
             }
 
-            /// Every field by name, to be written.
+            /// Name and mutable text of each field.
             pub fn all_mut(&mut self) -> Vec<(&'static str, &mut String)> {
                 vec![
                     ("prompt", &mut self.prompt),
@@ -139,8 +139,9 @@ macro_rules! text_struct {
     };
 }
 
-/// Declares a struct with the prompt, every parameter, names of samplers and schedules as text, and the fields in braces: a
-/// record of a picture, which another version may have written. `partial` returns the parameters as options.
+/// Declares a struct for picture records with the prompt, every parameter, and the fields in braces. Names of samplers
+/// and schedules are text, because another version may have written the record. `partial` returns the parameters as
+/// options.
 #[macro_export]
 macro_rules! with_record {
     ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
@@ -167,7 +168,7 @@ macro_rules! parameters_struct {
         }
 
         impl $name {
-            /// These parameters, and the fields that only this struct has.
+            /// Combines the shared parameters with this struct's own fields.
             pub fn new(shared: $crate::GenerationParameters $(, $own: $own_type)*) -> Self {
                 Self {
                     prompt: shared.prompt,
@@ -177,7 +178,7 @@ macro_rules! parameters_struct {
                 }
             }
 
-            /// Every shared parameter that breaks its rule, in the order of the fields. `BREAK`s are not counted here.
+            /// Errors of all shared parameters, in field order. The number of `BREAK`s is not checked.
             pub fn errors(&self) -> Vec<$crate::FieldError> {
                 let values = [
                     ("prompt", $crate::Value::from(&self.prompt)),
@@ -187,7 +188,7 @@ macro_rules! parameters_struct {
                 values.into_iter().filter_map(|(field, value)| $crate::rule(field)?.error(field, value)).collect()
             }
 
-            /// Each shared parameter by name, as text.
+            /// Name and text of each shared parameter.
             pub fn texts(&self) -> Vec<(&'static str, String)> {
                 vec![
                     ("prompt", self.prompt.clone()),
@@ -196,12 +197,12 @@ macro_rules! parameters_struct {
                 ]
             }
 
-            /// The same with other shared parameters.
+            /// Returns the struct with other shared parameters.
             pub fn with_shared(self, shared: $crate::GenerationParameters) -> Self {
                 Self::new(shared $(, self.$own)*)
             }
 
-            /// The parameters that every layer has.
+            /// The parameters that all layers share.
             pub fn shared(&self) -> $crate::GenerationParameters {
                 $crate::GenerationParameters {
                     prompt: self.prompt.clone(),
@@ -235,7 +236,7 @@ macro_rules! request_struct {
         }
 
         impl $name {
-            /// The parameters alone.
+            /// The parameters as options.
             pub fn partial(&self) -> $crate::PartialParameters {
                 $crate::PartialParameters {
                     prompt: Some(self.prompt.clone()),
@@ -244,7 +245,7 @@ macro_rules! request_struct {
                 }
             }
 
-            /// A request for these parameters and nothing else; without a prompt, an empty one.
+            /// A request with these parameters and no other fields. A missing prompt becomes an empty one.
             pub fn from_partial(partial: $crate::PartialParameters) -> Self {
                 Self {
                     prompt: partial.prompt.unwrap_or_default(),
@@ -277,7 +278,7 @@ macro_rules! record_struct {
         }
 
         impl $name {
-            /// The record of these parameters, their seed, and the fields that only this struct has.
+            /// Combines the parameters, their seed, and this struct's own fields.
             pub fn new(shared: $crate::GenerationParameters, seed: u64 $(, $own: $own_type)*) -> Self {
                 Self {
                     prompt: shared.prompt,
@@ -288,7 +289,7 @@ macro_rules! record_struct {
                 }
             }
 
-            /// The parameters alone.
+            /// The parameters as options.
             pub fn partial(&self) -> $crate::PartialParameters {
                 $crate::PartialParameters {
                     prompt: Some(self.prompt.clone()),
@@ -308,27 +309,27 @@ macro_rules! partial_struct {
     (
         $({ $($(#[$doc:meta])* $field:ident: $_type:ty as $type:ty, $rule:expr, [$($_schema:tt)*], [$($_required:meta)?];)* })*
     ) => {
-        /// Parameters that may be missing: what a request asks for, or what a picture's record says.
+        /// Parameters that may be missing, from a request or a picture's record.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "RecordedSettings"))]
         #[serde(default)]
         pub struct PartialParameters {
-            /// Prompt; may be empty.
+            /// Prompt. May be empty.
             pub prompt: Option<String>,
             $($($(#[$doc])* pub $field: Option<$type>,)*)*
-            /// The model's name, without folders and file extension; of records only.
+            /// Model name, without folders and file extension. Only in records.
             pub model: Option<String>,
-            /// Share of a initial picture that was redone; of records only.
+            /// Share of an initial picture that was redrawn. Only in records.
             pub strength: Option<f64>,
         }
 
         impl PartialParameters {
-            /// Every field that breaks its rule, in the order of the fields. `BREAK`s are not counted here.
+            /// Errors of all fields, in field order. The number of `BREAK`s is not checked.
             pub fn errors(&self) -> Vec<FieldError> {
                 self.values().into_iter().filter_map(|(field, value)| rule(field)?.error(field, value)).collect()
             }
 
-            /// The parameters that are there, by name.
+            /// Name and value of each parameter that is present.
             pub fn values(&self) -> Vec<(&'static str, Value<'_>)> {
                 let all = [
                     ("prompt", self.prompt.as_ref().map(Value::from)),
@@ -337,13 +338,13 @@ macro_rules! partial_struct {
                 all.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
             }
 
-            /// Each parameter that is there by name, as text; the model too.
+            /// Name and text of each parameter that is present, the model included.
             pub fn texts(&self) -> Vec<(&'static str, String)> {
                 let text = |(field, value): (_, Value<'_>)| (field, value.to_string());
                 self.values().into_iter().map(text).chain(self.model.clone().map(|name| ("model", name))).collect()
             }
 
-            /// Removes a parameter. Returns its value as text; `None` when it was missing, or is none of the parameters.
+            /// Removes a parameter. Returns its value as text; `None` if it was missing or is not a parameter.
             pub fn remove(&mut self, name: &str) -> Option<String> {
                 match name {
                     "prompt" => self.prompt.take(),
@@ -352,8 +353,8 @@ macro_rules! partial_struct {
                 }
             }
 
-            /// Sets a parameter from its text. Returns whether there is a parameter of that name whose type can be read from
-            /// the text; limits are not checked.
+            /// Sets a parameter from text. Returns `false` if the name is unknown or the text cannot be parsed. Limits
+            /// are not checked.
             pub fn set(&mut self, name: &str, text: &str) -> bool {
                 match name {
                     "prompt" => self.prompt = Some(text.to_owned()),
@@ -367,8 +368,8 @@ macro_rules! partial_struct {
             }
         }
 
-        /// The rule of a parameter of the list.
-        pub(crate) fn listed_rule(field: &str) -> Option<Rule> {
+        /// The rule of a parameter in the list.
+        fn listed_rule(field: &str) -> Option<Rule> {
             Some(match field {
                 $($(stringify!($field) => $rule,)*)*
                 _ => return None,
@@ -378,7 +379,7 @@ macro_rules! partial_struct {
 }
 
 with_parameters! {
-    /// What a picture is made from, the same in every layer, every default filled in. The seed is kept beside it.
+    /// Parameters of a generation with all defaults filled in, the same in every layer. The seed is stored separately.
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     pub struct GenerationParameters {}
 }
@@ -392,7 +393,7 @@ impl Default for GenerationParameters {
 }
 
 impl From<Recommended> for GenerationParameters {
-    /// An empty prompt with these settings.
+    /// An empty prompt with the recommended settings.
     fn from(of: Recommended) -> Self {
         Self {
             prompt: String::new(),
@@ -408,10 +409,11 @@ impl From<Recommended> for GenerationParameters {
 }
 
 impl PartialParameters {
-    /// The parameters with every default filled in: what the model recommends, without a negative prompt. Prompts are trimmed.
+    /// Fills in missing parameters: the model's recommended settings, and an empty negative prompt. Prompts are
+    /// trimmed.
     ///
     /// # Errors
-    /// Every field that breaks its rule.
+    /// All fields with invalid values.
     pub fn resolve(self, recommended: &Recommended) -> Result<GenerationParameters, Vec<FieldError>> {
         let errors = self.errors();
         if !errors.is_empty() {
@@ -424,7 +426,7 @@ impl PartialParameters {
             negative_prompt: trimmed(self.negative_prompt),
             steps: self.steps.unwrap_or(of.steps),
             cfg_scale: self.cfg_scale.unwrap_or(of.cfg_scale),
-            // A name that is not known is an error above.
+            // Unknown names were reported as errors above.
             sampler: self.sampler.and_then(|name| name.parse().ok()).unwrap_or(of.sampler),
             scheduler: self.scheduler.and_then(|name| name.parse().ok()).unwrap_or(of.scheduler),
             width: self.width.unwrap_or(of.width),
@@ -433,10 +435,23 @@ impl PartialParameters {
     }
 }
 
+/// The rule of a parameter or another request field. `None` for fields without limits of their own (ids, the model's
+/// name).
+pub fn rule(field: &str) -> Option<Rule> {
+    Some(match field {
+        "prompt" => Rule::Text(limits::PROMPT_CHARS),
+        "strength" => Rule::Number(limits::STRENGTH),
+        "num_variants" => Rule::whole(&limits::NUM_VARIANTS),
+        "preview_interval_ms" => Rule::whole(&limits::PREVIEW_INTERVAL_MS),
+        "preview_method" => Rule::Name(PreviewMethod::NAMES),
+        _ => return listed_rule(field),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Sampler, limits};
+    use crate::Sampler;
 
     #[test]
     fn what_is_missing_is_recommended() {

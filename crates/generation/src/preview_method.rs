@@ -1,18 +1,18 @@
-//! How a step's estimate becomes a preview.
+//! Preview methods.
 
 use crate::names::named;
 
 named! {
-    /// How a step's estimate becomes a preview.
+    /// Method that turns a step's estimate into a preview.
     #[derive(Default)]
     PreviewMethod, "preview method":
-    /// `taesd` where the model has one and the device is quick enough, else `latent2rgb`.
+    /// `taesd` if the model has one and the device is fast enough, otherwise `latent2rgb`.
     #[default]
     Auto = "auto",
-    /// A matrix: fast, coarse, at the latent's size.
+    /// Linear projection of the latent to RGB: fast, coarse, at the latent's size.
     Latent2Rgb = "latent2rgb",
-    /// A tiny decoder: slower, sharper.
+    /// TAESD decoder: slower, sharper.
     Taesd = "taesd",
-    /// The first preview stays until the picture is there.
+    /// No step previews: the first preview stays until the picture is complete.
     None = "none",
 }

@@ -1,14 +1,14 @@
-//! How prompts are read.
+//! Prompt syntaxes.
 
 use crate::names::named;
 
 named! {
-    /// How a prompt is read. The crate `sdxl` implements them.
+    /// Prompt syntax. Implemented in the crate `sdxl`.
     #[derive(Default)]
     PromptSyntax, "prompt syntax":
-    /// A1111's: `(word)`, `(word:1.2)` and `[word]` are emphasis, `BREAK` ends a chunk.
+    /// A1111 syntax: `(word)`, `(word:1.2)` and `[word]` are emphasis, `BREAK` ends a chunk.
     #[default]
     A1111 = "a1111",
-    /// The text as it is.
+    /// Plain text without syntax.
     Plain = "plain",
 }

@@ -1,9 +1,9 @@
-//! Defaults of parameters.
+//! Default values of parameters.
 
 use crate::{Sampler, Schedule};
 use serde::{Deserialize, Serialize};
 
-/// Share of a initial picture that is redone when a request does not say.
+/// Share of an initial picture that is redrawn if a request does not specify it.
 pub const DEFAULT_STRENGTH: f64 = 0.6;
 
 /// Recommended settings of a model: the defaults of a generation with it.

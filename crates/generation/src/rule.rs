@@ -1,34 +1,34 @@
-//! What a field may hold, in one place for checks and for messages.
+//! Validation rules of fields, used for checks and error messages.
 
-use crate::{PreviewMethod, Sampler, Schedule, limits, names::shortened};
+use crate::{Sampler, Schedule, limits, names::shortened};
 use std::{fmt, ops::RangeInclusive};
 
-/// What a field may hold.
+/// The values that a field allows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
-    /// A text of at most so many characters, without the character NUL, which PostgreSQL does not store.
+    /// A text with at most this many characters. NUL is not allowed, because PostgreSQL cannot store it.
     Text(usize),
-    /// A whole number.
+    /// An integer in this range.
     Whole(RangeInclusive<u64>),
-    /// A number.
+    /// A number in this range.
     Number(RangeInclusive<f64>),
-    /// A multiple of `step` from `bounds`.
+    /// A multiple of `step` within `bounds`.
     Multiple {
-        /// Least and largest value.
+        /// Minimum and maximum.
         bounds: RangeInclusive<u64>,
-        /// The value is a multiple of this.
+        /// The value must be a multiple of this.
         step: u64,
     },
     /// One of these names.
     Name(&'static [&'static str]),
 }
 
-/// A field's value as [`Rule::check`] sees it.
+/// A field's value, as input for [`Rule::check`].
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
     /// A text or a name.
     Text(&'a str),
-    /// A whole number.
+    /// An integer.
     Whole(u64),
     /// A number.
     Number(f64),
@@ -80,34 +80,34 @@ impl From<&Schedule> for Value<'_> {
     }
 }
 
-/// A field that breaks its rule.
+/// A field whose value is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {message}")]
 pub struct FieldError {
-    /// The field.
+    /// Name of the field.
     pub field: &'static str,
-    /// The limit, and the value where it is short.
+    /// The rule and the invalid value, shortened. Of a text that is too long, only its length.
     pub message: String,
 }
 
 impl Rule {
-    /// A whole number within bounds.
+    /// Rule for an integer in this range.
     pub fn whole(bounds: &RangeInclusive<u32>) -> Self {
         Self::Whole(u64::from(*bounds.start())..=u64::from(*bounds.end()))
     }
 
-    /// A picture's side in pixels.
+    /// Rule for a picture's width or height in pixels.
     pub fn side() -> Self {
         let bounds = limits::SIDE_PX;
         Self::Multiple { bounds: (*bounds.start()).into()..=(*bounds.end()).into(), step: limits::SIDE_STEP_PX.into() }
     }
 
-    /// The error of a field that holds `value`; none when it is allowed.
+    /// Checks a field's value. Returns `None` if it is allowed.
     pub fn error(&self, field: &'static str, value: Value<'_>) -> Option<FieldError> {
         self.check(value).map(|message| FieldError { field, message })
     }
 
-    /// The rule as a sentence without its subject: "must be a whole number from 1 to 1000".
+    /// The rule as a phrase for error messages: "must be a whole number from 1 to 1000".
     pub fn expected(&self) -> String {
         match self {
             Self::Text(chars) => format!("must be a text of at most {chars} characters"),
@@ -120,7 +120,7 @@ impl Rule {
         }
     }
 
-    /// What is wrong with a value; none when it is allowed. A value of another kind than the rule's is not.
+    /// Checks a value. Returns the error message, or `None` if it is allowed. A value of the wrong type is not allowed.
     pub fn check(&self, value: Value<'_>) -> Option<String> {
         let (is_allowed, shown) = match (self, value) {
             (Self::Text(chars), Value::Text(text)) => {
@@ -131,7 +131,7 @@ impl Rule {
                 return text.contains('\0').then(|| "must not contain the character NUL".to_owned());
             }
             (Self::Whole(bounds), Value::Whole(number)) => (bounds.contains(&number), number.to_string()),
-            // Not a number is in no range.
+            // NaN is outside every range.
             (Self::Number(bounds), Value::Number(number)) => (bounds.contains(&number), number.to_string()),
             (Self::Multiple { bounds, step }, Value::Whole(number)) => {
                 (bounds.contains(&number) && number.is_multiple_of(*step), number.to_string())
@@ -145,26 +145,13 @@ impl Rule {
     }
 }
 
-/// The rule of a field: of a parameter, or of another field that a request for pictures has. None for fields whose values
-/// are not bounded by themselves (ids, the model's name).
-pub fn rule(field: &str) -> Option<Rule> {
-    Some(match field {
-        "prompt" => Rule::Text(limits::PROMPT_CHARS),
-        "strength" => Rule::Number(limits::STRENGTH),
-        "num_variants" => Rule::whole(&limits::NUM_VARIANTS),
-        "preview_interval_ms" => Rule::whole(&limits::PREVIEW_INTERVAL_MS),
-        "preview_method" => Rule::Name(PreviewMethod::NAMES),
-        _ => return crate::parameters::listed_rule(field),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn bounds_are_allowed_and_what_lies_beyond_is_not() {
-        let check = |field, value| rule(field).expect("known").check(value);
+        let check = |field, value| crate::rule(field).expect("known").check(value);
         for (field, good, bad) in [
             ("steps", [1, 1000], [0, 1001]),
             ("seed", [0, limits::SEED], [limits::SEED + 1, u64::MAX]),
@@ -181,6 +168,6 @@ mod tests {
             Some("must be a whole number from 1 to 1000, not 1001")
         );
         assert!(check("sampler", Value::Text("eulr")).expect("refused").ends_with(", not \"eulr\""));
-        assert_eq!(rule("colour"), None);
+        assert_eq!(crate::rule("colour"), None);
     }
 }

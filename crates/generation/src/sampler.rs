@@ -3,7 +3,7 @@
 use crate::names::named;
 
 named! {
-    /// A sampling method, by ComfyUI's name. The crate `diffusion` implements them.
+    /// Sampling method, with ComfyUI's names. Implemented in the crate `diffusion`.
     Sampler, "sampler":
     /// Euler's method (k-diffusion's `sample_euler`).
     Euler = "euler",
@@ -38,7 +38,7 @@ named! {
 }
 
 impl Sampler {
-    /// Model calls of a step: 2 for samplers of second order that take no history, else 1.
+    /// Model calls per step: 2 for single-step samplers of second order, otherwise 1.
     pub fn calls_per_step(self) -> u32 {
         match self {
             Self::Heun | Self::Dpm2 | Self::Dpm2Ancestral | Self::Dpmpp2sAncestral | Self::DpmppSde => 2,
@@ -46,7 +46,7 @@ impl Sampler {
         }
     }
 
-    /// A1111's name in its `parameters` text; none where A1111 does not have the sampler.
+    /// A1111's name in its `parameters` text; `None` if A1111 does not have the sampler.
     pub fn a1111_name(self) -> Option<&'static str> {
         Some(match self {
             Self::Euler => "Euler",

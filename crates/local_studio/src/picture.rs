@@ -95,6 +95,7 @@ fn encoded(
 mod tests {
     use super::*;
     use image::{DynamicImage, ImageFormat};
+    use protocol::{Sampler, Schedule};
     use std::io::Cursor;
 
     /// No two neighbours are the same.
@@ -126,20 +127,17 @@ mod tests {
     }
 
     fn record() -> png_info::Parameters {
-        png_info::Parameters {
-            prompt: "a red car".to_owned(),
-            negative_prompt: "rain".to_owned(),
+        let recommended = Recommended {
             width: 64,
             height: 64,
             steps: 7,
             cfg_scale: 4.5,
-            sampler: "dpmpp_2m".to_owned(),
-            scheduler: "karras".to_owned(),
-            seed: 42,
-            model: "starter".to_owned(),
-            strength: Some(0.5),
-            version: "0.1.0".to_owned(),
-        }
+            sampler: Sampler::Dpmpp2m,
+            scheduler: Schedule::Karras,
+        };
+        let mut shared = NewGeneration::of("a red car").partial().resolve(&recommended).expect("within the limits");
+        shared.negative_prompt = "rain".to_owned();
+        png_info::Parameters::new(shared, 42, "starter".to_owned(), Some(0.5), "0.1.0".to_owned())
     }
 
     fn import_with(record: &png_info::Parameters, size: (u32, u32)) -> Imported {

@@ -141,20 +141,16 @@ mod tests {
     use std::io::Cursor;
 
     fn parameters(prompt: &str) -> Parameters {
-        Parameters {
+        let shared = generation::GenerationParameters {
             prompt: prompt.to_owned(),
             negative_prompt: "blurry".to_owned(),
             width: 2,
             height: 1,
             steps: 20,
             cfg_scale: 4.5,
-            sampler: "dpmpp_2m".to_owned(),
-            scheduler: "karras".to_owned(),
-            seed: (1 << 53) - 1,
-            model: "sdxl_base".to_owned(),
-            strength: None,
-            version: "0.1.0".to_owned(),
-        }
+            ..Default::default()
+        };
+        Parameters::new(shared, (1 << 53) - 1, "sdxl_base".to_owned(), None, "0.1.0".to_owned())
     }
 
     #[test]

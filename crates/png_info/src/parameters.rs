@@ -1,7 +1,10 @@
 //! The parameters that a picture was made from.
 
-use crate::infotext::{Infotext, always_quoted, quoted};
-use generation::{Sampler, Schedule, with_record};
+use crate::{
+    infotext::{Infotext, always_quoted, quoted},
+    record::{NO_START, NotApplied, Record},
+};
+use generation::{PartialParameters, Sampler, Schedule, with_record};
 use serde::{Deserialize, Serialize};
 
 with_record! {
@@ -60,6 +63,19 @@ impl Parameters {
             text += &format!(", {key}: {}", always_quoted(value));
         }
         text + &format!(", Version: {}", quoted(&format!("Emberline {}", self.version)))
+    }
+}
+
+impl From<&Parameters> for Record {
+    fn from(made: &Parameters) -> Self {
+        let settings = PartialParameters { model: Some(made.model.clone()), strength: made.strength, ..made.partial() };
+        let strength = made.strength.map(|strength| NotApplied::new("strength", &strength.to_string(), NO_START));
+        Self {
+            program: "Emberline".to_owned(),
+            program_version: Some(made.version.clone()),
+            settings,
+            not_applied: strength.into_iter().collect(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A picture's record, whichever program wrote it.
 
-use crate::{Parameters, names};
+use crate::names;
 use generation::{PartialParameters, limits::SEED};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -50,19 +50,6 @@ impl NotApplied {
             shown.push('…');
         }
         Self { name: name.into(), value: shown, reason: reason.into() }
-    }
-}
-
-impl From<&Parameters> for Record {
-    fn from(made: &Parameters) -> Self {
-        let settings = PartialParameters { model: Some(made.model.clone()), strength: made.strength, ..made.partial() };
-        let strength = made.strength.map(|strength| NotApplied::new("strength", &strength.to_string(), NO_START));
-        Self {
-            program: "Emberline".to_owned(),
-            program_version: Some(made.version.clone()),
-            settings,
-            not_applied: strength.into_iter().collect(),
-        }
     }
 }
 

@@ -149,7 +149,7 @@ pub enum OpenFault {
     #[error(
         "the database is damaged: {0}. Nothing was changed. Stop every program that uses it, then put a copy of the \
          file in its place (a backup, or one that was made before an update: FILE.before-...), or save what can be \
-         read with `sqlite3 FILE .recover`"
+         read with `sqlite3 FILE .dump`"
     )]
     Damaged(String),
     /// The file is missing or empty, but its write-ahead log holds changes. SQLite would delete the log.

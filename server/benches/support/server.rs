@@ -1,4 +1,4 @@
-//! A server of its own for a benchmark.
+//! A server for a benchmark.
 
 use serde_json::{Value, json};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// A server with its data folder, and one project.
+/// A running server with its data folder and one project.
 pub struct Server {
     pub url: String,
     child: Child,
@@ -57,7 +57,7 @@ impl Server {
         self.post("/api/v1/projects/1/generations", &body)["tasks"][0].clone()
     }
 
-    /// Seconds from the start of a task to its end, by the server's clock.
+    /// Duration of a task in seconds, from the server's timestamps.
     pub fn seconds(&self, task: &Value) -> f64 {
         loop {
             let task = self.get(&format!("/api/v1/tasks/{}", task["task_id"]));
@@ -69,7 +69,7 @@ impl Server {
         }
     }
 
-    /// A number of `/metrics` by its name and labels.
+    /// Value of a metric, by its name and labels.
     pub fn metric(&self, name: &str) -> f64 {
         let mut answer = ureq::get(format!("{}/metrics", self.url)).call().expect("metrics");
         let text = answer.body_mut().read_to_string().expect("text");
@@ -78,7 +78,7 @@ impl Server {
     }
 }
 
-/// Seconds of the day of an RFC 3339 time in UTC.
+/// Seconds since midnight of an RFC 3339 time in UTC.
 fn time(text: &Value) -> f64 {
     let text = text.as_str().expect("a time");
     let clock = text.split('T').nth(1).expect("a clock").trim_end_matches('Z');
@@ -90,9 +90,9 @@ pub fn median(mut of: Vec<f64>) -> f64 {
     of[of.len() / 2]
 }
 
-/// The rounds and steps that the command line names.
+/// Rounds and steps from the command line, or these defaults.
 pub fn numbers(rounds: u32, steps: u32) -> (u32, u32) {
-    // cargo adds `--bench`.
+    // cargo adds the argument `--bench`.
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u32>().ok());
     (numbers.next().unwrap_or(rounds), numbers.next().unwrap_or(steps))
 }

@@ -1,4 +1,4 @@
-//! `emberline doctor`: devices, model, disk, database, pictures. Changes nothing.
+//! `emberline doctor`: checks devices, model, disk, database and pictures. Changes nothing.
 
 use crate::{
     commands::{model::ModelChoice, offers::Offers},
@@ -20,7 +20,7 @@ use std::{
 };
 use store::Store;
 
-/// Faults of the database that are told in full.
+/// Maximum number of database faults listed in full.
 const SHOWN: usize = 5;
 
 /// Options of `emberline doctor`.
@@ -40,7 +40,7 @@ pub struct DoctorArgs {
     pub model: ModelChoice,
 }
 
-/// Prints what is found, a line each; fails when something is wrong.
+/// Prints one line for each check. Returns an error if any check found a fault.
 pub fn run(args: &DoctorArgs) -> Result<()> {
     let folder = match &args.data_dir {
         Some(path) => path.clone(),
@@ -64,7 +64,7 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         };
         writeln!(out, "{line}").context("cannot print the findings")?;
     }
-    // No adapter is no fault: the CPU computes.
+    // A missing GPU adapter is not a fault: the CPU is used.
     let faults = findings.iter().filter(|(what, found)| found.is_err() && *what != "adapter").count();
     if faults > 0 {
         bail!("{faults} of {} checks found a fault", findings.len());
@@ -86,7 +86,7 @@ fn model(model: &ModelChoice) -> Result<String> {
 }
 
 fn disk(folder: &Path) -> Result<String> {
-    // The nearest folder that is there: the data folder is made by the server's first start.
+    // The nearest existing parent: the server's first start creates the data folder.
     let Some(there) = folder.ancestors().find(|path| path.is_dir()) else {
         bail!("{} is on no disk", folder.display());
     };
@@ -100,7 +100,7 @@ fn disk(folder: &Path) -> Result<String> {
     }
 }
 
-/// The database by itself, and then the pictures beside it.
+/// Checks the database, then compares it with the picture files.
 async fn database_and_data(args: &DoctorArgs, folder: &Path) -> (Result<String>, Result<String>) {
     if !folder.is_dir() {
         let absent = || Ok(format!("{} is not there yet; the first start makes it", folder.display()));
@@ -121,13 +121,13 @@ async fn database_and_data(args: &DoctorArgs, folder: &Path) -> (Result<String>,
     found
 }
 
-/// Damaged pages, rows that cannot be read, settings that do not count.
+/// Looks for damaged pages, unreadable rows and invalid settings.
 async fn database(store: &Store) -> Result<String> {
     let damage = store.damage().await.context("cannot check the database")?;
     let mut faults = Vec::new();
     match store.unreadable_rows().await {
         Ok(rows) => faults.extend(rows.iter().map(ToString::to_string)),
-        // Damaged pages, which are named below.
+        // Damaged pages; listed below.
         Err(_) if !damage.is_empty() => {}
         Err(error) => return Err(error.into()),
     }
@@ -156,7 +156,7 @@ async fn data(store: &Store, media: &Media) -> Result<String> {
             media.folder().display()
         );
     }
-    // What the next start mends, or what a server that runs has on its way.
+    // Not faults: the next start repairs these, or a running server is still working on them.
     Ok(format!(
         "{} interrupted tasks, {} files without a row, {} unfinished files, {} lost previews, {} lost pictures",
         found.interrupted.len(),

@@ -1,4 +1,4 @@
-//! `emberline inspect`: what a checkpoint is, from its headers alone; of a picture, the record that it carries.
+//! `emberline inspect`: reports on a checkpoint from its headers alone, or shows a picture's generation record.
 
 use crate::commands::{
     model::ModelChoice,
@@ -22,8 +22,8 @@ use std::{
 /// Options of `emberline inspect`.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// A safetensors file, a diffusers folder, a folder with several of either, or `starter`, the model inside this
-    /// program; or a PNG, JPEG or WebP picture, whose record of how it was made is shown.
+    /// A safetensors file, a diffusers folder, a folder with several of either, or `starter`, the embedded model. For a
+    /// PNG, JPEG or WebP picture, its generation record is shown.
     #[arg(value_name = "PATH")]
     pub path: ModelChoice,
 
@@ -32,7 +32,7 @@ pub struct InspectArgs {
     pub json: bool,
 }
 
-/// Prints the report. What is not loadable is still described, with status 0: the question was what it is.
+/// Prints the report. A checkpoint that cannot be loaded is also described, with exit status 0.
 pub fn run(args: &InspectArgs) -> Result<()> {
     if let ModelChoice::Path(path) = &args.path
         && picture::is_picture(path)
@@ -49,7 +49,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     writeln!(io::stdout().lock(), "{text}").context("cannot print the report")
 }
 
-/// The JSON of a folder of several: each checkpoint's report, and what is none.
+/// JSON of a folder: a report for each checkpoint, and the refused files with reasons.
 #[derive(Serialize)]
 struct Folder {
     models: Vec<Named>,
@@ -87,12 +87,12 @@ impl Folder {
     }
 }
 
-/// The JSON: the report, the settings with their sources, and the card of the one model that has one.
+/// JSON of one checkpoint: its report, its settings with their sources, and the starter model's card.
 #[derive(Serialize)]
 struct Described {
     #[serde(flatten)]
     report: Report,
-    /// Memory for a picture; none for a checkpoint that cannot be loaded as a whole.
+    /// Memory for one picture; `None` for a checkpoint that cannot be loaded completely.
     memory: Option<MemoryReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recommended: Option<Recommended>,
@@ -112,7 +112,7 @@ impl Described {
         Ok(Self { report, memory, recommended, card })
     }
 
-    /// Itself, if it can be offered as a model.
+    /// Returns the description if the server could offer the checkpoint as a model.
     fn offered(self) -> Result<Self> {
         let problems = self.report.problems.join("; ");
         anyhow::ensure!(self.report.loadable, "{problems}");
@@ -148,7 +148,7 @@ impl Display for Described {
     }
 }
 
-/// The card for people, after the report.
+/// The model card as text.
 struct CardText<'a>(&'a Card);
 
 impl Display for CardText<'_> {
@@ -168,7 +168,7 @@ impl Display for CardText<'_> {
     }
 }
 
-/// The report for people.
+/// The report as text.
 struct Summary<'a> {
     report: &'a Report,
     memory: Option<&'a MemoryReport>,
@@ -204,7 +204,7 @@ impl Display for Summary<'_> {
     }
 }
 
-/// At most ten of a list: a wrong file can have thousands.
+/// Writes at most ten names: a wrong file can have thousands.
 fn list(f: &mut Formatter<'_>, what: &str, names: &[String]) -> fmt::Result {
     const MOST: usize = 10;
     for name in names.iter().take(MOST) {
@@ -224,7 +224,7 @@ fn shares<D: Serialize>(dtypes: &BTreeMap<D, u64>) -> String {
     dtypes.keys().map(name_of).collect::<Vec<_>>().join(", ")
 }
 
-/// A value by the name that the JSON report gives it.
+/// Name of an enum value in the JSON report.
 fn name_of(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,

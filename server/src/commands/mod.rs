@@ -1,4 +1,4 @@
-//! The commands that need no server.
+//! Commands that run without a server, and model options shared with `serve`.
 
 pub mod doctor;
 pub mod generate;

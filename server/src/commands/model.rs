@@ -1,4 +1,4 @@
-//! Which model a command works with: one from the disk, or the one inside this program.
+//! The model of a command: a checkpoint on disk or the embedded starter model.
 
 use super::{
     scan::{Candidate, Found, Refused, is_folder_of_models, scan},
@@ -13,13 +13,13 @@ use std::{
     str::FromStr,
 };
 
-/// A model by what `--model` names it.
+/// Value of `--model`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ModelChoice {
-    /// The one inside this program, by its name; a folder of that name is `./starter`.
+    /// The embedded starter model. A folder of the same name is written `./starter`.
     #[default]
     Starter,
-    /// A file or folder.
+    /// A checkpoint file or a folder.
     Path(PathBuf),
 }
 
@@ -32,7 +32,7 @@ impl FromStr for ModelChoice {
 }
 
 impl ModelChoice {
-    /// The path as it was given, or the starter model's name.
+    /// Path as given, or the starter model's name.
     pub fn path(&self) -> &Path {
         match self {
             Self::Starter => Path::new(starter_model::NAME),
@@ -40,19 +40,19 @@ impl ModelChoice {
         }
     }
 
-    /// The model's name as a picture records it: no path.
+    /// Model name for picture records, without the path.
     pub fn name(&self) -> String {
         let path = self.path();
-        // Pictures from files have that word in their model's place.
+        // Imported pictures have this word in the model field.
         let reserved = path.file_stem().is_some_and(|stem| stem == protocol::IMPORTED);
         let stem = if path.is_dir() || reserved { path.file_name() } else { path.file_stem() };
         stem.map_or_else(|| path.display().to_string(), |name| Path::new(name).display().to_string())
     }
 
-    /// Opens it.
+    /// Opens the checkpoint.
     ///
     /// # Errors
-    /// What is no SDXL checkpoint.
+    /// The path is not an SDXL checkpoint.
     pub fn open(&self, options: &OpenOptions) -> Result<Checkpoint> {
         Ok(match self {
             Self::Starter => starter_model::checkpoint()?,
@@ -60,10 +60,10 @@ impl ModelChoice {
         })
     }
 
-    /// Describes it.
+    /// Returns a report on the checkpoint without loading it.
     ///
     /// # Errors
-    /// What is no safetensors file or folder.
+    /// The path is neither a safetensors file nor a diffusers folder.
     pub fn inspect(&self, options: &OpenOptions) -> Result<Report> {
         Ok(match self {
             Self::Starter => checkpoint::inspect_memory(&starter_model::folder()?, options)?,
@@ -71,10 +71,10 @@ impl ModelChoice {
         })
     }
 
-    /// The settings that suit it, once it is open.
+    /// Recommended settings of the model, from its open checkpoint.
     ///
     /// # Errors
-    /// A sampler or schedule that is none.
+    /// The checkpoint names an unknown sampler or schedule.
     pub fn recommended(&self, said: &Recommendation, scheduler: &SchedulerConfig) -> Result<Recommended> {
         match self {
             Self::Path(_) => Recommended::of_checkpoint(said, scheduler),
@@ -82,10 +82,11 @@ impl ModelChoice {
         }
     }
 
-    /// The one model to work with where there is nobody to choose: itself, or the only one of a folder.
+    /// Resolves a folder of models to its only checkpoint, for commands that cannot offer a choice. Other paths are
+    /// returned unchanged.
     ///
     /// # Errors
-    /// A folder without a checkpoint that can be used, or with several.
+    /// The folder has no usable checkpoint, or several.
     pub fn only_one(self, options: &OpenOptions) -> Result<Self> {
         let Self::Path(folder) = &self else { return Ok(self) };
         if !is_folder_of_models(folder) {
@@ -115,13 +116,13 @@ impl ModelChoice {
     }
 }
 
-/// How many names an error lists.
+/// Maximum number of names in an error message.
 const SHOWN: usize = 5;
 
-/// The checkpoints of a folder that `open` opens, and what it refused.
+/// Returns `open`'s results for the checkpoints in a folder, and the files that it refused.
 ///
 /// # Errors
-/// A folder that cannot be read, or of which nothing can be used: with the reasons.
+/// The folder cannot be read, or has no usable checkpoint. The message lists the reasons.
 pub fn usable<T>(folder: &Path, open: impl Fn(&Candidate) -> Result<T>) -> Result<(Vec<T>, Vec<Refused>)> {
     let Found { candidates, mut refused } = scan(folder)?;
     let mut usable = Vec::new();

@@ -1,4 +1,4 @@
-//! The models that `--model` offers.
+//! The models that `--model` makes available.
 
 use super::{
     model::{ModelChoice, usable},
@@ -13,7 +13,7 @@ use sdxl::Pipeline;
 /// Maximum number of refused files that are logged and listed. A folder of LoRAs can have thousands.
 const SHOWN: usize = 100;
 
-/// The models of `--model`.
+/// The models that `--model` makes available.
 #[derive(Debug)]
 pub struct Offers {
     /// Models that can be chosen, the default first.
@@ -44,7 +44,7 @@ impl Offers {
         }
     }
 
-    /// Logs what was refused, and the settings of a checkpoint that cannot be followed.
+    /// Logs refused files, and checkpoint settings that cannot be applied.
     pub fn log(&self) {
         for RefusedModel { name, reason } in &self.refused {
             tracing::warn!(file = name, reason, "not offered as a model");
@@ -57,7 +57,7 @@ impl Offers {
     }
 }
 
-/// The first [`SHOWN`], and an entry with the number of the others.
+/// The first [`SHOWN`] entries, then one entry with the number of the rest.
 fn shown(refused: Vec<Refused>) -> Vec<RefusedModel> {
     let more = refused.len().saturating_sub(SHOWN);
     let shown = |Refused { file, reason }| RefusedModel { name: file, reason };
@@ -68,7 +68,7 @@ fn shown(refused: Vec<Refused>) -> Vec<RefusedModel> {
     list
 }
 
-/// Reads the headers, so that a checkpoint that cannot be loaded is reported at the start and not at the first picture.
+/// Reads only the headers. A checkpoint that cannot be loaded is reported at start-up and not at the first picture.
 fn offer(model: ModelChoice, name: String, options: &OpenOptions, has_vae: bool) -> Result<Offer> {
     let checkpoint = model.open(options)?;
     Pipeline::check(&checkpoint, has_vae)?;

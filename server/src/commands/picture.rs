@@ -1,4 +1,4 @@
-//! `emberline inspect` of a picture: the record that it carries.
+//! `emberline inspect` for a picture: shows its generation record.
 
 use anyhow::{Context, Result};
 use png_info::{Info, Parameters, PartialParameters, Record};
@@ -10,12 +10,12 @@ use std::{
     path::Path,
 };
 
-/// Bytes of the largest file that is read.
+/// Maximum size of a file that is read, bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
-/// Bytes by which a format is known.
+/// Number of leading bytes that identify the file format.
 const HEAD_BYTES: u64 = 12;
 
-/// Whether a file is a picture that may carry a record.
+/// Whether the file is a picture in a format that can carry a record.
 pub fn is_picture(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
@@ -25,7 +25,7 @@ pub fn is_picture(path: &Path) -> bool {
 /// Prints a picture's record.
 ///
 /// # Errors
-/// A file that cannot be read, or ends before its pixels begin.
+/// The file cannot be read, or ends before its pixel data.
 pub fn run(path: &Path, as_json: bool) -> Result<()> {
     let file = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     anyhow::ensure!(file.len() <= MAX_FILE_BYTES, "{} is larger than {MAX_FILE_BYTES} bytes", path.display());
@@ -40,7 +40,7 @@ pub fn run(path: &Path, as_json: bool) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("cannot print the record")
 }
 
-/// The JSON, with the fields of `POST /inspect-png`.
+/// The JSON output, with the fields of `POST /inspect-png`.
 #[derive(Serialize)]
 struct Picture {
     path: String,
@@ -56,7 +56,7 @@ impl Display for Picture {
         let version = record.program_version.as_deref().unwrap_or_default();
         write!(f, "\n  written by    {} {}", record.program, printable(version))?;
         for (name, value) in entries(&record.settings) {
-            // Further lines of a prompt stand under the first.
+            // Later lines of a prompt are indented to the first.
             write!(f, "\n  {name:14}{}", printable(&value).replace('\n', "\n                "))?;
         }
         for entry in &record.not_applied {
@@ -67,30 +67,23 @@ impl Display for Picture {
     }
 }
 
-/// The text without control characters, by which a file could write over the terminal.
+/// Replaces control characters, which could otherwise overwrite terminal output.
 fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().map(shown).collect()
 }
 
-fn entries(set: &PartialParameters) -> Vec<(&'static str, String)> {
-    let text = |value: &Option<String>| value.clone();
+/// Display name and value of each setting in the record. Width and height form one entry.
+fn entries(set: &PartialParameters) -> Vec<(String, String)> {
     let size = set.width.zip(set.height).map(|(width, height)| format!("{width}x{height}"));
-    [
-        ("prompt", text(&set.prompt)),
-        ("negative", text(&set.negative_prompt)),
-        ("size", size),
-        ("steps", set.steps.map(|steps| steps.to_string())),
-        ("cfg scale", set.cfg_scale.map(|scale| scale.to_string())),
-        ("sampler", text(&set.sampler)),
-        ("scheduler", text(&set.scheduler)),
-        ("seed", set.seed.map(|seed| seed.to_string())),
-        ("model", text(&set.model)),
-        ("strength", set.strength.map(|strength| strength.to_string())),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
-    .collect()
+    let texts = set.texts().into_iter().chain(set.strength.map(|strength| ("strength", strength.to_string())));
+    let named = texts.filter_map(|(field, value)| match field {
+        "width" => Some(("size".to_owned(), size.clone()?)),
+        "height" => None,
+        "negative_prompt" => Some(("negative".to_owned(), value)),
+        field => Some((field.replace('_', " "), value)),
+    });
+    named.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 #[cfg(test)]

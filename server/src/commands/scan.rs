@@ -1,4 +1,4 @@
-//! The checkpoints of a folder: which files and folders could be models, and what each is called.
+//! Finds the checkpoints in a folder and gives each a unique name.
 
 use std::{
     collections::HashSet,
@@ -6,36 +6,36 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How many subfolders lie above the deepest file that is looked at: as in `checkpoints/sdxl/anime/x.safetensors`.
+/// Maximum subfolder depth of a checkpoint: `checkpoints/sdxl/anime/x.safetensors`.
 const DEPTH: usize = 3;
 
-/// Endings of files that could be models, in lower case. A `.ckpt` is none, and is refused with the reason.
+/// Lower-case extensions of possible model files. `.ckpt` is listed so that it is refused with a reason.
 const ENDINGS: [&str; 3] = ["safetensors", "sft", "ckpt"];
 
-/// What could be a model.
+/// A file or folder that may be a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its path in the folder, with `/` between and without the ending; no other candidate has the same.
+    /// Unique name: the path relative to the scanned folder, with `/` separators and no extension.
     pub name: String,
-    /// Its path inside the folder, ending and all, for messages.
+    /// Path relative to the scanned folder, with the extension. Used in messages.
     pub file: String,
-    /// Where it is.
+    /// Full path.
     pub path: PathBuf,
 }
 
-/// What cannot be used, and why.
+/// A file or folder that cannot be used as a model, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Refused {
-    /// Its path inside the folder.
+    /// Path relative to the scanned folder.
     pub file: String,
-    /// One line, without that path.
+    /// Reason in one line, without the path.
     pub reason: String,
 }
 
 impl Refused {
-    /// From an error that begins with the path, as the crate `checkpoint` writes them.
+    /// From an error that starts with the path, as the crate `checkpoint` writes them.
     pub fn new(candidate: &Candidate, error: &anyhow::Error) -> Self {
-        // Its causes are in the text already.
+        // The text already includes the causes.
         let text = error.to_string();
         let reason = text.strip_prefix(&candidate.path.display().to_string()).unwrap_or(&text);
         let reason = reason.trim_start_matches([':', ' ', '/', std::path::MAIN_SEPARATOR]);
@@ -43,25 +43,25 @@ impl Refused {
     }
 }
 
-/// What a folder holds.
+/// Result of scanning a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// In a stable order: those of the folder itself first, by name, then those of its subfolders.
+    /// Candidates in a stable order: files of the folder itself by name, then those of its subfolders.
     pub candidates: Vec<Candidate>,
-    /// What looks like a model by its name and cannot even be opened.
+    /// Files with a model's extension that cannot be opened.
     pub refused: Vec<Refused>,
 }
 
-/// Whether a path is a folder to look through, and no checkpoint itself.
+/// Whether the path is a folder to scan, and not a checkpoint itself.
 pub fn is_folder_of_models(path: &Path) -> bool {
     path.is_dir() && !is_diffusers(path)
 }
 
-/// Looks through a folder and its subfolders, three deep. Links are followed, each folder is visited once, hidden folders
-/// are left out. A diffusers folder is one candidate.
+/// Scans a folder and three levels of subfolders. Follows links, visits each folder once and skips hidden folders. A
+/// diffusers folder is one candidate.
 ///
 /// # Errors
-/// The folder itself cannot be read. Subfolders that cannot be read are refused.
+/// The folder itself cannot be read. An unreadable subfolder is only listed as refused.
 pub fn scan(folder: &Path) -> io::Result<Found> {
     let mut walk = Walk::default();
     walk.seen.insert(fs::canonicalize(folder)?);
@@ -74,7 +74,7 @@ pub fn scan(folder: &Path) -> io::Result<Found> {
     Ok(Found { candidates: entries.into_iter().zip(names).map(candidate).collect(), refused })
 }
 
-/// ComfyUI's folder of models has a `unet` too: only one with a config.json makes a pipeline.
+/// Requires `unet/config.json`: ComfyUI's models folder also has a `unet` folder.
 fn is_diffusers(folder: &Path) -> bool {
     folder.join("model_index.json").exists() || folder.join("unet/config.json").exists()
 }
@@ -83,7 +83,7 @@ fn is_diffusers(folder: &Path) -> bool {
 struct Walk {
     entries: Vec<Entry>,
     refused: Vec<Refused>,
-    /// Folders that were visited, links resolved: a link to a parent leads nowhere.
+    /// Visited folders, with links resolved, so that a link to a parent does not loop.
     seen: HashSet<PathBuf>,
 }
 
@@ -147,8 +147,8 @@ fn is_ending(ending: &std::ffi::OsStr) -> bool {
     ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
-/// A name for each, no two alike. It depends on nothing but the entry itself, unless two share one: then the
-/// `.safetensors` file keeps it, else the folder, and the others are called by their whole file name.
+/// Unique names of the entries. A name depends only on its entry, unless two entries would share one: then the
+/// `.safetensors` file keeps it, otherwise the folder, and the others get their full file name.
 fn names(entries: &[Entry]) -> Vec<String> {
     let rank = |entry: &Entry| match entry {
         entry if entry.file.ends_with(".safetensors") && !entry.is_folder => 0,
@@ -157,7 +157,7 @@ fn names(entries: &[Entry]) -> Vec<String> {
     };
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|&index| rank(&entries[index]));
-    // Pictures from files have this in their model's place.
+    // Imported pictures have this word in the model field.
     let mut taken = HashSet::from([protocol::IMPORTED.to_owned()]);
     let mut names = vec![String::new(); entries.len()];
     for index in order {

@@ -1,23 +1,23 @@
-//! Default settings of a model: what the checkpoint says, else Emberline's defaults.
+//! Recommended settings of a model: from the checkpoint, otherwise Emberline's defaults.
 
 use anyhow::{Context, Result};
 use checkpoint::{Note, PredictionSource, PredictionType, Recommendation, Said, SchedulerConfig};
 use generation::{Recommended as Settings, Sampler, Schedule, limits};
 use serde::Serialize;
 
-/// Where a setting comes from that the checkpoint does not say.
+/// Source of a setting that the checkpoint does not specify.
 const DEFAULT: &str = "Emberline's default";
 
-/// A model's settings, each with where it comes from.
+/// Recommended settings of a model, each with its source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recommended {
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: Said<u32>,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: Said<u32>,
     /// Sampling steps.
     pub steps: Said<u32>,
-    /// Strength of the guidance.
+    /// Guidance scale.
     pub cfg_scale: Said<f64>,
     /// Sampling method.
     pub sampler: Said<Sampler>,
@@ -25,17 +25,17 @@ pub struct Recommended {
     pub scheduler: Said<Schedule>,
     /// What the UNet predicts.
     pub prediction: Said<PredictionType>,
-    /// What the checkpoint asks for and does not get as it asks.
+    /// Settings of the checkpoint that cannot be applied exactly.
     pub notes: Vec<Note>,
     #[serde(skip)]
     settings: Settings,
 }
 
 impl Recommended {
-    /// Of a checkpoint.
+    /// Settings of a checkpoint.
     ///
     /// # Errors
-    /// A name of the crate `checkpoint` that the crate `diffusion` does not know.
+    /// The checkpoint names a sampler or schedule that the crate `diffusion` does not know.
     pub fn of_checkpoint(said: &Recommendation, scheduler: &SchedulerConfig) -> Result<Self> {
         let mut settings = Settings::default();
         let (mut size, mut sampler, mut schedule) = (DEFAULT, DEFAULT, DEFAULT);
@@ -62,12 +62,12 @@ impl Recommended {
         Ok(Self::new(settings, [size, DEFAULT, sampler, schedule], scheduler, notes))
     }
 
-    /// Of the starter model, from its card.
+    /// Settings of the starter model, from its card.
     pub fn of_card(card: &Settings, scheduler: &SchedulerConfig) -> Self {
         Self::new(card.clone(), ["the model's card"; 4], scheduler, Vec::new())
     }
 
-    /// The sources are of the size, steps and guidance, sampler, schedule.
+    /// `sources`: of the size, of steps and guidance scale, of the sampler, of the schedule.
     fn new(settings: Settings, sources: [&str; 4], scheduler: &SchedulerConfig, notes: Vec<Note>) -> Self {
         fn said<T>(value: T, source: &str) -> Said<T> {
             Said { value, source: source.to_owned() }
@@ -86,12 +86,12 @@ impl Recommended {
         }
     }
 
-    /// The settings alone.
+    /// The settings without their sources.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Setting, value and source, for people.
+    /// Name, value and source of each setting as text.
     pub fn lines(&self) -> [(&'static str, String, &str); 6] {
         let prediction = match self.prediction.value {
             PredictionType::Epsilon => "epsilon",
@@ -108,7 +108,7 @@ impl Recommended {
     }
 }
 
-/// The nearest side that a picture can have.
+/// The nearest allowed side length.
 fn nearest_side(px: u32) -> u32 {
     let step = limits::SIDE_STEP_PX;
     let (least, most) = (*limits::SIDE_PX.start(), *limits::SIDE_PX.end());

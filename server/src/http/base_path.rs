@@ -1,7 +1,7 @@
 //! Serves everything under a path, for a proxy that serves other things too. The proxy passes the path on unchanged, and every
 //! address that the server writes starts with it (`protocol::url_path`).
 
-use super::problem::ApiError;
+use crate::problem::ApiError;
 use axum::{
     Router,
     extract::Request,

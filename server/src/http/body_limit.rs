@@ -1,6 +1,6 @@
 //! Limits the size of request bodies, in a way that the client receives the error.
 
-use super::problem::ApiError;
+use crate::problem::ApiError;
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},

@@ -3,10 +3,9 @@
 use super::{
     extract::{IdPath, Json},
     listed::{Listed, Part},
-    openapi::{About, Api},
-    problem::ApiError,
-    routes::range_schema,
+    openapi::{About, Api, range_schema},
 };
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{
     body::Body,

@@ -2,7 +2,8 @@
 
 pub use super::upload::{Picture, PictureFile};
 
-use super::{problem::ApiError, strict::Strict};
+use super::strict::Strict;
+use crate::problem::ApiError;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},

@@ -4,8 +4,8 @@ use super::{
     extract::{IdPath, Json, Picture, Query},
     listed::{Listed, Part},
     openapi::{About, Api},
-    problem::ApiError,
 };
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{extract::State, http::StatusCode};
 use protocol::{FieldError, Frame, FrameId, FramePatch, Problem, ProjectId, frame};

@@ -3,8 +3,8 @@
 use super::{
     extract::{IdPath, Json},
     openapi::{About, Api},
-    problem::ApiError,
 };
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{
     extract::State,

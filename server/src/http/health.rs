@@ -1,9 +1,7 @@
 //! `/health`: for supervisors and load balancers.
 
-use super::{
-    openapi::{About, Api},
-    problem::ApiError,
-};
+use super::openapi::{About, Api};
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::extract::State;
 use protocol::Problem;

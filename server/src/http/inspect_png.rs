@@ -3,8 +3,8 @@
 use super::{
     extract::PictureFile,
     openapi::{About, Api},
-    problem::ApiError,
 };
+use crate::problem::ApiError;
 use crate::{record::applicable, state::AppState};
 use axum::{Json, extract::State, http::StatusCode};
 use png_info::{Info, Parameters, Record};

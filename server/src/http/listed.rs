@@ -1,7 +1,7 @@
 //! Pagination: `?limit=&after=`, and a `Link` header with the next page's address (RFC 8288). In names and messages, a page of a
 //! list is a part, because a page is also what a browser shows.
 
-use super::problem::ApiError;
+use crate::problem::ApiError;
 use axum::{
     Json,
     extract::{FromRequestParts, Query},
@@ -75,7 +75,7 @@ impl Part {
         self.after.as_deref().map(|text| text.parse().map_err(|_| bad())).transpose()
     }
 
-    /// Number of items to query: one more than the page size, which tells whether there is a next part.
+    /// Number of items to query: one more than the page size, which shows whether there is a next part.
     pub fn wanted(&self) -> usize {
         self.limit.map_or(usize::MAX, |limit| limit + 1)
     }

@@ -1,10 +1,7 @@
 //! `/media/{key}.png`: pictures. The key is random, so that nobody can guess an address.
 
-use super::{
-    openapi::{About, Api},
-    problem::ApiError,
-    routes::range_schema,
-};
+use super::openapi::{About, Api, range_schema};
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{
     body::Body,

@@ -1,9 +1,7 @@
 //! `/metrics`: in the text format of Prometheus, version 0.0.4.
 
-use super::{
-    openapi::{About, Api},
-    problem::ApiError,
-};
+use super::openapi::{About, Api};
+use crate::problem::ApiError;
 use crate::{machine, state::AppState};
 use axum::{extract::State, http::header};
 use engine::Summary;

@@ -19,7 +19,6 @@ mod metrics;
 mod models;
 pub mod openapi;
 mod page;
-pub mod problem;
 mod projects;
 mod queue;
 mod routes;
@@ -73,7 +72,7 @@ pub fn router(state: AppState, policy: Policy, events: fn(Api) -> Api) -> Router
     let (api, documented) = routes::api(api).into_parts();
     let (root, documented) = events(routes::root(Api::new("", documented))).into_parts();
     let (pictures, documented) = routes::pictures(Api::new("", documented)).into_parts();
-    let api = api.fallback(problem::no_such_route).method_not_allowed_fallback(problem::no_such_method);
+    let api = api.fallback(crate::problem::no_such_route).method_not_allowed_fallback(crate::problem::no_such_method);
     let router = root.nest("/api/v1", api).layer(Extension(Document::new(documented)));
     let pictures = pictures
         .with_state(state.clone())
@@ -100,7 +99,7 @@ pub fn router(state: AppState, policy: Policy, events: fn(Api) -> Api) -> Router
             HeaderValue::from_static("nosniff"),
         ))
         .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
-        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(CatchPanicLayer::custom(crate::problem::panicked))
         .layer(TraceLayer::new_for_http());
     base_path::under(protocol::base_path(), routes)
 }

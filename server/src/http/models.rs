@@ -1,9 +1,7 @@
 //! `/api/v1/models`, `/api/v1/samplers` and `/api/v1/schedulers`: what a generation can be asked for.
 
-use super::{
-    openapi::{About, Api},
-    problem::ApiError,
-};
+use super::openapi::{About, Api};
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{Json, extract::State};
 use protocol::Model;

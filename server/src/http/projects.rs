@@ -4,8 +4,8 @@ use super::{
     extract::{IdPath, Json},
     listed::{Listed, Part},
     openapi::{About, Api},
-    problem::ApiError,
 };
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{
     extract::State,

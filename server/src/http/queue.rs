@@ -3,8 +3,8 @@
 use super::{
     extract::Json,
     openapi::{About, Api},
-    problem::ApiError,
 };
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::extract::State;
 use protocol::{Queue, QueueOrder};

@@ -6,7 +6,6 @@ use super::{
     openapi::{self, Api},
     projects, queue, settings, takes, tasks,
 };
-use serde_json::{Value, json};
 
 /// Routes under `/api/v1`.
 pub fn api(api: Api) -> Api {
@@ -34,9 +33,4 @@ pub fn root(api: Api) -> Api {
 /// Routes whose body is a picture and may therefore be larger. They are given with their whole path.
 pub fn pictures(api: Api) -> Api {
     frames::picture_routes(inspect_png::picture_routes(api))
-}
-
-/// Schema of the header `Range`.
-pub fn range_schema() -> Value {
-    json!({"type": "string"})
 }

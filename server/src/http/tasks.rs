@@ -4,8 +4,8 @@ use super::{
     extract::{IdPath, Query},
     listed::{Listed, Part},
     openapi::{About, Api},
-    problem::ApiError,
 };
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{Json, extract::State};
 use protocol::{Problem, ProjectId, Task, TaskId, TaskStatus};

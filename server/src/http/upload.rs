@@ -1,6 +1,7 @@
 //! Extractors for a picture as the request's body.
 
-use super::{MAX_PICTURE_BYTES, problem::ApiError};
+use super::MAX_PICTURE_BYTES;
+use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{
     extract::{FromRequest, Request},

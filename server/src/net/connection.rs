@@ -7,7 +7,7 @@ use super::{
     registry::Connection,
     stream::Stream,
 };
-use crate::http::problem::ApiError;
+use crate::problem::ApiError;
 use axum::{
     Router,
     body::Body,

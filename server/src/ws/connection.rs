@@ -1,14 +1,13 @@
 //! One client's connection.
 
-use super::{
-    converse::{Farewell, Timing, converse},
-    hub::{Position, Subscription},
-};
+use super::converse::{Farewell, Timing, converse};
+use crate::events::Position;
+use crate::events::Subscription;
+use crate::problem::ApiError;
 use crate::{
     http::{
         access::Session,
         openapi::{About, Api},
-        problem::ApiError,
     },
     net,
     state::AppState,
@@ -116,5 +115,5 @@ async fn greeting(state: &AppState, position: &Position, subscription: &Subscrip
     };
     let resync = subscription.resync.map(|reason| Resync { seq: subscription.seq, reason: reason.to_owned() });
     let events = std::iter::once(Event::Hello(hello)).chain(resync.map(Event::Resync));
-    events.filter_map(|event| super::hub::json(&protocol::Message { seq: None, event })).collect()
+    events.filter_map(|event| crate::events::json(&protocol::Message { seq: None, event })).collect()
 }

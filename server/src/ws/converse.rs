@@ -1,6 +1,6 @@
 //! The exchange on one WebSocket, with its time limits.
 
-use super::reader::Reader;
+use crate::events::Reader;
 use axum::{
     body::Bytes,
     extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
@@ -120,7 +120,8 @@ async fn send(socket: &mut WebSocket, message: Message, timing: Timing) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use super::{super::hub::*, *};
+    use super::*;
+    use crate::events::*;
     use axum::{Router, extract::WebSocketUpgrade, routing::get};
     use protocol::{Event, Resync};
     use std::{

@@ -1,4 +1,4 @@
-//! Access control: who gets in, how, and for how long; which names the server answers to.
+//! Access control: sign-in, sessions and their lifetime, and the allowed host names.
 
 use crate::support::{Answer, TestServer, run};
 use serde_json::json;
@@ -22,12 +22,12 @@ fn sign_in(server: &TestServer, password: &str, headers: &[(&str, &str)]) -> Ans
     server.request("POST", "/sign-in", &headers, Some(form.as_bytes()))
 }
 
-/// The cookie to send back.
+/// Value for the `Cookie` request header.
 fn cookie(answer: &Answer) -> String {
     answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
 }
 
-/// Opens `/ws` with these headers; the status where that fails.
+/// Opens `/ws` with these headers. `Err` holds the HTTP status of a refusal.
 fn socket(server: &TestServer, headers: &[(&'static str, &str)]) -> Result<tungstenite::WebSocket<TcpStream>, u16> {
     let address = server.url.trim_start_matches("http://");
     let stream = TcpStream::connect(address).expect("connects");
@@ -82,7 +82,7 @@ fn who_is_not_signed_in_gets_nothing() {
     assert_eq!(server.get("/health/live").status, 200);
     assert_eq!(server.get("/health/ready").status, 200);
     assert_eq!(server.get("/sign-in").status, 200);
-    // Markup in the address stays text.
+    // Markup in the query string is escaped.
     let page = server.get("/?%22%3E%3Cscript%3E");
     assert!(!page.text.contains("<script"), "{}", page.text);
 }
@@ -224,7 +224,7 @@ fn an_address_through_a_tunnel_needs_no_name() {
     assert_eq!(raw(&server, "GET /health/live HTTP/1.0\r\n\r\n"), 200, "HTTP/1.0 needs no Host");
 }
 
-/// Sends these bytes; the status of the answer.
+/// Sends a raw request and returns the status of the answer.
 fn raw(server: &TestServer, request: &str) -> u16 {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).expect("connects");
     stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a timeout");
@@ -333,7 +333,7 @@ fn a_flood_from_one_address_locks_nobody_else_out() {
         for _ in 0..12 {
             scope.spawn(|| {
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    // What the client itself wrote into the header does not count.
+                    // The first address was written by the client and must be ignored.
                     sign_in(&server, "wrong password", &[("x-forwarded-for", "198.51.100.9, 203.0.113.7")]);
                 }
             });

@@ -102,7 +102,7 @@ fn a_body_that_is_no_project_is_refused_in_words() {
     }
     let deep = format!("{{\"colour\":{}", "[".repeat(100_000));
     assert_eq!(server.request("POST", "/api/v1/projects", &[], Some(deep.as_bytes())).status, 422);
-    // Many times: a server that closes while the client still sends breaks some of these connections.
+    // Repeated: some of these connections break if the server closes them while the client is still sending.
     let huge = vec![b' '; 3 * 1024 * 1024];
     for _ in 0..20 {
         let answer = server.request("POST", "/api/v1/projects", &[], Some(&huge));

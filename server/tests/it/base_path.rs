@@ -1,4 +1,4 @@
-//! The server under a path: every address that it writes lies there, and leads to what it names.
+//! The server under a base path: every URL that it writes starts with the path and resolves.
 
 use crate::support::{Answer, Events, TestServer, emberline, request, run};
 use serde_json::{Value, json};
@@ -12,19 +12,19 @@ fn start(more: &[&str]) -> TestServer {
     server
 }
 
-/// A path as an answer names it.
+/// Requests a path exactly as the server's answer wrote it, base path included.
 fn at(server: &TestServer, path: &str) -> Answer {
     request(&format!("{}{path}", server.origin()), "GET", &[], None).expect("the server answers")
 }
 
-/// The addresses in a page: of links, pictures, scripts, style sheets and forms.
+/// URLs in a page: of links, images, scripts, style sheets and forms.
 fn addresses(page: &str) -> Vec<String> {
     let after = |name: &str| page.split(&format!(" {name}=\"")).skip(1).map(str::to_owned).collect::<Vec<_>>();
     let values = ["href", "src", "action"].into_iter().flat_map(after);
     values.map(|rest| rest.split('"').next().unwrap_or_default().replace("&amp;", "&")).collect()
 }
 
-/// The texts of an answer that are paths.
+/// All strings in a JSON value that are paths.
 fn paths(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) if text.starts_with('/') => vec![text.clone()],
@@ -42,7 +42,7 @@ fn assert_all_under(found: &[String], at_least: usize, of: &str) {
     }
 }
 
-/// A finished take of a project; what was answered, and what was told on the way.
+/// Generates a take. Returns the answer to the request and the events up to completion.
 fn generated(server: &TestServer, project: &Value) -> (Value, Vec<Value>) {
     let mut events = Events::connect(server, "");
     let new = json!({"prompt": "a star", "steps": 2, "width": 64, "height": 64});

@@ -1,4 +1,4 @@
-//! Whether the database and the folder of the pictures fit together. It reads both with its own statements, not through
+//! Consistency check of the database and the media folder. It reads both directly, with its own SQL, and does not use
 //! the store.
 
 use crate::support::whole_png;
@@ -29,8 +29,7 @@ fn count(database: &mut SqliteConnection, query: &str) -> i64 {
     sql_query(format!("SELECT count(*) AS count FROM {query}")).get_result::<Count>(database).expect("a count").count
 }
 
-/// What must hold while no server runs and none has just been killed: after a clean stop. The number of takes by their
-/// tasks' status.
+/// Checks the invariants that hold after a clean stop. Returns the number of takes for each task status.
 pub fn check(data: &Path) -> BTreeMap<String, usize> {
     let file = data.join("emberline.db");
     let mut database = SqliteConnection::establish(&file.display().to_string()).expect("a database");

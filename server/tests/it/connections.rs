@@ -1,4 +1,5 @@
-//! The accept loop with short time limits: who is slow, silent or in excess, and who is only slow.
+//! The accept loop with short time limits: idle, silent and excess connections are closed; slow but active ones are
+//! not.
 
 use axum::{
     Router,
@@ -16,7 +17,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Time limits that a test can wait for; a client may send 20 kB/s or more.
+/// Limits short enough for a test. The minimum client rate is 20 kB/s.
 const QUICK: Limits = Limits {
     connections: 64,
     per_address: 16,
@@ -28,7 +29,7 @@ const QUICK: Limits = Limits {
     rate: 20_000,
 };
 
-/// Larger than what the system buffers for a client that does not read.
+/// Larger than the system's send and receive buffers, so that writing to a client that does not read blocks.
 const LARGE: usize = 32 << 20;
 
 struct Running {
@@ -74,7 +75,7 @@ impl Running {
         stream
     }
 
-    /// Stops it; how long that took.
+    /// Stops the server and returns how long that took.
     fn stop(mut self) -> Duration {
         let began = Instant::now();
         self.stopping.cancel();
@@ -87,7 +88,7 @@ impl Running {
     }
 }
 
-/// Everything until the connection is closed; nothing more where it was reset.
+/// Reads until the connection is closed. A reset counts as the end.
 fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let mut piece = [0; 64 * 1024];
@@ -102,7 +103,7 @@ fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// One answer of a connection that stays open, with a body as long as its header says.
+/// Reads one response from a keep-alive connection, with the length given by `content-length`.
 fn answer(stream: &mut TcpStream) -> String {
     let (mut text, mut byte) = (String::new(), [0]);
     while !text.ends_with("\r\n\r\n") {
@@ -116,7 +117,7 @@ fn answer(stream: &mut TcpStream) -> String {
     text + &String::from_utf8_lossy(&body)
 }
 
-/// How long a connection stays open.
+/// Returns how long the connection stays open.
 fn lasts(stream: &mut TcpStream) -> Duration {
     let began = Instant::now();
     rest(stream);
@@ -238,7 +239,7 @@ fn who_asks_before_sending_is_told_whether_to() {
 fn an_answer_is_heard_though_nobody_reads_the_body() {
     let server = start(QUICK);
     let body = vec![b'x'; 3 << 20];
-    // Many times: a server that closes while the client still sends breaks some of these connections.
+    // Repeated: some of these connections break if the server closes them while the client is still sending.
     for _ in 0..20 {
         let mut stream =
             server.open(&format!("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len()));

@@ -1,4 +1,4 @@
-//! A database that is damaged or holds what it should not, a full disk, and who may read what is written.
+//! Damaged databases, invalid rows, a full disk, and file permissions.
 
 use crate::support::{TestServer, run};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Changes the database as a faulty program could: past the checks of its tables.
+/// Changes the database without its CHECK constraints, as a faulty program could.
 fn force(data: &Path, sql: &str) {
     let file = data.join("emberline.db").display().to_string();
     let mut database = SqliteConnection::establish(&file).expect("a database");
@@ -66,7 +66,7 @@ fn rows_that_cannot_be_read_stop_nothing_and_are_listed() {
     assert_eq!(ids(&tasks), [waiting["task_id"].as_i64().expect("an id")]);
     assert_eq!(server.get("/api/v1/queue").json()["tasks"].as_array().map(Vec::len), Some(1));
     assert_eq!(server.get("/api/v1/settings").json()["interrupted"], "requeue", "the default");
-    // The page is there too, and the queue goes on past what cannot be read.
+    // The page still works, and the queue continues after an unreadable task.
     assert_eq!(server.get("/").status, 200);
     assert_eq!(server.get(&format!("/projects/{}", good["id"])).status, 200);
     assert_eq!(server.request("POST", "/api/v1/queue/resume", &[], None).status, 200);
@@ -80,7 +80,7 @@ fn rows_that_cannot_be_read_stop_nothing_and_are_listed() {
         let named = named.filter(|line| line.contains(&format!("table=\"{what}\" row={row} ")));
         assert_eq!(named.count(), 1, "{what} {row} is named once:\n{log}");
     }
-    assert!(log.contains("settings") && log.contains("the defaults count"), "{log}");
+    assert!(log.contains("settings") && log.contains("the defaults are used"), "{log}");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn damaged_pages_are_refused_in_words_and_left_alone() {
     assert_eq!(TestServer::start_in(folder, &[]).names().len(), 150);
 }
 
-/// Every file and folder below.
+/// All files and folders below a folder, the folder itself included.
 fn all(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -184,7 +184,7 @@ fn ids_of_exports_and_the_epoch_are_new_at_each_start() {
         ids.push(export.json()["id"].as_i64().expect("an id"));
         epochs.push(crate::support::Events::connect(&server, "").hello["epoch"].clone());
         folder = server.stop().2;
-        // The clock was a year ahead when this start took its ids.
+        // Simulates a first start with a clock one year ahead.
         let ahead = 365 * 24 * 60 * 60 * 1000_i64;
         if start == 0 {
             let sql =

@@ -1,5 +1,4 @@
-//! Nothing is deleted because something else is missing: pictures without their database, a database without its
-//! pictures, a copy of either from another day.
+//! Pictures or a database are missing, or one is from an older backup. The server deletes nothing for that reason.
 
 use crate::support::{TestServer, run};
 use serde_json::{Value, json};
@@ -9,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A stopped server's folder with one project and that many finished pictures.
+/// Data folder of a stopped server, with one project and `pictures` finished pictures.
 fn made(pictures: usize) -> TempDir {
     let server = TestServer::start();
     let project = server.create("Kept");
@@ -30,7 +29,7 @@ fn frames(server: &TestServer) -> usize {
     server.get(&format!("/api/v1/projects/{project}/frames")).json().as_array().expect("a list").len()
 }
 
-/// Every file of a folder and its content.
+/// All files of a folder with their content.
 fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -49,7 +48,8 @@ fn pngs(folder: &Path) -> Vec<Vec<u8>> {
     files.filter(|(path, _)| path.extension().is_some_and(|end| end == "png")).map(|(_, bytes)| bytes).collect()
 }
 
-/// A start that must be refused, and a doctor who must say so; neither changes anything. What the start said.
+/// Checks that `serve` refuses to start, that `doctor` reports a fault, and that neither changes a file. Returns the
+/// messages of `serve`.
 fn refused(data: &Path, arguments: &[&str]) -> String {
     let before = content(data);
     let (data_text, mut said) = (data.display().to_string(), Vec::new());
@@ -82,7 +82,7 @@ fn a_start_without_the_pictures_folder_is_refused_whatever_the_number_and_nothin
         let said = refused(&data, &[]);
         assert!(said.contains("missing") && said.contains("--accept-missing-pictures"), "{said}");
         assert!(!media.exists());
-        // The empty place that the disk was mounted at.
+        // The empty mount point of a disk that is not mounted.
         fs::create_dir(&media).expect("made");
         let said = refused(&data, &[]);
         assert!(said.contains("missing") && said.contains("Nothing was changed"), "{said}");
@@ -100,7 +100,7 @@ fn a_folder_of_an_earlier_version_is_taken_over_with_its_pictures_and_refused_wi
     let folder = made(2);
     let data = folder.path().join("data");
     let (media, away) = (data.join("media"), folder.path().join("unmounted"));
-    // As versions before 0.2 had it: beside the folder.
+    // Layout before version 0.2: the identity file lies beside the media folder.
     fs::rename(media.join(".media.id"), data.join("media.id")).expect("moved");
     let identity = fs::read(data.join("media.id")).expect("an identity");
     fs::rename(&media, &away).expect("the disk goes");
@@ -137,7 +137,7 @@ fn pictures_that_a_person_gives_up_leave_their_rows_and_come_back_into_lost_and_
     }
     let (status, log, folder) = server.stop();
     assert!(status.success(), "{log}");
-    // The disk comes back after all: no row knows its pictures now, and none is deleted.
+    // The disk is mounted again. No row refers to its pictures; they must not be deleted.
     fs::remove_dir_all(&media).expect("removed");
     fs::rename(&away, &media).expect("moved");
     let server = TestServer::start_in(folder, &[]);
@@ -207,7 +207,8 @@ fn a_second_data_folder_on_one_database_is_refused_while_the_first_runs_and_afte
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    // Not even a database without any picture is shared: the pictures of the one would be missing for the other.
+    // A database without pictures cannot be shared either: pictures of one server would be missing from the other's
+    // folder.
     let said = start();
     assert!(said.contains("the folder is missing") && !other_data.join("media").exists(), "{said}");
     let server = TestServer::start_in(folder, &[]);

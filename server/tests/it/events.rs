@@ -1,4 +1,4 @@
-//! `/ws`: hello, project events, metrics, and clients that misbehave.
+//! `/ws`: hello, project events, metrics, and misbehaving clients.
 
 use crate::support::TestServer;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn connect(server: &TestServer) -> Socket {
     connect_as(server, None).expect("a socket")
 }
 
-/// The next message of that type.
+/// The next message of type `kind`.
 fn next(socket: &mut Socket, kind: &str) -> Value {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
@@ -95,7 +95,7 @@ fn a_client_that_talks_is_closed_and_the_server_goes_on() {
     for rude in [Message::text("not json"), Message::binary(vec![0; 16]), Message::text("x".repeat(1_000_000))] {
         let mut socket = connect(&server);
         next(&mut socket, "hello");
-        // The server may close before all of a large message is through.
+        // The server may close the connection before a large message is sent completely.
         socket.send(rude).ok();
         let ended = std::iter::repeat_with(|| socket.read()).take(10).any(|read| !matches!(read, Ok(Message::Text(_))));
         assert!(ended, "the socket stays open");

@@ -1,4 +1,4 @@
-//! Sequences as files, and copies of frames.
+//! Exports of sequences, and duplicated frames.
 
 use crate::support::TestServer;
 use image::{AnimationDecoder, codecs::webp::WebPDecoder};
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A project with so many finished frames.
+/// A project with `frames` finished frames.
 fn project_with(server: &TestServer, frames: usize) -> Value {
     let new = json!({"name": "Storm, 龍", "width": 64, "height": 64, "fps": 12});
     let project = server.send("POST", "/api/v1/projects", &new).json();
@@ -77,7 +77,7 @@ fn a_sequence_becomes_a_file_of_each_kind() {
     assert_eq!(server.request("DELETE", &newest, &[], None).status, 404);
     let left: Vec<_> = std::fs::read_dir(server.data_dir().join("exports")).expect("the folder").collect();
     assert_eq!(left.len(), 3, "its file is gone, the others stay");
-    // What they were made from stays; the next start begins with an empty folder.
+    // The frames remain. The next start empties the exports folder.
     let server = TestServer::start_in(server.stop().2, &[]);
     assert_eq!(std::fs::read_dir(server.data_dir().join("exports")).expect("the folder").count(), 0);
     assert_eq!(server.get(&format!("/api/v1/projects/{}/exports", project["id"])).json(), json!([]));
@@ -129,8 +129,8 @@ fn a_copy_of_a_frame_stands_behind_it_and_lives_by_itself() {
     assert_eq!(server.request("POST", "/api/v1/frames/99/duplicate", &[], None).status, 404);
 }
 
-/// A program that is called as ffmpeg is, in a folder of its own: it says what its environment is and which process it is, takes
-/// its input, and then ends no sooner than in a minute.
+/// Folder with a fake `ffmpeg`: it records its environment and process id, reads its input, and runs for at least a
+/// minute.
 #[cfg(unix)]
 fn slow_ffmpeg() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
@@ -183,7 +183,7 @@ fn a_deleted_export_ends_its_encoder_at_once_and_the_encoder_knows_no_secret() {
         assert!(!environment.contains(secret), "{secret}: {environment}");
     }
 
-    // One runs and does not end; three wait; there is no room for more.
+    // One export runs and does not end, three wait, and the next is refused.
     for _ in 0..3 {
         assert_eq!(begin().status, 202);
     }

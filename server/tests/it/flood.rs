@@ -1,4 +1,4 @@
-//! The server under floods of connections that never say what they want.
+//! Floods of connections that send incomplete requests or none.
 
 use crate::support::TestServer;
 use serde_json::json;
@@ -14,12 +14,12 @@ const PASSWORD: &str = "correct horse";
 fn open(server: &TestServer, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).expect("connects");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    // The server may have let it go already.
+    // The server may already have closed the connection.
     stream.write_all(text.as_bytes()).ok();
     stream
 }
 
-/// A request that is answered within a second; how long it took.
+/// Requests a path, checks that the answer takes less than a second, and returns the time.
 fn answered(server: &TestServer, path: &str) -> Duration {
     let began = Instant::now();
     assert_eq!(server.get(path).status, 200, "{path}");
@@ -92,7 +92,7 @@ fn who_is_not_signed_in_sends_no_large_body() {
     assert_eq!(answer.status, 303);
 }
 
-/// Memory once the model is loaded and nothing goes on.
+/// Waits until resident memory changes by at most 1 MiB within 3 s. Returns it in bytes.
 #[cfg(target_os = "linux")]
 fn settled(server: &TestServer) -> u64 {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -108,7 +108,7 @@ fn settled(server: &TestServer) -> u64 {
     last
 }
 
-/// 900 connections with 1 MB each took 1.1 GB, and kept it.
+/// Regression test: 900 connections with 1 MB each took 1.1 GB, which was not released.
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_returns_after_a_flood_of_bodies() {

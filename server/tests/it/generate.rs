@@ -1,4 +1,4 @@
-//! `emberline generate` and `emberline inspect`, on the tiny random SDXL of the model's own tests.
+//! `emberline generate` and `emberline inspect` on the tiny random SDXL of the tests.
 
 use crate::support::{emberline, run};
 use image::{DynamicImage, ImageEncoder, Rgb, RgbImage, Rgba, RgbaImage, codecs::png::PngEncoder};
@@ -16,7 +16,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new("../crates/sdxl/tests/fixtures").join(name)
 }
 
-/// A folder for one test's files, and the words of a small generation into it.
+/// Temporary folder of one test, and the command line of a small generation in it.
 struct Workshop {
     folder: TempDir,
     model: PathBuf,
@@ -144,7 +144,8 @@ fn a_picture_can_be_started_from() {
 #[test]
 fn a_picture_to_start_from_is_taken_in_as_the_server_does() {
     let shop = Workshop::new();
-    // Lying on its side, in Adobe RGB by its EXIF data, half of it transparent over hidden black; and what it looks like.
+    // A picture with EXIF rotation, the Adobe RGB colour space and transparent pixels, and the upright sRGB picture it
+    // must be read as.
     let mut exif = b"II*\0\x08\0\0\0\x02\0".to_vec();
     exif.extend([0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0x69, 0x87, 4, 0, 1, 0, 0, 0, 38, 0, 0, 0, 0, 0, 0, 0]);
     exif.extend([1, 0, 0x01, 0xA0, 3, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
@@ -162,7 +163,7 @@ fn a_picture_to_start_from_is_taken_in_as_the_server_does() {
     };
     assert_eq!(made("lying.png"), made("upright.png"));
 
-    // What is not shown of it is said.
+    // Content that is ignored is reported as a warning.
     let foreign = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/picture_file/tests/fixtures");
     let moving = foreign.join("moving.webp").display().to_string();
     let report: Value =
@@ -170,7 +171,7 @@ fn a_picture_to_start_from_is_taken_in_as_the_server_does() {
     let told = json!([{"field": "init_image", "message": "the file is an animation; only its first picture is used"}]);
     assert_eq!(report["warnings"], told);
 
-    // Cut in the middle, it is not half a picture.
+    // A truncated file is an error, not a partial picture.
     let jpeg = fs::read(foreign.join("baseline.jpg")).expect("the fixture");
     fs::write(shop.path("cut.jpg"), &jpeg[..jpeg.len() / 2]).expect("written");
     let output = shop.command(&["--init-image", &shop.text("cut.jpg")]).output().expect("the binary starts");
@@ -210,7 +211,7 @@ fn bad_input_is_told_in_a_line_and_leaves_no_file() {
     let (long, words, empty) = ("x".repeat(100_000), shop.text("text.safetensors"), shop.text("empty"));
     let nowhere = shop.text("nowhere/out.png");
     let taesd = fixture("tiny/taesd").display().to_string();
-    // What is wrong, the exit status, and words of the message that no other mistake has.
+    // Arguments, exit status, and a part of the message that is unique to the error.
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--width", "1001"], 2, "'1001' for '--width <N>': must be a multiple of 8 from 64 to 2048"),
         (&["--width", "0"], 2, "'0' for '--width <N>': must be a multiple of 8 from 64 to 2048"),
@@ -265,7 +266,7 @@ fn inspect_tells_a_checkpoint_from_its_headers() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/model"));
 }
 
-/// A picture of the model inside the program, and what `--json` tells of it.
+/// Runs the starter model. Returns the `--json` report and the picture.
 fn starter(shop: &Workshop, more: &[&str]) -> (Value, RgbImage) {
     let out = shop.text("starter.png");
     let arguments = ["generate", "--prompt", "a red car on a yellow background", "--out", &out, "--seed", "1"];
@@ -287,7 +288,7 @@ fn without_a_model_the_one_inside_draws_with_its_own_settings() {
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(&report[name], value, "{name}");
     }
-    // Yellow at the corners, red in the car's side.
+    // The background is yellow at the corner; the car is red.
     let [red, green, blue] = picture.get_pixel(4, 4).0;
     assert!(red > 200 && green > 150 && blue < 120, "the background is {:?}", picture.get_pixel(4, 4));
     let is_red = |p: &&Rgb<u8>| p[0] > 150 && p[1] < 100 && p[2] < 110;
@@ -340,7 +341,7 @@ fn inspect_describes_the_model_inside() {
     }
 }
 
-/// Syntax that is read as words is reported: in the JSON, or on standard error.
+/// Unsupported prompt syntax is reported: in the JSON, or on standard error.
 #[test]
 fn syntax_that_is_read_as_words_is_told() {
     let shop = Workshop::new();
@@ -369,7 +370,7 @@ fn syntax_that_is_read_as_words_is_told() {
     assert_eq!(report["warnings"], json!([]));
 }
 
-/// `BREAK` fills the chunk: 154 rows of embeddings in place of 77.
+/// `BREAK` starts a second chunk: 154 rows of embeddings instead of 77.
 #[test]
 fn break_starts_a_chunk() {
     let shop = Workshop::new();

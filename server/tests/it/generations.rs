@@ -1,4 +1,4 @@
-//! Generations against the real engine and the model inside the program: each promise of the preview system.
+//! Generations with the real engine and the embedded starter model. Tests the promises of the preview system.
 
 mod faults;
 mod order;
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Asks for a generation and returns its first task's answer.
+/// Requests a generation and returns its first task from the answer.
 fn generate(server: &TestServer, project: &Value, more: &Value) -> Value {
     let mut body = json!({"prompt": "a red car on a yellow background", "seed": 7, "width": 128, "height": 128});
     merge(&mut body, more);
@@ -41,7 +41,7 @@ fn act(server: &TestServer, id: &Value, verb: &str) -> u16 {
     server.request("POST", &format!("/api/v1/tasks/{id}/{verb}"), &[], None).status
 }
 
-/// Names in the pictures' folder, but that of its identity.
+/// File names in the media folder, without its identity file.
 fn files(server: &TestServer) -> Vec<String> {
     let entries = fs::read_dir(server.data_dir().join("media")).expect("the folder");
     let mut names: Vec<_> =
@@ -55,13 +55,13 @@ fn file_name(path: &Value) -> String {
     path.as_str().expect("a path").trim_start_matches("/media/").to_owned()
 }
 
-/// What was told of generations and their frames, by name.
+/// Types of the events about generations and frames, in order.
 fn names(events: &[Value]) -> Vec<&str> {
     let names = events.iter().map(|event| event["type"].as_str().expect("a type"));
     names.filter(|name| name.starts_with("generation_") || name.starts_with("frame_")).collect()
 }
 
-/// Syntax that is read as words is reported in the answer, and in the task as long as it exists.
+/// Unsupported prompt syntax is reported in the answer, and in the task for as long as it exists.
 #[test]
 fn syntax_that_is_read_as_words_is_told() {
     let server = TestServer::start();
@@ -84,7 +84,7 @@ fn syntax_that_is_read_as_words_is_told() {
     let plain = server.send("POST", &path, &json!({"prompt": "a (red:1.2) fox BREAK [dim]", "steps": 1}));
     assert_eq!((plain.status, &plain.json()["warnings"]), (202, &json!([])));
 
-    // The form hears the same while it is typed.
+    // The form shows the same warnings while the user types.
     let form = b"prompt=a+fox+%3Clora%3Adetail%3A0.8%3E%2C+at+%5B10%3A30%5D&negative_prompt=%5Bblur%7Cgrain%5D";
     let kind = ("content-type", "application/x-www-form-urlencoded");
     let counted = server.request("POST", "/fn/prompts/count", &[kind], Some(form)).json();
@@ -102,7 +102,7 @@ fn a_generation_is_told_step_by_step_and_its_picture_stays_at_its_address() {
     let mut events = Events::connect(&server, "");
     let made = generate(&server, &project, &json!({"steps": 12, "preview_method": "latent2rgb"}));
     let path = made["preview_path"].as_str().expect("a path").to_owned();
-    // Promise 1: nobody can fetch an address that is not there.
+    // Promise 1: a published address always has a picture.
     assert!(whole_png(&server.bytes(&path).1).is_some(), "the first preview is there with the answer");
 
     let of_task = events.until("generation_completed", Duration::from_secs(60));
@@ -116,7 +116,7 @@ fn a_generation_is_told_step_by_step_and_its_picture_stays_at_its_address() {
     let seqs: Vec<_> = of_task.iter().filter_map(|event| event["seq"].as_u64()).collect();
     assert!(seqs.windows(2).all(|pair| pair[0] < pair[1]), "{seqs:?}");
 
-    // Promise 2: each step once, in order.
+    // Promise 2: every step is reported once, in order.
     let progress: Vec<_> = of_task.iter().filter(|event| event["type"] == "generation_progress").collect();
     let steps: Vec<_> = progress.iter().map(|event| event["data"]["step"].as_u64().expect("a step")).collect();
     assert_eq!(steps, (1..=12).collect::<Vec<_>>());
@@ -129,7 +129,7 @@ fn a_generation_is_told_step_by_step_and_its_picture_stays_at_its_address() {
         assert_eq!(data["preview_path"].as_str(), Some(path.as_str()));
         assert!(data["eta_ms"].is_u64(), "{data}");
     }
-    // Promise 5: the same address, final before it is told.
+    // Promise 5: the address stays the same, and the final picture is in place before the event is sent.
     let completed = &of_task.iter().find(|event| event["type"] == "generation_completed").expect("there")["data"];
     assert_eq!(completed["final_path"].as_str(), Some(path.as_str()));
     let (answer, png) = server.bytes(&path);
@@ -165,8 +165,8 @@ fn the_same_seed_makes_the_same_picture_and_previews_do_not_change_it() {
     assert!(pictures.iter().all(|picture| *picture == pictures[0]));
 }
 
-/// Promises 3, 4 and 6: one whole picture at any moment, never an older one after a newer one, and a tag that is
-/// of these very bytes.
+/// Promises 3, 4 and 6: each read returns a complete picture, never an older one after a newer one, and the ETag
+/// belongs to these bytes.
 #[test]
 fn a_reader_without_pause_sees_whole_pictures_in_their_order() {
     let server = TestServer::start();
@@ -240,14 +240,15 @@ fn a_cancelled_generation_leaves_nothing() {
     assert_eq!(act(&server, &made["task_id"], "keep"), 409);
     let gone = task(&server, &made["task_id"]);
     assert_eq!((&gone["status"], &gone["take_id"]), (&json!("cancelled"), &Value::Null));
-    // The sampler notices within its step: nothing is written or told afterwards, and the next one starts.
+    // The sampler stops within its current step. Afterwards it writes no file and sends no event, and the next task
+    // starts.
     let next = generate(&server, &project, &json!({"steps": 2}));
     server.wait_for_task(&next["task_id"], "completed");
     assert_eq!(files(&server), [file_name(&next["preview_path"])]);
     let later = events.until("generation_completed", Duration::from_secs(10));
     assert!(later.iter().all(|event| event["data"]["task_id"] != made["task_id"]), "{later:?}");
 
-    // Cancelled while it waits, and retried.
+    // Cancel a queued task, then retry it.
     assert_eq!(server.request("POST", "/api/v1/queue/pause", &[], None).status, 200);
     let waiting = generate(&server, &project, &json!({"steps": 2}));
     assert_eq!(act(&server, &waiting["task_id"], "cancel"), 200);
@@ -292,7 +293,7 @@ fn takes_of_one_frame_stay_and_can_be_chosen_and_deleted() {
 
     let patch = |body: Value| server.send("PATCH", &format!("/api/v1/frames/{}", made["frame_id"]), &body);
     assert_eq!(patch(json!({"take_id": takes[1]["id"]})).json()["path"], takes[1]["path"]);
-    // A third is cancelled in the middle: the frame shows what it showed before.
+    // Cancel a third task while it runs: the frame shows its earlier picture again.
     let mut events = Events::connect(&server, "");
     let third = generate(&server, &project, &json!({"steps": 1000, "frame_id": made["frame_id"]}));
     events.until("generation_progress", Duration::from_secs(60));
@@ -309,7 +310,7 @@ fn takes_of_one_frame_stay_and_can_be_chosen_and_deleted() {
     assert_eq!(delete(&takes[1]["id"]), 404);
     assert_eq!(files(&server), [file_name(&takes[0]["path"])]);
 
-    // A picture to start from.
+    // Use a take as the initial picture.
     let from = generate(&server, &project, &json!({"steps": 8, "init_take_id": takes[0]["id"], "strength": 0.5}));
     server.wait_for_task(&from["task_id"], "completed");
     assert_eq!(task(&server, &from["task_id"])["total_steps"], 4, "half of eight steps are made");
@@ -433,7 +434,7 @@ fn pictures_are_cached_by_their_tags_and_only_keys_are_addresses() {
     assert_eq!(server.request("POST", "/api/v1/inspect-png", &[], Some(b"GIF89a")).status, 422);
 }
 
-/// A finished picture is kept until it can be written: a disk that is gone for a while ends no task.
+/// A finished picture is kept in memory until it can be written. A disk that is missing for a while fails no task.
 #[test]
 fn a_disk_that_goes_and_comes_back_is_waited_for() {
     let server = TestServer::start();
@@ -565,6 +566,6 @@ fn a_generation_does_not_keep_requests_waiting() {
         })
         .collect();
     times.sort();
-    // Not a benchmark: a frame that waited for a step or for the model would take seconds.
+    // Not a benchmark: a request that waited for a step or for the model would take seconds.
     assert!(times[10] < Duration::from_secs(1), "{times:?}");
 }

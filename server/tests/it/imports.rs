@@ -1,4 +1,4 @@
-//! Pictures from files, and blank ones, as frames of a timeline.
+//! Imported and blank pictures as frames of a timeline.
 
 use crate::support::{Answer, Events, TestServer};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
@@ -16,7 +16,7 @@ use std::{
     net::TcpStream,
 };
 
-/// No two neighbours are the same.
+/// A test picture whose neighbouring pixels all differ.
 fn pattern(width: u32, height: u32) -> RgbImage {
     let low = |number: u32| number.to_le_bytes()[0];
     RgbImage::from_fn(width, height, |x, y| Rgb([low(7 * x), low(5 * y), low(x + y)]))
@@ -39,7 +39,7 @@ fn imported(server: &TestServer, project: &Value, query: &str, file: &[u8]) -> V
     answer.json()
 }
 
-/// The picture that a frame shows; its tag is the one that the frame names.
+/// Downloads a frame's picture and checks its ETag against the frame.
 fn shown(server: &TestServer, frame: &Value) -> RgbImage {
     let (answer, png) = server.bytes(frame["path"].as_str().expect("a path"));
     assert_eq!(answer.header("etag"), format!("\"{}\"", frame["etag"].as_str().expect("a tag")));
@@ -60,7 +60,7 @@ fn only_take(server: &TestServer, frame: &Value) -> Value {
     takes[0].clone()
 }
 
-/// How many files are in the pictures' folder, without that of its identity.
+/// Number of files in the media folder, without its identity file.
 fn files(server: &TestServer) -> usize {
     let entries = fs::read_dir(server.data_dir().join("media")).expect("the folder");
     entries.filter(|entry| entry.as_ref().expect("an entry").file_name() != ".media.id").count()
@@ -207,7 +207,8 @@ fn an_imported_take_is_a_take_like_every_other() {
     let server = TestServer::start();
     let project = server.create("Mixed");
     let frame = imported(&server, &project, "", &file(pattern(128, 128), ImageFormat::Png));
-    // A picture to start from: at its own size in a frame of its own, and at another as a take beside it.
+    // Used as an initial picture: for a new frame at its own size, and for another take of its frame at a different
+    // size.
     let mut asked = json!({"prompt": "a red car", "steps": 2, "seed": 1, "width": 128, "height": 128});
     (asked["init_take_id"], asked["strength"]) = (frame["take_id"].clone(), json!(0.6));
     let same_size = generate(&server, &project, &asked);
@@ -216,7 +217,7 @@ fn an_imported_take_is_a_take_like_every_other() {
     let beside = generate(&server, &project, &asked);
     let now = frames(&server, &project);
     assert_eq!((&now[0]["take_id"], &now[1]["take_id"]), (&beside["take_id"], &same_size["take_id"]));
-    // Chosen again, copied, exported; then deleted.
+    // Selected again, duplicated and exported, then deleted.
     let path = format!("/api/v1/frames/{}", frame["id"]);
     let chosen = server.send("PATCH", &path, &json!({"take_id": frame["take_id"], "duration": 3}));
     assert_eq!((chosen.status, &chosen.json()["etag"]), (200, &frame["etag"]));
@@ -255,7 +256,7 @@ fn it_is_still_there_after_a_crash() {
     assert_eq!((files(&server), server.get("/api/v1/queue").json()["tasks"].clone()), (2, json!([])));
 }
 
-/// A file that `picture_file` is tested with.
+/// A fixture of the crate `picture_file`.
 fn foreign(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/picture_file/tests/fixtures");
     fs::read(folder.join(name)).expect(name)
@@ -285,7 +286,7 @@ fn colours_are_converted_and_what_is_not_shown_is_said() {
     assert_eq!(files(&server), before);
 }
 
-/// A number of bytes in the process's status, by its name there.
+/// Resident memory of the server, bytes.
 #[cfg(target_os = "linux")]
 fn memory(server: &TestServer) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("the process");
@@ -293,7 +294,7 @@ fn memory(server: &TestServer) -> u64 {
     1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
 }
 
-/// Sends as much of a request as the server takes; the rest for later.
+/// Sends as much of an upload as the server accepts. Returns the connection and the number of body bytes sent.
 #[cfg(target_os = "linux")]
 fn begun(server: &TestServer, project: &Value, body: &[u8]) -> (TcpStream, usize) {
     let address = server.url.trim_start_matches("http://");
@@ -306,7 +307,7 @@ fn begun(server: &TestServer, project: &Value, body: &[u8]) -> (TcpStream, usize
     stream.write_all(head.as_bytes()).expect("taken");
     stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
     let mut sent = 0;
-    // The last byte is kept back, so that nothing is whole.
+    // Never sends the last byte, so that no upload completes.
     while sent < body.len() - 1 {
         match stream.write(&body[sent..body.len() - 1]) {
             Ok(bytes) => sent += bytes,
@@ -322,14 +323,14 @@ fn uploads_wait_for_their_turn_outside_and_give_their_memory_back() {
     const EACH: usize = 40 << 20;
     let server = TestServer::start();
     let project = server.create("Flood");
-    // What the first import leaves behind is no part of the flood.
+    // The first import allocates memory that is kept; it must not count as part of the flood.
     imported(&server, &project, "", &file(pattern(512, 512), ImageFormat::Png));
     let rest = memory(&server);
     let body = vec![b'x'; EACH];
     let waiting: Vec<_> = (0..10).map(|_| begun(&server, &project, &body)).collect();
     let taken = memory(&server).saturating_sub(rest);
     assert!(taken < 200 << 20, "{} MB for bodies that wait", taken >> 20);
-    // Small requests are answered meanwhile.
+    // Small requests are still answered.
     assert_eq!(server.get("/health/ready").status, 200);
     let answers: Vec<_> = waiting
         .into_iter()
@@ -361,7 +362,7 @@ fn bodies_that_trickle_hold_up_nobody_for_long() {
     let server = TestServer::start();
     let project = server.create("Trickle");
     let address = server.url.trim_start_matches("http://");
-    // Two of the largest share all the memory that there is for uploads.
+    // Two uploads of the maximum size reserve all memory for uploads.
     let mut slow: Vec<_> = (0..2)
         .map(|_| {
             let mut stream = TcpStream::connect(address).expect("connects");
@@ -380,7 +381,7 @@ fn bodies_that_trickle_hold_up_nobody_for_long() {
     thread::scope(|scope| {
         let sent = scope.spawn(|| imported(&server, &project, "", &small));
         while !sent.is_finished() && began.elapsed() < Duration::from_secs(40) {
-            // Whether it is still heard is what the answer says.
+            // Write errors are ignored: the status is checked below.
             slow.iter_mut().for_each(|stream| _ = stream.write_all(b"x"));
             thread::sleep(Duration::from_millis(200));
         }
@@ -399,7 +400,7 @@ fn bodies_that_trickle_hold_up_nobody_for_long() {
 fn small_pictures_do_not_wait_for_the_largest() {
     let server = TestServer::start();
     let project = server.create("Large and small");
-    // A hundred megapixels in some kilobytes.
+    // 100 megapixels, compressed to some kilobytes.
     let large = {
         let mut png = Vec::new();
         let mut encoder = png::Encoder::new(&mut png, 10_000, 10_000);
@@ -414,7 +415,7 @@ fn small_pictures_do_not_wait_for_the_largest() {
             let frame = imported(&server, &project, "", &large);
             (frame, Instant::now())
         });
-        // The large one has begun.
+        // Time for the server to start reading the large picture.
         thread::sleep(Duration::from_millis(200));
         imported(&server, &project, "", &small);
         let small_done = Instant::now();

@@ -1,9 +1,9 @@
-//! Long lists come in parts: no answer grows without end, and nothing is lost between two parts.
+//! Paginated lists: answers are limited in size, and no item is lost between two parts.
 
 use crate::support::TestServer;
 use serde_json::{Value, json};
 
-/// The ids of a list, part by part, and how many parts there were.
+/// Follows the parts of a list. Returns all ids, and the number of parts.
 fn walk(server: &TestServer, path: &str) -> (Vec<i64>, usize) {
     let (base, mut query) = path.split_once('?').map(|(base, query)| (base, format!("?{query}"))).expect("a query");
     let (mut ids, mut parts) = (Vec::new(), 0);
@@ -38,7 +38,8 @@ fn projects_come_in_parts_and_the_page_shows_the_first() {
     for (limit, parts) in [(1000, 1), (130, 1), (65, 2), (50, 3)] {
         assert_eq!(walk(&server, &format!("/api/v1/projects?limit={limit}")), (ids(&all.json()), parts));
     }
-    // A project that changes between two parts was told of already, or comes at the top: none is lost, none comes twice.
+    // A project that changes between two parts was already returned or moves to the top: none is lost and none
+    // repeated.
     let first = server.get("/api/v1/projects?limit=2");
     let next = first.header("link").split_once('>').expect("a link").0.trim_start_matches('<').to_owned();
     let changed = format!("/api/v1/projects/{}", first.json()[1]["id"]);

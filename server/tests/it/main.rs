@@ -1,4 +1,4 @@
-//! The release binary as its users meet it: each test starts it on a free port with a folder of its own.
+//! Integration tests of the binary. Each test starts it on a free port with its own data folder.
 
 mod access;
 mod api;

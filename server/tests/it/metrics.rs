@@ -1,10 +1,10 @@
-//! `/metrics`, as Prometheus reads it.
+//! `/metrics` in Prometheus' text format.
 
 use crate::support::{Events, TestServer};
 use serde_json::json;
 use std::collections::HashMap;
 
-/// Every sample by its name and labels; fails where a line is none, or a name has no HELP and TYPE.
+/// All samples, by name and labels. Panics on an invalid line, or a metric without HELP and TYPE.
 fn samples(server: &TestServer) -> HashMap<String, f64> {
     let answer = server.get("/metrics");
     assert_eq!((answer.status, answer.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));

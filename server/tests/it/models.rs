@@ -1,4 +1,4 @@
-//! `--model`: a folder with good and bad neighbours, and the settings that a checkpoint brings.
+//! `--model` with a folder of usable and unusable files, and the settings that a checkpoint recommends.
 
 use crate::support::{TestServer, emberline, run};
 use safetensors::{Dtype, tensor::TensorView};
@@ -13,7 +13,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new("../crates/sdxl/tests/fixtures").join(name)
 }
 
-/// A folder of models.
+/// A temporary folder of models.
 struct Shelf(TempDir);
 
 impl Shelf {
@@ -36,13 +36,13 @@ impl Shelf {
         self
     }
 
-    /// The tiny SDXL in one file.
+    /// Adds the tiny SDXL as one file.
     fn with_good(self, name: &str) -> Self {
         fs::copy(fixture("tiny/single-f16.safetensors"), self.path(name)).expect("a copy");
         self
     }
 
-    /// The tiny SDXL as a diffusers folder, with these keys of its scheduler's config and this `sample_size`.
+    /// Adds the tiny SDXL as a diffusers folder. `scheduler` is merged into its scheduler config.
     fn with_folder(self, name: &str, scheduler: &Value, sample_size: u32) -> Self {
         let root = self.path(name);
         copy(&fixture("tiny/diffusers"), &root);
@@ -59,7 +59,7 @@ impl Shelf {
         self
     }
 
-    /// Everything that may lie beside a checkpoint.
+    /// Adds unusable files of the kinds found beside checkpoints.
     fn with_bad_neighbours(self) -> Self {
         let good = fs::read(fixture("tiny/single-f16.safetensors")).expect("the tiny model");
         let shelf = self
@@ -100,14 +100,14 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A safetensors file with these tensors, 4 x 4 numbers each.
+/// A safetensors file with these tensors, 4 x 4 values each.
 fn weights(names: &[&str]) -> Vec<u8> {
     let data = [0; 64];
     let views = names.iter().map(|name| (*name, TensorView::new(Dtype::F32, vec![4, 4], &data).expect("it fits")));
     safetensors::serialize(views, None).expect("a file")
 }
 
-/// Each bad neighbour, and a word of the reason.
+/// Each unusable file, and a word of the reason it is refused for.
 const BAD: [(&str, &str); 8] = [
     ("._good.safetensors", "AppleDouble"),
     ("cut.safetensors", "cut short"),
@@ -144,7 +144,7 @@ fn bad_neighbours_stop_nothing_and_are_listed_with_the_reason() {
     let links = usize::from(cfg!(unix));
     assert_eq!(refused.len(), BAD.len() + links, "{refused:?}");
 
-    // What is offered draws; what is refused is no choice.
+    // An offered model generates; a refused one cannot be chosen.
     let project = server.create("a");
     let ask = |model: &str| {
         let body = json!({"prompt": "x", "model": model, "width": 64, "height": 64, "steps": 1});
@@ -226,7 +226,7 @@ fn a_model_that_vanishes_or_breaks_fails_its_task_in_words() {
     }
 }
 
-/// As SDXL Turbo's folder.
+/// The same config as SDXL Turbo's folder.
 fn turbo() -> Shelf {
     let scheduler = json!({
         "_class_name": "EulerAncestralDiscreteScheduler", "timestep_spacing": "trailing", "steps_offset": 1,
@@ -283,7 +283,7 @@ fn a_checkpoints_own_settings_are_the_command_lines_defaults() {
     let (report, sigmas) = generate(&[]);
     assert_eq!((&report["width"], &report["height"]), (&json!(512), &json!(512)));
     assert_eq!((&report["sampler"], &report["scheduler"]), (&json!("euler_ancestral"), &json!("trailing")));
-    // diffusers' sigma of the last training step.
+    // diffusers' sigma of the last training timestep.
     assert!((sigmas[0] - 14.6146).abs() < 1e-3 && sigmas[1] == 0.0, "{sigmas:?}");
     let (report, sigmas) = generate(&["--scheduler", "leading", "--width", "64", "--height", "64"]);
     assert_eq!((&report["width"], &report["scheduler"]), (&json!(64), &json!("leading")));

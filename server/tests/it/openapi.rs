@@ -1,5 +1,5 @@
-//! The OpenAPI document against the server that gives it: each route is there, each answer is as it says,
-//! and whatever is sent, no answer is a fault of the server's own.
+//! The OpenAPI document against the running server: every route is in it, every answer matches its schema, and no
+//! request, valid or not, causes a server error.
 
 use crate::{
     schema::{Random, Schemas},
@@ -8,9 +8,9 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
-/// Requests for each operation.
+/// Number of random requests for each operation.
 const REQUESTS: usize = 60;
-/// What stands where an id belongs.
+/// Values for path ids: valid, invalid and out of range.
 const IDS: [&str; 9] = ["1", "2", "0", "-1", "9223372036854775807", "99999999999999999999", "abc", "%00", "1%2F..%2F2"];
 
 struct Operation {
@@ -130,7 +130,7 @@ fn the_page_tells_every_operation_without_script() {
     }
 }
 
-/// A body: as the schema has it, or spoilt.
+/// A request body: valid for the schema, or with an error.
 fn body(random: &mut Random, schemas: &Schemas, operation: &Operation) -> (String, Vec<u8>) {
     let content = operation.about["requestBody"]["content"].as_object();
     let Some((media_type, content)) = content.and_then(|content| content.iter().next()) else {
@@ -150,7 +150,7 @@ fn body(random: &mut Random, schemas: &Schemas, operation: &Operation) -> (Strin
         }
         value.to_string().into_bytes()
     } else {
-        // Where there may be no body: none; or a whole picture; or the beginning of one and something else.
+        // Binary body: none where it is optional, a valid PNG, or the start of a PNG followed by garbage.
         let is_needed = operation.about["requestBody"]["required"] == true;
         match random.below(3) {
             0 if !is_needed => Vec::new(),
@@ -172,7 +172,7 @@ fn address(random: &mut Random, operation: &Operation, own: &str) -> String {
     let parameters = operation.about["parameters"].as_array();
     let queries = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
     for parameter in queries {
-        // Each may be left out.
+        // Query parameters are optional.
         if random.below(2) == 0 {
             continue;
         }
@@ -184,7 +184,7 @@ fn address(random: &mut Random, operation: &Operation, own: &str) -> String {
     path
 }
 
-/// Resuming would let tasks run; the socket has tests of its own.
+/// Excluded: resuming would run tasks, and the WebSocket has its own tests.
 fn left_out(path: &str) -> bool {
     matches!(path, "/api/v1/queue/resume" | "/ws")
 }
@@ -208,7 +208,7 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
     let document = document(&server);
     let schemas = Schemas::of(&document);
     let mut random = Random::new(20_240_607);
-    // Nothing runs: this is about answers, and every task stays one that waits.
+    // The queue is paused: only answers are tested, and all tasks stay queued.
     server.send("POST", "/api/v1/queue/pause", &json!({}));
     let (mut sent, mut done, mut refused) = (0, HashSet::new(), HashSet::new());
     for operation in operations(&document) {
@@ -251,8 +251,8 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
         }
     }
     assert!(sent > 1000, "only {sent} requests");
-    // What no task that waits can do, what needs a finished picture (`exports.rs` has that), and a picture whose
-    // name nobody can guess.
+    // Operations that no random request can complete: they need a task that is not queued, a finished picture (tested
+    // in `exports.rs`), or an unguessable picture name.
     let impossible = [
         "POST /api/v1/tasks/{id}/keep",
         "DELETE /api/v1/takes/{id}",

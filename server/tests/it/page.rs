@@ -1,8 +1,8 @@
-//! The server-rendered pages, as curl and a browser without script get them.
+//! Server-rendered pages, requested without JavaScript.
 
 use crate::support::{Answer, TestServer};
 
-/// Posts a form of the first page as a browser without script does.
+/// Posts a form of the start page as a browser without JavaScript does.
 fn post_form(server: &TestServer, path: &str, form: &[u8]) -> Answer {
     let referer = format!("{}/", server.url);
     let kind = ("content-type", "application/x-www-form-urlencoded");

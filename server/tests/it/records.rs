@@ -1,4 +1,4 @@
-//! Pictures of other programs: what `POST /inspect-png` and `emberline inspect` say of them.
+//! `POST /inspect-png` and `emberline inspect` for pictures of other programs.
 
 use crate::support::{TestServer, run};
 use serde_json::{Value, json};
@@ -34,7 +34,8 @@ fn records_are_read_in_every_format_and_said_within_bounds() {
         assert_eq!((&record["program"], &record["program_version"]), (&json!("A1111"), &json!("v1.6.0")));
         let expected = json!({
             "prompt": "a red fox, 雪", "negative_prompt": "blurry", "width": 832, "height": 1216, "steps": 25,
-            "cfg_scale": 6.5, "sampler": "dpmpp_2m", "scheduler": "karras", "seed": 42, "model": null, "strength": null,
+            "cfg_scale": 6.5, "sampler": "dpmpp_2m", "scheduler": "karras", "seed": 42, "model": null,
+            "strength": null,
         });
         assert_eq!(record["settings"], expected, "{name}");
         let model = json!([{"name": "model", "value": "sdxl_base", "reason": "no model of that name is offered here"}]);

@@ -1,4 +1,4 @@
-//! Promise 9: killed at any moment, the server comes back with rows and files that fit together.
+//! Promise 9: after a kill at any moment, the server starts with consistent rows and files.
 
 use crate::{
     checker::check,
@@ -14,18 +14,18 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The pictures in a folder: all that is there but its identity.
+/// Files in the media folder, without its identity file.
 fn pictures(media: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(media).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.filter(|path| !path.ends_with(".media.id")).collect()
 }
 
-/// A number that differs from run to run, below `below`.
+/// A random number below `below`; differs between runs.
 fn random(below: u64) -> u64 {
     rand::random::<u64>() % below
 }
 
-/// A task that was running at two kills is not tried a third time by itself; a person does.
+/// Retries failed tasks. A task that was running at two kills fails and is not retried automatically.
 fn try_failed_again(server: &TestServer) {
     for task in server.get("/api/v1/tasks?status=failed").json().as_array().expect("a list") {
         assert!(task["error"].as_str().is_some_and(|why| why.contains("the server ended 2 times")), "{task}");
@@ -47,7 +47,7 @@ fn killed_at_any_moment_it_comes_back_whole() {
             id => id,
         };
         try_failed_again(&server);
-        // What was running runs again, or waits; nothing else is called running.
+        // Interrupted tasks run again or are queued.
         let queue = server.get("/api/v1/queue").json();
         let waiting = queue["tasks"].as_array().expect("a list").len();
         if waiting < 3 {
@@ -59,7 +59,7 @@ fn killed_at_any_moment_it_comes_back_whole() {
             assert_eq!(answer.status, 202, "{}", answer.text);
             asked += answer.json()["tasks"].as_array().expect("a list").len();
         }
-        // Sometimes during the recovery itself, and before the first preview; mostly in the middle of steps.
+        // Every fifth kill falls into recovery or before the first preview; the others mostly into sampling steps.
         thread::sleep(Duration::from_millis(if kill % 5 == 0 { random(30) } else { random(900) }));
         folder = server.kill();
     }
@@ -77,7 +77,7 @@ fn what_a_crash_left_behind_is_mended_at_the_next_start() {
     let server = TestServer::start();
     let project = server.create("Crash");
     let path = format!("/api/v1/projects/{}/generations", project["id"]);
-    // No previews: the kill must not fall into a write, whose unfinished file would be one more than is expected.
+    // No previews: a kill during a write would leave an unfinished file that the test does not expect.
     let ask = |server: &TestServer, steps: u32| {
         let asked = json!({"prompt": "a star", "steps": steps, "width": 64, "height": 64, "preview_method": "none"});
         server.send("POST", &path, &asked).json()
@@ -91,7 +91,7 @@ fn what_a_crash_left_behind_is_mended_at_the_next_start() {
     let folder = server.kill();
     let media = folder.path().join("data/media");
     assert_eq!(pictures(&media).len(), 4);
-    // An orphan, an unfinished write, a truncated preview, and a stranger that is not ours to remove.
+    // An orphaned picture, an unfinished write, a truncated preview, and an unrelated file that must stay.
     fs::write(media.join(format!("{}.png", "f".repeat(32))), "orphan").expect("written");
     fs::write(media.join(format!("{}.3.tmp", "e".repeat(32))), "half").expect("written");
     let name = waiting["preview_path"].as_str().expect("a path").trim_start_matches("/media/");
@@ -114,7 +114,7 @@ fn what_a_crash_left_behind_is_mended_at_the_next_start() {
     let (_, _, folder) = server.stop();
     assert_eq!(check(&folder.path().join("data")), BTreeMap::from([("completed".to_owned(), 3)]));
 
-    // A finished picture that somebody removed: its take is forgotten, the frame with it, the rest stays.
+    // A finished picture was deleted by hand: its take and frame are removed, the rest stays.
     let media = folder.path().join("data/media");
     fs::remove_file(&pictures(&media)[0]).expect("removed");
     let server = TestServer::start_in(folder, &[]);
@@ -149,7 +149,7 @@ fn a_database_and_pictures_that_are_not_each_others_are_left_alone() {
     let fresh = format!("sqlite://{}", one.path().join("new.db").display());
     let said = start(&["--database-url", &fresh]);
     assert!(said.contains("the folder has 1 pictures, and the database knows none"), "{said}");
-    // A folder that was lost, and its name with it.
+    // The media folder is lost together with its identity file.
     fs::rename(data.join("media"), data.join("unmounted")).expect("moved");
     let said = start(&[]);
     assert!(said.contains("the database has 1 finished pictures, and none is in the folder"), "{said}");
@@ -183,7 +183,7 @@ fn interrupted_tasks_are_marked_failed_where_that_is_the_setting() {
     assert!(check(&folder.path().join("data")).is_empty());
 }
 
-/// Asks for a small picture of so many steps; its task's id.
+/// Requests a 64 x 64 picture with `steps` steps. Returns the task's id.
 fn ask(server: &TestServer, project: &serde_json::Value, steps: u32) -> serde_json::Value {
     let path = format!("/api/v1/projects/{}/generations", project["id"]);
     let asked = json!({"prompt": "a star", "steps": steps, "width": 64, "height": 64, "preview_method": "none"});
@@ -209,7 +209,7 @@ fn a_picture_that_ends_the_server_twice_is_not_made_a_third_time_and_those_behin
     let why = failed["error"].as_str().expect("a reason");
     assert!(why.contains("the server ended 2 times") && why.contains("out of memory"), "{why}");
     server.wait_for_task(&light, "completed");
-    // A person may try it again, as often as before.
+    // A user can still retry the task, any number of times.
     let retry = format!("/api/v1/tasks/{heavy}/retry");
     assert_eq!(server.request("POST", &retry, &[], None).status, 200);
     server.wait_for_start(&heavy, 3);

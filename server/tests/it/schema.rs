@@ -1,8 +1,9 @@
-//! Values made from JSON schemas, and values held against them: the part of JSON Schema that the document uses.
+//! Generates values from JSON schemas and validates values against them. Supports only the parts of JSON Schema that
+//! the OpenAPI document uses.
 
 use serde_json::{Map, Value, json};
 
-/// A small generator (SplitMix64): the same requests each time.
+/// Pseudorandom generator (SplitMix64). The same seed gives the same requests.
 pub struct Random(u64);
 
 impl Random {
@@ -17,7 +18,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// 0 to below `end`; 0 where there is none.
+    /// A number from 0 to below `end`; 0 if `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
@@ -37,7 +38,7 @@ impl Random {
         text
     }
 
-    /// Anything at all.
+    /// A value of random type.
     pub fn any(&mut self) -> Value {
         match self.below(12) {
             0 => Value::Null,
@@ -54,7 +55,7 @@ impl Random {
         }
     }
 
-    /// Makes one field wrong, takes one away, or adds one.
+    /// Makes one field invalid, removes one, or adds one.
     pub fn spoil(&mut self, value: &mut Value) {
         let anything = self.any();
         let Some(fields) = value.as_object_mut().filter(|fields| !fields.is_empty()) else {
@@ -71,7 +72,7 @@ impl Random {
     }
 }
 
-/// The document's schemas.
+/// The schemas of the OpenAPI document.
 pub struct Schemas<'a>(&'a Value);
 
 impl<'a> Schemas<'a> {
@@ -87,7 +88,7 @@ impl<'a> Schemas<'a> {
         reference.map_or(schema, |to| self.0.pointer(to.trim_start_matches('#')).expect("a schema"))
     }
 
-    /// A value as the schema has it; optional fields are there or not.
+    /// A random value that matches the schema. Optional fields are present at random.
     pub fn value(&self, random: &mut Random, schema: &Value) -> Value {
         let schema = self.resolved(schema);
         if let Some(several) = several(schema) {
@@ -122,7 +123,7 @@ impl<'a> Schemas<'a> {
 
     fn object(&self, random: &mut Random, schema: &Value) -> Value {
         let required: Vec<_> = schema["required"].as_array().into_iter().flatten().collect();
-        // Many fields at once seldom agree with each other: half of the objects have few of them.
+        // Many optional fields together are rarely a valid combination: half of the objects have few of them.
         let one_in = *random.one_of(&[2, 12]);
         let mut object = Map::new();
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
@@ -133,7 +134,7 @@ impl<'a> Schemas<'a> {
         Value::Object(object)
     }
 
-    /// Fails where a value is not as the schema has it.
+    /// Panics if the value does not match the schema.
     pub fn check(&self, schema: &Value, value: &Value, context: &str) {
         if let Err(why) = self.fits(schema, value) {
             panic!("{context}: {why}");
@@ -178,7 +179,7 @@ impl<'a> Schemas<'a> {
             values.iter().try_for_each(|value| self.fits(items, value))?;
         }
         if let (Some(fields), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
-            // Nothing is answered that the document does not name.
+            // Answers contain no field that the document does not list.
             if let Some(unknown) = fields.keys().find(|field| !known.contains_key(*field)) {
                 return Err(format!("{unknown} is not in the document"));
             }

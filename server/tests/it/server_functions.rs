@@ -1,9 +1,9 @@
-//! The page's own functions with arguments that are none: refused, never a fault of the server's, and never logged as one.
+//! The page's server functions with invalid arguments: refused, without a server error and without an error in the log.
 
 use crate::support::TestServer;
 use serde_json::Value;
 
-/// Each function that takes arguments, its method, and arguments that it can read.
+/// Each function with arguments: method, endpoint, and valid arguments.
 const FUNCTIONS: [(&str, &str, &str); 27] = [
     ("POST", "exports/create", "project_id=1&format=zip"),
     ("POST", "exports/delete", "id=1"),
@@ -34,7 +34,7 @@ const FUNCTIONS: [(&str, &str, &str); 27] = [
     ("POST", "theme/set", "theme=dark"),
 ];
 
-/// Arguments in every wrong shape: type, range, length, nesting, encoding.
+/// Invalid variants of the arguments: type, range, length, nesting, encoding.
 fn shapes(good: &str) -> Vec<(String, Vec<u8>)> {
     let names: Vec<&str> = good.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name).collect();
     let all = |value: &str| names.iter().map(|name| format!("{name}={value}")).collect::<Vec<_>>().join("&");
@@ -81,7 +81,7 @@ fn bad_arguments_are_the_callers_fault_and_are_not_logged() {
         for (kind, body) in shapes(good) {
             let shown: String = String::from_utf8_lossy(&body).chars().take(100).collect();
             let answer = match method {
-                // What cannot stand in an address cannot be asked for.
+                // Bytes that a URL cannot contain are percent-encoded.
                 "GET" => {
                     let query: String = body
                         .iter()

@@ -1,4 +1,4 @@
-//! Starting, stopping, being killed, and what stands in the way.
+//! Start, stop and kill of the server, and conditions that prevent a start.
 
 use crate::support::{TestServer, emberline, request, run};
 use std::{
@@ -26,7 +26,7 @@ fn serve(arguments: &[&str]) -> Output {
 fn what_was_acknowledged_survives_kill_9() {
     let mut folder = tempfile::tempdir().expect("a temporary folder");
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
-    // Each round kills a bit later in the writers' stream; three writers keep a transaction open at most times.
+    // Each round kills a little later. Three writers keep a transaction open most of the time.
     for round in 0..6_u64 {
         let server = TestServer::start_in(folder, &[]);
         let url = format!("{}/api/v1/projects", server.url);

@@ -1,4 +1,4 @@
-//! One running server for one test, and words to talk to it.
+//! A running server for one test, and helpers to send requests to it.
 
 use serde_json::{Value, json};
 use std::{
@@ -10,7 +10,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The binary with no option from this machine's environment.
+/// The binary without environment variables that set its options.
 pub fn emberline() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emberline"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EMBERLINE_")) {
@@ -19,12 +19,12 @@ pub fn emberline() -> Command {
     command
 }
 
-/// Runs a command of the binary to its end.
+/// Runs a command of the binary until it exits.
 pub fn run(arguments: &[&str]) -> Output {
     emberline().args(arguments).output().expect("the binary starts")
 }
 
-/// A server with its data folder.
+/// A running server and its data folder.
 pub struct TestServer {
     pub url: String,
     pub folder: TempDir,
@@ -32,7 +32,7 @@ pub struct TestServer {
     log: Option<JoinHandle<String>>,
 }
 
-/// A status and a body, JSON where it is JSON.
+/// Status, headers and body text of an HTTP answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -49,7 +49,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The fields that a problem names.
+    /// Names of the invalid fields in a problem answer.
     pub fn bad_fields(&self) -> Vec<String> {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
         let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
@@ -62,17 +62,17 @@ impl TestServer {
         Self::start_in(tempfile::tempdir().expect("a temporary folder"), &[])
     }
 
-    /// With more options.
+    /// Starts with additional options.
     pub fn start_with(arguments: &[&str]) -> Self {
         Self::start_in(tempfile::tempdir().expect("a temporary folder"), arguments)
     }
 
-    /// Starts in a folder that may hold an earlier server's data, and waits for the address on standard output.
+    /// Starts on an existing data folder, and waits for the address on standard output.
     pub fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         Self::start_as(folder, arguments, &[])
     }
 
-    /// The same with more variables in its environment.
+    /// Starts with additional environment variables.
     pub fn start_as(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = emberline()
             .envs(variables.iter().copied())
@@ -96,14 +96,14 @@ impl TestServer {
         Self { url, folder, child, log }
     }
 
-    /// The address without a base path.
+    /// The URL without the base path.
     pub fn origin(&self) -> &str {
         let host = self.url.trim_start_matches("http://");
         let end = host.find('/').map_or(self.url.len(), |at| at + "http://".len());
         &self.url[..end]
     }
 
-    /// The id of the process.
+    /// Process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -124,7 +124,7 @@ impl TestServer {
         self.request(method, path, &[("content-type", "application/json")], Some(body.to_string().as_bytes()))
     }
 
-    /// Makes a project and returns it.
+    /// Creates a project and returns it.
     pub fn create(&self, name: &str) -> Value {
         let new = json!({"name": name, "width": 1024, "height": 576, "fps": 12});
         let answer = self.send("POST", "/api/v1/projects", &new);
@@ -132,14 +132,14 @@ impl TestServer {
         answer.json()
     }
 
-    /// The names in the list, in its order.
+    /// Names of the projects, in the order of the list.
     pub fn names(&self) -> Vec<String> {
         let list = self.get("/api/v1/projects").json();
         let names = list.as_array().expect("a list").iter();
         names.map(|project| project["name"].as_str().expect("a name").to_owned()).collect()
     }
 
-    /// A response with its body's bytes.
+    /// GETs a path. Returns the answer and the body as bytes.
     pub fn bytes(&self, path: &str) -> (Answer, Vec<u8>) {
         let url = format!("{}{path}", self.url);
         let mut answer = exchange(&url, "GET", &[], None).expect("the server answers");
@@ -147,7 +147,7 @@ impl TestServer {
         (answer.0, bytes)
     }
 
-    /// Waits until a task has that status; fails at any other end.
+    /// Waits until the task has `status`. Panics if it ends with another one.
     pub fn wait_for_task(&self, id: &Value, status: &str) {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
@@ -162,7 +162,7 @@ impl TestServer {
         }
     }
 
-    /// Waits until a task runs as that attempt.
+    /// Waits until the given attempt of the task runs.
     pub fn wait_for_start(&self, id: &Value, attempt: u64) {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -175,7 +175,7 @@ impl TestServer {
         }
     }
 
-    /// Waits until nothing waits or runs.
+    /// Waits until no task is queued or running.
     pub fn wait_for_idle(&self) {
         let deadline = Instant::now() + Duration::from_secs(120);
         while self.get("/api/v1/queue").json()["tasks"].as_array().is_none_or(|tasks| !tasks.is_empty()) {
@@ -184,7 +184,7 @@ impl TestServer {
         }
     }
 
-    /// The server's resident memory, bytes.
+    /// Resident memory of the server, bytes.
     #[cfg(target_os = "linux")]
     pub fn memory_bytes(&self) -> u64 {
         let status =
@@ -193,14 +193,14 @@ impl TestServer {
         1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
     }
 
-    /// Sends SIGTERM and waits; the status, the log, and the folder for another start.
+    /// Sends SIGTERM and waits. Returns the exit status, the log, and the data folder.
     pub fn stop(self) -> (ExitStatus, String, TempDir) {
         let signalled = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         assert!(signalled.success());
         self.wait()
     }
 
-    /// Kills it with SIGKILL; the folder for another start.
+    /// Kills the server with SIGKILL. Returns the data folder.
     pub fn kill(mut self) -> TempDir {
         self.child.kill().expect("killed");
         self.wait().2
@@ -239,17 +239,17 @@ fn read_log(mut stderr: ChildStderr) -> JoinHandle<String> {
     })
 }
 
-/// One request; an error only when no answer came.
+/// Sends one request. An error means that no HTTP answer arrived.
 pub fn request(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<Answer, ureq::Error> {
     Ok(exchange(url, method, headers, body)?.0)
 }
 
-/// GETs with the body as it came.
+/// GETs a URL. Returns the answer and the body as bytes.
 pub fn request_bytes(url: &str) -> Result<(Answer, Vec<u8>), ureq::Error> {
     exchange(url, "GET", &[], None)
 }
 
-/// The same with the body as it came.
+/// Sends one request. Returns the answer and the body as bytes.
 fn exchange(
     url: &str,
     method: &str,
@@ -276,20 +276,20 @@ fn exchange(
     Ok((Answer { status: response.status().as_u16(), headers: response.headers().clone(), text }, bytes))
 }
 
-/// The size of a PNG that can be decoded to its last row.
+/// Size of a PNG; `None` if it cannot be decoded completely.
 pub fn whole_png(bytes: &[u8]) -> Option<(u32, u32)> {
     let picture = image::load_from_memory_with_format(bytes, image::ImageFormat::Png).ok()?;
     Some((picture.width(), picture.height()))
 }
 
-/// A connection to `/ws` and what it heard.
+/// A WebSocket connection to `/ws`.
 pub struct Events {
     socket: tungstenite::WebSocket<std::net::TcpStream>,
     pub hello: Value,
 }
 
 impl Events {
-    /// Connects with that query ("" or "?since=...") and reads `hello`.
+    /// Connects with a query ("" or "?since=...") and reads `hello`.
     pub fn connect(server: &TestServer, query: &str) -> Self {
         use tungstenite::client::IntoClientRequest;
         let address = server.url.trim_start_matches("http://");
@@ -316,7 +316,7 @@ impl Events {
         }
     }
 
-    /// Everything up to the first event of that type, it included; metrics left out.
+    /// Events up to and including the first of type `kind`, without metrics.
     pub fn until(&mut self, kind: &str, within: Duration) -> Vec<Value> {
         let deadline = Instant::now() + within;
         let mut heard = Vec::new();
@@ -335,7 +335,7 @@ impl Events {
         panic!("no {kind} in {within:?}; heard {heard:#?}");
     }
 
-    /// Everything that comes until nothing does for so long.
+    /// Events until none arrives for `quiet`, without metrics.
     pub fn drain(&mut self, quiet: Duration) -> Vec<Value> {
         std::iter::from_fn(|| self.next(quiet)).filter(|event| event["type"] != "metrics").collect()
     }

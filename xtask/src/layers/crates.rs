@@ -13,6 +13,10 @@ pub struct Rule {
 /// Every crate of the workspace needs a line here, so that someone decides its place.
 pub const RULES: &[Rule] = &[
     Rule { crate_name: "protocol", never: &["tokio", "leptos", "axum", "diesel", "burn"] },
+    Rule {
+        crate_name: "generation",
+        never: &["protocol", "tokio", "leptos", "axum", "diesel", "burn", "diffusion", "sdxl", "checkpoint"],
+    },
     Rule { crate_name: "checkpoint", never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn"] },
     Rule {
         crate_name: "huge_pages",

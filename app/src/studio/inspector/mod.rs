@@ -2,16 +2,19 @@
 
 mod takes;
 
-use super::{Act, Store, draft::Draft, timeline::Timeline};
+use super::{Store, timeline::Timeline};
+use crate::act::Act;
+use crate::drafts::Draft;
 use crate::{
     browser,
-    components::Icon,
-    forms::GenerationForm,
+    buttons::{button, icon_button},
+    icons::Icon,
     serverfns::{
         frames::update_frame,
         takes::{delete_take, list_takes},
     },
-    view::{Erase, button, dynamic, icon_button, list, nothing, words},
+    studio::GenerationForm,
+    view::{Erase, dynamic, list, nothing, words},
 };
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus, frame::limits::DURATION};
@@ -282,8 +285,11 @@ impl Inspector {
             ("Seed", seed.to_string()),
             ("Model", model),
         ];
-        let facts: Vec<AnyView> =
-            facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }.erase()).collect();
+        let facts: Vec<AnyView> = facts
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }.erase())
+            .collect();
         let negative = (!negative_prompt.is_empty())
             .then(|| view! { <p class="prompt prompt-negative">{negative_prompt}</p> }.erase());
         view! {

@@ -2,9 +2,11 @@
 
 use super::Inspector;
 use crate::{
-    components::Icon,
-    studio::{Act, address},
-    view::{Erase, dynamic, list, nothing, toggle_button, words},
+    act::Act,
+    buttons::toggle_button,
+    icons::Icon,
+    studio::address,
+    view::{Erase, dynamic, list, nothing, words},
 };
 use leptos::prelude::*;
 use protocol::{Take, TakeId};

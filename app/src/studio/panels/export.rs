@@ -1,12 +1,14 @@
 //! Exports of the sequence: choose a format, follow the progress, download.
 
 use crate::{
+    act::Act,
     browser,
+    buttons::{button, icon_button},
     error::AppError,
     packed::Packed,
     serverfns::exports::{create_export, delete_export, get_export, list_exports},
-    studio::{Act, Store},
-    view::{Erase, button, dynamic, icon_button, nothing, words},
+    studio::Store,
+    view::{Erase, dynamic, nothing, words},
 };
 use leptos::{prelude::*, task::spawn_local};
 use protocol::{Export as Job, ExportFormat, ExportId, TaskStatus};
@@ -139,7 +141,7 @@ impl Export {
             <li class="export-row">
                 <p class="export-stand">{status}</p>
                 {file}
-                {icon_button(Act::DeleteExport, id, "Remove this export", crate::components::Icon::Close)}
+                {icon_button(Act::DeleteExport, id, "Remove this export", crate::icons::Icon::Close)}
                 {progress}
             </li>
         }

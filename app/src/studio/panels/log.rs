@@ -1,10 +1,11 @@
 //! The event log: the raw messages of the socket, for developers.
 
 use crate::{
+    act::Act,
     browser,
+    buttons::button,
     live::Live,
-    studio::Act,
-    view::{Erase, button, dynamic, words},
+    view::{Erase, dynamic, words},
 };
 use leptos::{ev, prelude::*};
 

@@ -9,7 +9,7 @@ mod shortcuts;
 
 use super::Store;
 use crate::{
-    components::Icon,
+    icons::Icon,
     view::{Erase, dynamic},
 };
 pub use export::Export;

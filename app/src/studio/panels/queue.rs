@@ -1,11 +1,13 @@
 //! The queue: running and queued tasks of all projects.
 
 use crate::{
+    act::Act,
     browser,
-    components::Icon,
+    buttons::{button, post_button},
+    icons::Icon,
     serverfns::queue::reorder_queue,
-    studio::{Act, Store, progress_text},
-    view::{Erase, button, dynamic, list, nothing, post_button, words},
+    studio::{Store, progress_text},
+    view::{Erase, dynamic, list, nothing, words},
 };
 use leptos::{
     ev,

@@ -2,9 +2,8 @@
 
 use crate::{
     browser,
-    forms::method_label,
     serverfns::settings::update_settings,
-    studio::{Store, refresh::Pace, state::StudioState},
+    studio::{Store, form::view::method_label, refresh::Pace, state::StudioState},
     theme,
     view::Erase,
 };

@@ -2,7 +2,8 @@
 
 use super::Timeline;
 use crate::{
-    studio::{Act, Store, progress_text},
+    act::Act,
+    studio::{Store, progress_text},
     view::{Erase, dynamic, nothing, words},
 };
 use leptos::{

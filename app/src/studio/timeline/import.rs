@@ -1,12 +1,7 @@
 //! Import: picture files and blank frames onto the timeline.
 
 use super::Timeline;
-use crate::{
-    browser,
-    components::Icon,
-    studio::Act,
-    view::{Erase, icon_button},
-};
+use crate::{act::Act, browser, buttons::icon_button, icons::Icon, view::Erase};
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{FieldError, Frame, FrameId};
 use serde::Deserialize;

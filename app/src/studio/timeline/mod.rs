@@ -8,11 +8,13 @@ mod player;
 mod selection;
 mod shortcuts;
 
-use super::{Act, Store, viewer::Stage};
+use super::{Store, viewer::Stage};
+use crate::act::Act;
 use crate::{
     browser,
-    components::Icon,
-    view::{Erase, dynamic, icon_button, list, nothing, toggle_button, words},
+    buttons::{icon_button, toggle_button},
+    icons::Icon,
+    view::{Erase, dynamic, list, nothing, words},
 };
 use clip::Shown;
 use drag::Drag;

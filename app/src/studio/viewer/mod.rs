@@ -2,11 +2,13 @@
 
 mod stage;
 
-use super::{Act, Store, address, progress_text};
+use super::{Store, address, progress_text};
+use crate::act::Act;
 use crate::{
     browser,
-    components::Icon,
-    view::{Erase, button, dynamic, icon_button, nothing, post_button, words},
+    buttons::{button, icon_button, post_button},
+    icons::Icon,
+    view::{Erase, dynamic, nothing, words},
 };
 use leptos::{ev, prelude::*};
 use protocol::{Frame, FrameId, FrameStatus, TaskStatus};

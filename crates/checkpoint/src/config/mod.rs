@@ -2,6 +2,7 @@
 
 mod json;
 mod scheduler;
+mod scheduler_defaults;
 mod scheduler_read;
 mod taesd_read;
 mod tensors;
@@ -16,11 +17,12 @@ mod vae_read;
 
 pub(crate) use json::ConfigFile;
 pub use scheduler::{BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing};
-pub(crate) use scheduler_read::{latent2rgb, scheduler_from_json, scheduler_from_tensors};
+pub(crate) use scheduler_defaults::Defaults;
+pub(crate) use scheduler_read::{SCHEDULER_CONFIG, latent2rgb, scheduler_from_json, scheduler_from_tensors};
 pub(crate) use taesd_read::{taesd_from_json, taesd_from_tensors};
 pub(crate) use tensors::Shapes;
 pub use text::{TextActivation, TextEncoderConfig};
-pub(crate) use text_read::{text_from_json, text_from_tensors};
+pub(crate) use text_read::{LINEAR_PROJECTION, text_from_json, text_from_tensors};
 pub use unet::{UnetBlock, UnetConfig, UnetMid};
 pub(crate) use unet_json::unet_from_json;
 pub(crate) use unet_tensors::unet_from_tensors;

@@ -2,11 +2,15 @@
 
 use super::{
     BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing, json::ConfigFile,
+    scheduler_defaults::Defaults,
 };
-use crate::{error::Error, place::Place, recommend::Defaults};
+use crate::{error::Error, place::Place};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// The path of the scheduler's config inside a diffusers folder.
+pub(crate) const SCHEDULER_CONFIG: &str = "scheduler/scheduler_config.json";
 
 /// Reads scheduler_config.json. Absent keys have diffusers' defaults, which differ from SDXL's values.
 pub(crate) fn scheduler_from_json(file: &ConfigFile) -> Result<SchedulerConfig, Error> {

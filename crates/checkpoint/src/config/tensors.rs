@@ -1,8 +1,7 @@
 //! Tensor shapes of a part by name, for configurations derived from tensors.
 
 use super::json::WIDTH;
-use crate::error::Error;
-use crate::plan::PlanError;
+use crate::{PlanError, error::Error};
 use std::{collections::HashMap, path::Path};
 
 /// Head width of every attention without a config: SDXL's, in the UNet and both text encoders.

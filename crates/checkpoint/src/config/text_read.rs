@@ -5,9 +5,11 @@ use super::{
     json::{ConfigFile, WIDTH},
     tensors::Shapes,
 };
-use crate::{Part, error::Error, names::LINEAR_PROJECTION, source::Naming};
+use crate::{Part, error::Error, naming::Naming};
 use serde_json::{Value, json};
 
+/// `text_projection` as the weight of a linear layer, among OpenCLIP's names.
+pub(crate) const LINEAR_PROJECTION: &str = "text_projection.weight";
 /// CLIP's end-of-text token.
 const END_OF_TEXT: usize = 49407;
 /// A former default of CLIPTextConfig, which is in most SDXL configs. With it transformers pools at the highest token

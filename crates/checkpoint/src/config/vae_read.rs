@@ -5,7 +5,7 @@ use super::{
     json::{ConfigFile, WIDTH},
     tensors::{Shapes, groups},
 };
-use crate::{error::Error, source::Naming};
+use crate::{error::Error, naming::Naming};
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -7,7 +7,7 @@ mod unet;
 mod vae;
 
 pub(crate) use taesd::taesd;
-pub(crate) use text::{LINEAR_PROJECTION, text_encoder};
+pub(crate) use text::text_encoder;
 pub(crate) use unet::unet;
 pub(crate) use vae::vae;
 

@@ -2,10 +2,10 @@
 //! stores `text_projection` transposed.
 
 use super::{Expected, Names, Path};
-use crate::{Transform, config::TextEncoderConfig};
-
-/// `text_projection` as the weight of a linear layer, among OpenCLIP's names.
-pub(crate) const LINEAR_PROJECTION: &str = "text_projection.weight";
+use crate::{
+    Transform,
+    config::{LINEAR_PROJECTION, TextEncoderConfig},
+};
 
 /// Every parameter of a CLIPTextModel with this configuration, including the projection if it has one.
 pub(crate) fn text_encoder(config: &TextEncoderConfig) -> Vec<Expected> {

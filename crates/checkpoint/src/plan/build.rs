@@ -1,10 +1,12 @@
 //! Compares a part's tensors with the parameters that its configuration requires.
 
-use super::{Entry, Misshapen, Plan, PlanError, Transform, ignored};
+use super::{Entry, Plan};
 use crate::{
-    Part,
+    Misshapen, Part, PlanError, Transform,
+    ignored::ignored,
     names::Expected,
-    source::{Located, Naming, PartSource, Sources},
+    naming::Naming,
+    source::{Located, PartSource, Sources},
 };
 use std::collections::{BTreeSet, HashMap};
 

@@ -5,14 +5,14 @@ mod classes;
 mod sampling;
 mod size;
 
-pub(crate) use classes::Defaults;
-
-use crate::{Error, Part, SchedulerConfig, config::ConfigFile, shape::Shape, source::Sources};
+use crate::{
+    Error, Part, SchedulerConfig,
+    config::{ConfigFile, SCHEDULER_CONFIG},
+    shape::Shape,
+    source::Sources,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// The path of the scheduler's config inside a diffusers folder.
-pub(crate) const SCHEDULER_CONFIG: &str = "scheduler/scheduler_config.json";
 
 /// A setting, and where the checkpoint gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,11 +3,11 @@
 
 use super::{
     Note, Said,
-    classes::{Class, Defaults, Grid},
+    classes::{Class, Grid},
 };
 use crate::{
     Error,
-    config::{ConfigFile, TimestepSpacing},
+    config::{ConfigFile, Defaults, TimestepSpacing},
 };
 use serde_json::Value;
 

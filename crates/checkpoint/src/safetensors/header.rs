@@ -1,18 +1,18 @@
 //! The header: parsed into bounded types, then checked against the file's length.
 
 use super::{
-    Dtype,
     file::Content,
-    json::{MAX_RANK, RawTensor, parse_json},
+    json::{MAX_RANK, RawTensor, one_line, parse_json},
     sniff,
 };
-use crate::error::{HeaderError, TensorError};
+use crate::{
+    Dtype,
+    error::{HeaderError, TensorError},
+};
 use std::collections::{BTreeMap, HashSet};
 
 /// The longest header that the format allows; the limit of the reference implementation.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
-/// The maximum number of tensors. SDXL with a second, averaged copy of its weights has about 5,000.
-pub const MAX_TENSORS: usize = 100_000;
 /// The maximum length of a name in bytes. SDXL's longest has 102.
 const MAX_NAME_BYTES: usize = 1024;
 
@@ -164,13 +164,4 @@ fn check_cover(tensors: &[Tensor], start: u64, data: u64) -> Result<(), HeaderEr
         at = end;
     }
     if at < data { Err(HeaderError::Gap { at, bytes: data - at }) } else { Ok(()) }
-}
-
-/// Makes foreign text safe for a message: one line, printable, at most 120 characters.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut shown: String = text.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect();
-    if shown.len() < text.len() {
-        shown.push_str("...");
-    }
-    shown
 }

@@ -1,6 +1,5 @@
 //! Parses the header's JSON in one pass into types that cannot become larger than the text.
 
-use super::header::{MAX_TENSORS, one_line};
 use crate::error::HeaderError;
 use serde::{
     Deserialize, Deserializer,
@@ -8,6 +7,8 @@ use serde::{
 };
 use std::{collections::BTreeMap, fmt};
 
+/// The maximum number of tensors. SDXL with a second, averaged copy of its weights has about 5,000.
+pub const MAX_TENSORS: usize = 100_000;
 /// The maximum number of dimensions. Weights of convolutions in space and time have five.
 pub(super) const MAX_RANK: usize = 8;
 
@@ -117,4 +118,13 @@ impl<'de> Deserialize<'de> for Sides {
         }
         from.deserialize_seq(List)
     }
+}
+
+/// Makes foreign text safe for a message: one line, printable, at most 120 characters.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut shown: String = text.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown
 }

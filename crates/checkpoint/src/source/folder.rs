@@ -1,6 +1,7 @@
 //! diffusers' folder: model_index.json, a subfolder per part, weights in one file or in shards, in one or two variants.
 
-use super::{Located, Naming, PartSource, Sources, part_of_file};
+use super::{Located, PartSource, Sources, part_of_file};
+use crate::naming::Naming;
 use crate::{
     Family, Layout, OpenOptions, Part,
     config::ConfigFile,

@@ -9,19 +9,11 @@ use crate::{
     Family, Layout, OpenOptions, Part, TensorRef,
     config::{ConfigFile, Shapes},
     error::Error,
+    naming::Naming,
     place::Place,
     safetensors::{Tensor, WeightFile},
 };
 use std::{collections::BTreeMap, path::Path};
-
-/// The naming convention of a part's tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Naming {
-    /// The names of diffusers and transformers.
-    Diffusers,
-    /// The names of the original code: LDM, OpenCLIP, TAESD.
-    Ldm,
-}
 
 /// All information from the files' headers.
 #[derive(Debug)]

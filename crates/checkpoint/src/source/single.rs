@@ -1,10 +1,11 @@
 //! A single safetensors file: a whole checkpoint in LDM's naming, or one part.
 
-use super::{Naming, PartSource, Sources, detect::family_of_names, part_of_file};
+use super::{PartSource, Sources, detect::family_of_names, part_of_file};
+use crate::naming::Naming;
 use crate::{
     Family, Layout, Part,
     error::Error,
-    plan::ignored,
+    ignored::ignored,
     safetensors::{Tensor, WeightFile},
 };
 use std::{collections::BTreeMap, path::Path};

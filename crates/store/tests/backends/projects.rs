@@ -44,7 +44,7 @@ async fn a_project_is_read_back_as_it_was_made(database: &Database) {
     assert_eq!(made.created_at, made.updated_at);
     assert_eq!(store.get_project(made.id).await.expect("one project"), made);
     assert_eq!(store.all_projects().await.expect("the list"), std::slice::from_ref(&made));
-    // The clock of the machine, read another way.
+    // The system clock, read independently.
     let seconds = database.number(&format!("SELECT created_at / 1000 FROM projects WHERE id = {}", made.id)).await;
     let now = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_secs();
     assert!(now.abs_diff(seconds.unsigned_abs()) < 60, "{seconds} against {now}");

@@ -1,4 +1,4 @@
-//! Options of `emberline generate`, judged before anything is loaded.
+//! Options of `emberline generate`. Values are validated before the model is loaded.
 
 use crate::commands::{model::ModelChoice, settings::Recommended};
 use anyhow::Result;
@@ -14,37 +14,37 @@ use std::{fmt::Display, path::PathBuf, str::FromStr};
 #[derive(Clone, Debug, Args)]
 #[command(args_override_self = true)]
 pub struct GenerateArgs {
-    /// What the picture shows.
+    /// Prompt: what the picture shows.
     #[arg(long, env = "EMBERLINE_PROMPT", value_name = "TEXT", value_parser = prompt)]
     pub prompt: String,
 
-    /// The picture's file; written when it is whole.
+    /// Output PNG. The file appears only when it is complete.
     #[arg(long, env = "EMBERLINE_OUT", value_name = "FILE.png")]
     pub out: PathBuf,
 
-    /// What the picture does not show.
+    /// Negative prompt: what the picture does not show.
     #[arg(long, env = "EMBERLINE_NEGATIVE_PROMPT", value_name = "TEXT", default_value = "", value_parser = prompt)]
     pub negative_prompt: String,
 
-    /// How prompts are read: a1111 takes (word), (word:1.2), [word] as emphasis and BREAK as the end of a chunk; plain
-    /// takes them as they are.
+    /// Prompt syntax: a1111 reads (word), (word:1.2), [word] as emphasis and BREAK as the end of a chunk; plain reads
+    /// the text literally.
     #[arg(long, env = "EMBERLINE_PROMPT_SYNTAX", value_name = "a1111|plain", default_value = "a1111")]
     pub prompt_syntax: PromptSyntax,
 
     /// The model: an SDXL .safetensors file, a diffusers folder, a folder with one of either, or `starter`, the small
-    /// one inside this program.
+    /// embedded model.
     #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
     pub model: ModelChoice,
 
-    /// Take the preview decoder from here (diffusers' AutoencoderTiny, or the original taesdxl file).
+    /// Load the preview decoder from this file or folder (diffusers' AutoencoderTiny, or the original taesdxl file).
     #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
     pub taesd: Option<PathBuf>,
 
-    /// Take the VAE from here.
+    /// Load the VAE from this file or folder.
     #[arg(long, env = "EMBERLINE_VAE", value_name = "PATH")]
     pub vae: Option<PathBuf>,
 
-    /// What the UNet predicts, against what the checkpoint says.
+    /// What the UNet predicts; overrides the checkpoint's own setting.
     #[arg(long, env = "EMBERLINE_PREDICTION", value_enum)]
     pub prediction: Option<PredictionArg>,
 
@@ -76,48 +76,48 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_SEED", value_name = "N", value_parser = clap::value_parser!(u64).range(0..=limits::SEED))]
     pub seed: Option<u64>,
 
-    /// A picture to start from (PNG, JPEG, WebP).
+    /// Initial picture (PNG, JPEG, WebP).
     #[arg(long, env = "EMBERLINE_INIT_IMAGE", value_name = "FILE")]
     pub init_image: Option<PathBuf>,
 
-    /// How much of the start picture is redone, 0 to 1.
+    /// How much of the initial picture is redrawn, 0 to 1.
     #[arg(long, env = "EMBERLINE_STRENGTH", value_name = "X", default_value_t = DEFAULT_STRENGTH, value_parser = strength)]
     pub strength: f64,
 
-    /// Where to compute; auto takes a real GPU, else the CPU.
+    /// Compute device; auto selects a hardware GPU, otherwise the CPU.
     #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
     pub device: DeviceChoice,
 
-    /// The UNet's and text encoders' number type [default: f16 on a GPU that has it, else f32]
+    /// Number type of the UNet and text encoders [default: f16 on a GPU that supports it, else f32]
     #[arg(long, env = "EMBERLINE_DTYPE", value_name = "f32|f16|bf16")]
     pub dtype: Option<Precision>,
 
-    /// How each step's estimate becomes a preview.
+    /// Method that turns each step's estimate into a preview.
     #[arg(long, env = "EMBERLINE_PREVIEW", value_name = "auto|latent2rgb|taesd|none", default_value_t)]
     pub preview: PreviewMethod,
 
-    /// Write each step's preview here, `step_0001.png` and on.
+    /// Write each step's preview to this folder as `step_0001.png` and so on.
     #[arg(long, env = "EMBERLINE_PREVIEW_DIR", value_name = "DIR")]
     pub preview_dir: Option<PathBuf>,
 
-    /// Start from the `initial_noise` in this file instead of the seed's.
+    /// Start from the tensor `initial_noise` in this file instead of noise from the seed.
     #[arg(long, env = "EMBERLINE_LATENTS", value_name = "FILE.safetensors")]
     pub latents: Option<PathBuf>,
 
-    /// Write embeddings, sigmas, noise, latents and picture here, in f32.
+    /// Write embeddings, sigmas, noise, latents and picture to this file, in f32.
     #[arg(long, env = "EMBERLINE_DUMP", value_name = "FILE.safetensors")]
     pub dump: Option<PathBuf>,
 
-    /// Print one JSON object about the run on standard output, and nothing else.
+    /// Print only one JSON object about the run on standard output.
     #[arg(long, env = "EMBERLINE_JSON")]
     pub json: bool,
 }
 
 impl GenerateArgs {
-    /// The parameters that the options give, the model's own settings where there is no option.
+    /// Parameters from the options. Missing options take the model's recommended settings.
     ///
     /// # Errors
-    /// Every option that breaks its rule.
+    /// Every option whose value is out of range.
     pub fn parameters(&self, recommended: &Recommended) -> Result<GenerationParameters> {
         let asked = PartialParameters {
             prompt: Some(self.prompt.clone()),
@@ -133,7 +133,7 @@ impl GenerateArgs {
         asked.resolve(recommended.settings()).map_err(|errors| sdxl::Error::Params(errors).into())
     }
 
-    /// Whether an option says what a note of the checkpoint is about.
+    /// Whether options override the setting that a checkpoint's note is about.
     pub fn decides(&self, field: &str) -> bool {
         match field {
             "size" => self.width.is_some() && self.height.is_some(),
@@ -145,7 +145,7 @@ impl GenerateArgs {
     }
 }
 
-/// An option's help with its default: the model's own.
+/// Help text of an option whose default depends on the model.
 fn with_default<T: Display + PartialEq>(help: &str, field: impl Fn(&Settings) -> T) -> String {
     let any = field(&Settings::default());
     let starter = field(&starter_model::card().recommended);
@@ -155,12 +155,12 @@ fn with_default<T: Display + PartialEq>(help: &str, field: impl Fn(&Settings) ->
     }
 }
 
-/// What a UNet predicts.
+/// What the UNet predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum PredictionArg {
-    /// The noise.
+    /// The noise (epsilon).
     Epsilon,
-    /// The velocity.
+    /// The velocity (v-prediction).
     V,
 }
 

@@ -1,4 +1,4 @@
-//! The files of one run: nothing half-written, and nothing left behind when the run does not end well.
+//! Output files of one run. Each is written completely or not at all; a failed run leaves none.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Refuses, before an hour of sampling, a place where the result cannot be written.
+/// Checks that the result can be written. Called before sampling, which can take an hour.
 pub fn check_writable(option: &str, path: &Path) -> Result<()> {
     if path.is_dir() {
         bail!("{option} {}: is a folder; name a file in it", path.display());
@@ -15,13 +15,13 @@ pub fn check_writable(option: &str, path: &Path) -> Result<()> {
     if !folder.is_dir() {
         bail!("{option} {}: the folder {} does not exist", path.display(), folder.display());
     }
-    // Permissions, quotas and read-only mounts: only trying tells.
+    // Permissions, quotas and read-only mounts only show in an actual write.
     let probe = beside(path, "probe");
     fs::write(&probe, []).with_context(|| format!("{option} {}: cannot write there", path.display()))?;
     fs::remove_file(&probe).with_context(|| format!("{option} {}: cannot remove a file there", path.display()))
 }
 
-/// Writes beside the place and renames, so that the file is there whole or not at all.
+/// Writes a temporary file in the same folder and renames it, so that `path` never holds a partial file.
 pub fn write_whole(option: &str, path: &Path, bytes: &[u8]) -> Result<()> {
     let fresh = beside(path, "part");
     let written = fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, path));
@@ -31,7 +31,7 @@ pub fn write_whole(option: &str, path: &Path, bytes: &[u8]) -> Result<()> {
     written.with_context(|| format!("{option} {}: cannot write it", path.display()))
 }
 
-/// The previews' folder. Unless the run is kept, what it wrote goes away again.
+/// Folder of the previews. On drop, the files of a run that was not kept are deleted.
 pub struct PreviewFolder {
     path: PathBuf,
     made: bool,
@@ -40,14 +40,14 @@ pub struct PreviewFolder {
 }
 
 impl PreviewFolder {
-    /// Makes the folder if need be.
+    /// Opens the folder and creates it if it is missing.
     pub fn open(path: &Path) -> Result<Self> {
         let made = !path.is_dir();
         fs::create_dir_all(path).with_context(|| format!("--preview-dir {}: cannot make it", path.display()))?;
         Ok(Self { path: path.to_owned(), made, written: Vec::new(), kept: false })
     }
 
-    /// Writes the preview of a step, counted from 1.
+    /// Writes a step's preview. Steps are counted from 1.
     pub fn write(&mut self, step: usize, png: &[u8]) -> Result<()> {
         let path = self.path.join(format!("step_{step:04}.png"));
         write_whole("--preview-dir", &path, png)?;
@@ -55,7 +55,7 @@ impl PreviewFolder {
         Ok(())
     }
 
-    /// The run ended well.
+    /// Keeps the files. Called when the run has succeeded.
     pub fn keep(&mut self) {
         self.kept = true;
     }

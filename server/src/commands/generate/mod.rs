@@ -1,4 +1,4 @@
-//! `emberline generate`: one picture, without a server.
+//! `emberline generate`: generates one picture without a server.
 
 mod args;
 mod files;
@@ -29,7 +29,7 @@ use std::{
     time::Instant,
 };
 
-/// Makes the picture. Ctrl+C ends it within a step and leaves no file.
+/// Generates the picture. Ctrl+C stops the run within a step and leaves no file.
 pub fn run(args: &GenerateArgs) -> Result<()> {
     let started = Instant::now();
     check_writable("--out", &args.out)?;
@@ -57,7 +57,8 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
 
     let conditioning = pipeline.encode(&params)?;
     let text_encode_s = started.elapsed().as_secs_f64() - load_s;
-    // Nothing else is encoded: their memory (3 GB for SDXL in f32) is better used by the UNet's activations.
+    // The text encoders are not used again. Their memory (3 GB for SDXL in f32) becomes free for the UNet's
+    // activations.
     pipeline.drop_text_encoders();
     let mut watch = Watch {
         bar: bar(params.steps as usize, "sampling"),
@@ -101,7 +102,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     Ok(())
 }
 
-/// What in the prompts is read as words although A1111 or ComfyUI read it otherwise.
+/// Warnings about prompt syntax of A1111 or ComfyUI that is read as ordinary words.
 fn warnings(args: &GenerateArgs) -> Vec<FieldError> {
     match args.prompt_syntax {
         PromptSyntax::A1111 => protocol::prompt::warnings(&args.prompt, &args.negative_prompt),
@@ -122,7 +123,8 @@ fn params(args: &GenerateArgs, recommended: &Recommended, seed: u64, warnings: &
     Ok(params)
 }
 
-/// The picture to start from, as the server takes one in: the same file starts the same generation here and there.
+/// Reads the initial picture with the same decoder and limits as the server's import, so that both generate the same
+/// picture from the same file.
 fn start_picture(path: &Path, warnings: &mut Vec<FieldError>) -> Result<Picture> {
     let option = || format!("--init-image {}", path.display());
     let file = std::fs::read(path).with_context(option)?;
@@ -155,7 +157,7 @@ fn load(args: &GenerateArgs, checkpoint: &Checkpoint, options: &OpenOptions) -> 
     Ok(pipeline)
 }
 
-/// One bar for each part while it is loaded.
+/// Progress bars while loading, one for each part of the model.
 struct LoadBar {
     part: Option<Part>,
     bar: ProgressBar,
@@ -172,7 +174,7 @@ impl LoadBar {
     }
 }
 
-/// The method for `--preview-dir`; without that folder nobody sees a preview, and none is made.
+/// Preview method for `--preview-dir`. `None` without that folder: no previews are computed.
 fn preview_decoder(args: &GenerateArgs, pipeline: &Pipeline) -> Result<Option<PreviewDecoder>> {
     let method = match args.preview {
         PreviewMethod::None => None,
@@ -190,7 +192,7 @@ fn write_picture(args: &GenerateArgs, params: &Params, output: &Output) -> Resul
     let strength = params.init_image.as_ref().map(|init| init.strength);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let parameters = png_info::Parameters::new(params.shared(), params.seed, args.model.name(), strength, version);
-    // The numbers first: were the picture there without them, the run would look whole.
+    // The dump is written first: a picture without its dump would look like a complete run.
     if let Some(path) = &args.dump {
         write_whole("--dump", path, &dump(output)?)?;
     }
@@ -206,7 +208,7 @@ fn png(picture: &Picture, parameters: Option<&png_info::Parameters>) -> Result<V
     png_info::encode(rgb.as_raw(), rgb.width(), rgb.height(), parameters).context("cannot make the PNG")
 }
 
-/// What watches the steps.
+/// Observer of the sampling steps: progress bar, previews and cancellation.
 struct Watch<'a> {
     bar: ProgressBar,
     previews: Option<PreviewFolder>,

@@ -1,4 +1,4 @@
-//! What a run tells: its files of numbers, its JSON, its progress.
+//! Output of a run: the tensor dump, the JSON report and the progress bar.
 
 use super::GenerateArgs;
 use anyhow::{Context, Result};
@@ -21,17 +21,17 @@ pub struct Report<'a> {
     pub seed: u64,
     pub sampler: &'static str,
     pub scheduler: &'static str,
-    /// What the picture may show otherwise than was meant, by field.
+    /// Warnings by field: what the picture may show differently from the request.
     pub warnings: Vec<FieldError>,
     pub timings: Times,
     pub peak_rss_bytes: Option<u64>,
-    /// What the GPU's memory pool reserved; absent on the processor.
+    /// Bytes reserved by the GPU's memory pool; absent on the CPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_reserved_bytes: Option<u64>,
     pub out: &'a Path,
 }
 
-/// Seconds, the device synchronised at each border.
+/// Durations in seconds. The device is synchronised at the end of each phase.
 #[derive(Debug, Default, Serialize)]
 pub struct Times {
     pub load_s: f64,
@@ -63,7 +63,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The most memory that was ever resident, mapped file pages counted; where the system tells it.
+/// Peak resident memory in bytes, including mapped file pages. `None` where the system does not report it.
 pub fn peak_rss_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -71,7 +71,7 @@ pub fn peak_rss_bytes() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// The file of `--dump`, by diffusers' names.
+/// Content of the `--dump` file: a safetensors file with diffusers' tensor names.
 pub fn dump(output: &Output) -> Result<Vec<u8>> {
     let [height, width] = [output.picture.height(), output.picture.width()];
     let Embeddings { prompt, pooled } = &output.conditioning.positive;
@@ -99,7 +99,7 @@ pub fn dump(output: &Output) -> Result<Vec<u8>> {
     safetensors::serialize(views, None).context("cannot write the tensors")
 }
 
-/// The `initial_noise` of a file of `--latents`.
+/// Reads the tensor `initial_noise` from the `--latents` file.
 pub fn initial_noise(path: &Path, shape: [usize; 4]) -> Result<Vec<f32>> {
     let named = || format!("--latents {}", path.display());
     let bytes = fs::read(path).with_context(named)?;
@@ -116,7 +116,7 @@ pub fn initial_noise(path: &Path, shape: [usize; 4]) -> Result<Vec<f32>> {
     Ok(tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
-/// A progress bar on a terminal, nothing elsewhere. It goes to standard error, as all but the JSON does.
+/// Progress bar on standard error; hidden when that is not a terminal.
 pub fn bar(total: usize, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg:12} {bar:40} {pos}/{len} {elapsed} (eta {eta})") {

@@ -11,7 +11,8 @@ mod sign_out;
 pub use credentials::{Credentials, Secret};
 pub use session::Session;
 
-use super::{client::Client, log_limit::LogLimit, problem::ApiError};
+use super::{client::Client, log_limit::LogLimit};
+use crate::problem::ApiError;
 use axum::{
     Router,
     extract::{Request, State},

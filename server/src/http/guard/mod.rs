@@ -5,7 +5,8 @@ mod authority;
 #[cfg(test)]
 mod tests;
 
-use super::{log_limit::LogLimit, problem::ApiError};
+use super::log_limit::LogLimit;
+use crate::problem::ApiError;
 use anyhow::{Result, bail};
 use authority::{Authority, Origin};
 use axum::{

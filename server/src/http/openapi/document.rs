@@ -1,7 +1,7 @@
 //! Assembles the document.
 
 use super::{api::Documented, page};
-use crate::http::problem;
+use crate::problem;
 use protocol::cookie_path;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

@@ -17,6 +17,12 @@ use axum::{
     http::{StatusCode, header},
     response::Response,
 };
+use serde_json::{Value, json};
+
+/// Schema of the header `Range`.
+pub fn range_schema() -> Value {
+    json!({"type": "string"})
+}
 
 /// The routes with their summaries.
 pub fn routes(api: Api) -> Api {

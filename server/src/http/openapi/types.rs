@@ -1,11 +1,11 @@
 //! Documentation from a handler's types: its extractors and its response.
 
 use super::operation::Draft;
+use crate::problem::ApiError;
 use crate::{
     http::{
         extract::{Body, IdPath, Json, PathId, Picture, PictureFile, Query},
         listed::{Asked, Listed, Part},
-        problem::ApiError,
     },
     state::AppState,
 };

@@ -1,19 +1,19 @@
-//! Promise 8 where it is put to the test: a device and a disk that fail in the middle of a generation.
+//! Promise 8: the device or the disk fails during a generation.
 
 use super::{act, file_name, files, frames, generate, names, task};
 use crate::support::{Events, TestServer, whole_png};
 use serde_json::{Value, json};
 use std::{fs, iter, time::Duration};
 
-/// At the third step of the first generation that has three.
+/// The device fails at step 3 of the first generation with at least three steps.
 const LOSES_ITS_DEVICE: [&str; 2] = ["--inject-fault", "device@3"];
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// A generation's event: name, attempt, step.
+/// Type, attempt and step of a generation's event.
 type Told<'a> = (&'a str, Option<u64>, Option<u64>);
 
-/// What was told of a task.
+/// Events of one task.
 fn told_of<'a>(events: &'a [Value], id: &Value) -> Vec<Told<'a>> {
     let named = |event: &'a Value| (event["type"].as_str().expect("a type"), &event["data"]);
     let of_task =
@@ -21,7 +21,7 @@ fn told_of<'a>(events: &'a [Value], id: &Value) -> Vec<Told<'a>> {
     of_task.map(|(name, data)| (name, data["attempt"].as_u64(), data["step"].as_u64())).collect()
 }
 
-/// All of an attempt that comes to its picture.
+/// Events of an attempt that completes.
 fn a_whole_attempt(attempt: u64, steps: u64) -> Vec<Told<'static>> {
     let step = |step| ("generation_progress", Some(attempt), Some(step));
     iter::once(("generation_started", Some(attempt), None))
@@ -30,7 +30,7 @@ fn a_whole_attempt(attempt: u64, steps: u64) -> Vec<Told<'static>> {
         .collect()
 }
 
-/// Its file as it is on the disk, and when it was written.
+/// Content of the picture file, and its modification time.
 fn on_disk(server: &TestServer, path: &Value) -> (Vec<u8>, std::time::SystemTime) {
     let file = server.data_dir().join("media").join(file_name(path));
     let written = fs::metadata(&file).and_then(|metadata| metadata.modified()).expect("a time");
@@ -69,13 +69,13 @@ fn a_device_that_is_lost_costs_one_attempt_and_the_model_is_loaded_anew() {
     assert_eq!((&ended["status"], &ended["error"]), (&json!("failed"), &failed["error"]));
     assert_eq!(ended["take_id"], Value::Null);
 
-    // The worker lives on, with the model loaded a second time.
+    // The worker continues and has loaded the model again.
     let next = generate(&server, &project, &json!({"steps": 4}));
     let told = events.until("generation_completed", WITHIN);
     assert_eq!(told_of(&told, &next["task_id"]), a_whole_attempt(1, 4));
     assert_eq!(files(&server), [file_name(&next["preview_path"])]);
 
-    // Tried again it is a new attempt with steps of its own, and its frame is back.
+    // A retry is a new attempt with its own step numbers, and the frame is restored.
     assert_eq!(act(&server, &made["task_id"], "retry"), 200);
     let told = events.until("generation_completed", WITHIN);
     assert_eq!(told_of(&told, &made["task_id"]), a_whole_attempt(2, 20));
@@ -138,7 +138,7 @@ fn a_frame_shows_its_earlier_take_again_after_the_disk_failed() {
     let (shown, finished) = (frames(&server, &project), on_disk(&server, &first["preview_path"]));
     assert_eq!(server.request("POST", "/api/v1/queue/pause", &[], None).status, 200);
     let lost = generate(&server, &project, &json!({"steps": 4, "frame_id": first["frame_id"]}));
-    // A folder where its file should be: nothing can be renamed over that, and the rest of the disk works.
+    // A folder at the path of the file: renaming over it fails, while the rest of the disk works.
     let (first_file, lost_file) = (file_name(&first["preview_path"]), file_name(&lost["preview_path"]));
     let in_the_way = server.data_dir().join("media").join(&lost_file);
     fs::remove_file(&in_the_way).expect("the first preview was there");
@@ -163,7 +163,7 @@ fn a_frame_shows_its_earlier_take_again_after_the_disk_failed() {
     assert_eq!((takes(&server, &first["frame_id"]), files(&server).len()), (2, 2));
 }
 
-/// Promise 1: the file, then the rows, then the event. Where there cannot be the first, there is none of them.
+/// Promise 1: first the file, then the rows, then the event. If the file cannot be written, the others do not happen.
 #[test]
 fn what_cannot_be_written_is_neither_recorded_nor_told() {
     let server = TestServer::start();

@@ -1,4 +1,4 @@
-//! What comes before what: events, answers and pictures of one generation.
+//! Order of the events, answers and pictures of one generation.
 
 use super::{frames, generate, names, task};
 use crate::support::{Events, TestServer, emberline, whole_png};
@@ -12,7 +12,8 @@ fn decoded(png: &[u8]) -> RgbImage {
     image::load_from_memory(png).expect("a whole picture").to_rgb8()
 }
 
-/// The previews of all steps and the picture that `generate` of this test asks a server for, made by the command line.
+/// Previews of all steps and the final picture, from the command line, with the same parameters as `generate` in this
+/// test module.
 fn drawn_without_a_server(steps: usize) -> Vec<RgbImage> {
     let folder = tempfile::tempdir().expect("a folder");
     let (out, previews) = (folder.path().join("out.png"), folder.path().join("previews"));
@@ -26,8 +27,8 @@ fn drawn_without_a_server(steps: usize) -> Vec<RgbImage> {
     previews.chain(iter::once(out)).map(|path| image::open(path).expect("a picture").to_rgb8()).collect()
 }
 
-/// Promises 2, 4 and 5, on the pictures themselves: the command line, which writes each to a file of its own,
-/// says which picture belongs to which step.
+/// Promises 2, 4 and 5, checked on the pictures. The command line writes each step to its own file, which shows to
+/// which step a picture belongs.
 #[test]
 fn the_address_shows_the_steps_in_their_order_and_in_the_end_the_final_picture() {
     const STEPS: usize = 12;
@@ -37,7 +38,7 @@ fn the_address_shows_the_steps_in_their_order_and_in_the_end_the_final_picture()
     let asked = json!({"steps": STEPS, "preview_method": "latent2rgb", "preview_interval_ms": 0});
     let made = generate(&server, &project, &asked);
     let path = made["preview_path"].as_str().expect("a path");
-    // Nothing runs: what stands there now is the first preview, number 0.
+    // The queue is paused: the address shows the first preview, number 0.
     let pictures: Vec<_> = iter::once(decoded(&server.bytes(path).1)).chain(drawn_without_a_server(STEPS)).collect();
     let mut events = Events::connect(&server, "");
     assert_eq!(server.request("POST", "/api/v1/queue/resume", &[], None).status, 200);
@@ -56,14 +57,14 @@ fn the_address_shows_the_steps_in_their_order_and_in_the_end_the_final_picture()
         let told = events.until("generation_progress", WITHIN);
         assert_eq!(told.last().expect("told")["data"]["step"], json!(step));
         let number = look(step);
-        // Those between may be left out, where the writer is behind.
+        // Intermediate previews may be skipped when the writer is behind.
         assert!(step != 1 || number >= 1, "the first step is told, and its preview is not there");
         assert!(step != STEPS || number >= STEPS, "the last step is told, and picture {number} is shown");
     }
     events.until("generation_completed", WITHIN);
     assert_eq!(look(STEPS), STEPS + 1, "the picture is told, and a preview is shown");
 
-    // While others are made, and after all of it, nothing comes over it any more.
+    // A completed picture is not overwritten, neither during the next generation nor after it.
     let (answer, png) = server.bytes(path);
     let next = generate(&server, &project, &json!({"steps": STEPS, "seed": 8}));
     server.wait_for_task(&next["task_id"], "completed");
@@ -71,7 +72,7 @@ fn the_address_shows_the_steps_in_their_order_and_in_the_end_the_final_picture()
     assert_eq!((later.header("etag"), same == png), (answer.header("etag"), true));
 }
 
-/// Promise 1: who has the answer could have heard the event, and finds the frame, the task and the file.
+/// Promise 1: when the answer arrives, the event has been sent and the frame, the task and the file exist.
 #[test]
 fn the_answer_comes_last() {
     let server = TestServer::start();
@@ -91,10 +92,11 @@ fn the_answer_comes_last() {
     assert!(whole_png(&server.bytes(made["preview_path"].as_str().expect("a path")).1).is_some());
 }
 
-/// Promises 1 and 4 across a restart: a new attempt, told once, that counts its steps from its own start.
+/// Promises 1 and 4 after a restart: a new attempt is reported once and counts its steps from 1.
 #[test]
 fn a_new_attempt_begins_at_its_own_first_step() {
-    // Few enough that no progress is dropped for a reader that is slow, and large enough to be killed in the middle.
+    // Few enough steps that no progress event is dropped for a slow reader, and pictures large enough to kill the
+    // server midway.
     const STEPS: u64 = 20;
     let server = TestServer::start();
     let project = server.create("Again");
@@ -102,7 +104,7 @@ fn a_new_attempt_begins_at_its_own_first_step() {
     let made = generate(&server, &project, &json!({"steps": STEPS, "width": 256, "height": 256}));
     events.until("generation_progress", WITHIN);
     let server = TestServer::start_in(server.kill(), &[]);
-    // Everything since the start of this server, wherever its worker is by now.
+    // All events since the server started, however far its worker has come.
     let mut events = Events::connect(&server, "?since=0");
     let told = events.until("generation_completed", Duration::from_secs(120));
     let of_task: Vec<_> = told.iter().filter(|event| event["data"]["preview_path"] == made["preview_path"]).collect();

@@ -1,5 +1,5 @@
-//! A fault that passes ends no task: what is finished is kept, the page says what it waits for, and everything goes on by
-//! itself.
+//! A temporary fault fails no task: finished pictures are kept, the page shows the reason for waiting, and work resumes
+//! by itself.
 
 use super::{act, files, frames, generate, task};
 use crate::support::{Events, TestServer, whole_png};
@@ -12,7 +12,8 @@ use std::{
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// A server whose fault begins with the first generation, and whose model is loaded: the fault finds it at work.
+/// Starts a server whose fault begins with the first generation. Waits until the model is loaded, so that the fault
+/// does not hit the loading.
 fn start(fault: &str, more: &[&str]) -> TestServer {
     let server = TestServer::start_with(&[&["--inject-fault", fault], more].concat());
     let deadline = Instant::now() + WITHIN;
@@ -23,7 +24,7 @@ fn start(fault: &str, more: &[&str]) -> TestServer {
     server
 }
 
-/// Waits until a task says that it waits, and answers what for.
+/// Waits until the task reports that it waits, and returns the reason.
 fn wait_for_wait(server: &TestServer, id: &Value) -> String {
     let deadline = Instant::now() + WITHIN;
     loop {
@@ -37,7 +38,7 @@ fn wait_for_wait(server: &TestServer, id: &Value) -> String {
     }
 }
 
-/// A task's progress: step, and what it waited for.
+/// Step and `waiting_for` of each progress event.
 fn progress(events: &[Value]) -> Vec<(u64, Option<&str>)> {
     let progress = events.iter().filter(|event| event["type"] == "generation_progress").map(|event| &event["data"]);
     progress.map(|data| (data["step"].as_u64().expect("a step"), data["waiting_for"].as_str())).collect()
@@ -51,7 +52,7 @@ fn a_finished_picture_is_kept_until_the_disk_has_room() {
     let made = generate(&server, &project, &json!({"steps": 4}));
     assert_eq!(wait_for_wait(&server, &made["task_id"]), "the disk is full");
 
-    // The queue and the page say so as well, and a new request is refused and leaves nothing.
+    // The queue and the page show the reason too. A new request is refused and leaves no rows or files.
     let queue = server.get("/api/v1/queue").json();
     assert_eq!(queue["tasks"][0]["waiting_for"], "the disk is full");
     let page = server.get(&format!("/projects/{}", project["id"])).text;
@@ -96,7 +97,7 @@ fn a_model_is_not_given_up_for_lack_of_files() {
     assert_eq!(task(&server, &made["task_id"])["attempt"], 1);
 }
 
-/// Nothing of the test's own: the limit of the running process is lowered below what it has open.
+/// No injected fault: `prlimit` lowers the running process's file limit below the number of its open files.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_picture_finished_while_too_many_files_are_open_is_kept() {
@@ -152,7 +153,7 @@ fn what_waits_can_be_cancelled() {
     assert!(files(&server).is_empty() && frames(&server, &project).is_empty());
 }
 
-/// Both on one disk, as they are by default: then the cancellation cannot be recorded either.
+/// Pictures and database are on one disk, as by default, so the cancellation cannot be recorded either.
 #[test]
 fn a_cancellation_that_cannot_be_recorded_yet_stops_the_task_and_is_recorded_later() {
     let server = start("database-full@8", &[]);

@@ -1,4 +1,4 @@
-//! A data folder on a small file system of its own, filled while a picture is made. Mounting one takes root.
+//! A data folder on a small file system that is filled during a generation. Mounting it requires root.
 
 use crate::{checker::check, support::TestServer};
 use serde_json::json;
@@ -12,7 +12,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A tmpfs that is unmounted when this is dropped.
+/// A mounted tmpfs, unmounted on drop.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -26,7 +26,7 @@ impl SmallDisk {
         mount.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
     }
 
-    /// Writes until nothing fits any more.
+    /// Writes until the disk is full.
     fn fill(&self) {
         let mut file = fs::File::create(self.ballast()).expect("a file");
         let block = vec![0; 1 << 16];
@@ -61,7 +61,7 @@ pub fn run() {
         (0..3).map(|_| server.send("POST", &path, &body).json()["tasks"][0]["task_id"].clone()).collect();
     server.wait_for_start(&tasks[0], 1);
     disk.fill();
-    // Longer than any picture takes to make: what is finished now waits.
+    // Longer than any generation: finished pictures now wait to be written.
     thread::sleep(Duration::from_secs(10));
     let answer = server.send("POST", &path, &body);
     assert!(matches!(answer.status, 503 | 507), "{} {}", answer.status, answer.text);

@@ -1,5 +1,5 @@
-//! Connections and bodies that never end, and many of them. A person beside them must be served, a generation must
-//! finish, memory must come back, and SIGTERM must be quick.
+//! Many endless connections and bodies. Other users must be served, generations must complete, memory must be released,
+//! and SIGTERM must be quick.
 
 use super::{Scale, resident_bytes, wait_for_memory_below};
 use crate::support::TestServer;
@@ -76,7 +76,7 @@ pub fn run(scale: Scale) {
     assert!(took < Duration::from_secs(5), "SIGTERM took {took:?}");
 }
 
-/// How long an answer took; one that is refused for the crowd is asked for again.
+/// Time until the request is answered. Retries while the server is overloaded (503).
 fn served(ask: &dyn Fn() -> u16) -> Duration {
     let started = Instant::now();
     loop {

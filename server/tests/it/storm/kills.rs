@@ -1,4 +1,4 @@
-//! SIGKILL at random moments, with readers beside, and the checker at the end.
+//! SIGKILL at random moments while pictures are read; runs the consistency check at the end.
 
 use super::{
     Scale, random,
@@ -8,7 +8,7 @@ use crate::{checker::check, support::TestServer};
 use serde_json::{Value, json};
 use std::{thread, time::Duration};
 
-/// What was promised by a 202: tasks that must still be known at the end.
+/// Tasks and pictures accepted with 202, which must still exist at the end.
 struct Promised {
     tasks: Vec<Value>,
     paths: Vec<String>,
@@ -23,7 +23,7 @@ pub fn run(scale: Scale) {
         let server = TestServer::start_in(folder, &["--concurrency", "2"]);
         enqueue(&server, &mut promised);
         readers.aim(Targets { url: server.url.clone(), paths: newest(&promised.paths, 8) });
-        // The last rounds of a run that has killed enough are there to read.
+        // After the planned kills, longer rounds until enough pictures were read.
         let live_ms = match kill % 5 {
             _ if kill >= scale.kills => 5_000,
             0 => random(30),
@@ -39,7 +39,7 @@ pub fn run(scale: Scale) {
     for id in &promised.tasks {
         let task = server.get(&format!("/api/v1/tasks/{id}")).json();
         assert!(matches!(task["status"].as_str(), Some("completed" | "failed")), "{task}");
-        // A server that ends twice while it makes the same picture gives the task up, and says so.
+        // A task that was running at two kills fails with that reason.
         assert!(
             task["status"] == "completed" || task["error"].as_str().is_some_and(|why| why.contains("ended")),
             "{task}"
@@ -56,7 +56,7 @@ fn newest(paths: &[String], count: usize) -> Vec<String> {
     paths[paths.len().saturating_sub(count)..].to_vec()
 }
 
-/// Keeps a few tasks waiting, so that a kill always meets some.
+/// Keeps a few tasks queued, so that every kill happens during work.
 fn enqueue(server: &TestServer, promised: &mut Promised) {
     let project = match server.get("/api/v1/projects").json()[0]["id"].clone() {
         Value::Null => server.create("Killed")["id"].clone(),

@@ -1,5 +1,5 @@
-//! Kills, disk faults, floods and a soak, each against the release binary, with the checker of [`crate::checker`] over
-//! the database and the folder after it. The short form is part of the tests. `cargo xtask storm` runs the long one: 500
+//! Kills, disk faults, floods and a soak test against the release binary. After each, [`crate::checker`] checks the
+//! database and the media folder. The short form is part of the tests. `cargo xtask storm` runs the long form: 500
 //! kills, 300,000 reads, 20 minutes of soak.
 
 mod disk;
@@ -11,18 +11,18 @@ mod soak;
 use crate::support::TestServer;
 use std::{fs, time::Duration};
 
-/// How much of everything.
+/// Amount of load of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
-    /// Servers that are killed, one after the other.
+    /// Minimum number of kills.
     pub kills: usize,
-    /// Reads of pictures that form, at least.
+    /// Minimum number of reads of pictures that are being generated.
     pub reads: usize,
-    /// Requests of which only a half is sent.
+    /// Number of incomplete requests.
     pub half_requests: usize,
-    /// Connections that send a large body where a small one belongs.
+    /// Number of connections that send a large body to a route with small bodies.
     pub large_bodies: usize,
-    /// How long mixed requests go on.
+    /// Duration of the mixed requests.
     pub soak: Duration,
 }
 
@@ -98,7 +98,7 @@ fn resident_bytes(server: &TestServer) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Waits until the server's resident memory is below `limit` bytes; the last reading is in the message of the panic.
+/// Waits until the server's resident memory is below `limit` bytes. The panic message contains the last reading.
 fn wait_for_memory_below(server: &TestServer, limit: u64, within: Duration) {
     let deadline = std::time::Instant::now() + within;
     while let Some(bytes) = resident_bytes(server).filter(|bytes| *bytes >= limit) {
@@ -107,7 +107,7 @@ fn wait_for_memory_below(server: &TestServer, limit: u64, within: Duration) {
     }
 }
 
-/// A number that differs from run to run, below `below`.
+/// A random number below `below`; differs between runs.
 fn random(below: u64) -> u64 {
     rand::random::<u64>() % below.max(1)
 }

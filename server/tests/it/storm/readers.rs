@@ -1,4 +1,4 @@
-//! Threads that read pictures while they form, and remember what they found wrong.
+//! Threads that read pictures while they are generated, and collect violations.
 
 use crate::support::{request_bytes, whole_png};
 use std::{
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// Where to read: the server's address, and the paths of pictures that form.
+/// What to read: the server's address, and the paths of pictures that are being generated.
 #[derive(Clone, Debug, Default)]
 pub struct Targets {
     pub url: String,
@@ -24,11 +24,11 @@ struct Shared {
     reads: AtomicUsize,
     over: AtomicBool,
     violations: Mutex<Vec<String>>,
-    /// A hash of the bytes under each ETag: one tag names one content, across restarts too.
+    /// Hash of the bytes under each ETag. An ETag must always have the same content, also after restarts.
     contents: Mutex<HashMap<String, u64>>,
 }
 
-/// Readers that run until [`Readers::finish`].
+/// Reader threads, which run until [`Readers::finish`].
 pub struct Readers {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -49,17 +49,17 @@ impl Readers {
         Self { shared, threads }
     }
 
-    /// From now on these are read.
+    /// Sets what the threads read from now on.
     pub fn aim(&self, targets: Targets) {
         *self.shared.targets.lock().expect("not poisoned") = targets;
     }
 
-    /// Whole answers so far.
+    /// Number of complete answers so far.
     pub fn reads(&self) -> usize {
         self.shared.reads.load(Ordering::Relaxed)
     }
 
-    /// The number of reads; panics with everything that was wrong.
+    /// Stops the threads and returns the number of reads. Panics with all violations.
     pub fn finish(self) -> usize {
         self.shared.over.store(true, Ordering::Relaxed);
         self.threads.into_iter().for_each(|thread| thread.join().expect("a reader does not panic"));
@@ -80,7 +80,7 @@ impl Shared {
         let Some(path) = targets.paths.get(super::random(targets.paths.len() as u64) as usize) else {
             return thread::sleep(Duration::from_millis(5));
         };
-        // No answer: the server was just killed. A picture of a cancelled task is gone.
+        // No answer: the server was just killed. 404: the picture of a cancelled task is deleted.
         let Ok((answer, bytes)) = request_bytes(&format!("{}{path}", targets.url)) else { return };
         if answer.status == 404 || answer.status == 503 {
             return;

@@ -1,5 +1,4 @@
-//! Mixed requests, good and bad, from several clients. No answer may be a fault of the server's, and memory must not
-//! grow.
+//! Mixed requests, valid and invalid, from several clients. There must be no server error, and memory must not grow.
 
 use super::{
     Scale, random,
@@ -70,14 +69,14 @@ pub fn run(scale: Scale) {
 fn cancel_all(server: &TestServer) {
     let queue = server.get("/api/v1/queue").json();
     for task in queue["tasks"].as_array().expect("a list").iter().skip(4) {
-        // It may have ended meanwhile: 409.
+        // 409: the task has ended in the meantime.
         let id = task["task_id"].as_i64().or_else(|| task["id"].as_i64()).expect("an id");
         let answer = server.request("POST", &format!("/api/v1/tasks/{id}/cancel"), &[], None);
         assert!(matches!(answer.status, 200 | 404 | 409), "{} {}", answer.status, answer.text);
     }
 }
 
-/// A random request. Every answer but a server error is right; 503 and 507 name a limit.
+/// Sends a random request. Every status is allowed except server errors; 503 and 507 report a limit.
 fn one_request(url: &str, project: &str) {
     let id = random(60).to_string();
     let small = json!({"prompt": "a star", "steps": 1 + random(4), "width": 64, "height": 64}).to_string();

@@ -2,11 +2,14 @@
 
 use super::{GenerationForm, is_line_per_frame};
 use crate::{
+    act::Act,
     browser,
-    components::Icon,
+    buttons::button,
+    drafts::Draft,
+    icons::Icon,
     serverfns::{generations::estimate_generation, prompts::count_tokens},
-    studio::{Act, Store, draft::Draft},
-    view::{Erase, button, dynamic, nothing},
+    studio::Store,
+    view::{Erase, dynamic, nothing},
 };
 use leptos::{prelude::*, task::spawn_local};
 

@@ -1,7 +1,11 @@
 //! A picture that is dropped on the form fills it with its recorded parameters.
 
 use super::GenerationForm;
-use crate::{browser, error::sentence, forms::CUSTOM, studio::draft::Draft};
+use crate::{
+    browser,
+    drafts::{CUSTOM, Draft},
+    error::sentence,
+};
 use generation::PartialParameters;
 use leptos::{ev, prelude::*, task::spawn_local};
 use serde::Deserialize;

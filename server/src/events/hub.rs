@@ -202,7 +202,7 @@ impl Default for Hub {
     }
 }
 
-pub(super) fn json(message: &Message) -> Option<axum::extract::ws::Utf8Bytes> {
+pub fn json(message: &Message) -> Option<axum::extract::ws::Utf8Bytes> {
     match serde_json::to_string(message) {
         Ok(text) => Some(text.into()),
         Err(error) => {

@@ -113,12 +113,12 @@ impl Waiting {
 pub struct Overrun;
 
 impl Reader {
-    pub(super) fn new(project: Option<ProjectId>) -> Self {
+    pub fn new(project: Option<ProjectId>) -> Self {
         Self { project, waiting: Mutex::default(), arrived: Notify::new() }
     }
 
     /// Queues an entry. Returns the number of progress entries dropped for it.
-    pub(super) fn push(&self, entry: &Arc<Entry>) -> u64 {
+    pub fn push(&self, entry: &Arc<Entry>) -> u64 {
         if self.project.is_some() && entry.project.is_some() && self.project != entry.project {
             return 0;
         }
@@ -159,7 +159,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn try_next(&self) -> Option<Arc<Entry>> {
+    pub fn try_next(&self) -> Option<Arc<Entry>> {
         let mut waiting = self.lock();
         let entry = waiting.entries.pop_front()?;
         waiting.bytes -= entry.text.len();
@@ -168,7 +168,7 @@ impl Reader {
 
     /// Queued bytes.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.lock().bytes
     }
 

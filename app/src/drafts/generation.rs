@@ -1,7 +1,7 @@
 //! The generation form as typed text, and its validation. The browser and the server parse it with the same function, so
 //! that both report the same errors.
 
-use crate::{error::AppError, forms::CUSTOM};
+use crate::{drafts::CUSTOM, error::AppError};
 use generation::{DEFAULT_STRENGTH, GenerationParameters, PartialParameters, with_text};
 use protocol::{FieldError, NewGeneration, Parameters, Problem, Project, Recommended, generation::expected};
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,8 @@
 
 use super::GenerationForm;
 use crate::{
+    drafts::Draft,
     error::sentence,
-    studio::draft::Draft,
     view::{Erase, dynamic, nothing},
 };
 use leptos::prelude::*;

@@ -2,10 +2,13 @@
 
 use super::GenerationForm;
 use crate::{
+    act::Act,
     browser,
+    buttons::button,
+    drafts::Draft,
     forms::field::Number,
-    studio::{Act, address, draft::Draft},
-    view::{Erase, button, dynamic, nothing},
+    studio::address,
+    view::{Erase, dynamic, nothing},
 };
 use leptos::prelude::*;
 use protocol::TakeId;

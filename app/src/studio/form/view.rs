@@ -2,18 +2,14 @@
 
 use super::GenerationForm;
 use crate::{
+    act::Act,
+    buttons::button,
+    drafts::{CUSTOM, Draft, PRESETS, fields_with_errors},
     error::sentence,
-    forms::{
-        CUSTOM, PRESETS,
-        field::{Field, Notice, Number},
-    },
+    forms::field::{Field, Notice, Number},
     serverfns::generations::CreateGeneration,
-    studio::{
-        Act,
-        draft::{Draft, fields_with_errors},
-        progress_text::lasting,
-    },
-    view::{Erase, button, words},
+    studio::progress_text::lasting,
+    view::{Erase, words},
 };
 use leptos::{ev, prelude::*, server_fn::ServerFn};
 use protocol::{PreviewMethod, Sampler, Schedule, url_path};
@@ -64,7 +60,8 @@ impl GenerationForm {
                 self.version.update(|version| *version = version.wrapping_add(1));
             }
         });
-        let message = Signal::derive(move || self.error.with(|error| error.as_ref()?.beside_fields(&fields_with_errors())));
+        let message =
+            Signal::derive(move || self.error.with(|error| error.as_ref()?.beside_fields(&fields_with_errors())));
         view! {
             <form
                 id="generation"

@@ -6,12 +6,13 @@ mod prompt;
 mod start;
 pub mod view;
 
-use super::posted_error;
+use crate::forms::{focus_first_invalid, posted_error};
 use crate::{
     browser,
+    drafts::Draft,
     error::AppError,
     serverfns::generations::{CreateGeneration, create_generation},
-    studio::{Store, draft::Draft},
+    studio::Store,
 };
 use leptos::{ev, html, prelude::*, server_fn::ServerFn, task::spawn_local};
 use protocol::{ProjectId, TakeId, TokenCount};
@@ -137,7 +138,7 @@ impl GenerationForm {
         let Some(draft) = self.draft() else { return };
         let rejected = move |error| {
             self.error.set(Some(error));
-            super::focus_first_invalid(self.element);
+            focus_first_invalid(self.element);
         };
         if let Err(problem) = draft.read() {
             return rejected(problem.into());

@@ -24,7 +24,7 @@ pub struct ApiError {
 /// An error, RFC 9457.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "Problem")]
-pub(super) struct Document<'a> {
+pub struct Document<'a> {
     /// The status's name.
     title: &'a str,
     /// The HTTP status.

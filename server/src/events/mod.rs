@@ -1,0 +1,7 @@
+//! Publishes events: the hub numbers them, keeps the newest and puts each into the queue of every connection.
+
+mod hub;
+mod reader;
+
+pub use hub::{Hub, Position, Subscription, json};
+pub use reader::Reader;
