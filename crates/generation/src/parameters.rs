@@ -32,6 +32,11 @@ macro_rules! parameters {
                 /// Guidance scale. 1 means no guidance.
                 cfg_scale: f64 as f64, $crate::Rule::Number($crate::limits::CFG_SCALE),
                     [range(min = *$crate::limits::CFG_SCALE.start(), max = *$crate::limits::CFG_SCALE.end())], [];
+                /// Share of the guided prediction's contrast that is removed (diffusers' `guidance_rescale`). 0.7 suits
+                /// models with zero terminal SNR; 0 removes none.
+                cfg_rescale: f64 as f64, $crate::Rule::Number($crate::limits::CFG_RESCALE),
+                    [range(min = *$crate::limits::CFG_RESCALE.start(), max = *$crate::limits::CFG_RESCALE.end())],
+                    [serde(default)];
                 /// Sampling method, by ComfyUI's name.
                 sampler: $crate::Sampler as String, $crate::Rule::Name($crate::Sampler::NAMES),
                     [extend("enum" = $crate::Sampler::NAMES)], [];
@@ -400,6 +405,7 @@ impl From<Recommended> for GenerationParameters {
             negative_prompt: String::new(),
             steps: of.steps,
             cfg_scale: of.cfg_scale,
+            cfg_rescale: 0.0,
             sampler: of.sampler,
             scheduler: of.scheduler,
             width: of.width,
@@ -426,6 +432,7 @@ impl PartialParameters {
             negative_prompt: trimmed(self.negative_prompt),
             steps: self.steps.unwrap_or(of.steps),
             cfg_scale: self.cfg_scale.unwrap_or(of.cfg_scale),
+            cfg_rescale: self.cfg_rescale.unwrap_or(of.cfg_rescale),
             // Unknown names were reported as errors above.
             sampler: self.sampler.and_then(|name| name.parse().ok()).unwrap_or(of.sampler),
             scheduler: self.scheduler.and_then(|name| name.parse().ok()).unwrap_or(of.scheduler),
@@ -469,6 +476,7 @@ mod tests {
             ("negative_prompt", "rain"),
             ("steps", "7"),
             ("cfg_scale", "4.5"),
+            ("cfg_rescale", "0.7"),
             ("sampler", "euler"),
             ("scheduler", "karras"),
             ("seed", "42"),

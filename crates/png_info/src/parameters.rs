@@ -56,6 +56,9 @@ impl Parameters {
             self.height,
             quoted(&self.model),
         );
+        if self.cfg_rescale > 0.0 {
+            text += &format!(", CFG rescale: {}", self.cfg_rescale);
+        }
         if let Some(strength) = self.strength {
             text += &format!(", Denoising strength: {strength}");
         }

@@ -61,6 +61,36 @@ fn names(events: &[Value]) -> Vec<&str> {
     names.filter(|name| name.starts_with("generation_") || name.starts_with("frame_")).collect()
 }
 
+/// The rescale factor of the guidance reaches the model, the task and the picture's record.
+#[test]
+fn guidance_is_rescaled() {
+    let server = TestServer::start();
+    let project = server.create("Rescaled");
+    let picture = |more: &Value| {
+        let made = generate(&server, &project, &merged(json!({"steps": 4, "cfg_scale": 8.0}), more));
+        server.wait_for_task(&made["task_id"], "completed");
+        let file = fs::read(server.data_dir().join("media").join(file_name(&made["preview_path"]))).expect("a picture");
+        (task(&server, &made["task_id"])["parameters"]["cfg_rescale"].clone(), file)
+    };
+    let (plain, rescaled) = (picture(&json!({})), picture(&json!({"cfg_rescale": 0.7})));
+    assert_eq!((&plain.0, &rescaled.0), (&json!(0.0), &json!(0.7)));
+    assert_ne!(plain.1, rescaled.1);
+    assert_eq!(picture(&json!({"cfg_rescale": 0.0})).1, plain.1);
+    let read = server.request("POST", "/api/v1/inspect-png", &[], Some(&rescaled.1)).json();
+    assert_eq!(read["parameters"]["cfg_rescale"], 0.7);
+    assert_eq!(read["record"]["settings"]["cfg_rescale"], 0.7);
+    assert!(read["a1111"].as_str().is_some_and(|text| text.contains(", CFG rescale: 0.7,")), "{read}");
+    let path = format!("/api/v1/projects/{}/generations", project["id"]);
+    let beyond = server.send("POST", &path, &json!({"prompt": "a star", "cfg_rescale": 1.5}));
+    assert_eq!(beyond.status, 422);
+    assert_eq!(beyond.json()["errors"][0]["message"], "must be a number from 0 to 1, not 1.5");
+}
+
+fn merged(mut into: Value, more: &Value) -> Value {
+    merge(&mut into, more);
+    into
+}
+
 /// Unsupported prompt syntax is reported in the answer, and in the task for as long as it exists.
 #[test]
 fn syntax_that_is_read_as_words_is_told() {

@@ -34,7 +34,7 @@ fn records_are_read_in_every_format_and_said_within_bounds() {
         assert_eq!((&record["program"], &record["program_version"]), (&json!("A1111"), &json!("v1.6.0")));
         let expected = json!({
             "prompt": "a red fox, 雪", "negative_prompt": "blurry", "width": 832, "height": 1216, "steps": 25,
-            "cfg_scale": 6.5, "sampler": "dpmpp_2m", "scheduler": "karras", "seed": 42, "model": null,
+            "cfg_scale": 6.5, "cfg_rescale": null, "sampler": "dpmpp_2m", "scheduler": "karras", "seed": 42, "model": null,
             "strength": null,
         });
         assert_eq!(record["settings"], expected, "{name}");

@@ -88,6 +88,7 @@ impl GenerationForm {
                     {self.field(draft, "steps", "Steps").number(Number::new(1, 1000, 1))}
                     {self.field(draft, "cfg_scale", "Guidance").number(Number::new(1, 30, "0.5"))}
                 </div>
+                {self.field(draft, "cfg_rescale", "Rescale").number(Number::new(0, 1, "0.05"))}
                 <div class="maker-pair">
                     {self.field(draft, "sampler", "Sampler").choice(same(Sampler::NAMES))}
                     {self.field(draft, "scheduler", "Schedule").choice(same(Schedule::NAMES))}

@@ -272,7 +272,8 @@ impl Inspector {
             return self.imported(take);
         }
         let Take { id, parameters, seed, finished_step, path, .. } = take.clone();
-        let Parameters { prompt, negative_prompt, steps, cfg_scale, sampler, scheduler, model, .. } = parameters;
+        let Parameters { prompt, negative_prompt, steps, cfg_scale, cfg_rescale, sampler, scheduler, model, .. } =
+            parameters;
         let steps = match finished_step.filter(|step| *step < steps) {
             Some(step) => format!("{step} of {steps}, kept"),
             None => steps.to_string(),
@@ -280,6 +281,7 @@ impl Inspector {
         let facts = [
             ("Steps", steps),
             ("Guidance", cfg_scale.to_string()),
+            ("Rescale", if cfg_rescale > 0.0 { cfg_rescale.to_string() } else { String::new() }),
             ("Sampler", sampler.to_string()),
             ("Schedule", scheduler.to_string()),
             ("Seed", seed.to_string()),

@@ -35,6 +35,7 @@ fn means(key: &str) -> Means {
         "sampler" => Means::Sampler,
         "schedule type" | "scheduler" | "schedule" => Means::Scheduler,
         "cfg scale" | "guidance scale" => Means::CfgScale,
+        "cfg rescale" => Means::CfgRescale,
         "seed" => Means::Seed,
         "size" => Means::Size,
         "model" => Means::Model,

@@ -32,7 +32,8 @@ fn of_core(object: &Map<String, Value>) -> Record {
             "app_version" => Means::Version,
             "generation_mode" => Means::Nothing,
             // In InvokeAI's counting 0 means no skip.
-            "clip_skip" | "cfg_rescale_multiplier" if is_zero(object.get(name)) => Means::Nothing,
+            "cfg_rescale_multiplier" => Means::CfgRescale,
+            "clip_skip" if is_zero(object.get(name)) => Means::Nothing,
             "rand_device" if object.get(name).and_then(Value::as_str) == Some("cpu") => Means::Nothing,
             "rand_device" => Means::Reason("the noise is made as PyTorch makes it on the CPU, and differs"),
             "positive_style_prompt" | "negative_style_prompt" => {

@@ -70,7 +70,8 @@ fn means(name: &str, comment: &Map<String, Value>) -> Means {
         "sampler" => Means::Sampler,
         "noise_schedule" => Means::Scheduler,
         "strength" if comment.contains_key("image") => Means::Strength,
-        "cfg_rescale" | "uncond_scale" if number(0.0) => Means::Nothing,
+        "cfg_rescale" => Means::CfgRescale,
+        "uncond_scale" if number(0.0) => Means::Nothing,
         "uncond_scale" | "controlnet_strength" if number(1.0) => Means::Nothing,
         "v4_prompt" | "v4_negative_prompt" | "signed_hash" | "request_type" | "n_samples" | "version" | "legacy"
         | "extra_noise_seed" => Means::Nothing,

@@ -2,7 +2,7 @@
 
 use crate::{Error, FACTOR, Picture, prompt::parse};
 use diffusion::StepNoise;
-use generation::{FieldError, GenerationParameters, PromptSyntax, Rule, Value, limits, rule};
+use generation::{FieldError, GenerationParameters, PromptSyntax, Value, limits, rule};
 
 /// A picture to start from.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,9 +17,6 @@ generation::with_plain_parameters! {
     /// What a picture is made from.
     #[derive(Clone, Debug, PartialEq)]
     pub struct Params {
-        /// Share of the guided prediction's contrast that is taken back (diffusers' `guidance_rescale`): 0.7 suits
-        /// models with zero terminal SNR, 0 is none.
-        pub cfg_rescale: f64,
         /// How both prompts are read.
         pub prompt_syntax: PromptSyntax,
         /// Seed of the noise; its low 32 bits count, as in PyTorch.
@@ -43,7 +40,7 @@ impl Default for Params {
 impl From<GenerationParameters> for Params {
     /// With seed 0, A1111's prompt syntax and no start picture.
     fn from(shared: GenerationParameters) -> Self {
-        Self::new(shared, 0.0, PromptSyntax::default(), 0, StepNoise::default(), None, None)
+        Self::new(shared, PromptSyntax::default(), 0, StepNoise::default(), None, None)
     }
 }
 
@@ -65,7 +62,6 @@ impl Params {
         let strength = self.init_image.as_ref().map(|init| Value::Number(init.strength));
         let own = [("seed", Some(Value::Whole(self.seed))), ("strength", strength)];
         errors.extend(own.into_iter().filter_map(|(field, value)| rule(field)?.error(field, value?)));
-        errors.extend(Rule::Number(limits::CFG_RESCALE).error("cfg_rescale", Value::Number(self.cfg_rescale)));
         errors.extend(self.initial_noise.as_ref().and_then(|noise| self.noise_error(noise)));
         if errors.is_empty() { Ok(()) } else { Err(Error::Params(errors)) }
     }

@@ -64,6 +64,11 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_CFG_SCALE", value_name = "X", help = with_default("Strength of the guidance, 1 (none) to 30", |s| s.cfg_scale), value_parser = cfg_scale)]
     pub cfg_scale: Option<f64>,
 
+    /// Share of the guided prediction's contrast that is removed, 0 to 1; 0.7 suits models with zero terminal SNR
+    /// [default: 0]
+    #[arg(long, env = "EMBERLINE_CFG_RESCALE", value_name = "X", value_parser = cfg_rescale)]
+    pub cfg_rescale: Option<f64>,
+
     /// Sampling method, by ComfyUI's name.
     #[arg(long, env = "EMBERLINE_SAMPLER", value_name = "NAME", help = with_default("Sampling method, by ComfyUI's name", |s| s.sampler))]
     pub sampler: Option<Sampler>,
@@ -126,6 +131,7 @@ impl GenerateArgs {
             height: self.height,
             steps: self.steps,
             cfg_scale: self.cfg_scale,
+            cfg_rescale: self.cfg_rescale,
             sampler: self.sampler.map(Into::into),
             scheduler: self.scheduler.map(Into::into),
             ..PartialParameters::default()
@@ -184,6 +190,10 @@ fn side(text: &str) -> Result<u32, String> {
 
 fn cfg_scale(text: &str) -> Result<f64, String> {
     checked("cfg_scale", text)
+}
+
+fn cfg_rescale(text: &str) -> Result<f64, String> {
+    checked("cfg_rescale", text)
 }
 
 fn strength(text: &str) -> Result<f64, String> {
