@@ -63,7 +63,7 @@ macro_rules! parameters {
 }
 
 /// Declares a struct with the prompt, every parameter except the seed, and the fields in braces. `new`, `shared` and
-/// `set_shared` convert from and to [`GenerationParameters`].
+/// `with_shared` convert from and to [`GenerationParameters`].
 #[macro_export]
 macro_rules! with_parameters {
     ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {

@@ -65,7 +65,7 @@ pub trait Sample {
     /// Deterministic samplers draw nothing from `noise`; `dpmpp_sde` walks a [`BrownianPath`] over it.
     ///
     /// # Errors
-    /// Whatever `denoise` fails with. Being stopped is no error: see [`Outcome`].
+    /// Errors of `denoise`. A run that the observer ends is not an error: see [`Outcome`].
     fn sample<D: Denoise>(
         self,
         denoise: &mut D,
