@@ -5,6 +5,7 @@
 //! [`with_text!`] put the declared fields into the structs of other crates.
 
 pub mod limits;
+mod lora;
 mod names;
 mod parameters;
 mod preview_method;
@@ -14,6 +15,7 @@ mod rule;
 mod sampler;
 mod schedule;
 
+pub use lora::{Lora, Loras};
 pub use names::UnknownName;
 pub use parameters::{GenerationParameters, PartialParameters, rule};
 pub use preview_method::PreviewMethod;

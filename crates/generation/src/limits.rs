@@ -13,6 +13,12 @@ pub const STEPS: RangeInclusive<u32> = 1..=1000;
 pub const CFG_SCALE: RangeInclusive<f64> = 1.0..=30.0;
 /// Share of the guided prediction's contrast that is removed. 0 removes none.
 pub const CFG_RESCALE: RangeInclusive<f64> = 0.0..=1.0;
+/// LoRA files in one generation.
+pub const LORAS: usize = 32;
+/// Weight of a LoRA file. Negative weights remove what it adds.
+pub const LORA_WEIGHT: RangeInclusive<f64> = -20.0..=20.0;
+/// Characters of a LoRA file's name.
+pub const LORA_NAME_CHARS: usize = 255;
 /// Share of an initial picture that is redrawn.
 pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
 /// Largest seed: the largest integer that JavaScript represents exactly.

@@ -3,7 +3,7 @@
 //! To add a parameter, add here an entry in `parameters!` and its default in `PartialParameters::resolve`. Then add its
 //! use in the model, its form field and its command-line option. CONTRIBUTING.md lists the places.
 
-use crate::{FieldError, PreviewMethod, Recommended, Rule, Value, limits};
+use crate::{FieldError, Loras, PreviewMethod, Recommended, Rule, Value, limits};
 use serde::{Deserialize, Serialize};
 
 /// Passes the list of parameters to another macro of this crate, followed by `$rest`. Format of an entry:
@@ -43,6 +43,9 @@ macro_rules! parameters {
                 /// Noise schedule, by ComfyUI's name, or diffusers' timestep spacing: `leading`, `linspace`, `trailing`.
                 scheduler: $crate::Schedule as String, $crate::Rule::Name($crate::Schedule::NAMES),
                     [extend("enum" = $crate::Schedule::NAMES)], [];
+                /// LoRA files with their weights. Those that the prompt names are not listed here.
+                loras: $crate::Loras as $crate::Loras, $crate::Rule::Loras,
+                    [extend("maxItems" = $crate::limits::LORAS)], [serde(default)];
             }
             {
                 /// Seed of the noise.
@@ -408,6 +411,7 @@ impl From<Recommended> for GenerationParameters {
             cfg_rescale: 0.0,
             sampler: of.sampler,
             scheduler: of.scheduler,
+            loras: Loras::default(),
             width: of.width,
             height: of.height,
         }
@@ -436,6 +440,7 @@ impl PartialParameters {
             // Unknown names were reported as errors above.
             sampler: self.sampler.and_then(|name| name.parse().ok()).unwrap_or(of.sampler),
             scheduler: self.scheduler.and_then(|name| name.parse().ok()).unwrap_or(of.scheduler),
+            loras: self.loras.unwrap_or(of.loras),
             width: self.width.unwrap_or(of.width),
             height: self.height.unwrap_or(of.height),
         })
@@ -479,6 +484,7 @@ mod tests {
             ("cfg_rescale", "0.7"),
             ("sampler", "euler"),
             ("scheduler", "karras"),
+            ("loras", r#"[{"name":"ink","unet_weight":0.7}]"#),
             ("seed", "42"),
             ("width", "512"),
             ("height", "64"),

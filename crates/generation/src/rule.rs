@@ -1,6 +1,6 @@
 //! Validation rules of fields, used for checks and error messages.
 
-use crate::{Sampler, Schedule, limits, names::shortened};
+use crate::{Loras, Sampler, Schedule, limits, names::shortened};
 use std::{fmt, ops::RangeInclusive};
 
 /// The values that a field allows.
@@ -21,6 +21,8 @@ pub enum Rule {
     },
     /// One of these names.
     Name(&'static [&'static str]),
+    /// LoRA files with names, weights and hashes within their limits.
+    Loras,
 }
 
 /// A field's value, as input for [`Rule::check`].
@@ -32,6 +34,8 @@ pub enum Value<'a> {
     Whole(u64),
     /// A number.
     Number(f64),
+    /// LoRA files.
+    Loras(&'a Loras),
 }
 
 impl fmt::Display for Value<'_> {
@@ -40,6 +44,7 @@ impl fmt::Display for Value<'_> {
             Self::Text(text) => f.write_str(text),
             Self::Whole(number) => number.fmt(f),
             Self::Number(number) => number.fmt(f),
+            Self::Loras(loras) => loras.fmt(f),
         }
     }
 }
@@ -65,6 +70,12 @@ impl From<&u64> for Value<'_> {
 impl From<&f64> for Value<'_> {
     fn from(number: &f64) -> Self {
         Self::Number(*number)
+    }
+}
+
+impl<'a> From<&'a Loras> for Value<'a> {
+    fn from(loras: &'a Loras) -> Self {
+        Self::Loras(loras)
     }
 }
 
@@ -117,6 +128,7 @@ impl Rule {
                 format!("must be a multiple of {step} from {} to {}", bounds.start(), bounds.end())
             }
             Self::Name(names) => format!("must be one of {}", names.join(", ")),
+            Self::Loras => format!("must be at most {} LoRA files with their weights", limits::LORAS),
         }
     }
 
@@ -131,6 +143,7 @@ impl Rule {
                 return text.contains('\0').then(|| "must not contain the character NUL".to_owned());
             }
             (Self::Whole(bounds), Value::Whole(number)) => (bounds.contains(&number), number.to_string()),
+            (Self::Loras, Value::Loras(loras)) => return loras.error(),
             // NaN is outside every range.
             (Self::Number(bounds), Value::Number(number)) => (bounds.contains(&number), number.to_string()),
             (Self::Multiple { bounds, step }, Value::Whole(number)) => {
@@ -140,6 +153,7 @@ impl Rule {
             (_, Value::Text(text)) => (false, shortened(text)),
             (_, Value::Whole(number)) => (false, number.to_string()),
             (_, Value::Number(number)) => (false, number.to_string()),
+            (_, Value::Loras(loras)) => (false, format!("{} LoRA files", loras.len())),
         };
         (!is_allowed).then(|| format!("{}, not {shown}", self.expected()))
     }
