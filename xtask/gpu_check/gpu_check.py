@@ -1,6 +1,7 @@
 """Checks Emberline on this machine's GPU: `python3 gpu_check.py`. Takes about ten minutes and needs no network.
 
 Writes a full-size SDXL with random weights (7 GB in --work), then runs these stages:
+- first picture: its time, with the kernels that it compiled and tuned, and the second picture's;
 - parity: a picture in f32 and in f16 beside the processor's own f32, and beside PyTorch where torch and diffusers are
   installed;
 - speed: seconds a step at 1024 x 1024, beside diffusers on the same card where that is installed;
@@ -8,7 +9,7 @@ Writes a full-size SDXL with random weights (7 GB in --work), then runs these st
 - memory: what is reserved, beside `emberline inspect`'s estimate and what `nvidia-smi` saw;
 - recovery: a server that loses its device once, in the middle of a picture.
 
-Writes gpu-check.json and gpu-check.md, a table for docs/performance.md. A stage that fails is
+Writes gpu-check.json and gpu-check.md, a table for docs/performance.md, after each stage. A stage that fails is
 reported, the others still run, and the exit status is 1. `--tiny` uses a tiny model instead, for software adapters.
 Needs Python 3.9 or newer and no other package.
 """
@@ -43,16 +44,35 @@ LIMITS = {"f32": 1e-3, "f16": 5e-2}
 SAMPLING = ["--sampler", "euler", "--scheduler", "leading", "--cfg-scale", str(CFG_SCALE), "--seed", "1"]
 
 
+# cubecl writes a line for each kernel that it compiles, and one for each problem that it tunes.
+LOGS = ("compiled.log", "tuned.log")
+LOGGERS = """[compilation]
+logger = { level = "basic", file = "compiled.log" }
+[autotune]
+logger = { level = "minimal", file = "tuned.log" }
+"""
+
+
 class Failed(Exception):
     """Why a stage failed, in one line."""
 
 
 def run(command: list, folder: Path, **more) -> str:
-    done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True, **more)
+    try:
+        done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True, **more)
+    except subprocess.TimeoutExpired as error:
+        # subprocess kills it.
+        raise Failed(f"{Path(str(command[0])).name} was stopped after {error.timeout:.0f} s") from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise Failed(f"{Path(str(command[0])).name} ended with status {done.returncode}: {last}")
     return done.stdout
+
+
+def kernels(out: Path) -> str:
+    """How many kernels a run compiled, and how many problems it tuned."""
+    compiled, tuned = ((out / log).read_text(errors="replace") if (out / log).exists() else "" for log in LOGS)
+    return f"{compiled.count('[Compiling kernel]')} kernels compiled, {tuned.count('Fastest result')} problems tuned"
 
 
 class Check:
@@ -64,6 +84,9 @@ class Check:
         self.work = Path(options.work).resolve()
         self.work.mkdir(parents=True, exist_ok=True)
         self.model = HERE / "tiny" if options.tiny else self.work / "model"
+        self.out = Path(options.out).resolve()
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.started = time.monotonic()
         self.torch = None
         self.processor = None
         self.found = {"stages": {}, "failed": {}}
@@ -72,11 +95,19 @@ class Check:
         """The report of `emberline generate --json`, with the dump's path."""
         out = self.work / name
         out.mkdir(exist_ok=True)
+        for log in LOGS:
+            (out / log).unlink(missing_ok=True)
+        if not (out / "cubecl.toml").exists():
+            (out / "cubecl.toml").write_text(LOGGERS)
         dump = out / "dump.safetensors"
         command = [self.binary, "--log", "error", "generate", "--model", self.model, "--device", device]
         command += ["--dtype", dtype, "--width", size, "--height", size, "--steps", steps, "--prompt", PROMPT, *SAMPLING]
         command += ["--out", out / "picture.png", "--dump", dump, "--json"]
-        report = json.loads(run(command, out, env={**os.environ, **(environment or {})}))
+        environment = {**os.environ, "CUBECL_AUTOTUNE_LEVEL": self.options.autotune, **(environment or {})}
+        try:
+            report = json.loads(run(command, out, env=environment, timeout=self.options.limit))
+        except Failed as error:
+            raise Failed(f"{error}; {kernels(out)}") from error
         return {**report, "dump": str(dump)}
 
     def with_pytorch(self, dump: str, dtype: str, size: int, steps: int) -> dict:
@@ -98,6 +129,15 @@ class Check:
             self.found["failed"][name] = str(error) or type(error).__name__
             word = f"FAILED: {self.found['failed'][name]}"
         print(f"{name}: {word} ({time.monotonic() - started:.0f} s)", flush=True)
+        self.write()
+
+    def write(self):
+        """After each stage: a run that is stopped keeps the results of its finished stages."""
+        self.found["seconds"] = time.monotonic() - self.started
+        (self.out / "gpu-check.json").write_text(json.dumps(self.found, indent=1) + "\n")
+        text = table(self.found)
+        (self.out / "gpu-check.md").write_text(text)
+        return text
 
 
 def tensor(path: str, name: str) -> array.array:
@@ -170,6 +210,15 @@ def parity(check: Check, dtype: str) -> dict:
         if beside.startswith("beside") and max(values.values()) > LIMITS[dtype]:
             raise Failed(f"{beside}: {max(values.values()):.1e} is past {LIMITS[dtype]:.0e}: {values}")
     return found
+
+
+def first_picture(check: Check) -> dict:
+    """The first picture on a machine compiles and tunes kernels: its time, beside the second one's."""
+    size = 64 if check.options.tiny else 512
+    first = check.generate("first-picture", "wgpu", "f16", size, 2)
+    found = {"first_s": first["timings"]["total_s"], "kernels": kernels(check.work / "first-picture")}
+    second = check.generate("first-picture", "wgpu", "f16", size, 2)
+    return {**found, "second_s": second["timings"]["total_s"], "autotune": check.options.autotune}
 
 
 class CardMemory:
@@ -339,6 +388,10 @@ def table(found: dict) -> str:
                 values = parity[beside]
                 text = f"latents {values['latents']:.1e}, picture {values['image']:.1e}"
                 rows.append(f"| deviation in {dtype}, {beside.replace('_', ' ')} | {text} | | |")
+    if "first picture" in stages:
+        one = stages["first picture"]
+        text = f"{one['first_s']:.0f} s, then {one['second_s']:.1f} s"
+        rows.append(f"| first picture on the machine, f16 ({one['kernels']}) | {text} | | |")
     if "launches" in stages:
         rows.append(f"| launches a step | {stages['launches']['a_step']:.0f} | | |")
     if "memory" in stages:
@@ -356,36 +409,33 @@ def main():
     parser.add_argument("--out", default=".", help="folder for gpu-check.json and gpu-check.md")
     parser.add_argument("--python", default=sys.executable, help="a Python that has torch and diffusers")
     parser.add_argument("--tiny", action="store_true", help="a tiny model, for software adapters")
+    parser.add_argument("--autotune", default="balanced", choices=("minimal", "balanced", "extensive", "full"))
+    parser.add_argument("--limit", type=float, default=300, help="seconds that one picture may take")
     parser.add_argument("--only", default="", help="names of stages, by commas")
     options = parser.parse_args()
     check = Check(options)
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
     stages = [
         ("machine", lambda: machine(check)),
         ("pytorch", lambda: find_torch(check)),
         ("model", lambda: None if options.tiny else random_model.build(check.model, HERE / "data")),
+        ("first picture", lambda: first_picture(check)),
         ("parity f32", lambda: parity(check, "f32")),
         ("parity f16", lambda: parity(check, "f16")),
         ("speed f16", lambda: speed(check, "f16")),
-        ("speed f32", lambda: speed(check, "f32")),
-        ("launches", lambda: launches(check)),
         ("memory", lambda: memory(check)),
         ("recovery", lambda: recovery(check)),
+        ("launches", lambda: launches(check)),
+        ("speed f32", lambda: speed(check, "f32")),
     ]
     chosen = [name.strip() for name in options.only.split(",") if name.strip()]
     unknown = sorted(set(chosen) - {name for name, _ in stages})
     if unknown:
         parser.error(f"--only: there is no stage {', '.join(unknown)}; there are {', '.join(n for n, _ in stages)}")
-    started = time.monotonic()
     for name, work in stages:
         if not chosen or name in chosen or name in ("pytorch", "model"):
             check.stage(name, work)
-    check.found["seconds"] = time.monotonic() - started
-    (out / "gpu-check.json").write_text(json.dumps(check.found, indent=1) + "\n")
-    text = table(check.found)
-    (out / "gpu-check.md").write_text(text)
-    print(f"\n{text}\n{check.found['seconds']:.0f} s in all; written: {out / 'gpu-check.json'}, {out / 'gpu-check.md'}")
+    text = check.write()
+    print(f"\n{text}\n{check.found['seconds']:.0f} s in all; written: gpu-check.json and gpu-check.md in {check.out}")
     sys.exit(int(bool(check.found["failed"])))
 
 

@@ -249,6 +249,13 @@ impl Observer for Watch<'_> {
 fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl+C")?;
+    // The first one ends the run after its step. A step can take minutes while a GPU's kernels are compiled, so a second
+    // one ends the process.
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler).context("cannot listen for Ctrl+C")?;
     Ok(cancelled)
 }
