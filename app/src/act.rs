@@ -108,6 +108,16 @@ acts! {
     UseRecent = "recent",
     /// Removes the form's initial image.
     ClearStart = "start-anew",
+    /// Adds the LoRA file of an option; the id is its place.
+    AddLora = "add-lora",
+    /// Removes the LoRA file; the id is its place.
+    RemoveLora = "remove-lora",
+    /// Inserts the trigger words of the LoRA file into the prompt; the id is its place.
+    InsertWords = "lora-words",
+    /// Sets the settings of a distilled model or LoRA file.
+    UsePreset = "use-preset",
+    /// Restores the settings before that.
+    UndoPreset = "undo-preset",
     /// Empties the seed.
     RandomSeed = "seed-random",
     /// Sets the seed to that of the last generation.

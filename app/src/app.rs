@@ -3,7 +3,7 @@
 use crate::{
     live::Live,
     page::Content,
-    pages::{ProblemPage, ProjectsPage, studio_page},
+    pages::{ProblemPage, ProjectsPage, library_page, studio_page},
     query,
     view::Erase,
 };
@@ -20,6 +20,7 @@ pub fn App() -> impl IntoView {
             Err(error) => view! { <ProblemPage problem=error.problem/> }.erase(),
         },
         Content::Studio { studio, .. } => studio_page(studio),
+        Content::Library(library) => library_page(library),
         Content::Problem(problem) => view! { <ProblemPage problem/> }.erase(),
     };
     view! {

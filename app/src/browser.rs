@@ -195,6 +195,15 @@ mod here {
         }
     }
 
+    /// Scrolls an element into view, if it is not.
+    pub fn reveal(selector: &str) {
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        if let Some(element) = find(selector) {
+            element.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+    }
+
     /// The value of a form's field as it would be posted.
     pub fn field(form: &Element, name: &str) -> Option<String> {
         let form = form.dyn_ref::<HtmlFormElement>()?;
@@ -300,6 +309,8 @@ mod nowhere {
     }
     /// Does nothing on the server.
     pub fn focus(_: &str) {}
+    /// Does nothing on the server.
+    pub fn reveal(_: &str) {}
     /// Does nothing on the server.
     pub fn field(_: &Element, _: &str) -> Option<String> {
         None

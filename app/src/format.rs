@@ -19,6 +19,14 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// A model file's size: as [`size`], and `6.9 GB`.
+pub fn file_size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000_000 => size(bytes),
+        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000),
+    }
+}
+
 /// A duration in its two largest units: `4 s`, `12 min`, `3 h 5 min`, `2 d 1 h`.
 pub fn uptime(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -66,6 +74,7 @@ mod tests {
     fn sizes_have_the_unit_that_fits() {
         let sizes = [0, 1, 812_000, 999_999, 1_000_000, 3_190_000, 2_000_000_000].map(size);
         assert_eq!(sizes, ["0 kB", "1 kB", "812 kB", "1000 kB", "1.0 MB", "3.1 MB", "2000.0 MB"]);
+        assert_eq!([999_999_999, 6_938_000_000].map(file_size), ["999.9 MB", "6.9 GB"]);
     }
 
     #[test]

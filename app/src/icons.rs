@@ -70,6 +70,10 @@ pub enum Icon {
     Grip,
     /// An arrow out of a door.
     SignOut,
+    /// Books on a shelf.
+    Library,
+    /// A star.
+    Star,
 }
 
 impl Icon {
@@ -113,6 +117,8 @@ impl Icon {
             Self::Compare => "M2 3h12v10H2ZM8 1.5v13M8 13 14 7M8 9l5.5-5.5",
             Self::Grip => "M6 4h.5M9.5 4h.5M6 8h.5M9.5 8h.5M6 12h.5M9.5 12h.5",
             Self::SignOut => "M9.5 2.5h-6v11h6M6.5 8h7.5M11.25 5.25 14 8l-2.75 2.75",
+            Self::Library => "M2.5 2.5h3v11h-3ZM5.5 2.5h3v11h-3ZM9.1 3.3l2.9-.8 2.4 10.2-2.9.8Z",
+            Self::Star => "m8 1.9 1.85 3.9 4.25.55-3.1 2.95.8 4.2L8 11.45 4.2 13.5l.8-4.2-3.1-2.95 4.25-.55Z",
             Self::Back => "M9.75 3.25 5 8l4.75 4.75",
         }
     }

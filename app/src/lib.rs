@@ -16,6 +16,7 @@ pub mod error;
 pub mod format;
 pub mod forms;
 mod icons;
+pub mod library;
 pub mod live;
 pub mod packed;
 pub mod page;
@@ -39,8 +40,10 @@ pub fn hydrate() {
     log_panics();
     read_base_path();
     wasm_bindgen_futures::spawn_local(async {
-        if let page::Page::Studio(_) = page::Page::at(&path()) {
-            pages::fetch_studio().await;
+        match page::Page::at(&path()) {
+            page::Page::Studio(_) => pages::fetch_studio().await,
+            page::Page::Library => pages::fetch_library().await,
+            page::Page::Projects | page::Page::Nowhere => {}
         }
         leptos::mount::hydrate_body(App);
     });
@@ -52,7 +55,7 @@ pub fn mount() {
     use leptos::context::provide_context;
     log_panics();
     wasm_bindgen_futures::spawn_local(async {
-        let content = serverfns::page::get_page(path(), query::value("after")).await;
+        let content = serverfns::page::get_page(path(), query::text()).await;
         let content = content.unwrap_or_else(|error| page::Content::Problem(error.problem));
         leptos::prelude::document().set_title(&content.title());
         leptos::mount::mount_to_body(move || {

@@ -2,7 +2,7 @@
 //! complete, the status of a missing project is known before the first byte, and the front end needs neither a router nor
 //! suspense. Without them, and with events handled by the studio alone, the first file fell from 242 to 166 kB (brotli).
 
-use crate::packed::Packed;
+use crate::{drafts::Library, packed::Packed};
 #[cfg(feature = "ssr")]
 use protocol::project::SHOWN_PROJECTS;
 use protocol::{Problem, Project, ProjectId, Studio};
@@ -15,6 +15,8 @@ pub enum Page {
     Projects,
     /// `/projects/7`: one project's studio.
     Studio(ProjectId),
+    /// `/library`: the files in the folders of `--models`.
+    Library,
     /// Any other address.
     Nowhere,
 }
@@ -24,6 +26,7 @@ impl Page {
     pub fn at(path: &str) -> Self {
         match path {
             "/" => Self::Projects,
+            "/library" => Self::Library,
             path => {
                 let id = path.strip_prefix("/projects/").and_then(|id| id.parse().ok());
                 id.map_or(Self::Nowhere, Self::Studio)
@@ -49,6 +52,8 @@ pub enum Content {
         /// The state of the studio.
         studio: Packed<Studio>,
     },
+    /// The library.
+    Library(Packed<Library>),
     /// The error page.
     Problem(Problem),
 }
@@ -59,6 +64,7 @@ impl Content {
         let own = match self {
             Self::Projects { .. } => "Projects",
             Self::Studio { name, .. } => name,
+            Self::Library(_) => "Library",
             Self::Problem(Problem::NotFound(_)) => "Not found",
             Self::Problem(_) => "Something is wrong",
         };
@@ -73,16 +79,18 @@ pub fn title(own: &str) -> String {
 
 #[cfg(feature = "ssr")]
 impl Content {
-    /// Reads the content of a page; `after` is the cursor of the list of projects.
-    pub async fn read(page: Page, after: Option<String>, services: &dyn studio::Services) -> Self {
-        Self::try_read(page, after, services).await.unwrap_or_else(Self::Problem)
+    /// Reads the content of a page; `query` is the query of its address.
+    pub async fn read(page: Page, query: &str, services: &dyn studio::Services) -> Self {
+        Self::try_read(page, query, services).await.unwrap_or_else(Self::Problem)
     }
 
-    async fn try_read(page: Page, after: Option<String>, services: &dyn studio::Services) -> Result<Self, Problem> {
+    async fn try_read(page: Page, query: &str, services: &dyn studio::Services) -> Result<Self, Problem> {
         match page {
             Page::Projects => {
                 let models = services.list_models().await?;
                 let size = models.first().map(|model| (model.recommended.width, model.recommended.height));
+                let after = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after");
+                let after = after.map(|(_, place)| place.into_owned());
                 let list = services.list_projects(after, SHOWN_PROJECTS + 1).await?;
                 Ok(Self::Projects { list: Packed::new(&list)?, size })
             }
@@ -90,6 +98,7 @@ impl Content {
                 let studio = services.get_studio(id).await?;
                 Ok(Self::Studio { name: studio.project.name.clone(), studio: Packed::new(&studio)? })
             }
+            Page::Library => Ok(Self::Library(Packed::new(&Library::read(query, services).await?)?)),
             Page::Nowhere => Err(Problem::NotFound("page at this address".to_owned())),
         }
     }
@@ -102,6 +111,7 @@ mod tests {
     #[test]
     fn paths_map_to_pages() {
         assert_eq!(Page::at("/"), Page::Projects);
+        assert_eq!(Page::at("/library"), Page::Library);
         assert_eq!(Page::at("/projects/7"), Page::Studio(ProjectId(7)));
         for path in
             ["", "//", "/projects", "/projects/", "/projects/x", "/projects/7/", "/projects/7/x", "/projects/1e9"]

@@ -20,6 +20,32 @@ pub fn value(name: &str) -> Option<String> {
     }
 }
 
+/// The whole query of the page's address, without `?`.
+#[cfg(all(feature = "csr", not(feature = "hydrate")))]
+pub fn text() -> String {
+    let search = leptos::prelude::window().location().search().unwrap_or_default();
+    search.strip_prefix('?').unwrap_or_default().to_owned()
+}
+
+/// Fields as the query of an address, without `?`.
+pub fn encode(fields: &[(&str, &str)]) -> String {
+    #[cfg(feature = "ssr")]
+    {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+    }
+    #[cfg(not(feature = "ssr"))]
+    {
+        // Both encode as forms do, so that the browser builds the addresses that the server has rendered.
+        #[cfg(feature = "browser")]
+        if let Ok(query) = web_sys::UrlSearchParams::new() {
+            fields.iter().for_each(|(name, value)| query.append(name, value));
+            return query.to_string().into();
+        }
+        _ = fields;
+        String::new()
+    }
+}
+
 /// Provides the error of a form that was posted without script to the context. The server redirects back to the form's
 /// page with the error in the address.
 pub fn provide_refusal() {

@@ -22,11 +22,11 @@ test("what is read as words is told at its field, also after a reload", async ({
   await page.getByRole("textbox", prompt).fill("a red car at [10:30], [dim]");
   await expect(page.getByText(/ of 75 tokens/)).toBeVisible();
   await expect(page.getByText(/read as words/)).toHaveCount(0);
-  await page.getByRole("textbox", prompt).fill("a red car <lora:detail:0.8> BREAK a tree");
-  await page.getByRole("textbox", { name: "Negative prompt" }).fill("[blur|grain]");
+  await page.getByRole("textbox", prompt).fill("a red car # detail");
+  await page.getByRole("textbox", { name: "Negative prompt" }).fill("<segm:blur>");
   const told = async () => {
-    await expect(page.getByText("`<lora:detail:0.8>` is read as words: LoRA files are not supported.")).toBeVisible();
-    await expect(page.getByText("`[blur|grain]` is read as words: alternating words are not supported.")).toBeVisible();
+    await expect(page.getByText("`# detail` is read as words: comments are not supported.")).toBeVisible();
+    await expect(page.getByText("`<segm:blur>` is read as words: extra networks are not supported.")).toBeVisible();
     await expect(page.getByText(/read as words/)).toHaveCount(2);
   };
   await told();

@@ -168,7 +168,7 @@ test("each bad field is told at the field, without a request", async ({ page, re
   await page.getByRole("button", { name: "Generate" }).click();
   await expect(page.getByRole("textbox", { name: "Prompt", exact: true })).toHaveAccessibleDescription(/must not be empty/);
   await expect(page.getByRole("spinbutton", { name: "Steps" })).toHaveAccessibleDescription(/1 to 1000, not 0/);
-  await expect(page.getByRole("spinbutton", { name: "Guidance" })).toHaveAccessibleDescription(/1 to 30, not 99/);
+  await expect(page.getByRole("spinbutton", { name: "Guidance" })).toHaveAccessibleDescription(/0 to 30, not 99/);
   await expect(page.getByRole("textbox", { name: "Prompt", exact: true })).toBeFocused();
   await expectAccessible(page);
 });

@@ -2,7 +2,13 @@
 //! arguments or environment variables.
 
 use crate::{
-    commands::{doctor::DoctorArgs, generate::GenerateArgs, inspect::InspectArgs, model::ModelChoice},
+    commands::{
+        doctor::DoctorArgs,
+        generate::GenerateArgs,
+        inspect::InspectArgs,
+        library::{FOLDERS, LibraryArgs},
+        model::ModelChoice,
+    },
     http::{access::Secret, base_path::BasePath, client::Network},
     logging::{self, LogFormat},
 };
@@ -37,6 +43,8 @@ pub enum Command {
     Generate(Box<GenerateArgs>),
     /// Show what a checkpoint is: model, layout, number formats, and what is missing or unexpected.
     Inspect(InspectArgs),
+    /// List the files in folders of models: what each is, and why it cannot be used.
+    Library(LibraryArgs),
     /// Check devices, database, disk, model and orphans. Changes nothing.
     Doctor(DoctorArgs),
 }
@@ -64,9 +72,16 @@ pub struct ServeArgs {
     pub accept_missing_pictures: bool,
 
     /// The model: an SDXL .safetensors file, a diffusers folder, a folder with several of either to choose
-    /// from, or `starter`, the small one inside this program.
-    #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
-    pub model: ModelChoice,
+    /// from, or `starter`, the small one inside this program [default: the model of --models used last, else
+    /// starter]
+    #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH")]
+    pub model: Option<ModelChoice>,
+
+    /// A folder of checkpoints, LoRA files and embeddings, for example ComfyUI's or A1111's `models`. It is scanned in the
+    /// background and watched; nothing in it is changed. Repeat the option for several folders; in the environment variable
+    /// they are separated as in PATH.
+    #[arg(long, env = "EMBERLINE_MODELS", value_name = "DIR", value_delimiter = FOLDERS)]
+    pub models: Vec<PathBuf>,
 
     /// Take the preview decoder from here (diffusers' AutoencoderTiny, or the original taesdxl file).
     #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
@@ -76,6 +91,10 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_VAE", value_name = "PATH")]
     pub vae: Option<PathBuf>,
 
+    /// Folder of wildcard files: `__hair/color__` in a prompt is a random line of `hair/color.txt`.
+    #[arg(long, env = "EMBERLINE_WILDCARDS", value_name = "DIR")]
+    pub wildcards: Option<PathBuf>,
+
     /// Where to compute; auto takes a real GPU, else the CPU.
     #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
     pub device: DeviceChoice,
@@ -84,7 +103,12 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_DTYPE", value_name = "f32|f16|bf16")]
     pub dtype: Option<Precision>,
 
-    /// Generations at the same time, on one loaded model, 1 to 16.
+    /// Models in memory at the same time, 1 to 16. If there is no room for another, the one that was not used for the
+    /// longest time is unloaded; one in use never is.
+    #[arg(long, env = "EMBERLINE_MODELS_IN_MEMORY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub models_in_memory: u8,
+
+    /// Generations at the same time, 1 to 16. Those with the same model share it.
     #[arg(long, env = "EMBERLINE_CONCURRENCY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub concurrency: u8,
 

@@ -4,7 +4,7 @@ use clap::Parser;
 use huge_pages::HugePages;
 use server::{
     cli::{Cli, Command},
-    commands::{doctor, generate, inspect},
+    commands::{doctor, generate, inspect, library},
     logging,
     one_line::one_line,
     serve,
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Generate(args) => generate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Library(args) => library::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match result {

@@ -34,6 +34,7 @@ pub async fn run(state: AppState, lost_found: LostFound) {
 async fn purge_once(state: &AppState) -> Result<usize, StoreError> {
     let mut keys = state.store.purge_projects(UNDO_FOR).await?.take_keys;
     keys.extend(state.store.purge_frames(UNDO_FOR).await?);
+    state.store.purge_styles(UNDO_FOR).await?;
     let media = state.services.engine().media();
     for key in &keys {
         if let Err(error) = media.remove(key) {

@@ -76,7 +76,7 @@ mod tests {
             prompt: Some("x".repeat(10_001)),
             width: Some(833),
             steps: Some(0),
-            cfg_scale: Some(0.5),
+            cfg_scale: Some(-0.5),
             seed: Some(1 << 53),
             strength: Some(1.5),
             ..record().settings

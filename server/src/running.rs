@@ -1,8 +1,9 @@
 //! Detects whether the last run of the server was stopped or crashed.
 
+use anyhow::Context;
 use engine::recovery::LastEnd;
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -21,9 +22,12 @@ impl RunningMark {
     }
 
     /// Creates the file. Dropping the mark removes it.
-    pub fn set(data_dir: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The file cannot be created. Names it.
+    pub fn set(data_dir: &Path) -> anyhow::Result<Self> {
         let path = path_in(data_dir);
-        fs::File::create(&path)?;
+        fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self(path))
     }
 }

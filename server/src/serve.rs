@@ -3,7 +3,7 @@
 use crate::events::Hub;
 use crate::{
     cli::ServeArgs,
-    commands::{model::ModelChoice, offers::Offers},
+    commands::{library::Reader, model::ModelChoice, offers::Offers, wildcards},
     data_dir::{self, DataDir},
     http::{
         self,
@@ -24,8 +24,9 @@ use engine::{
     recovery::{self, RecoveryOptions},
 };
 use leptos::config::LeptosOptions;
-use local_studio::{Exports, LocalStudio};
-use sdxl::{Compute, DeviceChoice, Precision};
+use library::Library;
+use local_studio::{BaseOffers, Exports, LibraryLoras, LocalStudio, StoreKeeper};
+use sdxl::{Compute, DeviceChoice, Pipeline, Precision};
 use std::{
     fs,
     io::{self, Write},
@@ -65,7 +66,11 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let url = args.database_url.unwrap_or_else(|| data_dir.database_url());
     // Model headers are read first, so that a wrong --model is reported at once. The port is bound before the database is
     // opened, so that a taken port does not wait for a migration.
-    let models = Arc::new(models(&args.model, args.vae.as_deref(), args.taesd.as_deref(), args.device, args.dtype)?);
+    let in_memory = NonZeroUsize::new(args.models_in_memory.into()).unwrap_or(NonZeroUsize::MIN);
+    let chosen = args.model.clone().unwrap_or_default();
+    let models = models(&chosen, args.vae.as_deref(), args.taesd.as_deref(), args.device, args.dtype, in_memory)?;
+    let models = Arc::new(models);
+    let wildcards = wildcards(args.wildcards.as_deref())?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another with --listen", args.listen))?;
@@ -73,9 +78,10 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let media = Arc::new(Media::at(&data_dir.media()));
     let recovery_options = recovery_options(&data_dir, args.accept_missing_pictures);
     let store = open_recovered(&url, &media, &recovery_options).await?;
-    let running = RunningMark::set(data_dir.path()).context("cannot write in the data folder")?;
+    let running = RunningMark::set(data_dir.path())?;
     let first_export = LocalStudio::first_export_id(&store).await?;
-    let exports = Exports::open(data_dir.exports(), first_export).context("cannot make the folder of exports")?;
+    let exports = Exports::open(data_dir.exports(), first_export)
+        .with_context(|| format!("cannot make the folder of exports {}", data_dir.exports().display()))?;
     let exports = Arc::new(exports);
     let hub = Arc::new(Hub::new());
     let options = EngineOptions {
@@ -83,26 +89,33 @@ async fn serve(args: ServeArgs) -> Result<()> {
         paused: LocalStudio::was_paused(&store).await?,
         fault: args.inject_fault,
     };
+    let open = open_options(args.dtype);
+    let base = BaseOffers { offers: models.offers(), is_chosen: args.model.is_some(), open: open.clone() };
+    let keeper = Arc::new(StoreKeeper::new(store.clone(), hub.clone()));
+    let reader = Arc::new(Reader { options: open, has_vae: args.vae.is_some() });
+    let library = Library::new(args.models, keeper.clone(), reader);
+    models.set_complete(!library.has_folders());
+    models.set_loras(Arc::new(LibraryLoras(library.clone())));
     let engine =
         Engine::start(store.clone(), media, models, hub.clone(), options).context("cannot start the engine")?;
+    keeper.set_engine(engine.clone());
 
-    let state = AppState::new(
-        store.clone(),
-        hub,
-        engine.clone(),
-        Arc::clone(&exports),
-        leptos_options(address, args.site_root)?,
-    );
+    let (exporter, shelves) = (Arc::clone(&exports), library.clone());
+    let studio = LocalStudio::new(store.clone(), hub.clone(), engine.clone(), exporter, shelves, base.clone());
+    let studio = studio.with_wildcards(wildcards);
+    let state = AppState::new(store.clone(), hub, studio, leptos_options(address, args.site_root)?);
     let policy = http::Policy { origins: origins.with_own(address), access, proxies };
     let router = http::router(state.clone(), policy, ws::routes);
     let background = [
         tokio::spawn(ws::report_metrics(state.clone())),
         tokio::spawn(ws::report_queue(state.clone())),
+        tokio::spawn(ws::report_library(state.clone())),
         tokio::spawn(purge::run(state.clone(), recovery_options.lost_found)),
     ];
-    load_first(&engine);
+    library.start().context("cannot start the library")?;
+    load_first(&engine, &library, &base);
 
-    let default_model = engine.models().offers().first().map_or("", |offer| offer.name.as_str());
+    let default_model = engine.models().offers().first().map(|offer| offer.name.clone()).unwrap_or_default();
     tracing::info!(data_dir = %data_dir.path().display(), device = %engine.models().compute().info, model = default_model, "ready");
     // Before the address is printed: a process that waits for the address may stop the server at once.
     let stop = stop_signal()?;
@@ -116,6 +129,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     drop(running);
     stopping.cancel();
     exports.stop();
+    library.stop();
     finish(&state, &engine, server).await?;
     for task in background {
         task.await.context("a background task panicked")?;
@@ -157,7 +171,8 @@ fn access(args: &ServeArgs) -> Result<Option<Arc<Access>>> {
 /// Prints the only line on standard output. Scripts wait for it and read the port from it.
 fn announce(address: SocketAddr, engine: &Engine) -> Result<()> {
     let models = engine.models();
-    let names: Vec<_> = models.offers().iter().map(|offer| offer.name.as_str()).collect();
+    let offers = models.offers();
+    let names: Vec<_> = offers.iter().map(|offer| offer.name.as_str()).collect();
     let mut out = io::stdout().lock();
     writeln!(
         out,
@@ -177,21 +192,32 @@ fn models(
     taesd: Option<&Path>,
     device: DeviceChoice,
     precision: Option<Precision>,
+    in_memory: NonZeroUsize,
 ) -> Result<Models> {
-    let open = OpenOptions { prefer_fp16: precision == Some(Precision::F16) };
+    let open = open_options(precision);
     let offers = Offers::of(model, &open, vae.is_some())?;
     offers.log();
-    let part = |part, path: Option<&Path>| path.map(|path| Checkpoint::open_part(part, path, &open)).transpose();
+    let part = |part, path: Option<&Path>| -> Result<Option<Checkpoint>> {
+        let Some(path) = path else { return Ok(None) };
+        let checkpoint = Checkpoint::open_part(part, path, &open)?;
+        Pipeline::check_part(&checkpoint, part)?;
+        Ok(Some(checkpoint))
+    };
     let vae = part(Part::Vae, vae).context("--vae")?;
     let taesd = part(Part::Taesd, taesd).context("--taesd")?;
     let compute = Compute::open(device)?;
     compute.precision(precision)?;
     let Offers { offers, refused } = offers;
-    Ok(Models::new(offers, refused, ModelOptions { vae, taesd, precision }, compute))
+    Ok(Models::new(offers, refused, ModelOptions { vae, taesd, precision, in_memory }, compute))
 }
 
 fn workers(concurrency: u8) -> NonZeroUsize {
     NonZeroUsize::new(concurrency.into()).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// How checkpoints are opened.
+fn open_options(precision: Option<Precision>) -> OpenOptions {
+    OpenOptions { prefer_fp16: precision == Some(Precision::F16) }
 }
 
 fn recovery_options(data_dir: &DataDir, accept_missing: bool) -> RecoveryOptions {
@@ -238,8 +264,12 @@ async fn recover(store: &Store, media: &Media, options: &RecoveryOptions) -> Res
     Ok(())
 }
 
-/// Loads the default model in the background. The first task that needs it reports the error again.
-fn load_first(engine: &Engine) {
+/// Loads the default model in the background. The first task that needs it reports the error again. With a library and
+/// without `--model` the default is known only after the scan; then the first task loads its model.
+fn load_first(engine: &Engine, library: &Library, base: &BaseOffers) {
+    if library.has_folders() && !base.is_chosen {
+        return;
+    }
     let models = Arc::clone(engine.models());
     let Some(name) = models.offers().first().map(|offer| offer.name.clone()) else { return };
     tokio::task::spawn_blocking(move || {

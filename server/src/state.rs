@@ -2,9 +2,8 @@
 
 use crate::events::Hub;
 use axum::extract::FromRef;
-use engine::Engine;
 use leptos::config::LeptosOptions;
-use local_studio::{Budget, Exports, LocalStudio};
+use local_studio::{Budget, LocalStudio};
 use std::sync::Arc;
 use store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -33,15 +32,9 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// State over an open database and a running engine.
-    pub fn new(
-        store: Store,
-        hub: Arc<Hub>,
-        engine: Engine,
-        exports: Arc<Exports>,
-        leptos_options: LeptosOptions,
-    ) -> Self {
-        let services = Arc::new(LocalStudio::new(store.clone(), hub.clone(), engine, exports));
+    /// State over an open database and the studio that uses it.
+    pub fn new(store: Store, hub: Arc<Hub>, studio: LocalStudio, leptos_options: LeptosOptions) -> Self {
+        let services = Arc::new(studio);
         let uploads = Budget::new(UPLOAD_BYTES);
         let (stopping, sockets) = (CancellationToken::new(), TaskTracker::new());
         Self { store, services, uploads, hub, leptos_options, stopping, sockets }

@@ -2,7 +2,7 @@
 //! that both report the same errors.
 
 use crate::{drafts::CUSTOM, error::AppError};
-use generation::{DEFAULT_STRENGTH, GenerationParameters, PartialParameters, with_text};
+use generation::{DEFAULT_STRENGTH, GenerationParameters, Loras, PartialParameters, with_text};
 use protocol::{FieldError, NewGeneration, Parameters, Problem, Project, Recommended, generation::expected};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -152,7 +152,10 @@ impl Draft {
     /// The error together with the typed text, for a form that was posted without script.
     pub fn refused(&self, problem: Problem) -> AppError {
         let typed = self.fields().into_iter().filter(|(_, text)| !text.is_empty());
-        let kept = typed.map(|(field, text)| (field.to_owned(), text.chars().take(KEPT_CHARS).collect()));
+        let kept = typed.map(|(field, text)| match field {
+            "loras" => (field.to_owned(), kept_loras(&text)),
+            _ => (field.to_owned(), text.chars().take(KEPT_CHARS).collect()),
+        });
         AppError { problem, kept: kept.collect() }
     }
 
@@ -213,6 +216,18 @@ const RECORD: char = '\u{1e}';
 /// there.
 const KEPT_CHARS: usize = 200;
 
+/// Characters of the LoRA files' text that are sent back: about eight files.
+const KEPT_LORA_CHARS: usize = 600;
+
+/// The LoRA files whose text is short enough. A shortened text could not be read.
+fn kept_loras(text: &str) -> String {
+    let mut loras: Loras = text.parse().unwrap_or_default();
+    while loras.to_string().chars().count() > KEPT_LORA_CHARS {
+        loras.0.pop();
+    }
+    loras.to_string()
+}
+
 fn name(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -238,6 +253,7 @@ fn unreadable(field: &str, text: &str) -> FieldError {
 mod tests {
     use super::*;
     use crate::studio::state::examples::project;
+    use generation::Lora;
     use protocol::{PreviewMethod, Sampler, Schedule};
 
     fn messages(draft: &Draft) -> Vec<(String, String)> {
@@ -254,6 +270,7 @@ mod tests {
             cfg_scale: 4.5,
             sampler: Sampler::Euler,
             scheduler: Schedule::Leading,
+            ..Recommended::default()
         };
         let draft = Draft { prompt: "a red car".into(), ..Draft::new(Some(&model), &project()) };
         let new = draft.read().expect("good");
@@ -270,6 +287,7 @@ mod tests {
             cfg_scale: 5.0,
             sampler: sampler.parse().expect("a sampler"),
             scheduler: scheduler.parse().expect("a schedule"),
+            ..Recommended::default()
         };
         let (from, to) = (model(30, "euler", "leading"), model(4, "euler_ancestral", "trailing"));
         let mut draft = Draft { steps: "12".into(), ..Draft::new(Some(&from), &project()) };
@@ -318,11 +336,13 @@ mod tests {
             steps: 20,
             model: "starter".into(),
             preview_method: PreviewMethod::Taesd,
+            loras: Loras(vec![Lora { text_weight: Some(0.0), ..Lora::new("ink", -0.5) }]),
             ..Parameters::imported(128, 128)
         };
         let again = Draft::of(&parameters, Some(7)).read().expect("good");
         assert_eq!((again.prompt, again.seed, again.width), (asked.prompt, asked.seed, asked.width));
         assert_eq!((again.steps, again.preview_method), (Some(20), Some(PreviewMethod::Taesd)));
+        assert_eq!(again.loras, Some(parameters.loras));
     }
 
     #[test]
@@ -350,5 +370,9 @@ mod tests {
         assert_eq!(Draft::new(None, &project()).restored(&error), draft);
         let long = Draft { prompt: "x".repeat(10_001), ..Draft::default() };
         assert_eq!(long.refused(Problem::Internal).kept("prompt").map(str::len), Some(KEPT_CHARS));
+        let loras: Loras = Loras((0..32).map(|i| Lora::new(format!("a file with a name {i}"), 0.5)).collect());
+        let many = Draft { loras: loras.to_string(), ..Draft::default() }.refused(Problem::Internal);
+        let kept: Loras = many.kept("loras").expect("some").parse().expect("it can be read");
+        assert!((5..32).contains(&kept.len()) && kept.iter().zip(loras.iter()).all(|(kept, typed)| kept == typed));
     }
 }

@@ -2,7 +2,9 @@
 //! report the same errors.
 
 mod generation;
+mod library;
 mod project;
 
 pub use generation::{Draft, fields_with_errors};
+pub use library::{Filter, LIBRARY_PAGE, Library};
 pub use project::{CUSTOM, DEFAULT_FPS, PRESETS, Preset, ProjectDraft, rename_refused};

@@ -5,6 +5,7 @@ use crate::{
     view::{Erase, dynamic, in_textarea, nothing},
 };
 use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys};
+use std::ops::RangeInclusive;
 
 /// A field of a form. Its views show the server's error messages only: forms are `novalidate`, because the browser's
 /// own messages differ from browser to browser and would come first.
@@ -38,6 +39,11 @@ impl Number {
     /// From `min` to `max`, both inclusive.
     pub fn new(min: impl ToString, max: impl ToString, step: impl ToString) -> Self {
         Self { min: min.to_string(), max: max.to_string(), step: step.to_string(), placeholder: None }
+    }
+
+    /// The range of a limit.
+    pub fn within(bounds: &RangeInclusive<impl ToString>, step: impl ToString) -> Self {
+        Self::new(bounds.start().to_string(), bounds.end().to_string(), step)
     }
 }
 

@@ -67,6 +67,7 @@ pub fn message(text: &str) -> Option<Message> {
         "metrics" => Event::Metrics(data(text)?),
         "resync" => Event::Resync(data(text)?),
         "queue_updated" => Event::QueueUpdated(data(text)?),
+        "library_updated" => Event::LibraryUpdated(data(text)?),
         "project_updated" => {
             let Deleted { deleted } = data(text)?;
             Event::ProjectUpdated(ProjectUpdated { project: data::<Project>(text)?, deleted })

@@ -1,9 +1,13 @@
 //! The pages, one file each.
 
+mod library;
 mod problem;
 mod projects;
 mod studio;
 
+#[cfg(feature = "hydrate")]
+pub use library::fetch as fetch_library;
+pub use library::library_page;
 pub use problem::ProblemPage;
 pub use projects::ProjectsPage;
 #[cfg(feature = "hydrate")]

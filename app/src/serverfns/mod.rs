@@ -4,6 +4,7 @@
 pub mod exports;
 pub mod frames;
 pub mod generations;
+pub mod library;
 pub mod page;
 pub mod projects;
 pub mod prompts;

@@ -8,10 +8,10 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 pub async fn get_page(
     /// `/`, `/projects/7`.
     path: String,
-    /// Cursor in the list of projects.
+    /// The query of its address.
     #[server(default)]
-    after: Option<String>,
+    query: String,
 ) -> Result<Content, AppError> {
     let services = super::services()?;
-    Ok(Content::read(crate::page::Page::at(&path), after, services.as_ref()).await)
+    Ok(Content::read(crate::page::Page::at(&path), &query, services.as_ref()).await)
 }

@@ -89,6 +89,11 @@ impl Controls {
             Act::UseExample => form.use_example(event),
             Act::UseRecent => form.use_recent(id),
             Act::ClearStart => form.clear_start(),
+            Act::AddLora => form.add_found(id),
+            Act::RemoveLora => form.remove_lora(id),
+            Act::InsertWords => form.insert_words(id),
+            Act::UsePreset => form.use_preset(),
+            Act::UndoPreset => form.undo_preset(),
             Act::RandomSeed => form.random_seed(),
             Act::LastSeed => form.last_seed(),
         }

@@ -10,10 +10,13 @@ pub fn step(task: &TaskSummary) -> String {
     }
 }
 
-/// `8 s left`, `3 min left`, or `waiting: the disk is full`; empty while unknown.
+/// `8 s left`, `3 min left`, `waiting: the disk is full` or `loading sdxl: 37 %`; empty while unknown.
 pub fn time_left(task: &TaskSummary) -> String {
     if let Some(reason) = &task.waiting_for {
         return ["waiting: ", reason].concat();
+    }
+    if let Some(loading) = &task.loading {
+        return format!("loading {}: {} %", loading.model, loading.percent);
     }
     let left = task.eta_ms.filter(|_| task.status == TaskStatus::Running);
     left.map(|ms| format!("{} left", lasting(ms))).unwrap_or_default()
@@ -28,8 +31,20 @@ pub fn lasting(ms: u64) -> String {
     }
 }
 
-/// Progress in thousandths.
+/// A task's line in the queue: `waits`, `12 of 30 8 s left`, or `loading sdxl: 37 %`.
+pub fn in_queue(task: &TaskSummary) -> String {
+    match (task.status, &task.loading) {
+        (TaskStatus::Queued, _) => "waits".to_owned(),
+        (_, Some(_)) => time_left(task),
+        _ => format!("{} of {} {}", task.step, task.total_steps, time_left(task)),
+    }
+}
+
+/// Progress in thousandths: of the steps, or of the model that is loaded before the first one.
 pub fn done_permille(task: &TaskSummary) -> u32 {
+    if let Some(loading) = &task.loading {
+        return u32::from(loading.percent.min(100)) * 10;
+    }
     (task.step.min(task.total_steps) * 1000).checked_div(task.total_steps).unwrap_or_default()
 }
 
@@ -57,6 +72,15 @@ mod tests {
         assert_eq!([100_000, 3_600_000, 36_000_000].map(left), ["2 min left", "60 min left", "10 h left"]);
         assert_eq!(time_left(&at(TaskStatus::Running, 1, None)), "");
         assert_eq!(time_left(&at(TaskStatus::Queued, 0, Some(5))), "");
+    }
+
+    #[test]
+    fn it_says_how_much_of_a_model_is_loaded() {
+        let loading = Some(protocol::ModelLoading { model: "sdxl".into(), percent: 37 });
+        let loads = TaskSummary { loading, ..at(TaskStatus::Running, 0, None) };
+        assert_eq!((in_queue(&loads), done_permille(&loads)), ("loading sdxl: 37 %".into(), 370));
+        assert_eq!(in_queue(&at(TaskStatus::Running, 12, Some(8000))), "12 of 30 8 s left");
+        assert_eq!(in_queue(&at(TaskStatus::Queued, 0, None)), "waits");
     }
 
     #[test]

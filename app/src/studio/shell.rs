@@ -46,7 +46,7 @@ pub fn Studio(
     });
     view! {
         <div class="studio-root" on:click=move |event: ev::MouseEvent| controls.click(&event)>
-        <TopBar start=start(store) end=end(side_panels, panels(store, export, log))/>
+        <TopBar project=store.project_id() start=start(store) end=end(side_panels, panels(store, export, log))/>
         <main id="main" class=layout tabindex="-1">
             {form.view()}
             {side_panels.left.edge()}

@@ -159,6 +159,11 @@ impl Checkpoint {
         self.shapes.contains_key(&part)
     }
 
+    /// The configuration of each part that it contains.
+    pub fn shapes(&self) -> &BTreeMap<Part, Shape> {
+        &self.shapes
+    }
+
     /// The configuration of the UNet.
     ///
     /// # Errors
@@ -257,7 +262,10 @@ impl Checkpoint {
         };
         let (plan, mut wrong) = build(&self.sources, part, source, &shape.expected());
         wrong.unexpected.extend(self.sources.strays.iter().cloned());
-        if wrong.is_empty() { Ok(plan) } else { Err(Error::Plan { path: self.path().to_owned(), source: wrong }) }
+        if wrong.is_empty() {
+            return Ok(plan);
+        }
+        Err(Error::Plan { path: self.path().to_owned(), source: Box::new(wrong) })
     }
 
     /// Reads one parameter, transformed and converted, in PyTorch's (row-major) order of `entry.shape`.

@@ -16,7 +16,13 @@ pub enum Dtype {
     F16,
     /// 16-bit float with an 8-bit exponent (bfloat16).
     Bf16,
-    /// 8-bit float of either kind. Not readable: it needs scales that may be stored elsewhere in the file.
+    /// 8-bit float with a 4-bit exponent (bias 7, largest number 448, no infinity): `torch.float8_e4m3fn`.
+    #[serde(rename = "f8_e4m3")]
+    F8E4m3,
+    /// 8-bit float with a 5-bit exponent, the upper half of an f16: `torch.float8_e5m2`.
+    #[serde(rename = "f8_e5m2")]
+    F8E5m2,
+    /// 8-bit float of another kind (E8M0, or with AMD's exponents). Not readable.
     F8,
     /// 64-bit integer, signed or unsigned.
     I64,
@@ -37,13 +43,18 @@ impl Dtype {
             Self::F64 | Self::I64 => 8,
             Self::F32 | Self::I32 => 4,
             Self::F16 | Self::Bf16 | Self::I16 => 2,
-            Self::F8 | Self::I8 | Self::Bool => 1,
+            Self::F8E4m3 | Self::F8E5m2 | Self::F8 | Self::I8 | Self::Bool => 1,
         }
     }
 
     /// Whether weights of this type can be read.
     pub fn is_readable(self) -> bool {
-        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
+        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16) || self.is_f8()
+    }
+
+    /// Whether this is a readable 8-bit float.
+    pub(crate) fn is_f8(self) -> bool {
+        matches!(self, Self::F8E4m3 | Self::F8E5m2)
     }
 
     /// Parses the format's spelling.
@@ -53,7 +64,9 @@ impl Dtype {
             "F32" => Self::F32,
             "F16" => Self::F16,
             "BF16" => Self::Bf16,
-            "F8_E4M3" | "F8_E5M2" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" => Self::F8,
+            "F8_E4M3" => Self::F8E4m3,
+            "F8_E5M2" => Self::F8E5m2,
+            "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" => Self::F8,
             "I64" | "U64" => Self::I64,
             "I32" | "U32" => Self::I32,
             "I16" | "U16" => Self::I16,
@@ -71,6 +84,8 @@ impl fmt::Display for Dtype {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::F8E4m3 => "f8_e4m3",
+            Self::F8E5m2 => "f8_e5m2",
             Self::F8 => "f8",
             Self::I64 => "i64",
             Self::I32 => "i32",

@@ -1,6 +1,6 @@
 //! Error types with structured data. Every message is one line.
 
-use crate::{Family, Part, PlanError};
+use crate::{EmbeddingError, Family, LoraError, Part, PlanError};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -84,7 +84,23 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// The tensors that do not match.
-        source: PlanError,
+        source: Box<PlanError>,
+    },
+    /// A LoRA file that does not fit the checkpoint, or is no LoRA.
+    #[error("{path}: {source}")]
+    Lora {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        source: Box<LoraError>,
+    },
+    /// A textual inversion that cannot be used, or is none.
+    #[error("{path}: {source}")]
+    Embedding {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<EmbeddingError>,
     },
     /// The file became shorter after it was opened.
     #[error("{path}: ends inside tensor {tensor}; did the file change while it was read?")]

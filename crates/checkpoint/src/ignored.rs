@@ -29,6 +29,13 @@ pub const IGNORED: &[Ignored] = &[
     anywhere("model_ema.*", "a second, averaged copy of the UNet"),
     anywhere("v_pred", "a mark that says what the model predicts; it was read"),
     anywhere("ztsnr", "a mark that the betas are rescaled; it was read"),
+    anywhere("edm_mean", "a mark of the model's sampling; it was read"),
+    anywhere("edm_std", "a mark of the model's sampling; it was read"),
+    anywhere("edm_vpred.sigma_max", "a mark of the model's sampling; it was read"),
+    anywhere("edm_vpred.sigma_min", "a mark of the model's sampling; it was read"),
+    anywhere("*scaled_fp8", "a mark that fp8 weights have factors; they are applied"),
+    anywhere("*scale_input", "a factor for computing in fp8, which is not done here"),
+    anywhere("*input_scale", "a factor for computing in fp8, which is not done here"),
     anywhere("first_stage_model.loss.*", "networks that only the VAE's training used"),
     anywhere("first_stage_model.model_ema.*", "a second, averaged copy of the VAE"),
     anywhere("global_step", "the training's step count"),
@@ -62,14 +69,36 @@ const fn within(part: Part, pattern: &'static str, reason: &'static str) -> Igno
     Ignored { pattern, part: Some(part), reason }
 }
 
+/// Tensors of LoRA files that are ignored intentionally. A tensor that is neither listed here nor used is an error.
+pub const LORA_IGNORED: &[Ignored] = &[
+    anywhere(
+        "bundle_emb.*",
+        "an embedding that OneTrainer stores in the LoRA's file; it is used by its name in a prompt",
+    ),
+    anywhere("*num_batches_tracked", "a counter of the training's batch norms"),
+    anywhere("lora_te1_text_projection.*", FIRST_POOLED),
+    anywhere("text_encoder.text_projection.*", FIRST_POOLED),
+    anywhere("text_encoders.clip_l.transformer.text_projection.*", FIRST_POOLED),
+];
+
 /// The list entry that matches a tensor's full name. `part` is the part that the file belongs to, `None` for the file
 /// of a whole checkpoint.
 pub fn ignored(part: Option<Part>, name: &str) -> Option<&'static Ignored> {
-    let fits = |pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        // "*position_ids" does not match "my_position_ids".
-        (Some(end), _) => name.strip_suffix(end).is_some_and(|front| front.is_empty() || front.ends_with('.')),
-        (None, Some(start)) => name.starts_with(start),
-        (None, None) => name == pattern,
-    };
-    IGNORED.iter().find(|entry| (entry.part.is_none() || entry.part == part) && fits(entry.pattern))
+    IGNORED.iter().find(|entry| (entry.part.is_none() || entry.part == part) && entry.matches(name))
+}
+
+/// The entry of [`LORA_IGNORED`] that matches a tensor's name in a LoRA file.
+pub fn lora_ignored(name: &str) -> Option<&'static Ignored> {
+    LORA_IGNORED.iter().find(|entry| entry.matches(name))
+}
+
+impl Ignored {
+    fn matches(&self, name: &str) -> bool {
+        match (self.pattern.strip_prefix('*'), self.pattern.strip_suffix('*')) {
+            // "*position_ids" does not match "my_position_ids".
+            (Some(end), _) => name.strip_suffix(end).is_some_and(|front| front.is_empty() || front.ends_with('.')),
+            (None, Some(start)) => name.starts_with(start),
+            (None, None) => name == self.pattern,
+        }
+    }
 }

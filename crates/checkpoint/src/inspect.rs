@@ -246,7 +246,7 @@ fn part_report(
                 problems.push(format!("{part}: {wrong}"));
             }
             report.narrow_parameters = plan.narrow_parameters();
-            let PlanError { missing, unexpected, misshapen, unreadable } = wrong;
+            let PlanError { missing, unexpected, misshapen, unreadable, unscalable: _ } = wrong;
             report = PartReport { missing, unexpected, misshapen, unreadable, ignored: plan.ignored, ..report };
             report.config = Some(shape.clone());
             shapes.insert(part, shape);

@@ -3,9 +3,13 @@
 mod checkpoint;
 mod config;
 mod dtype;
+mod embedding;
+mod embedding_error;
 mod error;
 mod ignored;
 mod inspect;
+mod lora;
+mod lora_error;
 mod names;
 mod naming;
 mod options;
@@ -18,18 +22,26 @@ mod recommend;
 mod report_text;
 mod safetensors;
 mod shape;
+mod sniff;
 mod source;
 mod tensor_ref;
 
 pub use checkpoint::{Checkpoint, TokenizerFiles};
 pub use config::{
-    BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TaesdConfig, TextActivation,
-    TextEncoderConfig, TimestepSpacing, UnetBlock, UnetConfig, UnetMid, VaeConfig,
+    BetaSchedule, Latent2Rgb, ModelSampling, Prediction, PredictionSource, SchedulerConfig, TaesdConfig,
+    TextActivation, TextEncoderConfig, TimestepSpacing, UnetBlock, UnetConfig, UnetMid, VaeConfig,
 };
 pub use dtype::Dtype;
+pub use embedding::{EmbeddingFile, MAX_EMBEDDING_VECTORS};
+pub use embedding_error::EmbeddingError;
 pub use error::{Error, FolderError, HeaderError, TensorError};
-pub use ignored::{IGNORED, Ignored, ignored};
+pub use ignored::{IGNORED, Ignored, LORA_IGNORED, ignored, lora_ignored};
 pub use inspect::{FileReport, PartReport, Report, inspect, inspect_memory};
+pub use lora::{
+    Dora, DoraAxis, Factor, LayerDelta, LoraBase, LoraFile, LoraKind, LoraPlan, LoraReport, LoraTensor, TriggerWord,
+    WeightDelta,
+};
+pub use lora_error::LoraError;
 pub use options::OpenOptions;
 pub use part::{Family, Layout, Part};
 pub use place::MemoryFolder;
@@ -39,4 +51,5 @@ pub use read::Element;
 pub use recommend::{Note, Recommendation, Said};
 pub use safetensors::{Header, MAX_HEADER_BYTES, MAX_TENSORS, Tensor};
 pub use shape::Shape;
+pub use sniff::{FileKind, sniff};
 pub use tensor_ref::{TensorRef, Transform};

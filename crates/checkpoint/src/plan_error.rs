@@ -25,12 +25,18 @@ pub struct PlanError {
     pub misshapen: Vec<Misshapen>,
     /// Tensors in a dtype that cannot be read, with the dtype.
     pub unreadable: Vec<(String, crate::Dtype)>,
+    /// Tensors that scale quantised weights in a way that is not supported.
+    pub unscalable: Vec<String>,
 }
 
 impl PlanError {
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty() && self.unreadable.is_empty()
+        self.missing.is_empty()
+            && self.unexpected.is_empty()
+            && self.misshapen.is_empty()
+            && self.unreadable.is_empty()
+            && self.unscalable.is_empty()
     }
 }
 
@@ -65,7 +71,8 @@ impl fmt::Display for PlanError {
         })?;
         list(f, &mut first, "in a dtype that cannot be read", &self.unreadable, |(name, dtype)| {
             format!("{name} ({dtype})")
-        })
+        })?;
+        list(f, &mut first, "with an unsupported quantisation", &self.unscalable, Clone::clone)
     }
 }
 

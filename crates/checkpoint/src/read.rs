@@ -1,6 +1,6 @@
 //! Reads a parameter's values in pieces and converts them.
 
-use crate::{Dtype, Entry, Error, Transform, safetensors::WeightFile};
+use crate::{Dtype, Entry, Error, TensorRef, Transform, safetensors::WeightFile};
 use half::{
     bf16, f16,
     slice::{HalfBitsSliceExt, HalfFloatSliceExt},
@@ -8,6 +8,25 @@ use half::{
 
 /// Bytes read at a time. Reading needs this memory in addition to its result.
 const PIECE_BYTES: usize = 1 << 20;
+
+/// The numbers of `torch.float8_e4m3fn`: a sign, four bits of exponent with bias 7, three of mantissa. 0x7f and 0xff are
+/// not a number; there is no infinity. All are exact in f16.
+static E4M3: [f32; 256] = {
+    let mut numbers = [0.0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (exponent, mantissa) = (((byte >> 3) & 15) as u32, (byte & 7) as u32);
+        let magnitude = match (exponent, mantissa) {
+            (15, 7) => f32::NAN,
+            // Steps of 2^-9.
+            (0, _) => mantissa as f32 / 512.0,
+            _ => f32::from_bits(((exponent + 127 - 7) << 23) | (mantissa << 20)),
+        };
+        numbers[byte] = if byte < 128 { magnitude } else { -magnitude };
+        byte += 1;
+    }
+    numbers
+};
 
 mod sealed {
     pub trait Sealed: Sized {
@@ -76,6 +95,7 @@ pub(crate) fn read<E: Element>(file: &WeightFile, entry: &Entry) -> Result<Vec<E
         Transform::Rows { start, .. } => start as u64 * source.shape.iter().skip(1).map(|&n| n as u64).product::<u64>(),
         _ => 0,
     };
+    let scale = entry.scale.as_ref().map(|scale| scale_of(file, scale)).transpose()?;
     let mut offset = source.offset + skipped * size;
     let mut left = entry.source_bytes();
     let mut bytes = vec![0; left.min(PIECE_BYTES as u64) as usize];
@@ -87,6 +107,9 @@ pub(crate) fn read<E: Element>(file: &WeightFile, entry: &Entry) -> Result<Vec<E
             E::extend_from_bytes(&mut out, piece);
         } else {
             widen(source.dtype, piece, &mut numbers);
+            if let Some(scale) = scale {
+                numbers.iter_mut().for_each(|number| *number *= scale);
+            }
             let start = out.len();
             E::extend_from_f32(&mut out, &numbers);
             check_range(file, entry, &numbers, &out[start..])?;
@@ -98,6 +121,39 @@ pub(crate) fn read<E: Element>(file: &WeightFile, entry: &Entry) -> Result<Vec<E
         (Transform::Transpose, &[rows, columns]) => transposed(&out, rows, columns),
         _ => out,
     })
+}
+
+/// Reads a tensor's values as f32, row-major.
+pub(crate) fn values(file: &WeightFile, name: &str, dtype: Dtype, offset: u64, bytes: u64) -> Result<Vec<f32>, Error> {
+    let count = usize::try_from(bytes / dtype.bytes()).unwrap_or(usize::MAX);
+    let mut out = Vec::new();
+    out.try_reserve_exact(count)
+        .map_err(|_| Error::Io { path: file.path.clone(), source: std::io::ErrorKind::OutOfMemory.into() })?;
+    let mut piece = vec![0; bytes.min(PIECE_BYTES as u64) as usize];
+    let mut numbers = Vec::new();
+    let mut done = 0;
+    while done < bytes {
+        let length = (bytes - done).min(PIECE_BYTES as u64) as usize;
+        file.read_exact_at(&mut piece[..length], offset.saturating_add(done), name)?;
+        widen(dtype, &piece[..length], &mut numbers);
+        out.extend_from_slice(&numbers);
+        done += length as u64;
+    }
+    Ok(out)
+}
+
+/// The factor of a scaled fp8 weight.
+fn scale_of(file: &WeightFile, scale: &TensorRef) -> Result<f32, Error> {
+    let values = values(file, &scale.name, scale.dtype, scale.offset, scale.bytes)?;
+    match values.as_slice() {
+        [value] if value.is_finite() => Ok(*value),
+        other => Err(Error::Config {
+            path: file.path.clone(),
+            key: scale.name.clone(),
+            value: format!("{other:?}"),
+            supported: "one finite number".to_owned(),
+        }),
+    }
 }
 
 /// Converts a piece's values to f32, replacing the content of `numbers`.
@@ -114,6 +170,8 @@ fn widen(dtype: Dtype, piece: &[u8], numbers: &mut Vec<f32>) {
             bits().reinterpret_cast::<bf16>().convert_to_f32_slice(numbers);
         }
         Dtype::F64 => numbers.extend(piece.as_chunks::<8>().0.iter().map(|&eight| f64::from_le_bytes(eight) as f32)),
+        Dtype::F8E4m3 => numbers.extend(piece.iter().map(|&byte| E4M3[usize::from(byte)])),
+        Dtype::F8E5m2 => numbers.extend(piece.iter().map(|&byte| f16::from_bits(u16::from(byte) << 8).to_f32())),
         // Other readable dtypes do not occur in a plan.
         _ => f32::extend_from_bytes(numbers, piece),
     }

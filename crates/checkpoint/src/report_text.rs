@@ -1,6 +1,6 @@
 //! The report as text for users.
 
-use crate::{Dtype, PartReport, PredictionSource, PredictionType, Report};
+use crate::{Dtype, ModelSampling, PartReport, PredictionSource, Report};
 use std::{collections::BTreeMap, fmt};
 
 /// How many names of each kind are listed; the data contains all.
@@ -14,17 +14,20 @@ impl fmt::Display for Report {
         let files = if self.files.len() == 1 { "1 file".into() } else { format!("{} files", self.files.len()) };
         writeln!(f, "{files}, {:.2} GB, {} parameters{}", bytes as f64 / 1e9, self.parameters, Shares(&self.dtypes))?;
         if let Some(scheduler) = &self.scheduler {
-            let predicts = match scheduler.prediction_type {
-                PredictionType::Epsilon => "epsilon",
-                PredictionType::V => "v",
-            };
+            let predicts = scheduler.prediction_type.short_name();
             let source = match &scheduler.prediction_source {
                 PredictionSource::SchedulerConfig => "scheduler_config.json".to_owned(),
                 PredictionSource::Tensor(name) => format!("the tensor {name}"),
                 PredictionSource::Metadata(key) => format!("the metadata's {key}"),
                 PredictionSource::Default => "SDXL's default; the file does not tell".to_owned(),
             };
-            writeln!(f, "predicts {predicts} ({source})")?;
+            let over = match scheduler.sampling {
+                ModelSampling::Discrete if scheduler.rescale_betas_zero_snr => ", zero terminal SNR",
+                ModelSampling::Discrete => "",
+                ModelSampling::Edm { .. } => ", EDM",
+                ModelSampling::ContinuousV { .. } => ", continuous noise levels",
+            };
+            writeln!(f, "predicts {predicts}{over} ({source})")?;
         }
         for part in &self.parts {
             write!(f, "{part}")?;

@@ -1,12 +1,14 @@
 //! A part's configuration, of any part, and checks across parts.
 
 use crate::{
-    Error, Part, SchedulerConfig, TaesdConfig, TextEncoderConfig, UnetConfig, VaeConfig,
+    Error, ModelSampling, Part, SchedulerConfig, TaesdConfig, TextEncoderConfig, UnetConfig, VaeConfig,
     config::{
-        ConfigFile, SCHEDULER_CONFIG, scheduler_from_json, scheduler_from_tensors, taesd_from_json, taesd_from_tensors,
-        text_from_json, text_from_tensors, unet_from_json, unet_from_tensors, vae_from_json, vae_from_tensors,
+        ConfigFile, SCHEDULER_CONFIG, sampling_from_tensors, scheduler_from_json, scheduler_from_tensors,
+        taesd_from_json, taesd_from_tensors, text_from_json, text_from_tensors, unet_from_json, unet_from_tensors,
+        vae_from_json, vae_from_tensors,
     },
     names::{self, Expected},
+    read::values,
     source::Sources,
 };
 use serde::Serialize;
@@ -83,11 +85,44 @@ fn pooled_width(sources: &Sources) -> Result<Option<usize>, Error> {
 /// The training schedule from scheduler_config.json, or from tensors and metadata.
 pub(crate) fn scheduler(sources: &Sources) -> Result<SchedulerConfig, Error> {
     if sources.index.is_some() && sources.place.has(SCHEDULER_CONFIG) {
-        return scheduler_from_json(&ConfigFile::read(&sources.place, SCHEDULER_CONFIG)?);
+        let vae = sources.parts.get(&Part::Vae).and_then(|source| source.config.as_ref());
+        let config = scheduler_from_json(&ConfigFile::read(&sources.place, SCHEDULER_CONFIG)?, vae)?;
+        // diffusers normalises latents with them whatever the scheduler is.
+        let has_statistics = |vae: &&ConfigFile| vae.get("latents_mean").is_some() && vae.get("latents_std").is_some();
+        return match (config.sampling, vae.filter(has_statistics)) {
+            (ModelSampling::Discrete | ModelSampling::ContinuousV { .. }, Some(vae)) => {
+                Err(vae.bad("latents_mean", "null, except with an EDM scheduler that predicts epsilon"))
+            }
+            _ => Ok(config),
+        };
     }
     let names: BTreeSet<&str> = sources.all_tensors().map(|tensor| tensor.name.as_str()).collect();
     let metadata = sources.files.first().map(|file| file.header.metadata.clone()).unwrap_or_default();
-    Ok(scheduler_from_tensors(|name| names.contains(name), &metadata))
+    let sampling = sampling_from_tensors(
+        |name| names.contains(name),
+        |name| numbers(sources, name),
+        |key, value, supported| Error::Config {
+            path: sources.path().to_owned(),
+            key: key.to_owned(),
+            value,
+            supported: supported.to_owned(),
+        },
+    )?;
+    Ok(scheduler_from_tensors(sampling, |name| names.contains(name), &metadata))
+}
+
+/// The values of a small tensor; none if it is too large to be a mark or cannot be read.
+fn numbers(sources: &Sources, name: &str) -> Result<Vec<f32>, Error> {
+    const MAX_BYTES: u64 = 256;
+    for file in &sources.files {
+        if let Some(tensor) = file.header.tensors.iter().find(|tensor| tensor.name == name) {
+            if !tensor.dtype.is_readable() || tensor.bytes > MAX_BYTES {
+                return Ok(Vec::new());
+            }
+            return values(file, name, tensor.dtype, tensor.offset, tensor.bytes);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// Checks the widths that different parts must agree on.

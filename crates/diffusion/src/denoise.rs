@@ -1,6 +1,10 @@
 //! The model as a sampler sees it.
 
+use crate::ModelSigmas;
 use burn::tensor::Tensor;
+use std::sync::LazyLock;
+
+static SDXL: LazyLock<ModelSigmas> = LazyLock::new(ModelSigmas::default);
 
 /// Estimates the finished latents x0 from noisy latents, at any noise level.
 ///
@@ -17,6 +21,11 @@ pub trait Denoise {
     /// # Errors
     /// Any error of the model. The sampler returns it and ends.
     fn denoise(&mut self, x: Tensor<4>, sigma: f32) -> Result<Tensor<4>, Self::Error>;
+
+    /// The training schedule. By default SDXL's. Samplers whose steps are defined by timesteps need it.
+    fn table(&self) -> &ModelSigmas {
+        &SDXL
+    }
 }
 
 impl<E, F: FnMut(Tensor<4>, f32) -> Result<Tensor<4>, E>> Denoise for F {

@@ -1,6 +1,6 @@
 //! Classifier-free guidance: turns a conditional network into a denoiser.
 
-use crate::{CFG_RESCALE, CFG_SCALE, Denoise, ModelSigmas, Prediction, input_scale};
+use crate::{CFG_RESCALE, CFG_SCALE, Denoise, ModelSigmas, Preconditioning, Prediction, is_guided};
 use burn::tensor::Tensor;
 
 /// Which prompts one call of the network uses.
@@ -12,6 +12,8 @@ pub enum Prompts {
     Negative,
     /// The first half of the batch uses the negative prompt, the second half the positive one (the order of diffusers).
     NegativeThenPositive,
+    /// All batch entries use this part of the positive prompt, counted from 0.
+    Part(usize),
 }
 
 /// A conditional network. It does not know about sigmas or guidance.
@@ -21,12 +23,21 @@ pub trait Network {
 
     /// Returns the network's output, of the same shape as `input`.
     ///
-    /// `input` is `[batch, channels, height, width]`, scaled to unit variance. `timestep` is in 0..=999 and may be
-    /// fractional. With [`Prompts::NegativeThenPositive`] the batch contains the latents twice.
+    /// `input` is `[batch, channels, height, width]`, scaled to unit variance. `timestep` is
+    /// [`ModelSigmas::network_timestep`]: 0..=999, possibly fractional, or a logarithm for EDM. With [`Prompts::NegativeThenPositive`] the batch contains the latents twice.
     ///
     /// # Errors
     /// Any error of the network.
     fn predict(&mut self, input: Tensor<4>, timestep: f32, prompts: Prompts) -> Result<Tensor<4>, Self::Error>;
+
+    /// Called before each evaluation of the model, which may make several predictions. Prompts may change between
+    /// evaluations.
+    fn next_evaluation(&mut self) {}
+
+    /// The weight of each part of the positive prompt, if its parts are predicted separately ([`Prompts::Part`]).
+    fn part_weights(&self) -> Option<Vec<f64>> {
+        None
+    }
 }
 
 /// Whether guidance calls the network once with both prompts or once for each prompt.
@@ -65,8 +76,8 @@ pub enum GuidanceError {
 }
 
 impl Guidance {
-    /// Guidance with the given scale, one network call per evaluation, no rescaling. At scale 1 the negative prompt has
-    /// no effect, and the network is called for the positive prompt only.
+    /// Guidance with the given scale, one network call per evaluation, no rescaling. With scales up to 1 there is no
+    /// guidance ([`is_guided`]): the network is called for the positive prompt only.
     ///
     /// # Errors
     /// [`GuidanceError::Scale`] outside [`CFG_SCALE`].
@@ -109,6 +120,12 @@ impl Guidance {
     }
 }
 
+/// `negative + sum(weight * (part - negative))`: the prediction of a prompt with weighted parts (Liu et al. 2022).
+fn composed(negative: &Tensor<4>, parts: Vec<(Tensor<4>, f64)>) -> Tensor<4> {
+    let add = |sum, (part, weight): (Tensor<4>, f64)| sum + (part - negative.clone()).mul_scalar(weight as f32);
+    parts.into_iter().fold(negative.clone(), add)
+}
+
 /// Sample standard deviation (as `torch.std`) of each batch entry: `[b, c, h, w]` to `[b, 1, 1, 1]`.
 fn std_of_each(x: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
@@ -121,7 +138,7 @@ fn std_of_each(x: Tensor<4>) -> Tensor<4> {
 pub struct Guided<'a, N> {
     /// The network.
     pub network: N,
-    /// The training schedule, which converts sigma to timestep.
+    /// The training schedule, which converts sigma to timestep and determines the scalings.
     pub table: &'a ModelSigmas,
     /// What the network's output means.
     pub prediction: Prediction,
@@ -134,9 +151,21 @@ impl<N: Network> Guided<'_, N> {
     /// multiplied by the scale (7, for example).
     fn output(&mut self, input: Tensor<4>, timestep: f32) -> Result<Tensor<4>, N::Error> {
         let dtype = input.dtype();
+        self.network.next_evaluation();
+        let weights = self.network.part_weights();
         let mut predict =
             |input, prompts| self.network.predict(input, timestep, prompts).map(|output| output.cast(dtype));
-        if self.guidance.scale == 1.0 {
+        let is_guided = is_guided(self.guidance.scale);
+        if let Some(weights) = weights {
+            let negative = predict(input.clone(), Prompts::Negative)?;
+            let mut parts = Vec::with_capacity(weights.len());
+            for (number, weight) in weights.into_iter().enumerate() {
+                parts.push((predict(input.clone(), Prompts::Part(number))?, weight));
+            }
+            let positive = composed(&negative, parts);
+            return Ok(if is_guided { self.guidance.combine(negative, positive) } else { positive });
+        }
+        if !is_guided {
             return predict(input, Prompts::Positive);
         }
         let (negative, positive) = match self.guidance.passes {
@@ -159,8 +188,14 @@ impl<N: Network> Denoise for Guided<'_, N> {
     type Error = N::Error;
 
     fn denoise(&mut self, x: Tensor<4>, sigma: f32) -> Result<Tensor<4>, N::Error> {
-        let input = x.clone().mul_scalar(input_scale(sigma));
-        let output = self.output(input, self.table.timestep_from_sigma(sigma))?;
-        Ok(self.prediction.denoised(x, output, sigma))
+        let sigma_data = self.table.edm().map(|edm| edm.sigma_data);
+        let scaling = Preconditioning { prediction: self.prediction, sigma_data };
+        let input = x.clone().mul_scalar(scaling.input_scale(sigma));
+        let output = self.output(input, self.table.network_timestep(sigma))?;
+        Ok(scaling.denoised(x, output, sigma))
+    }
+
+    fn table(&self) -> &ModelSigmas {
+        self.table
     }
 }

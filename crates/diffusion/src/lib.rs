@@ -10,15 +10,12 @@ mod schedule;
 
 pub use denoise::Denoise;
 pub use generation::{
-    Sampler, Schedule, UnknownName,
+    Prediction, Sampler, Schedule, UnknownName, is_guided,
     limits::{CFG_RESCALE, CFG_SCALE, STRENGTH},
 };
 pub use guidance::{Guidance, GuidanceError, Guided, Network, Passes, Prompts};
 pub use noise::{BrownianPath, Generator, NoiseSource, StepNoise};
 pub use observer::{Observer, Step, Stop, Unobserved};
-pub use prediction::{Prediction, input_scale};
-pub use sampler::{
-    Outcome, Sample, ddim, ddpm, dpm_2, dpm_2_ancestral, dpmpp_2m, dpmpp_2m_sde, dpmpp_2s_ancestral, dpmpp_3m_sde,
-    dpmpp_sde, euler, euler_ancestral, heun, lcm, lms, uni_pc,
-};
-pub use schedule::{Betas, ModelSigmas, STEPS, ScheduleError, Sigmas, Start, TRAINING_STEPS, check_sigmas};
+pub use prediction::Preconditioning;
+pub use sampler::{Outcome, Sample, dpmpp_sde};
+pub use schedule::{Betas, Edm, ModelSigmas, STEPS, ScheduleError, Sigmas, Start, TRAINING_STEPS, check_sigmas};

@@ -1,35 +1,46 @@
 //! What a network's output means and how its input is scaled.
 
 use burn::tensor::Tensor;
+use generation::Prediction;
 
-/// What the network was trained to predict.
+/// The scalings around a network: with `x = x0 + sigma * noise`, its input is `c_in * x`, and the estimate is
+/// `x0 = c_skip * x + c_out * output`.
 ///
-/// With `x = x0 + sigma * noise` and the network's input `x * c_in`, `c_in = 1 / sqrt(sigma^2 + 1)`, the estimate is
-/// `x0 = c_skip * x + c_out * output` (the scalings of k-diffusion's `CompVisDenoiser` and `CompVisVDenoiser`; Karras
-/// et al. 2022, table 1, with sigma_data 1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Prediction {
-    /// The noise: `c_skip = 1`, `c_out = -sigma`.
-    #[default]
-    Epsilon,
-    /// The velocity (Salimans and Ho, 2022): `c_skip = 1 / (sigma^2 + 1)`,
-    /// `c_out = -sigma / sqrt(sigma^2 + 1)`.
-    V,
+/// - Networks over timesteps (k-diffusion's `CompVisDenoiser` and `CompVisVDenoiser`): `c_in = 1 / sqrt(sigma^2 + 1)`. For
+///   epsilon `c_skip = 1`, `c_out = -sigma`; for v `c_skip = 1 / (sigma^2 + 1)`, `c_out = -sigma / sqrt(sigma^2 + 1)`.
+/// - EDM (Karras et al. 2022, table 1; diffusers' `EDMEulerScheduler`) with `s` for sigma_data:
+///   `c_in = 1 / sqrt(sigma^2 + s^2)`, `c_skip = s^2 / (sigma^2 + s^2)`, and `c_out = sigma * s / sqrt(sigma^2 + s^2)`, with a
+///   minus for v.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Preconditioning {
+    /// What the network predicts.
+    pub prediction: Prediction,
+    /// The standard deviation of EDM's data; `None` for a network over timesteps.
+    pub sigma_data: Option<f64>,
 }
 
-/// The factor for the network's input, `1 / sqrt(sigma^2 + 1)`, which scales `x` to unit variance.
-pub fn input_scale(sigma: f32) -> f32 {
-    let sigma = f64::from(sigma);
-    (1.0 / sigma.hypot(1.0)) as f32
+impl From<Prediction> for Preconditioning {
+    /// A network over timesteps.
+    fn from(prediction: Prediction) -> Self {
+        Self { prediction, sigma_data: None }
+    }
 }
 
-impl Prediction {
+impl Preconditioning {
+    /// The factor `c_in` for the network's input at noise level `sigma`.
+    pub fn input_scale(self, sigma: f32) -> f32 {
+        (1.0 / f64::from(sigma).hypot(self.sigma_data.unwrap_or(1.0))) as f32
+    }
+
     /// `(c_skip, c_out)` at noise level `sigma`.
     pub fn scalings(self, sigma: f32) -> (f32, f32) {
         let sigma = f64::from(sigma);
-        let (c_skip, c_out) = match self {
-            Self::Epsilon => (1.0, -sigma),
-            Self::V => (1.0 / (sigma * sigma + 1.0), -sigma / sigma.hypot(1.0)),
+        let data = self.sigma_data.unwrap_or(1.0);
+        let (c_skip, c_out) = (data * data / (sigma * sigma + data * data), sigma * data / sigma.hypot(data));
+        let (c_skip, c_out) = match (self.prediction, self.sigma_data) {
+            (Prediction::Epsilon, None) => (1.0, -sigma),
+            (Prediction::Epsilon, Some(_)) => (c_skip, c_out),
+            (Prediction::V, _) => (c_skip, -c_out),
         };
         (c_skip as f32, c_out as f32)
     }
@@ -40,9 +51,6 @@ impl Prediction {
     pub fn denoised(self, x: Tensor<4>, output: Tensor<4>, sigma: f32) -> Tensor<4> {
         let (c_skip, c_out) = self.scalings(sigma);
         let change = output.cast(x.dtype()).mul_scalar(c_out);
-        match self {
-            Self::Epsilon => x + change,
-            Self::V => x.mul_scalar(c_skip) + change,
-        }
+        if c_skip == 1.0 { x + change } else { x.mul_scalar(c_skip) + change }
     }
 }

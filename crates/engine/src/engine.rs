@@ -7,7 +7,7 @@ use crate::{
     queue::{self, Shared, Workers},
     slot::Slot,
 };
-use protocol::{Task, TaskId, TaskStatus};
+use protocol::{ModelLoading, Task, TaskId, TaskStatus};
 use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 use store::{End, Store, StoreError};
 use tokio::sync::RwLockReadGuard;
@@ -15,7 +15,7 @@ use tokio::sync::RwLockReadGuard;
 /// Options of an engine.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineOptions {
-    /// Number of workers: generations at the same time, on one loaded model.
+    /// Number of workers: generations at the same time.
     pub concurrency: NonZeroUsize,
     /// Whether the queue is paused at first.
     pub paused: bool,
@@ -94,6 +94,11 @@ impl Engine {
         self.shared.control.pause(paused);
     }
 
+    /// Whether a generation is running.
+    pub fn is_busy(&self) -> bool {
+        !self.shared.slots.is_empty()
+    }
+
     /// Whether the queue is paused.
     pub fn is_paused(&self) -> bool {
         self.shared.control.is_paused()
@@ -107,6 +112,11 @@ impl Engine {
     /// A running task's warning for the user, if it has one.
     pub fn warning(&self, task: TaskId) -> Option<String> {
         self.shared.slots.get(task).and_then(|slot| slot.warning())
+    }
+
+    /// The model that is being loaded for a running task, if one is.
+    pub fn loading(&self, task: TaskId) -> Option<ModelLoading> {
+        self.shared.slots.get(task).and_then(|slot| slot.loading())
     }
 
     /// The models.

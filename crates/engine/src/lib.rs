@@ -30,7 +30,7 @@ pub use announce::Announce;
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use injected::{InjectedFault, TemporaryFault, UnknownFault};
 pub use media::{Media, OpenPicture, new_key};
-pub use models::{ModelOptions, Models, NoPipeline, Offer};
+pub use models::{LoraFiles, ModelOptions, Models, NoPipeline, Offer, memory_bytes};
 pub use previews::{PreviewTimes, first_preview};
 pub use recovery::{LostFound, lost_found};
 pub use retry::why_unwritten;

@@ -1,6 +1,6 @@
 //! Running attempts: their progress, and the signals to stop or keep them. Kept in memory, not in the database.
 
-use protocol::TaskId;
+use protocol::{ModelLoading, TaskId};
 use std::{
     collections::HashMap,
     sync::{
@@ -27,6 +27,8 @@ pub(crate) struct Slot {
     progress: Mutex<Progress>,
     /// A warning for the user.
     warning: Mutex<Option<String>>,
+    /// The model that is being loaded for the attempt.
+    loading: Mutex<Option<ModelLoading>>,
     /// Whether the attempt has ended.
     ended: watch::Sender<bool>,
 }
@@ -59,6 +61,7 @@ impl Slot {
             open,
             progress,
             warning: Mutex::default(),
+            loading: Mutex::default(),
             ended: watch::Sender::new(false),
         }
     }
@@ -144,6 +147,18 @@ impl Slot {
         self.warning.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Sets the model that is being loaded; none when it is loaded. Returns whether that changed anything.
+    pub(crate) fn set_loading(&self, now: Option<ModelLoading>) -> bool {
+        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *loading != now;
+        *loading = now;
+        changed
+    }
+
+    pub(crate) fn loading(&self) -> Option<ModelLoading> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Waits until the attempt has ended, but no longer than `at_most`.
     pub(crate) async fn wait_for_end(&self, at_most: Duration) {
         let mut ended = self.ended.subscribe();
@@ -179,6 +194,10 @@ impl Slots {
 
     pub(crate) fn get(&self, task_id: TaskId) -> Option<Arc<Slot>> {
         self.lock().get(&task_id).cloned()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Slot>> {

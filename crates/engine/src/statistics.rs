@@ -62,7 +62,7 @@ struct Learned {
 /// Work of one step, in evaluations of a megapixel without guidance. Because of attention, time grows a little faster than
 /// the pixels, so an estimate from a small size is too low for a much larger one.
 fn step_work(of: &Parameters) -> f64 {
-    let guidance = if of.cfg_scale > 1.0 { 2.0 } else { 1.0 };
+    let guidance = if diffusion::is_guided(of.cfg_scale) { 2.0 } else { 1.0 };
     f64::from(of.sampler.calls_per_step()) * guidance * megapixels(of)
 }
 

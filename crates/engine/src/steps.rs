@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Number of sampling steps. Differs from `steps` with an initial image, which shortens the schedules `leading`,
-/// `linspace` and `trailing`.
+/// `linspace` and `trailing`, and sometimes `lcm`.
 pub fn total_steps(of: &Parameters) -> u32 {
     // Cached: lists and events compute it for each of up to a thousand tasks, most of them alike, and the schedule
     // `beta` solves an equation for each step.

@@ -17,7 +17,8 @@ pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_
         let extension = still.path.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
         let name = format!("{:0digits$}.{extension}", place + 1);
         archive.start_file(name.as_str(), options).map_err(encode)?;
-        io::copy(&mut File::open(&still.path)?, &mut archive)?;
+        let unreadable = |error| Error::Picture { number: place + 1, source: image::ImageError::IoError(error) };
+        io::copy(&mut File::open(&still.path).map_err(unreadable)?, &mut archive)?;
         listed.push(serde_json::json!({ "file": name, "duration": still.duration }));
         if watch(place + 1).is_break() {
             return Err(Error::Cancelled);

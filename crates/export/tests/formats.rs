@@ -159,6 +159,18 @@ fn a_zip_has_the_files_themselves_and_says_how_long_each_stands() {
     assert_eq!(archive.len(), 5);
 }
 
+#[test]
+fn a_picture_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sequence = sequence(folder.path());
+    std::fs::remove_file(folder.path().join("1.png")).expect("removed");
+    for format in [Format::Zip, Format::Gif, Format::Apng, Format::Webp] {
+        let error = sequence.write(format, &folder.path().join("out"), &mut |_| ControlFlow::Continue(()));
+        let told = error.expect_err("refused").to_string();
+        assert!(told.starts_with("cannot read picture 2: "), "{format:?}: {told}");
+    }
+}
+
 /// If ffmpeg is not installed, the error that says so is checked instead.
 #[test]
 fn an_mp4_is_made_by_ffmpeg_or_refused_with_its_name() {

@@ -4,10 +4,12 @@
 //! the model. A parameter is declared once, in `parameters.rs`. [`with_parameters!`], [`with_request!`], [`with_record!`] and
 //! [`with_text!`] put the declared fields into the structs of other crates.
 
+mod distillation;
 pub mod limits;
 mod lora;
 mod names;
 mod parameters;
+mod prediction;
 mod preview_method;
 mod prompt_syntax;
 mod recommended;
@@ -15,12 +17,14 @@ mod rule;
 mod sampler;
 mod schedule;
 
+pub use distillation::{Distillation, DistilledSettings};
 pub use lora::{Lora, Loras};
 pub use names::UnknownName;
 pub use parameters::{GenerationParameters, PartialParameters, rule};
+pub use prediction::Prediction;
 pub use preview_method::PreviewMethod;
 pub use prompt_syntax::PromptSyntax;
-pub use recommended::{DEFAULT_STRENGTH, Recommended};
+pub use recommended::{DEFAULT_STRENGTH, Recommended, is_guided};
 pub use rule::{FieldError, Rule, Value};
 pub use sampler::Sampler;
 pub use schedule::Schedule;

@@ -7,10 +7,16 @@ use std::ops::RangeInclusive;
 pub const PROMPT_CHARS: usize = 10_000;
 /// Maximum number of `BREAK`s in a prompt. Each adds a chunk of 77 tokens for the UNet's cross-attention.
 pub const BREAKS: usize = 64;
+/// Parts of a prompt between `AND`s. Each adds a pass of the UNet to every evaluation.
+pub const PROMPT_PARTS: usize = 16;
+/// Different texts that one prompt has over its steps. Each is encoded.
+pub const PROMPT_TEXTS: usize = 64;
+/// Weight of a part between `AND`s.
+pub const PART_WEIGHT: RangeInclusive<f64> = -100.0..=100.0;
 /// Sampling steps.
 pub const STEPS: RangeInclusive<u32> = 1..=1000;
-/// Guidance scale. 1 means no guidance.
-pub const CFG_SCALE: RangeInclusive<f64> = 1.0..=30.0;
+/// Guidance scale. Values up to 1 mean no guidance: see [`is_guided`](crate::is_guided).
+pub const CFG_SCALE: RangeInclusive<f64> = 0.0..=30.0;
 /// Share of the guided prediction's contrast that is removed. 0 removes none.
 pub const CFG_RESCALE: RangeInclusive<f64> = 0.0..=1.0;
 /// LoRA files in one generation.

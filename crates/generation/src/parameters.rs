@@ -29,7 +29,7 @@ macro_rules! parameters {
                 /// Sampling steps.
                 steps: u32 as u32, $crate::Rule::whole(&$crate::limits::STEPS),
                     [range(min = *$crate::limits::STEPS.start(), max = *$crate::limits::STEPS.end())], [];
-                /// Guidance scale. 1 means no guidance.
+                /// Guidance scale. Values up to 1 mean no guidance: the negative prompt has no effect.
                 cfg_scale: f64 as f64, $crate::Rule::Number($crate::limits::CFG_SCALE),
                     [range(min = *$crate::limits::CFG_SCALE.start(), max = *$crate::limits::CFG_SCALE.end())], [];
                 /// Share of the guided prediction's contrast that is removed (diffusers' `guidance_rescale`). 0.7 suits
@@ -40,7 +40,7 @@ macro_rules! parameters {
                 /// Sampling method, by ComfyUI's name.
                 sampler: $crate::Sampler as String, $crate::Rule::Name($crate::Sampler::NAMES),
                     [extend("enum" = $crate::Sampler::NAMES)], [];
-                /// Noise schedule, by ComfyUI's name, or diffusers' timestep spacing: `leading`, `linspace`, `trailing`.
+                /// Noise schedule, by ComfyUI's name, or diffusers' timesteps: `leading`, `linspace`, `trailing`, `lcm`.
                 scheduler: $crate::Schedule as String, $crate::Rule::Name($crate::Schedule::NAMES),
                     [extend("enum" = $crate::Schedule::NAMES)], [];
                 /// LoRA files with their weights. Those that the prompt names are not listed here.
@@ -408,7 +408,7 @@ impl From<Recommended> for GenerationParameters {
             negative_prompt: String::new(),
             steps: of.steps,
             cfg_scale: of.cfg_scale,
-            cfg_rescale: 0.0,
+            cfg_rescale: of.cfg_rescale,
             sampler: of.sampler,
             scheduler: of.scheduler,
             loras: Loras::default(),

@@ -3,7 +3,7 @@
 use crate::names::named;
 
 named! {
-    /// Sampling method, with ComfyUI's names. Implemented in the crate `diffusion`.
+    /// Sampling method, with ComfyUI's names; `tcd` is that of the node ComfyUI-TCD. Implemented in the crate `diffusion`.
     Sampler, "sampler":
     /// Euler's method (k-diffusion's `sample_euler`).
     Euler = "euler",
@@ -33,6 +33,8 @@ named! {
     UniPc = "uni_pc",
     /// Latent consistency sampling.
     Lcm = "lcm",
+    /// Trajectory consistency sampling: part of each step's noise is new (diffusers' `eta`, 0.3).
+    Tcd = "tcd",
     /// DDPM.
     Ddpm = "ddpm",
 }
@@ -63,7 +65,7 @@ impl Sampler {
             Self::Ddim => "DDIM",
             Self::UniPc => "UniPC",
             Self::Lcm => "LCM",
-            Self::Ddpm => return None,
+            Self::Tcd | Self::Ddpm => return None,
         })
     }
 }

@@ -3,9 +3,9 @@
 use crate::names::named;
 
 named! {
-    /// Noise schedule: the noise levels that a run uses. Names and formulas are ComfyUI's, except for the last three.
-    /// Those are diffusers' values of `timestep_spacing`, as defined by `EulerDiscreteScheduler` and most of its other
-    /// schedulers. Implemented in the crate `diffusion`.
+    /// Noise schedule: the noise levels that a run uses. Names and formulas are ComfyUI's, except for the last four.
+    /// Three are diffusers' values of `timestep_spacing`, as defined by `EulerDiscreteScheduler` and most of its other
+    /// schedulers; `lcm` is named after its `LCMScheduler`. Implemented in the crate `diffusion`.
     Schedule, "schedule":
     /// Evenly spaced timesteps from the table's highest to its lowest.
     Normal = "normal",
@@ -30,6 +30,9 @@ named! {
     /// diffusers' `trailing`: every `1000 / steps` timesteps from the table's highest, rounded. Models distilled to a
     /// few steps or trained with zero terminal SNR need it, because the first step must be at pure noise.
     Trailing = "trailing",
+    /// The timesteps of diffusers' `LCMScheduler` and `TCDScheduler`: a choice from the 50 with which LCM and TCD models
+    /// are distilled. 999, 759, 499 and 259 for 4 steps. More steps than 50 are chosen from all 1000 timesteps.
+    Lcm = "lcm",
 }
 
 impl Schedule {
@@ -43,7 +46,7 @@ impl Schedule {
             Self::Simple => "Simple",
             Self::DdimUniform => "DDIM",
             Self::Beta => "Beta",
-            Self::Leading | Self::Linspace | Self::Trailing => return None,
+            Self::Leading | Self::Linspace | Self::Trailing | Self::Lcm => return None,
         })
     }
 }

@@ -46,6 +46,26 @@ impl Linear {
         self.d_out
     }
 
+    /// The weight `[d_out, d_in]`, row-major. Exactly the numbers that it was created from.
+    pub fn weight(&self) -> Vec<f32> {
+        self.panels.unpack()
+    }
+
+    /// The bias `[d_out]`, if it has one.
+    pub fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_deref()
+    }
+
+    /// Whether the weight is stored in 16 bits.
+    pub fn is_narrow(&self) -> bool {
+        self.panels.is_narrow()
+    }
+
+    /// Memory of the weight and the bias in bytes.
+    pub fn bytes(&self) -> usize {
+        self.panels.bytes() + self.bias.as_ref().map_or(0, |bias| size_of_val(&bias[..]))
+    }
+
     /// Returns `x Wᵀ + b`.
     ///
     /// # Shapes

@@ -86,6 +86,36 @@ impl Panels {
             }
         }
     }
+
+    /// The weights `[rows, k]`, row-major. Exact: each number is the one that was packed.
+    pub(crate) fn unpack(&self) -> Vec<f32> {
+        let Shape { rows, k, width } = self.shape;
+        let mut weights = vec![0.0; rows * k];
+        let panels = weights.par_chunks_mut((width * k).max(1)).enumerate();
+        panels.for_each_init(Aligned::default, |room, (panel, weights)| {
+            for block @ (at, depth) in blocks(k) {
+                let packed = self.panel(block, panel, room);
+                for (row, weights) in weights.chunks_exact_mut(k).enumerate() {
+                    let numbers = packed[row..].iter().step_by(width);
+                    weights[at..at + depth].iter_mut().zip(numbers).for_each(|(to, from)| *to = *from);
+                }
+            }
+        });
+        weights
+    }
+
+    /// Whether the numbers are stored in 16 bits.
+    pub(crate) fn is_narrow(&self) -> bool {
+        matches!(self.kept, Kept::Narrow(..))
+    }
+
+    /// Memory of the packed numbers in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.kept {
+            Kept::F32(panels) => size_of_val(&panels[..]),
+            Kept::Narrow(panels, _) => size_of_val(&panels[..]),
+        }
+    }
 }
 
 /// The dimensions of the packed weights.
@@ -254,6 +284,24 @@ mod tests {
                 let wanted = wide.panel(block, panel, &mut room);
                 narrow.iter().for_each(|narrow| assert_eq!(narrow.panel(block, panel, &mut other), wanted));
             }
+        }
+    }
+
+    #[test]
+    fn unpacked_weights_are_those_that_were_packed() {
+        let bits = |numbers: &[f32]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        for (rows, k, width) in [(1, 1, 14), (5, 7, 3), (33, 385, 13), (64, 768, 32), (29, 801, 6)] {
+            // Numbers with bits in every position of the mantissa, of both signs, some of them subnormal in f16.
+            let numbers = (0..rows * k).map(|i| ((i * 7919 % 65_521) as f32 - 32_000.3) * 1e-7);
+            let f32s: Vec<f32> = numbers.collect();
+            let f16s: Vec<f16> = f32s.iter().map(|number| f16::from_f32(*number)).collect();
+            let bf16s: Vec<bf16> = f32s.iter().map(|number| bf16::from_f32(*number)).collect();
+            let unpacked = |weights| Panels::new(weights, rows, k, width).unpack();
+            assert_eq!(bits(&unpacked(Weights::F32(&f32s))), bits(&f32s));
+            let wide: Vec<f32> = f16s.iter().map(|number| number.to_f32()).collect();
+            assert_eq!(bits(&unpacked(Weights::F16(&f16s))), bits(&wide));
+            let wide: Vec<f32> = bf16s.iter().map(|number| number.to_f32()).collect();
+            assert_eq!(bits(&unpacked(Weights::Bf16(&bf16s))), bits(&wide));
         }
     }
 }

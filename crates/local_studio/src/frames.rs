@@ -6,7 +6,7 @@ use crate::{
 };
 use engine::new_key;
 use protocol::{Event, Frame, FrameEvent, FrameId, FramePatch, Problem, ProjectId, Take, TakeId};
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 impl LocalStudio {
     pub(crate) async fn list_frames(&self, id: ProjectId) -> Result<Vec<Frame>, Problem> {
@@ -40,11 +40,19 @@ impl LocalStudio {
         let take = self.store.get_take(frame.selected_take_id.ok_or_else(no_picture)?).await.map_err(problem)?;
         let (media, copy) = (Arc::clone(self.media()), new_key());
         let (from, to) = (take.key, copy.clone());
-        let copied = tokio::task::spawn_blocking(move || media.write_final(&to, &media.read(&from)?));
-        copied.await.map_err(|_| Problem::Internal)?.map_err(|error| {
+        let copied = tokio::task::spawn_blocking(move || match media.read(&from) {
+            // Its folder is there: trying again later does not help.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && media.exists().unwrap_or(false) => Ok(false),
+            read => media.write_final(&to, &read?).map(|_| true),
+        });
+        let is_there = copied.await.map_err(|_| Problem::Internal)?.map_err(|error| {
             tracing::error!(frame.id = %id, %error, "a picture could not be copied");
             file_problem(&error, "the server cannot copy the picture")
         })?;
+        if !is_there {
+            tracing::error!(frame.id = %id, take.id = %take.take.id, "the file of a picture is missing");
+            return Err(Problem::Conflict(format!("the file of frame {id}'s picture is missing on the server")));
+        }
         let created = self.store.duplicate_frame(id, take.take.id, copy.clone()).await;
         if created.is_err() {
             self.remove_pictures(std::iter::once(copy.as_str()));

@@ -5,12 +5,13 @@ use crate::{
     problem::{file_problem, problem},
 };
 use engine::{first_preview, new_key};
+use prompt::template::{self, Random, Wildcards};
 use protocol::{
     Accepted, Defaults, Event, FieldError, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId,
     Recommended, generation::limits::SEED,
 };
 use sha2::{Digest, Sha256};
-use std::{io, sync::Arc};
+use std::{borrow::Cow, io, sync::Arc};
 use store::{Created, Idempotency, NewTake, NewTasks};
 
 /// Characters of an `Idempotency-Key`.
@@ -30,15 +31,26 @@ impl LocalStudio {
         if let Some(idempotency) = idempotency.clone()
             && let Some(done) = self.store.replayed(id, idempotency).await.map_err(problem)?
         {
-            return Ok(Accepted { tasks: done.accepted, warnings: warnings(&new) });
+            let tasks = done.accepted;
+            return Ok(Accepted { tasks, warnings: warnings(&new.prompt, new.negative_prompt.as_deref()) });
         }
-        let parameters = new.resolved(&self.defaults(&project, &new).await?)?;
+        let new = self.styled(new).await?;
+        let defaults = self.defaults(&project, &new).await?;
+        let parameters = new.resolved(&defaults)?;
         self.check_start(id, &parameters).await?;
         // PyTorch's generator uses the low 32 bits of a seed, so a random seed needs no more.
         let first_seed = new.seed.unwrap_or_else(|| rand::random::<u32>().into());
         let seeds = (0..u64::from(new.variants())).map(|number| (first_seed + number).min(SEED));
-        let takes: Vec<_> =
-            seeds.map(|seed| NewTake { key: new_key(), parameters: parameters.clone(), seed }).collect();
+        let (mut takes, mut warnings) = (Vec::new(), Vec::new());
+        for seed in seeds {
+            let expanded = self.expanded(&new, seed)?;
+            let parameters = expanded.map_or(Ok(parameters.clone()), |new| new.resolved(&defaults))?;
+            let (parameters, about_loras) = self.with_loras(parameters).await?;
+            if takes.is_empty() {
+                warnings = [parameters.warnings(), about_loras].concat();
+            }
+            takes.push(NewTake { key: new_key(), parameters, seed });
+        }
         self.write_first_previews(&takes).await?;
 
         // No worker may claim a task before the event about its frame is published.
@@ -52,7 +64,24 @@ impl LocalStudio {
         if !created.replayed {
             self.publish_created(&created);
         }
-        Ok(Accepted { tasks: created.accepted, warnings: warnings(&new) })
+        Ok(Accepted { tasks: created.accepted, warnings })
+    }
+
+    /// The request with the choices and wildcards of its prompts as this seed expands them; `None` if there are none.
+    fn expanded(&self, new: &NewGeneration, seed: u64) -> Result<Option<NewGeneration>, Problem> {
+        let mut random = Random::new(seed);
+        let wildcards = self.wildcards.as_ref().map(|folder| folder as &dyn Wildcards);
+        let mut expand = |field, text| {
+            let expanded = template::expand(text, &mut random, wildcards);
+            expanded.map_err(|message| Problem::invalid(field, message))
+        };
+        let prompt = expand("prompt", &new.prompt)?;
+        let negative = expand("negative_prompt", new.negative_prompt.as_deref().unwrap_or_default())?;
+        if matches!((&prompt, &negative), (Cow::Borrowed(_), Cow::Borrowed(_))) {
+            return Ok(None);
+        }
+        let negative_prompt = new.negative_prompt.as_ref().map(|_| negative.into_owned());
+        Ok(Some(NewGeneration { prompt: prompt.into_owned(), negative_prompt, ..new.clone() }))
     }
 
     pub(crate) async fn estimate_generation(&self, id: ProjectId, new: NewGeneration) -> Result<Option<u64>, Problem> {
@@ -137,8 +166,8 @@ impl LocalStudio {
     }
 }
 
-fn warnings(new: &NewGeneration) -> Vec<FieldError> {
-    protocol::prompt::warnings(&new.prompt, new.negative_prompt.as_deref().unwrap_or_default())
+fn warnings(prompt: &str, negative_prompt: Option<&str>) -> Vec<FieldError> {
+    protocol::prompt::warnings(prompt, negative_prompt.unwrap_or_default())
 }
 
 fn idempotency(key: String, project: ProjectId, new: &NewGeneration) -> Result<Idempotency, Problem> {

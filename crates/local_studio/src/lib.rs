@@ -11,19 +11,25 @@ mod exports;
 mod frames;
 mod generations;
 mod imports;
+mod library;
 mod picture;
 mod problem;
 mod projects;
 mod services;
 mod settings;
+mod styles;
 mod tasks;
 mod tokens;
+mod wildcards;
 
+pub use self::library::{BaseOffers, LibraryLoras, StoreKeeper};
 pub use budget::{Budget, Share};
 pub use events::Events;
 pub use export_jobs::Exports;
 pub use picture::TAKE;
+pub use wildcards::WildcardFolder;
 
+use ::library::Library;
 use engine::{Engine, Media};
 use protocol::{Event, Problem, TaskSummary};
 use std::{future::Future, sync::Arc};
@@ -44,14 +50,33 @@ pub struct LocalStudio {
     events: Arc<dyn Events>,
     engine: Engine,
     exports: Arc<Exports>,
+    library: Library,
+    base: BaseOffers,
+    usage: Arc<library::CountedUsage>,
     /// Shared by concurrent imports: several small pictures, or one of the largest.
     import_memory: Budget,
+    /// Where the wildcards of prompts come from.
+    wildcards: Option<WildcardFolder>,
 }
 
 impl LocalStudio {
-    /// A studio that stores in `store`, generates with `engine`, publishes to `events` and exports with `exports`.
-    pub fn new(store: Store, events: Arc<dyn Events>, engine: Engine, exports: Arc<Exports>) -> Self {
-        Self { store, events, engine, exports, import_memory: Budget::new(IMPORT_BYTES) }
+    /// A studio that stores in `store`, generates with `engine`, publishes to `events` and exports with `exports`. It offers
+    /// the models of `library` beside those of `base`.
+    pub fn new(
+        store: Store,
+        events: Arc<dyn Events>,
+        engine: Engine,
+        exports: Arc<Exports>,
+        library: Library,
+        base: BaseOffers,
+    ) -> Self {
+        let import_memory = Budget::new(IMPORT_BYTES);
+        Self { store, events, engine, exports, library, base, usage: Arc::default(), import_memory, wildcards: None }
+    }
+
+    /// The same studio, with wildcards from this folder.
+    pub fn with_wildcards(self, wildcards: Option<WildcardFolder>) -> Self {
+        Self { wildcards, ..self }
     }
 
     /// The engine.

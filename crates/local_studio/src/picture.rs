@@ -94,21 +94,9 @@ fn encoded(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{DynamicImage, ImageFormat};
+    use image::ImageFormat;
     use protocol::{Sampler, Schedule};
-    use std::io::Cursor;
-
-    /// No two neighbours are the same.
-    fn pattern(width: u32, height: u32) -> RgbImage {
-        let low = |number: u32| number.to_le_bytes()[0];
-        RgbImage::from_fn(width, height, |x, y| Rgb([low(7 * x), low(5 * y), low(x + y)]))
-    }
-
-    fn file(picture: RgbImage, format: ImageFormat) -> Vec<u8> {
-        let mut file = Cursor::new(Vec::new());
-        DynamicImage::ImageRgb8(picture).write_to(&mut file, format).expect("written");
-        file.into_inner()
-    }
+    use test_pictures::{file, pattern};
 
     fn pixels(of: &Imported) -> RgbImage {
         image::load_from_memory_with_format(&of.png, ImageFormat::Png).expect("a PNG").into_rgb8()
@@ -134,6 +122,7 @@ mod tests {
             cfg_scale: 4.5,
             sampler: Sampler::Dpmpp2m,
             scheduler: Schedule::Karras,
+            ..Recommended::default()
         };
         let mut shared = NewGeneration::of("a red car").partial().resolve(&recommended).expect("within the limits");
         shared.negative_prompt = "rain".to_owned();

@@ -3,11 +3,12 @@
 use crate::{Exports, LocalStudio, tokens};
 use async_trait::async_trait;
 use protocol::{
-    Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject,
-    Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId,
+    Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
+    LibraryPage, LibraryPatch, LibraryStatus, Model, NewGeneration, NewProject, NewStyle, Problem, Project, ProjectId,
+    ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch, Take, TakeId, Task, TaskId,
     TokenCount,
 };
-use studio::{ExportFile, FileBytes, Services, TaskQuery};
+use studio::{ExportFile, FileBytes, LibraryQuery, Services, TaskQuery, Thumbnail};
 
 #[async_trait]
 impl Services for LocalStudio {
@@ -33,6 +34,30 @@ impl Services for LocalStudio {
 
     async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem> {
         self.to_completion(move |studio| async move { studio.restore_project(id).await }).await
+    }
+
+    async fn list_styles(&self) -> Result<Vec<Style>, Problem> {
+        self.list_styles().await
+    }
+
+    async fn create_style(&self, new: NewStyle) -> Result<Style, Problem> {
+        self.to_completion(move |studio| async move { studio.create_style(new).await }).await
+    }
+
+    async fn update_style(&self, id: StyleId, patch: StylePatch) -> Result<Style, Problem> {
+        self.to_completion(move |studio| async move { studio.update_style(id, patch).await }).await
+    }
+
+    async fn delete_style(&self, id: StyleId) -> Result<Style, Problem> {
+        self.to_completion(move |studio| async move { studio.delete_style(id).await }).await
+    }
+
+    async fn restore_style(&self, id: StyleId) -> Result<Style, Problem> {
+        self.to_completion(move |studio| async move { studio.restore_style(id).await }).await
+    }
+
+    async fn import_styles(&self, csv: String) -> Result<Vec<Style>, Problem> {
+        self.to_completion(move |studio| async move { studio.import_styles(&csv).await }).await
     }
 
     async fn get_studio(&self, id: ProjectId) -> Result<Studio, Problem> {
@@ -144,6 +169,26 @@ impl Services for LocalStudio {
         Ok(self.engine.models().list())
     }
 
+    async fn list_library(&self, query: LibraryQuery) -> Result<LibraryPage, Problem> {
+        self.list_library(query).await
+    }
+
+    async fn get_library_item(&self, id: LibraryId) -> Result<LibraryItem, Problem> {
+        self.get_library_item(&id).await
+    }
+
+    async fn update_library_item(&self, id: LibraryId, patch: LibraryPatch) -> Result<LibraryItem, Problem> {
+        self.to_completion(move |studio| async move { studio.update_library_item(&id, patch).await }).await
+    }
+
+    async fn get_library_thumbnail(&self, id: LibraryId) -> Result<Thumbnail, Problem> {
+        self.get_library_thumbnail(&id).await
+    }
+
+    async fn scan_library(&self) -> Result<LibraryStatus, Problem> {
+        self.scan_library().await
+    }
+
     async fn get_settings(&self) -> Result<Settings, Problem> {
         self.get_settings().await
     }
@@ -174,6 +219,6 @@ impl Services for LocalStudio {
     }
 
     async fn count_tokens(&self, prompt: String, negative_prompt: String) -> Result<TokenCount, Problem> {
-        tokens::count(prompt, negative_prompt).await
+        tokens::count(prompt, negative_prompt, self.wildcards.clone()).await
     }
 }

@@ -32,6 +32,7 @@ impl LocalStudio {
         if let Some(progress) = progress.filter(|_| task.status == TaskStatus::Running) {
             (task.step, task.eta_ms) = (progress.step, progress.eta_ms);
             task.waiting_for = progress.waiting_for.map(str::to_owned);
+            task.loading = self.engine.loading(task.id);
             task.warnings.extend(self.engine.warning(task.id).map(|why| FieldError::new("width", why)));
         }
         task

@@ -1,8 +1,14 @@
 //! Counts the tokens of a prompt.
 
-use protocol::{Problem, TokenCount, generation::limits::PROMPT_CHARS};
+use crate::WildcardFolder;
+use prompt::template::{Random, Wildcards, expand};
+use protocol::{
+    FieldError, Problem, TokenCount,
+    generation::limits::{PROMPT_CHARS, PROMPT_TEXTS},
+};
 use sdxl::{
-    PromptSyntax, prompt,
+    PromptSyntax,
+    prompt::{Plan, parse},
     tokenizer::{Padding, Tokenizer},
 };
 use std::sync::LazyLock;
@@ -10,8 +16,15 @@ use std::sync::LazyLock;
 /// CLIP's tokenizer. A checkpoint may bring its own; every known SDXL checkpoint uses this one.
 static TOKENIZER: LazyLock<Option<Tokenizer>> = LazyLock::new(|| Tokenizer::clip(Padding::End).ok());
 
-/// Counts the tokens of `prompt`. The warnings are about both prompts. Fails if one exceeds [`PROMPT_CHARS`].
-pub(crate) async fn count(prompt: String, negative_prompt: String) -> Result<TokenCount, Problem> {
+/// Steps that a prompt is counted for: all texts of usual prompts occur in them.
+const STEPS: usize = 30;
+
+/// Counts the tokens of the longest text of `prompt`: of its parts between `AND`s, and over its steps. The warnings are about both prompts. Fails if one exceeds [`PROMPT_CHARS`].
+pub(crate) async fn count(
+    prompt: String,
+    negative_prompt: String,
+    wildcards: Option<WildcardFolder>,
+) -> Result<TokenCount, Problem> {
     for (field, text) in [("prompt", &prompt), ("negative_prompt", &negative_prompt)] {
         if text.chars().count() > PROMPT_CHARS {
             return Err(Problem::invalid(field, format!("must be at most {PROMPT_CHARS} characters")));
@@ -19,13 +32,40 @@ pub(crate) async fn count(prompt: String, negative_prompt: String) -> Result<Tok
     }
     let counted = tokio::task::spawn_blocking(move || {
         let tokenizer = TOKENIZER.as_ref()?;
-        let chunks = tokenizer.chunks(&prompt::parse(&prompt, PromptSyntax::A1111)).ok()?;
-        let tokens: usize = chunks.iter().map(|chunk| tokenizer.text_tokens(chunk)).sum();
+        // Choices and wildcards as one seed expands them.
+        let (prompt, negative_prompt, mut faults) = expanded(prompt, negative_prompt, wildcards.as_ref());
+        let plan = Plan::of_prompt(&prompt, PromptSyntax::A1111, STEPS);
+        let counts = plan.texts.iter().take(PROMPT_TEXTS).filter_map(|text| {
+            let chunks = tokenizer.chunks(&parse(text, PromptSyntax::A1111)).ok()?;
+            Some((chunks.iter().map(|chunk| tokenizer.text_tokens(chunk)).sum::<usize>(), chunks.len()))
+        });
+        let (tokens, chunks) = counts.max()?;
         Some(TokenCount {
             tokens: u32::try_from(tokens).ok()?,
-            chunks: u32::try_from(chunks.len()).ok()?,
-            warnings: protocol::prompt::warnings(&prompt, &negative_prompt),
+            chunks: u32::try_from(chunks).ok()?,
+            warnings: {
+                faults.extend(protocol::prompt::warnings(&prompt, &negative_prompt));
+                faults
+            },
         })
     });
     counted.await.ok().flatten().ok_or(Problem::Internal)
+}
+
+/// Both prompts with one choice each, and what cannot be expanded, by field.
+fn expanded(
+    prompt: String,
+    negative_prompt: String,
+    wildcards: Option<&WildcardFolder>,
+) -> (String, String, Vec<FieldError>) {
+    let (mut random, mut faults) = (Random::new(0), Vec::new());
+    let wildcards = wildcards.map(|folder| folder as &dyn Wildcards);
+    let mut expand = |field, text: String| match expand(&text, &mut random, wildcards) {
+        Ok(expanded) => expanded.into_owned(),
+        Err(message) => {
+            faults.push(FieldError::new(field, message));
+            text
+        }
+    };
+    (expand("prompt", prompt), expand("negative_prompt", negative_prompt), faults)
 }

@@ -6,6 +6,7 @@ use image::{
 };
 use picture_file::{Bounds, Error, Note, Picture, memory_bytes, read};
 use std::{fs, io::Cursor, path::Path};
+use test_pictures::{file, pattern};
 
 const TAKE: Bounds = Bounds { side_px: 64..=2048, side_step_px: 8 };
 
@@ -19,18 +20,6 @@ fn taken(file: &[u8]) -> Picture {
 
 fn refusal(file: &[u8]) -> String {
     read(file, &TAKE).expect_err("refused").to_string()
-}
-
-/// A picture in which no two neighbours are equal.
-fn pattern(width: u32, height: u32) -> RgbImage {
-    let low = |number: u32| number.to_le_bytes()[0];
-    RgbImage::from_fn(width, height, |x, y| Rgb([low(7 * x), low(5 * y), low(x + y)]))
-}
-
-fn file(picture: RgbImage, format: ImageFormat) -> Vec<u8> {
-    let mut file = Cursor::new(Vec::new());
-    DynamicImage::ImageRgb8(picture).write_to(&mut file, format).expect("written");
-    file.into_inner()
 }
 
 fn is_near(found: [u8; 3], expected: [u8; 3], most: u8) -> bool {

@@ -7,14 +7,20 @@ const MAX_OBJECTS: usize = 30_000;
 /// Maximum number of entries of objects and arrays in a text; each takes at least 32 bytes.
 const MAX_ITEMS: usize = 300_000;
 
-/// Parses JSON as written by Python: `NaN` and `Infinity`, which occur in ComfyUI's graphs, become null. `None` if it
-/// is not JSON, too large, or deeper than 128 levels.
+/// Parses JSON as written by Python and JavaScript: `NaN` and `Infinity`, which occur in ComfyUI's graphs, become null,
+/// and half of a surrogate pair (`\ud83d`, an emoji that was cut) becomes U+FFFD. `None` if it is not JSON, too large,
+/// or deeper than 128 levels.
 pub(crate) fn parse(text: &str) -> Option<Value> {
     let count = |wanted: u8| text.bytes().filter(|byte| *byte == wanted).count();
     if count(b'{') > MAX_OBJECTS || count(b',') + count(b'[') > MAX_ITEMS {
         return None;
     }
-    serde_json::from_str(text).ok().or_else(|| serde_json::from_str(&without_nan(text)?).ok())
+    if let Ok(value) = serde_json::from_str(text) {
+        return Some(value);
+    }
+    let whole = without_half_pairs(text);
+    let without_nan = without_nan(&whole);
+    serde_json::from_str(without_nan.as_deref().unwrap_or(&whole)).ok()
 }
 
 /// Like [`parse`], for a text that is an object.
@@ -26,6 +32,38 @@ pub(crate) fn parse_object(text: &str) -> Option<serde_json::Map<String, Value>>
         Value::Object(object) => Some(object),
         _ => None,
     }
+}
+
+/// Replaces escapes of half surrogate pairs.
+fn without_half_pairs(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let length = match (surrogate(escape), escape.get(6..).and_then(surrogate)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(_), _) => {
+                out.push(char::REPLACEMENT_CHARACTER);
+                rest = &escape[6..];
+                continue;
+            }
+            // A backslash and the character after it.
+            (None, _) => escape.chars().take(2).map(char::len_utf8).sum(),
+        };
+        let (taken, behind) = escape.split_at(length);
+        out.push_str(taken);
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The surrogate of the escape at the start of a text.
+fn surrogate(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    let unit = u16::from_str_radix(digits, 16).ok()?;
+    (0xD800..=0xDFFF).contains(&unit).then_some(unit)
 }
 
 /// Replaces Python's three words that are not JSON by null, outside of strings.
@@ -76,6 +114,16 @@ mod tests {
         let read = parse(r#"{"is_changed":[NaN],"a":-Infinity,"text":"NaN, \"Infinity\""}"#);
         assert_eq!(read, Some(serde_json::json!({"is_changed":[null],"a":null,"text":"NaN, \"Infinity\""})));
         for bad in ["{\"NaN", "NaN NaN", "{\"a\":NaNx}", "\"\\NaN"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn half_a_pair_is_replaced_and_a_whole_one_kept() {
+        let read = parse(r#"{"a":"\ud83d\ude00","b":"\ud83d x","c":"\ude00\ud83d","d":"\\ud83d","e":NaN}"#);
+        let expected = serde_json::json!({"a":"😀","b":"\u{fffd} x","c":"\u{fffd}\u{fffd}","d":"\\ud83d","e":null});
+        assert_eq!(read, Some(expected));
+        for bad in ["\"\\", "\"\\u", "\"\\ud83", "\"\\ud83d", "{\"a\":\"\\ud83dé\"", "\"\\é"] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

@@ -23,6 +23,7 @@ pub const SAMPLERS: &[(&str, &str)] = &[
     ("ddim", "ddim"),
     ("unipc", "uni_pc"),
     ("lcm", "lcm"),
+    ("tcd", "tcd"),
     ("ddpm", "ddpm"),
     // ComfyUI, SwarmUI, Fooocus
     ("euler ancestral", "euler_ancestral"),
@@ -65,6 +66,7 @@ pub const SAMPLERS: &[(&str, &str)] = &[
     ("ddpmscheduler", "ddpm"),
     ("unipcmultistepscheduler", "uni_pc"),
     ("lcmscheduler", "lcm"),
+    ("tcdscheduler", "tcd"),
 ];
 
 /// Schedule names of other programs, in lower case with single spaces, and the names in Emberline.
@@ -78,6 +80,9 @@ pub const SCHEDULES: &[(&str, &str)] = &[
     ("ddim uniform", "ddim_uniform"),
     ("beta", "beta"),
     ("leading", "leading"),
+    ("linspace", "linspace"),
+    ("trailing", "trailing"),
+    ("lcm", "lcm"),
     // A1111: k-diffusion's evenly spaced times, its polyexponential with rho 1, and its name for ddim_uniform
     ("uniform", "normal"),
     ("polyexponential", "exponential"),

@@ -1,7 +1,7 @@
 //! The parameters that a picture was made from.
 
 use crate::{
-    infotext::{Infotext, always_quoted, quoted},
+    infotext::{Infotext, always_quoted, lora_hashes, quoted, with_lora_tags},
     record::{NO_START, NotApplied, Record},
 };
 use generation::{PartialParameters, Sampler, Schedule, with_record};
@@ -26,22 +26,23 @@ impl Parameters {
     /// The text in A1111's format: prompt, negative prompt, then `Key: value` pairs on the last line. Prompts that
     /// cannot be written as lines (a line that starts with `Negative prompt:`, blank lines at the start, spaces around
     /// a line) are also written as pairs with the keys `Prompt` and `Negative prompt`, which A1111's own reader uses
-    /// instead of the lines.
+    /// instead of the lines. LoRA files are tags in the prompt, `<lora:name:weight>`, and `Lora hashes`.
     pub fn to_a1111(&self) -> String {
-        let text = self.text_with(&[]);
+        let prompt = with_lora_tags(&self.prompt, &self.loras);
+        let text = self.text_with(&prompt, &[]);
         let read = Infotext::parse(&text);
         let mut exact = Vec::new();
-        if read.prompt != self.prompt {
-            exact.push(("Prompt", self.prompt.as_str()));
+        if read.prompt != prompt {
+            exact.push(("Prompt", prompt.as_str()));
         }
         if read.negative_prompt != self.negative_prompt {
             exact.push(("Negative prompt", self.negative_prompt.as_str()));
         }
-        if exact.is_empty() { text } else { self.text_with(&exact) }
+        if exact.is_empty() { text } else { self.text_with(&prompt, &exact) }
     }
 
-    fn text_with(&self, exact: &[(&str, &str)]) -> String {
-        let mut text = self.prompt.clone();
+    fn text_with(&self, prompt: &str, exact: &[(&str, &str)]) -> String {
+        let mut text = prompt.to_owned();
         if !self.negative_prompt.is_empty() {
             text += &format!("\nNegative prompt: {}", self.negative_prompt);
         }
@@ -61,6 +62,9 @@ impl Parameters {
         }
         if let Some(strength) = self.strength {
             text += &format!(", Denoising strength: {strength}");
+        }
+        if let Some(hashes) = lora_hashes(&self.loras) {
+            text += &format!(", Lora hashes: {}", always_quoted(&hashes));
         }
         for (key, value) in exact {
             text += &format!(", {key}: {}", always_quoted(value));
@@ -104,6 +108,16 @@ mod tests {
         assert!(text.starts_with("a red car\nNegative prompt: rain\nSteps: 30"), "{text}");
         assert!(text.contains("Schedule type: leading") && text.contains("Denoising strength: 0.6"), "{text}");
     }
+    #[test]
+    fn lora_files_are_tags_and_hashes() {
+        let lora = generation::Lora { hash: Some("0123456789ab".to_owned()), ..generation::Lora::new("ink", 0.7) };
+        let text = Parameters { loras: generation::Loras(vec![lora.clone()]), ..of("a car", "rain") }.to_a1111();
+        assert!(text.starts_with("a car <lora:ink:0.7>\nNegative prompt: rain\n"), "{text}");
+        assert!(text.contains(", Lora hashes: \"ink: 0123456789ab\", Version"), "{text}");
+        let read = crate::infotext::record(&Infotext::parse(&text)).settings;
+        assert_eq!(read.loras.as_deref(), Some(&[lora][..]));
+    }
+
     #[test]
     fn values_are_quoted_as_json() {
         let model = "a \"red\", fox\u{7f}'s";

@@ -1,6 +1,9 @@
 //! WebSocket messages: `{"type": ..., "seq": n, "data": {...}}`.
 
-use crate::{ExportFormat, Frame, FrameId, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId, TaskSummary};
+use crate::{
+    ExportFormat, Frame, FrameId, LibraryStatus, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId,
+    TaskSummary,
+};
 use serde::{Deserialize, Serialize};
 
 /// A WebSocket text frame from the server. `hello` and `metrics` have no `seq`.
@@ -37,6 +40,8 @@ pub enum Event {
     FrameDeleted(FrameEvent),
     /// Tasks were added, removed or reordered, or the queue was paused or resumed.
     QueueUpdated(Queue),
+    /// Files of the library were added, changed or removed, or its scan started or ended. Several changes share an event.
+    LibraryUpdated(LibraryStatus),
     /// A worker started a task. Sent once per attempt, before its first step.
     GenerationStarted(GenerationStarted),
     /// A step is done. Its preview, if it has one, is available at `preview_path`.
@@ -53,7 +58,9 @@ impl Event {
     /// The project that the event belongs to; `None` if it concerns everyone.
     pub fn project_id(&self) -> Option<ProjectId> {
         match self {
-            Self::Hello(_) | Self::Resync(_) | Self::Metrics(_) | Self::QueueUpdated(_) => None,
+            Self::Hello(_) | Self::Resync(_) | Self::Metrics(_) | Self::QueueUpdated(_) | Self::LibraryUpdated(_) => {
+                None
+            }
             Self::ProjectUpdated(data) => Some(data.project.id),
             Self::FrameCreated(data) | Self::FrameUpdated(data) | Self::FrameDeleted(data) => {
                 Some(data.frame.project_id)

@@ -2,6 +2,7 @@
 
 use crate::{FieldError, FrameId, Problem, Recommended, TakeId, TaskId};
 use ::generation::{DEFAULT_STRENGTH, GenerationParameters, PreviewMethod, Value, rule, with_parameters, with_request};
+use ::prompt::{Plan, PromptSyntax};
 use serde::{Deserialize, Serialize};
 
 pub use ::generation::limits;
@@ -37,6 +38,10 @@ with_request! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "openapi", schemars(range(min = *limits::NUM_VARIANTS.start(), max = *limits::NUM_VARIANTS.end())))]
         pub num_variants: Option<u32>,
+        /// Names of styles, applied to the prompts in this order when the tasks are created. Tasks record the result.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(feature = "openapi", schemars(length(max = crate::style::STYLES)))]
+        pub styles: Vec<String>,
     }
 }
 
@@ -68,7 +73,7 @@ impl Parameters {
     pub fn imported(width: u32, height: u32) -> Self {
         let shared = GenerationParameters {
             steps: *limits::STEPS.start(),
-            cfg_scale: *limits::CFG_SCALE.start(),
+            cfg_scale: 1.0,
             width,
             height,
             ..GenerationParameters::from(Recommended {
@@ -120,9 +125,11 @@ impl NewGeneration {
             let message = match (field, value) {
                 // The last variant's seed is in bounds too.
                 ("seed", _) => check(field, self.last_seed().map(Value::Whole)),
-                ("prompt" | "negative_prompt", Value::Text(prompt)) => {
-                    check(field, Some(value)).or_else(|| breaks(prompt))
+                ("prompt", Value::Text(text)) => {
+                    let tag = || ::prompt::networks::faulty_tag(text);
+                    check(field, Some(value)).or_else(|| breaks(text)).or_else(tag)
                 }
+                ("negative_prompt", Value::Text(prompt)) => check(field, Some(value)).or_else(|| breaks(prompt)),
                 _ => check(field, Some(value)),
             };
             errors.extend(message.map(|message| FieldError::new(field, message)));
@@ -150,6 +157,10 @@ impl NewGeneration {
         }
         let shared = self.partial().resolve(&defaults.recommended);
         let shared = shared.map_err(|errors| Problem::Invalid(errors.into_iter().map(FieldError::from).collect()))?;
+        let errors = plan_errors(&shared);
+        if !errors.is_empty() {
+            return Err(Problem::Invalid(errors));
+        }
         Ok(Parameters::new(
             shared,
             self.model.clone().unwrap_or_else(|| defaults.model.clone()),
@@ -181,6 +192,16 @@ pub fn expected(field: &str) -> Option<String> {
 
 fn check(field: &str, value: Option<Value<'_>>) -> Option<String> {
     rule(field)?.check(value?)
+}
+
+/// What in the prompts exceeds the limits of parts and texts over the steps.
+fn plan_errors(of: &GenerationParameters) -> Vec<FieldError> {
+    let evaluations = ::prompt::evaluations(of.sampler, of.steps as usize);
+    let plans = [
+        ("prompt", Plan::of_prompt(&of.prompt, PromptSyntax::A1111, evaluations)),
+        ("negative_prompt", Plan::of_negative_prompt(&of.negative_prompt, PromptSyntax::A1111, evaluations)),
+    ];
+    plans.into_iter().filter_map(|(field, plan)| Some(FieldError::new(field, plan.error()?))).collect()
 }
 
 fn breaks(prompt: &str) -> Option<String> {
@@ -242,6 +263,7 @@ mod tests {
                 cfg_scale: 4.0,
                 sampler: Sampler::Euler,
                 scheduler: Schedule::Leading,
+                ..Recommended::default()
             },
             model: "starter".into(),
             preview_method: PreviewMethod::Auto,
@@ -317,6 +339,20 @@ mod tests {
         assert_eq!(resolved, of);
         assert!(of.is_imported());
         assert!(!NewGeneration::of("x").resolved(&defaults()).expect("good").is_imported());
+    }
+
+    #[test]
+    fn prompts_that_change_too_often_are_refused() {
+        let texts: Vec<String> = (0..=limits::PROMPT_TEXTS).map(|i| i.to_string()).collect();
+        let texts = format!("[{}]", texts.join("|"));
+        let new = |steps| NewGeneration {
+            steps: Some(steps),
+            negative_prompt: Some(texts.clone()),
+            ..NewGeneration::of(&texts)
+        };
+        assert_eq!(bad_fields(&new(100)), ["prompt", "negative_prompt"]);
+        new(20).resolved(&defaults()).expect("only 20 of them are used");
+        assert_eq!(bad_fields(&NewGeneration::of("a <lora:x:1,5>")), ["prompt"]);
     }
 
     #[test]

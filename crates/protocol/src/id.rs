@@ -35,6 +35,8 @@ ids! {
     TaskId
     /// Id of a take: the picture that a task makes for a frame.
     TakeId
+    /// Id of a style: a named prompt snippet.
+    StyleId
     /// Id of an export: a sequence as a single file.
     ExportId
 }

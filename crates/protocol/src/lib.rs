@@ -8,14 +8,16 @@ pub mod export;
 pub mod frame;
 pub mod generation;
 mod id;
+pub mod library;
 mod model;
 pub mod project;
 pub mod prompt;
 pub mod settings;
+pub mod style;
 mod task;
 
 pub use self::generation::{Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, TokenCount};
-pub use ::generation::{PreviewMethod, Recommended, Sampler, Schedule};
+pub use ::generation::{Lora, Loras, PreviewMethod, Recommended, Sampler, Schedule};
 pub use base::{base_path, cookie_path, set_base_path, url_path};
 pub use error::{FieldError, Problem};
 pub use event::{
@@ -24,8 +26,12 @@ pub use event::{
 };
 pub use export::{Export, ExportFormat, NewExport};
 pub use frame::{Frame, FramePatch, FrameStatus, Take, media_path};
-pub use id::{ExportId, FrameId, ProjectId, TakeId, TaskId};
+pub use id::{ExportId, FrameId, ProjectId, StyleId, TakeId, TaskId};
+pub use library::{
+    FileHashes, LibraryDistillation, LibraryId, LibraryItem, LibraryKind, LibraryPage, LibraryPatch, LibraryStatus,
+};
 pub use model::{Model, RefusedModel};
 pub use project::{NewProject, Project, ProjectPatch};
 pub use settings::{Interrupted, Settings, SettingsPatch};
-pub use task::{Queue, QueueOrder, Task, TaskStatus, TaskSummary};
+pub use style::{NewStyle, Style, StyleImport, StylePatch};
+pub use task::{ModelLoading, Queue, QueueOrder, Task, TaskStatus, TaskSummary};

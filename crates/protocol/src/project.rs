@@ -138,7 +138,7 @@ impl ProjectPatch {
     }
 }
 
-fn name_error(name: &str) -> Option<FieldError> {
+pub(crate) fn name_error(name: &str) -> Option<FieldError> {
     let count = name.chars().count();
     let (least, most) = (limits::NAME_CHARS.start(), limits::NAME_CHARS.end());
     let message = match count {

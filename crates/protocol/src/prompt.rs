@@ -1,55 +1,56 @@
 //! Finds prompt syntax of AUTOMATIC1111's web UI and ComfyUI that Emberline does not support. A warning tells the user
-//! that it is read as ordinary words.
+//! how it is read instead.
 //!
-//! Definitions: A1111's `modules/prompt_parser.py` (editing, alternation, `AND`), `modules/extra_networks.py`
-//! (`<name:arguments>`), `modules/processing_scripts/comments.py`; ComfyUI's `comfy/sd1_clip.py` (`embedding:name`).
+//! Definitions: A1111's `modules/extra_networks.py` (`<name:arguments>`), `modules/processing_scripts/comments.py`;
+//! ComfyUI's `comfy/sd1_clip.py` (`embedding:name`). What is supported is in the crate `prompt`.
 
 use crate::FieldError;
+use ::prompt::{
+    composition, in_word,
+    networks::{Meaning, tags},
+    words,
+};
 
 /// Maximum characters of a prompt quoted in a warning.
 const QUOTED_CHARS: usize = 40;
 
-/// Unsupported kinds of prompt syntax.
+/// Prompt syntax that is not supported, or may not be meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Syntax {
     Lora,
+    LoraOfRank,
     Hypernetwork,
     OtherNetwork,
-    Editing,
-    Alternation,
-    Composition,
     Embedding,
-    Choice,
     Wildcard,
     Comment,
+    Weight,
 }
 
 impl Syntax {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 8] = [
         Self::Lora,
+        Self::LoraOfRank,
         Self::Hypernetwork,
         Self::OtherNetwork,
-        Self::Editing,
-        Self::Alternation,
-        Self::Composition,
         Self::Embedding,
-        Self::Choice,
         Self::Wildcard,
         Self::Comment,
+        Self::Weight,
     ];
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Lora => "LoRA files are",
-            Self::Hypernetwork => "hypernetworks are",
-            Self::OtherNetwork => "extra networks are",
-            Self::Editing => "prompt editing is",
-            Self::Alternation => "alternating words are",
-            Self::Composition => "combining prompts with AND is",
-            Self::Embedding => "embeddings (textual inversion) are",
-            Self::Choice => "random choices are",
-            Self::Wildcard => "wildcards are",
-            Self::Comment => "comments are",
+    fn message(self, is_negative: bool) -> &'static str {
+        match (self, is_negative) {
+            (Self::Lora, _) => "is read as words: LoRA files are named in the prompt, not in the negative prompt",
+            (Self::LoraOfRank, _) => "is applied with all ranks: dyn is not supported",
+            (Self::Hypernetwork, false) => "is left out: hypernetworks are not supported",
+            (Self::Hypernetwork, true) => "is read as words: hypernetworks are not supported",
+            (Self::OtherNetwork, false) => "is left out: extra networks are not supported",
+            (Self::OtherNetwork, true) => "is read as words: extra networks are not supported",
+            (Self::Embedding, _) => "is read as words unless there is an embedding file of this name",
+            (Self::Wildcard, _) => "is read as words: the server has no folder of wildcards (--wildcards)",
+            (Self::Comment, _) => "is read as words: comments are not supported",
+            (Self::Weight, _) => "is the prompt's weight, because it is at its end; a full stop after it makes it text",
         }
     }
 }
@@ -61,20 +62,16 @@ type Use<'a> = (Syntax, &'a str);
 /// syntax.
 pub fn warnings(prompt: &str, negative_prompt: &str) -> Vec<FieldError> {
     let of = |field: &'static str, text: &str| {
-        let uses = uses(text);
-        // A1111 does not split negative prompts at AND.
-        let kinds = Syntax::ALL.into_iter().filter(|kind| field == "prompt" || *kind != Syntax::Composition);
-        let warnings = kinds.filter_map(|kind| {
+        let is_negative = field == "negative_prompt";
+        let uses = uses(text, is_negative);
+        let warnings = Syntax::ALL.into_iter().filter_map(|kind| {
             let mut of_kind = uses.iter().filter(|(found, _)| *found == kind);
             let (_, first) = of_kind.next()?;
             let more = match of_kind.count() {
                 0 => String::new(),
                 more => format!(" (and {more} more)"),
             };
-            Some(FieldError::new(
-                field,
-                format!("`{}`{more} is read as words: {} not supported", quoted(first), kind.name()),
-            ))
+            Some(FieldError::new(field, format!("`{}`{more} {}", quoted(first), kind.message(is_negative))))
         });
         warnings.collect::<Vec<_>>()
     };
@@ -95,118 +92,33 @@ fn quoted(text: &str) -> String {
     }
 }
 
-fn uses(prompt: &str) -> Vec<Use<'_>> {
-    let mut uses = networks(prompt);
-    uses.extend(bracketed(prompt));
-    uses.extend(words(prompt, "AND").map(|word| (Syntax::Composition, word)));
+fn uses(prompt: &str, is_negative: bool) -> Vec<Use<'_>> {
+    let tags = tags(prompt).into_iter().filter_map(|tag| {
+        let kind = match tag.meaning() {
+            Meaning::Hypernetwork => Syntax::Hypernetwork,
+            Meaning::Other => Syntax::OtherNetwork,
+            _ if is_negative => Syntax::Lora,
+            Meaning::LoraOfRank(_) => Syntax::LoraOfRank,
+            Meaning::Lora(_) | Meaning::Faulty(_) => return None,
+        };
+        Some((kind, tag.written))
+    });
+    let mut uses: Vec<Use<'_>> = tags.collect();
     uses.extend(embeddings(prompt));
-    uses.extend(choices(prompt));
     uses.extend(wildcards(prompt));
     uses.extend(comments(prompt));
+    if !is_negative {
+        uses.extend(last_weight(prompt));
+    }
     uses
 }
 
-fn in_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// The regular expression `<(\w+):([^>]+)>`.
-fn networks(prompt: &str) -> Vec<Use<'_>> {
-    let (mut found, mut from) = (Vec::new(), 0);
-    while let Some(start) = prompt[from..].find('<').map(|at| from + at) {
-        let inside = &prompt[start + 1..];
-        let name = &inside[..inside.find(|c| !in_word(c)).unwrap_or(inside.len())];
-        from = start + 1 + name.len();
-        let Some(arguments) = prompt[from..].strip_prefix(':').filter(|_| !name.is_empty()) else { continue };
-        // Without a `>` there is no further match; continuing would take quadratic time.
-        let Some(length) = arguments.find('>') else { break };
-        if length > 0 {
-            from += 1 + length + 1;
-            found.push((network(name), &prompt[start..from]));
-        }
+/// The number at the end of a prompt without `AND`, such as the `:30` of "at 12:30".
+fn last_weight(prompt: &str) -> Option<Use<'_>> {
+    match composition::parts(prompt)[..] {
+        [only] if !only.written.is_empty() => Some((Syntax::Weight, only.written)),
+        _ => None,
     }
-    found
-}
-
-fn network(name: &str) -> Syntax {
-    match name.to_ascii_lowercase().as_str() {
-        "lora" | "lyco" => Syntax::Lora,
-        "hypernet" => Syntax::Hypernetwork,
-        _ => Syntax::OtherNetwork,
-    }
-}
-
-/// An open bracket.
-struct Open {
-    bracket: char,
-    start: usize,
-    /// Positions of the colons directly inside.
-    colons: Vec<usize>,
-    /// Whether a `|` is directly inside.
-    alternates: bool,
-}
-
-/// `[from:to:when]`, `[to:when]`, `[from::when]` and `[a|b]`. `[a]` alone means less emphasis.
-fn bracketed(prompt: &str) -> Vec<Use<'_>> {
-    let (mut found, mut open) = (Vec::new(), Vec::<Open>::new());
-    let mut escaped = false;
-    for (at, c) in prompt.char_indices() {
-        if std::mem::take(&mut escaped) {
-            continue;
-        }
-        match (c, open.last_mut()) {
-            ('\\', _) => escaped = true,
-            ('(' | '[', _) => open.push(Open { bracket: c, start: at, colons: Vec::new(), alternates: false }),
-            (':', Some(inside)) => inside.colons.push(at),
-            ('|', Some(inside)) => inside.alternates = true,
-            (')' | ']', _) => {
-                let opening = if c == ')' { '(' } else { '[' };
-                // The grammar does not match a bracket that contains an unbalanced one: all of them are text.
-                let Some(inside) = open.pop_if(|inside| inside.bracket == opening) else {
-                    open.clear();
-                    continue;
-                };
-                let kind = match c {
-                    ')' => None,
-                    _ if inside.alternates => Some(Syntax::Alternation),
-                    _ => is_scheduled(prompt, &inside, at).then_some(Syntax::Editing),
-                };
-                found.extend(kind.map(|kind| (kind, &prompt[inside.start..=at])));
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// Whether the bracket that closes at `end` ends with `:` and a number, and is not a time or ratio such as
-/// `[at 10:30]`.
-fn is_scheduled(prompt: &str, inside: &Open, end: usize) -> bool {
-    let Some(&last) = inside.colons.last().filter(|_| inside.colons.len() <= 2) else { return false };
-    is_number(prompt[last + 1..end].trim()) && !is_clock(&prompt[inside.start + 1..end])
-}
-
-/// SIGNED_NUMBER of the Python parser lark.
-fn is_number(text: &str) -> bool {
-    let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
-    text.chars().all(numeric) && text.parse::<f64>().is_ok()
-}
-
-/// Whether the text ends with groups of one or two digits separated by colons: `10:30`, `16:9`, `1:02:03`.
-fn is_clock(text: &str) -> bool {
-    let text = text.trim_end();
-    let start = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':').len();
-    let groups: Vec<&str> = text[start..].split(':').collect();
-    let apart = !text[..start].ends_with(|c| in_word(c) || c == '.');
-    apart && (2..=3).contains(&groups.len()) && groups.iter().all(|group| (1..=2).contains(&group.len()))
-}
-
-/// Occurrences of a separate word: the regular expression `\bword\b`.
-fn words<'a>(prompt: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
-    prompt.match_indices(word).filter_map(move |(start, found)| {
-        let (before, after) = (&prompt[..start], &prompt[start + word.len()..]);
-        (!before.ends_with(in_word) && !after.starts_with(in_word)).then_some(found)
-    })
 }
 
 /// ComfyUI's `embedding:name`.
@@ -217,16 +129,6 @@ fn embeddings(prompt: &str) -> impl Iterator<Item = Use<'_>> {
         let length = name.find(|c| !in_word(c) && !matches!(c, '-' | '.' | '/' | '\\')).unwrap_or(name.len());
         let apart = !prompt[..start].ends_with(in_word);
         (apart && length > 0).then(|| (Syntax::Embedding, &prompt[start..start + START.len() + length]))
-    })
-}
-
-/// `{a|b}`: a random choice, made by ComfyUI's page or an extension of A1111.
-fn choices(prompt: &str) -> impl Iterator<Item = Use<'_>> {
-    prompt.match_indices('{').filter_map(move |(start, _)| {
-        let inside = &prompt[start + 1..];
-        let inside = &inside[..inside.find(['{', '}'])?];
-        let closed = prompt[start + 1 + inside.len()..].starts_with('}');
-        (closed && inside.contains('|')).then(|| (Syntax::Choice, &prompt[start..start + inside.len() + 2]))
     })
 }
 
@@ -259,89 +161,35 @@ mod tests {
     use super::*;
 
     fn found(prompt: &str) -> Vec<(Syntax, &str)> {
-        uses(prompt)
+        uses(prompt, false)
     }
 
     #[test]
-    fn networks_are_found_as_the_regular_expression_of_a1111_does() {
-        use Syntax::{Hypernetwork, Lora, OtherNetwork};
+    fn networks_that_are_not_lora_files_are_found() {
+        use Syntax::{Hypernetwork, Lora, LoraOfRank, OtherNetwork, Weight};
         for (prompt, expected) in [
-            ("a cat <lora:detail:0.8>", vec![(Lora, "<lora:detail:0.8>")]),
-            ("(<lora:x:1>:1.2), <LyCO:y>", vec![(Lora, "<lora:x:1>"), (Lora, "<LyCO:y>")]),
+            ("a cat <lora:detail:0.8>, (<lora:x:1>:1.2), <LyCO:y>", vec![]),
             ("<hypernet:anime:0.5>", vec![(Hypernetwork, "<hypernet:anime:0.5>")]),
-            ("<lora:two words:te=1:unet=0.5> cat", vec![(Lora, "<lora:two words:te=1:unet=0.5>")]),
+            ("<lora:x:1:1:8> <lora:y:dyn=4>", vec![(LoraOfRank, "<lora:x:1:1:8>"), (LoraOfRank, "<lora:y:dyn=4>")]),
             ("<segm:x>", vec![(OtherNetwork, "<segm:x>")]),
-            ("<lora:> <:x> <lora x> < lora:x> <b>bold</b> 1 < 2 : 3 > 2 <lora:x", vec![]),
+            ("at 12:30", vec![(Weight, ":30")]),
+            ("a cat : 1.2\n", vec![(Weight, ": 1.2")]),
+            ("at 12:30. [a|b] [c:d:0.5] a:1.2 AND b:0.5", vec![]),
         ] {
             assert_eq!(found(prompt), expected, "{prompt}");
         }
-    }
-
-    /// The docstring of A1111's `get_learned_conditioning_prompt_schedules`, and edge cases of its grammar.
-    #[test]
-    fn editing_and_alternation_are_found_as_a1111_s_grammar_does() {
-        use Syntax::{Alternation, Editing};
-        for (prompt, expected) in [
-            ("test", vec![]),
-            ("a [b:3]", vec![(Editing, "[b:3]")]),
-            ("a [b: 3]", vec![(Editing, "[b: 3]")]),
-            ("a [[[b]]:2]", vec![(Editing, "[[[b]]:2]")]),
-            ("[(a:2):3]", vec![(Editing, "[(a:2):3]")]),
-            ("a [b : c : 1] d", vec![(Editing, "[b : c : 1]")]),
-            ("a[b:[c:d:2]:1]e", vec![(Editing, "[c:d:2]"), (Editing, "[b:[c:d:2]:1]")]),
-            ("a [unbalanced", vec![]),
-            ("a [b:.5] c", vec![(Editing, "[b:.5]")]),
-            ("((a][:b:c [d:3]", vec![(Editing, "[d:3]")]),
-            ("[a|(b:1.1)]", vec![(Alternation, "[a|(b:1.1)]")]),
-            ("[cat|dog|fox] in a hat", vec![(Alternation, "[cat|dog|fox]")]),
-            (
-                "[mountain:lake:0.25][ in foreground::0.6]",
-                vec![(Editing, "[mountain:lake:0.25]"), (Editing, "[ in foreground::0.6]")],
-            ),
-            (
-                "[::5] [:0.5] [a:1e1] [a:-1] [a:+2.]",
-                vec![
-                    (Editing, "[::5]"),
-                    (Editing, "[:0.5]"),
-                    (Editing, "[a:1e1]"),
-                    (Editing, "[a:-1]"),
-                    (Editing, "[a:+2.]"),
-                ],
-            ),
-            (r"\[a:b:0.5\] \[a|b\] [a\:0.5] [a\|b]", vec![]),
-            // Emphasis, and text that the grammar does not match.
-            ("[less] [[much less]] (more) (more:1.3) [(word:1.3)]", vec![]),
-            ("[a:b] [a:b:c] [a:b:c:5] [a: b c] (a:b:0.5) (a|b) a|b a:b:0.5 [a:x5] [a:]", vec![]),
-            ("[a (b:0.5] c)", vec![]),
-        ] {
-            assert_eq!(found(prompt), expected, "{prompt}");
-        }
-    }
-
-    #[test]
-    fn times_and_ratios_are_words() {
-        for prompt in ["[10:30]", "[a clock at 10:30]", "[16:9]", "[format 4:3 ]", "[1:02:03]", "at 10:30, [less]"] {
-            assert_eq!(found(prompt), [], "{prompt}");
-        }
-        for prompt in ["[cat:dog:10]", "[1girl:5]", "[cat 2:0.5]", "[10:30:0.5]", "[a:10:30]", "[10: 30]", "[2024:10]"]
-        {
-            assert_eq!(found(prompt), [(Syntax::Editing, prompt)], "{prompt}");
-        }
+        assert_eq!(uses("<lora:x:1> at 12:30", true), [(Lora, "<lora:x:1>")]);
     }
 
     #[test]
     fn the_other_kinds_are_found_and_their_lookalikes_are_not() {
-        use Syntax::{Choice, Comment, Composition, Embedding, Wildcard};
+        use Syntax::{Comment, Embedding, Wildcard};
         for (prompt, expected) in [
-            ("a cat AND a dog", vec![(Composition, "AND")]),
-            ("a cat AND\na dog :0.5 AND fox", vec![(Composition, "AND"), (Composition, "AND")]),
-            ("BAND, ANDROID, _AND_, and, And, AND1", vec![]),
             (
                 "embedding:easynegative, (embedding:bad-hands.pt:1.2)",
                 vec![(Embedding, "embedding:easynegative"), (Embedding, "embedding:bad-hands.pt")],
             ),
             ("embedding: a guide, anembedding:x, embeddings", vec![]),
-            ("{red|blue} car, {a}, {, }|{", vec![(Choice, "{red|blue}")]),
             ("__hair/color__ girl, a__b__c, ____, snake_case, __x", vec![(Wildcard, "__hair/color__")]),
             (
                 "# note\na cat # later\n#1 artist, #hashtag, C#",
@@ -356,15 +204,15 @@ mod tests {
 
     #[test]
     fn each_kind_is_told_once_at_its_field() {
-        let told = warnings("<lora:a:1> <lora:b:1> [a|b] x AND y", "a AND b, [c:0.5]");
+        let told = warnings("<hypernet:a:1> <hypernet:b:1> __c__ x AND y", "a AND b, <lora:c:0.5>");
         let told: Vec<(&str, &str)> = told.iter().map(|w| (w.field.as_str(), w.message.as_str())).collect();
+        let lora = "`<lora:c:0.5>` is read as words: LoRA files are named in the prompt, not in the negative prompt";
         assert_eq!(
             told,
             [
-                ("prompt", "`<lora:a:1>` (and 1 more) is read as words: LoRA files are not supported"),
-                ("prompt", "`[a|b]` is read as words: alternating words are not supported"),
-                ("prompt", "`AND` is read as words: combining prompts with AND is not supported"),
-                ("negative_prompt", "`[c:0.5]` is read as words: prompt editing is not supported"),
+                ("prompt", "`<hypernet:a:1>` (and 1 more) is left out: hypernetworks are not supported"),
+                ("prompt", "`__c__` is read as words: the server has no folder of wildcards (--wildcards)"),
+                ("negative_prompt", lora),
             ]
         );
         assert_eq!(warnings("a red fox, (detailed:1.2)", "[blurry]"), []);
@@ -372,7 +220,7 @@ mod tests {
 
     #[test]
     fn long_quotes_are_cut_and_any_text_is_taken() {
-        let long = format!("[{}:{}:0.5]", "龍\n".repeat(60), "x".repeat(60));
+        let long = format!("<hypernet:{}:{}:0.5>", "龍\n".repeat(60), "x".repeat(60));
         let told = warnings(&long, "");
         assert!(told[0].message.chars().count() < 120, "{}", told[0].message);
         let deep = format!("{}a|b:0.5{}", "[(".repeat(2000), ")]".repeat(2000));

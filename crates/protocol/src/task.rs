@@ -46,6 +46,16 @@ impl TaskStatus {
     }
 }
 
+/// How far a model is loaded, or a set of LoRA files is merged into one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct ModelLoading {
+    /// The model's name.
+    pub model: String,
+    /// Share of its weights that is loaded, from 0 to 100.
+    pub percent: u8,
+}
+
 /// A queued or running task, as listed in `hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -72,6 +82,9 @@ pub struct TaskSummary {
     /// progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
+    /// The model that a running task loads before its first step; null while none is loaded for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loading: Option<ModelLoading>,
     /// URL path of its preview, later of its picture.
     pub preview_path: String,
     /// The start of its prompt: at most [`PROMPT_START_CHARS`] characters.
@@ -96,6 +109,7 @@ impl From<&Task> for TaskSummary {
             total_steps: task.total_steps,
             eta_ms: task.eta_ms,
             waiting_for: task.waiting_for.clone(),
+            loading: task.loading.clone(),
             preview_path: task.preview_path.clone().unwrap_or_default(),
             prompt: task.parameters.prompt.chars().take(PROMPT_START_CHARS).collect(),
         }
@@ -127,6 +141,9 @@ pub struct Task {
     /// What a running task waits for before it continues by itself, such as `the disk is full`; null while it makes
     /// progress.
     pub waiting_for: Option<String>,
+    /// The model that a running task loads before its first step; null while none is loaded for it.
+    #[serde(default)]
+    pub loading: Option<ModelLoading>,
     /// Why it failed.
     pub error: Option<String>,
     /// All its parameters except the seed.

@@ -5,7 +5,7 @@ use crate::{
     LoadError, TokenizerError, Weights,
     nn::{Bias, LayerNorm, Linear, causal_attention},
 };
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{DType, Int, Tensor, TensorData, activation};
 use checkpoint::{TextActivation, TextEncoderConfig};
 
 /// The output of a text encoder.
@@ -76,6 +76,20 @@ impl TextEncoder {
     /// # Errors
     /// [`TokenizerError::NoEnd`]: with a projection, each row needs an end-of-text token.
     pub fn forward(&self, rows: &[Vec<u32>]) -> Result<TextEncoding, TokenizerError> {
+        self.forward_with(rows, &[])
+    }
+
+    /// As [`TextEncoder::forward`], with vectors instead of tokens: each `(row, at, vectors)` replaces the embeddings of
+    /// `row` from the position `at` on, before the position embedding is added. `vectors` is row-major `[m, width]`
+    /// with `at + m <= n`.
+    ///
+    /// # Errors
+    /// The same as [`TextEncoder::forward`].
+    pub fn forward_with(
+        &self,
+        rows: &[Vec<u32>],
+        replaced: &[(usize, usize, &[f32])],
+    ) -> Result<TextEncoding, TokenizerError> {
         let (b, n) = (rows.len(), rows.first().map_or(0, Vec::len));
         let device = self.token_embedding.device();
         let ids: Vec<i32> = rows.iter().flatten().map(|&id| id as i32).collect();
@@ -83,6 +97,12 @@ impl TextEncoder {
         let width = self.config.hidden_size;
         let tokens = self.token_embedding.clone().select(0, ids).reshape([b, n, width]);
         let tokens = tokens.cast(self.position_embedding.dtype());
+        let tokens = replaced.iter().fold(tokens, |tokens, &(row, at, vectors)| {
+            let m = vectors.len() / width;
+            let vectors = TensorData::new(vectors.to_vec(), [1, m, width]);
+            let vectors = Tensor::<3>::from_data(vectors, (&device, DType::F32)).cast(tokens.dtype());
+            tokens.slice_assign([row..row + 1, at..at + m, 0..width], vectors)
+        });
         let positions = self.position_embedding.clone().narrow(0, 0, n).unsqueeze::<3>();
         let (last, before) = match self.layers.split_last() {
             Some((last, before)) => (Some(last), before),

@@ -52,6 +52,22 @@ pub enum LoadError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Two LoRA files normalise the same layer. Their order would decide the result.
+    #[error("both LoRA files {} and {} decompose layer `{layer}` (DoRA); use one of them", files[0], files[1])]
+    TwoDora {
+        /// The layer, in diffusers' naming.
+        layer: String,
+        /// The files' names.
+        files: [String; 2],
+    },
+    /// A LoRA file's tensors do not have the shape of the layer that they change.
+    #[error("LoRA file {file}: its tensors do not fit layer `{layer}`")]
+    LoraShape {
+        /// The layer, in diffusers' naming.
+        layer: String,
+        /// The file's name.
+        file: String,
+    },
     /// An error of the checkpoint itself: layout, header, missing parts.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
@@ -84,6 +100,16 @@ pub enum TokenizerError {
         id: u32,
         /// Number of rows in the embedding table.
         size: usize,
+    },
+    /// An embedding (textual inversion) that fits in no chunk.
+    #[error("the embedding {name} has {vectors} vectors, but a text encoder takes at most {room} at once")]
+    TooManyVectors {
+        /// Its name.
+        name: String,
+        /// The number of its vectors.
+        vectors: usize,
+        /// The tokens of a chunk.
+        room: usize,
     },
     /// Token ids without an end-of-text token, at which the pooled embedding is taken.
     #[error("token ids without the end-of-text token {end}, at which the pooled embedding is taken")]

@@ -1,6 +1,6 @@
 //! A checkpoint's load plan as a [`Source`].
 
-use crate::{LoadError, Loader, Source, Weights, nn};
+use crate::{Layers, LoadError, Loader, Source, Weights, nn};
 use burn::tensor::{DType, Device, TensorData};
 use checkpoint::{Checkpoint, Dtype, Entry, Part};
 use half::{bf16, f16};
@@ -129,12 +129,26 @@ pub fn load_part<T>(
     progress: &mut dyn FnMut(usize, usize),
     build: impl FnOnce(Weights) -> Result<T, LoadError>,
 ) -> Result<T, LoadError> {
+    load_part_with_layers(checkpoint, part, device, dtype, progress, build).map(|(module, _)| module)
+}
+
+/// As [`load_part`]. Also returns the layers from which the module was built, by name.
+///
+/// # Errors
+/// The same as [`load_part`].
+pub fn load_part_with_layers<T>(
+    checkpoint: &Checkpoint,
+    part: Part,
+    device: &Device,
+    dtype: DType,
+    progress: &mut dyn FnMut(usize, usize),
+    build: impl FnOnce(Weights) -> Result<T, LoadError>,
+) -> Result<(T, Layers), LoadError> {
     let entries = checkpoint.plan(part)?.entries;
     thread::scope(|scope| {
         let mut source = PlanSource::new(checkpoint, entries, device, dtype, scope);
         let mut loader = Loader::new(part.folder(), &mut source, device, dtype, progress);
         let module = build(loader.root())?;
-        loader.finish()?;
-        Ok(module)
+        Ok((module, loader.finish()?))
     })
 }

@@ -1,14 +1,18 @@
 //! From prompts to conditioning: two tokenizers, two encoders.
 
 use crate::{
-    Compute, Error, LoadError, Precision, TextEncoder,
+    Compute, Error, Layers, LoadError, Loader, Precision, TextEncoder, Weights,
+    conditioning::{Conditioning, Embeddings},
     host::HostTensor,
-    plan_source::load_part,
-    prompt::{PromptSyntax, parse},
-    tokenizer::{Chunk, Padding, Tokenizer},
+    lora::{SetPlan, adapt, estimated_bytes},
+    plan_source::load_part_with_layers,
+    prompt::{Plan, PromptSyntax, parse},
+    tokenizer::{Chunk, Named, Padding, Tokenizer},
 };
-use burn::tensor::{DType, Tensor, TensorData};
-use checkpoint::{Checkpoint, Part, TextEncoderConfig};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use checkpoint::{Checkpoint, EmbeddingFile, Part, TextEncoderConfig};
+use generation::FieldError;
+use std::sync::Arc;
 
 /// SDXL's two text encoders with their tokenizers.
 #[derive(Debug)]
@@ -19,28 +23,30 @@ pub struct TextEncoders {
     compute: Compute,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Encoder {
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     model: TextEncoder,
+    /// The layers of `model`, by name.
+    layers: Layers,
 }
 
-/// One encoded prompt.
-#[derive(Clone, Debug)]
-pub struct Embeddings {
-    /// The states of both encoders, concatenated: `[1, tokens, 2048]` in f32.
-    pub prompt: Tensor<3>,
-    /// The second encoder's pooled embedding: `[1, 1280]` in f32.
-    pub pooled: Tensor<2>,
+/// The vectors that a name in prompts stands for (textual inversion, Gal et al. 2022).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inversion<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// For each encoder, row-major `[len, width]`.
+    pub vectors: [&'a [f32]; 2],
+    /// The number of vectors for each encoder.
+    pub len: usize,
 }
 
-/// The encoded prompt and negative prompt.
-#[derive(Clone, Debug)]
-pub struct Conditioning {
-    /// The prompt.
-    pub positive: Embeddings,
-    /// The negative prompt, with the same number of tokens. `None` if guidance is off.
-    pub negative: Option<Embeddings>,
+impl<'a> From<&'a EmbeddingFile> for Inversion<'a> {
+    fn from(file: &'a EmbeddingFile) -> Self {
+        let vectors = [Part::TextEncoder, Part::TextEncoder2].map(|part| file.vectors(part));
+        Self { name: file.name(), vectors, len: file.len() }
+    }
 }
 
 impl TextEncoders {
@@ -61,9 +67,9 @@ impl TextEncoders {
             let config = with_end_of(&tokenizer, config, part)?;
             let mut progress = |done, total| progress(part, done, total);
             let dtype = precision.dtype();
-            let model =
-                load_part(checkpoint, part, &compute.device, dtype, &mut progress, |w| TextEncoder::load(w, &config))?;
-            Ok(Encoder { tokenizer, model })
+            let load = |w: Weights| TextEncoder::load(w, &config);
+            let (model, layers) = load_part_with_layers(checkpoint, part, &compute.device, dtype, &mut progress, load)?;
+            Ok(Encoder { tokenizer: Arc::new(tokenizer), model, layers })
         };
         Ok(Self {
             first: encoder(Part::TextEncoder, Padding::End)?,
@@ -73,52 +79,116 @@ impl TextEncoders {
         })
     }
 
-    /// Encodes a prompt and, if given, a negative prompt. The shorter one is padded with empty chunks. An empty
-    /// negative prompt gives zeros if the checkpoint requires it; an empty prompt is always encoded.
+    /// The encoders with the changes of LoRA files, and the memory in bytes that they take in addition. Without changes,
+    /// these encoders themselves.
+    pub(crate) fn adapted(
+        self: &Arc<Self>,
+        plan: &SetPlan<'_>,
+        precision: Precision,
+    ) -> Result<(Option<Arc<Self>>, u64), Error> {
+        let device = &self.compute.device;
+        let adapted = |encoder: &Encoder, part| encoder.adapted(plan, part, device, precision.dtype());
+        let (first, first_bytes) = adapted(&self.first, Part::TextEncoder)?;
+        let (second, second_bytes) = adapted(&self.second, Part::TextEncoder2)?;
+        if first_bytes + second_bytes == 0 {
+            return Ok((Some(self.clone()), 0));
+        }
+        let Self { force_zeros_for_empty_prompt, ref compute, .. } = **self;
+        let encoders = Self { first, second, force_zeros_for_empty_prompt, compute: compute.clone() };
+        Ok((Some(Arc::new(encoders)), first_bytes + second_bytes))
+    }
+
+    /// An estimate of the memory in bytes of [`TextEncoders::adapted`].
+    pub(crate) fn adapted_bytes(&self, plan: &SetPlan<'_>) -> u64 {
+        let of = |encoder: &Encoder, part| estimated_bytes(&encoder.layers, &plan.changes(part));
+        of(&self.first, Part::TextEncoder) + of(&self.second, Part::TextEncoder2)
+    }
+
+    /// Encodes a prompt and, if given, a negative prompt, each as one text: emphasis and `BREAK` are read, nothing
+    /// else. The shorter one is padded with empty chunks. An empty negative prompt gives zeros if the checkpoint
+    /// requires it; an empty prompt is always encoded.
     ///
     /// # Errors
     /// Tokens outside the vocabulary, a device failure, or numbers that are not finite.
     pub fn encode(&self, prompt: &str, negative: Option<&str>, syntax: PromptSyntax) -> Result<Conditioning, Error> {
-        let zeros = self.force_zeros_for_empty_prompt && negative.is_some_and(str::is_empty);
-        let mut chunks = [
-            self.chunks(prompt, syntax)?,
-            match negative {
-                Some(text) if !zeros => self.chunks(text, syntax)?,
-                _ => Default::default(),
-            },
-        ];
+        self.encode_plans(&Plan::of_text(prompt), negative.map(Plan::of_text).as_ref(), syntax, &[])
+    }
+
+    /// As [`TextEncoders::encode`], for prompts with several parts and texts. Each text is encoded once; all are padded
+    /// to the longest. The names of `embeddings` in the texts stand for their vectors.
+    ///
+    /// # Errors
+    /// The same as [`TextEncoders::encode`], or vectors of another width than the encoders'.
+    pub fn encode_plans(
+        &self,
+        positive: &Plan,
+        negative: Option<&Plan>,
+        syntax: PromptSyntax,
+        embeddings: &[Inversion<'_>],
+    ) -> Result<Conditioning, Error> {
+        self.check_widths(embeddings)?;
+        let zeros = self.force_zeros_for_empty_prompt && negative.is_some_and(|negative| negative.texts == [""]);
+        let negative_texts = negative.filter(|_| !zeros).map_or(&[][..], |negative| &negative.texts[..]);
+        let texts = positive.texts.iter().chain(negative_texts);
+        let mut chunks = texts.map(|text| self.chunks(text, syntax, embeddings)).collect::<Result<Vec<_>, _>>()?;
         let longest = chunks.iter().flatten().map(Vec::len).max().unwrap_or(1);
-        let [positive, negative_chunks] = &mut chunks;
-        let positive = self.embeddings(positive, longest)?;
-        let negative = match negative {
-            None => None,
-            Some(_) if zeros => {
-                Some(Embeddings { prompt: positive.prompt.zeros_like(), pooled: positive.pooled.zeros_like() })
-            }
-            Some(_) => Some(self.embeddings(negative_chunks, longest)?),
-        };
-        self.compute.sync("encoding the prompt")?;
-        if !HostTensor::read(positive.pooled.clone(), "encoding the prompt")?.is_finite() {
-            return Err(Error::NotFinite { stage: "text encoder" });
+        let mut texts = Vec::with_capacity(chunks.len() + 1);
+        for chunks in &mut chunks {
+            texts.push(self.embeddings(chunks, longest, embeddings)?);
         }
-        Ok(Conditioning { positive, negative })
+        self.compute.sync("encoding the prompt")?;
+        for text in &texts[..positive.texts.len()] {
+            if !HostTensor::read(text.pooled.clone(), "encoding the prompt")?.is_finite() {
+                return Err(Error::NotFinite { stage: "text encoder" });
+            }
+        }
+        if zeros {
+            let Embeddings { prompt, pooled } = &texts[0];
+            texts.push(Embeddings { prompt: prompt.zeros_like(), pooled: pooled.zeros_like() });
+        }
+        Ok(Conditioning::new(texts, positive, negative))
     }
 
     /// The chunks for each encoder; their numbers may differ.
-    fn chunks(&self, text: &str, syntax: PromptSyntax) -> Result<[Vec<Chunk>; 2], Error> {
+    fn chunks(&self, text: &str, syntax: PromptSyntax, embeddings: &[Inversion<'_>]) -> Result<[Vec<Chunk>; 2], Error> {
         let segments = parse(text, syntax);
-        Ok([self.first.tokenizer.chunks(&segments)?, self.second.tokenizer.chunks(&segments)?])
+        let named: Vec<_> = embeddings.iter().map(|of| Named { name: of.name, vectors: of.len }).collect();
+        let [first, second] = [&self.first, &self.second].map(|of| of.tokenizer.chunks_with(&segments, &named));
+        Ok([first?, second?])
     }
 
-    fn embeddings(&self, chunks: &mut [Vec<Chunk>; 2], count: usize) -> Result<Embeddings, Error> {
+    fn embeddings(
+        &self,
+        chunks: &mut [Vec<Chunk>; 2],
+        count: usize,
+        embeddings: &[Inversion<'_>],
+    ) -> Result<Embeddings, Error> {
         let [first, second] = chunks;
-        let (first, _) = self.first.encode(first, count)?;
-        let (second, pooled) = self.second.encode(second, count)?;
+        let vectors = |part: usize| embeddings.iter().map(|of| of.vectors[part]).collect::<Vec<_>>();
+        let (first, _) = self.first.encode(first, count, &vectors(0))?;
+        let (second, pooled) = self.second.encode(second, count, &vectors(1))?;
         let pooled = pooled.ok_or_else(|| LoadError::Config {
             part: Part::TextEncoder2.folder(),
             message: "it has no projection, whose output SDXL's UNet needs".to_owned(),
         })?;
         Ok(Embeddings { prompt: Tensor::cat(vec![first, second], 2), pooled })
+    }
+}
+
+impl TextEncoders {
+    fn check_widths(&self, embeddings: &[Inversion<'_>]) -> Result<(), Error> {
+        for &Inversion { name, vectors, len } in embeddings {
+            for (vectors, encoder) in vectors.into_iter().zip([&self.first, &self.second]) {
+                let width = encoder.model.config().hidden_size;
+                if vectors.len() != len * width {
+                    let found = vectors.len() / len.max(1);
+                    let message =
+                        format!("the embedding {name} has vectors of {found} values, the model's have {width}");
+                    return Err(Error::Params(vec![FieldError { field: "prompt", message }]));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -134,14 +204,34 @@ fn with_end_of(tokenizer: &Tokenizer, config: &TextEncoderConfig, part: Part) ->
 }
 
 impl Encoder {
-    /// Encodes `count` chunks (at least one). Returns their states concatenated, `[1, count * length, width]`, and the
-    /// first chunk's pooled embedding.
-    fn encode(&self, chunks: &mut Vec<Chunk>, count: usize) -> Result<(Tensor<3>, Option<Tensor<2>>), Error> {
+    fn adapted(&self, plan: &SetPlan<'_>, part: Part, device: &Device, dtype: DType) -> Result<(Self, u64), Error> {
+        let changes = plan.changes(part);
+        if changes.is_empty() {
+            return Ok((self.clone(), 0));
+        }
+        let adapted = adapt(&self.layers, &changes, device)?;
+        let mut layers = self.layers.clone();
+        layers.extend(adapted.layers);
+        let model =
+            TextEncoder::load(Loader::of_layers(part.folder(), &layers, device, dtype).root(), self.model.config())?;
+        // The base's layers: a set is never made from another set.
+        Ok((Self { tokenizer: self.tokenizer.clone(), model, layers: self.layers.clone() }, adapted.bytes))
+    }
+
+    /// Encodes `count` chunks (at least one), with `vectors` at their places. Returns their states concatenated,
+    /// `[1, count * length, width]`, and the first chunk's pooled embedding.
+    fn encode(
+        &self,
+        chunks: &mut Vec<Chunk>,
+        count: usize,
+        vectors: &[&[f32]],
+    ) -> Result<(Tensor<3>, Option<Tensor<2>>), Error> {
         chunks.resize(count.max(1), self.tokenizer.empty_chunk());
         let (mut states, mut pooled) = (Vec::with_capacity(chunks.len()), None);
         // One chunk at a time: a batch would need memory for all chunks of a long prompt at once.
         for (place, chunk) in chunks.iter().enumerate() {
-            let encoding = self.model.forward(std::slice::from_ref(&chunk.ids))?;
+            let replaced: Vec<_> = chunk.places.iter().map(|place| (0, place.at, vectors[place.named])).collect();
+            let encoding = self.model.forward_with(std::slice::from_ref(&chunk.ids), &replaced)?;
             states.push(weighted(encoding.hidden.cast(DType::F32), &chunk.weights));
             if place == 0 {
                 pooled = encoding.pooled.map(|pooled| pooled.cast(DType::F32));

@@ -2,8 +2,8 @@
 
 use crate::claims::open_task_from_row;
 use crate::clock::rfc3339_from_ms;
-use crate::rows::{FrameRow, ProjectRow, TakeRow, from_column};
-use crate::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
+use crate::rows::{FrameRow, ProjectRow, StyleRow, TakeRow, from_column};
+use crate::schema::{frames, idempotency_keys, projects, settings, styles, takes, tasks};
 use crate::tasks::{FullRow, full_tasks, status_from_text, task_from_row};
 use crate::transaction::{checkout, in_own_task, on_connections, read};
 use crate::unreadable::UnreadableRow;
@@ -88,6 +88,12 @@ on_connections! {
             many: |part| takes::table.filter(takes::id.eq_any(part)).select(TakeRow::as_select()),
             one: |id| takes::table.find(id).select(TakeRow::as_select()),
             check: |row: TakeRow| (row.id, check_take(&row)),
+        );
+        check_rows!(
+            conn, bad, "styles", styles::table.order(styles::id).select(styles::id),
+            many: |part| styles::table.filter(styles::id.eq_any(part)).select(StyleRow::as_select()),
+            one: |id| styles::table.find(id).select(StyleRow::as_select()),
+            check: |row: StyleRow| (row.id, Ok::<(), StoreError>(())),
         );
         let names: Vec<Option<String>> = settings::table.select(settings::name.nullable()).load(conn).await?;
         for name in names.into_iter().flatten() {

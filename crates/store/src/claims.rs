@@ -43,20 +43,27 @@ on_connections! {
 
     /// See [`Store::claim_task`].
     async fn claim(conn: Db, is_alone: bool) -> Result<Claim, StoreError> {
-        // Queued tasks whose rows cannot be decoded. They are skipped so that later tasks run.
+        // Queued tasks whose rows cannot be decoded or make no sense. They are skipped so that later tasks run.
         let mut unreadable: Vec<i64> = Vec::new();
         loop {
-            let first: Option<(i64, i32)> = tasks::table
+            let first: Option<(i64, i32, i32, Option<i64>)> = tasks::table
                 .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
                 .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
                 .filter(is_waiting!())
                 .filter(tasks::id.ne_all(unreadable.clone()))
                 .order((tasks::queue_order.asc(), tasks::id.asc()))
-                .select((tasks::id, tasks::unclean_ends))
+                .select((tasks::id, tasks::unclean_ends, tasks::attempt, tasks::finished_at))
                 .first(conn)
                 .await
                 .optional()?;
-            let Some((id, unclean_ends)) = first else { return Ok(Claim::Nothing) };
+            let Some((id, unclean_ends, attempt, finished_at)) = first else { return Ok(Claim::Nothing) };
+            // The database would refuse to start it, again and again, and the tasks after it would never run.
+            if finished_at.is_some() || !(0..i32::MAX).contains(&attempt) {
+                let why = format!("is queued with attempt {attempt} and finished_at {finished_at:?}");
+                report("tasks", id, &why);
+                unreadable.push(id);
+                continue;
+            }
             // Read before it is started: otherwise an unreadable task would be `running` without a worker.
             if let Err(error @ StoreError::Undecodable { .. }) = conn.task_with_take(id).await {
                 report("tasks", id, &error);

@@ -1,7 +1,7 @@
 //! Errors for rows that do not exist or are deleted.
 
 use crate::StoreError;
-use protocol::{FrameId, ProjectId, TakeId, TaskId};
+use protocol::{FrameId, ProjectId, StyleId, TakeId, TaskId};
 
 pub(crate) fn no_project(id: ProjectId) -> StoreError {
     StoreError::NotFound { what: format!("project {id}") }
@@ -17,4 +17,8 @@ pub(crate) fn no_take(id: TakeId) -> StoreError {
 
 pub(crate) fn no_task(id: TaskId) -> StoreError {
     StoreError::NotFound { what: format!("task {id}") }
+}
+
+pub(crate) fn no_style(id: StyleId) -> StoreError {
+    StoreError::NotFound { what: format!("style {id}") }
 }

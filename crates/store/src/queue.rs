@@ -121,8 +121,13 @@ impl Store {
     /// The number of tasks of each status; every status is listed. Queued tasks of deleted frames and projects are not
     /// counted.
     pub async fn counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
+        let known = TaskStatus::ALL.map(TaskStatus::as_str);
         let (by_status, waiting): (Vec<(String, i64)>, i64) = read!(self, |conn| {
-            let grouped = tasks::table.group_by(tasks::status).select((tasks::status, diesel::dsl::count_star()));
+            // Without the filter a status that is not valid text would fail the query.
+            let grouped = tasks::table
+                .filter(tasks::status.eq_any(known))
+                .group_by(tasks::status)
+                .select((tasks::status, diesel::dsl::count_star()));
             let waiting = tasks::table
                 .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
                 .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))

@@ -120,8 +120,14 @@ impl Store {
     /// The keys of all takes, even of rows that cannot be read as a whole: a file with such a key belongs to a row.
     pub async fn take_keys(&self) -> Result<Vec<String>, StoreError> {
         let keys: Vec<Option<String>> = read!(self, |conn| {
-            // The column is never NULL unless the database is damaged; one NULL must not fail the whole query.
-            Ok(takes::table.select(takes::key.nullable()).load(conn).await?)
+            // The column is never NULL or invalid UTF-8 unless the database is damaged; one such value must not fail the
+            // whole query.
+            Ok(load_readable!(
+                conn, "takes",
+                all: takes::table.order(takes::id).select(takes::key.nullable()),
+                ids: takes::table.order(takes::id).select(takes::id),
+                one: |id| takes::table.find(id).select(takes::key.nullable()),
+            ))
         })?;
         Ok(keys.into_iter().flatten().collect())
     }

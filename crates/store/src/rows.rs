@@ -2,7 +2,7 @@
 //! types of `protocol`.
 
 use crate::StoreError;
-use crate::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
+use crate::schema::{frames, idempotency_keys, library_files, projects, settings, styles, takes, tasks};
 use diesel::prelude::*;
 
 /// A row of `projects`.
@@ -115,6 +115,23 @@ pub struct TakeRow {
     pub created_at: i64,
 }
 
+/// A row of `styles`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = styles)]
+#[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
+pub struct StyleRow {
+    /// Its id.
+    pub id: i64,
+    /// 1 to 120 characters.
+    pub name: String,
+    /// What it adds to the prompt.
+    pub prompt: String,
+    /// What it adds to the negative prompt.
+    pub negative_prompt: String,
+    /// Epoch milliseconds; none while it is live.
+    pub deleted_at: Option<i64>,
+}
+
 /// A row of `settings`.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = settings)]
@@ -141,6 +158,35 @@ pub struct IdempotencyRow {
     pub tasks: String,
     /// Epoch milliseconds.
     pub created_at: i64,
+}
+
+/// A row of `library_files`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = library_files)]
+#[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
+pub struct LibraryFileRow {
+    /// From the folder and the path inside it: 16 characters.
+    pub id: String,
+    /// The folder of the library.
+    pub folder: String,
+    /// Path inside the folder.
+    pub file: String,
+    /// Size in bytes when it was read.
+    pub bytes: i64,
+    /// Epoch milliseconds of its last change when it was read.
+    pub modified_ms: i64,
+    /// What its header says, in a form that the library chooses.
+    pub facts: Option<String>,
+    /// SHA-256 of the whole file, 64 digits.
+    pub sha256: Option<String>,
+    /// SHA-256 of the bytes behind the header, 64 digits.
+    pub tensors_sha256: Option<String>,
+    /// A favourite of the user.
+    pub favourite: bool,
+    /// The user's mark: how it was distilled.
+    pub distillation: Option<String>,
+    /// The user's title.
+    pub title: Option<String>,
 }
 
 /// Converts a number to its column type.

@@ -133,9 +133,62 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// Styles. A deleted style can be restored until it is purged.
+    styles (id) {
+        /// Never reused.
+        id -> BigInt,
+        /// 1 to 120 characters; no other live style has it.
+        name -> Text,
+        /// What it adds to the prompt.
+        prompt -> Text,
+        /// What it adds to the negative prompt.
+        negative_prompt -> Text,
+        /// Epoch milliseconds; NULL while it is live.
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    /// Files of the library: what is known about each, and the user's marks.
+    library_files (id) {
+        /// From the folder and the path inside it.
+        id -> Text,
+        /// The folder of the library.
+        folder -> Text,
+        /// Path inside the folder.
+        file -> Text,
+        /// Size in bytes when it was read.
+        bytes -> BigInt,
+        /// Epoch milliseconds of its last change when it was read.
+        modified_ms -> BigInt,
+        /// What its header says, in a form that the library chooses.
+        facts -> Nullable<Text>,
+        /// SHA-256 of the whole file.
+        sha256 -> Nullable<Text>,
+        /// SHA-256 of the bytes behind the header.
+        tensors_sha256 -> Nullable<Text>,
+        /// A favourite of the user.
+        favourite -> Bool,
+        /// The user's mark: how it was distilled.
+        distillation -> Nullable<Text>,
+        /// The user's title.
+        title -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(frames -> projects (project_id));
 diesel::joinable!(tasks -> frames (frame_id));
 diesel::joinable!(takes -> frames (frame_id));
 diesel::joinable!(takes -> tasks (task_id));
 diesel::joinable!(idempotency_keys -> projects (project_id));
-diesel::allow_tables_to_appear_in_same_query!(projects, frames, tasks, takes, settings, idempotency_keys);
+diesel::allow_tables_to_appear_in_same_query!(
+    projects,
+    frames,
+    tasks,
+    takes,
+    settings,
+    idempotency_keys,
+    library_files,
+    styles
+);

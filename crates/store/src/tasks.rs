@@ -244,6 +244,7 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         total_steps: parameters.steps,
         eta_ms: None,
         waiting_for: None,
+        loading: None,
         error: row.error,
         parameters,
         warnings: Vec::new(),

@@ -6,9 +6,10 @@
 
 use async_trait::async_trait;
 use protocol::{
-    Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, Model, NewGeneration, NewProject,
-    Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Take, TakeId, Task, TaskId,
-    TaskStatus, TokenCount,
+    Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
+    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewGeneration, NewProject, NewStyle, Problem,
+    Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch, Take, TakeId,
+    Task, TaskId, TaskStatus, TokenCount,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -29,6 +30,35 @@ pub struct TaskQuery {
     pub after: Option<TaskId>,
     /// Page size.
     pub limit: usize,
+}
+
+/// Which files [`Services::list_library`] returns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LibraryQuery {
+    /// Only files of this kind.
+    pub kind: Option<LibraryKind>,
+    /// Only files whose name, path, title, base model, family or trigger words contain each of these words, in any case.
+    pub search: String,
+    /// Only favourites.
+    pub favourites: bool,
+    /// Only files that follow this place in the list ([`LibraryItem::place`]).
+    pub after: Option<String>,
+    /// Page size.
+    pub limit: usize,
+}
+
+/// The thumbnail of a file in the library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Thumbnail {
+    /// A JPEG picture of at most 512 pixels on its long side.
+    Jpeg {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Changes with the picture.
+        etag: String,
+    },
+    /// URL path of a take's picture.
+    Take(String),
 }
 
 /// The file of a finished export.
@@ -62,6 +92,19 @@ pub trait Services: Send + Sync {
     async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem>;
     /// Undoes a deletion. Does nothing to a project that is not deleted.
     async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem>;
+
+    /// All styles that are not deleted, by name.
+    async fn list_styles(&self) -> Result<Vec<Style>, Problem>;
+    /// Creates a style and returns it. Fails if another has its name.
+    async fn create_style(&self, new: NewStyle) -> Result<Style, Problem>;
+    /// Changes the fields that are set and returns the style.
+    async fn update_style(&self, id: StyleId, patch: StylePatch) -> Result<Style, Problem>;
+    /// Soft-deletes a style. It can be restored for thirty days.
+    async fn delete_style(&self, id: StyleId) -> Result<Style, Problem>;
+    /// Undoes a deletion. Does nothing to a style that is not deleted. Fails if another has its name by now.
+    async fn restore_style(&self, id: StyleId) -> Result<Style, Problem>;
+    /// Creates the styles of A1111's `styles.csv`, given as text, and replaces those of the same names. Returns them.
+    async fn import_styles(&self, csv: String) -> Result<Vec<Style>, Problem>;
 
     /// Everything that a project's page shows, with the `seq` of the newest event that it includes.
     async fn get_studio(&self, id: ProjectId) -> Result<Studio, Problem>;
@@ -126,6 +169,17 @@ pub trait Services: Send + Sync {
 
     /// The models that can be chosen, the default first, with the files of the model folder that cannot be used.
     async fn list_models(&self) -> Result<Vec<Model>, Problem>;
+    /// A part of the library's list, sorted by kind and name.
+    async fn list_library(&self, query: LibraryQuery) -> Result<LibraryPage, Problem>;
+    /// One file of the library.
+    async fn get_library_item(&self, id: LibraryId) -> Result<LibraryItem, Problem>;
+    /// Changes the marks that are set: favourite, distillation, title. The file itself does not change.
+    async fn update_library_item(&self, id: LibraryId, patch: LibraryPatch) -> Result<LibraryItem, Problem>;
+    /// A file's thumbnail; [`Problem::NotFound`] if it has none.
+    async fn get_library_thumbnail(&self, id: LibraryId) -> Result<Thumbnail, Problem>;
+    /// Starts a scan of the folders, unless one is running.
+    async fn scan_library(&self) -> Result<LibraryStatus, Problem>;
+
     /// The server's settings.
     async fn get_settings(&self) -> Result<Settings, Problem>;
     /// Changes the settings that are set and returns all of them.

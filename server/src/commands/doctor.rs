@@ -38,6 +38,10 @@ pub struct DoctorArgs {
     /// The model that the server is started with.
     #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
     pub model: ModelChoice,
+
+    /// The folders of models that the server is started with.
+    #[arg(long, env = "EMBERLINE_MODELS", value_name = "DIR", value_delimiter = super::library::FOLDERS)]
+    pub models: Vec<PathBuf>,
 }
 
 /// Prints one line for each check. Returns an error if any check found a fault.
@@ -52,6 +56,7 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         ("device", device(DeviceChoice::Auto)),
         ("adapter", device(DeviceChoice::Wgpu)),
         ("model", model(&args.model)),
+        ("library", library(&args.models)),
         ("disk", disk(&folder)),
         ("database", database),
         ("data", data),
@@ -81,6 +86,25 @@ fn model(model: &ModelChoice) -> Result<String> {
     let mut text = offers.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>().join(", ");
     for RefusedModel { name, reason } in refused {
         write!(text, "\n      not offered: {name}: {reason}")?;
+    }
+    Ok(text)
+}
+
+/// Counts the files of the library and lists those that cannot be used.
+fn library(folders: &[PathBuf]) -> Result<String> {
+    if folders.is_empty() {
+        return Ok("none; --models names its folders".to_owned());
+    }
+    let library = super::library::scanned(folders, &OpenOptions::default());
+    let status = library.status();
+    if !status.problems.is_empty() {
+        bail!("{}", status.problems.join("; "));
+    }
+    let mut text = format!("{} files, of which {} cannot be used", status.items, status.refused);
+    for entry in library.shelf().entries() {
+        if let Some(problem) = &entry.item.problem {
+            write!(text, "\n      {}: {problem}", entry.item.file)?;
+        }
     }
     Ok(text)
 }

@@ -1,19 +1,21 @@
-//! `emberline inspect`: reports on a checkpoint from its headers alone, or shows a picture's generation record.
+//! `emberline inspect`: reports on a checkpoint, a LoRA or an embedding from its headers alone, or shows a picture's
+//! generation record.
 
 use crate::commands::{
+    extras::Extra,
     model::ModelChoice,
     picture,
     scan::{Found, Refused, is_folder_of_models, scan},
     settings::Recommended,
+    text::{name_of, shares},
 };
 use anyhow::{Context, Result};
-use checkpoint::{OpenOptions, Report};
+use checkpoint::{ModelSampling, OpenOptions, Report, SchedulerConfig};
 use clap::Args;
 use sdxl::MemoryReport;
 use serde::Serialize;
 use starter_model::Card;
 use std::{
-    collections::BTreeMap,
     fmt::{self, Display, Formatter},
     io::{self, Write},
     path::Path,
@@ -22,8 +24,8 @@ use std::{
 /// Options of `emberline inspect`.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// A safetensors file, a diffusers folder, a folder with several of either, or `starter`, the embedded model. For a
-    /// PNG, JPEG or WebP picture, its generation record is shown.
+    /// A safetensors file (also a LoRA or an embedding), a diffusers folder, a folder with several of either, or `starter`,
+    /// the embedded model. For a PNG, JPEG or WebP picture, its generation record is shown.
     #[arg(value_name = "PATH")]
     pub path: ModelChoice,
 
@@ -98,6 +100,9 @@ struct Described {
     recommended: Option<Recommended>,
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<&'static Card>,
+    /// `lora` or `embedding`, for such a file.
+    #[serde(flatten)]
+    extra: Option<Extra>,
 }
 
 impl Described {
@@ -109,7 +114,8 @@ impl Described {
         };
         let card = (*model == ModelChoice::Starter).then(starter_model::card);
         let memory = MemoryReport::of(&report);
-        Ok(Self { report, memory, recommended, card })
+        let extra = Extra::of(&report.path);
+        Ok(Self { report, memory, recommended, card, extra })
     }
 
     /// Returns the description if the server could offer the checkpoint as a model.
@@ -134,6 +140,9 @@ impl Described {
 
 impl Display for Described {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(extra) = &self.extra {
+            return extra.fmt(f);
+        }
         Summary { report: &self.report, memory: self.memory.as_ref() }.fmt(f)?;
         if let Some(recommended) = &self.recommended {
             write!(f, "\n  recommended")?;
@@ -154,7 +163,7 @@ struct CardText<'a>(&'a Card);
 impl Display for CardText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Card { recommended, .. } = self.0;
-        let generation::Recommended { width, height, steps, cfg_scale, sampler, scheduler } = recommended;
+        let generation::Recommended { width, height, steps, cfg_scale, sampler, scheduler, .. } = recommended;
         write!(f, "\n\n{}\n{}\n", self.0.title, self.0.summary)?;
         writeln!(f, "  draws         {}", self.0.objects.join(", "))?;
         writeln!(f, "  in colours    {}: {}", self.0.recolourable.join(", "), self.0.colours.join(", "))?;
@@ -193,6 +202,9 @@ impl Display for Summary<'_> {
         if let Some(memory) = self.memory {
             writeln!(f, "  memory      {memory}")?;
         }
+        if let Some(sampling) = report.scheduler.as_ref().and_then(special_sampling) {
+            writeln!(f, "  sampling    {sampling}")?;
+        }
         if report.loadable {
             return write!(f, "  loadable    yes");
         }
@@ -201,6 +213,15 @@ impl Display for Summary<'_> {
             write!(f, "\n    {problem}")?;
         }
         Ok(())
+    }
+}
+
+/// What differs from SDXL's own noise schedule.
+fn special_sampling(scheduler: &SchedulerConfig) -> Option<&'static str> {
+    match scheduler.sampling {
+        ModelSampling::Discrete => scheduler.rescale_betas_zero_snr.then_some("zero terminal SNR"),
+        ModelSampling::Edm { .. } => Some("EDM, as in Playground 2.5"),
+        ModelSampling::ContinuousV { .. } => Some("continuous noise levels, as in CosXL"),
     }
 }
 
@@ -218,17 +239,4 @@ fn list(f: &mut Formatter<'_>, what: &str, names: &[String]) -> fmt::Result {
 
 fn megabytes(report: &Report) -> f64 {
     report.files.iter().map(|file| file.bytes).sum::<u64>() as f64 / 1e6
-}
-
-fn shares<D: Serialize>(dtypes: &BTreeMap<D, u64>) -> String {
-    dtypes.keys().map(name_of).collect::<Vec<_>>().join(", ")
-}
-
-/// Name of an enum value in the JSON report.
-fn name_of(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        Ok(other) => other.to_string(),
-        Err(_) => "?".to_owned(),
-    }
 }

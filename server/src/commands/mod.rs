@@ -1,10 +1,16 @@
 //! Commands that run without a server, and model options shared with `serve`.
 
 pub mod doctor;
+mod extras;
 pub mod generate;
 pub mod inspect;
+pub mod library;
 pub mod model;
 pub mod offers;
 mod picture;
 pub mod scan;
 pub mod settings;
+mod text;
+mod wildcards;
+
+pub use wildcards::wildcards;

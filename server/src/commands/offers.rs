@@ -88,6 +88,8 @@ fn offer(model: ModelChoice, name: String, options: &OpenOptions, has_vae: bool)
         notes: recommended.notes.into_iter().map(|note| note.text).collect(),
         has_taesd: checkpoint.has(Part::Taesd),
         examples,
+        library_id: None,
+        version: String::new(),
         open: Box::new(move || model.open(&options).map_err(Into::into)),
     })
 }

@@ -24,6 +24,7 @@ pub struct Hub {
     state: Mutex<State>,
     dropped_progress: AtomicU64,
     queue_changed: Notify,
+    library_changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +93,13 @@ impl Hub {
     /// A hub with a random epoch. Times and process ids would not be unique: clocks are set back and ids are reused.
     pub fn new() -> Self {
         let epoch = format!("{:032x}", rand::random::<u128>());
-        Self { epoch, state: Mutex::default(), dropped_progress: AtomicU64::new(0), queue_changed: Notify::new() }
+        Self {
+            epoch,
+            state: Mutex::default(),
+            dropped_progress: AtomicU64::new(0),
+            queue_changed: Notify::new(),
+            library_changed: Notify::new(),
+        }
     }
 
     /// Identifies this start of the server.
@@ -171,6 +178,11 @@ impl Hub {
         self.queue_changed.notified().await;
     }
 
+    /// Waits until the library has changed. Changes before the call count as one.
+    pub async fn library_change(&self) {
+        self.library_changed.notified().await;
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,6 +205,10 @@ impl local_studio::Events for Hub {
 
     fn seq(&self) -> u64 {
         self.seq()
+    }
+
+    fn library_changed(&self) {
+        self.library_changed.notify_one();
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Delivery {
 pub enum Thing {
     /// The queue.
     Queue,
+    /// The library.
+    Library,
     /// A project.
     Project(ProjectId),
     /// An existing frame. Its creation and deletion are other events, which are never dropped.
@@ -63,6 +65,7 @@ impl Delivery {
             Event::GenerationProgress(it) if it.step < it.total_steps => Self::Progress(it.of.task_id),
             Event::Metrics(_) => Self::Metrics,
             Event::QueueUpdated(_) => Self::State(Thing::Queue),
+            Event::LibraryUpdated(_) => Self::State(Thing::Library),
             Event::ProjectUpdated(it) => Self::State(Thing::Project(it.project.id)),
             Event::FrameUpdated(it) => Self::State(Thing::Frame(it.frame.id)),
             _ => Self::Always,

@@ -9,7 +9,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{StatusCode, request::Parts},
 };
-use protocol::{ExportId, FrameId, Problem, ProjectId, TakeId, TaskId};
+use protocol::{ExportId, FrameId, LibraryId, Problem, ProjectId, StyleId, TakeId, TaskId};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::str::FromStr;
 
@@ -31,10 +31,14 @@ macro_rules! bodies {
 
 bodies! {
     protocol::NewProject => protocol::project::expected,
+    protocol::NewStyle => protocol::style::expected,
+    protocol::StyleImport => protocol::style::expected,
+    protocol::StylePatch => protocol::style::expected,
     protocol::ProjectPatch => protocol::project::expected,
     protocol::NewGeneration => protocol::generation::expected,
     protocol::FramePatch => protocol::frame::expected,
     protocol::SettingsPatch => protocol::settings::expected,
+    protocol::LibraryPatch => protocol::library::expected,
     protocol::QueueOrder => order_expected,
     protocol::NewExport => protocol::export::expected,
 }
@@ -106,8 +110,16 @@ impl PathId for TaskId {
     const OF: &'static str = "task";
 }
 
+impl PathId for StyleId {
+    const OF: &'static str = "style";
+}
+
 impl PathId for TakeId {
     const OF: &'static str = "take";
+}
+
+impl PathId for LibraryId {
+    const OF: &'static str = "file";
 }
 
 impl PathId for ExportId {

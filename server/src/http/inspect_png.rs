@@ -7,8 +7,8 @@ use super::{
 use crate::problem::ApiError;
 use crate::{record::applicable, state::AppState};
 use axum::{Json, extract::State, http::StatusCode};
-use png_info::{Info, Parameters, Record};
-use protocol::Problem;
+use png_info::{Info, NotApplied, Parameters, Record};
+use protocol::{Lora, Problem};
 use schemars::JsonSchema;
 use serde::Serialize;
 use studio::Services;
@@ -47,5 +47,14 @@ async fn inspect_png(State(state): State<AppState>, file: PictureFile) -> Result
     let inspected = read.map_err(|error| {
         ApiError::with_status(StatusCode::UNPROCESSABLE_ENTITY, Problem::invalid("body", error.to_string()))
     })?;
+    let mut inspected = inspected;
+    if let Some(record) = &mut inspected.record
+        && let Some(loras) = record.settings.loras.take()
+    {
+        let (known, unknown) = state.services.known_loras(loras).await;
+        record.settings.loras = Some(known).filter(|known| !known.is_empty());
+        let not_applied = |(lora, why): (Lora, String)| NotApplied::new("loras", &lora.name, why);
+        record.not_applied.extend(unknown.into_iter().map(not_applied));
+    }
     Ok(Json(inspected))
 }

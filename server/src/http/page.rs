@@ -34,7 +34,11 @@ const MAX_ERROR_BYTES: usize = 4 << 20;
 pub fn routes(router: Router<AppState>) -> Router<AppState> {
     // Leptos spawns its tasks on tokio. An error means that this is set already.
     _ = any_spawner::Executor::init_tokio();
-    let pages = router.route("/", get(page)).route("/projects/{id}", get(page)).fallback(file_or_not_found);
+    let pages = router
+        .route("/", get(page))
+        .route("/library", get(page))
+        .route("/projects/{id}", get(page))
+        .fallback(file_or_not_found);
     server_fn_paths().fold(pages, |router, (path, method)| match MethodFilter::try_from(method) {
         Ok(method) => router.route(path, on(method, server_function)),
         Err(_) => router,
@@ -80,9 +84,8 @@ fn refusal(problem: Problem) -> Response<Body> {
 
 /// Renders a page. Its content is read before rendering starts.
 async fn page(State(state): State<AppState>, request: Request<Body>) -> Response<Body> {
-    let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    let after = query.into_owned().find(|(name, _)| name == "after").map(|(_, place)| place);
-    let content = Content::read(Page::at(request.uri().path()), after, state.services.as_ref()).await;
+    let uri = request.uri();
+    let content = Content::read(Page::at(uri.path()), uri.query().unwrap_or_default(), state.services.as_ref()).await;
     let (context, options) = (context(&state), state.leptos_options.clone());
     let is_signed_in = request.extensions().get::<Session>().is_some();
     let with_content = move || {

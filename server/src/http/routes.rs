@@ -2,9 +2,9 @@
 //! has its routes, summaries and handlers.
 
 use super::{
-    exports, frames, generations, health, inspect_png, media, metrics, models,
+    exports, frames, generations, health, inspect_png, library, media, metrics, models,
     openapi::{self, Api},
-    projects, queue, settings, takes, tasks,
+    projects, queue, settings, styles, takes, tasks,
 };
 
 /// Routes under `/api/v1`.
@@ -18,7 +18,9 @@ pub fn api(api: Api) -> Api {
         tasks::routes,
         queue::routes,
         models::routes,
+        library::routes,
         settings::routes,
+        styles::routes,
         openapi::routes,
     ];
     resources.into_iter().fold(api, |api, routes| routes(api))

@@ -13,7 +13,7 @@ use protocol::Problem;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// The bytes of a picture's file. Empty without a body.
+/// The bytes of a picture's file. Empty without a body; an empty body that is declared as a picture is rejected.
 #[derive(Debug)]
 pub struct Picture(Upload);
 
@@ -44,7 +44,14 @@ impl FromRequest<AppState> for Picture {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
-        Upload::read(request, state).await.map(Self)
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let is_file = content_type.is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"image/"));
+        let upload = Upload::read(request, state).await?;
+        match is_file && upload.file.is_empty() {
+            // Not a request for a blank picture: browsers send the type of a file of no bytes.
+            true => Err(Problem::invalid("body", "is empty").into()),
+            false => Ok(Self(upload)),
+        }
     }
 }
 

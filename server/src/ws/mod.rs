@@ -2,9 +2,11 @@
 
 mod connection;
 mod converse;
+mod library;
 mod metrics;
 mod queue;
 
+pub use self::library::report as report_library;
 pub use connection::routes;
 pub use metrics::report as report_metrics;
 pub use queue::report as report_queue;

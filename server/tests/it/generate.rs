@@ -218,8 +218,8 @@ fn bad_input_is_told_in_a_line_and_leaves_no_file() {
         (&["--height", "16384"], 2, "'16384' for '--height <N>': must be a multiple of 8 from 64 to 2048"),
         (&["--steps", "0"], 2, "'0' for '--steps <N>': 0 is not in 1..=1000"),
         (&["--steps", "10000"], 2, "'10000' for '--steps <N>': 10000 is not in 1..=1000"),
-        (&["--cfg-scale", "0.5"], 2, "'0.5' for '--cfg-scale <X>': must be a number from 1 to 30"),
-        (&["--cfg-scale", "nan"], 2, "'nan' for '--cfg-scale <X>': must be a number from 1 to 30"),
+        (&["--cfg-scale", "30.5"], 2, "'30.5' for '--cfg-scale <X>': must be a number from 0 to 30"),
+        (&["--cfg-scale", "nan"], 2, "'nan' for '--cfg-scale <X>': must be a number from 0 to 30"),
         (&["--strength", "1.5"], 2, "'1.5' for '--strength <X>': must be a number from 0 to 1"),
         (&["--seed", "9007199254740992"], 2, "9007199254740992 is not in 0..=9007199254740991"),
         (&["--sampler", "eulr"], 2, "euler_ancestral"),
@@ -345,7 +345,7 @@ fn inspect_describes_the_model_inside() {
 #[test]
 fn syntax_that_is_read_as_words_is_told() {
     let shop = Workshop::new();
-    let prompts = ["--prompt", "a fox <lora:detail:0.8> [red|blue]", "--negative-prompt", "[blur:0.5]"];
+    let prompts = ["--prompt", "a fox <hypernet:detail:0.8> # red", "--negative-prompt", "<lora:blur:0.5>"];
     let generate = |more: &[&str]| {
         let mut command = emberline();
         command.args(["generate", "--seed", "1", "--device", "cpu", "--steps", "1", "--cfg-scale", "2", "--model"]);
@@ -358,13 +358,19 @@ fn syntax_that_is_read_as_words_is_told() {
     let (stdout, stderr) = generate(&["--json"]);
     let report: Value = serde_json::from_slice(&stdout).expect("one JSON object");
     let expected = json!([
-        {"field": "prompt", "message": "`<lora:detail:0.8>` is read as words: LoRA files are not supported"},
-        {"field": "prompt", "message": "`[red|blue]` is read as words: alternating words are not supported"},
-        {"field": "negative_prompt", "message": "`[blur:0.5]` is read as words: prompt editing is not supported"},
+        {"field": "prompt", "message": "`<hypernet:detail:0.8>` is left out: hypernetworks are not supported"},
+        {"field": "prompt", "message": "`# red` is read as words: comments are not supported"},
+        {
+            "field": "negative_prompt",
+            "message": "`<lora:blur:0.5>` is read as words: LoRA files are named in the prompt, not in the negative prompt",
+        },
     ]);
-    assert_eq!((&report["warnings"], stderr.contains("<lora:")), (&expected, false), "{stderr}");
+    assert_eq!((&report["warnings"], stderr.contains("<hypernet:")), (&expected, false), "{stderr}");
     let (stdout, stderr) = generate(&[]);
-    assert!(stdout.is_empty() && stderr.contains("<lora:detail:0.8>") && stderr.contains("[blur:0.5]"), "{stderr}");
+    assert!(
+        stdout.is_empty() && stderr.contains("<hypernet:detail:0.8>") && stderr.contains("<lora:blur:0.5>"),
+        "{stderr}"
+    );
     let (stdout, _) = generate(&["--json", "--prompt-syntax", "plain"]);
     let report: Value = serde_json::from_slice(&stdout).expect("one JSON object");
     assert_eq!(report["warnings"], json!([]));

@@ -98,13 +98,16 @@ fn syntax_that_is_read_as_words_is_told() {
     let project = server.create("Words");
     let path = format!("/api/v1/projects/{}/generations", project["id"]);
     let asked = json!({
-        "prompt": "a fox <lora:detail:0.8>, at [10:30]", "negative_prompt": "[blur|grain]", "steps": 1,
+        "prompt": "a fox <hypernet:detail:0.8>, at [10:30]", "negative_prompt": "[blur|grain] <lora:x>", "steps": 1,
         "width": 128, "height": 128, "seed": 1,
     });
     let answer = server.send("POST", &path, &asked);
     let expected = json!([
-        {"field": "prompt", "message": "`<lora:detail:0.8>` is read as words: LoRA files are not supported"},
-        {"field": "negative_prompt", "message": "`[blur|grain]` is read as words: alternating words are not supported"},
+        {"field": "prompt", "message": "`<hypernet:detail:0.8>` is left out: hypernetworks are not supported"},
+        {
+            "field": "negative_prompt",
+            "message": "`<lora:x>` is read as words: LoRA files are named in the prompt, not in the negative prompt",
+        },
     ]);
     assert_eq!((answer.status, &answer.json()["warnings"]), (202, &expected));
     let id = answer.json()["tasks"][0]["task_id"].clone();
@@ -115,7 +118,7 @@ fn syntax_that_is_read_as_words_is_told() {
     assert_eq!((plain.status, &plain.json()["warnings"]), (202, &json!([])));
 
     // The form shows the same warnings while the user types.
-    let form = b"prompt=a+fox+%3Clora%3Adetail%3A0.8%3E%2C+at+%5B10%3A30%5D&negative_prompt=%5Bblur%7Cgrain%5D";
+    let form = b"prompt=a+fox+%3Chypernet%3Adetail%3A0.8%3E%2C+at+%5B10%3A30%5D&negative_prompt=%5Bblur%7Cgrain%5D+%3Clora%3Ax%3E";
     let kind = ("content-type", "application/x-www-form-urlencoded");
     let counted = server.request("POST", "/fn/prompts/count", &[kind], Some(form)).json();
     let counted: Value = serde_json::from_str(counted.as_str().expect("packed")).expect("JSON");

@@ -5,7 +5,6 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::Cursor,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -15,18 +14,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
 };
-
-/// A test picture whose neighbouring pixels all differ.
-fn pattern(width: u32, height: u32) -> RgbImage {
-    let low = |number: u32| number.to_le_bytes()[0];
-    RgbImage::from_fn(width, height, |x, y| Rgb([low(7 * x), low(5 * y), low(x + y)]))
-}
-
-fn file(picture: RgbImage, format: ImageFormat) -> Vec<u8> {
-    let mut file = Cursor::new(Vec::new());
-    DynamicImage::ImageRgb8(picture).write_to(&mut file, format).expect("written");
-    file.into_inner()
-}
+use test_pictures::{file, pattern};
 
 fn import(server: &TestServer, project: &Value, query: &str, file: &[u8]) -> Answer {
     let path = format!("/api/v1/projects/{}/frames{query}", project["id"]);
@@ -162,6 +150,10 @@ fn what_cannot_be_taken_is_told_and_leaves_nothing() {
         let answer = import(&server, &project, &format!("?position={position}"), &png);
         assert_eq!((answer.status, answer.bad_fields()), (422, vec!["position".to_owned()]), "{position}");
     }
+    // A file of no bytes is not a request for a blank picture.
+    let path = format!("/api/v1/projects/{}/frames", project["id"]);
+    let empty = server.request("POST", &path, &[("content-type", "image/png")], Some(b""));
+    assert_eq!((empty.status, empty.bad_fields()), (422, vec!["body".to_owned()]), "{}", empty.text);
     for nowhere in ["/api/v1/projects/99/frames", "/api/v1/projects/x/frames"] {
         assert_eq!(server.request("POST", nowhere, &[], Some(&png)).status, 404, "{nowhere}");
     }

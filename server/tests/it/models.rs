@@ -241,8 +241,8 @@ fn a_checkpoints_own_settings_are_the_defaults_of_the_api_and_what_is_said_wins(
     let server = TestServer::start_with(&["--device", "cpu", "--model", &model]);
     let models = server.get("/api/v1/models").json();
     let recommended = &models[0]["recommended"];
-    let expected = json!({"width": 512, "height": 512, "steps": 30, "cfg_scale": 5.0, "sampler": "euler_ancestral",
-        "scheduler": "trailing"});
+    let expected = json!({"width": 512, "height": 512, "steps": 30, "cfg_scale": 5.0, "cfg_rescale": 0.0,
+        "sampler": "euler_ancestral", "scheduler": "trailing"});
     assert_eq!(recommended, &expected);
     assert_eq!(models[0]["notes"], json!([]));
 
@@ -317,6 +317,7 @@ fn inspect_tells_where_each_setting_comes_from() {
         ("height", json!(512), "UNet sample_size"),
         ("steps", json!(30), "Emberline's default"),
         ("cfg_scale", json!(5.0), "Emberline's default"),
+        ("cfg_rescale", json!(0.0), "Emberline's default"),
         ("sampler", json!("euler_ancestral"), "scheduler_config.json _class_name"),
         ("scheduler", json!("trailing"), "scheduler_config.json timestep_spacing"),
         ("prediction", json!("epsilon"), "scheduler_config.json prediction_type"),
@@ -331,9 +332,9 @@ fn inspect_tells_where_each_setting_comes_from() {
 
 #[test]
 fn what_a_checkpoint_does_not_get_is_said_everywhere() {
-    let shelf = Shelf::new().with_folder("tcd", &json!({"_class_name": "TCDScheduler"}), 8);
-    let model = shelf.path("tcd").display().to_string();
-    let words = "TCDScheduler, which Emberline has no sampler for";
+    let shelf = Shelf::new().with_folder("pndm", &json!({"_class_name": "PNDMScheduler", "skip_prk_steps": true}), 8);
+    let model = shelf.path("pndm").display().to_string();
+    let words = "PNDMScheduler, which Emberline has no sampler for";
     let text = String::from_utf8_lossy(&run(&["inspect", &model]).stdout).into_owned();
     assert!(text.contains(words), "{text}");
     let out = shelf.path("out.png").display().to_string();
@@ -373,4 +374,26 @@ fn generate_takes_the_only_checkpoint_of_a_folder_and_asks_among_several() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("2 checkpoints") && text.contains("other.safetensors"), "{text}");
+}
+
+/// A VAE with another number of latent channels loads without an error, and decoding the picture panics.
+#[test]
+fn a_vae_of_another_model_family_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let vae = folder.path().join("vae");
+    copy(&fixture("tiny/diffusers/vae"), &vae);
+    let config = fs::read_to_string(vae.join("config.json")).expect("its config");
+    let mut config: Value = serde_json::from_str(&config).expect("JSON");
+    config["latent_channels"] = json!(16);
+    fs::write(vae.join("config.json"), config.to_string()).expect("written");
+    let model = fixture("tiny/diffusers");
+    for (arguments, out) in [(&["serve", "--data-dir"][..], "data"), (&["generate", "--prompt", "a", "--out"], "a.png")]
+    {
+        let out = folder.path().join(out);
+        let output = emberline().args(arguments).arg(&out).arg("--model").arg(&model).arg("--vae").arg(&vae).output();
+        let output = output.expect("the binary starts");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("its latents have 16 channels; SDXL's have 4"), "{told}");
+    }
 }

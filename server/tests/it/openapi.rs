@@ -2,11 +2,14 @@
 //! request, valid or not, causes a server error.
 
 use crate::{
+    library::{Folder, lora, scanned},
     schema::{Random, Schemas},
     support::{Answer, TestServer},
 };
+use image::ImageFormat;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
+use test_pictures::{file, pattern};
 
 /// Number of random requests for each operation.
 const REQUESTS: usize = 60;
@@ -204,7 +207,11 @@ fn check(schemas: &Schemas, operation: &Operation, answer: &Answer, request: &st
 
 #[test]
 fn whatever_is_sent_is_answered_as_the_document_says() {
-    let server = TestServer::start();
+    let models = Folder::new();
+    models.write("loras/ink.safetensors", &lora(1, &[]));
+    models.write("loras/ink.png", &file(pattern(64, 64), ImageFormat::Png));
+    let server = scanned(&["--models", models.text()]);
+    let files = server.get("/api/v1/library").json();
     let document = document(&server);
     let schemas = Schemas::of(&document);
     let mut random = Random::new(20_240_607);
@@ -219,13 +226,17 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
         let of = format!("/api/v1/projects/{}", project["id"]);
         let body_of_one = json!({"prompt": "a red car", "width": 64, "height": 64});
         let accepted = server.send("POST", &format!("{of}/generations"), &body_of_one).json();
+        let name = format!("Style {sent}");
+        let style = server.send("POST", "/api/v1/styles", &json!({"name": name, "prompt": "ink"})).json();
         let own = match operation.path.split('/').nth(3) {
             Some("frames") => &accepted["tasks"][0]["frame_id"],
             Some("tasks") => &accepted["tasks"][0]["task_id"],
             Some("takes") => &accepted["tasks"][0]["take_id"],
+            Some("library") => &files[0]["id"],
+            Some("styles") => &style["id"],
             _ => &project["id"],
         };
-        let own = own.to_string();
+        let own = own.as_str().map_or_else(|| own.to_string(), str::to_owned);
         if operation.path.ends_with("/retry") {
             assert_eq!(server.send("POST", &format!("/api/v1/tasks/{own}/cancel"), &json!({})).status, 200);
         }
@@ -252,7 +263,7 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
     }
     assert!(sent > 1000, "only {sent} requests");
     // Operations that no random request can complete: they need a task that is not queued, a finished picture (tested
-    // in `exports.rs`), or an unguessable picture name.
+    // in `exports.rs`), an unguessable picture name, or a table (tested in `prompts.rs`).
     let impossible = [
         "POST /api/v1/tasks/{id}/keep",
         "DELETE /api/v1/takes/{id}",
@@ -262,6 +273,7 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
         "GET /api/v1/exports/{id}/file",
         "DELETE /api/v1/exports/{id}",
         "GET /media/{name}",
+        "POST /api/v1/styles/import",
     ];
     for Operation { verb, path, about } in operations(&document) {
         let name = format!("{verb} {path}");

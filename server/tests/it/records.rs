@@ -35,14 +35,14 @@ fn records_are_read_in_every_format_and_said_within_bounds() {
         let expected = json!({
             "prompt": "a red fox, 雪", "negative_prompt": "blurry", "width": 832, "height": 1216, "steps": 25,
             "cfg_scale": 6.5, "cfg_rescale": null, "sampler": "dpmpp_2m", "scheduler": "karras", "seed": 42, "model": null,
-            "strength": null,
+            "loras": null, "strength": null,
         });
         assert_eq!(record["settings"], expected, "{name}");
         let model = json!([{"name": "model", "value": "sdxl_base", "reason": "no model of that name is offered here"}]);
         assert_eq!(record["not_applied"], model, "{name}");
     }
     let text =
-        "a car\nSteps: 2000, Sampler: Restart, CFG scale: 0.5, Seed: 5, Size: 1000x1001, Model: Starter, Clip skip: 2";
+        "a car\nSteps: 2000, Sampler: Restart, CFG scale: 30.5, Seed: 5, Size: 1000x1001, Model: Starter, Clip skip: 2";
     let record = inspected(&server, &with_text(text))["record"].take();
     let set = &record["settings"];
     assert_eq!((&set["prompt"], &set["seed"], &set["model"]), (&json!("a car"), &json!(5), &json!("starter")));

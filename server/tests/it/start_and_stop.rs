@@ -153,3 +153,18 @@ fn logs_can_be_json() {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     }
 }
+
+/// The message names the file, so that it can be moved away.
+#[test]
+fn a_file_in_the_place_of_a_folder_is_named() {
+    let data = tempfile::tempdir().expect("a folder");
+    let start =
+        || one_line_error(&serve(&["--listen", "127.0.0.1:0", "--data-dir", &data.path().display().to_string()]));
+    let exports = data.path().join("exports");
+    std::fs::write(&exports, "").expect("written");
+    assert!(start().contains(&exports.display().to_string()), "{}", start());
+    std::fs::remove_file(exports).expect("removed");
+    let mark = data.path().join("emberline.running");
+    std::fs::create_dir(&mark).expect("made");
+    assert!(start().contains(&mark.display().to_string()), "{}", start());
+}

@@ -17,6 +17,10 @@ pub const RULES: &[Rule] = &[
         crate_name: "generation",
         never: &["protocol", "tokio", "leptos", "axum", "diesel", "burn", "diffusion", "sdxl", "checkpoint"],
     },
+    Rule {
+        crate_name: "prompt",
+        never: &["protocol", "tokio", "leptos", "axum", "diesel", "burn", "diffusion", "sdxl", "checkpoint"],
+    },
     Rule { crate_name: "checkpoint", never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn"] },
     Rule {
         crate_name: "huge_pages",
@@ -30,9 +34,11 @@ pub const RULES: &[Rule] = &[
     Rule { crate_name: "sdxl", never: &["protocol", "axum", "leptos", "diesel"] },
     Rule { crate_name: "starter_model", never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn", "clap"] },
     Rule { crate_name: "store", never: &["axum", "leptos", "burn", "sdxl", "diffusion"] },
+    Rule { crate_name: "library", never: &["tokio", "axum", "leptos", "diesel", "burn", "sdxl", "engine", "store"] },
     Rule { crate_name: "engine", never: &["axum", "leptos"] },
     Rule { crate_name: "export", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "picture_file", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
+    Rule { crate_name: "test_pictures", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "png_info", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "studio", never: &["tokio", "axum", "leptos", "diesel", "burn", "store", "engine"] },
     Rule { crate_name: "local_studio", never: &["axum", "leptos", "app", "clap"] },

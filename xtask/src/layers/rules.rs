@@ -39,7 +39,8 @@ pub const RULES: &[Rule] = &[
         never: &["checkpoint", "config", "names", "plan", "recommend", "source"],
     },
     Rule { in_crate: "diffusion", module: "noise", never: &["guidance", "sampler", "schedule"] },
-    Rule { in_crate: "diffusion", module: "sampler", never: &["guidance", "schedule"] },
+    // The sampler tcd is defined by timesteps, so samplers use the schedule's table.
+    Rule { in_crate: "diffusion", module: "sampler", never: &["guidance"] },
     Rule { in_crate: "diffusion", module: "schedule", never: &["guidance", "noise", "sampler"] },
     Rule { in_crate: "sdxl", module: "clip", never: &["pipeline", "unet", "vae"] },
     Rule { in_crate: "sdxl", module: "nn", never: &["clip", "pipeline", "taesd", "text", "unet", "vae"] },

@@ -82,10 +82,11 @@ fn not_applied(record: &Record) -> Option<String> {
     (!record.not_applied.is_empty()).then_some(text)
 }
 
-/// Fields that the record lacks stay as typed, except the negative prompt and the initial image: with them the picture
-/// would not be reproduced.
+/// Fields that the record lacks stay as typed, except the negative prompt, the LoRA files and the initial image: with them
+/// the picture would not be reproduced.
 fn fill_in(made: PartialParameters, draft: &mut Draft) {
     draft.negative_prompt = String::new();
+    draft.loras = String::new();
     draft.init_take_id = String::new();
     draft.num_variants = "1".to_owned();
     if made.width.is_some() {
@@ -105,6 +106,7 @@ mod tests {
             prompt: "typed".into(),
             negative_prompt: "typed".into(),
             steps: "9".into(),
+            loras: r#"[{"name":"typed","unet_weight":1.0}]"#.into(),
             init_take_id: "3".into(),
             ..Draft::default()
         }
@@ -124,13 +126,17 @@ mod tests {
     #[test]
     fn the_record_fills_the_form() {
         let whole = r#"{"prompt":"a car","negative_prompt":"","width":128,"height":64,"steps":20,"cfg_scale":4.0,
-            "sampler":"euler","scheduler":"leading","seed":7,"model":"starter","strength":null}"#;
+            "sampler":"euler","scheduler":"leading","seed":7,"model":"starter","strength":null,
+            "loras":[{"name":"ink","unet_weight":0.5,"hash":"0123456789ab"}]}"#;
         let (draft, message) = filled(whole, "");
         let new = draft.read().expect("good");
         assert_eq!((new.prompt.as_str(), new.steps, new.seed, new.height), ("a car", Some(20), Some(7), Some(64)));
         assert_eq!((new.sampler.as_deref(), new.scheduler.as_deref()), (Some("euler"), Some("leading")));
         assert_eq!((new.model.as_deref(), new.init_take_id, message), (Some("starter"), None, None));
         assert_eq!(draft.negative_prompt, "");
+        let loras = new.loras.expect("the record's");
+        assert_eq!((loras[0].name.as_str(), loras[0].unet_weight), ("ink", 0.5));
+        assert_eq!(loras[0].hash.as_deref(), Some("0123456789ab"));
     }
 
     #[test]
@@ -139,6 +145,7 @@ mod tests {
         let entry = r#"{"name":"VAE","value":"x","reason":"the model's own VAE is used"}"#;
         let (draft, message) = filled(part, entry);
         assert_eq!((draft.prompt.as_str(), draft.negative_prompt.as_str(), draft.steps.as_str()), ("", "", "9"));
+        assert_eq!(draft.loras, "");
         assert_eq!((draft.size.as_str(), draft.width.as_str(), draft.seed.as_str()), ("", "", "7"));
         let told = "Not everything in the record of ComfyUI applies:\nVAE: x (the model's own VAE is used)";
         assert_eq!(message.as_deref(), Some(told));

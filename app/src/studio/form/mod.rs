@@ -1,7 +1,9 @@
 //! The form that generates pictures: a handle to its element and its state.
 
 mod dropped;
+mod loras;
 mod model;
+mod preset;
 mod prompt;
 mod start;
 pub mod view;
@@ -11,6 +13,7 @@ use crate::{
     browser,
     drafts::Draft,
     error::AppError,
+    query,
     serverfns::generations::{CreateGeneration, create_generation},
     studio::Store,
 };
@@ -30,6 +33,12 @@ pub struct GenerationForm {
     tokens: RwSignal<Option<TokenCount>>,
     /// Name of the chosen model; empty for the default.
     model: RwSignal<String>,
+    /// The LoRA files.
+    loras: loras::LoraChips,
+    /// The fields that settings of distilled files set.
+    settings: RwSignal<preset::Settings>,
+    /// Settings of a distilled file that a click has set.
+    applied: RwSignal<Option<preset::Applied>>,
     /// Recent prompts, newest first.
     prompts: RwSignal<Vec<String>>,
     /// Estimated duration of the generation, milliseconds.
@@ -48,15 +57,21 @@ impl GenerationForm {
             init_take: RwSignal::new(None),
             tokens: RwSignal::new(None),
             model: RwSignal::new(String::new()),
+            loras: loras::LoraChips::new(),
+            settings: RwSignal::new(preset::Settings::default()),
+            applied: RwSignal::new(None),
             prompts: RwSignal::new(Vec::new()),
             time_ms: RwSignal::new(None),
             version: RwSignal::new(0),
         };
         form.watch_prompt();
+        form.watch_library();
         Effect::new(move |_| {
             form.version.track();
             let draft = form.draft().unwrap_or_default();
             form.init_take.set(draft.init_take_id.parse().ok().map(TakeId));
+            form.loras.show(&draft.loras);
+            form.settings.set(preset::of_draft(&draft));
             form.model.set(draft.model);
         });
         form
@@ -91,6 +106,28 @@ impl GenerationForm {
         for (name, text) in draft.fields() {
             browser::set_field(&form, &post_name(name), &text);
         }
+    }
+
+    /// Takes over what a link of the library chose: `?model=`, `?lora=`, or `?word=` for an embedding. It is removed from
+    /// the address, so that a reload does not choose it again.
+    fn use_chosen(self) {
+        let [model, lora, word] = ["model", "lora", "word"].map(query::value);
+        if model.is_none() && lora.is_none() && word.is_none() {
+            return;
+        }
+        if let (Some(model), Some(mut draft)) = (model, self.draft()) {
+            draft.model = model;
+            self.write(&draft);
+            self.follow_model();
+            self.changed();
+        }
+        if let Some(lora) = lora {
+            self.add_lora(&lora);
+        }
+        if let Some(word) = word {
+            self.edit(|draft| draft.prompt = loras::edit::with_words(&draft.prompt, &[word]));
+        }
+        browser::show_address(&format!("/projects/{}", self.store.project_id()));
     }
 
     /// Stores the fields in the browser and updates what depends on them.

@@ -10,11 +10,9 @@ use crate::{
     studio::address,
     view::{Erase, dynamic, nothing},
 };
+use generation::{DEFAULT_STRENGTH, limits};
 use leptos::prelude::*;
 use protocol::TakeId;
-
-/// The default strength: the part of the picture that is generated again.
-const STRENGTH: &str = "0.6";
 
 impl GenerationForm {
     /// Makes a take the initial image.
@@ -22,7 +20,7 @@ impl GenerationForm {
         self.edit(|draft| {
             draft.init_take_id = take.to_string();
             if draft.strength.is_empty() {
-                draft.strength = STRENGTH.to_owned();
+                draft.strength = DEFAULT_STRENGTH.to_string();
             }
         });
         // The field is shown in the same turn; a hidden element takes no focus.
@@ -59,7 +57,7 @@ impl GenerationForm {
             <fieldset class="maker-start" hidden=is_off>
                 <legend>"Start from this picture"</legend>
                 {picture}
-                {self.field(draft, "strength", "Strength").number(Number::new(0, 1, "0.05"))}
+                {self.field(draft, "strength", "Strength").number(Number::within(&limits::STRENGTH, "0.05"))}
                 {button("button button-small", Act::ClearStart, "", "Do without")}
             </fieldset>
         }

@@ -11,6 +11,7 @@ use crate::{
     studio::progress_text::lasting,
     view::{Erase, words},
 };
+use generation::limits;
 use leptos::{ev, prelude::*, server_fn::ServerFn};
 use protocol::{PreviewMethod, Sampler, Schedule, url_path};
 
@@ -59,6 +60,7 @@ impl GenerationForm {
                 self.write(&stored);
                 self.version.update(|version| *version = version.wrapping_add(1));
             }
+            self.use_chosen();
         });
         let message =
             Signal::derive(move || self.error.with(|error| error.as_ref()?.beside_fields(&fields_with_errors())));
@@ -84,11 +86,13 @@ impl GenerationForm {
                 {self.warnings("prompt")}
                 {self.field(draft, "negative_prompt", "Negative prompt").text(2)}
                 {self.warnings("negative_prompt")}
-                <div class="maker-pair">
-                    {self.field(draft, "steps", "Steps").number(Number::new(1, 1000, 1))}
-                    {self.field(draft, "cfg_scale", "Guidance").number(Number::new(1, 30, "0.5"))}
+                {self.loras(draft)}
+                {self.preset()}
+                <div class="maker-three">
+                    {self.field(draft, "steps", "Steps").number(Number::within(&limits::STEPS, 1))}
+                    {self.field(draft, "cfg_scale", "Guidance").number(Number::within(&limits::CFG_SCALE, "0.5"))}
+                    {self.field(draft, "cfg_rescale", "Rescale").number(Number::within(&limits::CFG_RESCALE, "0.05"))}
                 </div>
-                {self.field(draft, "cfg_rescale", "Rescale").number(Number::new(0, 1, "0.05"))}
                 <div class="maker-pair">
                     {self.field(draft, "sampler", "Sampler").choice(same(Sampler::NAMES))}
                     {self.field(draft, "scheduler", "Schedule").choice(same(Schedule::NAMES))}
@@ -97,7 +101,7 @@ impl GenerationForm {
                 {self.size(draft)}
                 {self.start(draft)}
                 <div class="maker-pair">
-                    {self.field(draft, "num_variants", "Variants").number(Number::new(1, 16, 1))}
+                    {self.field(draft, "num_variants", "Variants").number(Number::within(&limits::NUM_VARIANTS, 1))}
                     {self.field(draft, "preview_method", "Preview").choice(methods())}
                 </div>
                 {self.model(draft)}
@@ -117,7 +121,7 @@ impl GenerationForm {
     }
 
     fn seed(self, draft: &mut Draft) -> AnyView {
-        let number = Number { placeholder: Some("Random"), ..Number::new(0, "9007199254740991", 1) };
+        let number = Number { placeholder: Some("Random"), ..Number::new(0, limits::SEED, 1) };
         view! {
             <div class="maker-seed">
                 {self.field(draft, "seed", "Seed").number(number)}
@@ -133,7 +137,7 @@ impl GenerationForm {
         let mut sizes = vec![(String::new(), format!("Project: {width} × {height}"))];
         sizes.extend(PRESETS.iter().map(|p| (p.value(), format!("{} × {} {}", p.width, p.height, p.shape))));
         sizes.push((CUSTOM.to_owned(), "Custom".to_owned()));
-        let side = Number::new(64, 2048, 8);
+        let side = Number::within(&limits::SIDE_PX, limits::SIDE_STEP_PX);
         view! {
             <div class="maker-size">
                 {self.field(draft, "size", "Picture size").choice(sizes)}

@@ -16,6 +16,7 @@ use crate::{
     studio::GenerationForm,
     view::{Erase, dynamic, list, nothing, words},
 };
+use generation::Lora;
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus, frame::limits::DURATION};
 
@@ -195,7 +196,7 @@ impl Inspector {
             </div>
             <dl class="facts-list">
                 <dt>"Size"</dt><dd>{of(|frame| format!("{} × {}", frame.width, frame.height))}</dd>
-                <dt>"Stands for"</dt>
+                <dt>"Duration"</dt>
                 <dd>{self.duration(timeline, of(|frame| frame.duration.to_string()))}</dd>
             </dl>
             {self.takes_list()}
@@ -221,7 +222,7 @@ impl Inspector {
             }
         };
         view! {
-            <input class="small-number" type="number" min="1" max="10000" aria-label="Duration in frames" prop:value=value value=value on:change=change/>
+            <input class="small-number" type="number" min=DURATION.start().to_string() max=DURATION.end().to_string() aria-label="Duration in frames" prop:value=value value=value on:change=change/>
             " frames"
         }
         .erase()
@@ -272,26 +273,25 @@ impl Inspector {
             return self.imported(take);
         }
         let Take { id, parameters, seed, finished_step, path, .. } = take.clone();
-        let Parameters { prompt, negative_prompt, steps, cfg_scale, cfg_rescale, sampler, scheduler, model, .. } =
-            parameters;
+        let Parameters {
+            prompt, negative_prompt, steps, cfg_scale, cfg_rescale, sampler, scheduler, loras, model, ..
+        } = parameters;
         let steps = match finished_step.filter(|step| *step < steps) {
             Some(step) => format!("{step} of {steps}, kept"),
             None => steps.to_string(),
         };
-        let facts = [
-            ("Steps", steps),
-            ("Guidance", cfg_scale.to_string()),
-            ("Rescale", if cfg_rescale > 0.0 { cfg_rescale.to_string() } else { String::new() }),
+        let mut facts = vec![("Steps", steps), ("Guidance", cfg_scale.to_string())];
+        if cfg_rescale > 0.0 {
+            facts.push(("Rescale", cfg_rescale.to_string()));
+        }
+        facts.extend([
             ("Sampler", sampler.to_string()),
             ("Schedule", scheduler.to_string()),
             ("Seed", seed.to_string()),
             ("Model", model),
-        ];
-        let facts: Vec<AnyView> = facts
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }.erase())
-            .collect();
+        ]);
+        let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }.erase());
+        let facts: Vec<AnyView> = facts.chain(loras.iter().map(lora)).collect();
         let negative = (!negative_prompt.is_empty())
             .then(|| view! { <p class="prompt prompt-negative">{negative_prompt}</p> }.erase());
         view! {
@@ -311,6 +311,16 @@ impl Inspector {
         }
         .erase()
     }
+}
+
+/// A LoRA file of a take: its name, its weights, and the hash of the file that was used.
+fn lora(lora: &Lora) -> AnyView {
+    let weights = match lora.text_weight.filter(|weight| *weight != lora.unet_weight) {
+        Some(text) => format!("{}, text encoders {text}", lora.unet_weight),
+        None => lora.unet_weight.to_string(),
+    };
+    let hash = lora.hash.as_ref().map(|hash| view! { <span class="hash" title="AutoV3">{hash.clone()}</span> }.erase());
+    view! { <dt>"LoRA"</dt><dd><bdi>{lora.name.clone()}</bdi>": "{weights}{hash}</dd> }.erase()
 }
 
 fn typed(event: &ev::Event) -> Option<String> {

@@ -154,15 +154,22 @@ fn row(store: Store, id: TaskId) -> AnyView {
     };
     let running =
         Memo::new(move |_| task.with(|task| task.as_ref().is_some_and(|task| task.status == TaskStatus::Running)));
-    let status = of(|task| match task.status {
-        TaskStatus::Queued => "waits".to_owned(),
-        _ => format!("{} of {} {}", task.step, task.total_steps, progress_text::time_left(task)),
+    let status = of(progress_text::in_queue);
+    let loading = Memo::new(move |_| task.with(|task| task.as_ref().is_some_and(|task| task.loading.is_some())));
+    let progress = dynamic(move || match loading.get() {
+        true => {
+            let done = of(|task| progress_text::done_permille(task).to_string());
+            view! { <progress class="queue-progress" max="1000" value=done aria-label="Model loaded"></progress> }
+                .erase()
+        }
+        false => nothing(),
     });
     view! {
         <li class="queue-row" data-task=id.0 draggable=words(move || (!running.get()).to_string())>
             {dynamic(move || if running.get() { nothing() } else { grip() })}
             <p class="queue-prompt" dir="auto">{of(|task| task.prompt.clone())}</p>
             <p class="queue-stand">{status}</p>
+            {progress}
             {dynamic(move || if running.get() { nothing() } else { button("button button-small", Act::RunNext, id, "Next") })}
             {post_button("button button-small", "/fn/tasks/cancel", Act::CancelTask, id, "Cancel")}
         </li>

@@ -35,6 +35,7 @@ pub fn task(id: i64) -> TaskSummary {
         total_steps: 30,
         eta_ms: None,
         waiting_for: None,
+        loading: None,
         preview_path: format!("/media/k{id}.png"),
         prompt: "a red car".into(),
     }
@@ -146,6 +147,7 @@ pub fn every_event() -> Vec<Event> {
         Event::FrameUpdated(frame(2).into()),
         Event::FrameDeleted(frame(3).into()),
         Event::QueueUpdated(Queue { paused: true, tasks: vec![task(1), task(2)] }),
+        Event::LibraryUpdated(LibraryStatus { revision: 3, scanning: true, ..LibraryStatus::default() }),
         started(ids(1, 1)),
         progress(ids(1, 1), 3),
         waits(ids(1, 1), 3, "the disk is full"),

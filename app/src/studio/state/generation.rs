@@ -85,6 +85,7 @@ impl StudioState {
                 task.status = TaskStatus::Running;
                 (task.attempt, task.step, task.total_steps, task.eta_ms) = (of.attempt, step, total_steps, eta_ms);
                 task.waiting_for.clone_from(&waiting_for);
+                task.loading = None;
             }
         }
         if self.task(of.task_id).is_none() {
@@ -99,6 +100,7 @@ impl StudioState {
                 total_steps,
                 eta_ms,
                 waiting_for,
+                loading: None,
                 preview_path: path.to_owned(),
                 prompt: String::new(),
             });

@@ -57,6 +57,8 @@ pub struct StudioState {
     pub settings: Settings,
     /// The formats that a sequence can be exported to.
     pub export_formats: Vec<ExportFormat>,
+    /// Grows whenever files of the library change.
+    pub library_revision: u64,
     /// Failed and cancelled generations since the page was loaded, newest last, until they are dismissed or retried.
     pub ended: Vec<Ended>,
     /// The newest announcement for screen readers.
@@ -86,6 +88,7 @@ impl From<Studio> for StudioState {
             models,
             settings,
             export_formats,
+            library_revision: 0,
             ended: Vec::new(),
             spoken: String::new(),
             listed_seq: 0,
@@ -140,6 +143,7 @@ impl StudioState {
                 self.ended(&data.of, data.frame_removed, data.frame, Some(data.error));
             }
             Event::GenerationCancelled(data) => self.ended(&data.of, data.frame_removed, data.frame, None),
+            Event::LibraryUpdated(data) => self.library_revision = data.revision,
             Event::Hello(_) | Event::Metrics(_) | Event::ProjectUpdated(_) => {}
         }
         Next::Continue

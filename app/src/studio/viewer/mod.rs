@@ -42,16 +42,14 @@ pub fn viewer(store: Store, stage: Stage) -> AnyView {
 
 /// The zoom buttons.
 fn tools(stage: Stage) -> AnyView {
-    let scale = words(move || match stage.percent() {
-        Some(percent) => format!("{percent} %"),
-        None => "Fit".to_owned(),
-    });
+    let scale = words(move || stage.percent().map(|percent| format!("{percent} %")).unwrap_or_default());
+    let fits = words(move || stage.fits().to_string());
     view! {
         <div class="viewer-tools" role="group" aria-label="Zoom">
-            {icon_button(Act::ZoomOut, "", "Zoom out", Icon::Minus)}
             <output class="viewer-scale">{scale}</output>
+            {icon_button(Act::ZoomOut, "", "Zoom out", Icon::Minus)}
             {icon_button(Act::ZoomIn, "", "Zoom in", Icon::Plus)}
-            {button("viewer-tool", Act::ZoomFit, "", "Fit")}
+            <button class="viewer-tool" type="button" data-act=Act::ZoomFit.as_str() aria-pressed=fits>"Fit"</button>
             {button("viewer-tool", Act::ZoomActual, "", "1:1")}
         </div>
     }
@@ -141,6 +139,10 @@ fn status(store: Store) -> AnyView {
         let done = words(move || {
             task.with(|task| task.as_ref().map(progress_text::done_permille).unwrap_or_default()).to_string()
         });
+        let label = words(move || {
+            let loading = task.with(|task| task.as_ref().is_some_and(|task| task.loading.is_some()));
+            if loading { "Model loaded" } else { "Steps done" }.to_owned()
+        });
         let keep = if status == TaskStatus::Running {
             post_button("button button-small", "/fn/tasks/keep", Act::KeepTask, id, "Keep")
         } else {
@@ -148,7 +150,7 @@ fn status(store: Store) -> AnyView {
         };
         view! {
             <div class="viewer-status">
-                <progress class="viewer-progress" max="1000" value=done aria-label="Steps done"></progress>
+                <progress class="viewer-progress" max="1000" value=done aria-label=label></progress>
                 <span class="viewer-step">{step}</span>
                 <span class="viewer-left">{left}</span>
                 {keep}

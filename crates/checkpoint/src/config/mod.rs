@@ -16,9 +16,13 @@ mod vae;
 mod vae_read;
 
 pub(crate) use json::ConfigFile;
-pub use scheduler::{BetaSchedule, Latent2Rgb, PredictionSource, PredictionType, SchedulerConfig, TimestepSpacing};
+pub use scheduler::{
+    BetaSchedule, Latent2Rgb, ModelSampling, Prediction, PredictionSource, SchedulerConfig, TimestepSpacing,
+};
 pub(crate) use scheduler_defaults::Defaults;
-pub(crate) use scheduler_read::{SCHEDULER_CONFIG, latent2rgb, scheduler_from_json, scheduler_from_tensors};
+pub(crate) use scheduler_read::{
+    SCHEDULER_CONFIG, latent2rgb, sampling_from_tensors, scheduler_from_json, scheduler_from_tensors,
+};
 pub(crate) use taesd_read::{taesd_from_json, taesd_from_tensors};
 pub(crate) use tensors::Shapes;
 pub use text::{TextActivation, TextEncoderConfig};

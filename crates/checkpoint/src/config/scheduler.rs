@@ -1,16 +1,38 @@
 //! The facts about a model's training that a sampler needs.
 
+pub use generation::Prediction;
 use serde::{Deserialize, Serialize};
 
-/// What the UNet predicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PredictionType {
-    /// The noise.
-    #[serde(rename = "epsilon")]
-    Epsilon,
-    /// v = alpha * noise - sigma * x0 (Salimans and Ho, 2022).
-    #[serde(rename = "v_prediction")]
-    V,
+/// How a noise level enters the UNet and how the UNet's output becomes the estimate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ModelSampling {
+    /// Training steps over betas: the UNet gets a timestep, and `prediction_type` says what it returns. SDXL.
+    #[default]
+    Discrete,
+    /// EDM (Karras et al., 2022): x0 = c_skip x + c_out F(c_in x, ln(sigma) / 4) with c_skip = d^2 / (sigma^2 + d^2),
+    /// c_out = sigma d / sqrt(sigma^2 + d^2), c_in = 1 / sqrt(sigma^2 + d^2), d = `sigma_data`. Playground 2.5.
+    Edm {
+        /// Standard deviation of the training latents: 0.5.
+        sigma_data: f64,
+        /// The lowest noise level: 0.002.
+        sigma_min: f64,
+        /// The highest noise level: 80.
+        sigma_max: f64,
+        /// The sampler's latent is (z - mean) * sigma_data / std for each channel, with the VAE's latent z; this replaces
+        /// the VAE's scaling factor.
+        latents_mean: [f64; 4],
+        /// See `latents_mean`.
+        latents_std: [f64; 4],
+    },
+    /// v-prediction over continuous noise levels: as `Edm` with `sigma_data` 1 and c_out = -sigma / sqrt(sigma^2 + 1), on
+    /// SDXL's usual latents. CosXL.
+    ContinuousV {
+        /// The lowest noise level: 0.002.
+        sigma_min: f64,
+        /// The highest noise level: 120.
+        sigma_max: f64,
+    },
 }
 
 /// Where the prediction type (and the rescaling of the betas) was found.
@@ -52,8 +74,11 @@ pub enum TimestepSpacing {
 /// The training noise schedule and what the model predicts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SchedulerConfig {
+    /// How noise levels and the UNet's output are used.
+    #[serde(default)]
+    pub sampling: ModelSampling,
     /// What the UNet predicts.
-    pub prediction_type: PredictionType,
+    pub prediction_type: Prediction,
     /// Where the prediction type was found.
     pub prediction_source: PredictionSource,
     /// How the betas are spaced.
@@ -76,7 +101,8 @@ impl Default for SchedulerConfig {
     /// The values of SDXL base.
     fn default() -> Self {
         Self {
-            prediction_type: PredictionType::Epsilon,
+            sampling: ModelSampling::Discrete,
+            prediction_type: Prediction::Epsilon,
             prediction_source: PredictionSource::Default,
             beta_schedule: BetaSchedule::ScaledLinear,
             beta_start: 0.00085,

@@ -25,7 +25,7 @@ impl<'a> Shapes<'a> {
         let Some(&shape) = self.by_name.get(name) else {
             let missing = vec![format!("{}{name}", self.prefix)];
             let source = PlanError { missing, ..PlanError::default() };
-            return Err(Error::Plan { path: self.path.to_owned(), source });
+            return Err(Error::Plan { path: self.path.to_owned(), source: Box::new(source) });
         };
         let shape: [usize; RANK] = shape.try_into().map_err(|_| self.bad(name, format!("{RANK} dimensions")))?;
         // A shape with a side of 0 has no data, so the file's length does not limit its other sides.

@@ -17,6 +17,14 @@ pub(crate) fn unet_from_tensors(shapes: &Shapes<'_>, pooled: Option<usize>) -> R
     let [time_embed_dim, added] = shapes.need("label_emb.0.0.weight")?;
     let mut levels = down_levels(shapes)?;
     add_up_depths(shapes, &mut levels);
+    if !shapes.by_name.keys().any(|name| name.starts_with("middle_block.")) {
+        return Err(Error::Config {
+            path: shapes.path.to_owned(),
+            key: format!("{}middle_block", shapes.prefix),
+            value: "absent".to_owned(),
+            supported: "a UNet with a middle block (KOALA 700M has none)".to_owned(),
+        });
+    }
     let mid_depth = shapes.has("middle_block.1.norm.weight").then(|| depth(shapes, "middle_block.1"));
     let mut number = 1;
     for level in &mut levels {

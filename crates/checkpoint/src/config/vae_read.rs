@@ -16,9 +16,7 @@ const SDXL_SCALING_FACTOR: f64 = 0.13025;
 pub(crate) fn vae_from_json(file: &ConfigFile) -> Result<VaeConfig, Error> {
     let null = Value::Null;
     file.must_be("act_fn", &[json!("silu"), json!("swish"), null.clone()])?;
-    for key in ["latents_mean", "latents_std"] {
-        file.must_be(key, std::slice::from_ref(&null))?;
-    }
+    statistics(file)?;
     let down = file.texts("down_block_types")?;
     if !(1..=8).contains(&down.len()) || down.iter().any(|&name| name != "DownEncoderBlock2D") {
         return Err(file.bad("down_block_types", "1 to 8 times DownEncoderBlock2D"));
@@ -42,6 +40,17 @@ pub(crate) fn vae_from_json(file: &ConfigFile) -> Result<VaeConfig, Error> {
         force_upcast: file.flag("force_upcast", true)?,
     };
     check(config, &file.path)
+}
+
+/// Checks `latents_mean` and `latents_std`, which only the VAE of Playground 2.5 has. They are read with the scheduler.
+fn statistics(file: &ConfigFile) -> Result<(), Error> {
+    for key in ["latents_mean", "latents_std"] {
+        let is_four = |list: &Vec<Value>| list.len() == 4 && list.iter().all(Value::is_number);
+        if file.get(key).is_some_and(|value| !value.as_array().is_some_and(is_four)) {
+            return Err(file.bad(key, "null or four numbers"));
+        }
+    }
+    Ok(())
 }
 
 /// Derives levels, widths and layers from tensors; everything else is SDXL's.

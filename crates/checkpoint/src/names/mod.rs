@@ -1,6 +1,8 @@
 //! Rules that generate the name and shape of every parameter from a part's configuration, in diffusers' naming and in
 //! the single file's (LDM's, and OpenCLIP's for the second text encoder).
 
+#[cfg(test)]
+mod families;
 mod taesd;
 mod text;
 mod unet;

@@ -1,6 +1,6 @@
 //! Compares a part's tensors with the parameters that its configuration requires.
 
-use super::{Entry, Plan};
+use super::{Entry, Plan, scales::Scales};
 use crate::{
     Misshapen, Part, PlanError, Transform,
     ignored::ignored,
@@ -35,7 +35,15 @@ pub(crate) fn build(sources: &Sources, part: Part, source: &PartSource, expected
         let first = used.insert(name);
         match by_name.get(name) {
             Some(at) => match entry(sources, at, parameter, transform) {
-                Ok(entry) => entries.push(entry),
+                Ok(mut entry) => {
+                    let scales = Scales::of(name, &by_name);
+                    used.extend(scales.names());
+                    match scales.scale(sources, &entry.source) {
+                        Ok(scale) => entry.scale = scale,
+                        Err(unscalable) => wrong.unscalable.push(unscalable),
+                    }
+                    entries.push(entry);
+                }
                 // Three parameters share a stacked tensor; report it once.
                 Err(found) if first => found.add_to(&mut wrong),
                 Err(_) => {}
@@ -90,13 +98,19 @@ fn entry(sources: &Sources, at: &Located, parameter: &Expected, transform: Trans
     let needed = source_shape(&parameter.shape, transform);
     let shape = parameter.shape.clone();
     if source.shape == needed {
-        return Ok(Entry { target: parameter.target.clone(), shape, source, transform });
+        return Ok(Entry { target: parameter.target.clone(), shape, source, transform, scale: None });
     }
     let is_convolution = source.shape.len() > needed.len()
         && source.shape.starts_with(&needed)
         && source.shape[needed.len()..].iter().all(|&side| side == 1);
     if parameter.squeezable && is_convolution {
-        return Ok(Entry { target: parameter.target.clone(), shape, source, transform: Transform::Squeeze });
+        return Ok(Entry {
+            target: parameter.target.clone(),
+            shape,
+            source,
+            transform: Transform::Squeeze,
+            scale: None,
+        });
     }
     Err(Wrong::Shape(Misshapen { name: source.name, expected: needed, found: source.shape }))
 }

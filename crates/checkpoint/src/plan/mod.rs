@@ -1,6 +1,7 @@
 //! The load plan: which bytes become which parameter. Made from headers only.
 
 mod build;
+mod scales;
 
 pub(crate) use build::build;
 
@@ -53,6 +54,9 @@ pub struct Entry {
     pub source: TensorRef,
     /// The transform, in addition to the change of dtype.
     pub transform: Transform,
+    /// The tensor with the factor of a scaled fp8 weight, which is applied when the parameter is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<TensorRef>,
 }
 
 impl Entry {
@@ -62,10 +66,11 @@ impl Entry {
     }
 
     /// Whether the CPU, which computes in f32, keeps the parameter in 16 bits and converts its values when they are
-    /// used. True if the file has it in f16 or bf16 and it is large enough. All parameters of that size are weights of
-    /// layers, or embeddings.
+    /// used. True if the file has it in f16, bf16 or fp8 (which is kept as f16) and it is large enough. All parameters of
+    /// that size are weights of layers, or embeddings.
     pub fn stays_narrow(&self) -> bool {
-        matches!(self.source.dtype, Dtype::F16 | Dtype::Bf16) && self.elements() >= WORTH_KEEPING_NARROW
+        let narrow = matches!(self.source.dtype, Dtype::F16 | Dtype::Bf16) || self.source.dtype.is_f8();
+        narrow && self.elements() >= WORTH_KEEPING_NARROW
     }
 
     /// Bytes to read from disk.

@@ -10,8 +10,10 @@ pub(super) enum Grid {
     Multistep,
     /// As many timesteps as steps, rounded.
     Whole,
-    /// Every nth of the 50 timesteps that the model was distilled with.
+    /// Evenly spaced places in the 50 timesteps that the model was distilled with.
     Distilled,
+    /// EDM: over sigmas, spaced by `sigma_schedule`.
+    Continuous,
 }
 
 /// A scheduler class.
@@ -30,7 +32,7 @@ const fn class(name: &'static str, sampler: Option<&'static str>, grid: Grid, co
 
 /// The classes that can sample SDXL. Samplers are assigned as in diffusers' own table (its documentation,
 /// "Schedulers").
-const CLASSES: [Class; 16] = [
+const CLASSES: [Class; 18] = [
     class("EulerDiscreteScheduler", Some("euler"), Grid::Points, true),
     class("EulerAncestralDiscreteScheduler", Some("euler_ancestral"), Grid::Points, false),
     class("HeunDiscreteScheduler", Some("heun"), Grid::Points, true),
@@ -46,7 +48,9 @@ const CLASSES: [Class; 16] = [
     class("DDPMScheduler", Some("ddpm"), Grid::Whole, false),
     class("PNDMScheduler", None, Grid::Whole, false),
     class("LCMScheduler", Some("lcm"), Grid::Distilled, false),
-    class("TCDScheduler", None, Grid::Distilled, false),
+    class("EDMEulerScheduler", Some("euler"), Grid::Continuous, false),
+    class("EDMDPMSolverMultistepScheduler", Some("dpmpp_2m"), Grid::Continuous, false),
+    class("TCDScheduler", Some("tcd"), Grid::Distilled, false),
 ];
 
 impl Class {

@@ -6,7 +6,7 @@ mod sampling;
 mod size;
 
 use crate::{
-    Error, Part, SchedulerConfig,
+    Error, ModelSampling, Part, SchedulerConfig,
     config::{ConfigFile, SCHEDULER_CONFIG},
     shape::Shape,
     source::Sources,
@@ -67,6 +67,12 @@ impl Recommendation {
         let size_px = size::trained(sources, shapes, &mut notes);
         let (sampler, schedule) = match sources.index.is_some() && sources.place.has(SCHEDULER_CONFIG) {
             true => sampling::of_config(&ConfigFile::read(&sources.place, SCHEDULER_CONFIG)?, &mut notes)?,
+            // diffusers' `sigma_schedule` for Playground 2.5, and for CosXL.
+            false if scheduler.sampling != ModelSampling::Discrete => {
+                let is_cosxl = matches!(scheduler.sampling, ModelSampling::ContinuousV { .. });
+                let name = if is_cosxl { "exponential" } else { "karras" };
+                (None, Some(Said::new(name, "continuous noise levels")))
+            }
             // A model trained to zero terminal SNR expects pure noise at its first step (Lin et al. 2023, section 3.3).
             false if scheduler.rescale_betas_zero_snr => (None, Some(Said::new("trailing", "zero terminal SNR"))),
             false => (None, None),

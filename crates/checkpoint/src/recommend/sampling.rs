@@ -76,10 +76,25 @@ fn sampler(file: &ConfigFile, class: &Class, notes: &mut Notes<'_>) -> Result<Na
                     "it asks for UniPC of order {order} with {kind}; uni_pc here is of order 3 with bh1"
                 ));
             }
+            uni_pc(file, notes)?;
             said(sampler)
         }
         _ => said(sampler),
     }
+}
+
+/// Keys that change what UniPC computes.
+fn uni_pc(file: &ConfigFile, notes: &mut Notes<'_>) -> Result<(), Error> {
+    if !file.flag("predict_x0", true)? {
+        notes.sampler("it asks for predict_x0 false, which Emberline does not have");
+    }
+    if file.get("disable_corrector").is_some_and(|steps| steps.as_array().is_none_or(|steps| !steps.is_empty())) {
+        notes.sampler("it asks for disable_corrector; uni_pc here corrects every step");
+    }
+    if file.get("solver_p").is_some() {
+        notes.sampler("it asks for another solver as solver_p, which Emberline does not have");
+    }
+    Ok(())
 }
 
 /// DPMSolverMultistepScheduler corresponds to several samplers.
@@ -108,13 +123,16 @@ fn dpm_solver(file: &ConfigFile, notes: &mut Notes<'_>) -> Result<Said<&'static 
 }
 
 fn schedule(file: &ConfigFile, class: &Class, notes: &mut Notes<'_>) -> Result<Said<&'static str>, Error> {
+    if class.grid == Grid::Continuous {
+        return continuous(file, class, notes);
+    }
     let (spacing, source) = spacing(file, class)?;
     if class.grid == Grid::Distilled {
-        notes.schedule(format!(
-            "{} takes every nth of 50 timesteps: trailing has the same where the steps divide 50, and others nearby",
-            class.name
-        ));
-        return Ok(Said::new("trailing", "scheduler_config.json _class_name"));
+        let timesteps = file.size("original_inference_steps", Some(50), 1..=1000)?;
+        if timesteps != 50 {
+            notes.schedule(format!("it asks for original_inference_steps {timesteps}; lcm here is for 50"));
+        }
+        return Ok(Said::new("lcm", "scheduler_config.json _class_name"));
     }
     let mut converted = None;
     for (key, name) in CONVERSIONS.into_iter().rev().filter(|_| class.converts_sigmas) {
@@ -138,6 +156,24 @@ fn schedule(file: &ConfigFile, class: &Class, notes: &mut Notes<'_>) -> Result<S
         ));
     }
     Ok(Said::new(name, format!("scheduler_config.json {key}")))
+}
+
+/// The schedule of an EDM class.
+fn continuous(file: &ConfigFile, class: &Class, notes: &mut Notes<'_>) -> Result<Said<&'static str>, Error> {
+    let said = file.text("sigma_schedule")?;
+    let name = match said {
+        None | Some("karras") => "karras",
+        Some("exponential") => "exponential",
+        Some(_) => return Err(file.bad("sigma_schedule", "karras or exponential")),
+    };
+    let rho = file.number("rho", 7.0)?;
+    if name == "karras" && rho != 7.0 {
+        notes.schedule(format!("it asks for rho {rho}; karras here has 7"));
+    }
+    Ok(match said {
+        Some(_) => Said::new(name, "scheduler_config.json sigma_schedule"),
+        None => Said::new(name, format!("the default sigma_schedule of {}", class.name)),
+    })
 }
 
 /// The schedule that corresponds to a class and spacing.
@@ -187,11 +223,17 @@ fn spacing_named(name: &str) -> Option<&'static str> {
     ["leading", "linspace", "trailing"].into_iter().find(|known| *known == name)
 }
 
+/// -ln(sigma) at SDXL's last training step, sigma 14.61: values below cut nothing off.
+const LEAST_LAMBDA: f64 = -2.682;
+
 /// Other keys that change a picture. Each is checked only if the class reads it.
 fn endings(file: &ConfigFile, class: Option<&Class>, notes: &mut Notes<'_>) -> Result<(), Error> {
     let name = class.map_or("", |class| class.name);
     let multistep = class.is_some_and(|class| class.grid == Grid::Multistep);
-    if (multistep || name == "EulerDiscreteScheduler") && file.text("final_sigmas_type")? == Some("sigma_min") {
+    let continuous = class.is_some_and(|class| class.grid == Grid::Continuous);
+    if (multistep || continuous || name == "EulerDiscreteScheduler")
+        && file.text("final_sigmas_type")? == Some("sigma_min")
+    {
         notes.schedule("it asks for final_sigmas_type sigma_min; schedules here end at 0");
     }
     if name == "EulerDiscreteScheduler" && file.text("interpolation_type")?.is_some_and(|kind| kind != "linear") {
@@ -200,8 +242,16 @@ fn endings(file: &ConfigFile, class: Option<&Class>, notes: &mut Notes<'_>) -> R
     if name == "DDIMScheduler" && !file.flag("set_alpha_to_one", true)? {
         notes.schedule("it asks for set_alpha_to_one false; schedules here end at 0");
     }
-    let clips = matches!(name, "DDIMScheduler" | "DDPMScheduler" | "LCMScheduler" | "TCDScheduler");
-    if clips && file.flag("clip_sample", false)? {
+    if multistep && file.flag("use_flow_sigmas", false)? {
+        return Err(file.bad("use_flow_sigmas", "false: SDXL is no flow-matching model"));
+    }
+    if name.starts_with("DPMSolver") && multistep && file.number("lambda_min_clipped", LEAST_LAMBDA)? > LEAST_LAMBDA {
+        notes.schedule("it asks for lambda_min_clipped; schedules here begin at the model's last timestep");
+    }
+    // diffusers' defaults of the key differ.
+    let clips_by_default = matches!(name, "DDIMScheduler" | "DDPMScheduler");
+    let clips = clips_by_default || matches!(name, "LCMScheduler" | "TCDScheduler");
+    if (clips || name == "HeunDiscreteScheduler") && file.flag("clip_sample", clips_by_default)? {
         notes.sampler("it asks for clip_sample, which Emberline does not do");
     }
     if (clips || multistep) && file.flag("thresholding", false)? {

@@ -54,6 +54,11 @@ impl WeightFile {
         }
     }
 
+    /// The position behind the header, where the tensors begin.
+    pub(crate) fn header_end(&self) -> u64 {
+        self.header.tensors.first().map_or(self.bytes, |tensor| tensor.offset)
+    }
+
     /// Fills the buffer from `offset`.
     pub(crate) fn read_exact_at(&self, buffer: &mut [u8], offset: u64, tensor: &str) -> Result<(), Error> {
         self.content.read_exact_at(buffer, offset).map_err(|source| match source.kind() {

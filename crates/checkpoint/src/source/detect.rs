@@ -4,8 +4,21 @@ use crate::{Family, safetensors::Tensor};
 use std::collections::HashMap;
 
 /// Substrings that mark the tensors of a LoRA (LoHa, LoKr, ...), as saved by different programs.
-const LORA_MARKS: [&str; 9] =
-    ["lora_down.", "lora_up.", "lora.down.", "lora.up.", "lora_A.", "lora_B.", ".hada_w1", ".lokr_w", "lora_unet_"];
+const LORA_MARKS: [&str; 13] = [
+    "lora_down.",
+    "lora_up.",
+    "lora.down.",
+    "lora.up.",
+    "lora_A.",
+    "lora_B.",
+    ".hada_w1",
+    ".lokr_w",
+    "lora_unet_",
+    "lora_te",
+    "lycoris_",
+    "lora_linear_layer.",
+    "_lora.up.",
+];
 
 /// The family of one file's tensors.
 pub(crate) fn family_of_names(tensors: &[Tensor]) -> Family {
@@ -23,15 +36,15 @@ pub(crate) fn family_of_names(tensors: &[Tensor]) -> Family {
     if has("model.diffusion_model.input_blocks.0.0.weight") {
         return of_ldm(&shapes, starts);
     }
-    let is_lora = |tensor: &Tensor| LORA_MARKS.iter().any(|mark| tensor.name.contains(mark));
+    let is_lora =
+        |tensor: &Tensor| LORA_MARKS.iter().any(|mark| tensor.name.contains(mark)) || tensor.name.ends_with(".diff");
     if tensors.iter().any(is_lora) {
         return Family::Lora;
     }
     if starts("control_model.") || starts("controlnet_") || starts("input_hint_block.") || starts("adapter.") {
         return Family::ControlNet;
     }
-    let is_embedding = |tensor: &Tensor| matches!(tensor.name.as_str(), "emb_params" | "clip_l" | "clip_g");
-    if !tensors.is_empty() && tensors.iter().all(is_embedding) {
+    if is_embedding(tensors) {
         return Family::TextualInversion;
     }
     if has("0.weight") && has("1.conv.0.weight") {
@@ -48,6 +61,19 @@ pub(crate) fn family_of_names(tensors: &[Tensor]) -> Family {
         return Family::Component;
     }
     Family::Unknown
+}
+
+/// Whether all names are those of a textual inversion, for SDXL or for another model.
+fn is_embedding(tensors: &[Tensor]) -> bool {
+    const NAMES: [&str; 7] =
+        ["emb_params", "clip_l", "clip_g", "clip_l_out", "clip_g_out", "text_encoders_0", "text_encoders_1"];
+    let known = |tensor: &Tensor| NAMES.contains(&tensor.name.as_str()) || tensor.name.starts_with("string_to_param");
+    match tensors {
+        [] => false,
+        // diffusers' training script for SD 1 calls its tensor like the token.
+        [tensor] if tensor.name.starts_with('<') && tensor.name.ends_with('>') => true,
+        tensors => tensors.iter().all(known),
+    }
 }
 
 /// Distinguishes the models that share LDM's UNet names.

@@ -5,6 +5,8 @@ mod detect;
 mod folder;
 mod single;
 
+pub(crate) use detect::family_of_names;
+
 use crate::{
     Family, Layout, OpenOptions, Part, TensorRef,
     config::{ConfigFile, Shapes},

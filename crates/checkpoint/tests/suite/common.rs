@@ -123,6 +123,26 @@ pub fn models() -> PathBuf {
     PathBuf::from("../sdxl/tests/fixtures")
 }
 
+/// The tensors of the tiny model's single f16 file.
+pub fn tiny_tensors() -> Vec<T> {
+    let bytes = std::fs::read(models().join("tiny/single-f16.safetensors")).expect("the tiny model is there");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+    let tensors = header.as_object().expect("an object").iter().filter(|(name, _)| *name != "__metadata__");
+    let tensor = |(name, entry): (&String, &serde_json::Value)| {
+        let number = |value: &serde_json::Value| value.as_u64().expect("a number") as usize;
+        let [begin, end] = [0, 1].map(|side| number(&entry["data_offsets"][side]) + 8 + length);
+        let shape = entry["shape"].as_array().expect("a shape").iter().map(number).collect();
+        let dtype = match entry["dtype"].as_str() {
+            Some("F16") => "F16",
+            Some("I64") => "I64",
+            other => panic!("{other:?}"),
+        };
+        T { name: name.clone(), dtype, shape, data: bytes[begin..end].to_vec() }
+    };
+    tensors.map(tensor).collect()
+}
+
 /// The parameters of SDXL base, written by `tests/reference/export_names.py`.
 pub fn sdxl_names() -> Vec<Name> {
     let text = std::fs::read_to_string(fixtures().join("sdxl_names.txt")).expect("the fixture is there");

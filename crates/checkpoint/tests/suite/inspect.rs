@@ -1,7 +1,7 @@
 //! The report on any kind of file.
 
 use crate::common::{models, single_file_tensors, write, write_sparse, zeros};
-use checkpoint::{Dtype, Family, Layout, OpenOptions, Part, PredictionType, inspect};
+use checkpoint::{Dtype, Family, Layout, OpenOptions, Part, Prediction, inspect};
 use std::path::Path;
 
 fn report(path: &Path) -> checkpoint::Report {
@@ -44,7 +44,7 @@ fn what_does_not_match_is_told_part_by_part() {
     assert_eq!(part(Part::Unet).unexpected, ["model.diffusion_model.extra"]);
     assert_eq!(part(Part::TextEncoder2).misshapen[0].found, [1281]);
     assert_eq!(report.unexpected, ["adrift"]);
-    assert_eq!(report.scheduler.expect("a schedule").prediction_type, PredictionType::V);
+    assert_eq!(report.scheduler.expect("a schedule").prediction_type, Prediction::V);
     assert_eq!(report.problems.len(), 4, "{:?}", report.problems);
     assert!(report.problems.iter().all(|problem| !problem.contains('\n')));
 }

@@ -1,7 +1,7 @@
 //! One tiny model, written by diffusers in every layout and dtype: all give the same parameters.
 
 use crate::common::models;
-use checkpoint::{Checkpoint, Layout, OpenOptions, Part, PredictionType, TokenizerFiles, Transform};
+use checkpoint::{Checkpoint, Layout, OpenOptions, Part, Prediction, TokenizerFiles, Transform};
 use std::collections::BTreeMap;
 
 const PARTS: [Part; 4] = [Part::TextEncoder, Part::TextEncoder2, Part::Unet, Part::Vae];
@@ -53,7 +53,7 @@ fn a_config_overrules_what_tensors_would_suggest() {
     let heads: Vec<usize> = unet.down.iter().map(|block| block.heads).collect();
     assert_eq!((heads, unet.norm_num_groups), (vec![1, 3, 4], 4));
     assert_eq!(odd.vae().expect("a vae").scaling_factor, 0.2);
-    assert_eq!(odd.scheduler().prediction_type, PredictionType::V);
+    assert_eq!(odd.scheduler().prediction_type, Prediction::V);
     assert!(odd.scheduler().rescale_betas_zero_snr);
     for part in PARTS {
         odd.plan(part).expect("it plans");

@@ -161,7 +161,8 @@ fn a_dpm_solver_as_diffusers_saves_it_opens() {
 #[test]
 fn what_emberline_has_not_is_said_of_each_class() {
     let cases = [
-        (json!({"_class_name": "TCDScheduler"}), None, "sampler", "TCDScheduler"),
+        (json!({"_class_name": "TCDScheduler"}), Some("tcd"), "steps", "2 to 8 steps"),
+        (json!({"_class_name": "LCMScheduler", "original_inference_steps": 20}), Some("lcm"), "scheduler", "for 50"),
         (json!({"_class_name": "DEISMultistepScheduler"}), None, "sampler", "DEISMultistepScheduler"),
         (json!({"_class_name": "NewScheduler"}), None, "sampler", "NewScheduler"),
         (json!({"_class_name": "LCMScheduler"}), Some("lcm"), "steps", "2 to 8 steps"),
@@ -197,6 +198,26 @@ fn what_emberline_has_not_is_said_of_each_class() {
             "set_alpha_to_one",
         ),
         (json!({"_class_name": "DDIMScheduler", "clip_sample": true}), Some("ddim"), "sampler", "clip_sample"),
+        (json!({"_class_name": "DDIMScheduler"}), Some("ddim"), "sampler", "clip_sample"),
+        (json!({"_class_name": "HeunDiscreteScheduler", "clip_sample": true}), Some("heun"), "sampler", "clip_sample"),
+        (
+            json!({"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -1.5}),
+            Some("dpmpp_2m"),
+            "scheduler",
+            "lambda_min_clipped",
+        ),
+        (
+            json!({"_class_name": "UniPCMultistepScheduler", "predict_x0": false}),
+            Some("uni_pc"),
+            "sampler",
+            "predict_x0",
+        ),
+        (
+            json!({"_class_name": "UniPCMultistepScheduler", "disable_corrector": [0, 1]}),
+            Some("uni_pc"),
+            "sampler",
+            "disable_corrector",
+        ),
     ];
     for (config, sampler, field, words) in cases {
         let mut whole = json!({"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012});
@@ -213,6 +234,29 @@ fn a_network_that_is_told_no_timesteps_is_refused() {
         "timestep_type": "continuous", "prediction_type": "v_prediction"});
     let error = Checkpoint::open(&Folder::new().with_scheduler(&config).root).expect_err("refused").to_string();
     assert!(error.contains("timestep_type is \"continuous\"; supported: \"discrete\""), "{error}");
+}
+
+#[test]
+fn keys_that_change_nothing_for_sdxl_are_not_noted() {
+    for config in [
+        json!({"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -5.1, "use_flow_sigmas": false}),
+        json!({"_class_name": "UniPCMultistepScheduler", "disable_corrector": [], "solver_p": null, "predict_x0": true}),
+        json!({"_class_name": "HeunDiscreteScheduler"}),
+        json!({"_class_name": "DDPMScheduler", "clip_sample": false}),
+    ] {
+        let notes = Folder::new().with_scheduler(&config).said().notes;
+        let words = ["lambda_min_clipped", "flow", "corrector", "solver_p", "predict_x0", "clip_sample"];
+        assert!(!notes.iter().any(|note| words.iter().any(|word| note.text.contains(word))), "{config}: {notes:?}");
+    }
+}
+
+#[test]
+fn flow_sigmas_are_refused_where_diffusers_would_use_them() {
+    let config = json!({"_class_name": "DPMSolverMultistepScheduler", "use_flow_sigmas": true});
+    let error = Checkpoint::open(&Folder::new().with_scheduler(&config).root).expect_err("refused").to_string();
+    assert!(error.contains("use_flow_sigmas is true; supported: false"), "{error}");
+    let ignored = json!({"_class_name": "EulerDiscreteScheduler", "use_flow_sigmas": true});
+    assert_eq!(value(&Folder::new().with_scheduler(&ignored).said().sampler), Some("euler"));
 }
 
 #[test]

@@ -1,67 +1,36 @@
 //! DPM-Solver-2: the midpoint method in log sigma.
 
-use super::{
-    Outcome,
-    run::{Halt, Interval, Run, ancestral_parts, euler_step, with_noise},
-};
-use crate::{Denoise, NoiseSource, Observer};
+use super::run::{Interval, Noise, Run, Stepped, ancestral_parts, euler_step, with_noise};
+use crate::Denoise;
 use burn::tensor::Tensor;
 
 /// Midpoint steps (Lu et al. 2022, DPM-Solver-2; k-diffusion's `sample_dpm_2` without churn).
 ///
-/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. Two model evaluations per step, one in the
-/// last step.
-///
-/// # Errors
-/// Any error of `denoise`.
-pub fn dpm_2<D: Denoise>(
-    denoise: &mut D,
-    mut x: Tensor<4>,
-    sigmas: &[f32],
-    observer: &mut dyn Observer,
-) -> Result<Outcome, D::Error> {
-    Run::over(denoise, sigmas, observer, |run| {
-        for step in run.intervals() {
-            x = midpoint_step(run, &step, x, step.next)?;
-        }
-        Ok(x)
-    })
+/// Two model evaluations per step, one in the last step.
+pub(super) fn dpm_2<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
+    for step in run.intervals() {
+        x = midpoint_step(run, &step, x, step.next)?;
+    }
+    Ok(x)
 }
 
 /// Ancestral midpoint steps: each step goes below its target noise level, then adds new noise up to it (k-diffusion's
 /// `sample_dpm_2_ancestral`, eta 1).
 ///
-/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. Two model evaluations per step, one in the
-/// last step. Every step but the last adds noise.
-///
-/// # Errors
-/// Any error of `denoise`.
-pub fn dpm_2_ancestral<D: Denoise>(
-    denoise: &mut D,
-    mut x: Tensor<4>,
-    sigmas: &[f32],
-    noise: &mut dyn NoiseSource,
-    observer: &mut dyn Observer,
-) -> Result<Outcome, D::Error> {
-    Run::over(denoise, sigmas, observer, |run| {
-        for step in run.intervals() {
-            let (down, up) = ancestral_parts(step.sigma, step.next);
-            x = midpoint_step(run, &step, x, down)?;
-            if !step.is_last() {
-                x = with_noise(x, &step, up, noise);
-            }
+/// Two model evaluations per step, one in the last step. Every step but the last adds noise.
+pub(super) fn dpm_2_ancestral<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
+    for step in run.intervals() {
+        let (down, up) = ancestral_parts(step.sigma, step.next);
+        x = midpoint_step(run, &step, x, down)?;
+        if !step.is_last() {
+            x = with_noise(x, &step, up, noise);
         }
-        Ok(x)
-    })
+    }
+    Ok(x)
 }
 
 /// Step from `step.sigma` to `to` with the slope at the geometric mean of the two.
-fn midpoint_step<D: Denoise>(
-    run: &mut Run<'_, D>,
-    step: &Interval,
-    x: Tensor<4>,
-    to: f64,
-) -> Result<Tensor<4>, Halt<D::Error>> {
+fn midpoint_step<D: Denoise>(run: &mut Run<'_, D>, step: &Interval, x: Tensor<4>, to: f64) -> Stepped<D> {
     let denoised = run.observed(step, &x)?;
     if to == 0.0 {
         return Ok(denoised);

@@ -1,10 +1,7 @@
 //! DPM-Solver++, multistep: reuses the estimates of earlier steps.
 
-use super::{
-    Outcome,
-    run::{Interval, Run, combined, euler_step, with_noise},
-};
-use crate::{Denoise, NoiseSource, Observer};
+use super::run::{Interval, Noise, Run, Stepped, combined, euler_step, with_noise};
+use crate::Denoise;
 use burn::tensor::Tensor;
 
 /// The estimate of an earlier step and that step's length in log sigma.
@@ -20,111 +17,77 @@ fn length(step: &Interval) -> f64 {
 
 /// DPM-Solver++(2M) (Lu et al. 2022; k-diffusion's `sample_dpmpp_2m`).
 ///
-/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step.
-///
-/// # Errors
-/// Any error of `denoise`.
-pub fn dpmpp_2m<D: Denoise>(
-    denoise: &mut D,
-    mut x: Tensor<4>,
-    sigmas: &[f32],
-    observer: &mut dyn Observer,
-) -> Result<Outcome, D::Error> {
-    Run::over(denoise, sigmas, observer, |run| {
-        let mut past: Option<Past> = None;
-        for step in run.intervals() {
-            let denoised = run.observed(&step, &x)?;
-            if step.is_last() {
-                return Ok(denoised);
-            }
-            let h = length(&step);
-            let steered = match past.take() {
-                Some(old) => {
-                    let weight = 0.5 * h / old.h;
-                    combined(1.0 + weight, denoised.clone(), -weight, old.denoised)
-                }
-                None => denoised.clone(),
-            };
-            x = euler_step(x, steered, step.sigma, step.next);
-            past = Some(Past { denoised, h });
+/// One model evaluation per step.
+pub(super) fn dpmpp_2m<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
+    let mut past: Option<Past> = None;
+    for step in run.intervals() {
+        let denoised = run.observed(&step, &x)?;
+        if step.is_last() {
+            return Ok(denoised);
         }
-        Ok(x)
-    })
+        let h = length(&step);
+        let steered = match past.take() {
+            Some(old) => {
+                let weight = 0.5 * h / old.h;
+                combined(1.0 + weight, denoised.clone(), -weight, old.denoised)
+            }
+            None => denoised.clone(),
+        };
+        x = euler_step(x, steered, step.sigma, step.next);
+        past = Some(Past { denoised, h });
+    }
+    Ok(x)
 }
 
 /// DPM-Solver++(2M) SDE, midpoint form (k-diffusion's `sample_dpmpp_2m_sde`, eta 1).
 ///
-/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. Every step but
-/// the last adds noise.
-///
-/// # Errors
-/// Any error of `denoise`.
-pub fn dpmpp_2m_sde<D: Denoise>(
-    denoise: &mut D,
-    mut x: Tensor<4>,
-    sigmas: &[f32],
-    noise: &mut dyn NoiseSource,
-    observer: &mut dyn Observer,
-) -> Result<Outcome, D::Error> {
-    Run::over(denoise, sigmas, observer, |run| {
-        let mut past: Option<Past> = None;
-        for step in run.intervals() {
-            let denoised = run.observed(&step, &x)?;
-            if step.is_last() {
-                return Ok(denoised);
-            }
-            let h = length(&step);
-            let keep = (-2.0 * h).exp();
-            let weight = past.as_ref().map_or(0.0, |old| 0.5 * (1.0 - keep) * h / old.h);
-            x = combined(keep, x, 1.0 - keep + weight, denoised.clone());
-            if let Some(old) = past.take() {
-                x = x - old.denoised.mul_scalar(weight as f32);
-            }
-            x = renoised(x, &step, keep, noise);
-            past = Some(Past { denoised, h });
+/// One model evaluation per step. Every step but the last adds noise.
+pub(super) fn dpmpp_2m_sde<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
+    let mut past: Option<Past> = None;
+    for step in run.intervals() {
+        let denoised = run.observed(&step, &x)?;
+        if step.is_last() {
+            return Ok(denoised);
         }
-        Ok(x)
-    })
+        let h = length(&step);
+        let keep = (-2.0 * h).exp();
+        let weight = past.as_ref().map_or(0.0, |old| 0.5 * (1.0 - keep) * h / old.h);
+        x = combined(keep, x, 1.0 - keep + weight, denoised.clone());
+        if let Some(old) = past.take() {
+            x = x - old.denoised.mul_scalar(weight as f32);
+        }
+        x = renoised(x, &step, keep, noise);
+        past = Some(Past { denoised, h });
+    }
+    Ok(x)
 }
 
 /// DPM-Solver++(3M) SDE (k-diffusion's `sample_dpmpp_3m_sde`, eta 1).
 ///
-/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. Every step but
-/// the last adds noise.
-///
-/// # Errors
-/// Any error of `denoise`.
-pub fn dpmpp_3m_sde<D: Denoise>(
-    denoise: &mut D,
-    mut x: Tensor<4>,
-    sigmas: &[f32],
-    noise: &mut dyn NoiseSource,
-    observer: &mut dyn Observer,
-) -> Result<Outcome, D::Error> {
-    Run::over(denoise, sigmas, observer, |run| {
-        // Ordered from oldest to newest.
-        let mut past: [Option<Past>; 2] = [None, None];
-        for step in run.intervals() {
-            let denoised = run.observed(&step, &x)?;
-            if step.is_last() {
-                return Ok(denoised);
-            }
-            let h = length(&step);
-            let keep = (-2.0 * h).exp();
-            let lengths = [past[1].as_ref().map(|p| p.h), past[0].as_ref().map(|p| p.h)];
-            let [now, before, before_that] = weights_3m(h, lengths);
-            x = combined(keep, x, 1.0 - keep + now, denoised.clone());
-            let [older, old] = past;
-            for (weight, estimate) in [(before, &old), (before_that, &older)] {
-                if let Some(estimate) = estimate {
-                    x = x + estimate.denoised.clone().mul_scalar(weight as f32);
-                }
-            }
-            x = renoised(x, &step, keep, noise);
-            past = [old, Some(Past { denoised, h })];
+/// One model evaluation per step. Every step but the last adds noise.
+pub(super) fn dpmpp_3m_sde<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
+    // Ordered from oldest to newest.
+    let mut past: [Option<Past>; 2] = [None, None];
+    for step in run.intervals() {
+        let denoised = run.observed(&step, &x)?;
+        if step.is_last() {
+            return Ok(denoised);
         }
-        Ok(x)
-    })
+        let h = length(&step);
+        let keep = (-2.0 * h).exp();
+        let lengths = [past[1].as_ref().map(|p| p.h), past[0].as_ref().map(|p| p.h)];
+        let [now, before, before_that] = weights_3m(h, lengths);
+        x = combined(keep, x, 1.0 - keep + now, denoised.clone());
+        let [older, old] = past;
+        for (weight, estimate) in [(before, &old), (before_that, &older)] {
+            if let Some(estimate) = estimate {
+                x = x + estimate.denoised.clone().mul_scalar(weight as f32);
+            }
+        }
+        x = renoised(x, &step, keep, noise);
+        past = [old, Some(Past { denoised, h })];
+    }
+    Ok(x)
 }
 
 /// The third-order correction's weights for the estimate of this step and of the two before it. `lengths` are the
@@ -150,6 +113,6 @@ fn weights_3m(h: f64, lengths: [Option<f64>; 2]) -> [f64; 3] {
 }
 
 /// Adds the noise of an SDE step, scaled by `sigma' * sqrt(1 - keep)`.
-fn renoised(x: Tensor<4>, step: &Interval, keep: f64, noise: &mut dyn NoiseSource) -> Tensor<4> {
+fn renoised(x: Tensor<4>, step: &Interval, keep: f64, noise: Noise) -> Tensor<4> {
     with_noise(x, step, step.next * (1.0 - keep).sqrt(), noise)
 }

@@ -1,7 +1,7 @@
 //! The linear multistep method.
 
-use super::{Outcome, run::Run};
-use crate::{Denoise, Observer};
+use super::run::{Run, Stepped};
+use crate::Denoise;
 use burn::tensor::Tensor;
 use std::collections::VecDeque;
 
@@ -9,32 +9,21 @@ const ORDER: usize = 4;
 
 /// Adams-Bashforth steps of order 4 on an uneven grid (k-diffusion's `sample_lms`).
 ///
-/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step; the slopes of
-/// up to three earlier steps are reused.
-///
-/// # Errors
-/// Any error of `denoise`.
-pub fn lms<D: Denoise>(
-    denoise: &mut D,
-    mut x: Tensor<4>,
-    sigmas: &[f32],
-    observer: &mut dyn Observer,
-) -> Result<Outcome, D::Error> {
-    Run::over(denoise, sigmas, observer, |run| {
-        // Newest first: sigma and the slope (x - x0) / sigma at that level.
-        let mut slopes: VecDeque<(f64, Tensor<4>)> = VecDeque::with_capacity(ORDER + 1);
-        for step in run.intervals() {
-            let denoised = run.observed(&step, &x)?;
-            slopes.push_front((step.sigma, (x.clone() - denoised).div_scalar(step.sigma as f32)));
-            slopes.truncate(ORDER);
-            let nodes: Vec<f64> = slopes.iter().map(|(sigma, _)| *sigma).collect();
-            for (j, (_, slope)) in slopes.iter().enumerate() {
-                let weight = lagrange_integral(&nodes, j, step.sigma, step.next);
-                x = x + slope.clone().mul_scalar(weight as f32);
-            }
+/// One model evaluation per step; the slopes of up to three earlier steps are reused.
+pub(super) fn lms<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
+    // Newest first: sigma and the slope (x - x0) / sigma at that level.
+    let mut slopes: VecDeque<(f64, Tensor<4>)> = VecDeque::with_capacity(ORDER + 1);
+    for step in run.intervals() {
+        let denoised = run.observed(&step, &x)?;
+        slopes.push_front((step.sigma, (x.clone() - denoised).div_scalar(step.sigma as f32)));
+        slopes.truncate(ORDER);
+        let nodes: Vec<f64> = slopes.iter().map(|(sigma, _)| *sigma).collect();
+        for (j, (_, slope)) in slopes.iter().enumerate() {
+            let weight = lagrange_integral(&nodes, j, step.sigma, step.next);
+            x = x + slope.clone().mul_scalar(weight as f32);
         }
-        Ok(x)
-    })
+    }
+    Ok(x)
 }
 
 /// Integral from `from` to `to` of the Lagrange polynomial that is 1 at `nodes[j]` and 0 at the other nodes. Four nodes

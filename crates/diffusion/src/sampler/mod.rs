@@ -10,18 +10,10 @@ mod renoising;
 mod run;
 mod uni_pc;
 
-pub use dpm_2::{dpm_2, dpm_2_ancestral};
-pub use dpmpp_multi::{dpmpp_2m, dpmpp_2m_sde, dpmpp_3m_sde};
-pub use dpmpp_single::{dpmpp_2s_ancestral, dpmpp_sde};
-pub use euler::{ddim, euler, euler_ancestral};
-pub use heun::heun;
-pub use lms::lms;
-pub use renoising::{ddpm, lcm};
-pub use uni_pc::uni_pc;
-
 use crate::{BrownianPath, Denoise, NoiseSource, Observer};
 use burn::tensor::Tensor;
 use generation::Sampler;
+use run::Run;
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -85,22 +77,38 @@ impl Sample for Sampler {
         noise: &mut dyn NoiseSource,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, D::Error> {
-        match self {
-            Self::Euler => euler(denoise, x, sigmas, observer),
-            Self::EulerAncestral => euler_ancestral(denoise, x, sigmas, noise, observer),
-            Self::Heun => heun(denoise, x, sigmas, observer),
-            Self::Dpm2 => dpm_2(denoise, x, sigmas, observer),
-            Self::Dpm2Ancestral => dpm_2_ancestral(denoise, x, sigmas, noise, observer),
-            Self::Lms => lms(denoise, x, sigmas, observer),
-            Self::Dpmpp2sAncestral => dpmpp_2s_ancestral(denoise, x, sigmas, noise, observer),
-            Self::Dpmpp2m => dpmpp_2m(denoise, x, sigmas, observer),
-            Self::Dpmpp2mSde => dpmpp_2m_sde(denoise, x, sigmas, noise, observer),
-            Self::Dpmpp3mSde => dpmpp_3m_sde(denoise, x, sigmas, noise, observer),
-            Self::DpmppSde => dpmpp_sde(denoise, x, sigmas, &mut BrownianPath::new(noise), observer),
-            Self::Ddim => ddim(denoise, x, sigmas, observer),
-            Self::UniPc => uni_pc(denoise, x, sigmas, observer),
-            Self::Lcm => lcm(denoise, x, sigmas, noise, observer),
-            Self::Ddpm => ddpm(denoise, x, sigmas, noise, observer),
-        }
+        Run::over(denoise, sigmas, observer, |run| match self {
+            Self::Euler => euler::euler(run, x),
+            Self::EulerAncestral => euler::euler_ancestral(run, x, noise),
+            Self::Heun => heun::heun(run, x),
+            Self::Dpm2 => dpm_2::dpm_2(run, x),
+            Self::Dpm2Ancestral => dpm_2::dpm_2_ancestral(run, x, noise),
+            Self::Lms => lms::lms(run, x),
+            Self::Dpmpp2sAncestral => dpmpp_single::dpmpp_2s_ancestral(run, x, noise),
+            Self::Dpmpp2m => dpmpp_multi::dpmpp_2m(run, x),
+            Self::Dpmpp2mSde => dpmpp_multi::dpmpp_2m_sde(run, x, noise),
+            Self::Dpmpp3mSde => dpmpp_multi::dpmpp_3m_sde(run, x, noise),
+            Self::DpmppSde => dpmpp_single::dpmpp_sde(run, x, &mut BrownianPath::new(noise)),
+            Self::Ddim => euler::ddim(run, x),
+            Self::UniPc => uni_pc::uni_pc(run, x),
+            Self::Lcm => renoising::lcm(run, x, noise),
+            Self::Tcd => renoising::tcd(run, x, noise),
+            Self::Ddpm => renoising::ddpm(run, x, noise),
+        })
     }
+}
+
+/// [`Sampler::DpmppSde`] with noise that is drawn as it is, not along a [`BrownianPath`]: two draws of a step are
+/// independent. Arguments and errors as of [`Sample::sample`].
+///
+/// # Errors
+/// Errors of `denoise`.
+pub fn dpmpp_sde<D: Denoise>(
+    denoise: &mut D,
+    x: Tensor<4>,
+    sigmas: &[f32],
+    noise: &mut dyn NoiseSource,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, D::Error> {
+    Run::over(denoise, sigmas, observer, |run| dpmpp_single::dpmpp_sde(run, x, noise))
 }

@@ -1,7 +1,7 @@
 //! Shared by all samplers: the steps of a run, calls of model and observer, early ends.
 
 use super::Outcome;
-use crate::{Denoise, NoiseSource, Observer, Step, Stop};
+use crate::{Denoise, ModelSigmas, NoiseSource, Observer, Step, Stop};
 use burn::tensor::Tensor;
 use std::ops::ControlFlow;
 
@@ -38,6 +38,12 @@ impl<E> Halt<E> {
     }
 }
 
+/// A sampler's result: latents, or why its loop ended early.
+pub(super) type Stepped<D> = Result<Tensor<4>, Halt<<D as Denoise>::Error>>;
+
+/// The source of a sampler's own noise.
+pub(super) type Noise<'n> = &'n mut dyn NoiseSource;
+
 /// The model and the observer of one run.
 pub(super) struct Run<'a, D: Denoise> {
     denoise: &'a mut D,
@@ -51,7 +57,7 @@ impl<'a, D: Denoise> Run<'a, D> {
         denoise: &'a mut D,
         sigmas: &'a [f32],
         observer: &'a mut dyn Observer,
-        sampler: impl FnOnce(&mut Self) -> Result<Tensor<4>, Halt<D::Error>>,
+        sampler: impl FnOnce(&mut Self) -> Stepped<D>,
     ) -> Result<Outcome, D::Error> {
         match sampler(&mut Self { denoise, observer, sigmas }) {
             Ok(latents) => Ok(Outcome::Finished { latents }),
@@ -66,8 +72,13 @@ impl<'a, D: Denoise> Run<'a, D> {
         pairs.map(|(index, (&sigma, &next))| Interval { index, sigma: sigma.into(), next: next.into() })
     }
 
+    /// The model's training schedule.
+    pub(super) fn table(&self) -> &ModelSigmas {
+        self.denoise.table()
+    }
+
     /// Evaluates the model for the first time in a step and reports the result to the observer.
-    pub(super) fn observed(&mut self, step: &Interval, x: &Tensor<4>) -> Result<Tensor<4>, Halt<D::Error>> {
+    pub(super) fn observed(&mut self, step: &Interval, x: &Tensor<4>) -> Stepped<D> {
         let denoised = self.evaluated(step, x.clone(), step.sigma)?;
         let total = self.sigmas.len() - 1;
         let seen = Step { index: step.index, total, sigma: step.sigma as f32, x, denoised: &denoised };
@@ -81,7 +92,7 @@ impl<'a, D: Denoise> Run<'a, D> {
     }
 
     /// Evaluates the model without reporting to the observer: the second evaluation of a step.
-    pub(super) fn evaluated(&mut self, step: &Interval, x: Tensor<4>, sigma: f64) -> Result<Tensor<4>, Halt<D::Error>> {
+    pub(super) fn evaluated(&mut self, step: &Interval, x: Tensor<4>, sigma: f64) -> Stepped<D> {
         if self.observer.is_cancelled() {
             return Err(Halt::stopped(Outcome::Cancelled { step: step.index + 1 }));
         }
@@ -105,7 +116,7 @@ pub(super) fn euler_step(x: Tensor<4>, denoised: Tensor<4>, sigma: f64, to: f64)
 }
 
 /// Adds the noise for the end of a step to `x`, with standard deviation `deviation`.
-pub(super) fn with_noise(x: Tensor<4>, step: &Interval, deviation: f64, noise: &mut dyn NoiseSource) -> Tensor<4> {
+pub(super) fn with_noise(x: Tensor<4>, step: &Interval, deviation: f64, noise: Noise) -> Tensor<4> {
     let (sigma, next) = step.ends();
     let drawn = noise.draw(&x, sigma, next);
     x + drawn.mul_scalar(deviation as f32)

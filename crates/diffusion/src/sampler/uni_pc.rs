@@ -1,7 +1,7 @@
 //! UniPC: a predictor and a corrector that share their model evaluations.
 
-use super::{Outcome, run::Run};
-use crate::{Denoise, Observer};
+use super::run::{Run, Stepped};
+use crate::Denoise;
 use burn::tensor::Tensor;
 
 const ORDER: usize = 3;
@@ -12,39 +12,29 @@ type Past = Vec<(f64, Tensor<4>)>;
 /// UniPC of order 3 with B(h) = h (Zhao et al. 2023; ComfyUI's `uni_pc`, diffusers' `UniPCMultistepScheduler` with
 /// `solver_type="bh1"`, `solver_order=3`). The last step, to sigma 0, returns its estimate.
 ///
-/// `x` is `[batch, channels, height, width]` at noise level `sigmas[0]`. One model evaluation per step. The observer
-/// sees the predicted `x`, which was the model's input, before the corrector changes it.
-///
-/// # Errors
-/// Any error of `denoise`.
-pub fn uni_pc<D: Denoise>(
-    denoise: &mut D,
-    mut x: Tensor<4>,
-    sigmas: &[f32],
-    observer: &mut dyn Observer,
-) -> Result<Outcome, D::Error> {
-    Run::over(denoise, sigmas, observer, |run| {
-        let mut past: Past = Vec::with_capacity(ORDER + 1);
-        // The corrected x of the previous step and the order used for it.
-        let mut left: Option<(Tensor<4>, usize)> = None;
-        let total = sigmas.len().saturating_sub(1);
-        for step in run.intervals() {
-            let denoised = run.observed(&step, &x)?;
-            if step.is_last() {
-                return Ok(denoised);
-            }
-            let lambda = -step.sigma.ln();
-            if let Some((start, order)) = left.take() {
-                x = advanced(start, &past, lambda, Some(&denoised), order);
-            }
-            past.insert(0, (lambda, denoised));
-            past.truncate(ORDER);
-            let order = ORDER.min(step.index + 1).min(total - step.index);
-            left = Some((x.clone(), order));
-            x = advanced(x, &past, -step.next.ln(), None, order);
+/// One model evaluation per step. The observer sees the predicted `x`, which was the model's input, before the
+/// corrector changes it.
+pub(super) fn uni_pc<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
+    let mut past: Past = Vec::with_capacity(ORDER + 1);
+    // The corrected x of the previous step and the order used for it.
+    let mut left: Option<(Tensor<4>, usize)> = None;
+    let total = run.intervals().count();
+    for step in run.intervals() {
+        let denoised = run.observed(&step, &x)?;
+        if step.is_last() {
+            return Ok(denoised);
         }
-        Ok(x)
-    })
+        let lambda = -step.sigma.ln();
+        if let Some((start, order)) = left.take() {
+            x = advanced(start, &past, lambda, Some(&denoised), order);
+        }
+        past.insert(0, (lambda, denoised));
+        past.truncate(ORDER);
+        let order = ORDER.min(step.index + 1).min(total - step.index);
+        left = Some((x.clone(), order));
+        x = advanced(x, &past, -step.next.ln(), None, order);
+    }
+    Ok(x)
 }
 
 /// Moves `x` from the newest point in `past` to `to` (a `-ln sigma`). With `corrector`, the estimate at `to`, this is

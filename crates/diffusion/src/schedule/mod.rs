@@ -4,7 +4,7 @@ mod beta_quantile;
 mod points;
 mod table;
 
-pub use table::{Betas, ModelSigmas, TRAINING_STEPS};
+pub use table::{Betas, Edm, ModelSigmas, TRAINING_STEPS};
 
 use crate::STRENGTH;
 use generation::{Schedule, limits};
@@ -45,6 +45,10 @@ pub enum ScheduleError {
         /// The last beta.
         end: f64,
     },
+    /// The range of an EDM model is not valid.
+    #[error("sigmas run from {} to {} with sigma_data {}, but must rise, and all must be finite and above 0",
+        .0.sigma_min, .0.sigma_max, .0.sigma_data)]
+    Edm(Edm),
     /// The given sigmas do not decrease to 0.
     #[error("sigma {index} is {sigma}, but sigmas must be finite, fall strictly, and be above 0 up to the last")]
     Sigma {
@@ -67,6 +71,9 @@ pub trait Sigmas: Sized {
     ///
     /// - `leading`, `linspace` and `trailing`, by diffusers' rule: the last `int(steps * strength)` steps (at least one)
     ///   of `steps`. The run is shorter than asked for.
+    /// - `lcm`, as diffusers' `LCMScheduler`: `steps` of the lowest `int(50 * strength)` training timesteps. Where these
+    ///   are fewer than `steps`, of the lowest `int(1000 * strength)` timesteps, as `TCDScheduler` with
+    ///   `original_inference_steps=1000`; at most as many steps as these.
     /// - All others, by ComfyUI's rule (`denoise`): the last `steps` steps of `int(steps / strength)`. The
     ///   run is as long as asked for, in smaller steps.
     ///
@@ -78,7 +85,7 @@ pub trait Sigmas: Sized {
 
     /// The factor on unit noise before the first step.
     ///
-    /// - `leading`: `sqrt(sigma^2 + 1)`, diffusers' `init_noise_sigma`; over a picture, sigma.
+    /// - `leading` and `lcm`: `sqrt(sigma^2 + 1)`, diffusers' `init_noise_sigma`; over a picture, sigma.
     /// - `linspace` and `trailing`: sigma, diffusers' `init_noise_sigma` of these.
     /// - All others, as ComfyUI: `sqrt(sigma^2 + 1)` where sigma is the table's top, else sigma.
     fn noise_scale(self, table: &ModelSigmas, first_sigma: f32, start: Start) -> f32;
@@ -99,20 +106,21 @@ impl Sigmas for Schedule {
         if strength == 0.0 {
             return Ok(vec![0.0]);
         }
-        let (whole, kept) = match self {
+        let last = |whole: usize, kept: usize| points::points(self, table, whole, whole - kept);
+        let mut sigmas = match self {
+            Self::Lcm => points::lcm(table, steps, strength),
             Self::Leading | Self::Linspace | Self::Trailing => {
-                (steps, ((steps as f64 * strength) as usize).clamp(1, steps))
+                last(steps, ((steps as f64 * strength) as usize).clamp(1, steps))
             }
-            _ => (((steps as f64 / strength) as usize).min(LONGEST), steps),
+            _ => last(((steps as f64 / strength) as usize).min(LONGEST), steps),
         };
-        let mut sigmas = points::points(self, table, whole, whole - kept);
         sigmas.push(0.0);
         Ok(sigmas)
     }
 
     fn noise_scale(self, table: &ModelSigmas, first_sigma: f32, start: Start) -> f32 {
         let full = match self {
-            Self::Leading => start == Start::Noise,
+            Self::Leading | Self::Lcm => start == Start::Noise,
             Self::Linspace | Self::Trailing => false,
             _ => first_sigma >= table.max() * (1.0 - 1e-5),
         };

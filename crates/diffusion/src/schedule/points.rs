@@ -47,6 +47,7 @@ pub(super) fn points(schedule: Schedule, table: &ModelSigmas, count: usize, skip
             each(&|i| table.sigma_between(f64::from(((count - 1 - i) as f64 * step) as f32)))
         }
         Schedule::Trailing => at(&|i| trailing(i, count)),
+        Schedule::Lcm => lcm(table, count, 1.0).split_off(skip),
     }
 }
 
@@ -83,6 +84,23 @@ fn trailing(i: usize, count: usize) -> f64 {
     let first = TRAINING_STEPS as f64;
     let stride = (first - first / count as f64) - first;
     (first + i as f64 * stride).round_ties_even() - 1.0
+}
+
+/// Timesteps with which LCM and TCD models are distilled: 19, 39, ..., 999 (diffusers' `original_inference_steps`).
+const LCM_TIMESTEPS: usize = 50;
+
+/// The levels of diffusers' `LCMScheduler.set_timesteps(steps, strength=strength)`: evenly spaced places in the lowest
+/// `int(50 * strength)` of its timesteps, from the highest. It refuses more steps than these; here they are chosen from
+/// the lowest `int(1000 * strength)` of all timesteps, as `TCDScheduler` with `original_inference_steps=1000` does.
+pub(super) fn lcm(table: &ModelSigmas, steps: usize, strength: f64) -> Vec<f32> {
+    let lowest = |all: usize| (all as f64 * strength) as usize;
+    let all = if steps <= lowest(LCM_TIMESTEPS) { LCM_TIMESTEPS } else { TRAINING_STEPS };
+    let kept = lowest(all).max(1);
+    let steps = steps.min(kept);
+    // NumPy's linspace(0, kept, steps, endpoint=False).
+    let place = |i: usize| (i as f64 * (kept as f64 / steps as f64)) as usize;
+    let timestep = |i: usize| (kept - place(i)) * (TRAINING_STEPS / all) - 1;
+    (0..steps).map(|i| table.sigma_from_timestep(timestep(i) as f64)).collect()
 }
 
 /// The offset of schedules that start at the table's second entry. It is 0 when they need every entry.

@@ -27,11 +27,27 @@ impl Default for Betas {
     }
 }
 
+/// Parameters of a model that was trained on continuous noise levels (Karras et al. 2022; diffusers' `EDMEulerScheduler`,
+/// ComfyUI's `ModelSamplingContinuousEDM`): Playground 2.5 and CosXL.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Edm {
+    /// The lowest noise level; 0.002.
+    pub sigma_min: f64,
+    /// The highest noise level; 80 for Playground 2.5, 120 for CosXL.
+    pub sigma_max: f64,
+    /// The standard deviation of the data in the formulas of [`Preconditioning`](crate::Preconditioning); 0.5 for Playground
+    /// 2.5, 1 for CosXL.
+    pub sigma_data: f64,
+}
+
 /// The noise level of each training step: `sigma = sqrt((1 - a) / a)`, where `a` is the cumulative product of
 /// `1 - beta`.
 ///
 /// Rounded like diffusers' `EulerDiscreteScheduler` (f32, the product in f64), so that the sigmas agree to about the
 /// last digit.
+///
+/// For an EDM model, levels evenly spaced in log sigma. Its "timesteps" here are places in this table, which schedules
+/// choose from; what its network receives is [`ModelSigmas::network_timestep`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSigmas {
     /// In increasing order.
@@ -39,6 +55,7 @@ pub struct ModelSigmas {
     /// Logarithms of the same f32 values, so that a sigma from the table maps back to its exact timestep.
     logs: Vec<f64>,
     steps_offset: usize,
+    edm: Option<Edm>,
 }
 
 impl Default for ModelSigmas {
@@ -71,8 +88,44 @@ impl ModelSigmas {
             }
         }
         let sigmas: Vec<f32> = products.iter().map(|a| ((1.0 - a) / a).sqrt()).collect();
+        Self::from_sigmas(sigmas, None)
+    }
+
+    /// The table of an EDM model: [`TRAINING_STEPS`] levels from `sigma_min` to `sigma_max`, evenly spaced in log sigma
+    /// (ComfyUI).
+    ///
+    /// # Errors
+    /// [`ScheduleError::Edm`] unless `0 < sigma_min < sigma_max` and `0 < sigma_data`, all finite in f32.
+    pub fn continuous(edm: Edm) -> Result<Self, ScheduleError> {
+        let Edm { sigma_min, sigma_max, sigma_data } = edm;
+        let is_level = |value: f64| value as f32 >= f32::MIN_POSITIVE && (value as f32).is_finite();
+        // Below this distance f32 could not distinguish all levels.
+        if ![sigma_min, sigma_max, sigma_data].into_iter().all(is_level) || sigma_max < sigma_min * 1.01 {
+            return Err(ScheduleError::Edm(edm));
+        }
+        let (from, to) = (sigma_min.ln(), sigma_max.ln());
+        let last = (TRAINING_STEPS - 1) as f64;
+        let level = |i: usize| (from + (to - from) * i as f64 / last).exp() as f32;
+        Ok(Self::from_sigmas((0..TRAINING_STEPS).map(level).collect(), Some(edm)))
+    }
+
+    fn from_sigmas(sigmas: Vec<f32>, edm: Option<Edm>) -> Self {
         let logs = sigmas.iter().map(|&sigma| f64::from(sigma).ln()).collect();
-        Self { sigmas, logs, steps_offset: STEPS_OFFSET }
+        Self { sigmas, logs, steps_offset: STEPS_OFFSET, edm }
+    }
+
+    /// The parameters of an EDM model; `None` for a model over timesteps.
+    pub fn edm(&self) -> Option<&Edm> {
+        self.edm.as_ref()
+    }
+
+    /// What the network receives as its timestep at a noise level: [`ModelSigmas::timestep_from_sigma`], and for an EDM
+    /// model `0.25 * ln(sigma)`.
+    pub fn network_timestep(&self, sigma: f32) -> f32 {
+        match self.edm {
+            None => self.timestep_from_sigma(sigma),
+            Some(_) => (0.25 * f64::from(sigma).ln()) as f32,
+        }
     }
 
     /// Sets diffusers' `steps_offset`, which the schedule `leading` adds to its timesteps. SDXL uses 1.
@@ -123,7 +176,7 @@ impl ModelSigmas {
         (from + (timestep - low as f64) * (to - from)) as f32
     }
 
-    /// The timestep of a sigma, which is the network's input. Whole if the sigma is in the table, otherwise
+    /// The timestep of a sigma. Whole if the sigma is in the table, otherwise
     /// interpolated in log sigma (k-diffusion's `sigma_to_t`, diffusers' `_sigma_to_t`). Sigmas outside the table
     /// return its nearest end.
     pub fn timestep_from_sigma(&self, sigma: f32) -> f32 {

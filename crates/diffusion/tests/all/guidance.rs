@@ -3,7 +3,7 @@
 use crate::reference::{deviation, read, tensor, values};
 use burn::tensor::Tensor;
 use diffusion::{
-    Denoise, Guidance, GuidanceError, Guided, ModelSigmas, Network, Passes, Prediction, Prompts, input_scale,
+    Denoise, Guidance, GuidanceError, Guided, ModelSigmas, Network, Passes, Preconditioning, Prediction, Prompts,
 };
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -44,10 +44,10 @@ fn guidance_and_its_rescaling_are_diffusers() {
 fn estimates_are_k_diffusions() {
     let file: File = read("guidance.json");
     for Estimate { sigma, input_scale: scale, epsilon, v } in &file.estimates {
-        assert!((input_scale(*sigma) / scale - 1.0).abs() <= 1e-7);
+        assert!((Preconditioning::default().input_scale(*sigma) / scale - 1.0).abs() <= 1e-7);
         for (prediction, expected) in [(Prediction::Epsilon, epsilon), (Prediction::V, v)] {
             let (x, output) = (tensor(&file.x, file.shape), tensor(&file.positive, file.shape));
-            let off = deviation(&values(&prediction.denoised(x, output, *sigma)), expected);
+            let off = deviation(&values(&Preconditioning::from(prediction).denoised(x, output, *sigma)), expected);
             assert!(off <= 4e-6, "{prediction:?} at {sigma}: off by {off:e}");
         }
     }
@@ -68,6 +68,8 @@ impl Network for Multiples {
         self.0.push((prompts, batch, timestep));
         Ok(match prompts {
             Prompts::Positive => input.mul_scalar(POSITIVE),
+            // This network has no weighted parts.
+            Prompts::Part(number) => unreachable!("part {number}"),
             Prompts::Negative => input.mul_scalar(NEGATIVE),
             Prompts::NegativeThenPositive => {
                 let negative = input.clone().narrow(0, 0, batch / 2).mul_scalar(NEGATIVE);
@@ -78,7 +80,7 @@ impl Network for Multiples {
 }
 
 #[test]
-fn one_pass_and_two_agree_and_scale_one_asks_once() {
+fn one_pass_and_two_agree_and_scales_up_to_one_ask_once() {
     let table = ModelSigmas::default();
     let sigma = table.as_slice()[500];
     let x: Vec<f32> = (0..32_u8).map(|i| f32::from(i) / 7.0 - 2.0).collect();
@@ -87,6 +89,10 @@ fn one_pass_and_two_agree_and_scale_one_asks_once() {
         (5.0, Passes::Two, vec![(Prompts::Negative, 2, 500.0), (Prompts::Positive, 2, 500.0)]),
         (1.0, Passes::One, vec![(Prompts::Positive, 2, 500.0)]),
         (1.0, Passes::Two, vec![(Prompts::Positive, 2, 500.0)]),
+        (0.0, Passes::One, vec![(Prompts::Positive, 2, 500.0)]),
+        (0.0, Passes::Two, vec![(Prompts::Positive, 2, 500.0)]),
+        (0.5, Passes::One, vec![(Prompts::Positive, 2, 500.0)]),
+        (1.01, Passes::One, vec![(Prompts::NegativeThenPositive, 4, 500.0)]),
     ];
     for (scale, passes, calls) in cases {
         let guidance = Guidance::new(scale).expect("in range").with_passes(passes);
@@ -94,19 +100,21 @@ fn one_pass_and_two_agree_and_scale_one_asks_once() {
         let mut guided = Guided { network, table: &table, prediction: Prediction::Epsilon, guidance };
         let Ok(estimate) = guided.denoise(tensor(&x, [2, 4, 2, 2]), sigma);
         assert_eq!(guided.network.0, calls, "scale {scale}, {passes:?}");
-        let factor = NEGATIVE + scale as f32 * (POSITIVE - NEGATIVE);
-        let expected: Vec<f32> = x.iter().map(|x| x - sigma * factor * x * input_scale(sigma)).collect();
+        // Scales below 1 mean no guidance, like 1.
+        let factor = NEGATIVE + scale.max(1.0) as f32 * (POSITIVE - NEGATIVE);
+        let input_scale = Preconditioning::default().input_scale(sigma);
+        let expected: Vec<f32> = x.iter().map(|x| x - sigma * factor * x * input_scale).collect();
         assert!(deviation(&values(&estimate), &expected) <= 1e-5, "scale {scale}, {passes:?}");
     }
 }
 
 #[test]
 fn out_of_range_is_an_error_that_names_the_range() {
-    for scale in [0.0, 0.999, 30.1, f64::NAN] {
+    for scale in [-0.001, 30.1, f64::NAN, f64::INFINITY] {
         assert!(matches!(Guidance::new(scale), Err(GuidanceError::Scale { .. })), "{scale}");
     }
     let error = Guidance::new(99.0).expect_err("out of range").to_string();
-    assert_eq!(error, "cfg_scale is 99, but must be from 1 to 30");
+    assert_eq!(error, "cfg_scale is 99, but must be from 0 to 30");
     for rescale in [-0.1, 1.1, f64::NAN] {
         assert!(Guidance::new(7.0).expect("in range").with_rescale(rescale).is_err(), "{rescale}");
     }

@@ -1,5 +1,7 @@
 //! Compares every number with the references in `tests/reference` (made by `export.py` and `spacings.py`).
 
+mod distilled;
+mod edm;
 mod guidance;
 mod moments;
 mod noise;

@@ -15,6 +15,12 @@ struct File {
     cases: Vec<Case>,
 }
 
+/// References from diffusers' LCMScheduler and TCDScheduler, with the same denoiser.
+#[derive(Deserialize)]
+struct Distilled {
+    cases: Vec<Case>,
+}
+
 #[derive(Deserialize)]
 struct Case {
     sampler: String,
@@ -59,7 +65,8 @@ fn trajectory(case: &Case, mixture: Mixture) -> Vec<Vec<f32>> {
 
 #[test]
 fn trajectories_are_the_references() {
-    let File { mixture, cases } = read("trajectories.json");
+    let File { mixture, mut cases } = read("trajectories.json");
+    cases.extend(read::<Distilled>("distilled.json").cases);
     let mut worst: BTreeMap<String, f32> = BTreeMap::new();
     for case in &cases {
         let ours = trajectory(case, mixture);

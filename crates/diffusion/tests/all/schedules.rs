@@ -131,7 +131,8 @@ fn every_strength_gives_a_schedule() {
                 // A thousandth is the difference between rounding down to an entry of the table and not rounding.
                 assert!(sigmas[0] >= 0.999 * before, "{schedule}, {steps} steps: more strength, more noise");
                 before = sigmas[0];
-                let by_diffusers = matches!(schedule, Schedule::Leading | Schedule::Linspace | Schedule::Trailing);
+                let by_diffusers =
+                    matches!(schedule, Schedule::Leading | Schedule::Linspace | Schedule::Trailing | Schedule::Lcm);
                 let length = if by_diffusers { 2..=steps + 1 } else { steps + 1..=steps + 1 };
                 assert!(length.contains(&sigmas.len()), "{schedule}, {steps} steps at {strength}");
             }

@@ -98,9 +98,8 @@ def cases():
         add(name, sampler, SOME, dict(timestep_spacing="leading", steps_offset=1), schedule="leading")
         add(name, sampler, FEW, {}, schedule="leading")
         add(name, sampler, [4, 20], dict(timestep_spacing="linspace"), near="linspace")
-    # Equal where the steps divide 50, the number of steps that the model was distilled with.
-    add("LCMScheduler", "lcm", [1, 2, 5, 10, 25, 50], {}, near="trailing")
-    add("LCMScheduler", "lcm", [4, 8], {}, near="trailing")
+    add("LCMScheduler", "lcm", [1, 2, 4, 5, 8, 10, 25, 50], {}, schedule="lcm")
+    add("TCDScheduler", "tcd", [1, 4, 8], {}, schedule="lcm")
     return made
 
 

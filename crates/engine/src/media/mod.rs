@@ -14,7 +14,7 @@ use etags::{Etags, FileIdentity};
 use files::{exchange, private};
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -195,7 +195,9 @@ impl Media {
     /// # Errors
     /// `NotFound`, or a file that cannot be read.
     pub fn read(&self, key: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.path(key)?)
+        let mut bytes = Vec::new();
+        self.open_file(key)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Opens a picture with its ETag. Reads the whole file if its ETag is not cached.
@@ -203,7 +205,7 @@ impl Media {
     /// # Errors
     /// `NotFound` for an invalid key or a missing file; else a file that cannot be read.
     pub fn picture(&self, key: &str) -> io::Result<OpenPicture> {
-        let file = File::open(self.path(key)?)?;
+        let file = self.open_file(key)?;
         let metadata = file.metadata()?;
         let identity = FileIdentity::of(&metadata);
         let etag = match self.etags.get(key, &identity) {
@@ -217,9 +219,18 @@ impl Media {
         Ok(OpenPicture { file, length: metadata.len(), etag })
     }
 
+    /// Opens a picture's file. A named pipe or a folder with its name is not a picture; opening a pipe would block.
+    fn open_file(&self, key: &str) -> io::Result<File> {
+        let path = self.path(key)?;
+        match fs::metadata(&path)?.is_file() {
+            true => File::open(&path),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")),
+        }
+    }
+
     /// Whether the picture exists and can be decoded completely.
     pub fn is_whole(&self, key: &str) -> bool {
-        let decoded = self.path(key).and_then(File::open).map(|file| {
+        let decoded = self.open_file(key).map(|file| {
             let format = image::ImageFormat::Png;
             image::load(io::BufReader::new(file), format)
         });

@@ -1,5 +1,4 @@
 use super::*;
-use std::io::Read;
 
 fn media() -> (tempfile::TempDir, Media) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -114,4 +113,28 @@ fn a_broken_picture_is_told_from_a_whole_one() {
     assert!(!media.is_whole(&key));
     media.write_preview(&key, &[]).expect("written");
     assert!(!media.is_whole(&key));
+}
+
+#[test]
+fn an_identity_that_is_no_text_is_that_of_another_folder() {
+    let (_folder, media) = media();
+    media.identify("one").expect("identified");
+    fs::write(media.identity_path(), b"\xff\xfe\n").expect("written");
+    assert_eq!(media.identity().expect("read").as_deref(), Some("\u{fffd}\u{fffd}"));
+}
+
+/// Opening a named pipe blocks until a program writes to it: the start would never end.
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_folder_with_a_pictures_name_is_no_picture() {
+    let (_folder, media) = media();
+    let (pipe, folder) = (new_key(), new_key());
+    let made = std::process::Command::new("mkfifo").arg(media.path(&pipe).expect("a key")).status().expect("mkfifo");
+    assert!(made.success());
+    fs::create_dir(media.path(&folder).expect("a key")).expect("made");
+    for key in [&pipe, &folder] {
+        assert!(!media.is_whole(key));
+        let errors = [media.read(key).expect_err("no file"), media.picture(key).expect_err("no file")];
+        assert!(errors.iter().all(|error| error.kind() == io::ErrorKind::InvalidInput), "{errors:?}");
+    }
 }

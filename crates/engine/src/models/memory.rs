@@ -2,7 +2,7 @@
 
 use super::limits::{self, Limit};
 use checkpoint::{Checkpoint, Part, Shape};
-use protocol::Parameters;
+use protocol::{Parameters, Recommended};
 use sdxl::{MemoryEstimate, MemorySettings};
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ impl Footprint {
     }
 
     fn need(&self, of: &Parameters) -> Option<Need> {
-        let batch = if of.cfg_scale > 1.0 { 2 } else { 1 };
+        let batch = if diffusion::is_guided(of.cfg_scale) { 2 } else { 1 };
         let settings = MemorySettings { batch, ..MemorySettings::processor(of.width, of.height) };
         let estimate = MemoryEstimate::new(&self.shapes, &self.narrow, &settings)?;
         let weights = estimate.weights.values().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
@@ -75,6 +75,14 @@ impl Footprint {
         let Some(need) = self.need(of) else { return Verdict::Fits };
         verdict(of, need, limits::resident(), &limits::limits())
     }
+}
+
+/// Memory of a picture with a model's recommended settings on the CPU, bytes. None for a model that cannot be loaded.
+pub fn memory_bytes(checkpoint: &Checkpoint, recommended: &Recommended) -> Option<u64> {
+    let Footprint { shapes, narrow } = Footprint::new(checkpoint, None, None)?;
+    let batch = if recommended.cfg_scale > 1.0 { 2 } else { 1 };
+    let settings = MemorySettings { batch, ..MemorySettings::processor(recommended.width, recommended.height) };
+    MemoryEstimate::new(&shapes, &narrow, &settings).map(|estimate| estimate.peak)
 }
 
 fn shape(source: &Checkpoint, part: Part) -> Option<Shape> {

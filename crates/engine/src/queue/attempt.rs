@@ -5,6 +5,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
+    models::Watch,
     previews::DoneStep,
     retry::{self, Backoff},
     slot::{Progress, Slot},
@@ -12,7 +13,7 @@ use crate::{
 };
 use protocol::{
     Event, Frame, FrameEvent, GENERATOR, GenerationCompleted, GenerationFailed, GenerationIds, GenerationProgress,
-    GenerationStarted, TakeId, Task, TaskStatus, media_path,
+    GenerationStarted, ModelLoading, TakeId, Task, TaskStatus, media_path,
 };
 use std::{
     error::Error,
@@ -114,7 +115,8 @@ impl Attempt<'_> {
             },
             None => None,
         };
-        generator.prepare(self.task, init_key.as_deref(), self.slot)
+        let loading = Loading { shared: self.shared, slot: self.slot, model: &self.task.parameters.model };
+        generator.prepare(self.task, init_key.as_deref(), &loading)
     }
 
     fn publish_step(&self, done: DoneStep) {
@@ -267,6 +269,38 @@ impl Attempt<'_> {
 
     fn block_on<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
         self.shared.runtime.block_on(call())
+    }
+}
+
+/// Shows in the queue how far the attempt's model is loaded, until it is dropped.
+pub(crate) struct Loading<'a> {
+    shared: &'a Shared,
+    slot: &'a Slot,
+    model: &'a str,
+}
+
+impl Watch for Loading<'_> {
+    fn loaded(&self, percent: u8) {
+        if self.slot.set_loading(Some(ModelLoading { model: self.model.to_owned(), percent })) {
+            self.shared.announce.queue_changed();
+        }
+    }
+
+    fn warn(&self, why: String) {
+        tracing::warn!(task.id = %self.slot.task_id, why, "a picture may not fit into memory");
+        self.slot.warn(why);
+    }
+
+    fn is_over(&self) -> bool {
+        self.slot.is_stopped() || self.shared.control.is_stopping()
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        if self.slot.set_loading(None) {
+            self.shared.announce.queue_changed();
+        }
     }
 }
 

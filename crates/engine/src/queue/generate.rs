@@ -4,13 +4,15 @@ use super::eta::Eta;
 use crate::{
     Costs, Media, Models, NoPipeline, PreviewTimes,
     injected::FaultInjector,
+    models,
     previews::{DoneStep, PreviewQueue},
     retry,
     slot::Slot,
 };
+use checkpoint::{EmbeddingFile, LoraFile};
 use diffusion::{Observer, Step, Stop};
-use protocol::{Parameters, Task};
-use sdxl::{Generated, InitImage, Output, Params, Picture, Pipeline};
+use protocol::{Lora, Parameters, Task};
+use sdxl::{Generated, InitImage, LoraUse, Networks, Output, Params, Picture, Pipeline};
 use std::{
     io,
     ops::ControlFlow,
@@ -25,6 +27,10 @@ use store::StoreError;
 pub(crate) enum GenerationError {
     #[error(transparent)]
     Model(#[from] NoPipeline),
+    #[error("a LoRA file cannot be used: {0}")]
+    Lora(String),
+    #[error("an embedding cannot be used: {0}")]
+    Embedding(checkpoint::Error),
     #[error("the picture to start from is not there any more")]
     NoInitImage,
     #[error("the picture to start from cannot be read: {0}")]
@@ -46,7 +52,7 @@ impl GenerationError {
             Self::Model(error) => error.waits_for,
             Self::InitImage(error) | Self::Thread(error) => retry::io_waits_for(error),
             Self::Database(error) => error.waits_for(),
-            Self::NoInitImage | Self::Sampling(_) | Self::Png(_) => None,
+            Self::NoInitImage | Self::Lora(_) | Self::Embedding(_) | Self::Sampling(_) | Self::Png(_) => None,
         }
     }
 
@@ -74,6 +80,7 @@ pub(crate) struct Finished {
 pub(crate) struct Inputs {
     params: Params,
     pipeline: Arc<Pipeline>,
+    networks: Arc<Networks>,
 }
 
 /// Generates pictures from the engine's models and pictures.
@@ -87,21 +94,38 @@ pub(crate) struct Generator<'a> {
 }
 
 impl Generator<'_> {
-    /// Loads the initial image, whose key is `init_key`, and the model.
-    pub(crate) fn prepare(&self, task: &Task, init_key: Option<&str>, slot: &Slot) -> Result<Inputs, GenerationError> {
+    /// Loads the initial image, whose key is `init_key`, the model, the LoRA files and the embeddings.
+    pub(crate) fn prepare(
+        &self,
+        task: &Task,
+        init_key: Option<&str>,
+        watch: &dyn models::Watch,
+    ) -> Result<Inputs, GenerationError> {
         let mut params = params(&task.parameters, task.seed);
         params.init_image = self.init_image(init_key, task.parameters.strength)?;
-        let pipeline = self.models.pipeline_for(&task.parameters, |why| {
-            tracing::warn!(task.id = %task.id, why, "a picture may not fit into memory");
-            slot.warn(why);
-        })?;
-        Ok(Inputs { params, pipeline })
+        params.embeddings = self.embeddings(&task.parameters)?;
+        let loras = task.parameters.loras.iter().map(|lora| self.lora(lora)).collect::<Result<Vec<_>, _>>()?;
+        let pipeline = self.models.pipeline_for(&task.parameters, watch)?;
+        let networks = pipeline.networks(&loras)?;
+        Ok(Inputs { params, pipeline, networks })
+    }
+
+    fn lora(&self, lora: &Lora) -> Result<LoraUse, GenerationError> {
+        let path = self.models.lora_path(lora).map_err(GenerationError::Lora)?;
+        let file = LoraFile::open(&path).map_err(|error| GenerationError::Lora(error.to_string()))?;
+        Ok(LoraUse { file: Arc::new(file), unet_weight: lora.unet_weight, text_weight: lora.text_weight() })
+    }
+
+    fn embeddings(&self, of: &Parameters) -> Result<Vec<Arc<EmbeddingFile>>, GenerationError> {
+        let paths = self.models.embeddings_in(&format!("{}\n{}", of.prompt, of.negative_prompt));
+        let open = |path| EmbeddingFile::open(path).map(Arc::new).map_err(GenerationError::Embedding);
+        paths.iter().map(|path| open(path)).collect()
     }
 
     /// Samples and encodes the picture. Calls `on_step` for each step after its preview is written.
     pub(crate) fn generate(
         &self,
-        Inputs { params, pipeline }: &Inputs,
+        inputs: &Inputs,
         task: &Task,
         slot: &Slot,
         on_step: &(dyn Fn(DoneStep) + Sync),
@@ -115,12 +139,12 @@ impl Generator<'_> {
             // A builder, because `scope.spawn` panics when no thread can be started.
             let writer = thread::Builder::new().name("previews".to_owned());
             let writer = writer
-                .spawn_scoped(scope, || queue.write(pipeline, self.media, slot, on_step))
+                .spawn_scoped(scope, || queue.write(&inputs.pipeline, self.media, slot, on_step))
                 .map_err(GenerationError::Thread)?;
             // Ends the writer even when the sampler panics: the scope waits for it.
             let generated = {
                 let _ends = EndOnDrop(&queue);
-                self.sample(pipeline, params, slot, &queue)
+                self.sample(inputs, slot, &queue)
             };
             Ok::<_, GenerationError>((generated, writer.join().unwrap_or_default()))
         })?;
@@ -134,14 +158,14 @@ impl Generator<'_> {
 
     fn sample(
         &self,
-        pipeline: &Pipeline,
-        params: &Params,
+        Inputs { params, pipeline, networks }: &Inputs,
         slot: &Slot,
         queue: &PreviewQueue,
     ) -> Result<Generated, sdxl::Error> {
-        let conditioning = pipeline.encode(params)?;
+        let conditioning = pipeline.encode_with(networks, params)?;
         let eta = Eta::new(self.decode, Instant::now());
-        pipeline.generate_from(params, conditioning, &mut Watch { slot, queue, eta, faults: self.faults })
+        let mut watch = Watch { slot, queue, eta, faults: self.faults };
+        pipeline.generate_from_with(networks, params, conditioning, &mut watch)
     }
 
     fn init_image(&self, key: Option<&str>, strength: Option<f64>) -> Result<Option<InitImage>, GenerationError> {

@@ -74,6 +74,26 @@ impl Conv2d {
         self.shape
     }
 
+    /// The weight `[c_out, c_in, kernel, kernel]`, row-major. Exactly the numbers that it was created from.
+    pub fn weight(&self) -> Vec<f32> {
+        self.panels.unpack()
+    }
+
+    /// The bias `[c_out]`, if it has one.
+    pub fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_deref()
+    }
+
+    /// Whether the weight is stored in 16 bits.
+    pub fn is_narrow(&self) -> bool {
+        self.panels.is_narrow()
+    }
+
+    /// Memory of the weight and the bias in bytes.
+    pub fn bytes(&self) -> usize {
+        self.panels.bytes() + self.bias.as_ref().map_or(0, |bias| size_of_val(&bias[..]))
+    }
+
     /// Height and width of the result for those of `x`.
     pub fn sides(&self, [height, width]: [usize; 2]) -> [usize; 2] {
         [self.shape.side(height), self.shape.side(width)]

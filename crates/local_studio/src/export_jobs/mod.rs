@@ -182,6 +182,8 @@ impl Exports {
         if cancelled.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
+        // A program that cleans up may have removed the folder since the start.
+        fs::create_dir_all(&self.folder)?;
         let unfinished = unfinished(out);
         let written = sequence.write(encoder(format), &unfinished, &mut watch).and_then(|()| {
             // Under the lock, so that an export that was deleted meanwhile leaves no file.

@@ -109,7 +109,8 @@ fn user_comment(value: &[u8], order: Order) -> String {
     let Some((code, text)) = value.split_first_chunk::<8>() else { return text_from_bytes(value) };
     match code {
         b"UNICODE\0" => unicode(text, order),
-        b"ASCII\0\0\0" | b"\0\0\0\0\0\0\0\0" => text_from_bytes(text),
+        // ISO-2022-JP, the standard's code for JIS, writes ASCII as it is; its Japanese is not decoded.
+        b"ASCII\0\0\0" | b"JIS\0\0\0\0\0" | b"\0\0\0\0\0\0\0\0" => text_from_bytes(text),
         _ => text_from_bytes(value),
     }
 }
@@ -141,4 +142,16 @@ fn utf16(text: &[u8], order: Order) -> String {
     let text = char::decode_utf16(units(text, order)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
     let text: String = text.collect();
     text.trim_end_matches('\0').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_no_part_of_the_text() {
+        for code in [b"ASCII\0\0\0", b"JIS\0\0\0\0\0", b"\0\0\0\0\0\0\0\0"] {
+            assert_eq!(user_comment(&[&code[..], b"a cat"].concat(), Order::Big), "a cat");
+        }
+    }
 }

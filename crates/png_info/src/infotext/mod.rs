@@ -1,9 +1,11 @@
 //! A1111's text: the prompt, lines from `Negative prompt:` on, and a last line of parameters. Forge, SD.Next, Fooocus,
 //! ComfyUI's savers, Civitai and stable-diffusion.cpp write it too.
 
+mod loras;
 mod pairs;
 mod settings;
 
+pub(crate) use loras::{hashes as lora_hashes, with_tags as with_lora_tags};
 pub(crate) use pairs::{always_quoted, quoted};
 pub(crate) use settings::record;
 
@@ -12,6 +14,8 @@ use pairs::{is_space, pairs, unquoted};
 /// If the last line has fewer pairs it belongs to the prompt, as in A1111.
 const LEAST_PAIRS: usize = 3;
 const NEGATIVE: &str = "Negative prompt:";
+/// Marks the byte order of a text; some editors put it before UTF-8 too.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A parsed text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,9 +30,13 @@ pub struct Infotext {
 
 impl Infotext {
     /// Parses a text as A1111 does (`parse_generation_parameters`): lines are trimmed; pairs with the keys `Prompt` and
-    /// `Negative prompt` override the lines. One difference: the line of parameters may be followed by the lines that
-    /// old versions of the Dynamic Prompts extension add (`Template:`, `Negative Template:`).
+    /// `Negative prompt` override the lines. Differences: the line of parameters may be followed by the lines that old
+    /// versions of the Dynamic Prompts extension add (`Template:`, `Negative Template:`). A byte order mark before the
+    /// text is ignored, a carriage return alone ends a line, and `Negative prompt:` may have capitals.
     pub fn parse(text: &str) -> Self {
+        let text = text.trim_start_matches(BYTE_ORDER_MARK);
+        let lone_returns = text.contains('\r').then(|| text.replace("\r\n", "\n").replace('\r', "\n"));
+        let text = lone_returns.as_deref().unwrap_or(text);
         let mut lines: Vec<&str> = text.trim_matches(is_space).split('\n').collect();
         let templates = split_templates(&mut lines);
         let last = lines.last().map(|last| pairs(last)).filter(|pairs| pairs.len() >= LEAST_PAIRS);
@@ -60,7 +68,7 @@ impl Infotext {
         let mut is_negative = false;
         for line in lines {
             let mut line = line.trim_matches(is_space);
-            if let Some(rest) = line.strip_prefix(NEGATIVE) {
+            if let Some(rest) = without_label(line) {
                 is_negative = true;
                 line = rest.trim_matches(is_space);
             }
@@ -75,6 +83,12 @@ impl Infotext {
 }
 
 const NEGATIVE_KEY: &str = "Negative prompt";
+
+/// A line without the label of the negative prompt. `None` if it does not start with it.
+fn without_label(line: &str) -> Option<&str> {
+    let (label, rest) = line.split_at_checked(NEGATIVE.len())?;
+    label.eq_ignore_ascii_case(NEGATIVE).then_some(rest)
+}
 
 /// Removes the template lines after the line of parameters, and returns them.
 fn split_templates(lines: &mut Vec<&str>) -> Vec<(String, String)> {

@@ -9,7 +9,7 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// All pairs of a line, keys and values as written. Finds the same pairs as A1111's expression
 /// `\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)` (modules/infotext_utils.py), in linear time. One difference:
-/// the JSON that Civitai adds without quotes stays one value.
+/// JSON without quotes (`Hashes: {...}`, Civitai's) stays one value, so that texts in it are not taken for pairs.
 pub(super) fn pairs(line: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let mut rest = line;
@@ -18,7 +18,7 @@ pub(super) fn pairs(line: &str) -> Vec<(&str, &str)> {
         rest = behind;
         if let Some(key) = key(before) {
             let value = behind.trim_start_matches(is_space);
-            let length = value_length(key, value);
+            let length = value_length(value);
             found.push((key, &value[..length]));
             // Skip the comma after it, if the line continues.
             rest = value.get(length + 1..).unwrap_or_default();
@@ -37,9 +37,9 @@ fn key(before: &str) -> Option<&str> {
 }
 
 /// Length in bytes of the value at the start of a text. It is followed by a comma or the end.
-fn value_length(key: &str, text: &str) -> usize {
+fn value_length(text: &str) -> usize {
     let quoted = quoted_length(text).filter(|length| ends_value(text, *length));
-    let json = || json_length(key, text).filter(|length| ends_value(text, *length));
+    let json = || json_length(text).filter(|length| ends_value(text, *length));
     quoted.or_else(json).unwrap_or_else(|| text.find(',').unwrap_or(text.len()))
 }
 
@@ -64,8 +64,9 @@ fn quoted_length(text: &str) -> Option<usize> {
     None
 }
 
-fn json_length(key: &str, text: &str) -> Option<usize> {
-    if !key.starts_with("Civitai") || !text.starts_with(['[', '{']) {
+/// Length in bytes of the JSON array or object at the start of a text.
+fn json_length(text: &str) -> Option<usize> {
+    if !text.starts_with(['[', '{']) {
         return None;
     }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();

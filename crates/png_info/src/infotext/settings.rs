@@ -1,13 +1,13 @@
 //! The meaning of the parameters in A1111's format.
 
-use super::Infotext;
+use super::{Infotext, loras};
 use crate::{
     names,
     record::{Means, NO_START, Reading, Record, UNKNOWN},
 };
 
 const NO_SECOND_PASS: &str = "there is no second pass at a larger size here";
-const NO_LORA: &str = "LoRAs are not applied";
+const NO_LORA: &str = "LoRA files are found by the names in the prompt; this is no list of their hashes";
 
 /// The record of a text.
 pub(crate) fn record(text: &Infotext) -> Record {
@@ -16,6 +16,12 @@ pub(crate) fn record(text: &Infotext) -> Record {
     reading.take(Means::NegativePrompt, "Negative prompt", &text.negative_prompt);
     let is_two_passes = text.pairs.iter().any(|(key, _)| key.starts_with("Hires"));
     for (key, value) in &text.pairs {
+        if key.trim().eq_ignore_ascii_case("lora hashes")
+            && let Some(loras) = loras::read(&text.prompt, value)
+        {
+            reading.record().settings.loras = Some(loras);
+            continue;
+        }
         let means = match key.trim().to_ascii_lowercase().as_str() {
             "denoising strength" if is_two_passes => Means::Reason(NO_SECOND_PASS),
             "rng" if value.trim().eq_ignore_ascii_case("CPU") => Means::Nothing,

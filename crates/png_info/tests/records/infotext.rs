@@ -144,6 +144,37 @@ fn the_program_is_named() {
 }
 
 #[test]
+fn json_without_quotes_is_one_value_of_any_key() {
+    let record = of_text(
+        "x\nSteps: 20, Sampler: Euler, Seed: 5, Hashes: {\"model\": \"abc\", \"lora:x, Seed: 7\": \"d\"}, \
+         Hires schedule type: {\"a\": [1, 2, \"Seed: 8, Steps: 1, x\"]}, CFG scale: 7",
+    );
+    let set = &record.settings;
+    assert_eq!((set.steps, set.seed, set.cfg_scale), (Some(20), Some(5), Some(7.0)));
+    assert_eq!(not_applied(&record), ["Hashes", "Hires schedule type"]);
+    assert_eq!(record.not_applied[0].value, "{\"model\": \"abc\", \"lora:x, Seed: 7\": \"d\"}");
+    // As A1111 reads it, where it is no JSON.
+    let broken = of_text("x\nSteps: 20, Sampler: Euler, Foo bar: {a, Seed: 5, CFG scale: 7");
+    assert_eq!((broken.settings.seed, broken.settings.cfg_scale), (Some(5), Some(7.0)));
+}
+
+#[test]
+fn marks_line_ends_and_capitals_of_other_programs_are_understood() {
+    let last = "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x768";
+    for text in [
+        format!("\u{feff}a cat\nNegative prompt: rain\n{last}"),
+        format!("a cat\rNegative prompt: rain\r{last}"),
+        format!("a cat\r\nNegative prompt: rain\r\n{last}\r\n"),
+        format!("a cat\nnegative prompt: rain\n{last}"),
+        format!("a cat\nNegative Prompt: rain\n{last}"),
+    ] {
+        let set = of_text(&text).settings;
+        assert_eq!((set.prompt.as_deref(), set.negative_prompt.as_deref()), (Some("a cat"), Some("rain")), "{text:?}");
+        assert_eq!((set.steps, set.seed, set.height), (Some(20), Some(1), Some(768)), "{text:?}");
+    }
+}
+
+#[test]
 fn civitais_json_is_one_value() {
     let resources = r#"[{"type":"checkpoint","modelName":"x, Seed: 9, Steps: 1","weight":1}]"#;
     let record =

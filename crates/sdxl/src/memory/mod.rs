@@ -124,6 +124,12 @@ impl MemoryEstimate {
             peak: bytes(peak),
         })
     }
+
+    /// The estimate with `bytes` more for networks with LoRA files ([`Pipeline::networks_bytes`](crate::Pipeline)).
+    pub fn with_networks(mut self, bytes: u64) -> Self {
+        self.peak = self.peak.saturating_add(bytes);
+        self
+    }
 }
 
 fn weight_bytes(part: Part, shape: &Shape, dtype: Dtype) -> u128 {

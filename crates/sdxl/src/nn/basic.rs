@@ -1,12 +1,16 @@
 //! Linear, convolution, nearest-neighbour resize.
 
-use super::device::{ConvWeights, LinearWeights};
+use super::{
+    device::{ConvWeights, LinearWeights},
+    low_rank::LowRank,
+};
 use crate::{LoadError, Weights};
 use burn::tensor::{
     Tensor, module,
     ops::{InterpolateMode, InterpolateOptions},
 };
 pub use kernels::ConvShape;
+use std::sync::Arc;
 
 /// Whether a layer has a bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +21,12 @@ pub enum Bias {
     No,
 }
 
-/// `y = x Wᵀ + b`.
+/// `y = x Wᵀ + b`, plus the low-rank matrices of LoRA files.
 #[derive(Clone, Debug)]
-pub struct Linear(LinearWeights);
+pub struct Linear {
+    pub(super) weights: LinearWeights,
+    pub(super) low_rank: Option<Arc<LowRank<LinearWeights>>>,
+}
 
 impl Linear {
     /// Takes `weight` `[d_out, d_in]` and, with [`Bias::Yes`], `bias` `[d_out]`.
@@ -27,15 +34,20 @@ impl Linear {
     /// # Errors
     /// A missing parameter.
     pub fn load(mut w: Weights, d_in: usize, d_out: usize, bias: Bias) -> Result<Self, LoadError> {
-        let weight = w.tensor_to_widen("weight", [d_out, d_in])?;
-        let bias = load_bias(&mut w, d_out, bias)?;
-        Ok(Self(LinearWeights::new(weight, bias)))
+        w.layer(|w| {
+            let weight = w.tensor_to_widen("weight", [d_out, d_in])?;
+            let bias = load_bias(w, d_out, bias)?;
+            Ok(Self { weights: LinearWeights::new(weight, bias), low_rank: None })
+        })
     }
 
     /// # Shapes
     /// `[.., d_in] -> [.., d_out]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        self.0.apply(x)
+        match &self.low_rank {
+            None => self.weights.apply(x),
+            Some(low_rank) => low_rank.apply_onto(x.clone(), self.weights.apply(x)),
+        }
     }
 
     /// `y + forward(x)`
@@ -43,7 +55,10 @@ impl Linear {
     /// # Shapes
     /// `x`: `[.., d_in]`, `y`: `[.., d_out]`; result as `y`
     pub fn forward_onto<const D: usize>(&self, x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
-        self.0.apply_onto(x, y)
+        match &self.low_rank {
+            None => self.weights.apply_onto(x, y),
+            Some(low_rank) => low_rank.apply_onto(x.clone(), self.weights.apply_onto(x, y)),
+        }
     }
 }
 
@@ -54,9 +69,12 @@ fn load_bias(w: &mut Weights, d_out: usize, bias: Bias) -> Result<Option<Tensor<
     }
 }
 
-/// Two-dimensional convolution with a square kernel.
+/// Two-dimensional convolution with a square kernel, plus the low-rank kernels of LoRA files.
 #[derive(Clone, Debug)]
-pub struct Conv2d(ConvWeights);
+pub struct Conv2d {
+    pub(super) weights: ConvWeights,
+    pub(super) low_rank: Option<Arc<LowRank<ConvWeights>>>,
+}
 
 impl Conv2d {
     /// Takes `weight` `[c_out, c_in, kernel, kernel]` and, with [`Bias::Yes`], `bias` `[c_out]`. Stride 1, padded so that
@@ -75,15 +93,20 @@ impl Conv2d {
     /// A missing parameter.
     pub fn load_as(mut w: Weights, shape: ConvShape, bias: Bias) -> Result<Self, LoadError> {
         let ConvShape { c_in, c_out, kernel, .. } = shape;
-        let weight = w.tensor_to_widen("weight", [c_out, c_in, kernel, kernel])?;
-        let bias = load_bias(&mut w, c_out, bias)?;
-        Ok(Self(ConvWeights::new(weight, bias, shape)))
+        w.layer(|w| {
+            let weight = w.tensor_to_widen("weight", [c_out, c_in, kernel, kernel])?;
+            let bias = load_bias(w, c_out, bias)?;
+            Ok(Self { weights: ConvWeights::new(weight, bias, shape), low_rank: None })
+        })
     }
 
     /// # Shapes
     /// `[b, c_in, h, w] -> [b, c_out, h', w']`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.0.apply(x)
+        match &self.low_rank {
+            None => self.weights.apply(x),
+            Some(low_rank) => low_rank.apply_onto(x.clone(), self.weights.apply(x)),
+        }
     }
 
     /// `forward(x)`, with `shift` added to all pixels of each channel.
@@ -91,7 +114,10 @@ impl Conv2d {
     /// # Shapes
     /// `x`: `[b, c_in, h, w]`, `shift`: `[b, c_out]`; result `[b, c_out, h', w']`
     pub fn forward_shifted(&self, x: Tensor<4>, shift: Tensor<2>) -> Tensor<4> {
-        self.0.apply_shifted(x, shift)
+        match &self.low_rank {
+            None => self.weights.apply_shifted(x, shift),
+            Some(low_rank) => low_rank.apply_onto(x.clone(), self.weights.apply_shifted(x, shift)),
+        }
     }
 
     /// `y + forward(x)`
@@ -99,7 +125,10 @@ impl Conv2d {
     /// # Shapes
     /// `x`: `[b, c_in, h, w]`, `y`: `[b, c_out, h', w']`; result as `y`
     pub fn forward_onto(&self, x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
-        self.0.apply_onto(x, y)
+        match &self.low_rank {
+            None => self.weights.apply_onto(x, y),
+            Some(low_rank) => low_rank.apply_onto(x.clone(), self.weights.apply_onto(x, y)),
+        }
     }
 }
 

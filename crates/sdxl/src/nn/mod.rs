@@ -3,10 +3,12 @@
 //!
 //! The module `device` chooses the kernel for each operation by the tensor's device.
 
+mod adapt;
 mod attention;
 mod basic;
 mod device;
 mod live;
+mod low_rank;
 mod norm;
 mod resnet;
 mod statistics;
@@ -18,6 +20,7 @@ pub use norm::{GroupNorm, LayerNorm};
 pub use resnet::{ResnetBlock, ResnetSpec};
 pub use statistics::{Moments, Statistics};
 
+pub(crate) use adapt::{Adaptable, Factors, Parameters, changed};
 pub(crate) use device::uses_cpu_kernels;
 pub(crate) use live::{Live, WIDE};
 

@@ -1,14 +1,16 @@
 //! Loads a pipeline from a checkpoint.
 
-use super::Pipeline;
+use super::{Networks, Pipeline, fit, sets::Sets};
 use crate::{
-    Compute, Error, LoadError, Precision, Taesd, TextEncoders, Unet, Vae, latent2rgb, plan_source::load_part,
+    Compute, Error, Layers, LoadError, Precision, Taesd, TextEncoders, Unet, Vae, latent2rgb,
+    plan_source::{load_part, load_part_with_layers},
     turns::Turns,
+    vae::LatentStatistics,
 };
 use burn::tensor::DType;
-use checkpoint::{BetaSchedule, Checkpoint, Part, PredictionType, SchedulerConfig};
-use diffusion::{Betas, ModelSigmas, Passes, Prediction};
-use std::sync::{Arc, RwLock};
+use checkpoint::{BetaSchedule, Checkpoint, ModelSampling, Part, SchedulerConfig, VaeConfig};
+use diffusion::{Betas, Edm, ModelSigmas, Passes, Prediction};
+use std::sync::Arc;
 
 /// Options for loading a checkpoint.
 #[derive(Default)]
@@ -26,6 +28,8 @@ pub struct LoadOptions<'a> {
     /// Whether guidance runs the UNet once with both prompts, which is faster on every device, or once per prompt,
     /// which needs less memory.
     pub passes: Passes,
+    /// Memory in bytes for sets of networks with LoRA files ([`Pipeline::networks`]) that nobody uses. By default 1 GiB.
+    pub unused_networks_bytes: Option<u64>,
     /// Does not load the text encoders. Prompts must then be encoded elsewhere ([`TextEncoders::encode`]).
     pub without_text_encoders: bool,
     /// Called after each tensor with the part, the number of its tensors loaded so far, and their total.
@@ -43,8 +47,19 @@ impl Pipeline {
         let own = [Part::TextEncoder, Part::TextEncoder2, Part::Unet].into_iter();
         let vae = Some(Part::Vae).filter(|_| !has_vae);
         for part in own.chain(vae).chain(Some(Part::Taesd).filter(|&part| checkpoint.has(part))) {
-            checkpoint.plan(part).map_err(LoadError::from)?;
+            Self::check_part(checkpoint, part)?;
         }
+        Ok(())
+    }
+
+    /// Checks from the headers whether a part can be loaded and used with SDXL's latents, for a part that replaces a
+    /// checkpoint's own.
+    ///
+    /// # Errors
+    /// A missing part, tensors that do not match, or a part of another model family: a VAE with 16 latent channels.
+    pub fn check_part(checkpoint: &Checkpoint, part: Part) -> Result<(), Error> {
+        fit::check(checkpoint, part)?;
+        checkpoint.plan(part).map_err(LoadError::from)?;
         Ok(())
     }
 
@@ -57,19 +72,26 @@ impl Pipeline {
         let LoadOptions { vae, taesd, passes, without_text_encoders, progress, .. } = options;
         let precision = compute.precision(options.precision)?;
         let (table, prediction) = schedule(checkpoint.scheduler(), options.zero_terminal_snr)?;
+        let vae_source = vae.unwrap_or(checkpoint);
+        let statistics = statistics(checkpoint.scheduler(), vae_source.vae().map_err(LoadError::from)?)?;
         let mut ignore = |_: Part, _: usize, _: usize| {};
         let progress = progress.unwrap_or(&mut ignore);
+        let taesd_source = taesd.or_else(|| Some(checkpoint).filter(|c| c.has(Part::Taesd)));
+        fit::check(checkpoint, Part::Unet)?;
+        fit::check(vae_source, Part::Vae)?;
+        taesd_source.map_or(Ok(()), |source| fit::check(source, Part::Taesd))?;
+        tracing::info!(device = %compute.info, dtype = precision.name(), "loading {}", checkpoint.path().display());
         let text = match without_text_encoders {
             true => None,
             false => Some(Arc::new(TextEncoders::load(checkpoint, compute, precision, progress)?)),
         };
-        let vae_source = vae.unwrap_or(checkpoint);
-        let taesd_source = taesd.or_else(|| Some(checkpoint).filter(|c| c.has(Part::Taesd)));
-        tracing::info!(device = %compute.info, dtype = precision.name(), "loading {}", checkpoint.path().display());
+        let (unet, unet_layers) = load_unet(checkpoint, compute, precision, progress)?;
         Ok(Self {
-            text: RwLock::new(text),
-            unet: load_unet(checkpoint, compute, precision, progress)?,
-            vae: load_vae(vae_source, compute, progress)?,
+            base: Arc::new(Networks::base(text, Arc::new(unet))),
+            unet_layers,
+            shapes: checkpoint.shapes().clone(),
+            sets: Sets::new(options.unused_networks_bytes.unwrap_or(Sets::LIMIT_BYTES)),
+            vae: load_vae(vae_source, compute, progress)?.with_statistics(statistics),
             taesd: match taesd_source {
                 Some(source) => Some(load_taesd(source, compute, progress)?),
                 None => None,
@@ -86,6 +108,14 @@ impl Pipeline {
 }
 
 fn schedule(config: &SchedulerConfig, zero_snr: Option<bool>) -> Result<(ModelSigmas, Prediction), Error> {
+    let edm = match config.sampling {
+        ModelSampling::Discrete => None,
+        ModelSampling::Edm { sigma_data, sigma_min, sigma_max, .. } => Some(Edm { sigma_min, sigma_max, sigma_data }),
+        ModelSampling::ContinuousV { sigma_min, sigma_max } => Some(Edm { sigma_min, sigma_max, sigma_data: 1.0 }),
+    };
+    if let Some(edm) = edm {
+        return Ok((ModelSigmas::continuous(edm)?, config.prediction_type));
+    }
     let refuse = |message: String| LoadError::Config { part: "scheduler", message };
     if config.beta_schedule != BetaSchedule::ScaledLinear {
         return Err(refuse("beta_schedule is linear; SDXL's is scaled_linear".into()).into());
@@ -99,19 +129,30 @@ fn schedule(config: &SchedulerConfig, zero_snr: Option<bool>) -> Result<(ModelSi
         end: config.beta_end,
         zero_terminal_snr: zero_snr.unwrap_or(config.rescale_betas_zero_snr),
     };
-    let prediction = match config.prediction_type {
-        PredictionType::Epsilon => Prediction::Epsilon,
-        PredictionType::V => Prediction::V,
-    };
-    Ok((ModelSigmas::new(betas)?.with_steps_offset(config.steps_offset), prediction))
+    Ok((ModelSigmas::new(betas)?.with_steps_offset(config.steps_offset), config.prediction_type))
+}
+
+/// How the sampler's latents are normalised. The UNet was trained on them, so a VAE from another file gets them too.
+fn statistics(config: &SchedulerConfig, vae: &VaeConfig) -> Result<Option<LatentStatistics>, LoadError> {
+    let ModelSampling::Edm { sigma_data, latents_mean, latents_std, .. } = config.sampling else { return Ok(None) };
+    if vae.latent_channels != latents_mean.len() {
+        let message = format!("it has {} latent channels; the model normalises 4", vae.latent_channels);
+        return Err(LoadError::Config { part: "vae", message });
+    }
+    Ok(Some(LatentStatistics { mean: latents_mean, std: latents_std, scale: sigma_data }))
 }
 
 type Progress<'a> = &'a mut dyn FnMut(Part, usize, usize);
 
-fn load_unet(checkpoint: &Checkpoint, compute: &Compute, precision: Precision, p: Progress) -> Result<Unet, LoadError> {
-    let (config, dtype) = (checkpoint.unet()?, precision.dtype());
+fn load_unet(
+    checkpoint: &Checkpoint,
+    compute: &Compute,
+    precision: Precision,
+    p: Progress,
+) -> Result<(Unet, Layers), LoadError> {
+    let (config, dtype, device) = (checkpoint.unet()?, precision.dtype(), &compute.device);
     let mut progress = |done, total| p(Part::Unet, done, total);
-    load_part(checkpoint, Part::Unet, &compute.device, dtype, &mut progress, |w| Unet::load(w, config, dtype))
+    load_part_with_layers(checkpoint, Part::Unet, device, dtype, &mut progress, |w| Unet::load(w, config, dtype))
 }
 
 fn load_vae(checkpoint: &Checkpoint, compute: &Compute, p: Progress) -> Result<Vae, LoadError> {

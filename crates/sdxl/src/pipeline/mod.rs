@@ -1,25 +1,27 @@
 //! The pipeline from prompt to picture.
 
+mod fit;
 mod load;
+mod networks;
 mod params;
 mod preview;
 mod run;
+mod sets;
 mod timing;
 
 pub use load::LoadOptions;
+pub use networks::Networks;
 pub use params::{InitImage, Params};
 pub use preview::PreviewDecoder;
 pub use timing::Timings;
 
 use crate::{
-    Compute, Conditioning, Error, HostTensor, Picture, Precision, Taesd, TextEncoders, Unet, Vae, turns::Turns,
+    Compute, Conditioning, Error, HostTensor, Inversion, Layers, Picture, Precision, Taesd, Unet, Vae, turns::Turns,
 };
-use checkpoint::Latent2Rgb;
+use checkpoint::{Latent2Rgb, Part, Shape};
 use diffusion::{ModelSigmas, Observer, Passes, Prediction};
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Instant,
-};
+use sets::Sets;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 /// A loaded model on a device. Threads share it by reference or `Arc`. Concurrent calls of [`Pipeline::generate`] use
 /// the device for one network call at a time in turn, so their steps interleave.
@@ -27,8 +29,12 @@ use std::{
 pub struct Pipeline {
     compute: Compute,
     precision: Precision,
-    text: RwLock<Option<Arc<TextEncoders>>>,
-    unet: Unet,
+    /// The networks of the checkpoint, without LoRA files.
+    base: Arc<Networks>,
+    unet_layers: Layers,
+    /// The parts of the checkpoint that LoRA files can change.
+    shapes: BTreeMap<Part, Shape>,
+    sets: Sets,
     vae: Vae,
     taesd: Option<Taesd>,
     latent2rgb: Latent2Rgb,
@@ -88,11 +94,24 @@ impl Pipeline {
     /// Parameters out of range (all of them, before anything runs), a device failure, or numbers that are not finite.
     /// Cancellation is not an error: see [`Generated`].
     pub fn generate(&self, params: &Params, observer: &mut dyn Observer) -> Result<Generated, Error> {
+        self.generate_with(&self.base, params, observer)
+    }
+
+    /// As [`Pipeline::generate`], with networks of [`Pipeline::networks`].
+    ///
+    /// # Errors
+    /// The same as [`Pipeline::generate`].
+    pub fn generate_with(
+        &self,
+        networks: &Networks,
+        params: &Params,
+        observer: &mut dyn Observer,
+    ) -> Result<Generated, Error> {
         params.validate()?;
         let started = Instant::now();
-        let conditioning = self.encode(params)?;
+        let conditioning = self.encode_with(networks, params)?;
         let text_encode_s = started.elapsed().as_secs_f64();
-        let mut generated = self.generate_from(params, conditioning, observer)?;
+        let mut generated = self.generate_from_with(networks, params, conditioning, observer)?;
         if let Generated::Picture(output) = &mut generated {
             output.timings.text_encode_s = text_encode_s;
             output.timings.total_s += text_encode_s;
@@ -106,17 +125,30 @@ impl Pipeline {
     /// # Errors
     /// [`Error::NoTextEncoders`], or an error of the tokenizer or the encoders.
     pub fn encode(&self, params: &Params) -> Result<Conditioning, Error> {
-        params.validate()?;
-        let text = self.text.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let text = text.ok_or(Error::NoTextEncoders)?;
-        let _turn = self.turns.take();
-        let negative = (params.cfg_scale != 1.0).then_some(params.negative_prompt.as_str());
-        self.compute.run(|| text.encode(&params.prompt, negative, params.prompt_syntax))
+        self.encode_with(&self.base, params)
     }
 
-    /// Frees the text encoders' memory. Prompts cannot be encoded afterwards.
+    /// As [`Pipeline::encode`], with networks of [`Pipeline::networks`].
+    ///
+    /// # Errors
+    /// The same as [`Pipeline::encode`].
+    pub fn encode_with(&self, networks: &Networks, params: &Params) -> Result<Conditioning, Error> {
+        params.validate()?;
+        let text = networks.text().ok_or(Error::NoTextEncoders)?;
+        let _turn = self.turns.take();
+        let positive = params.plan();
+        // Weighted parts are differences to the negative prompt, also without guidance.
+        let needs_negative = generation::is_guided(params.cfg_scale) || !positive.is_single();
+        let negative = needs_negative.then(|| params.negative_plan());
+        let embeddings: Vec<_> = params.embeddings.iter().map(|file| Inversion::from(&**file)).collect();
+        self.compute.run(|| text.encode_plans(&positive, negative.as_ref(), params.prompt_syntax, &embeddings))
+    }
+
+    /// Frees the text encoders' memory, also those of all sets of [`Pipeline::networks`]. Prompts cannot be encoded
+    /// afterwards.
     pub fn drop_text_encoders(&self) {
-        *self.text.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.base.drop_text();
+        self.sets.all().iter().for_each(|set| set.drop_text());
         self.compute.device.memory_cleanup();
     }
 
@@ -130,9 +162,9 @@ impl Pipeline {
         self.precision
     }
 
-    /// The denoising network.
+    /// The denoising network, without LoRA files.
     pub fn unet(&self) -> &Unet {
-        &self.unet
+        self.base.unet()
     }
 
     /// The VAE.

@@ -1,8 +1,13 @@
 //! What a picture is made from.
 
-use crate::{Error, FACTOR, Picture, prompt::parse};
+use crate::{
+    Error, FACTOR, Picture,
+    prompt::{Plan, evaluations, networks::faulty_tag, parse},
+};
+use checkpoint::EmbeddingFile;
 use diffusion::StepNoise;
 use generation::{FieldError, GenerationParameters, PromptSyntax, Value, limits, rule};
+use std::sync::Arc;
 
 /// A picture to start from.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +30,8 @@ generation::with_plain_parameters! {
         pub step_noise: StepNoise,
         /// A picture to start from.
         pub init_image: Option<InitImage>,
+        /// Embeddings (textual inversion). Their names in the prompts stand for their vectors.
+        pub embeddings: Vec<Arc<EmbeddingFile>>,
         /// Unit noise `[1, 4, height/8, width/8]` to start from instead of the seed's.
         pub initial_noise: Option<Vec<f32>>,
     }
@@ -40,7 +47,7 @@ impl Default for Params {
 impl From<GenerationParameters> for Params {
     /// With seed 0, A1111's prompt syntax and no start picture.
     fn from(shared: GenerationParameters) -> Self {
-        Self::new(shared, PromptSyntax::default(), 0, StepNoise::default(), None, None)
+        Self::new(shared, PromptSyntax::default(), 0, StepNoise::default(), None, Vec::new(), None)
     }
 }
 
@@ -59,11 +66,33 @@ impl Params {
         let prompts = [("prompt", &self.prompt), ("negative_prompt", &self.negative_prompt)];
         errors
             .extend(prompts.into_iter().filter_map(|(field, prompt)| breaks_error(field, prompt, self.prompt_syntax)));
+        // A plan over steps out of bounds would be as long.
+        if errors.is_empty() {
+            errors.extend(self.plan_errors());
+        }
         let strength = self.init_image.as_ref().map(|init| Value::Number(init.strength));
         let own = [("seed", Some(Value::Whole(self.seed))), ("strength", strength)];
         errors.extend(own.into_iter().filter_map(|(field, value)| rule(field)?.error(field, value?)));
         errors.extend(self.initial_noise.as_ref().and_then(|noise| self.noise_error(noise)));
         if errors.is_empty() { Ok(()) } else { Err(Error::Params(errors)) }
+    }
+
+    /// What the prompt asks for at each evaluation of the model.
+    pub(crate) fn plan(&self) -> Plan {
+        Plan::of_prompt(&self.prompt, self.prompt_syntax, evaluations(self.sampler, self.steps as usize))
+    }
+
+    /// The same for the negative prompt.
+    pub(crate) fn negative_plan(&self) -> Plan {
+        let evaluations = evaluations(self.sampler, self.steps as usize);
+        Plan::of_negative_prompt(&self.negative_prompt, self.prompt_syntax, evaluations)
+    }
+
+    fn plan_errors(&self) -> impl Iterator<Item = FieldError> {
+        let tag = (self.prompt_syntax == PromptSyntax::A1111).then(|| faulty_tag(&self.prompt)).flatten();
+        let plans =
+            [("prompt", tag.or_else(|| self.plan().error())), ("negative_prompt", self.negative_plan().error())];
+        plans.into_iter().filter_map(|(field, message)| Some(FieldError { field, message: message? }))
     }
 
     fn noise_error(&self, noise: &[f32]) -> Option<FieldError> {
@@ -124,6 +153,22 @@ mod tests {
         params(limits::BREAKS, PromptSyntax::A1111).validate().expect("within bounds");
         assert_eq!(bad_fields(&params(limits::BREAKS + 1, PromptSyntax::A1111)), ["prompt"]);
         params(limits::BREAKS + 1, PromptSyntax::Plain).validate().expect("words");
+    }
+
+    #[test]
+    fn parts_and_texts_of_a_prompt_are_limited() {
+        let bad = |prompt: &str| bad_fields(&Params { prompt: prompt.to_owned(), ..Params::default() });
+        let parts = |n: usize| vec!["a"; n].join(" AND ");
+        let texts = |n: usize| format!("[{}]", (0..n).map(|i| i.to_string()).collect::<Vec<_>>().join("|"));
+        let good = |prompt: String| Params { prompt, steps: 100, ..Params::default() }.validate().expect("in bounds");
+        good(parts(limits::PROMPT_PARTS));
+        good(texts(limits::PROMPT_TEXTS));
+        assert_eq!(bad(&parts(limits::PROMPT_PARTS + 1)), ["prompt"]);
+        assert_eq!(bad("a AND b :101"), ["prompt"]);
+        assert_eq!(bad("a <lora:x:strong>"), ["prompt"]);
+        let params = Params { negative_prompt: texts(limits::PROMPT_TEXTS + 1), steps: 100, ..Params::default() };
+        assert_eq!(bad_fields(&params), ["negative_prompt"]);
+        Params { prompt_syntax: PromptSyntax::Plain, ..params }.validate().expect("words");
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Pipeline {
     /// [`Error::NoTaesd`], or a device failure.
     pub fn preview(&self, decoder: PreviewDecoder, estimate: &Tensor<4>) -> Result<Picture, Error> {
         const DOING: &str = "decoding a preview";
+        let estimate = &self.in_sdxls_scale(estimate.clone());
         match decoder {
             PreviewDecoder::Latent2Rgb => {
                 let [_, _, h, w] = estimate.dims();
@@ -46,6 +47,19 @@ impl Pipeline {
                 let _turn = self.turns.take();
                 Ok(self.compute.run(|| Picture::from_tensor(taesd.decode(shrunk(estimate.clone())), DOING))?)
             }
+        }
+    }
+}
+
+/// SDXL's factor from the encoder's latent to the sampler's, for which TAESD and the linear map were made.
+const SDXL_SCALING_FACTOR: f64 = 0.13025;
+
+impl Pipeline {
+    /// The estimate as SDXL's sampler would have it. Playground 2.5 normalises each channel of the same VAE's latents.
+    fn in_sdxls_scale(&self, estimate: Tensor<4>) -> Tensor<4> {
+        match self.vae.statistics() {
+            Some(_) => self.vae.unscale(estimate) * SDXL_SCALING_FACTOR,
+            None => estimate,
         }
     }
 }

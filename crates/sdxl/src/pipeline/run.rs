@@ -1,7 +1,7 @@
 //! One generation: noise, steps, decoding.
 
 use super::{
-    Finish, Generated, InitImage, Output, Params, Pipeline, Timings,
+    Finish, Generated, InitImage, Networks, Output, Params, Pipeline, Timings,
     timing::{Clock, Timed},
 };
 use crate::{Conditioning, Embeddings, Error, HostTensor, Picture, Unet, UnetCondition};
@@ -20,6 +20,21 @@ impl Pipeline {
         conditioning: Conditioning,
         observer: &mut dyn Observer,
     ) -> Result<Generated, Error> {
+        self.generate_from_with(&self.base, params, conditioning, observer)
+    }
+
+    /// As [`Pipeline::generate_from`], with networks of [`Pipeline::networks`]. The prompts were encoded with the same
+    /// networks, or with others on purpose.
+    ///
+    /// # Errors
+    /// The same as [`Pipeline::generate`].
+    pub fn generate_from_with(
+        &self,
+        networks: &Networks,
+        params: &Params,
+        conditioning: Conditioning,
+        observer: &mut dyn Observer,
+    ) -> Result<Generated, Error> {
         params.validate()?;
         let started = Instant::now();
         let strength = params.init_image.as_ref().map_or(1.0, |init| init.strength);
@@ -33,8 +48,10 @@ impl Pipeline {
         let mut denoiser = Guided {
             network: Conditioned {
                 pipeline: self,
+                unet: networks.unet(),
                 params,
                 conditioning: &conditioning,
+                evaluations: 0,
                 made: Vec::new(),
                 clock: &clock,
             },
@@ -66,7 +83,7 @@ impl Pipeline {
         sigmas: &[f32],
         generator: &mut Generator,
     ) -> Result<(HostTensor, Tensor<4>), Error> {
-        let shape = params.latent_shape(self.unet.config().in_channels);
+        let shape = params.latent_shape(self.unet().config().in_channels);
         let count = shape.iter().product();
         // The order of diffusers: the generator draws the initial picture's noise first.
         let picture = match &params.init_image {
@@ -129,27 +146,23 @@ impl Pipeline {
 /// The UNet with the prompts of one generation.
 struct Conditioned<'a> {
     pipeline: &'a Pipeline,
+    unet: &'a Unet,
     params: &'a Params,
     conditioning: &'a Conditioning,
-    /// Cache: the UNet's condition for each kind of call made so far.
-    made: Vec<(Prompts, UnetCondition)>,
+    /// Evaluations of the model so far, including the current one.
+    evaluations: usize,
+    /// Cache: the UNet's conditions of the last calls, by their texts. In SDXL each takes 55 MB for each text.
+    made: Vec<(Vec<usize>, UnetCondition)>,
     clock: &'a Clock,
 }
 
-/// Computes the UNet's condition for the prompts of a call.
-fn condition(unet: &Unet, params: &Params, conditioning: &Conditioning, prompts: Prompts) -> UnetCondition {
-    let Conditioning { positive, negative } = conditioning;
-    // Without a negative prompt guidance is off, and only the positive one is requested.
-    let negative = negative.as_ref().unwrap_or(positive);
-    let embeddings = match prompts {
-        Prompts::Positive => vec![positive],
-        Prompts::Negative => vec![negative],
-        Prompts::NegativeThenPositive => vec![negative, positive],
-    };
+/// Computes the UNet's condition for the texts of a call.
+fn condition(unet: &Unet, params: &Params, conditioning: &Conditioning, texts: &[usize]) -> UnetCondition {
+    let embeddings = texts.iter().map(|&text| conditioning.text(text));
     let (h, w) = (params.height as f32, params.width as f32);
     let sizes = vec![[h, w, 0.0, 0.0, h, w]; embeddings.len()];
     let both = |of: &Embeddings| (of.prompt.clone(), of.pooled.clone());
-    let (prompt, pooled) = embeddings.into_iter().map(both).unzip();
+    let (prompt, pooled) = embeddings.map(both).unzip();
     unet.condition(Tensor::cat(prompt, 0), Tensor::cat(pooled, 0), &sizes)
 }
 
@@ -157,13 +170,17 @@ impl Network for Conditioned<'_> {
     type Error = Error;
 
     fn predict(&mut self, input: Tensor<4>, timestep: f32, prompts: Prompts) -> Result<Tensor<4>, Error> {
-        let Self { pipeline: Pipeline { turns, unet, compute, .. }, params, conditioning, .. } = *self;
+        let Self { pipeline: Pipeline { turns, compute, .. }, unet, params, conditioning, .. } = *self;
         let _turn = turns.take();
-        let at = match self.made.iter().position(|(of, _)| *of == prompts) {
+        let texts = conditioning.texts(prompts, self.evaluations.saturating_sub(1));
+        let at = match self.made.iter().position(|(of, _)| *of == texts) {
             Some(at) => at,
             None => {
-                let condition = compute.run(|| condition(unet, params, conditioning, prompts));
-                self.made.push((prompts, condition));
+                if self.made.len() == conditioning.calls() {
+                    self.made.remove(0);
+                }
+                let condition = compute.run(|| condition(unet, params, conditioning, &texts));
+                self.made.push((texts, condition));
                 self.made.len() - 1
             }
         };
@@ -173,5 +190,13 @@ impl Network for Conditioned<'_> {
         let output = compute.run(|| unet.forward(input, timestep, condition));
         compute.sync("sampling")?;
         Ok(output)
+    }
+
+    fn next_evaluation(&mut self) {
+        self.evaluations += 1;
+    }
+
+    fn part_weights(&self) -> Option<Vec<f64>> {
+        self.conditioning.part_weights()
     }
 }

@@ -29,10 +29,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Called before each network call. If guidance makes two calls, the second belongs to the first.
+    /// Called before each network call. If guidance makes several calls, the later ones belong to the first.
     pub(super) fn network_called(&self, prompts: Prompts) {
         let began = match (self.last_call.get(), prompts) {
-            (Some((began, Prompts::Negative)), Prompts::Positive) => began,
+            (Some((began, Prompts::Negative)), Prompts::Positive)
+            | (Some((began, Prompts::Negative | Prompts::Part(_))), Prompts::Part(_)) => began,
             _ => Instant::now(),
         };
         self.last_call.set(Some((began, prompts)));

@@ -3,12 +3,15 @@
 mod added;
 mod bpe;
 mod files;
+mod named;
 mod read;
 
 use crate::{TokenizerError, prompt::Segment};
 use added::Additions;
 use checkpoint::TokenizerFiles;
 use files::Table;
+use named::Names;
+pub use named::{Named, Place};
 use tokenizers::AddedToken;
 
 /// Which of SDXL's two text encoders a tokenizer is for. They use different padding.
@@ -28,6 +31,8 @@ pub struct Chunk {
     pub ids: Vec<u32>,
     /// `[length]`; the weight is 1 for start, end and padding.
     pub weights: Vec<f32>,
+    /// Where vectors replace the tokens' embeddings, in order.
+    pub places: Vec<Place>,
 }
 
 /// A tokenizer for one text encoder.
@@ -91,28 +96,53 @@ impl Tokenizer {
     /// # Errors
     /// Token ids that have no embedding in the encoder.
     pub fn chunks(&self, segments: &[Segment]) -> Result<Vec<Chunk>, TokenizerError> {
+        self.chunks_with(segments, &[])
+    }
+
+    /// As [`Tokenizer::chunks`]; the tokens of each name are replaced with as many places as it has vectors. A name is
+    /// found wherever its tokens are, the longest first, and also as `embedding:name`. Its places are in one chunk.
+    /// Source: A1111's `find_embedding_at_position` and `tokenize_line` (`modules/textual_inversion`,
+    /// `modules/sd_hijack_clip.py`).
+    ///
+    /// # Errors
+    /// As [`Tokenizer::chunks`], or a name with more vectors than a chunk has places.
+    pub fn chunks_with(&self, segments: &[Segment], named: &[Named<'_>]) -> Result<Vec<Chunk>, TokenizerError> {
         let room = self.length.saturating_sub(2).max(1);
-        let (mut chunks, mut tokens) = (Vec::new(), Vec::with_capacity(room));
+        let names = Names::new(self, named, room)?;
+        let (mut chunks, mut tokens, mut places) = (Vec::new(), Vec::with_capacity(room), Vec::new());
         for Segment { text, weight, starts_chunk } in segments {
             if *starts_chunk {
-                chunks.push(self.chunk(&tokens));
+                chunks.push(self.chunk(&tokens, std::mem::take(&mut places)));
                 tokens.clear();
             }
-            for &id in self.inner.encode_fast(text.as_str(), false)?.get_ids() {
-                if id as usize >= self.vocabulary {
-                    return Err(TokenizerError::OutsideVocabulary { id, size: self.vocabulary });
-                }
-                if tokens.len() == room {
-                    chunks.push(self.chunk(&tokens));
+            let ids = self.ids(&names.without_prefixes(text))?;
+            let mut rest = &ids[..];
+            while let Some(&id) = rest.first() {
+                let found = names.at_start(rest);
+                let (taken, needed) = found.map_or((1, 1), |name| (name.ids.len(), name.vectors));
+                if tokens.len() + needed > room {
+                    chunks.push(self.chunk(&tokens, std::mem::take(&mut places)));
                     tokens.clear();
                 }
-                tokens.push((id, *weight));
+                places.extend(found.map(|name| Place { at: tokens.len() + 1, named: name.index }));
+                // The id under a vector is not used. It must not be the end token, at which the text is pooled.
+                let id = if found.is_some() { self.start } else { id };
+                tokens.extend(std::iter::repeat_n((id, *weight), needed));
+                rest = &rest[taken..];
             }
         }
         if !tokens.is_empty() || chunks.is_empty() {
-            chunks.push(self.chunk(&tokens));
+            chunks.push(self.chunk(&tokens, places));
         }
         Ok(chunks)
+    }
+
+    fn ids(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let ids = self.inner.encode_fast(text, false)?.get_ids().to_vec();
+        match ids.iter().find(|&&id| id as usize >= self.vocabulary) {
+            Some(&id) => Err(TokenizerError::OutsideVocabulary { id, size: self.vocabulary }),
+            None => Ok(ids),
+        }
     }
 
     /// How many of a chunk's tokens are text, that is, not start, end or padding.
@@ -127,15 +157,15 @@ impl Tokenizer {
 
     /// A chunk that contains only padding, for the shorter of prompt and negative prompt.
     pub fn empty_chunk(&self) -> Chunk {
-        self.chunk(&[])
+        self.chunk(&[], Vec::new())
     }
 
-    fn chunk(&self, tokens: &[(u32, f32)]) -> Chunk {
+    fn chunk(&self, tokens: &[(u32, f32)], places: Vec<Place>) -> Chunk {
         let (mut ids, mut weights): (Vec<u32>, Vec<f32>) =
             std::iter::once((self.start, 1.0)).chain(tokens.iter().copied()).chain([(self.end, 1.0)]).unzip();
         ids.resize(self.length, self.pad);
         weights.resize(self.length, 1.0);
-        Chunk { ids, weights }
+        Chunk { ids, weights, places }
     }
 }
 
@@ -210,6 +240,32 @@ mod tests {
         }
         let plain = tokenizer.chunks(&parse("a BREAK b", PromptSyntax::Plain)).expect("in the vocabulary");
         assert_eq!(plain.iter().map(|chunk| tokenizer.text_tokens(chunk)).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn names_of_embeddings_take_as_many_places_as_they_have_vectors() {
+        let tokenizer = Tokenizer::clip(Padding::End).expect("built in");
+        let named = |name, vectors| Named { name, vectors };
+        let names = [named("my-style", 3), named("my", 1), named("cat", 2), named("Bad Hands", 70)];
+        let chunks = |prompt: &str| {
+            tokenizer.chunks_with(&parse(prompt, PromptSyntax::A1111), &names).expect("in the vocabulary")
+        };
+        let places = |prompt: &str| -> Vec<Vec<(usize, usize)>> {
+            let places = |chunk: Chunk| chunk.places.into_iter().map(|place| (place.at, place.named)).collect();
+            chunks(prompt).into_iter().map(places).collect()
+        };
+        assert_eq!(places("a my-style of my cat"), [[(2, 0), (6, 1), (7, 2)]]);
+        assert_eq!(places("A MY-STYLE, category, embedding:cat x"), [[(2, 0), (8, 2)]]);
+        assert!(places("the dog")[0].is_empty());
+        // A group is never cut: it goes to the next chunk.
+        assert_eq!(places(&format!("{}cat", "dog ".repeat(73))), [vec![(74, 2)]]);
+        assert_eq!(places(&format!("{}cat dog", "dog ".repeat(74))), [vec![], vec![(1, 2)]]);
+        assert_eq!(places("a cat (bad hands:1.5) my-style"), [vec![(2, 2), (4, 3)], vec![(1, 0)]]);
+        let chunk = &chunks("a (my-style:1.5) x")[0];
+        assert_eq!(chunk.weights[..7], [1.0, 1.0, 1.5, 1.5, 1.5, 1.0, 1.0]);
+        assert_eq!(chunk.ids.iter().position(|&id| id == tokenizer.end()), Some(6));
+        let long = tokenizer.chunks_with(&parse("x", PromptSyntax::Plain), &[named("x", 76)]);
+        assert!(matches!(long, Err(TokenizerError::TooManyVectors { vectors: 76, room: 75, .. })));
     }
 
     #[test]

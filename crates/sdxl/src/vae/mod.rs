@@ -9,7 +9,7 @@ use crate::{
     DeviceError, LoadError, Weights,
     nn::{Bias, Conv2d, Moments, Statistics},
 };
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use checkpoint::VaeConfig;
 use coder::{Decoder, Encoder};
 pub(crate) use memory::walk_decode;
@@ -30,7 +30,19 @@ pub struct Vae {
     quant_conv: Option<Conv2d>,
     post_quant_conv: Option<Conv2d>,
     config: VaeConfig,
+    statistics: Option<LatentStatistics>,
     max_activation: u64,
+}
+
+/// Mean and standard deviation of each channel of the encoder's latents (diffusers' `latents_mean` and `latents_std`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatentStatistics {
+    /// The mean of each channel.
+    pub mean: [f64; 4],
+    /// The standard deviation of each channel.
+    pub std: [f64; 4],
+    /// The standard deviation of the sampler's latents: EDM's sigma_data, 0.5.
+    pub scale: f64,
 }
 
 /// The normal distribution of a picture's latents, before scaling: both `[b, latent, h/8, w/8]`.
@@ -62,6 +74,7 @@ impl Vae {
             quant_conv,
             post_quant_conv,
             config: config.clone(),
+            statistics: None,
             max_activation: max_buffer.min(LARGEST_ACTIVATION),
         })
     }
@@ -102,9 +115,37 @@ impl Vae {
         Ok(Posterior { mean, std: (log_variance * 0.5).exp() })
     }
 
-    /// Scales encoded latents for the sampler: `(z - shift) * scaling_factor`.
+    /// Sets the statistics with which the sampler's latents are normalised, in place of the configuration's scale.
+    pub fn with_statistics(self, statistics: Option<LatentStatistics>) -> Self {
+        Self { statistics, ..self }
+    }
+
+    /// The statistics with which the sampler's latents are normalised. Only Playground 2.5 has them.
+    pub fn statistics(&self) -> Option<&LatentStatistics> {
+        self.statistics.as_ref()
+    }
+
+    /// Scales encoded latents for the sampler: `(z - shift) * scaling_factor`, or with statistics
+    /// `(z - mean) * scale / std` for each channel.
     pub fn scale(&self, z: Tensor<4>) -> Tensor<4> {
-        (z - self.config.shift_factor) * self.config.scaling_factor
+        match &self.statistics {
+            Some(LatentStatistics { mean, std, scale }) => {
+                let (mean, factor) = (per_channel(mean, &z), per_channel(&std.map(|std| scale / std), &z));
+                (z - mean) * factor
+            }
+            None => (z - self.config.shift_factor) * self.config.scaling_factor,
+        }
+    }
+
+    /// The inverse of [`Vae::scale`].
+    pub fn unscale(&self, latents: Tensor<4>) -> Tensor<4> {
+        match &self.statistics {
+            Some(LatentStatistics { mean, std, scale }) => {
+                let (mean, factor) = (per_channel(mean, &latents), per_channel(&std.map(|std| std / scale), &latents));
+                latents * factor + mean
+            }
+            None => latents / self.config.scaling_factor + self.config.shift_factor,
+        }
     }
 
     /// Decodes the sampler's latents to pictures in about -1..1.
@@ -119,7 +160,7 @@ impl Vae {
     /// # Errors
     /// A device failure between two tiles.
     pub fn decode(&self, latents: Tensor<4>) -> Result<Tensor<4>, DeviceError> {
-        let z = latents / self.config.scaling_factor + self.config.shift_factor;
+        let z = self.unscale(latents);
         let z = match &self.post_quant_conv {
             Some(conv) => conv.forward(z),
             None => z,
@@ -146,6 +187,12 @@ impl Vae {
         }
         of_norms.iter().map(|parts| Moments::pooled(parts)).collect()
     }
+}
+
+/// Numbers of the four channels of latents, on the device of `like`: `[1, 4, 1, 1]`.
+fn per_channel(numbers: &[f64; 4], like: &Tensor<4>) -> Tensor<4> {
+    let numbers: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
+    Tensor::from_data(TensorData::new(numbers, [1, 4, 1, 1]), (&like.device(), like.dtype()))
 }
 
 /// Tiles for the decoder's upsampling. They are limited by the widest activation at the size of the picture: the last

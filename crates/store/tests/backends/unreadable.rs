@@ -9,6 +9,7 @@ use store::{Idempotency, StoreError, TaskFilter};
 on_both![
     a_bad_project_hides_no_other,
     a_bad_task_is_passed_over_by_lists_and_workers,
+    a_task_that_cannot_be_started_is_passed_over,
     a_bad_task_does_not_end_a_part_of_the_list,
     a_bad_take_hides_neither_frames_nor_files,
     a_bad_setting_and_a_bad_answer_count_as_none,
@@ -91,6 +92,25 @@ async fn a_bad_task_is_passed_over_by_lists_and_workers(database: &Database) {
     assert_eq!(store.reorder_queue(&[]).await.expect("a queue").len(), 1);
 }
 
+/// The database refuses to start such a task. The tasks after it would wait for ever.
+async fn a_task_that_cannot_be_started_is_passed_over(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(new_frame(&store, project).await.1.id);
+    }
+    for (column, what, id) in [
+        ("attempt", "attempt = -1", ids[0]),
+        ("attempt", "attempt = 2147483647", ids[1]),
+        ("finished_at", "finished_at = 5", ids[2]),
+    ] {
+        database.force(("tasks", column), &format!("UPDATE tasks SET {what} WHERE id = {id}")).await;
+    }
+    assert_eq!(claim(&store).await.task.id, ids[3]);
+    assert_eq!(store.claim_task().await.expect("an answer"), None);
+}
+
 /// A client takes a short page for the last one.
 async fn a_bad_task_does_not_end_a_part_of_the_list(database: &Database) {
     let store = database.open().await;
@@ -143,6 +163,25 @@ async fn a_bad_take_hides_neither_frames_nor_files(database: &Database) {
     assert_eq!(unreadable(database).await, bad);
     let done = TaskFilter { status: Some(TaskStatus::Completed), project_id: None };
     assert_eq!(store.first_tasks(done).await.expect("the tasks are whole").len(), 5);
+}
+
+/// SQLite stores bytes that are not UTF-8 as text, and a damaged page contains any; PostgreSQL refuses them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_not_utf_8_hides_no_other() {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let (bad, good) = (ready_frame(&store, project).await, ready_frame(&store, project).await);
+    let set =
+        |table: &str, what: &str, id| format!("UPDATE {table} SET {what} = CAST(x'ff00fe' AS TEXT) WHERE id = {id}");
+    database.force(("takes", "key"), &set("takes", "key", bad.take_id.0)).await;
+    let keys = store.take_keys().await.expect("keys");
+    assert_eq!(keys.iter().map(|key| media_path(key)).collect::<Vec<_>>(), [good.path]);
+    assert_eq!(store.take_files().await.expect("files").len(), 1);
+    let (_, task) = new_frame(&store, project).await;
+    database.force(("tasks", "status"), &set("tasks", "status", task.id.0)).await;
+    let counts = store.counts().await.expect("counts");
+    assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 2, "{counts:?}");
 }
 
 async fn a_bad_setting_and_a_bad_answer_count_as_none(database: &Database) {

@@ -1,11 +1,15 @@
 //! Options of `emberline generate`. Values are validated before the model is loaded.
 
-use crate::commands::{model::ModelChoice, settings::Recommended};
+use super::lora::LoraArg;
+use crate::commands::{library::FOLDERS, model::ModelChoice, settings::Recommended};
 use anyhow::Result;
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use generation::{
-    DEFAULT_STRENGTH, GenerationParameters, PartialParameters, PreviewMethod, PromptSyntax, Recommended as Settings,
-    Sampler, Schedule, Value, limits, rule,
+    DEFAULT_STRENGTH, GenerationParameters, Loras, PartialParameters, Prediction, PreviewMethod, PromptSyntax,
+    Recommended as Settings, Sampler, Schedule, Value, limits, rule,
 };
 use sdxl::{DeviceChoice, Precision};
 use std::{fmt::Display, path::PathBuf, str::FromStr};
@@ -31,22 +35,35 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_PROMPT_SYNTAX", value_name = "a1111|plain", default_value = "a1111")]
     pub prompt_syntax: PromptSyntax,
 
+    /// Folder of wildcard files: `__hair/color__` in a prompt is a random line of `hair/color.txt`.
+    #[arg(long, env = "EMBERLINE_WILDCARDS", value_name = "DIR")]
+    pub wildcards: Option<PathBuf>,
+
     /// The model: an SDXL .safetensors file, a diffusers folder, a folder with one of either, or `starter`, the small
     /// embedded model.
     #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
     pub model: ModelChoice,
 
+    /// Folders of models: `--model` may then be the name of a checkpoint in them. Repeat the option for several folders.
+    #[arg(long, env = "EMBERLINE_MODELS", value_name = "DIR", value_delimiter = FOLDERS)]
+    pub models: Vec<PathBuf>,
+
     /// Load the preview decoder from this file or folder (diffusers' AutoencoderTiny, or the original taesdxl file).
     #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
     pub taesd: Option<PathBuf>,
+
+    /// LoRA file, by path or by its name in the model's folder, in a folder `loras` or `Lora` near it, or in a folder of
+    /// `--models`; with its weights for the UNet and for the text encoders (by default 1, and as for the UNet). Repeat the option for several files.
+    #[arg(long, env = "EMBERLINE_LORA", value_name = "NAME_OR_PATH[:UNET[:TEXT]]")]
+    pub lora: Vec<LoraArg>,
 
     /// Load the VAE from this file or folder.
     #[arg(long, env = "EMBERLINE_VAE", value_name = "PATH")]
     pub vae: Option<PathBuf>,
 
     /// What the UNet predicts; overrides the checkpoint's own setting.
-    #[arg(long, env = "EMBERLINE_PREDICTION", value_enum)]
-    pub prediction: Option<PredictionArg>,
+    #[arg(long, env = "EMBERLINE_PREDICTION", value_parser = prediction())]
+    pub prediction: Option<Prediction>,
 
     /// Pixels from left to right.
     #[arg(long, env = "EMBERLINE_WIDTH", value_name = "N", help = with_default("Pixels from left to right: a multiple of 8, 64 to 2048", |s| s.width), value_parser = side)]
@@ -60,8 +77,8 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_STEPS", value_name = "N", help = with_default("Sampling steps, 1 to 1000", |s| s.steps), value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: Option<u32>,
 
-    /// Strength of the guidance, 1 (none) to 30.
-    #[arg(long, env = "EMBERLINE_CFG_SCALE", value_name = "X", help = with_default("Strength of the guidance, 1 (none) to 30", |s| s.cfg_scale), value_parser = cfg_scale)]
+    /// Strength of the guidance, 0 to 30. Up to 1 there is none.
+    #[arg(long, env = "EMBERLINE_CFG_SCALE", value_name = "X", help = with_default("Strength of the guidance, 0 to 30; up to 1 there is none", |s| s.cfg_scale), value_parser = cfg_scale)]
     pub cfg_scale: Option<f64>,
 
     /// Share of the guided prediction's contrast that is removed, 0 to 1; 0.7 suits models with zero terminal SNR
@@ -73,8 +90,8 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_SAMPLER", value_name = "NAME", help = with_default("Sampling method, by ComfyUI's name", |s| s.sampler))]
     pub sampler: Option<Sampler>,
 
-    /// Noise schedule, by ComfyUI's name, or diffusers' `leading` (its default for SDXL), `linspace` or `trailing`.
-    #[arg(long, env = "EMBERLINE_SCHEDULER", value_name = "NAME", help = with_default("Noise schedule, by ComfyUI's name, or diffusers' `leading` (its default for SDXL), `linspace` or `trailing`", |s| s.scheduler))]
+    /// Noise schedule, by ComfyUI's name, or diffusers' `leading` (its default for SDXL), `linspace`, `trailing` or `lcm`.
+    #[arg(long, env = "EMBERLINE_SCHEDULER", value_name = "NAME", help = with_default("Noise schedule, by ComfyUI's name, or diffusers' `leading` (its default for SDXL), `linspace`, `trailing` or `lcm`", |s| s.scheduler))]
     pub scheduler: Option<Schedule>,
 
     /// Seed of the noise, 0 to 2^53-1 [default: a random one]
@@ -123,7 +140,7 @@ impl GenerateArgs {
     ///
     /// # Errors
     /// Every option whose value is out of range.
-    pub fn parameters(&self, recommended: &Recommended) -> Result<GenerationParameters> {
+    pub fn parameters(&self, recommended: &Recommended, loras: &Loras) -> Result<GenerationParameters> {
         let asked = PartialParameters {
             prompt: Some(self.prompt.clone()),
             negative_prompt: Some(self.negative_prompt.clone()),
@@ -132,6 +149,7 @@ impl GenerateArgs {
             steps: self.steps,
             cfg_scale: self.cfg_scale,
             cfg_rescale: self.cfg_rescale,
+            loras: Some(loras.clone()),
             sampler: self.sampler.map(Into::into),
             scheduler: self.scheduler.map(Into::into),
             ..PartialParameters::default()
@@ -161,13 +179,18 @@ fn with_default<T: Display + PartialEq>(help: &str, field: impl Fn(&Settings) ->
     }
 }
 
-/// What the UNet predicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum PredictionArg {
-    /// The noise (epsilon).
-    Epsilon,
-    /// The velocity (v-prediction).
-    V,
+/// Reads a prediction type by its short name.
+fn prediction() -> impl TypedValueParser<Value = Prediction> {
+    let names = Prediction::ALL.iter().map(|prediction| {
+        PossibleValue::new(prediction.short_name()).help(match prediction {
+            Prediction::Epsilon => "The noise (epsilon)",
+            Prediction::V => "The velocity (v-prediction)",
+        })
+    });
+    PossibleValuesParser::new(names).map(|name| match name.as_str() {
+        "v" => Prediction::V,
+        _ => Prediction::Epsilon,
+    })
 }
 
 /// Reads an option's value and checks it against the field's rule.

@@ -2,19 +2,20 @@
 
 mod args;
 mod files;
+mod lora;
 mod report;
 
 pub use args::GenerateArgs;
 
-use super::settings::Recommended;
+use super::{library, settings::Recommended};
 use anyhow::{Context, Result, anyhow, bail};
-use args::PredictionArg;
 use checkpoint::{Checkpoint, OpenOptions, Part};
-use diffusion::{Observer, Prediction, Step, Stop};
+use diffusion::{Observer, Step, Stop};
 use files::{PreviewFolder, check_writable, write_whole};
-use generation::{PreviewMethod, PromptSyntax};
+use generation::{Loras, PreviewMethod, PromptSyntax};
 use indicatif::ProgressBar;
 use local_studio::TAKE;
+use prompt::template::{self, Random, Wildcards};
 use protocol::FieldError;
 use report::{Report, bar, dump, initial_noise, peak_rss_bytes};
 use sdxl::{Compute, Generated, InitImage, LoadOptions, Output, Params, Picture, Pipeline, Precision, PreviewDecoder};
@@ -38,14 +39,16 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     }
     let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() & u64::from(u32::MAX));
     let open = OpenOptions { prefer_fp16: args.dtype == Some(Precision::F16) };
-    let args = &GenerateArgs { model: args.model.clone().only_one(&open)?, ..args.clone() };
+    let model = library::named(args.model.clone(), &args.models, &open)?.only_one(&open)?;
+    let args = &GenerateArgs { model, ..expanded(args, seed)? };
     let checkpoint = args.model.open(&open)?;
     let recommended = args.model.recommended(checkpoint.recommendation(), checkpoint.scheduler())?;
     let mut warnings = warnings(args);
     for note in recommended.notes.iter().filter(|note| !args.decides(note.field)) {
         warnings.push(FieldError::new(note.field, format!("the checkpoint's own setting: {}", note.text)));
     }
-    let params = params(args, &recommended, seed, &mut warnings)?;
+    let loras = lora::open(args)?;
+    let params = params(args, &recommended, &loras.recorded, seed, &mut warnings)?;
     if !args.json {
         warnings.iter().for_each(|FieldError { field, message }| tracing::warn!(field, "{message}"));
     }
@@ -55,8 +58,10 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     let load_s = started.elapsed().as_secs_f64();
     let method = preview_decoder(args, &pipeline)?;
 
-    let conditioning = pipeline.encode(&params)?;
-    let text_encode_s = started.elapsed().as_secs_f64() - load_s;
+    let networks = pipeline.networks(&loras.uses)?;
+    let lora_s = started.elapsed().as_secs_f64() - load_s;
+    let conditioning = pipeline.encode_with(&networks, &params)?;
+    let text_encode_s = started.elapsed().as_secs_f64() - load_s - lora_s;
     // The text encoders are not used again. Their memory (3 GB for SDXL in f32) becomes free for the UNet's
     // activations.
     pipeline.drop_text_encoders();
@@ -69,7 +74,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         cancelled,
         error: None,
     };
-    let generated = pipeline.generate_from(&params, conditioning, &mut watch)?;
+    let generated = pipeline.generate_from_with(&networks, &params, conditioning, &mut watch)?;
     watch.bar.finish_and_clear();
     if let Some(error) = watch.error.take() {
         return Err(error);
@@ -85,6 +90,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         previews.keep();
     }
     report.timings.load_s = load_s;
+    report.timings.lora_s = lora_s;
     report.timings.text_encode_s = text_encode_s;
     report.timings.steps_s = output.timings.steps_s;
     report.timings.preview_s = watch.preview_s;
@@ -102,6 +108,21 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     Ok(())
 }
 
+/// The arguments with the choices and wildcards of the prompts as this seed expands them.
+fn expanded(args: &GenerateArgs, seed: u64) -> Result<GenerateArgs> {
+    let mut args = args.clone();
+    if args.prompt_syntax == PromptSyntax::A1111 {
+        let folder = crate::commands::wildcards(args.wildcards.as_deref())?;
+        let wildcards = folder.as_ref().map(|folder| folder as &dyn Wildcards);
+        let mut random = Random::new(seed);
+        for (field, prompt) in [("prompt", &mut args.prompt), ("negative_prompt", &mut args.negative_prompt)] {
+            let expanded = template::expand(prompt, &mut random, wildcards);
+            *prompt = expanded.map_err(|message| anyhow!("{field} {message}"))?.into_owned();
+        }
+    }
+    Ok(args)
+}
+
 /// Warnings about prompt syntax of A1111 or ComfyUI that is read as ordinary words.
 fn warnings(args: &GenerateArgs) -> Vec<FieldError> {
     match args.prompt_syntax {
@@ -110,8 +131,14 @@ fn warnings(args: &GenerateArgs) -> Vec<FieldError> {
     }
 }
 
-fn params(args: &GenerateArgs, recommended: &Recommended, seed: u64, warnings: &mut Vec<FieldError>) -> Result<Params> {
-    let shared = args.parameters(recommended)?;
+fn params(
+    args: &GenerateArgs,
+    recommended: &Recommended,
+    loras: &Loras,
+    seed: u64,
+    warnings: &mut Vec<FieldError>,
+) -> Result<Params> {
+    let shared = args.parameters(recommended, loras)?;
     let mut params = Params { prompt_syntax: args.prompt_syntax, seed, ..shared.into() };
     if let Some(path) = &args.init_image {
         params.init_image = Some(InitImage { picture: start_picture(path, warnings)?, strength: args.strength });
@@ -145,10 +172,7 @@ fn load(args: &GenerateArgs, checkpoint: &Checkpoint, options: &OpenOptions) -> 
         precision: args.dtype,
         vae: vae.as_ref(),
         taesd: taesd.as_ref(),
-        prediction: args.prediction.map(|prediction| match prediction {
-            PredictionArg::Epsilon => Prediction::Epsilon,
-            PredictionArg::V => Prediction::V,
-        }),
+        prediction: args.prediction,
         progress: Some(&mut tell),
         ..LoadOptions::default()
     };

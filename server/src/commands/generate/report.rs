@@ -2,6 +2,7 @@
 
 use super::GenerateArgs;
 use anyhow::{Context, Result};
+use generation::Loras;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use protocol::FieldError;
 use safetensors::{Dtype, tensor::TensorView};
@@ -21,6 +22,8 @@ pub struct Report<'a> {
     pub seed: u64,
     pub sampler: &'static str,
     pub scheduler: &'static str,
+    /// LoRA files with their weights and hashes.
+    pub loras: &'a Loras,
     /// Warnings by field: what the picture may show differently from the request.
     pub warnings: Vec<FieldError>,
     pub timings: Times,
@@ -35,6 +38,8 @@ pub struct Report<'a> {
 #[derive(Debug, Default, Serialize)]
 pub struct Times {
     pub load_s: f64,
+    /// Applying LoRA files.
+    pub lora_s: f64,
     pub text_encode_s: f64,
     pub steps_s: Vec<f64>,
     pub preview_s: Vec<f64>,
@@ -43,7 +48,7 @@ pub struct Times {
 }
 
 impl<'a> Report<'a> {
-    pub fn new(args: &'a GenerateArgs, params: &Params, compute: &Compute, precision: Precision) -> Self {
+    pub fn new(args: &'a GenerateArgs, params: &'a Params, compute: &Compute, precision: Precision) -> Self {
         Self {
             model: args.model.path(),
             device: compute.info.to_string(),
@@ -54,6 +59,7 @@ impl<'a> Report<'a> {
             seed: params.seed,
             sampler: params.sampler.as_str(),
             scheduler: params.scheduler.as_str(),
+            loras: &params.loras,
             warnings: Vec::new(),
             timings: Times::default(),
             peak_rss_bytes: None,

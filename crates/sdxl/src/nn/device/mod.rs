@@ -9,6 +9,9 @@
 
 mod cpu;
 mod generic;
+mod stored;
+
+pub(super) use stored::{Keep, tensor_bytes, tensor_like};
 
 use super::statistics::Statistics;
 use burn::tensor::{DType, Device, Tensor};

@@ -10,7 +10,7 @@
 //! marks a chunk's end with the weight -1 and then multiplies that by the brackets' weight. Here `BREAK` ends the chunk
 //! everywhere.
 
-pub use generation::PromptSyntax;
+use crate::{PromptSyntax, words::words};
 
 /// A part of a prompt with one weight.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,16 +106,11 @@ impl Parser {
 
     /// Splits the text at the regular expression `\s*\bBREAK\b\s*`.
     fn push_with_breaks(&mut self, mut text: &str) {
-        let in_word = |c: char| c.is_alphanumeric() || c == '_';
-        let (mut from, mut starts_chunk) = (0, false);
-        while let Some(start) = text[from..].find(BREAK).map(|at| from + at) {
+        let mut starts_chunk = false;
+        while let Some(start) = words(text, BREAK).next() {
             let (before, after) = (&text[..start], &text[start + BREAK.len()..]);
-            if before.ends_with(in_word) || after.starts_with(in_word) {
-                from = start + BREAK.len();
-                continue;
-            }
             self.segments.push(Segment { starts_chunk, ..Segment::new(before.trim_end()) });
-            (text, from, starts_chunk) = (after.trim_start(), 0, true);
+            (text, starts_chunk) = (after.trim_start(), true);
         }
         self.segments.push(Segment { starts_chunk, ..Segment::new(text) });
     }

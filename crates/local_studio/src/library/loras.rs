@@ -1,0 +1,148 @@
+//! LoRA files of a generation: found by name or hash when it is requested, and again when it runs.
+
+use crate::LocalStudio;
+use ::library::{Entry, Library, Shelf, nearest};
+use engine::LoraFiles;
+use generation::PromptSyntax;
+use prompt::networks::{all_loras, networks};
+use protocol::{FieldError, LibraryKind, Lora, Loras, Parameters, Problem};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// How long a task waits for the first scan after a start.
+const SCAN_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Finds the files of tasks in the library.
+#[derive(Debug)]
+pub struct LibraryLoras(pub Library);
+
+impl LoraFiles for LibraryLoras {
+    fn path(&self, lora: &Lora) -> Result<PathBuf, String> {
+        self.0.wait_for_scan(SCAN_TIMEOUT);
+        let entry = find(&self.0, lora)?.0;
+        Ok(entry.path.clone())
+    }
+
+    fn embeddings_in(&self, text: &str) -> Vec<PathBuf> {
+        self.0.wait_for_scan(SCAN_TIMEOUT);
+        let text = text.to_lowercase();
+        let shelf = self.0.shelf();
+        let usable = shelf.of_kind(LibraryKind::Embedding).filter(|entry| entry.item.problem.is_none());
+        let named = |entry: &&Arc<Entry>| {
+            let stem = entry.path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase());
+            stem.is_some_and(|stem| text.contains(&stem))
+        };
+        usable.filter(named).map(|entry| entry.path.clone()).collect()
+    }
+}
+
+impl LocalStudio {
+    /// The parameters with all LoRA files of the generation: those of the field, and those that only the prompt names. Also
+    /// a warning for each file that the prompt names with another weight: the field counts.
+    ///
+    /// # Errors
+    /// As [`LocalStudio::resolve_loras`], at `loras` or at `prompt`.
+    pub(crate) async fn with_loras(&self, parameters: Parameters) -> Result<(Parameters, Vec<FieldError>), Problem> {
+        let field = self.resolve_loras("loras", parameters.loras.clone()).await?;
+        let tagged = networks(&parameters.prompt, PromptSyntax::A1111).1;
+        let tagged = self.resolve_loras("prompt", Loras(tagged)).await?;
+        let weights = |lora: &Lora| (lora.unet_weight, lora.text_weight());
+        let differs = |tag: &&Lora| field.iter().any(|lora| lora.name == tag.name && weights(lora) != weights(tag));
+        let warning = |tag: &Lora| {
+            let message = format!("`<lora:{}>` has other weights than in the field loras, which count", tag.name);
+            FieldError::new("prompt", message)
+        };
+        let warnings = tagged.iter().filter(differs).map(warning).collect();
+        let loras = all_loras(field, tagged.0);
+        match loras.error() {
+            Some(why) => Err(Problem::invalid("loras", why)),
+            None => Ok((Parameters { loras, ..parameters }, warnings)),
+        }
+    }
+
+    /// The LoRA files with their names in the library and their hashes. Computes a hash that is not known yet.
+    ///
+    /// # Errors
+    /// Names `field`: a name or a hash that is not in the library, a file that cannot be used, or one that is named twice.
+    async fn resolve_loras(&self, field: &'static str, loras: Loras) -> Result<Loras, Problem> {
+        if loras.is_empty() {
+            return Ok(loras);
+        }
+        let library = self.library.clone();
+        let resolved = tokio::task::spawn_blocking(move || {
+            let resolve = |lora: &Lora| {
+                let (entry, hash) = find(&library, lora)?;
+                Ok(Lora { name: entry.item.name.clone(), hash, ..lora.clone() })
+            };
+            loras.iter().map(resolve).collect::<Result<Vec<_>, String>>()
+        });
+        let resolved =
+            Loras(resolved.await.map_err(|_| Problem::Internal)?.map_err(|why| Problem::invalid(field, why))?);
+        // Two names may be those of one file.
+        match resolved.error() {
+            Some(why) => Err(Problem::invalid(field, why)),
+            None => Ok(resolved),
+        }
+    }
+}
+
+impl LocalStudio {
+    /// The LoRA files of a picture's record that are in the library, with their names and hashes there; and the others, each
+    /// with the reason why it cannot be used.
+    pub async fn known_loras(&self, loras: Loras) -> (Loras, Vec<(Lora, String)>) {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for lora in loras.0 {
+            match self.resolve_loras("loras", Loras(vec![lora.clone()])).await {
+                Ok(found) => known.extend(found.0),
+                Err(Problem::Invalid(errors)) => {
+                    let why = errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");
+                    unknown.push((lora, why));
+                }
+                Err(_) => unknown.push((lora, "it cannot be looked up now".to_owned())),
+            }
+        }
+        (Loras(known), unknown)
+    }
+}
+
+/// The file of a LoRA and its AutoV3 hash.
+fn find(library: &Library, lora: &Lora) -> Result<(Arc<Entry>, Option<String>), String> {
+    let shelf = library.shelf();
+    let hash_of = |entry: &Entry| {
+        let hashed =
+            library.hashes(entry).map_err(|error| format!("\"{}\" cannot be read: {error}", entry.item.name))?;
+        Ok::<_, String>(hashed.auto_v3().map(str::to_owned))
+    };
+    let named = shelf.named(LibraryKind::Lora, &lora.name).cloned();
+    let by_hash = || lora.hash.as_deref().and_then(|hash| shelf.hashed(LibraryKind::Lora, hash)).cloned();
+    let Some(entry) = named else {
+        return match by_hash() {
+            Some(entry) => Ok((entry, lora.hash.clone())),
+            None => Err(no_lora(library, &shelf, &lora.name)),
+        };
+    };
+    if let Some(problem) = &entry.item.problem {
+        return Err(format!("\"{}\" cannot be used: {problem}", entry.item.name));
+    }
+    let hash = hash_of(&entry)?;
+    match &lora.hash {
+        Some(wanted) if hash.as_ref() != Some(wanted) => match by_hash() {
+            Some(entry) => Ok((entry, lora.hash.clone())),
+            None => {
+                let has = hash.unwrap_or_else(|| "none".to_owned());
+                Err(format!("\"{}\" has the hash {has}, not {wanted}, and no other file has it", entry.item.name))
+            }
+        },
+        _ => Ok((entry, hash)),
+    }
+}
+
+fn no_lora(library: &Library, shelf: &Shelf, name: &str) -> String {
+    if !library.has_folders() {
+        return format!("there is no LoRA \"{name}\": the server has no library; start it with --models");
+    }
+    let usable = shelf.of_kind(LibraryKind::Lora).filter(|entry| entry.item.problem.is_none());
+    match nearest(name, usable.map(|entry| entry.item.name.as_str())) {
+        Some(other) => format!("there is no LoRA \"{name}\"; the nearest is \"{other}\""),
+        None => format!("there is no LoRA \"{name}\" in the library"),
+    }
+}

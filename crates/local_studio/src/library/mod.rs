@@ -1,0 +1,161 @@
+//! The library: its list, marks and thumbnails, and the models that the engine offers from it.
+
+mod keeper;
+mod loras;
+mod offers;
+mod usage;
+
+pub use keeper::StoreKeeper;
+pub use loras::LibraryLoras;
+pub use offers::BaseOffers;
+pub(crate) use usage::CountedUsage;
+use usage::Usage;
+
+use crate::{LocalStudio, problem::problem};
+use ::library::{Entry, Preview, Shelf};
+use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
+use picture_file::Bounds;
+use protocol::{
+    Event, FieldError, LibraryId, LibraryItem, LibraryPage, LibraryPatch, LibraryStatus, Problem, library::expected,
+};
+use std::{fs::File, io::Read, sync::Arc};
+use studio::{LibraryQuery, Thumbnail};
+
+/// Sides of a thumbnail.
+const THUMBNAIL: Bounds = Bounds { side_px: 1..=512, side_step_px: 1 };
+
+/// JPEG quality of a thumbnail.
+const QUALITY: u8 = 85;
+
+/// Maximum size of a preview file, bytes.
+const PREVIEW_BYTES: u64 = 64 << 20;
+
+/// The mark of a file that is not distilled although its name says so.
+const NOT_DISTILLED: &str = "none";
+
+impl LocalStudio {
+    /// Requires that [`LocalStudio::publish_library`] is called after changes.
+    pub(crate) async fn list_library(&self, query: LibraryQuery) -> Result<LibraryPage, Problem> {
+        let usage = self.usage().await?;
+        let (shelf, loaded) = (self.library.shelf(), self.engine.models().loaded());
+        let matching: Vec<_> = shelf.matching(query.kind, &query.search, query.favourites).collect();
+        let follows = |entry: &&&Arc<Entry>| query.after.as_deref().is_none_or(|place| Shelf::is_after(entry, place));
+        let items = matching.iter().filter(follows).take(query.limit);
+        Ok(LibraryPage {
+            items: items.map(|entry| presented(entry, &usage, &loaded)).collect(),
+            matching: matching.len() as u64,
+            status: self.library.status(),
+        })
+    }
+
+    pub(crate) async fn get_library_item(&self, id: &LibraryId) -> Result<LibraryItem, Problem> {
+        let usage = self.usage().await?;
+        let entry = self.library.shelf().get(id).cloned().ok_or_else(|| no_file(id))?;
+        Ok(presented(&entry, &usage, &self.engine.models().loaded()))
+    }
+
+    pub(crate) async fn update_library_item(
+        &self,
+        id: &LibraryId,
+        patch: LibraryPatch,
+    ) -> Result<LibraryItem, Problem> {
+        let patch = patch.validated()?;
+        let is_known =
+            |name: &str| name.is_empty() || name == NOT_DISTILLED || name.parse::<generation::Distillation>().is_ok();
+        if let Some(name) = patch.distillation.as_deref().filter(|name| !is_known(name.trim())) {
+            let names = generation::Distillation::NAMES.join(", ");
+            let why = format!("must be one of {names}, {NOT_DISTILLED}, or empty, not \"{name}\"");
+            return Err(Problem::Invalid(vec![FieldError::new("distillation", why)]));
+        }
+        if patch.title.as_deref().is_some_and(|title| title.trim().chars().count() > protocol::library::MARK_CHARS) {
+            return Err(Problem::invalid("title", expected("title").unwrap_or_default()));
+        }
+        let marked = self.library.marked(id, &patch).ok_or_else(|| no_file(id))?;
+        self.store.mark_library_file(keeper::row(&marked)).await.map_err(problem)?;
+        self.library.mark(&marked);
+        self.get_library_item(id).await
+    }
+
+    pub(crate) async fn get_library_thumbnail(&self, id: &LibraryId) -> Result<Thumbnail, Problem> {
+        let entry = self.library.shelf().get(id).cloned().ok_or_else(|| no_file(id))?;
+        let Some(preview) = entry.preview.clone() else {
+            let usage = self.usage().await?;
+            let take = usage.newest(&entry.item).ok_or_else(|| Problem::NotFound(format!("thumbnail of file {id}")))?;
+            return Ok(Thumbnail::Take(take));
+        };
+        let etag = preview.version.clone();
+        let why_not = |why: String| Problem::NotFound(format!("thumbnail of file {id}: {why}"));
+        let bytes = tokio::task::spawn_blocking(move || read_preview(&preview)).await.map_err(|_| Problem::Internal)?;
+        let bytes = bytes.map_err(why_not)?;
+        let memory = picture_file::memory_bytes(&bytes).map_err(|error| why_not(error.to_string()))?;
+        let share = self.import_memory.share(memory).await;
+        let made = tokio::task::spawn_blocking(move || {
+            let _held_while_decoding = share;
+            thumbnail(&bytes)
+        });
+        let bytes = made.await.map_err(|_| Problem::Internal)?.map_err(why_not)?;
+        Ok(Thumbnail::Jpeg { bytes, etag })
+    }
+
+    pub(crate) async fn scan_library(&self) -> Result<LibraryStatus, Problem> {
+        if !self.library.has_folders() {
+            return Err(Problem::Conflict("the server has no library; start it with --models".to_owned()));
+        }
+        self.library.request_scan();
+        Ok(self.library.status())
+    }
+
+    /// After a change of the library: offers its models to the engine and publishes its state.
+    pub async fn publish_library(&self) {
+        self.offer_models().await;
+        self.publish(Event::LibraryUpdated(self.library.status()));
+    }
+}
+
+fn presented(entry: &Entry, usage: &Usage, loaded: &[String]) -> LibraryItem {
+    let item = entry.item.clone();
+    let is_loaded = item.kind == protocol::LibraryKind::Checkpoint && loaded.contains(&item.name);
+    let thumbnail = item.thumbnail.clone().or_else(|| usage.newest(&item));
+    LibraryItem { loaded: is_loaded, takes: usage.takes(&item), thumbnail, ..item }
+}
+
+fn no_file(id: &LibraryId) -> Problem {
+    Problem::NotFound(format!("file {id} of the library"))
+}
+
+fn read_preview(preview: &Preview) -> Result<Vec<u8>, String> {
+    let file = File::open(&preview.path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    let read = file.take(PREVIEW_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    match read as u64 > PREVIEW_BYTES {
+        true => Err(format!("the picture is larger than {} MiB", PREVIEW_BYTES >> 20)),
+        false => Ok(bytes),
+    }
+}
+
+/// A JPEG picture that fits into [`THUMBNAIL`].
+fn thumbnail(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let picture = picture_file::read(bytes, &THUMBNAIL).map_err(|error| error.to_string())?.rgb;
+    let mut jpeg = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut jpeg, QUALITY);
+    let (width, height) = picture.dimensions();
+    encoder.write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8).map_err(|error| error.to_string())?;
+    Ok(jpeg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thumbnail_is_small_and_broken_files_are_refused() {
+        let (rgb, mut png) = (image::RgbImage::from_pixel(1200, 800, image::Rgb([10, 200, 30])), Vec::new());
+        let encoder = image::codecs::png::PngEncoder::new(&mut png);
+        encoder.write_image(rgb.as_raw(), 1200, 800, ExtendedColorType::Rgb8).expect("encodes");
+        let small = image::load_from_memory(&thumbnail(&png).expect("a picture")).expect("a JPEG").to_rgb8();
+        assert_eq!(small.width(), 512);
+        assert!((340..=342).contains(&small.height()), "{}", small.height());
+        assert!(thumbnail(&png[..100]).is_err());
+        assert!(thumbnail(b"no picture").is_err());
+    }
+}
