@@ -37,7 +37,7 @@ impl Known {
     }
 }
 
-/// Keeps what is known about files, and is told about changes. Called from the library's threads.
+/// Keeps what is known about files, and receives changes. Called from the library's threads.
 pub trait Keeper: Send + Sync {
     /// Everything that is kept. An error is logged by the keeper, and all files are read again.
     fn load(&self) -> Vec<Known>;

@@ -17,7 +17,7 @@ pub struct Style {
     pub id: StyleId,
     /// Its name, which no other style has.
     pub name: String,
-    /// What it adds to the prompt. `{prompt}` stands for the prompt; without it, the style follows the prompt.
+    /// What it adds to the prompt. `{prompt}` is replaced with the prompt; without it, the style follows the prompt.
     pub prompt: String,
     /// What it adds to the negative prompt, by the same rule.
     pub negative_prompt: String,

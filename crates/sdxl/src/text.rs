@@ -31,7 +31,7 @@ struct Encoder {
     layers: Layers,
 }
 
-/// The vectors that a name in prompts stands for (textual inversion, Gal et al. 2022).
+/// The vectors that replace a name in prompts (textual inversion, Gal et al. 2022).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inversion<'a> {
     /// The name.

@@ -30,7 +30,7 @@ generation::with_plain_parameters! {
         pub step_noise: StepNoise,
         /// A picture to start from.
         pub init_image: Option<InitImage>,
-        /// Embeddings (textual inversion). Their names in the prompts stand for their vectors.
+        /// Embeddings (textual inversion). Their vectors replace their names in the prompts.
         pub embeddings: Vec<Arc<EmbeddingFile>>,
         /// Unit noise `[1, 4, height/8, width/8]` to start from instead of the seed's.
         pub initial_noise: Option<Vec<f32>>,

@@ -4,7 +4,7 @@ use super::Tokenizer;
 use crate::TokenizerError;
 use std::borrow::Cow;
 
-/// A name in prompts that stands for vectors.
+/// A name in prompts that is replaced with vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named<'a> {
     /// The name.
