@@ -54,8 +54,10 @@ def as_diffusers(options):
     import torch
     from diffusers import StableDiffusionXLPipeline
 
+    # `build_full_size.py` writes f16 files under their variant's names.
+    variant = "fp16" if (options.model / "text_encoder" / "model.fp16.safetensors").exists() else None
     pipe = StableDiffusionXLPipeline.from_pretrained(
-        options.model, torch_dtype=torch.float32, local_files_only=True, add_watermarker=False
+        options.model, torch_dtype=torch.float32, variant=variant, local_files_only=True, add_watermarker=False
     )
     pipe.set_progress_bar_config(disable=True)
 
@@ -88,7 +90,7 @@ def as_diffusers(options):
 
 
 def run(command: list) -> dict:
-    answer = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+    answer = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(answer.splitlines()[-1])
 
 
