@@ -5,7 +5,7 @@ use crate::forms::FormAction;
 use crate::icons::Icon;
 use crate::view::{Erase, dynamic, words};
 use leptos::prelude::*;
-use protocol::{Project, url_path};
+use protocol::{Project, THUMBNAIL_SIDES_PX, thumbnail_url, url_path};
 
 /// The newest picture, the name as a link to the project, its size and rate, and buttons to rename and delete it.
 #[component]
@@ -18,7 +18,7 @@ pub fn ProjectCard(
     delete: FormAction,
 ) -> impl IntoView {
     let id = project.read_untracked().id;
-    let cover = Memo::new(move |_| project.with(|p| (p.cover.clone(), p.width, p.height)));
+    let cover = Memo::new(move |_| project.with(|p| (cover_url(p), p.width, p.height)));
     let name = words(move || project.read().name.clone());
     let facts = words(move || project.with(|p| format!("{} × {} · {} fps", p.width, p.height, p.fps)));
     let label = move |verb: &'static str| words(move || format!("{verb} {}", project.read().name));
@@ -60,4 +60,14 @@ pub fn ProjectCard(
             <DeleteDialog project action=delete/>
         </li>
     }    .erase()
+}
+
+/// URL of the project's cover, for a card of up to 20 rem. A picture of a small project is its own thumbnail.
+fn cover_url(project: &Project) -> Option<String> {
+    let cover = project.cover.as_deref()?;
+    let [.., largest] = THUMBNAIL_SIDES_PX;
+    Some(match project.width.max(project.height) > largest {
+        true => thumbnail_url(cover, largest),
+        false => cover.to_owned(),
+    })
 }

@@ -19,6 +19,7 @@ mod services;
 mod settings;
 mod styles;
 mod tasks;
+mod thumbnails;
 mod tokens;
 mod wildcards;
 
@@ -27,6 +28,7 @@ pub use budget::{Budget, Share};
 pub use events::Events;
 pub use export_jobs::Exports;
 pub use picture::TAKE;
+pub use thumbnails::TakeThumbnail;
 pub use wildcards::WildcardFolder;
 
 use ::library::Library;
@@ -55,6 +57,7 @@ pub struct LocalStudio {
     usage: Arc<library::CountedUsage>,
     /// Shared by concurrent imports: several small pictures, or one of the largest.
     import_memory: Budget,
+    thumbnails: Arc<thumbnails::Thumbnails>,
     /// Where the wildcards of prompts come from.
     wildcards: Option<WildcardFolder>,
 }
@@ -71,7 +74,18 @@ impl LocalStudio {
         base: BaseOffers,
     ) -> Self {
         let import_memory = Budget::new(IMPORT_BYTES);
-        Self { store, events, engine, exports, library, base, usage: Arc::default(), import_memory, wildcards: None }
+        Self {
+            store,
+            events,
+            engine,
+            exports,
+            library,
+            base,
+            usage: Arc::default(),
+            import_memory,
+            thumbnails: Arc::default(),
+            wildcards: None,
+        }
     }
 
     /// The same studio, with wildcards from this folder.

@@ -8,6 +8,9 @@ mod decode;
 mod exif;
 mod fit;
 mod pixels;
+mod thumbnail;
+
+pub use thumbnail::thumbnail;
 
 use image::RgbImage;
 use std::{fmt, ops::RangeInclusive};

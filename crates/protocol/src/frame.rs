@@ -160,9 +160,26 @@ pub fn media_path(key: &str) -> String {
     crate::url_path(&format!("/media/{key}.png"))
 }
 
+/// Lengths of a thumbnail's longer side, pixels.
+pub const THUMBNAIL_SIDES_PX: [u32; 3] = [160, 320, 640];
+
+/// URL of a picture's thumbnail whose longer side is `side_px`, one of [`THUMBNAIL_SIDES_PX`]. `picture` is the picture's URL;
+/// its query stays, so that a URL with a version remains one.
+pub fn thumbnail_url(picture: &str, side_px: u32) -> String {
+    let (path, query) = picture.split_at(picture.find('?').unwrap_or(picture.len()));
+    format!("{}/{side_px}.jpg{query}", path.strip_suffix(".png").unwrap_or(path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thumbnail_has_its_pictures_version() {
+        let picture = format!("{}?v=ab12", media_path("k1"));
+        assert_eq!(thumbnail_url(&picture, 320), "/media/k1/320.jpg?v=ab12");
+        assert_eq!(thumbnail_url(&media_path("k1"), 160), "/media/k1/160.jpg");
+    }
 
     #[test]
     fn a_patch_names_its_bad_fields() {

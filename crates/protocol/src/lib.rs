@@ -25,7 +25,7 @@ pub use event::{
     GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync, Studio,
 };
 pub use export::{Export, ExportFormat, NewExport};
-pub use frame::{Frame, FramePatch, FrameStatus, Take, media_path};
+pub use frame::{Frame, FramePatch, FrameStatus, THUMBNAIL_SIDES_PX, Take, media_path, thumbnail_url};
 pub use id::{ExportId, FrameId, ProjectId, StyleId, TakeId, TaskId};
 pub use library::{
     FileHashes, LibraryDistillation, LibraryId, LibraryItem, LibraryKind, LibraryPage, LibraryPatch, LibraryStatus,

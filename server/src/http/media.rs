@@ -35,8 +35,8 @@ pub fn routes(api: Api) -> Api {
 
 /// `?v=<etag>` asks for these exact bytes, which are then immutable. Any other query only avoids the browser's cache.
 #[derive(Debug, Deserialize, JsonSchema)]
-struct Version {
-    v: Option<String>,
+pub(super) struct Version {
+    pub(super) v: Option<String>,
 }
 
 /// Headers and body come from one open file, so they always match. 304 if the client has these bytes.
@@ -67,12 +67,9 @@ async fn get_picture(
 
 fn answer(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) -> std::io::Result<Response<Body>> {
     let etag = format!("\"{}\"", picture.etag);
-    let caching = match version == Some(picture.etag.as_str()) {
-        true => "public, max-age=31536000, immutable",
-        false => "no-cache",
-    };
+    let caching = caching(version, &picture.etag);
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if text(header::IF_NONE_MATCH).is_some_and(|tags| matches(tags, &etag)) {
+    if is_not_modified(headers, &etag) {
         return Ok(with_headers(StatusCode::NOT_MODIFIED.into_response(), &etag, caching));
     }
     // `If-Range`: a range of a newer picture must not be joined to the part of an older one that the client has.
@@ -102,6 +99,20 @@ fn answer(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) 
     insert(&mut response, header::CONTENT_TYPE, "image/png");
     insert(&mut response, header::ACCEPT_RANGES, "bytes");
     Ok(with_headers(response, &etag, caching))
+}
+
+/// `Cache-Control` of a picture with this ETag, requested with `?v=<version>`.
+pub(super) fn caching(version: Option<&str>, etag: &str) -> &'static str {
+    match version == Some(etag) {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    }
+}
+
+/// Whether the client has the bytes with this ETag, which is in quotes.
+pub(super) fn is_not_modified(headers: &HeaderMap, etag: &str) -> bool {
+    let tags = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    tags.is_some_and(|tags| matches(tags, etag))
 }
 
 fn with_headers(mut response: Response<Body>, etag: &str, caching: &str) -> Response<Body> {
@@ -144,7 +155,7 @@ fn requested(header: &str, length: u64) -> Option<Result<RangeInclusive<u64>, Un
     Some(range.map(|(start, end)| start..=end).ok_or(Unsatisfiable))
 }
 
-fn shortened(name: &str) -> String {
+pub(super) fn shortened(name: &str) -> String {
     name.chars().take(80).collect()
 }
 

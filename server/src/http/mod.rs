@@ -29,6 +29,7 @@ mod strict;
 mod styles;
 mod takes;
 mod tasks;
+mod thumbnails;
 mod upload;
 
 use crate::state::AppState;

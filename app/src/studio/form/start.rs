@@ -14,6 +14,9 @@ use generation::{DEFAULT_STRENGTH, limits};
 use leptos::prelude::*;
 use protocol::TakeId;
 
+/// Side of the initial image on the form, CSS pixels.
+const START_PX: u32 = 48;
+
 impl GenerationForm {
     /// Makes a take the initial image.
     pub fn start_from(self, take: TakeId) {
@@ -43,7 +46,8 @@ impl GenerationForm {
                 store.state.with(|state| {
                     let frame = state.frames.iter().find(|frame| frame.selected_take_id == Some(take))?;
                     let etag = frame.etag.as_deref()?;
-                    (frame.take_id == take).then(|| format!("{}?v={}", frame.path, address::hash(etag)))
+                    let url = format!("{}?v={}", frame.path, address::hash(etag));
+                    (frame.take_id == take).then(|| address::thumbnail(url, (frame.width, frame.height), START_PX))
                 })
             });
             match shown {

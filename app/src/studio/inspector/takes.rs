@@ -48,6 +48,9 @@ impl Inspector {
     }
 }
 
+/// Width of a take in the list, CSS pixels.
+const TAKE_PX: u32 = 80;
+
 /// What a take in the list shows. One memo serves all takes, as with the clips of the timeline.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct ShownTake {
@@ -67,7 +70,7 @@ impl ShownTake {
         let one = |(place, take): (usize, &Take)| Self {
             id: take.id.0,
             label: format!("Take {} of {count}", count - place),
-            address: address::of_take(take),
+            address: address::thumbnail(address::of_take(take), (take.width, take.height), TAKE_PX),
             sides: (take.width, take.height),
             selected: take.selected,
             compared: compared == Some(take.id),

@@ -3,7 +3,7 @@
 use super::Timeline;
 use crate::{
     act::Act,
-    studio::{Store, progress_text},
+    studio::{Store, address, progress_text},
     view::{Erase, dynamic, nothing, words},
 };
 use leptos::{
@@ -42,6 +42,8 @@ pub struct Shown {
 const GAP_PX: i64 = 2;
 /// Least width of a clip, CSS pixels: its edge can still be grabbed.
 const NARROWEST_PX: i64 = 4;
+/// Height of a clip, CSS pixels; as in the style sheet.
+const HEIGHT_PX: u32 = 96;
 
 impl Shown {
     /// The clips at these indices.
@@ -53,13 +55,16 @@ impl Shown {
             let frame = state.frames.get(place).filter(|frame| frame.id.0 == clip.id)?;
             // The edges are rounded, not the widths: rounded widths would add up to positions that differ from the axis.
             let [left, right] = [place, place + 1].map(|place| axis.x_from_time(clips.start(place) as f64).round());
+            let (width_px, sides) = (((right - left) as i64 - GAP_PX).max(NARROWEST_PX), (frame.width, frame.height));
+            let place_px = u32::try_from(width_px).unwrap_or(u32::MAX / 2).max(HEIGHT_PX);
+            let shown = pictures.shown(frame.id).unwrap_or_default().to_owned();
             Some(Self {
                 id: clip.id,
                 place: place + 1,
                 duration: clip.duration,
-                width_px: ((right - left) as i64 - GAP_PX).max(NARROWEST_PX),
-                sides: (frame.width, frame.height),
-                address: pictures.shown(frame.id).unwrap_or_default().to_owned(),
+                width_px,
+                sides,
+                address: address::thumbnail(shown, sides, place_px),
                 forming: frame.status.is_generating(),
                 done_permille: state.task_of(frame).map(progress_text::done_permille),
                 current: current == Some(frame.id),

@@ -13,19 +13,14 @@ use usage::Usage;
 
 use crate::{LocalStudio, problem::problem};
 use ::library::{Entry, Preview, Shelf};
-use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
-use picture_file::Bounds;
 use protocol::{
     Event, FieldError, LibraryId, LibraryItem, LibraryPage, LibraryPatch, LibraryStatus, Problem, library::expected,
 };
 use std::{fs::File, io::Read, sync::Arc};
 use studio::{LibraryQuery, Thumbnail};
 
-/// Sides of a thumbnail.
-const THUMBNAIL: Bounds = Bounds { side_px: 1..=512, side_step_px: 1 };
-
-/// JPEG quality of a thumbnail.
-const QUALITY: u8 = 85;
+/// Longer side of a thumbnail, pixels.
+const THUMBNAIL_PX: u32 = 512;
 
 /// Maximum size of a preview file, bytes.
 const PREVIEW_BYTES: u64 = 64 << 20;
@@ -91,9 +86,9 @@ impl LocalStudio {
         let share = self.import_memory.share(memory).await;
         let made = tokio::task::spawn_blocking(move || {
             let _held_while_decoding = share;
-            thumbnail(&bytes)
+            picture_file::thumbnail(&bytes, THUMBNAIL_PX)
         });
-        let bytes = made.await.map_err(|_| Problem::Internal)?.map_err(why_not)?;
+        let bytes = made.await.map_err(|_| Problem::Internal)?.map_err(|error| why_not(error.to_string()))?;
         Ok(Thumbnail::Jpeg { bytes, etag })
     }
 
@@ -130,32 +125,5 @@ fn read_preview(preview: &Preview) -> Result<Vec<u8>, String> {
     match read as u64 > PREVIEW_BYTES {
         true => Err(format!("the picture is larger than {} MiB", PREVIEW_BYTES >> 20)),
         false => Ok(bytes),
-    }
-}
-
-/// A JPEG picture that fits into [`THUMBNAIL`].
-fn thumbnail(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let picture = picture_file::read(bytes, &THUMBNAIL).map_err(|error| error.to_string())?.rgb;
-    let mut jpeg = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut jpeg, QUALITY);
-    let (width, height) = picture.dimensions();
-    encoder.write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8).map_err(|error| error.to_string())?;
-    Ok(jpeg)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thumbnail_is_small_and_broken_files_are_refused() {
-        let (rgb, mut png) = (image::RgbImage::from_pixel(1200, 800, image::Rgb([10, 200, 30])), Vec::new());
-        let encoder = image::codecs::png::PngEncoder::new(&mut png);
-        encoder.write_image(rgb.as_raw(), 1200, 800, ExtendedColorType::Rgb8).expect("encodes");
-        let small = image::load_from_memory(&thumbnail(&png).expect("a picture")).expect("a JPEG").to_rgb8();
-        assert_eq!(small.width(), 512);
-        assert!((340..=342).contains(&small.height()), "{}", small.height());
-        assert!(thumbnail(&png[..100]).is_err());
-        assert!(thumbnail(b"no picture").is_err());
     }
 }
