@@ -1,7 +1,8 @@
 //! Styles, and their use in generations.
 
 use crate::{LocalStudio, problem::problem};
-use prompt::{styles, template::nearest};
+use generation::nearest;
+use prompt::styles;
 use protocol::{
     FieldError, NewGeneration, NewStyle, Problem, Style, StyleId, StylePatch,
     style::{IMPORTED_STYLES, STYLES},
@@ -68,8 +69,8 @@ impl LocalStudio {
         let mut negative_prompt = new.negative_prompt.take().unwrap_or_default();
         for name in &names {
             let Some(style) = known.iter().find(|style| style.name == *name) else {
-                let known: Vec<String> = known.into_iter().map(|style| style.name).collect();
-                let near = nearest(name, &known).map(|near| format!("; the nearest is \"{near}\"")).unwrap_or_default();
+                let near = nearest(name, known.iter().map(|style| style.name.as_str()));
+                let near = near.map(|near| format!("; the nearest is \"{near}\"")).unwrap_or_default();
                 return Err(Problem::invalid(
                     "styles",
                     format!("names an unknown style, \"{}\"{near}", shortened(name)),

@@ -4,7 +4,8 @@ use super::{model::ModelChoice, settings::Recommended};
 use anyhow::{Context, Result, bail};
 use checkpoint::{Checkpoint, OpenOptions, Part, Prediction};
 use clap::Args;
-use library::{CheckpointFacts, Keeper, Known, Library, ReadCheckpoint, nearest};
+use generation::nearest;
+use library::{CheckpointFacts, Keeper, Known, Library, ReadCheckpoint};
 use protocol::{LibraryItem, LibraryKind};
 use sdxl::Pipeline;
 use std::{

@@ -1,9 +1,9 @@
 //! LoRA files of a generation: found by name or hash when it is requested, and again when it runs.
 
 use crate::LocalStudio;
-use ::library::{Entry, Library, Shelf, nearest};
+use ::library::{Entry, Library, Shelf};
 use engine::LoraFiles;
-use generation::PromptSyntax;
+use generation::{PromptSyntax, nearest};
 use prompt::networks::{all_loras, networks};
 use protocol::{FieldError, LibraryKind, Lora, Loras, Parameters, Problem};
 use std::{path::PathBuf, sync::Arc, time::Duration};
