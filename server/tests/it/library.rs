@@ -173,6 +173,9 @@ fn marks_and_hashes_survive_a_restart_and_a_move() {
         (&json!("lightning-4"), &json!(4), &json!(1.0))
     );
     wait_until("hashes", || status(&server)["unhashed"] == 0);
+    // The two hashes do not count as changes of the files: an open page need not read them again.
+    let (now, number) = (status(&server), |value: &Value| value.as_u64().expect("a number"));
+    assert_eq!(number(&now["revision"]), number(&now["files_revision"]) + 2, "{now}");
     let hashes = item(&server, "lora", "a")["hashes"].clone();
     let sha256: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hashes, json!({"sha256": sha256, "auto_v2": sha256[..10], "auto_v3": auto_v3(&file)}));
