@@ -285,3 +285,32 @@ fn the_command_line_lists_the_library() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("checkpoint  tiny") && text.contains("broken"), "{text}");
 }
+
+/// An embedding for SDXL with this many vectors.
+fn embedding(vectors: usize) -> Vec<u8> {
+    let zeros = vec![0; vectors * 1280 * 4];
+    let view = |width| TensorView::new(Dtype::F32, vec![vectors, width], &zeros[..vectors * width * 4]);
+    let views = [("clip_l", view(768).expect("it fits")), ("clip_g", view(1280).expect("it fits"))];
+    safetensors::serialize(views, None).expect("a file")
+}
+
+#[test]
+fn an_embedding_counts_as_many_tokens_as_it_has_vectors() {
+    let folder = Folder::new();
+    folder.write("embeddings/mycat.safetensors", &embedding(5));
+    let server = scanned(&["--device", "cpu", "--models", folder.text()]);
+    assert_eq!(item(&server, "embedding", "mycat")["details"], "5 vectors");
+    let count = |prompt: &str| -> Value {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let body = format!("prompt={prompt}");
+        let answer = server.request("POST", "/fn/prompts/count", &headers, Some(body.as_bytes()));
+        serde_json::from_str(answer.json().as_str().expect("packed")).expect("a count")
+    };
+    assert_eq!((&count("cat")["tokens"], &count("a+cat")["tokens"]), (&json!(1), &json!(2)));
+    assert_eq!(count("a+MyCat,")["tokens"], 7, "the word, five vectors and the comma");
+    let known = count("a+embedding:mycat,");
+    assert_eq!((&known["tokens"], &known["warnings"]), (&json!(7), &json!([])));
+    let unknown = count("embedding:mydog");
+    let message = unknown["warnings"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("there is no embedding of this name"), "{unknown}");
+}

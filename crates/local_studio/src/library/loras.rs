@@ -24,14 +24,7 @@ impl LoraFiles for LibraryLoras {
 
     fn embeddings_in(&self, text: &str) -> Vec<PathBuf> {
         self.0.wait_for_scan(SCAN_TIMEOUT);
-        let text = text.to_lowercase();
-        let shelf = self.0.shelf();
-        let usable = shelf.of_kind(LibraryKind::Embedding).filter(|entry| entry.item.problem.is_none());
-        let named = |entry: &&Arc<Entry>| {
-            let stem = entry.path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase());
-            stem.is_some_and(|stem| text.contains(&stem))
-        };
-        usable.filter(named).map(|entry| entry.path.clone()).collect()
+        self.0.shelf().embeddings_in(text).map(|entry| entry.path.clone()).collect()
     }
 }
 
