@@ -314,3 +314,51 @@ fn an_embedding_counts_as_many_tokens_as_it_has_vectors() {
     let message = unknown["warnings"][0]["message"].as_str().unwrap_or_default();
     assert!(message.contains("there is no embedding of this name"), "{unknown}");
 }
+
+#[test]
+fn a_setting_says_how_many_models_stay_in_memory() {
+    let folder = Folder::new();
+    ["a", "b"].iter().for_each(|name| folder.add_checkpoint(&format!("checkpoints/{name}.safetensors")));
+    let arguments = ["--device", "cpu", "--models", folder.text()];
+    let server = scanned(&arguments);
+    let project = server.create("x");
+    let draw = |server: &TestServer, model: &str| {
+        let body = json!({"prompt": "a car", "steps": 1, "width": 64, "height": 64, "model": model});
+        let made = server.send("POST", &format!("/api/v1/projects/{}/generations", project["id"]), &body);
+        assert_eq!(made.status, 202, "{}", made.text);
+        server.wait_for_task(&made.json()["tasks"][0]["task_id"], "completed");
+    };
+    let loaded = |server: &TestServer| ["a", "b"].map(|name| item(server, "checkpoint", name)["loaded"] == true);
+    let set =
+        |server: &TestServer, most: u32| server.send("PATCH", "/api/v1/settings", &json!({"models_in_memory": most}));
+    assert_eq!(server.get("/api/v1/settings").json()["models_in_memory"], 1);
+    draw(&server, "a");
+    draw(&server, "b");
+    assert_eq!(loaded(&server), [false, true]);
+    assert_eq!(set(&server, 2).json()["models_in_memory"], 2);
+    draw(&server, "a");
+    assert_eq!(loaded(&server), [true, true]);
+    draw(&server, "b");
+    // The least recently used one leaves at once.
+    assert_eq!(set(&server, 1).status, 200);
+    assert_eq!(loaded(&server), [false, true]);
+    for wrong in [0, 17, 300] {
+        assert_eq!(set(&server, wrong).bad_fields(), ["models_in_memory"], "{wrong}");
+    }
+    assert_eq!(set(&server, 2).status, 200);
+
+    // A start has the stored setting, unless an option says otherwise.
+    let (_, _, data) = server.stop();
+    let server = TestServer::start_in(data, &arguments);
+    wait_until("the scan", || status(&server)["scanning"] == false);
+    draw(&server, "a");
+    draw(&server, "b");
+    assert_eq!(loaded(&server), [true, true]);
+    let (_, _, data) = server.stop();
+    let server = TestServer::start_in(data, &[&arguments[..], &["--models-in-memory", "1"]].concat());
+    wait_until("the scan", || status(&server)["scanning"] == false);
+    assert_eq!(set(&server, 3).status, 200);
+    draw(&server, "a");
+    draw(&server, "b");
+    assert_eq!(loaded(&server), [false, true]);
+}
