@@ -103,10 +103,10 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_DTYPE", value_name = "f32|f16|bf16")]
     pub dtype: Option<Precision>,
 
-    /// Models in memory at the same time, 1 to 16. If there is no room for another, the one that was not used for the
-    /// longest time is unloaded; one in use never is.
-    #[arg(long, env = "EMBERLINE_MODELS_IN_MEMORY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
-    pub models_in_memory: u8,
+    /// Models in memory at the same time, 1 to 16; fewer if there is not enough memory. If there is no room for another, the
+    /// one that was not used for the longest time is unloaded; one in use never is. [default: the server's setting, at first 1]
+    #[arg(long, env = "EMBERLINE_MODELS_IN_MEMORY", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub models_in_memory: Option<u8>,
 
     /// Generations at the same time, 1 to 16. Those with the same model share it.
     #[arg(long, env = "EMBERLINE_CONCURRENCY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]

@@ -66,7 +66,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let url = args.database_url.unwrap_or_else(|| data_dir.database_url());
     // Model headers are read first, so that a wrong --model is reported at once. The port is bound before the database is
     // opened, so that a taken port does not wait for a migration.
-    let in_memory = NonZeroUsize::new(args.models_in_memory.into()).unwrap_or(NonZeroUsize::MIN);
+    let in_memory = args.models_in_memory.and_then(|models| NonZeroUsize::new(models.into()));
     let chosen = args.model.clone().unwrap_or_default();
     let models = models(&chosen, args.vae.as_deref(), args.taesd.as_deref(), args.device, args.dtype, in_memory)?;
     let models = Arc::new(models);
@@ -78,6 +78,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let media = Arc::new(Media::at(&data_dir.media()));
     let recovery_options = recovery_options(&data_dir, args.accept_missing_pictures);
     let store = open_recovered(&url, &media, &recovery_options).await?;
+    LocalStudio::apply_settings(&store, &models).await?;
     let running = RunningMark::set(data_dir.path())?;
     let first_export = LocalStudio::first_export_id(&store).await?;
     let exports = Exports::open(data_dir.exports(), first_export)
@@ -192,7 +193,7 @@ fn models(
     taesd: Option<&Path>,
     device: DeviceChoice,
     precision: Option<Precision>,
-    in_memory: NonZeroUsize,
+    in_memory: Option<NonZeroUsize>,
 ) -> Result<Models> {
     let open = open_options(precision);
     let offers = Offers::of(model, &open, vae.is_some())?;

@@ -16,7 +16,10 @@ pub async fn update_settings(
     /// What a restart does with interrupted tasks.
     #[server(default)]
     interrupted: Option<Interrupted>,
+    /// Maximum number of models in memory.
+    #[server(default)]
+    models_in_memory: Option<u8>,
 ) -> Result<(), AppError> {
-    let patch = protocol::SettingsPatch { preview_method, preview_interval_ms, interrupted };
+    let patch = protocol::SettingsPatch { preview_method, preview_interval_ms, interrupted, models_in_memory };
     super::answer(super::services()?.update_settings(patch).await.map(|_| ()))
 }

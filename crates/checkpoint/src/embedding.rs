@@ -52,10 +52,18 @@ impl EmbeddingFile {
         lora.bundles().into_iter().map(read).collect()
     }
 
+    /// The number of vectors of the embedding with these tensors, from the header alone.
+    ///
+    /// # Errors
+    /// Tensors that are no embedding for SDXL.
+    pub fn vectors_of(tensors: &[Tensor]) -> Result<usize, EmbeddingError> {
+        let (first, _) = pair(&named(tensors))?;
+        Ok(first.shape[0])
+    }
+
     fn read(file: &WeightFile) -> Result<Self, Error> {
         let name = file.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let tensors: Vec<_> = file.header.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-        Self::of(file, name, &tensors)
+        Self::of(file, name, &named(&file.header.tensors))
     }
 
     /// From tensors with their names inside the file or bundle.
@@ -119,6 +127,11 @@ impl EmbeddingFile {
         }
         Ok(())
     }
+}
+
+/// Tensors with their own names.
+fn named(tensors: &[Tensor]) -> Vec<(&str, &Tensor)> {
+    tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect()
 }
 
 /// Both encoders' tensors, as `[vectors, width]`.

@@ -13,13 +13,13 @@ pub enum EmbeddingError {
         found: String,
     },
     /// An embedding for a model with one text encoder.
-    #[error("is a textual inversion for Stable Diffusion 1 or 2 ({found}); SDXL needs vectors for both text encoders")]
+    #[error("is a textual inversion for Stable Diffusion 1 or 2 ({found}); SDXL needs both text encoders' vectors")]
     OtherModel {
         /// The tensor that shows it.
         found: String,
     },
     /// Vectors for one encoder only. The two encoders' texts would no longer be equally long.
-    #[error("has {found} but no {missing}; SDXL needs vectors for both text encoders")]
+    #[error("has {found} but no {missing}; SDXL needs both text encoders' vectors")]
     OneEncoder {
         /// The tensor that is there.
         found: String,

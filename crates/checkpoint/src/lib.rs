@@ -39,7 +39,7 @@ pub use ignored::{IGNORED, Ignored, LORA_IGNORED, ignored, lora_ignored};
 pub use inspect::{FileReport, PartReport, Report, inspect, inspect_memory};
 pub use lora::{
     Dora, DoraAxis, Factor, LayerDelta, LoraBase, LoraFile, LoraKind, LoraPlan, LoraReport, LoraTensor, TriggerWord,
-    WeightDelta,
+    WeightDelta, trained_tags,
 };
 pub use lora_error::LoraError;
 pub use options::OpenOptions;

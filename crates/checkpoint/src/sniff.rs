@@ -1,6 +1,10 @@
 //! What kind of file this is, from its header alone.
 
-use crate::{Error, Family, safetensors::WeightFile, source::family_of_names};
+use crate::{
+    Error, Family,
+    safetensors::{Tensor, WeightFile},
+    source::family_of_names,
+};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -40,6 +44,26 @@ const UPSCALER_MARKS: [&str; 7] = [
     "conv_first.weight",
 ];
 
+impl FileKind {
+    /// What kind of file has these tensors.
+    pub fn of(tensors: &[Tensor]) -> Self {
+        match family_of_names(tensors) {
+            Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner | Family::Sd1 | Family::Sd2 => Self::Checkpoint,
+            Family::Sd3 | Family::Flux => Self::Checkpoint,
+            Family::Lora => Self::Lora,
+            Family::ControlNet => Self::ControlNet,
+            Family::TextualInversion => Self::Embedding,
+            Family::Vae => Self::Vae,
+            Family::Taesd | Family::TaesdEncoder => Self::Taesd,
+            Family::Component => Self::Unknown,
+            Family::Unknown if tensors.iter().any(|tensor| UPSCALER_MARKS.contains(&tensor.name.as_str())) => {
+                Self::Upscaler
+            }
+            Family::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// What kind of file this is. Reads the header of a safetensors file (of a folder only whether it has a
 /// model_index.json): about a millisecond.
 pub fn sniff(path: &Path) -> FileKind {
@@ -57,19 +81,5 @@ pub fn sniff(path: &Path) -> FileKind {
         Err(Error::Io { source, .. }) => return FileKind::Unreadable(source.to_string()),
         Err(error) => return FileKind::Unreadable(error.to_string()),
     };
-    let tensors = &file.header.tensors;
-    match family_of_names(tensors) {
-        Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner | Family::Sd1 | Family::Sd2 => FileKind::Checkpoint,
-        Family::Sd3 | Family::Flux => FileKind::Checkpoint,
-        Family::Lora => FileKind::Lora,
-        Family::ControlNet => FileKind::ControlNet,
-        Family::TextualInversion => FileKind::Embedding,
-        Family::Vae => FileKind::Vae,
-        Family::Taesd | Family::TaesdEncoder => FileKind::Taesd,
-        Family::Component => FileKind::Unknown,
-        Family::Unknown if tensors.iter().any(|tensor| UPSCALER_MARKS.contains(&tensor.name.as_str())) => {
-            FileKind::Upscaler
-        }
-        Family::Unknown => FileKind::Unknown,
-    }
+    FileKind::of(&file.header.tensors)
 }

@@ -9,6 +9,7 @@ mod conv;
 mod linear;
 mod math;
 mod norm;
+mod packed;
 mod product;
 mod weights;
 
@@ -17,6 +18,7 @@ pub use conv::{Conv2d, ConvShape};
 pub use linear::Linear;
 pub use math::{geglu, silu};
 pub use norm::{group_norm, layer_norm};
+pub use packed::Packed;
 pub use weights::Weights;
 
 /// Runs `work` on one of the compute threads.

@@ -2,8 +2,9 @@
 
 use crate::{
     aligned::Aligned,
+    packed::Packed,
     product::{Block, InTiles, Onto, Tile, arch, blocks, cut, pack},
-    weights::{Panels, Weights},
+    weights::Weights,
 };
 use rayon::prelude::*;
 
@@ -13,9 +14,8 @@ pub struct Linear {
     d_in: usize,
     d_out: usize,
     tile: Tile,
-    /// Panels of outputs, as wide as the tile.
-    panels: Panels,
-    bias: Option<Vec<f32>>,
+    /// In panels as wide as the tile.
+    packed: Packed,
 }
 
 /// The maximum number of rows of `x` in a task: packed, a block of them takes 860 kB and fits into an L2 cache of 1 MB.
@@ -29,11 +29,8 @@ impl Linear {
     /// # Panics
     /// If their lengths differ from these shapes.
     pub fn new(weight: Weights, bias: Option<&[f32]>, d_in: usize, d_out: usize) -> Self {
-        assert_eq!(weight.len(), d_in * d_out, "a weight of {d_out} by {d_in}");
-        assert!(bias.is_none_or(|bias| bias.len() == d_out), "a bias of {d_out}");
         let tile = Tile::for_any_rows();
-        let panels = Panels::new(weight, d_out, d_in, tile.columns);
-        Self { d_in, d_out, tile, panels, bias: bias.map(<[f32]>::to_vec) }
+        Self { d_in, d_out, tile, packed: Packed::new(weight, bias, [d_out, d_in], tile.columns) }
     }
 
     /// The width of `x`.
@@ -46,24 +43,9 @@ impl Linear {
         self.d_out
     }
 
-    /// The weight `[d_out, d_in]`, row-major. Exactly the numbers that it was created from.
-    pub fn weight(&self) -> Vec<f32> {
-        self.panels.unpack()
-    }
-
-    /// The bias `[d_out]`, if it has one.
-    pub fn bias(&self) -> Option<&[f32]> {
-        self.bias.as_deref()
-    }
-
-    /// Whether the weight is stored in 16 bits.
-    pub fn is_narrow(&self) -> bool {
-        self.panels.is_narrow()
-    }
-
-    /// Memory of the weight and the bias in bytes.
-    pub fn bytes(&self) -> usize {
-        self.panels.bytes() + self.bias.as_ref().map_or(0, |bias| size_of_val(&bias[..]))
+    /// Its weight `[d_out, d_in]` and its bias `[d_out]`.
+    pub fn packed(&self) -> &Packed {
+        &self.packed
     }
 
     /// Returns `x Wᵀ + b`.
@@ -114,11 +96,11 @@ impl Linear {
         for block @ (at, depth) in blocks(self.d_in) {
             pack_rows(x, self.d_in, at..at + depth, self.tile.rows, &mut packed);
             for column in (0..count).step_by(columns) {
-                let bias = self.bias.as_deref().map(|bias| &bias[first + column..]);
+                let bias = self.packed.bias().map(|bias| &bias[first + column..]);
                 let product = Block {
                     depth,
                     a: &packed,
-                    b: self.panels.panel(block, (first + column) / columns, &mut room),
+                    b: self.packed.panels.panel(block, (first + column) / columns, &mut room),
                     c: &mut *y,
                     column,
                     m: rows,

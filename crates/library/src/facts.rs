@@ -4,7 +4,7 @@ use protocol::{LibraryKind, Recommended};
 use serde::{Deserialize, Serialize};
 
 /// Increased when [`Facts`] change: files are then read again.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What a file's header says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

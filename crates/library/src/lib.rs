@@ -19,6 +19,5 @@ pub use describe::ReadCheckpoint;
 pub use facts::{CheckpointFacts, Facts};
 pub use hash::Hashed;
 pub use known::{Keeper, Known};
-pub use names::nearest;
 pub use shelf::{Entry, Preview, Shelf};
 pub use watch::Library;

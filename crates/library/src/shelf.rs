@@ -135,7 +135,32 @@ impl Shelf {
     }
 }
 
+impl Shelf {
+    /// The usable embeddings.
+    fn embeddings(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.of_kind(LibraryKind::Embedding).filter(|entry| entry.item.problem.is_none())
+    }
+
+    /// The usable embeddings whose names occur in a text, in any case.
+    pub fn embeddings_in(&self, text: &str) -> impl Iterator<Item = &Arc<Entry>> {
+        let text = text.to_lowercase();
+        self.embeddings().filter(move |entry| text.contains(&entry.stem().to_lowercase()))
+    }
+
+    /// Whether a text begins with the name of a usable embedding, in any case: what follows `embedding:` in a prompt may go on
+    /// with an extension.
+    pub fn is_embedding(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.embeddings().any(|entry| text.starts_with(&entry.stem().to_lowercase()))
+    }
+}
+
 impl Entry {
+    /// The file's name without its extension: an embedding's name in prompts.
+    pub fn stem(&self) -> String {
+        stem(&self.item.file, self.is_folder)
+    }
+
     /// Takes over hashes and marks.
     pub(crate) fn apply(&mut self, known: &Known) {
         self.item.hashes = known.hashed.as_ref().map_or_else(FileHashes::default, |hashed| hashed.for_clients());

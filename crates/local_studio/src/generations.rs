@@ -32,7 +32,10 @@ impl LocalStudio {
             && let Some(done) = self.store.replayed(id, idempotency).await.map_err(problem)?
         {
             let tasks = done.accepted;
-            return Ok(Accepted { tasks, warnings: warnings(&new.prompt, new.negative_prompt.as_deref()) });
+            let (prompt, negative) = (&new.prompt, new.negative_prompt.as_deref().unwrap_or_default());
+            let shelf = self.library.shelf();
+            let warnings = protocol::prompt::warnings(prompt, negative, &|name| shelf.is_embedding(name));
+            return Ok(Accepted { tasks, warnings });
         }
         let new = self.styled(new).await?;
         let defaults = self.defaults(&project, &new).await?;
@@ -47,7 +50,7 @@ impl LocalStudio {
             let parameters = expanded.map_or(Ok(parameters.clone()), |new| new.resolved(&defaults))?;
             let (parameters, about_loras) = self.with_loras(parameters).await?;
             if takes.is_empty() {
-                warnings = [parameters.warnings(), about_loras].concat();
+                warnings = [self.warnings(&parameters), about_loras].concat();
             }
             takes.push(NewTake { key: new_key(), parameters, seed });
         }
@@ -65,6 +68,12 @@ impl LocalStudio {
             self.publish_created(&created);
         }
         Ok(Accepted { tasks: created.accepted, warnings })
+    }
+
+    /// What in the prompts is read as words.
+    pub(crate) fn warnings(&self, parameters: &Parameters) -> Vec<FieldError> {
+        let shelf = self.library.shelf();
+        parameters.warnings(&|name| shelf.is_embedding(name))
     }
 
     /// The request with the choices and wildcards of its prompts as this seed expands them; `None` if there are none.
@@ -164,10 +173,6 @@ impl LocalStudio {
             Err(error) => Err(problem(error)),
         }
     }
-}
-
-fn warnings(prompt: &str, negative_prompt: Option<&str>) -> Vec<FieldError> {
-    protocol::prompt::warnings(prompt, negative_prompt.unwrap_or_default())
 }
 
 fn idempotency(key: String, project: ProjectId, new: &NewGeneration) -> Result<Idempotency, Problem> {

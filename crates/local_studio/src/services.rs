@@ -219,6 +219,6 @@ impl Services for LocalStudio {
     }
 
     async fn count_tokens(&self, prompt: String, negative_prompt: String) -> Result<TokenCount, Problem> {
-        tokens::count(prompt, negative_prompt, self.wildcards.clone()).await
+        tokens::count(prompt, negative_prompt, self.wildcards.clone(), self.library.shelf()).await
     }
 }

@@ -1,7 +1,9 @@
 //! The server's settings.
 
 use crate::{LocalStudio, problem::problem};
+use engine::Models;
 use protocol::{Problem, Settings, SettingsPatch};
+use std::num::NonZeroUsize;
 use store::{Store, StoreError};
 
 /// Name of their row in the store.
@@ -22,6 +24,15 @@ impl LocalStudio {
         })
     }
 
+    /// Applies the stored settings to the models of a starting server.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn apply_settings(store: &Store, models: &Models) -> Result<(), StoreError> {
+        apply(&Self::stored_settings(store).await?, models);
+        Ok(())
+    }
+
     /// Why the stored settings cannot be parsed; `None` if they can.
     ///
     /// # Errors
@@ -38,8 +49,13 @@ impl LocalStudio {
         let settings = patch.applied(self.get_settings().await?)?;
         let text = serde_json::to_string(&settings).map_err(|_| Problem::Internal)?;
         self.store.put_setting(NAME, &text).await.map_err(problem)?;
+        apply(&settings, self.engine.models());
         Ok(settings)
     }
+}
+
+fn apply(settings: &Settings, models: &Models) {
+    models.set_in_memory(NonZeroUsize::new(settings.models_in_memory.into()).unwrap_or(NonZeroUsize::MIN));
 }
 
 async fn read_stored(store: &Store) -> Result<Result<Settings, serde_json::Error>, StoreError> {

@@ -1,9 +1,10 @@
 //! Styles, and their use in generations.
 
 use crate::{LocalStudio, problem::problem};
-use prompt::{styles, template::nearest};
+use generation::nearest;
+use prompt::styles;
 use protocol::{
-    FieldError, NewGeneration, NewStyle, Problem, Style, StyleId, StylePatch,
+    Event, FieldError, NewGeneration, NewStyle, Problem, Style, StyleId, StylePatch, StylesUpdated,
     style::{IMPORTED_STYLES, STYLES},
 };
 
@@ -13,19 +14,27 @@ impl LocalStudio {
     }
 
     pub(crate) async fn create_style(&self, new: NewStyle) -> Result<Style, Problem> {
-        self.store.create_style(new.validated()?).await.map_err(problem)
+        let style = self.store.create_style(new.validated()?).await.map_err(problem)?;
+        self.publish_styles().await;
+        Ok(style)
     }
 
     pub(crate) async fn update_style(&self, id: StyleId, patch: StylePatch) -> Result<Style, Problem> {
-        self.store.update_style(id, patch.validated()?).await.map_err(problem)
+        let style = self.store.update_style(id, patch.validated()?).await.map_err(problem)?;
+        self.publish_styles().await;
+        Ok(style)
     }
 
     pub(crate) async fn delete_style(&self, id: StyleId) -> Result<Style, Problem> {
-        self.store.delete_style(id).await.map_err(problem)
+        let style = self.store.delete_style(id).await.map_err(problem)?;
+        self.publish_styles().await;
+        Ok(style)
     }
 
     pub(crate) async fn restore_style(&self, id: StyleId) -> Result<Style, Problem> {
-        self.store.restore_style(id).await.map_err(problem)
+        let style = self.store.restore_style(id).await.map_err(problem)?;
+        self.publish_styles().await;
+        Ok(style)
     }
 
     /// Imports all styles of the file, or none.
@@ -52,7 +61,16 @@ impl LocalStudio {
                 None => new.push(style),
             }
         }
-        self.store.import_styles(new).await.map_err(problem)
+        let styles = self.store.import_styles(new).await.map_err(problem)?;
+        self.publish_styles().await;
+        Ok(styles)
+    }
+
+    /// Publishes that the styles have changed. A database error is logged and nothing is published.
+    async fn publish_styles(&self) {
+        if let Ok(styles) = self.list_styles().await {
+            self.publish(Event::StylesUpdated(StylesUpdated { styles: styles.len() as u64 }));
+        }
     }
 
     /// The request with its styles applied to its prompts, in order.
@@ -68,8 +86,8 @@ impl LocalStudio {
         let mut negative_prompt = new.negative_prompt.take().unwrap_or_default();
         for name in &names {
             let Some(style) = known.iter().find(|style| style.name == *name) else {
-                let known: Vec<String> = known.into_iter().map(|style| style.name).collect();
-                let near = nearest(name, &known).map(|near| format!("; the nearest is \"{near}\"")).unwrap_or_default();
+                let near = nearest(name, known.iter().map(|style| style.name.as_str()));
+                let near = near.map(|near| format!("; the nearest is \"{near}\"")).unwrap_or_default();
                 return Err(Problem::invalid(
                     "styles",
                     format!("names an unknown style, \"{}\"{near}", shortened(name)),

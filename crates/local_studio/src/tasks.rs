@@ -40,7 +40,7 @@ impl LocalStudio {
 
     /// The task as clients see it: with progress and warnings. Warnings about the prompts are computed, not stored.
     fn presented(&self, task: Task) -> Task {
-        self.with_progress(Task { warnings: task.parameters.warnings(), ..task })
+        self.with_progress(Task { warnings: self.warnings(&task.parameters), ..task })
     }
 
     pub(crate) async fn get_task(&self, id: TaskId) -> Result<Task, Problem> {

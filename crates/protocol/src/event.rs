@@ -42,6 +42,8 @@ pub enum Event {
     QueueUpdated(Queue),
     /// Files of the library were added, changed or removed, or its scan started or ended. Several changes share an event.
     LibraryUpdated(LibraryStatus),
+    /// Styles were created, changed, deleted, restored or imported: read the list again.
+    StylesUpdated(StylesUpdated),
     /// A worker started a task. Sent once per attempt, before its first step.
     GenerationStarted(GenerationStarted),
     /// A step is done. Its preview, if it has one, is available at `preview_path`.
@@ -58,9 +60,12 @@ impl Event {
     /// The project that the event belongs to; `None` if it concerns everyone.
     pub fn project_id(&self) -> Option<ProjectId> {
         match self {
-            Self::Hello(_) | Self::Resync(_) | Self::Metrics(_) | Self::QueueUpdated(_) | Self::LibraryUpdated(_) => {
-                None
-            }
+            Self::Hello(_)
+            | Self::Resync(_)
+            | Self::Metrics(_)
+            | Self::QueueUpdated(_)
+            | Self::LibraryUpdated(_)
+            | Self::StylesUpdated(_) => None,
             Self::ProjectUpdated(data) => Some(data.project.id),
             Self::FrameCreated(data) | Self::FrameUpdated(data) | Self::FrameDeleted(data) => {
                 Some(data.frame.project_id)
@@ -98,6 +103,13 @@ pub struct Studio {
     pub settings: Settings,
     /// The export formats that the server supports.
     pub export_formats: Vec<ExportFormat>,
+}
+
+/// The styles have changed. They are not in the event: an import can have thousands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StylesUpdated {
+    /// Number of styles.
+    pub styles: u64,
 }
 
 /// Why a client must reload everything.

@@ -90,11 +90,12 @@ impl Parameters {
         self.model == IMPORTED
     }
 
-    /// What in the prompts is read as words, by field. Emberline did not read those of an imported picture.
-    pub fn warnings(&self) -> Vec<FieldError> {
+    /// What in the prompts is read as words, by field; see [`crate::prompt::warnings`]. Emberline did not read those of an
+    /// imported picture.
+    pub fn warnings(&self, is_embedding: &dyn Fn(&str) -> bool) -> Vec<FieldError> {
         match self.is_imported() {
             true => Vec::new(),
-            false => crate::prompt::warnings(&self.prompt, &self.negative_prompt),
+            false => crate::prompt::warnings(&self.prompt, &self.negative_prompt, is_embedding),
         }
     }
 }

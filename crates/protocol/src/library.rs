@@ -158,6 +158,10 @@ pub struct LibraryItem {
 pub struct LibraryStatus {
     /// Grows with each change of the list, within one run of the server.
     pub revision: u64,
+    /// Grows with each change of the list except new hashes, within one run of the server. Hashing thousands of files changes
+    /// `revision` for minutes and nothing that is shown about a file in use.
+    #[serde(default)]
+    pub files_revision: u64,
     /// Whether the folders are being scanned. The list may be incomplete until it is false.
     pub scanning: bool,
     /// The folders of `--models`. Empty if the server has no library.

@@ -14,6 +14,9 @@ use ::prompt::{
 /// Maximum characters of a prompt quoted in a warning.
 const QUOTED_CHARS: usize = 40;
 
+/// The beginning of ComfyUI's name of an embedding.
+const EMBEDDING: &str = "embedding:";
+
 /// Prompt syntax that is not supported, or may not be meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Syntax {
@@ -47,7 +50,7 @@ impl Syntax {
             (Self::Hypernetwork, true) => "is read as words: hypernetworks are not supported",
             (Self::OtherNetwork, false) => "is left out: extra networks are not supported",
             (Self::OtherNetwork, true) => "is read as words: extra networks are not supported",
-            (Self::Embedding, _) => "is read as words unless there is an embedding file of this name",
+            (Self::Embedding, _) => "is read as words: there is no embedding of this name",
             (Self::Wildcard, _) => "is read as words: the server has no folder of wildcards (--wildcards)",
             (Self::Comment, _) => "is read as words: comments are not supported",
             (Self::Weight, _) => "is the prompt's weight, because it is at its end; a full stop after it makes it text",
@@ -59,11 +62,12 @@ impl Syntax {
 type Use<'a> = (Syntax, &'a str);
 
 /// A warning for each kind of unsupported syntax in a generation's prompts, by field. Both prompts are in A1111's
-/// syntax.
-pub fn warnings(prompt: &str, negative_prompt: &str) -> Vec<FieldError> {
+/// syntax. `is_embedding` says whether the text after `embedding:` is the name of an embedding.
+pub fn warnings(prompt: &str, negative_prompt: &str, is_embedding: &dyn Fn(&str) -> bool) -> Vec<FieldError> {
     let of = |field: &'static str, text: &str| {
         let is_negative = field == "negative_prompt";
-        let uses = uses(text, is_negative);
+        let mut uses = uses(text, is_negative);
+        uses.retain(|(kind, written)| *kind != Syntax::Embedding || !is_embedding(&written[EMBEDDING.len()..]));
         let warnings = Syntax::ALL.into_iter().filter_map(|kind| {
             let mut of_kind = uses.iter().filter(|(found, _)| *found == kind);
             let (_, first) = of_kind.next()?;
@@ -123,12 +127,11 @@ fn last_weight(prompt: &str) -> Option<Use<'_>> {
 
 /// ComfyUI's `embedding:name`.
 fn embeddings(prompt: &str) -> impl Iterator<Item = Use<'_>> {
-    const START: &str = "embedding:";
-    prompt.match_indices(START).filter_map(move |(start, _)| {
-        let name = &prompt[start + START.len()..];
+    prompt.match_indices(EMBEDDING).filter_map(move |(start, _)| {
+        let name = &prompt[start + EMBEDDING.len()..];
         let length = name.find(|c| !in_word(c) && !matches!(c, '-' | '.' | '/' | '\\')).unwrap_or(name.len());
         let apart = !prompt[..start].ends_with(in_word);
-        (apart && length > 0).then(|| (Syntax::Embedding, &prompt[start..start + START.len() + length]))
+        (apart && length > 0).then(|| (Syntax::Embedding, &prompt[start..start + EMBEDDING.len() + length]))
     })
 }
 
@@ -159,6 +162,11 @@ fn comments(prompt: &str) -> impl Iterator<Item = Use<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Without embeddings.
+    fn warnings(prompt: &str, negative_prompt: &str) -> Vec<FieldError> {
+        super::warnings(prompt, negative_prompt, &|_| false)
+    }
 
     fn found(prompt: &str) -> Vec<(Syntax, &str)> {
         uses(prompt, false)
@@ -216,6 +224,16 @@ mod tests {
             ]
         );
         assert_eq!(warnings("a red fox, (detailed:1.2)", "[blurry]"), []);
+    }
+
+    #[test]
+    fn an_embedding_that_exists_is_not_told() {
+        let (prompt, negative) = ("embedding:cat, a dog", "(embedding:bad-hands:1.2) embedding:worse");
+        let told = super::warnings(prompt, negative, &|name| ["cat", "bad-hands"].contains(&name));
+        let told: Vec<(&str, &str)> = told.iter().map(|w| (w.field.as_str(), w.message.as_str())).collect();
+        let worse = "`embedding:worse` is read as words: there is no embedding of this name";
+        assert_eq!(told, [("negative_prompt", worse)]);
+        assert_eq!(warnings(prompt, negative).len(), 2);
     }
 
     #[test]

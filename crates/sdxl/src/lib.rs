@@ -34,7 +34,7 @@ pub use picture::Picture;
 pub use pipeline::{
     Finish, Generated, InitImage, LoadOptions, Networks, Output, Params, Pipeline, PreviewDecoder, Timings,
 };
-pub use plan_source::{load_part, load_part_with_layers};
+pub use plan_source::load_part;
 pub use taesd::Taesd;
 pub use text::{Inversion, TextEncoders};
 pub use unet::{Unet, UnetCondition};

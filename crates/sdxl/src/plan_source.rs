@@ -119,24 +119,11 @@ fn read(checkpoint: &Checkpoint, entry: &Entry, dtype: DType) -> Result<TensorDa
 /// Builds one part of `checkpoint` with `build`, in `dtype` on `device`. Every tensor of the plan must be used by
 /// exactly one parameter of the module. `progress(done, total)` counts tensors.
 ///
+/// Returns the module, and the layers from which it was built, by name.
+///
 /// # Errors
 /// A missing part, a plan that does not match, or a tensor that cannot be read.
 pub fn load_part<T>(
-    checkpoint: &Checkpoint,
-    part: Part,
-    device: &Device,
-    dtype: DType,
-    progress: &mut dyn FnMut(usize, usize),
-    build: impl FnOnce(Weights) -> Result<T, LoadError>,
-) -> Result<T, LoadError> {
-    load_part_with_layers(checkpoint, part, device, dtype, progress, build).map(|(module, _)| module)
-}
-
-/// As [`load_part`]. Also returns the layers from which the module was built, by name.
-///
-/// # Errors
-/// The same as [`load_part`].
-pub fn load_part_with_layers<T>(
     checkpoint: &Checkpoint,
     part: Part,
     device: &Device,

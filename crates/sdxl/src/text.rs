@@ -5,7 +5,7 @@ use crate::{
     conditioning::{Conditioning, Embeddings},
     host::HostTensor,
     lora::{SetPlan, adapt, estimated_bytes},
-    plan_source::load_part_with_layers,
+    plan_source::load_part,
     prompt::{Plan, PromptSyntax, parse},
     tokenizer::{Chunk, Named, Padding, Tokenizer},
 };
@@ -68,7 +68,7 @@ impl TextEncoders {
             let mut progress = |done, total| progress(part, done, total);
             let dtype = precision.dtype();
             let load = |w: Weights| TextEncoder::load(w, &config);
-            let (model, layers) = load_part_with_layers(checkpoint, part, &compute.device, dtype, &mut progress, load)?;
+            let (model, layers) = load_part(checkpoint, part, &compute.device, dtype, &mut progress, load)?;
             Ok(Encoder { tokenizer: Arc::new(tokenizer), model, layers })
         };
         Ok(Self {

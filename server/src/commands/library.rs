@@ -4,7 +4,8 @@ use super::{model::ModelChoice, settings::Recommended};
 use anyhow::{Context, Result, bail};
 use checkpoint::{Checkpoint, OpenOptions, Part, Prediction};
 use clap::Args;
-use library::{CheckpointFacts, Keeper, Known, Library, ReadCheckpoint, nearest};
+use generation::nearest;
+use library::{CheckpointFacts, Keeper, Known, Library, ReadCheckpoint};
 use protocol::{LibraryItem, LibraryKind};
 use sdxl::Pipeline;
 use std::{
@@ -71,16 +72,16 @@ pub fn scanned(folders: &[PathBuf], options: &OpenOptions) -> Library {
     library
 }
 
-/// The model of `--model`: a path stays as it is; a name that is no path is that of a checkpoint in these folders.
+/// The model of `--model`: a path stays as it is; a name that is no path is that of a checkpoint in the library.
 ///
 /// # Errors
 /// There is no such checkpoint, or it cannot be used.
-pub fn named(model: ModelChoice, folders: &[PathBuf], options: &OpenOptions) -> Result<ModelChoice> {
+pub fn named(model: ModelChoice, library: &Library) -> Result<ModelChoice> {
     let ModelChoice::Path(path) = &model else { return Ok(model) };
-    if folders.is_empty() || path.exists() {
+    if !library.has_folders() || path.exists() {
         return Ok(model);
     }
-    let (name, shelf) = (path.display().to_string(), scanned(folders, options).shelf());
+    let (name, shelf) = (path.display().to_string(), library.shelf());
     let Some(entry) = shelf.named(LibraryKind::Checkpoint, &name) else {
         let usable = shelf.of_kind(LibraryKind::Checkpoint).filter(|entry| entry.item.problem.is_none());
         match nearest(&name, usable.map(|entry| entry.item.name.as_str())) {

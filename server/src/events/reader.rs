@@ -52,6 +52,8 @@ pub enum Thing {
     Queue,
     /// The library.
     Library,
+    /// The styles.
+    Styles,
     /// A project.
     Project(ProjectId),
     /// An existing frame. Its creation and deletion are other events, which are never dropped.
@@ -66,6 +68,7 @@ impl Delivery {
             Event::Metrics(_) => Self::Metrics,
             Event::QueueUpdated(_) => Self::State(Thing::Queue),
             Event::LibraryUpdated(_) => Self::State(Thing::Library),
+            Event::StylesUpdated(_) => Self::State(Thing::Styles),
             Event::ProjectUpdated(it) => Self::State(Thing::Project(it.project.id)),
             Event::FrameUpdated(it) => Self::State(Thing::Frame(it.frame.id)),
             _ => Self::Always,

@@ -396,3 +396,44 @@ fn break_starts_a_chunk() {
     };
     assert_eq!((rows("a1111"), rows("plain")), (154, 77));
 }
+
+/// A folder of models with an embedding `mycat` of two vectors for the tiny model.
+fn folder_with_embedding(folder: &Path) {
+    let values: Vec<u8> = (0..2 * 24).flat_map(|i| ((i * 7 % 13) as f32 / 4.0 - 1.5).to_le_bytes()).collect();
+    let view = |width: usize| {
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2, width], &values[..2 * width * 4])
+            .expect("it fits")
+    };
+    let file = safetensors::serialize([("clip_l", view(16)), ("clip_g", view(24))], None).expect("a file");
+    fs::create_dir_all(folder.join("embeddings")).expect("a folder");
+    fs::write(folder.join("embeddings/mycat.safetensors"), file).expect("written");
+}
+
+#[test]
+fn an_embedding_of_the_library_is_found_by_its_name() {
+    let shop = Workshop::new();
+    let models = shop.path("models");
+    folder_with_embedding(&models);
+    let generate = |prompt: &str, more: &[&str]| {
+        let dump = shop.text("dump.safetensors");
+        let mut command = emberline();
+        command.args(["generate", "--seed", "1", "--device", "cpu", "--steps", "1", "--cfg-scale", "1", "--model"]);
+        command.arg(&shop.model).arg("--out").arg(shop.path("out.png")).args(["--width", "64", "--height", "64"]);
+        command.args(["--prompt", prompt, "--dump", &dump, "--json"]).args(more);
+        let output = command.output().expect("the binary starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        let bytes = fs::read(&dump).expect("the dump");
+        let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+        (file.tensor("prompt_embeds").expect("embeddings").data().to_vec(), report["warnings"].clone())
+    };
+    let library = ["--models", models.to_str().expect("UTF-8")];
+    let (words, warnings) = generate("a mycat", &[]);
+    assert_eq!(warnings, json!([]));
+    let (with, warnings) = generate("a mycat", &library);
+    assert!(with != words, "the vectors take the words' place");
+    assert_eq!(warnings, json!([]));
+    assert_eq!(generate("a embedding:mycat", &library), (with, json!([])));
+    let (_, warnings) = generate("a embedding:mycat", &[]);
+    assert!(warnings[0]["message"].as_str().is_some_and(|why| why.contains("no embedding of this name")), "{warnings}");
+}

@@ -173,6 +173,9 @@ fn marks_and_hashes_survive_a_restart_and_a_move() {
         (&json!("lightning-4"), &json!(4), &json!(1.0))
     );
     wait_until("hashes", || status(&server)["unhashed"] == 0);
+    // The two hashes do not count as changes of the files: an open page need not read them again.
+    let (now, number) = (status(&server), |value: &Value| value.as_u64().expect("a number"));
+    assert_eq!(number(&now["revision"]), number(&now["files_revision"]) + 2, "{now}");
     let hashes = item(&server, "lora", "a")["hashes"].clone();
     let sha256: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hashes, json!({"sha256": sha256, "auto_v2": sha256[..10], "auto_v3": auto_v3(&file)}));
@@ -281,4 +284,81 @@ fn the_command_line_lists_the_library() {
     let output = emberline().args(["library", "--models", folder.text()]).output().expect("it starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("checkpoint  tiny") && text.contains("broken"), "{text}");
+}
+
+/// An embedding for SDXL with this many vectors.
+fn embedding(vectors: usize) -> Vec<u8> {
+    let zeros = vec![0; vectors * 1280 * 4];
+    let view = |width| TensorView::new(Dtype::F32, vec![vectors, width], &zeros[..vectors * width * 4]);
+    let views = [("clip_l", view(768).expect("it fits")), ("clip_g", view(1280).expect("it fits"))];
+    safetensors::serialize(views, None).expect("a file")
+}
+
+#[test]
+fn an_embedding_counts_as_many_tokens_as_it_has_vectors() {
+    let folder = Folder::new();
+    folder.write("embeddings/mycat.safetensors", &embedding(5));
+    let server = scanned(&["--device", "cpu", "--models", folder.text()]);
+    assert_eq!(item(&server, "embedding", "mycat")["details"], "5 vectors");
+    let count = |prompt: &str| -> Value {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let body = format!("prompt={prompt}");
+        let answer = server.request("POST", "/fn/prompts/count", &headers, Some(body.as_bytes()));
+        serde_json::from_str(answer.json().as_str().expect("packed")).expect("a count")
+    };
+    assert_eq!((&count("cat")["tokens"], &count("a+cat")["tokens"]), (&json!(1), &json!(2)));
+    assert_eq!(count("a+MyCat,")["tokens"], 7, "the word, five vectors and the comma");
+    let known = count("a+embedding:mycat,");
+    assert_eq!((&known["tokens"], &known["warnings"]), (&json!(7), &json!([])));
+    let unknown = count("embedding:mydog");
+    let message = unknown["warnings"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("there is no embedding of this name"), "{unknown}");
+}
+
+#[test]
+fn a_setting_says_how_many_models_stay_in_memory() {
+    let folder = Folder::new();
+    ["a", "b"].iter().for_each(|name| folder.add_checkpoint(&format!("checkpoints/{name}.safetensors")));
+    let arguments = ["--device", "cpu", "--models", folder.text()];
+    let server = scanned(&arguments);
+    let project = server.create("x");
+    let draw = |server: &TestServer, model: &str| {
+        let body = json!({"prompt": "a car", "steps": 1, "width": 64, "height": 64, "model": model});
+        let made = server.send("POST", &format!("/api/v1/projects/{}/generations", project["id"]), &body);
+        assert_eq!(made.status, 202, "{}", made.text);
+        server.wait_for_task(&made.json()["tasks"][0]["task_id"], "completed");
+    };
+    let loaded = |server: &TestServer| ["a", "b"].map(|name| item(server, "checkpoint", name)["loaded"] == true);
+    let set =
+        |server: &TestServer, most: u32| server.send("PATCH", "/api/v1/settings", &json!({"models_in_memory": most}));
+    assert_eq!(server.get("/api/v1/settings").json()["models_in_memory"], 1);
+    draw(&server, "a");
+    draw(&server, "b");
+    assert_eq!(loaded(&server), [false, true]);
+    assert_eq!(set(&server, 2).json()["models_in_memory"], 2);
+    draw(&server, "a");
+    assert_eq!(loaded(&server), [true, true]);
+    draw(&server, "b");
+    // The least recently used one leaves at once.
+    assert_eq!(set(&server, 1).status, 200);
+    assert_eq!(loaded(&server), [false, true]);
+    for wrong in [0, 17, 300] {
+        assert_eq!(set(&server, wrong).bad_fields(), ["models_in_memory"], "{wrong}");
+    }
+    assert_eq!(set(&server, 2).status, 200);
+
+    // A start has the stored setting, unless an option says otherwise.
+    let (_, _, data) = server.stop();
+    let server = TestServer::start_in(data, &arguments);
+    wait_until("the scan", || status(&server)["scanning"] == false);
+    draw(&server, "a");
+    draw(&server, "b");
+    assert_eq!(loaded(&server), [true, true]);
+    let (_, _, data) = server.stop();
+    let server = TestServer::start_in(data, &[&arguments[..], &["--models-in-memory", "1"]].concat());
+    wait_until("the scan", || status(&server)["scanning"] == false);
+    assert_eq!(set(&server, 3).status, 200);
+    draw(&server, "a");
+    draw(&server, "b");
+    assert_eq!(loaded(&server), [false, true]);
 }

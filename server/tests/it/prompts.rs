@@ -1,8 +1,8 @@
 //! Styles, choices and wildcards: tasks record the prompts that they lead to.
 
-use crate::support::{TestServer, run};
+use crate::support::{Events, TestServer, run};
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, time::Duration};
 
 fn generate(server: &TestServer, project: &Value, body: &Value) -> (u16, Value) {
     let mut body = body.clone();
@@ -66,12 +66,19 @@ fn each_take_has_its_own_choices_and_the_same_seed_has_the_same() {
 fn styles_are_kept_imported_and_recorded_as_what_they_add() {
     let server = TestServer::start();
     let project = server.create("Styles");
+    let mut events = Events::connect(&server, "");
+    let mut counted = || {
+        let heard = events.until("styles_updated", Duration::from_secs(20));
+        heard.last().expect("one")["data"]["styles"].clone()
+    };
     let oil = server.send("POST", "/api/v1/styles", &json!({"name": " Oil ", "prompt": "oil of {prompt}"}));
     assert_eq!((oil.status, &oil.json()["name"]), (201, &json!("Oil")), "{}", oil.text);
     let path = format!("/api/v1/styles/{}", oil.json()["id"]);
     assert_eq!(oil.header("location"), path);
+    assert_eq!(counted(), 1);
     assert_eq!(server.send("POST", "/api/v1/styles", &json!({"name": "Oil"})).bad_fields(), ["name"]);
     assert_eq!(server.send("PATCH", &path, &json!({"negative_prompt": "flat"})).json()["negative_prompt"], "flat");
+    assert_eq!(counted(), 1);
 
     let body = json!({"prompt": "a {cat|cat}", "negative_prompt": "blurry", "styles": ["Oil", "Ink"]});
     let (status, problem) = generate(&server, &project, &body);
@@ -79,6 +86,7 @@ fn styles_are_kept_imported_and_recorded_as_what_they_add() {
     let csv = "name,prompt,negative_prompt\nInk,\"ink, paper\",\nOld,x,y\n";
     let imported = server.send("POST", "/api/v1/styles/import", &json!({"csv": csv}));
     assert_eq!((imported.status, imported.json().as_array().map(Vec::len)), (200, Some(2)), "{}", imported.text);
+    assert_eq!(counted(), 3);
     let (status, accepted) = generate(&server, &project, &body);
     assert_eq!(status, 202, "{accepted}");
     assert_eq!(recorded(&server, &accepted), [("oil of a cat, ink, paper".to_owned(), "blurry, flat".to_owned())]);
@@ -95,6 +103,7 @@ fn styles_are_kept_imported_and_recorded_as_what_they_add() {
     assert_eq!(names(), ["Ink", "Oil", "Old"]);
     assert_eq!(server.request("DELETE", &path, &[], None).status, 204);
     assert_eq!(names(), ["Ink", "Old"]);
+    assert_eq!(counted(), 2);
     assert_eq!(server.request("POST", &format!("{path}/restore"), &[], None).json()["name"], "Oil");
     assert_eq!(names(), ["Ink", "Oil", "Old"]);
     assert_eq!(server.send("POST", "/api/v1/styles/import", &json!({"csv": "a,b\n"})).bad_fields(), ["csv"]);

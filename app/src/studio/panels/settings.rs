@@ -1,4 +1,4 @@
-//! Settings of this browser (refresh interval, motion) and of the server (previews, interrupted tasks).
+//! Settings of this browser (refresh interval, motion) and of the server (previews, interrupted tasks, models in memory).
 
 use crate::{
     browser,
@@ -35,6 +35,7 @@ fn content(store: Store) -> AnyView {
     let methods: Vec<_> = PreviewMethod::ALL.iter().map(|method| (method.as_str(), method_label(*method))).collect();
     let intervals = [("0", "Every step"), ("250", "0.25 s"), ("500", "0.5 s"), ("1000", "1 s"), ("2000", "2 s")];
     let policies = [("requeue", "Begin them again"), ("fail", "Mark them failed")];
+    let models = [("1", "1"), ("2", "2"), ("3", "3"), ("4", "4"), ("6", "6"), ("8", "8"), ("16", "16")];
     let policy = match settings.interrupted {
         Interrupted::Requeue => "requeue",
         Interrupted::Fail => "fail",
@@ -46,6 +47,7 @@ fn content(store: Store) -> AnyView {
             {choice("preview_method", "Previews", &methods, settings.preview_method.as_str())}
             {choice("preview_interval_ms", "At least this far apart", &intervals, &settings.preview_interval_ms.to_string())}
             {choice("interrupted", "Pictures interrupted by a restart", &policies, policy)}
+            {choice("models_in_memory", "Models in memory at most", &models, &settings.models_in_memory.to_string())}
         </div>
     }
     .erase()
@@ -71,20 +73,20 @@ fn changed(store: Store, event: &ev::Event) {
     let (name, value) = (field.get_attribute("name").unwrap_or_default(), browser::value(&field).unwrap_or_default());
     let method = value.parse::<PreviewMethod>().ok();
     let policy = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };
-    let change = match name.as_str() {
+    let patch = match name.as_str() {
         "pace" => return Pace::from_name(&value).map_or((), |pace| store.set_pace(pace)),
         MOTION => {
             browser::remember(MOTION, &value);
             return theme::set_root_data(MOTION, &value);
         }
-        "preview_method" => (method, None, None),
-        "preview_interval_ms" => (None, value.parse().ok(), None),
-        _ => (None, None, Some(policy)),
+        "preview_method" => SettingsPatch { preview_method: method, ..SettingsPatch::default() },
+        "preview_interval_ms" => SettingsPatch { preview_interval_ms: value.parse().ok(), ..SettingsPatch::default() },
+        "models_in_memory" => SettingsPatch { models_in_memory: value.parse().ok(), ..SettingsPatch::default() },
+        _ => SettingsPatch { interrupted: Some(policy), ..SettingsPatch::default() },
     };
-    let (preview_method, preview_interval_ms, interrupted) = change;
-    let patch = SettingsPatch { preview_method, preview_interval_ms, interrupted };
     spawn_local(async move {
-        match update_settings(preview_method, preview_interval_ms, interrupted).await {
+        let SettingsPatch { preview_method, preview_interval_ms, interrupted, models_in_memory } = patch;
+        match update_settings(preview_method, preview_interval_ms, interrupted, models_in_memory).await {
             Ok(()) => _ = store.state.try_update(|state| apply(state, patch)),
             Err(error) => store.refuse(error),
         }

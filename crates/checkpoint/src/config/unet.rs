@@ -14,8 +14,8 @@ pub struct UnetConfig {
     pub out_channels: usize,
     /// Down blocks, in the order in which they run.
     pub down: Vec<UnetBlock>,
-    /// The middle block.
-    pub mid: UnetMid,
+    /// The middle block; `None` in KOALA 700M.
+    pub mid: Option<UnetMid>,
     /// Up blocks, in the order in which they run; `up.len() == down.len()`.
     pub up: Vec<UnetBlock>,
     /// Width of the text embeddings: 2048.

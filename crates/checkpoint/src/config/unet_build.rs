@@ -91,9 +91,10 @@ pub(super) fn check(config: &UnetConfig, path: &Path) -> Result<(), Error> {
             return bad("attention_head_dim", heads.to_string(), format!("a divisor of its block's {width} channels"));
         }
     }
-    if config.mid.transformer_depth.is_some() && !config.mid.channels.is_multiple_of(config.mid.heads) {
-        let supported = format!("a divisor of the middle's {} channels", config.mid.channels);
-        return bad("attention_head_dim", config.mid.heads.to_string(), supported);
+    let attending = config.mid.as_ref().filter(|mid| mid.transformer_depth.is_some());
+    if let Some(UnetMid { channels, heads, .. }) = attending.filter(|mid| !mid.channels.is_multiple_of(mid.heads)) {
+        let supported = format!("a divisor of the middle's {channels} channels");
+        return bad("attention_head_dim", heads.to_string(), supported);
     }
     let first = config.down.first().map_or(0, |block| block.out_channels);
     if !first.is_multiple_of(2) {

@@ -27,16 +27,19 @@ pub(crate) fn unet_from_json(file: &ConfigFile) -> Result<UnetConfig, Error> {
                 .ok_or_else(|| file.bad("transformer_layers_per_block", "numbers up to 64")),
         }
     };
-    let mid_depth = match file.map.get("mid_block_type").map(|value| value.as_str()) {
-        None | Some(Some("UNetMidBlock2DCrossAttn")) => Some(depth()?),
-        Some(Some("UNetMidBlock2D")) => None,
-        Some(_) => return Err(file.bad("mid_block_type", "UNetMidBlock2DCrossAttn or UNetMidBlock2D")),
+    let mid = match file.map.get("mid_block_type") {
+        Some(Value::Null) => None,
+        value => Some(match value.map(Value::as_str) {
+            None | Some(Some("UNetMidBlock2DCrossAttn")) => middle(&levels, Some(depth()?)),
+            Some(Some("UNetMidBlock2D")) => middle(&levels, None),
+            Some(_) => return Err(file.bad("mid_block_type", "UNetMidBlock2DCrossAttn, UNetMidBlock2D or null")),
+        }),
     };
     let config = UnetConfig {
         in_channels: file.size("in_channels", Some(4), WIDTH)?,
         out_channels: file.size("out_channels", Some(4), WIDTH)?,
         down: down_blocks(&levels),
-        mid: middle(&levels, mid_depth),
+        mid,
         up: up_blocks(&levels),
         cross_attention_dim: same(file, "cross_attention_dim", Some(1280), levels.len())?,
         time_embed_dim: 4 * levels[0].channels,

@@ -1,7 +1,7 @@
 //! The UNet's configuration from the tensors of a single file.
 
 use super::{
-    UnetConfig,
+    UnetConfig, UnetMid,
     tensors::{Shapes, groups},
     unet_build::{Level, check, down_blocks, middle, up_blocks},
 };
@@ -17,15 +17,6 @@ pub(crate) fn unet_from_tensors(shapes: &Shapes<'_>, pooled: Option<usize>) -> R
     let [time_embed_dim, added] = shapes.need("label_emb.0.0.weight")?;
     let mut levels = down_levels(shapes)?;
     add_up_depths(shapes, &mut levels);
-    if !shapes.by_name.keys().any(|name| name.starts_with("middle_block.")) {
-        return Err(Error::Config {
-            path: shapes.path.to_owned(),
-            key: format!("{}middle_block", shapes.prefix),
-            value: "absent".to_owned(),
-            supported: "a UNet with a middle block (KOALA 700M has none)".to_owned(),
-        });
-    }
-    let mid_depth = shapes.has("middle_block.1.norm.weight").then(|| depth(shapes, "middle_block.1"));
     let mut number = 1;
     for level in &mut levels {
         let name = format!("input_blocks.{number}.0.out_layers.3.weight");
@@ -33,10 +24,9 @@ pub(crate) fn unet_from_tensors(shapes: &Shapes<'_>, pooled: Option<usize>) -> R
         let attends = !(level.down_depths.is_empty() && level.up_depths.is_empty());
         level.heads = if attends { shapes.heads(&name, level.channels)? } else { 1 };
     }
-    let mut mid = middle(&levels, mid_depth);
-    if mid_depth.is_some() {
-        mid.heads = shapes.heads("middle_block.0.out_layers.3.weight", mid.channels)?;
-    }
+    // KOALA 700M has no middle.
+    let has_middle = shapes.by_name.keys().any(|name| name.starts_with("middle_block."));
+    let mid = if has_middle { Some(middle_block(shapes, &levels)?) } else { None };
     let config = UnetConfig {
         in_channels,
         out_channels,
@@ -54,6 +44,15 @@ pub(crate) fn unet_from_tensors(shapes: &Shapes<'_>, pooled: Option<usize>) -> R
     };
     check(&config, shapes.path)?;
     Ok(config)
+}
+
+fn middle_block(shapes: &Shapes<'_>, levels: &[Level]) -> Result<UnetMid, Error> {
+    let depth = shapes.has("middle_block.1.norm.weight").then(|| depth(shapes, "middle_block.1"));
+    let mut mid = middle(levels, depth);
+    if depth.is_some() {
+        mid.heads = shapes.heads("middle_block.0.out_layers.3.weight", mid.channels)?;
+    }
+    Ok(mid)
 }
 
 /// Blocks are numbered across all levels; a downsampler ends a level.

@@ -56,12 +56,13 @@ pub(super) fn foreign(tensors: &[Tensor]) -> Option<LoraError> {
 fn by_context(tensor: &Tensor) -> Option<&'static str> {
     const KEYS: [&str; 4] = ["attn2_to_k", "attn2_to_v", "attn2.to_k", "attn2.to_v"];
     let (base, role) = split(&tensor.name)?;
-    if role != Role::Down || !KEYS.iter().any(|key| base.ends_with(key)) {
+    if !matches!(role, Role::Down | Role::HadaW1B) || !KEYS.iter().any(|key| base.ends_with(key)) {
         return None;
     }
     match tensor.shape.get(1) {
         Some(768) => Some("Stable Diffusion 1"),
         Some(1024) => Some("Stable Diffusion 2"),
+        Some(1280) => Some("SDXL's refiner"),
         _ => None,
     }
 }

@@ -121,8 +121,11 @@ pub(super) fn split(name: &str) -> Option<(&str, Role)> {
 
 /// The beginnings of layers' names in each network.
 const PARTS: [(Part, &[&str]); 3] = [
-    (Part::TextEncoder, &["lora_te1_", "text_encoder.", "text_encoders.clip_l."]),
-    (Part::TextEncoder2, &["lora_te2_", "text_encoder_2.", "text_encoders.clip_g."]),
+    (Part::TextEncoder2, &["lora_te2_", "lycoris_text_encoder_2_", "text_encoder_2.", "text_encoders.clip_g."]),
+    (
+        Part::TextEncoder,
+        &["lora_te1_", "lycoris_text_encoder_", "lycoris_text_model_", "text_encoder.", "text_encoders.clip_l."],
+    ),
     (
         Part::Unet,
         &[

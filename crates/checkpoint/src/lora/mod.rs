@@ -11,5 +11,5 @@ mod scale;
 mod types;
 
 pub use file::LoraFile;
-pub use report::{LoraBase, LoraKind, LoraReport, TriggerWord};
+pub use report::{LoraBase, LoraKind, LoraReport, TriggerWord, trained_tags};
 pub use types::{Dora, DoraAxis, Factor, LayerDelta, LoraPlan, LoraTensor, WeightDelta};

@@ -35,15 +35,26 @@ pub(super) struct Modules {
 
 /// The beginnings of text encoder layers' names: flattened, and dotted.
 const TEXT: [(Part, &[&str], &[&str]); 2] = [
-    (Part::TextEncoder, &["lora_te1_"], &["text_encoder.", "text_encoders.clip_l.transformer."]),
-    (Part::TextEncoder2, &["lora_te2_"], &["text_encoder_2.", "text_encoders.clip_g.transformer."]),
+    (
+        Part::TextEncoder,
+        &["lora_te1_", "lycoris_text_encoder_"],
+        &["text_encoder.", "text_encoders.clip_l.transformer."],
+    ),
+    (
+        Part::TextEncoder2,
+        &["lora_te2_", "lycoris_text_encoder_2_"],
+        &["text_encoder_2.", "text_encoders.clip_g.transformer."],
+    ),
 ];
+/// The beginning of a text encoder's layers in a file of the LyCORIS wrapper around that encoder alone. Both encoders have
+/// such layers.
+const EITHER_ENCODER: &str = "lycoris_text_model_";
 /// What peft's own save puts before a path, or between the part and the path.
 const PEFT: &str = "base_model.model.";
 
 impl Modules {
-    /// Lists the layers of a checkpoint.
-    pub(super) fn of(shapes: &BTreeMap<Part, Shape>) -> Self {
+    /// Lists the layers of a checkpoint. Names that both text encoders' layers can have belong to the encoder `alone`.
+    pub(super) fn of(shapes: &BTreeMap<Part, Shape>, alone: Part) -> Self {
         let mut modules = Self { all: Vec::new(), names: HashMap::new() };
         for part in [Part::Unet, Part::TextEncoder, Part::TextEncoder2] {
             let expected = shapes.get(&part).map(Shape::expected).unwrap_or_default();
@@ -56,7 +67,7 @@ impl Modules {
                 modules.all.push(Module { part, path: path.to_owned(), weight: parameter.shape.clone(), bias });
                 match part {
                     Part::Unet => modules.name_unet(index, path, parameter.ldm.strip_suffix(".weight")),
-                    _ => modules.name_text(index, part, path),
+                    _ => modules.name_text(index, part, path, part == alone),
                 }
             }
         }
@@ -80,8 +91,11 @@ impl Modules {
         }
     }
 
-    fn name_text(&mut self, module: usize, part: Part, path: &str) {
+    fn name_text(&mut self, module: usize, part: Part, path: &str, is_alone: bool) {
         let found = Found { module, ldm: false };
+        if is_alone {
+            self.add(format!("lycoris_{}", flat(path)), found);
+        }
         let Some((_, flattened, dotted)) = TEXT.iter().find(|(of, ..)| *of == part) else { return };
         // transformers 5 has no `text_model` around CLIPTextModel's layers.
         for path in [Some(path), path.strip_prefix("text_model.")].into_iter().flatten() {
@@ -113,6 +127,11 @@ impl Modules {
         let (before, after) = base.split_once(PEFT)?;
         self.names.get(&format!("{before}{after}")).copied()
     }
+}
+
+/// Whether the layer with this name in a file may be of either text encoder.
+pub(super) fn is_of_either(base: &str) -> bool {
+    base.starts_with(EITHER_ENCODER)
 }
 
 fn flat(path: &str) -> String {

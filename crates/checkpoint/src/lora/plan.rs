@@ -5,7 +5,7 @@ use super::{
     foreign::foreign,
     keys::{Role, part_of, split, unsupported},
     layer::Layer,
-    modules::Modules,
+    modules::{Modules, is_of_either},
     scale::{Scales, error},
     types::LoraPlan,
 };
@@ -47,7 +47,21 @@ impl LoraFile {
             let family = family_of_names(self.tensors());
             return fail(LoraError::NotLora { family });
         }
-        let modules = Modules::of(shapes);
+        let of_either = |tensor: &Tensor| split(&tensor.name).is_some_and(|(base, _)| is_of_either(base));
+        if !self.tensors().iter().any(of_either) {
+            return self.plan_with(shapes, Part::TextEncoder);
+        }
+        // Only the shapes tell which encoder the file is for.
+        self.plan_with(shapes, Part::TextEncoder).or_else(|error| {
+            let second = self.plan_with(shapes, Part::TextEncoder2);
+            second.map_err(|_| error)
+        })
+    }
+
+    /// The plan if layers that either text encoder may have are those of `alone`.
+    fn plan_with(&self, shapes: &BTreeMap<Part, Shape>, alone: Part) -> Result<LoraPlan, Error> {
+        let fail = |source| Err(error(&self.file, source));
+        let modules = Modules::of(shapes, alone);
         let mut plan = LoraPlan::default();
         let mut groups: BTreeMap<usize, Group<'_>> = BTreeMap::new();
         let mut unmatched = Vec::new();

@@ -205,18 +205,27 @@ fn base(lora: &LoraFile, foreign: Option<LoraError>) -> Option<LoraBase> {
         let Some((base, role)) = split(&tensor.name) else { return false };
         // The width of both text encoders together.
         let keys = base.ends_with("attn2_to_k") || base.ends_with("attn2.to_k");
-        part_of(base) == Some(Part::TextEncoder2) || (role == Role::Down && keys && tensor.shape.get(1) == Some(&2048))
+        let reads_prompt = matches!(role, Role::Down | Role::HadaW1B) && keys && tensor.shape.get(1) == Some(&2048);
+        part_of(base) == Some(Part::TextEncoder2) || reads_prompt
     };
     let tensor = lora.tensors().iter().find(of_sdxl)?;
     Some(LoraBase { model: "SDXL".to_owned(), evidence: tensor.name.clone() })
 }
 
-/// `modelspec.trigger_phrase`, then the most frequent tags of kohya's `ss_tag_frequency`, which counts tags in each folder
-/// of training pictures.
+/// `modelspec.trigger_phrase`, then the most frequent tags of the training captions.
 fn trigger_words(metadata: &BTreeMap<String, String>) -> Vec<TriggerWord> {
     let phrase = metadata.get("modelspec.trigger_phrase").map(|text| text.trim()).filter(|text| !text.is_empty());
     let mut words: Vec<TriggerWord> =
         phrase.map(|text| TriggerWord { text: one_line(text), count: None }).into_iter().collect();
+    let left = TRIGGER_WORDS.saturating_sub(words.len());
+    let tags = trained_tags(metadata).into_iter().take(left);
+    words.extend(tags.map(|(tag, count)| TriggerWord { text: one_line(&tag), count: Some(count) }));
+    words
+}
+
+/// The tags of a LoRA's training captions with the number of captions, the most frequent first: kohya's `ss_tag_frequency`,
+/// which counts them in each folder of training pictures.
+pub fn trained_tags(metadata: &BTreeMap<String, String>) -> Vec<(String, u64)> {
     let folders = metadata.get("ss_tag_frequency").map(|text| serde_json::from_str(text));
     let folders: BTreeMap<String, BTreeMap<String, u64>> = folders.and_then(Result::ok).unwrap_or_default();
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
@@ -226,9 +235,5 @@ fn trigger_words(metadata: &BTreeMap<String, String>) -> Vec<TriggerWord> {
     }
     let mut tags: Vec<_> = counts.into_iter().filter(|(tag, _)| !tag.is_empty()).collect();
     tags.sort_by_key(|(tag, count)| (Reverse(*count), *tag));
-    let left = TRIGGER_WORDS.saturating_sub(words.len());
-    words.extend(
-        tags.into_iter().take(left).map(|(tag, count)| TriggerWord { text: one_line(tag), count: Some(count) }),
-    );
-    words
+    tags.into_iter().map(|(tag, count)| (tag.to_owned(), count)).collect()
 }

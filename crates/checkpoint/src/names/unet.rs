@@ -71,7 +71,7 @@ fn layer_of(names: &mut Names, config: &UnetConfig, block: &UnetBlock, layer: us
 
 fn middle(names: &mut Names, config: &UnetConfig) {
     let at = Path::new("mid_block", "middle_block");
-    let mid = &config.mid;
+    let Some(mid) = &config.mid else { return };
     resnet(names, &at.sub("resnets.0", "0"), mid.channels, mid.channels, config.time_embed_dim);
     if let Some(depth) = mid.transformer_depth {
         transformer(names, &at.sub("attentions.0", "1"), mid.channels, config.cross_attention_dim, depth);

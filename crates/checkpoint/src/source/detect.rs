@@ -4,7 +4,7 @@ use crate::{Family, safetensors::Tensor};
 use std::collections::HashMap;
 
 /// Substrings that mark the tensors of a LoRA (LoHa, LoKr, ...), as saved by different programs.
-const LORA_MARKS: [&str; 13] = [
+const LORA_MARKS: [&str; 14] = [
     "lora_down.",
     "lora_up.",
     "lora.down.",
@@ -18,6 +18,7 @@ const LORA_MARKS: [&str; 13] = [
     "lycoris_",
     "lora_linear_layer.",
     "_lora.up.",
+    ".oft_",
 ];
 
 /// The family of one file's tensors.

@@ -12,19 +12,20 @@ from diffusers.loaders import single_file_utils as judge
 from export_names import HERE, UNET
 from single_file import unet_name
 
-def config(down, up, mid=True, layers=2):
+def config(down, up, mid="UNetMidBlock2DCrossAttn", layers=2):
     return UNET | dict(
         transformer_layers_per_block=down,
         reverse_transformer_layers_per_block=up,
         layers_per_block=layers,
-        mid_block_type="UNetMidBlock2DCrossAttn" if mid else "UNetMidBlock2D",
+        mid_block_type=mid,
     )
 
 
 # The tables of ComfyUI's comfy/model_detection.py and of the models' own unet/config.json. The first level has no attention.
 FAMILIES = {
-    "SSD-1B": config([1, [2, 2], [4, 4]], [[4, 4, 10], [2, 1, 1], 1], mid=False),
-    "Vega": config([1, [1, 1], [2, 2]], [[2, 2, 2], [1, 1, 1], 1], mid=False),
+    "SSD-1B": config([1, [2, 2], [4, 4]], [[4, 4, 10], [2, 1, 1], 1], mid="UNetMidBlock2D"),
+    "Vega": config([1, [1, 1], [2, 2]], [[2, 2, 2], [1, 1, 1], 1], mid="UNetMidBlock2D"),
+    "KOALA 700M": config([1, [2], [5]], [[5, 5], [2, 2], 1], mid=None, layers=1),
     "KOALA 1B": config([1, [2], [6]], [[6, 6], [2, 2], 1], layers=1),
 }
 

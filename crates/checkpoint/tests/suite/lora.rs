@@ -331,3 +331,30 @@ fn values_are_read_exactly_and_the_hash_leaves_the_header_out() {
     let nothing = file(&[], &[]).auto_v3().expect("it reads");
     assert_eq!(nothing, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
+
+/// A file of the LyCORIS wrapper around one text encoder does not name the encoder: 16 values in the tiny first one, 24 in the
+/// second. Around a module with both it does.
+#[test]
+fn a_wrapped_text_encoder_is_recognised_by_its_shapes() {
+    let name = "text_model.encoder.layers.0.self_attn.q_proj";
+    let one = |prefix: &str, width: usize| {
+        let base = format!("{prefix}{}", name.replace('.', "_"));
+        let w1 = zeros(&format!("{base}.lokr_w1"), "F16", &[2, 2]);
+        [w1, zeros(&format!("{base}.lokr_w2"), "F16", &[width / 2, width / 2])]
+    };
+    for (prefix, width, part) in [
+        ("lycoris_", 16, Part::TextEncoder),
+        ("lycoris_", 24, Part::TextEncoder2),
+        ("lycoris_text_encoder_", 16, Part::TextEncoder),
+        ("lycoris_text_encoder_2_", 24, Part::TextEncoder2),
+    ] {
+        let plan = planned(&one(prefix, width), &[]).unwrap_or_else(|e| panic!("{prefix} {width}: {e}"));
+        assert_eq!(plan.layers.keys().collect::<Vec<_>>(), [&part], "{prefix} {width}");
+        assert!(plan.layers[&part].contains_key(name));
+        assert!(!checkpoint::LoraReport::of(&file(&one(prefix, width), &[])).parts.contains_key(&Part::Unet));
+    }
+    let (error, _) = refused(&one("lycoris_", 32));
+    assert!(matches!(error, LoraError::Misshapen { .. }), "{error:?}");
+    let (error, _) = refused(&one("lycoris_text_encoder_", 24));
+    assert!(matches!(error, LoraError::Misshapen { .. }), "{error:?}");
+}

@@ -62,27 +62,52 @@ impl Footprint {
         Some(Self { shapes, narrow })
     }
 
-    fn need(&self, of: &Parameters) -> Option<Need> {
-        let batch = if diffusion::is_guided(of.cfg_scale) { 2 } else { 1 };
-        let settings = MemorySettings { batch, ..MemorySettings::processor(of.width, of.height) };
-        let estimate = MemoryEstimate::new(&self.shapes, &self.narrow, &settings)?;
-        let weights = estimate.weights.values().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
-        Some(Need::new(weights, estimate.peak))
+    fn estimate(&self, [width, height]: [u32; 2], cfg_scale: f64) -> Option<MemoryEstimate> {
+        let batch = if diffusion::is_guided(cfg_scale) { 2 } else { 1 };
+        let settings = MemorySettings { batch, ..MemorySettings::processor(width, height) };
+        MemoryEstimate::new(&self.shapes, &self.narrow, &settings)
     }
 
-    /// Compares a picture's memory with the limits and the free memory now.
-    pub(crate) fn judge(&self, of: &Parameters) -> Verdict {
-        let Some(need) = self.need(of) else { return Verdict::Fits };
-        verdict(of, need, limits::resident(), &limits::limits())
+    fn need(&self, size: [u32; 2], cfg_scale: f64) -> Option<Need> {
+        let estimate = self.estimate(size, cfg_scale)?;
+        Some(Need::new(weights(&estimate), estimate.peak))
     }
+
+    /// Memory of the weights, bytes.
+    pub(crate) fn weights(&self) -> u64 {
+        self.estimate([64, 64], 1.0).as_ref().map_or(0, weights)
+    }
+
+    /// Compares a picture's memory with the limits and the free memory now. `others` is the memory of other models' weights,
+    /// bytes.
+    pub(crate) fn judge(&self, of: &Parameters, others: u64) -> Verdict {
+        let Some(need) = self.need([of.width, of.height], of.cfg_scale) else { return Verdict::Fits };
+        verdict(of, need, limits::resident().saturating_sub(others), &limits::limits())
+    }
+
+    /// Whether a picture with the recommended settings fits into the memory beside `others` bytes of other models' weights.
+    pub(crate) fn fits_beside(&self, recommended: &Recommended, others: u64) -> bool {
+        let Recommended { width, height, cfg_scale, .. } = recommended;
+        let need = self.need([*width, *height], *cfg_scale);
+        need.is_none_or(|need| fits_beside(need, others, limits::resident(), &limits::limits()))
+    }
+}
+
+fn weights(estimate: &MemoryEstimate) -> u64 {
+    estimate.weights.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes))
+}
+
+/// `resident` is the memory of this process, which includes the other models' weights.
+fn fits_beside(need: Need, others: u64, resident: u64, limits: &[Limit]) -> bool {
+    let left = |limit: &Limit| limit.free.saturating_add(resident).saturating_sub(others);
+    limits.iter().all(|limit| need.about <= left(limit))
 }
 
 /// Memory of a picture with a model's recommended settings on the CPU, bytes. None for a model that cannot be loaded.
 pub fn memory_bytes(checkpoint: &Checkpoint, recommended: &Recommended) -> Option<u64> {
-    let Footprint { shapes, narrow } = Footprint::new(checkpoint, None, None)?;
-    let batch = if recommended.cfg_scale > 1.0 { 2 } else { 1 };
-    let settings = MemorySettings { batch, ..MemorySettings::processor(recommended.width, recommended.height) };
-    MemoryEstimate::new(&shapes, &narrow, &settings).map(|estimate| estimate.peak)
+    let Recommended { width, height, cfg_scale, .. } = recommended;
+    let estimate = Footprint::new(checkpoint, None, None)?.estimate([*width, *height], *cfg_scale);
+    estimate.map(|estimate| estimate.peak)
 }
 
 fn shape(source: &Checkpoint, part: Part) -> Option<Shape> {
@@ -94,7 +119,8 @@ fn shape(source: &Checkpoint, part: Part) -> Option<Shape> {
     })
 }
 
-/// `resident` is the memory of this process, bytes. It counts as free, because the next picture reuses it.
+/// `resident` is the memory of this process without other models' weights, bytes. It counts as free, because the next picture
+/// reuses it.
 fn verdict(of: &Parameters, need: Need, resident: u64, limits: &[Limit]) -> Verdict {
     let Parameters { width, height, model, .. } = of;
     let about = binary(need.about);
@@ -159,6 +185,16 @@ mod tests {
         );
         assert!(matches!(judge(0, &[limit(3 * GIB, GIB)]), Verdict::Tight(_)), "it might fit after all");
         assert_eq!((binary(300 << 20), binary(u64::MAX).len()), ("300 MiB".into(), 17));
+    }
+
+    #[test]
+    fn another_model_stays_if_there_is_memory_for_both() {
+        let need = Need { least: 3 * GIB, about: 5 * GIB };
+        let fits = |others, limits: &[Limit]| fits_beside(need, others, 4 * GIB, limits);
+        assert!(fits(3 * GIB, &[limit(8 * GIB, 4 * GIB)]));
+        assert!(!fits(3 * GIB + 1, &[limit(8 * GIB, 4 * GIB)]));
+        assert!(!fits(3 * GIB, &[limit(32 * GIB, 20 * GIB), limit(8 * GIB, 3 * GIB)]), "the smallest limit counts");
+        assert!(fits(u64::MAX, &[]), "nothing is known");
     }
 
     #[test]

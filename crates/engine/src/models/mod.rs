@@ -3,34 +3,33 @@
 mod error;
 mod kept;
 mod limits;
+mod load;
 mod memory;
 mod offer;
+mod shares;
 
 pub use error::NoPipeline;
+pub(crate) use load::Watch;
 pub use memory::memory_bytes;
 pub use offer::Offer;
 
-use checkpoint::{Checkpoint, Part};
+use checkpoint::Checkpoint;
 use kept::Kept;
-use memory::{Footprint, Verdict};
-use protocol::{Lora, Model, Parameters, RefusedModel};
-use sdxl::{Compute, DeviceKind, LoadOptions, Pipeline, Precision};
+use memory::Footprint;
+use protocol::{Lora, Model, RefusedModel};
+use sdxl::{Compute, Pipeline, Precision};
 use std::{
     fmt,
     num::NonZeroUsize,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
 };
 
-/// How often a load that waits for a model in use looks again.
-const ROOM_INTERVAL: Duration = Duration::from_millis(20);
-
 /// Options for all models: replaced parts, number type, and how many stay in memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ModelOptions {
     /// Replaces the VAE.
     pub vae: Option<Checkpoint>,
@@ -38,14 +37,8 @@ pub struct ModelOptions {
     pub taesd: Option<Checkpoint>,
     /// Number type; by default the best one for the device.
     pub precision: Option<Precision>,
-    /// Maximum number of models in memory.
-    pub in_memory: NonZeroUsize,
-}
-
-impl Default for ModelOptions {
-    fn default() -> Self {
-        Self { vae: None, taesd: None, precision: None, in_memory: NonZeroUsize::MIN }
-    }
+    /// Maximum number of models in memory; `None` if [`Models::set_in_memory`] decides.
+    pub in_memory: Option<NonZeroUsize>,
 }
 
 /// The available models, and those that are in memory.
@@ -58,6 +51,7 @@ pub struct Models {
     /// False until the library is scanned: a model that is not offered may still come.
     is_complete: AtomicBool,
     loras: OnceLock<Arc<dyn LoraFiles>>,
+    in_memory: AtomicUsize,
     /// Locked for moments only.
     kept: Mutex<Kept<Loaded>>,
     /// Locked while a model is loaded: one at a time.
@@ -84,34 +78,12 @@ pub trait LoraFiles: Send + Sync + fmt::Debug {
     fn embeddings_in(&self, text: &str) -> Vec<PathBuf>;
 }
 
-/// Watches the loading of a model for a task.
-pub(crate) trait Watch {
-    /// Share of the weights that is loaded, 0 to 100.
-    fn loaded(&self, percent: u8);
-    /// The picture may not fit into memory.
-    fn warn(&self, why: String);
-    /// Whether the load should be given up while it waits for room.
-    fn is_over(&self) -> bool;
-}
-
-/// Watches nothing.
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn loaded(&self, _: u8) {}
-
-    fn warn(&self, _: String) {}
-
-    fn is_over(&self) -> bool {
-        false
-    }
-}
-
 impl Models {
     /// `offers` are the available models, the default first; `refused` are the models that were found but cannot be used.
     /// Loads none.
     pub fn new(offers: Vec<Offer>, refused: Vec<RefusedModel>, options: ModelOptions, compute: Compute) -> Self {
         let offers = RwLock::new(Arc::new(offers.into_iter().map(Arc::new).collect()));
+        let in_memory = AtomicUsize::new(options.in_memory.unwrap_or(NonZeroUsize::MIN).get());
         Self {
             offers,
             refused,
@@ -119,6 +91,7 @@ impl Models {
             compute,
             is_complete: AtomicBool::new(true),
             loras: OnceLock::new(),
+            in_memory,
             kept: Mutex::default(),
             loading: Mutex::default(),
         }
@@ -191,133 +164,6 @@ impl Models {
         self.offers().iter().enumerate().map(model).collect()
     }
 
-    /// Loads the model of this name, if it is not loaded. Concurrent callers wait for the same load. If there is no room
-    /// for it, unloads the model that was not used for the longest time, but none that is in use: waits for these.
-    ///
-    /// # Errors
-    /// An unknown model, a checkpoint that does not fit, a device that fails.
-    pub fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>, NoPipeline> {
-        self.load(name, |_| Ok(()), &Unwatched)
-    }
-
-    /// As [`Models::pipeline`], with a check of the memory for this picture before anything is loaded. Fails if the picture
-    /// cannot fit; warns if it may not fit.
-    pub(crate) fn pipeline_for(&self, of: &Parameters, watch: &dyn Watch) -> Result<Arc<Pipeline>, NoPipeline> {
-        let admit = |footprint: &Footprint| match footprint.judge(of) {
-            Verdict::Fits => Ok(()),
-            Verdict::Tight(why) => {
-                watch.warn(why);
-                Ok(())
-            }
-            Verdict::TooLarge(why) => Err(NoPipeline::new(why)),
-        };
-        self.load(&of.model, admit, watch)
-    }
-
-    fn load(
-        &self,
-        name: &str,
-        admit: impl Fn(&Footprint) -> Result<(), NoPipeline>,
-        watch: &dyn Watch,
-    ) -> Result<Arc<Pipeline>, NoPipeline> {
-        let offer = loop {
-            // Read first: what is offered before it becomes true is then seen.
-            let is_complete = self.is_complete.load(Ordering::Acquire);
-            match self.offer(name) {
-                Some(offer) => break offer,
-                None if is_complete => {
-                    return Err(NoPipeline::new(format!("there is no model {name:?} here any more")));
-                }
-                None if watch.is_over() => return Err(NoPipeline::over()),
-                None => std::thread::sleep(ROOM_INTERVAL),
-            }
-        };
-        let admitted = |loaded: Arc<Loaded>| {
-            loaded.footprint.as_ref().map_or(Ok(()), &admit)?;
-            Ok(Arc::clone(&loaded.pipeline))
-        };
-        let _loading = loop {
-            if let Some(loaded) = self.kept_version(&offer) {
-                return admitted(loaded);
-            }
-            let turn = match self.loading.try_lock() {
-                Ok(turn) => Some(turn),
-                // A load that panicked changed nothing.
-                Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-                Err(std::sync::TryLockError::WouldBlock) => None,
-            };
-            if let Some(turn) = turn {
-                // Loaded by another thread since the look above.
-                if let Some(loaded) = self.kept_version(&offer) {
-                    return admitted(loaded);
-                }
-                if self.make_room() {
-                    break turn;
-                }
-            }
-            if watch.is_over() {
-                return Err(NoPipeline::over());
-            }
-            std::thread::sleep(ROOM_INTERVAL);
-        };
-        let loaded = Arc::new(self.load_now(&offer, admit, watch)?);
-        self.kept().put(offer.name.clone(), Arc::clone(&loaded));
-        Ok(Arc::clone(&loaded.pipeline))
-    }
-
-    /// The loaded model, unless its file was replaced since.
-    fn kept_version(&self, offer: &Offer) -> Option<Arc<Loaded>> {
-        let mut kept = self.kept();
-        let loaded = kept.get(&offer.name)?;
-        if loaded.version == offer.version {
-            return Some(loaded);
-        }
-        kept.remove(&offer.name);
-        None
-    }
-
-    /// Unloads models until there is room for one more. False if those that are left are in use.
-    fn make_room(&self) -> bool {
-        let mut kept = self.kept();
-        let is_free = |loaded: &Arc<Loaded>| Arc::strong_count(loaded) == 1 && Arc::strong_count(&loaded.pipeline) == 1;
-        while kept.len() >= self.options.in_memory.get() {
-            if !kept.remove_oldest(is_free) {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn load_now(
-        &self,
-        offer: &Offer,
-        admit: impl Fn(&Footprint) -> Result<(), NoPipeline>,
-        watch: &dyn Watch,
-    ) -> Result<Loaded, NoPipeline> {
-        let (name, started) = (&offer.name, Instant::now());
-        watch.loaded(0);
-        let checkpoint = (offer.open)().map_err(|error| NoPipeline::because(name, &*error))?;
-        let ModelOptions { vae, taesd, precision, .. } = &self.options;
-        let footprint = match self.compute.info.kind {
-            DeviceKind::Cpu => Footprint::new(&checkpoint, vae.as_ref(), taesd.as_ref()),
-            DeviceKind::Gpu | DeviceKind::SoftwareGpu => None,
-        };
-        footprint.as_ref().map_or(Ok(()), admit)?;
-        let shares = Shares::new(&checkpoint);
-        let mut progress = |part: Part, done: usize, total: usize| watch.loaded(shares.percent(part, done, total));
-        let options = LoadOptions {
-            precision: *precision,
-            vae: vae.as_ref(),
-            taesd: taesd.as_ref(),
-            progress: Some(&mut progress),
-            ..LoadOptions::default()
-        };
-        let pipeline = Pipeline::load(&checkpoint, &self.compute, options);
-        let pipeline = Arc::new(pipeline.map_err(|error| NoPipeline::because(name, &error))?);
-        tracing::info!(model = name, seconds = started.elapsed().as_secs_f64(), "model loaded");
-        Ok(Loaded { version: offer.version.clone(), pipeline, footprint })
-    }
-
     /// Unloads all models, so that the next task loads its own again. Used after their device failed.
     pub(crate) fn unload(&self) {
         self.kept().clear();
@@ -325,83 +171,5 @@ impl Models {
 
     fn kept(&self) -> MutexGuard<'_, Kept<Loaded>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Bytes of each part of a checkpoint, for a progress bar. Parts are loaded in this order.
-struct Shares(Vec<(Part, u64)>);
-
-impl Shares {
-    fn new(checkpoint: &Checkpoint) -> Self {
-        let bytes = |part| checkpoint.plan(part).map_or(0, |plan| plan.source_bytes());
-        Self(Part::ALL.into_iter().map(|part| (part, bytes(part))).collect())
-    }
-
-    /// Share of all bytes that is loaded once `done` of the `total` tensors of `part` are, 0 to 100.
-    fn percent(&self, part: Part, done: usize, total: usize) -> u8 {
-        let all: u64 = self.0.iter().map(|(_, bytes)| bytes).sum();
-        let before: u64 = self.0.iter().take_while(|(known, _)| *known != part).map(|(_, bytes)| bytes).sum();
-        let own = self.0.iter().find(|(known, _)| *known == part).map_or(0, |(_, bytes)| *bytes);
-        let read = before as f64 + own as f64 * (done as f64 / total.max(1) as f64);
-        (read / all.max(1) as f64 * 100.0).clamp(0.0, 100.0) as u8
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-    use crate::retry;
-    use protocol::Recommended;
-    use sdxl::DeviceChoice;
-    use std::error::Error;
-    use std::io;
-
-    fn why(error: impl Fn() -> Box<dyn Error + Send + Sync> + Send + Sync + 'static) -> NoPipeline {
-        let offer = Offer {
-            name: "model".into(),
-            title: String::new(),
-            recommended: Recommended::default(),
-            notes: Vec::new(),
-            has_taesd: false,
-            examples: Vec::new(),
-            library_id: None,
-            version: String::new(),
-            open: Box::new(move || Err(error())),
-        };
-        let compute = Compute::open(DeviceChoice::Cpu).expect("a processor");
-        Models::new(vec![offer], Vec::new(), ModelOptions::default(), compute)
-            .pipeline("model")
-            .expect_err("it does not open")
-    }
-
-    #[test]
-    fn a_load_that_may_work_later_is_told_from_one_that_will_not() {
-        let path = PathBuf::from("model.safetensors");
-        let of = |number: i32| {
-            let path = path.clone();
-            why(move || {
-                let source = io::Error::from_raw_os_error(number);
-                Box::new(checkpoint::Error::Io { path: path.clone(), source })
-            })
-        };
-        // EMFILE, ENOMEM and EIO are temporary; ENOENT, EACCES and an invalid file are not.
-        assert_eq!(of(24).waits_for, Some("too many files are open"));
-        assert_eq!(of(12).waits_for, Some("the machine is out of memory"));
-        assert_eq!(of(5).waits_for, Some(retry::DISK_ERRORS));
-        assert_eq!((of(2).waits_for, of(13).waits_for), (None, None));
-        assert_eq!(
-            of(2).to_string(),
-            "the model model cannot be loaded: model.safetensors: No such file or directory (os error 2)"
-        );
-        assert_eq!(why(|| "it is no checkpoint".into()).waits_for, None);
-    }
-
-    #[test]
-    fn a_progress_bar_counts_bytes_and_never_goes_back() {
-        let shares = Shares(vec![(Part::TextEncoder, 100), (Part::Unet, 800), (Part::Vae, 100)]);
-        let at = |part, done| shares.percent(part, done, 4);
-        let all = [Part::TextEncoder, Part::Unet, Part::Vae].map(|part| [0, 1, 2, 3, 4].map(|done| at(part, done)));
-        assert_eq!(all, [[0, 2, 5, 7, 10], [10, 30, 50, 70, 90], [90, 92, 95, 97, 100]]);
-        assert_eq!(Shares(Vec::new()).percent(Part::Unet, 1, 0), 0);
     }
 }

@@ -5,8 +5,9 @@ mod padded;
 
 use crate::{
     aligned::Aligned,
+    packed::Packed,
     product::{InTiles, Tile, arch, blocks, cut},
-    weights::{Panels, Weights},
+    weights::Weights,
 };
 use channels::{Channels, Under};
 use padded::Padded;
@@ -45,10 +46,8 @@ impl ConvShape {
 pub struct Conv2d {
     shape: ConvShape,
     tile: Tile,
-    /// Panels of output channels, as many as the tile has rows; each contains the weights for all input channels and
-    /// kernel positions.
-    panels: Panels,
-    bias: Option<Vec<f32>>,
+    /// In panels of as many output channels as the tile has rows.
+    packed: Packed,
 }
 
 /// Pixels computed at once. Copied, 384 kernel positions for each take 786 kB and fit into an L2 cache of 1 MB; in
@@ -61,12 +60,8 @@ impl Conv2d {
     /// # Panics
     /// If their lengths differ from these shapes.
     pub fn new(weight: Weights, bias: Option<&[f32]>, shape: ConvShape) -> Self {
-        let (depth, c_out) = (shape.depth(), shape.c_out);
-        assert_eq!(weight.len(), c_out * depth, "a weight of {c_out} by {depth}");
-        assert!(bias.is_none_or(|bias| bias.len() == c_out), "a bias of {c_out}");
-        let tile = Tile::for_rows(c_out);
-        let panels = Panels::new(weight, c_out, depth, tile.rows);
-        Self { shape, tile, panels, bias: bias.map(<[f32]>::to_vec) }
+        let tile = Tile::for_rows(shape.c_out);
+        Self { shape, tile, packed: Packed::new(weight, bias, [shape.c_out, shape.depth()], tile.rows) }
     }
 
     /// Its configuration.
@@ -74,24 +69,9 @@ impl Conv2d {
         self.shape
     }
 
-    /// The weight `[c_out, c_in, kernel, kernel]`, row-major. Exactly the numbers that it was created from.
-    pub fn weight(&self) -> Vec<f32> {
-        self.panels.unpack()
-    }
-
-    /// The bias `[c_out]`, if it has one.
-    pub fn bias(&self) -> Option<&[f32]> {
-        self.bias.as_deref()
-    }
-
-    /// Whether the weight is stored in 16 bits.
-    pub fn is_narrow(&self) -> bool {
-        self.panels.is_narrow()
-    }
-
-    /// Memory of the weight and the bias in bytes.
-    pub fn bytes(&self) -> usize {
-        self.panels.bytes() + self.bias.as_ref().map_or(0, |bias| size_of_val(&bias[..]))
+    /// Its weight `[c_out, c_in, kernel, kernel]` and its bias `[c_out]`.
+    pub fn packed(&self) -> &Packed {
+        &self.packed
     }
 
     /// Height and width of the result for those of `x`.
@@ -156,12 +136,12 @@ impl Conv2d {
         // One value per channel: the bias plus the picture's own shift.
         let added = shift.map(|shift| {
             assert_eq!(shift.len(), pictures * c_out, "shifts of {c_out}");
-            let bias = self.bias.iter().flatten().chain(iter::repeat(&0.0));
+            let bias = self.packed.bias.iter().flatten().chain(iter::repeat(&0.0));
             let picture = |shift: &[f32]| shift.iter().zip(bias.clone()).map(|(a, b)| a + b).collect::<Vec<f32>>();
             shift.chunks(c_out.max(1)).map(picture).collect::<Vec<_>>()
         });
         self.tasks(y, height * width).into_par_iter().for_each(|task| {
-            let bias = |picture: usize| added.as_ref().map(|added| added[picture].as_slice()).or(self.bias.as_deref());
+            let bias = |picture: usize| added.as_ref().map(|added| added[picture].as_slice()).or(self.packed.bias());
             self.run_task(task, &padded, width, onto_itself, bias);
         });
     }
@@ -221,7 +201,7 @@ impl Conv2d {
                     }
                 }
                 for channel in (0..channels).step_by(rows) {
-                    let weights = self.panels.panel(block, (first_channel + channel) / rows, &mut room);
+                    let weights = self.packed.panels.panel(block, (first_channel + channel) / rows, &mut room);
                     for ((picture, gathered), y) in (first_picture..).zip(&gathered).zip(&mut y) {
                         let bias = bias(picture).filter(|_| at == 0);
                         let product = Channels {

@@ -1,9 +1,9 @@
 //! LoRA files of a generation: found by name or hash when it is requested, and again when it runs.
 
 use crate::LocalStudio;
-use ::library::{Entry, Library, Shelf, nearest};
+use ::library::{Entry, Library, Shelf};
 use engine::LoraFiles;
-use generation::PromptSyntax;
+use generation::{PromptSyntax, nearest};
 use prompt::networks::{all_loras, networks};
 use protocol::{FieldError, LibraryKind, Lora, Loras, Parameters, Problem};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -24,14 +24,7 @@ impl LoraFiles for LibraryLoras {
 
     fn embeddings_in(&self, text: &str) -> Vec<PathBuf> {
         self.0.wait_for_scan(SCAN_TIMEOUT);
-        let text = text.to_lowercase();
-        let shelf = self.0.shelf();
-        let usable = shelf.of_kind(LibraryKind::Embedding).filter(|entry| entry.item.problem.is_none());
-        let named = |entry: &&Arc<Entry>| {
-            let stem = entry.path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase());
-            stem.is_some_and(|stem| text.contains(&stem))
-        };
-        usable.filter(named).map(|entry| entry.path.clone()).collect()
+        self.0.shelf().embeddings_in(text).map(|entry| entry.path.clone()).collect()
     }
 }
 

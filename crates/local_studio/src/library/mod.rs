@@ -100,10 +100,12 @@ impl LocalStudio {
         Ok(self.library.status())
     }
 
-    /// After a change of the library: offers its models to the engine and publishes its state.
-    pub async fn publish_library(&self) {
+    /// After a change of the library: offers its models to the engine, and publishes and returns its state.
+    pub async fn publish_library(&self) -> LibraryStatus {
         self.offer_models().await;
-        self.publish(Event::LibraryUpdated(self.library.status()));
+        let status = self.library.status();
+        self.publish(Event::LibraryUpdated(status.clone()));
+        status
     }
 }
 

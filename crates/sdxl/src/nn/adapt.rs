@@ -2,23 +2,12 @@
 
 use super::{
     Conv2d, ConvShape, Linear,
-    device::{Keep, tensor_bytes, tensor_like},
+    device::{ConvWeights, Keep, LinearWeights, Parameters, Stored, tensor_bytes, tensor_like},
     low_rank::LowRank,
 };
-use crate::{
-    DeviceError,
-    host::{HostTensor, host_numbers},
-};
+use crate::{DeviceError, host::host_numbers};
 use burn::tensor::Tensor;
 use std::sync::Arc;
-
-/// The weight and the bias of a layer in host memory, in f32, row-major.
-pub(crate) struct Parameters {
-    /// `[out, in, kernel, kernel]`, without the kernel for a linear layer.
-    pub(crate) weight: Vec<f32>,
-    /// `[out]`
-    pub(crate) bias: Option<Vec<f32>>,
-}
 
 /// A low-rank addition to a layer in host memory: `y += up(scale * down(x))`.
 pub(crate) struct Factors {
@@ -32,98 +21,78 @@ pub(crate) struct Factors {
 
 /// A layer whose weights LoRA files can change.
 pub(crate) trait Adaptable: Clone + Send + Sync + 'static {
+    /// Its weights.
+    type Weights: Stored;
+
+    /// A layer with these weights and an addition.
+    fn new(weights: Self::Weights, low_rank: Option<LowRank<Self::Weights>>) -> Self;
+
+    /// Its weights and its addition.
+    fn parts(&self) -> (&Self::Weights, Option<&LowRank<Self::Weights>>);
+
     /// The shape of the weight: outputs, inputs, and the side of the kernel (1 for a linear layer).
-    fn weight_shape(&self) -> [usize; 3];
+    fn weight_shape(&self) -> [usize; 3] {
+        let ConvShape { c_in, c_out, kernel, .. } = self.parts().0.shape();
+        [c_out, c_in, kernel]
+    }
 
     /// Its exact weight and bias.
     ///
     /// # Errors
     /// A device failure.
-    fn read(&self) -> Result<Parameters, DeviceError>;
+    fn read(&self) -> Result<Parameters, DeviceError> {
+        self.parts().0.read()
+    }
 
     /// The layer with other parameters of the same shapes, rounded once. On the CPU a weight in 16 bits is then in f16: bf16
     /// loses half of a weak LoRA.
-    fn replaced(&self, parameters: Parameters) -> Self;
+    fn replaced(&self, parameters: Parameters) -> Self {
+        let weights = self.parts().0;
+        Self::new(weights.beside(parameters, weights.shape(), Keep::LikeTheLayer), None)
+    }
 
     /// The layer with an addition.
-    fn with_low_rank(&self, factors: Factors) -> Self;
+    fn with_low_rank(&self, Factors { down, up, scale }: Factors) -> Self {
+        let weights = self.parts().0;
+        let (shape, rank) = (weights.shape(), scale.len());
+        let factor = |weight, shape| weights.beside(Parameters { weight, bias: None }, shape, Keep::Exactly);
+        // The stride and the padding are those of the layer, for the first factor.
+        let up_shape = ConvShape { c_in: rank, c_out: shape.c_out, kernel: 1, stride: 1, padding: (0, 0) };
+        let (down, up) = (factor(down, ConvShape { c_out: rank, ..shape }), factor(up, up_shape));
+        let scale = is_scaled(&scale).then(|| weights.vector_beside(scale));
+        Self::new(weights.clone(), Some(LowRank { down, up, scale }))
+    }
 
     /// Memory of the addition in bytes; without one, of the weights.
-    fn own_bytes(&self) -> u64;
+    fn own_bytes(&self) -> u64 {
+        match self.parts() {
+            (_, Some(low_rank)) => low_rank.down.bytes() + low_rank.up.bytes(),
+            (weights, None) => weights.bytes(),
+        }
+    }
 }
 
 impl Adaptable for Linear {
-    fn weight_shape(&self) -> [usize; 3] {
-        let [d_out, d_in] = self.weights.dims();
-        [d_out, d_in, 1]
+    type Weights = LinearWeights;
+
+    fn new(weights: LinearWeights, low_rank: Option<LowRank<LinearWeights>>) -> Self {
+        Self { weights, low_rank: low_rank.map(Arc::new) }
     }
 
-    fn read(&self) -> Result<Parameters, DeviceError> {
-        let (weight, bias) = self.weights.read()?;
-        Ok(Parameters { weight, bias })
-    }
-
-    fn replaced(&self, Parameters { weight, bias }: Parameters) -> Self {
-        let weight = HostTensor { shape: self.weights.dims().to_vec(), data: weight };
-        Self { weights: self.weights.beside(weight, bias, Keep::LikeTheLayer), low_rank: None }
-    }
-
-    fn with_low_rank(&self, Factors { down, up, scale }: Factors) -> Self {
-        let ([d_out, d_in], rank) = (self.weights.dims(), scale.len());
-        let factor = |data, shape: [usize; 2]| {
-            let weight = HostTensor { shape: shape.to_vec(), data };
-            self.weights.beside(weight, None, Keep::Exactly)
-        };
-        let (down, up) = (factor(down, [rank, d_in]), factor(up, [d_out, rank]));
-        let scale = is_scaled(&scale).then(|| self.weights.vector_beside(scale));
-        Self { weights: self.weights.clone(), low_rank: Some(Arc::new(LowRank { down, up, scale })) }
-    }
-
-    fn own_bytes(&self) -> u64 {
-        match &self.low_rank {
-            Some(low_rank) => low_rank.down.bytes() + low_rank.up.bytes(),
-            None => self.weights.bytes(),
-        }
+    fn parts(&self) -> (&LinearWeights, Option<&LowRank<LinearWeights>>) {
+        (&self.weights, self.low_rank.as_deref())
     }
 }
 
 impl Adaptable for Conv2d {
-    fn weight_shape(&self) -> [usize; 3] {
-        let ConvShape { c_in, c_out, kernel, .. } = self.weights.shape();
-        [c_out, c_in, kernel]
+    type Weights = ConvWeights;
+
+    fn new(weights: ConvWeights, low_rank: Option<LowRank<ConvWeights>>) -> Self {
+        Self { weights, low_rank: low_rank.map(Arc::new) }
     }
 
-    fn read(&self) -> Result<Parameters, DeviceError> {
-        let (weight, bias) = self.weights.read()?;
-        Ok(Parameters { weight, bias })
-    }
-
-    fn replaced(&self, Parameters { weight, bias }: Parameters) -> Self {
-        let shape = self.weights.shape();
-        let ConvShape { c_in, c_out, kernel, .. } = shape;
-        let weight = HostTensor { shape: vec![c_out, c_in, kernel, kernel], data: weight };
-        Self { weights: self.weights.beside(weight, bias, shape, Keep::LikeTheLayer), low_rank: None }
-    }
-
-    fn with_low_rank(&self, Factors { down, up, scale }: Factors) -> Self {
-        let (shape, rank) = (self.weights.shape(), scale.len());
-        let factor = |data, shape: ConvShape| {
-            let ConvShape { c_in, c_out, kernel, .. } = shape;
-            let weight = HostTensor { shape: vec![c_out, c_in, kernel, kernel], data };
-            self.weights.beside(weight, None, shape, Keep::Exactly)
-        };
-        // The stride and the padding are those of the layer, for the first factor.
-        let up_shape = ConvShape { c_in: rank, c_out: shape.c_out, kernel: 1, stride: 1, padding: (0, 0) };
-        let (down, up) = (factor(down, ConvShape { c_out: rank, ..shape }), factor(up, up_shape));
-        let scale = is_scaled(&scale).then(|| self.weights.vector_beside(scale));
-        Self { weights: self.weights.clone(), low_rank: Some(Arc::new(LowRank { down, up, scale })) }
-    }
-
-    fn own_bytes(&self) -> u64 {
-        match &self.low_rank {
-            Some(low_rank) => low_rank.down.bytes() + low_rank.up.bytes(),
-            None => self.weights.bytes(),
-        }
+    fn parts(&self) -> (&ConvWeights, Option<&LowRank<ConvWeights>>) {
+        (&self.weights, self.low_rank.as_deref())
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 /// The scale is not multiplied into `up`: the factors then keep the numbers of the file, in f16 if the file has them in
 /// f16. A kohya file with alpha 1 and rank 128 would otherwise have numbers that f16 cannot represent.
 #[derive(Clone, Debug)]
-pub(super) struct LowRank<L> {
+pub(crate) struct LowRank<L> {
     pub(super) down: L,
     pub(super) up: L,
     /// `[rank]`; `None` if all are 1.

@@ -20,8 +20,8 @@ pub use norm::{GroupNorm, LayerNorm};
 pub use resnet::{ResnetBlock, ResnetSpec};
 pub use statistics::{Moments, Statistics};
 
-pub(crate) use adapt::{Adaptable, Factors, Parameters, changed};
-pub(crate) use device::uses_cpu_kernels;
+pub(crate) use adapt::{Adaptable, Factors, changed};
+pub(crate) use device::{Parameters, uses_cpu_kernels};
 pub(crate) use live::{Live, WIDE};
 
 use burn::tensor::Tensor;

@@ -2,10 +2,8 @@
 
 use super::{Networks, Pipeline, fit, sets::Sets};
 use crate::{
-    Compute, Error, Layers, LoadError, Precision, Taesd, TextEncoders, Unet, Vae, latent2rgb,
-    plan_source::{load_part, load_part_with_layers},
-    turns::Turns,
-    vae::LatentStatistics,
+    Compute, Error, Layers, LoadError, Precision, Taesd, TextEncoders, Unet, Vae, Weights, latent2rgb,
+    plan_source::load_part, turns::Turns, vae::LatentStatistics,
 };
 use burn::tensor::DType;
 use checkpoint::{BetaSchedule, Checkpoint, ModelSampling, Part, SchedulerConfig, VaeConfig};
@@ -152,17 +150,19 @@ fn load_unet(
 ) -> Result<(Unet, Layers), LoadError> {
     let (config, dtype, device) = (checkpoint.unet()?, precision.dtype(), &compute.device);
     let mut progress = |done, total| p(Part::Unet, done, total);
-    load_part_with_layers(checkpoint, Part::Unet, device, dtype, &mut progress, |w| Unet::load(w, config, dtype))
+    load_part(checkpoint, Part::Unet, device, dtype, &mut progress, |w| Unet::load(w, config, dtype))
 }
 
 fn load_vae(checkpoint: &Checkpoint, compute: &Compute, p: Progress) -> Result<Vae, LoadError> {
     let (config, max_buffer) = (checkpoint.vae()?, compute.info.max_buffer_bytes);
     let mut progress = |done, total| p(Part::Vae, done, total);
-    load_part(checkpoint, Part::Vae, &compute.device, DType::F32, &mut progress, |w| Vae::load(w, config, max_buffer))
+    let load = |w: Weights| Vae::load(w, config, max_buffer);
+    Ok(load_part(checkpoint, Part::Vae, &compute.device, DType::F32, &mut progress, load)?.0)
 }
 
 fn load_taesd(checkpoint: &Checkpoint, compute: &Compute, p: Progress) -> Result<Taesd, LoadError> {
     let config = checkpoint.taesd()?;
     let mut progress = |done, total| p(Part::Taesd, done, total);
-    load_part(checkpoint, Part::Taesd, &compute.device, DType::F32, &mut progress, |w| Taesd::load(w, config))
+    let load = |w: Weights| Taesd::load(w, config);
+    Ok(load_part(checkpoint, Part::Taesd, &compute.device, DType::F32, &mut progress, load)?.0)
 }

@@ -6,7 +6,7 @@ use crate::{
     nn::{Bias, Conv2d, ConvShape, ResnetBlock, ResnetSpec, resize_nearest},
 };
 use burn::tensor::Tensor;
-use checkpoint::{UnetBlock, UnetConfig};
+use checkpoint::{UnetBlock, UnetConfig, UnetMid};
 
 /// Whether a block is on the downsampling or the upsampling path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,13 +156,13 @@ pub(super) struct Mid {
 }
 
 impl Mid {
-    pub(super) fn load(mut w: Weights, config: &UnetConfig) -> Result<Self, LoadError> {
-        let c = config.mid.channels;
+    pub(super) fn load(mut w: Weights, mid: &UnetMid, config: &UnetConfig) -> Result<Self, LoadError> {
+        let c = mid.channels;
         let spec = resnet_spec(config, c, c);
         let first = ResnetBlock::load(w.sub("resnets.0"), spec)?;
-        let rest = match config.mid.transformer_depth {
+        let rest = match mid.transformer_depth {
             Some(depth) => Some((
-                Transformer::load(w.sub("attentions.0"), transformer_spec(config, c, depth, config.mid.heads))?,
+                Transformer::load(w.sub("attentions.0"), transformer_spec(config, c, depth, mid.heads))?,
                 ResnetBlock::load(w.sub("resnets.1"), spec)?,
             )),
             None => None,

@@ -2,7 +2,7 @@
 
 use super::block::LayerSpec;
 use crate::nn::{ComputesOn, Live};
-use checkpoint::{UnetBlock, UnetConfig};
+use checkpoint::{UnetBlock, UnetConfig, UnetMid};
 
 /// The prompt and the negative prompt.
 const PROMPTS: u128 = 2;
@@ -12,7 +12,7 @@ pub(crate) fn prompt_values(config: &UnetConfig, tokens: usize) -> u128 {
     let of_block = |block: &UnetBlock| -> u128 {
         LayerSpec::of(block).map(|layer| layer.depth.unwrap_or(0) as u128 * layer.c_out as u128).sum()
     };
-    let of_mid = config.mid.transformer_depth.unwrap_or(0) as u128 * config.mid.channels as u128;
+    let of_mid = config.mid.as_ref().map_or(0, |mid| mid.transformer_depth.unwrap_or(0) as u128 * mid.channels as u128);
     let width = config.down.iter().chain(&config.up).map(of_block).sum::<u128>() + of_mid;
     PROMPTS * tokens as u128 * 2 * width
 }
@@ -39,7 +39,9 @@ pub(crate) fn walk_forward(live: &mut Live, config: &UnetConfig, sides: [u128; 2
             skips.0.push((c * area(sides), sides));
         }
     }
-    mid(live, config, live.value * skips.values(), area(sides));
+    if let Some(block) = &config.mid {
+        mid(live, block, live.value * skips.values(), area(sides));
+    }
     for block in &config.up {
         let c = block.out_channels as u128;
         for spec in LayerSpec::of(block) {
@@ -70,10 +72,10 @@ fn layer(live: &mut Live, held: u128, is_held: bool, spec: LayerSpec, pixels: u1
     }
 }
 
-fn mid(live: &mut Live, config: &UnetConfig, held: u128, pixels: u128) {
-    let c = config.mid.channels;
+fn mid(live: &mut Live, block: &UnetMid, held: u128, pixels: u128) {
+    let c = block.channels;
     live.resnet(held, true, [c, c], pixels);
-    if let Some(depth) = config.mid.transformer_depth {
+    if let Some(depth) = block.transformer_depth {
         transformer(live, held, c, pixels, depth);
         live.resnet(held, false, [c, c], pixels);
     }

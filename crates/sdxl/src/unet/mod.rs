@@ -23,7 +23,8 @@ pub struct Unet {
     time_embedding: TimestepEmbedding,
     add_embedding: TimestepEmbedding,
     down_blocks: Vec<Block>,
-    mid_block: Mid,
+    /// KOALA 700M has none.
+    mid_block: Option<Mid>,
     up_blocks: Vec<Block>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
@@ -60,7 +61,10 @@ impl Unet {
                 time,
             )?,
             down_blocks: blocks(&mut w, "down_blocks", &config.down, Direction::Down)?,
-            mid_block: Mid::load(w.sub("mid_block"), config)?,
+            mid_block: match &config.mid {
+                Some(mid) => Some(Mid::load(w.sub("mid_block"), mid, config)?),
+                None => None,
+            },
             up_blocks: blocks(&mut w, "up_blocks", &config.up, Direction::Up)?,
             conv_norm_out: GroupNorm::load(w.sub("conv_norm_out"), out, config.norm_num_groups, config.norm_eps)?,
             conv_out: Conv2d::load(w.sub("conv_out"), out, config.out_channels, 3, Bias::Yes)?,
@@ -94,7 +98,8 @@ impl Unet {
         let context = context.cast(self.dtype);
         let down = self.down_blocks.iter().flat_map(|block| block.prompt_keys(&context));
         let up = self.up_blocks.iter().flat_map(|block| block.prompt_keys(&context));
-        let prompt = down.chain(self.mid_block.prompt_keys(&context)).chain(up).collect();
+        let mid = self.mid_block.iter().flat_map(|mid| mid.prompt_keys(&context));
+        let prompt = down.chain(mid).chain(up).collect();
         UnetCondition { prompt, added: self.add_embedding.forward(added) }
     }
 
@@ -115,7 +120,9 @@ impl Unet {
         let x = self.conv_in.forward(x.cast(self.dtype));
         let mut skips = vec![x.clone()];
         let mut x = self.down_blocks.iter().fold(x, |x, block| block.down(x, &time, prompt, &mut skips));
-        x = self.mid_block.forward(x, &time, prompt);
+        if let Some(mid) = &self.mid_block {
+            x = mid.forward(x, &time, prompt);
+        }
         for block in &self.up_blocks {
             x = block.up(x, &time, prompt, &mut skips);
         }

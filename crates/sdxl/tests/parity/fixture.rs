@@ -27,7 +27,7 @@ pub fn part<T>(
     device: &Device,
     build: impl FnOnce(Weights) -> Result<T, LoadError>,
 ) -> T {
-    load_part(checkpoint, part, device, DType::F32, &mut |_, _| {}, build).unwrap_or_else(|e| panic!("{part}: {e}"))
+    load_part(checkpoint, part, device, DType::F32, &mut |_, _| {}, build).unwrap_or_else(|e| panic!("{part}: {e}")).0
 }
 
 /// A safetensors file of f32 and i64 tensors, read without the code under test.

@@ -99,7 +99,7 @@ fn token_ids_without_an_end_are_refused() {
     let part = checkpoint::Part::TextEncoder2;
     let (config, compute) = (checkpoint.text_encoder(part).expect("its shape"), cpu());
     let build = |w: sdxl::Weights| TextEncoder::load(w, config);
-    let encoder =
+    let (encoder, _) =
         load_part(&checkpoint, part, &compute.device, burn::tensor::DType::F32, &mut |_, _| {}, build).expect("loads");
     let refused = encoder.forward(&[vec![574, 320, 321]]).expect_err("no end");
     assert!(matches!(refused, TokenizerError::NoEnd { end: 575 }), "{refused}");

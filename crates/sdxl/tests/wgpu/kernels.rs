@@ -19,7 +19,8 @@ mod adapter {
         let checkpoint = tiny();
         let config = checkpoint.unet().expect("its shape");
         let load = |w: sdxl::Weights| Unet::load(w, config, DType::F32);
-        let unet = load_part(&checkpoint, Part::Unet, &gpu.device, DType::F32, &mut |_, _| {}, load).expect("fits");
+        let (unet, _) =
+            load_part(&checkpoint, Part::Unet, &gpu.device, DType::F32, &mut |_, _| {}, load).expect("fits");
         let context = noise(&gpu, 1, [2, 77, config.cross_attention_dim]);
         let pooled = noise(&gpu, 2, [2, config.pooled_dim()]);
         let condition = unet.condition(context, pooled, &[[64.0, 96.0, 0.0, 0.0, 64.0, 96.0]; 2]);

@@ -105,7 +105,8 @@ fn stages(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
     let device = &compute.device;
     let config = checkpoint.text_encoder(Part::TextEncoder2).expect("its shape");
     let load = |w: sdxl::Weights| TextEncoder::load(w, config);
-    let encoder = load_part(checkpoint, Part::TextEncoder2, device, DType::F32, &mut |_, _| {}, load).expect("fits");
+    let (encoder, _) =
+        load_part(checkpoint, Part::TextEncoder2, device, DType::F32, &mut |_, _| {}, load).expect("fits");
     let mut row: Vec<u32> = (0..77).map(|i| (i * 37 % 570) as u32).collect();
     row[60] = config.eos_token_id;
     let encoding = encoder.forward(&[row]).expect("an end of the text");
@@ -114,7 +115,7 @@ fn stages(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
 
     let config = checkpoint.unet().expect("its shape");
     let load = |w: sdxl::Weights| Unet::load(w, config, DType::F32);
-    let unet = load_part(checkpoint, Part::Unet, device, DType::F32, &mut |_, _| {}, load).expect("fits");
+    let (unet, _) = load_part(checkpoint, Part::Unet, device, DType::F32, &mut |_, _| {}, load).expect("fits");
     let context = noise(compute, 1, [2, 77, config.cross_attention_dim]);
     let pooled = noise(compute, 2, [2, config.pooled_dim()]);
     let condition = unet.condition(context, pooled, &[[64.0, 96.0, 0.0, 0.0, 64.0, 96.0]; 2]);
@@ -122,14 +123,14 @@ fn stages(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
 
     let (config, limit) = (checkpoint.vae().expect("its shape"), compute.info.max_buffer_bytes);
     let load = |w: sdxl::Weights| Vae::load(w, config, limit);
-    let vae = load_part(checkpoint, Part::Vae, device, DType::F32, &mut |_, _| {}, load).expect("fits");
+    let (vae, _) = load_part(checkpoint, Part::Vae, device, DType::F32, &mut |_, _| {}, load).expect("fits");
     out("vae encoder", numbers(vae.encode(noise(compute, 4, [1, 3, 40, 72])).expect("one piece").mean));
     out("vae decoder", numbers(vae.decode(noise(compute, 5, [1, 4, 5, 9])).expect("one piece")));
 
     let taesd = Checkpoint::open_part(Part::Taesd, &fixture("tiny/taesd"), &Default::default()).expect("opens");
     let config = taesd.taesd().expect("its shape");
     let load = |w: sdxl::Weights| Taesd::load(w, config);
-    let taesd = load_part(&taesd, Part::Taesd, device, DType::F32, &mut |_, _| {}, load).expect("fits");
+    let (taesd, _) = load_part(&taesd, Part::Taesd, device, DType::F32, &mut |_, _| {}, load).expect("fits");
     out("taesd", numbers(taesd.decode(noise(compute, 6, [1, 4, 5, 9]))));
 }
 

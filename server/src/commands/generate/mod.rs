@@ -8,8 +8,9 @@ mod report;
 pub use args::GenerateArgs;
 
 use super::{library, settings::Recommended};
+use ::library::{Entry, Shelf};
 use anyhow::{Context, Result, anyhow, bail};
-use checkpoint::{Checkpoint, OpenOptions, Part};
+use checkpoint::{Checkpoint, EmbeddingFile, OpenOptions, Part};
 use diffusion::{Observer, Step, Stop};
 use files::{PreviewFolder, check_writable, write_whole};
 use generation::{Loras, PreviewMethod, PromptSyntax};
@@ -39,16 +40,19 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     }
     let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() & u64::from(u32::MAX));
     let open = OpenOptions { prefer_fp16: args.dtype == Some(Precision::F16) };
-    let model = library::named(args.model.clone(), &args.models, &open)?.only_one(&open)?;
+    let library = library::scanned(&args.models, &open);
+    let model = library::named(args.model.clone(), &library)?.only_one(&open)?;
     let args = &GenerateArgs { model, ..expanded(args, seed)? };
     let checkpoint = args.model.open(&open)?;
     let recommended = args.model.recommended(checkpoint.recommendation(), checkpoint.scheduler())?;
-    let mut warnings = warnings(args);
+    let shelf = library.shelf();
+    let mut warnings = warnings(args, &shelf);
     for note in recommended.notes.iter().filter(|note| !args.decides(note.field)) {
         warnings.push(FieldError::new(note.field, format!("the checkpoint's own setting: {}", note.text)));
     }
     let loras = lora::open(args)?;
-    let params = params(args, &recommended, &loras.recorded, seed, &mut warnings)?;
+    let mut params = params(args, &recommended, &loras.recorded, seed, &mut warnings)?;
+    params.embeddings = embeddings(args, &shelf, &checkpoint)?;
     if !args.json {
         warnings.iter().for_each(|FieldError { field, message }| tracing::warn!(field, "{message}"));
     }
@@ -124,11 +128,23 @@ fn expanded(args: &GenerateArgs, seed: u64) -> Result<GenerateArgs> {
 }
 
 /// Warnings about prompt syntax of A1111 or ComfyUI that is read as ordinary words.
-fn warnings(args: &GenerateArgs) -> Vec<FieldError> {
+fn warnings(args: &GenerateArgs, shelf: &Shelf) -> Vec<FieldError> {
+    let is_embedding = |name: &str| shelf.is_embedding(name);
     match args.prompt_syntax {
-        PromptSyntax::A1111 => protocol::prompt::warnings(&args.prompt, &args.negative_prompt),
+        PromptSyntax::A1111 => protocol::prompt::warnings(&args.prompt, &args.negative_prompt, &is_embedding),
         PromptSyntax::Plain => Vec::new(),
     }
+}
+
+/// Opens the library's embeddings whose names occur in the prompts.
+fn embeddings(args: &GenerateArgs, shelf: &Shelf, checkpoint: &Checkpoint) -> Result<Vec<Arc<EmbeddingFile>>> {
+    let text = format!("{}\n{}", args.prompt, args.negative_prompt);
+    let open = |entry: &Arc<Entry>| -> Result<_> {
+        let file = EmbeddingFile::open(&entry.path)?;
+        file.check(checkpoint)?;
+        Ok(Arc::new(file))
+    };
+    shelf.embeddings_in(&text).map(open).collect()
 }
 
 fn params(

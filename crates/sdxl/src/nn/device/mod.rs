@@ -11,7 +11,8 @@ mod cpu;
 mod generic;
 mod stored;
 
-pub(super) use stored::{Keep, tensor_bytes, tensor_like};
+pub(crate) use stored::{Keep, Parameters, Stored};
+pub(super) use stored::{tensor_bytes, tensor_like};
 
 use super::statistics::Statistics;
 use burn::tensor::{DType, Device, Tensor};
@@ -29,7 +30,7 @@ fn is_cpu<const D: usize>(x: &Tensor<D>) -> bool {
 
 /// Weights of a linear layer, in the form that the device's operation reads.
 #[derive(Clone, Debug)]
-pub(super) enum LinearWeights {
+pub(crate) enum LinearWeights {
     /// Packed.
     Cpu(Arc<kernels::Linear>),
     /// The weight as `[d_in, d_out]`, and the bias.
@@ -65,7 +66,7 @@ impl LinearWeights {
 
 /// Weights of a convolution, in the form that the device's operation reads.
 #[derive(Clone, Debug)]
-pub(super) enum ConvWeights {
+pub(crate) enum ConvWeights {
     /// Packed.
     Cpu(Arc<kernels::Conv2d>),
     /// The weight `[c_out, c_in, kernel, kernel]` and the bias.

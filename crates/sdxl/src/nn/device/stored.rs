@@ -1,138 +1,173 @@
 //! Weights of layers from and to host memory: what a LoRA file changes is computed there.
 
-use super::{ConvWeights, LinearWeights, cpu, uses_cpu_kernels};
+use super::{ConvWeights, LinearWeights, uses_cpu_kernels};
 use crate::{
     DeviceError,
     host::{HostTensor, host_numbers},
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::{bf16, f16, slice::HalfFloatSliceExt};
-use kernels::ConvShape;
+use kernels::{ConvShape, Packed};
 
 const DOING: &str = "reading weights";
 
 /// How new weights are stored on the CPU. Elsewhere they have the type in which the layer computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::nn) enum Keep {
+pub(crate) enum Keep {
     /// In the narrowest of f16, bf16 and f32 that represents each number exactly.
     Exactly,
     /// Rounded to f16 if the layer's own weight has 16 bits, otherwise in f32.
     LikeTheLayer,
 }
 
-/// A layer's weight and bias in host memory, row-major.
-pub(in crate::nn) type Parameters = (Vec<f32>, Option<Vec<f32>>);
+/// The weight and the bias of a layer in host memory, in f32, row-major.
+pub(crate) struct Parameters {
+    /// `[out, in, kernel, kernel]`, without the kernel for a linear layer.
+    pub(crate) weight: Vec<f32>,
+    /// `[out]`
+    pub(crate) bias: Option<Vec<f32>>,
+}
 
-impl LinearWeights {
-    /// `[d_out, d_in]`
-    pub(in crate::nn) fn dims(&self) -> [usize; 2] {
-        match self {
-            Self::Cpu(packed) => [packed.d_out(), packed.d_in()],
-            Self::Generic(parameters) => {
-                let [d_in, d_out] = parameters.0.dims();
-                [d_out, d_in]
-            }
-        }
+/// Where weights are.
+pub(crate) enum Place<'a> {
+    /// In the CPU's memory, packed.
+    Packed(&'a Packed),
+    /// On another device, as `values` numbers of this type.
+    Device { device: Device, dtype: DType, values: usize },
+}
+
+/// Weights of a layer that can be read and replaced.
+pub(crate) trait Stored: Clone + Send + Sync + 'static {
+    /// Inputs, outputs and kernel. A linear layer is a convolution of single pixels.
+    fn shape(&self) -> ConvShape;
+
+    /// Where the weights are.
+    fn place(&self) -> Place<'_>;
+
+    /// Exactly the weight and the bias.
+    ///
+    /// # Errors
+    /// A device failure.
+    fn read(&self) -> Result<Parameters, DeviceError>;
+
+    /// Other weights for the same device and number type.
+    fn beside(&self, parameters: Parameters, shape: ConvShape, keep: Keep) -> Self;
+
+    /// A value per channel for the same device and number type.
+    fn vector_beside(&self, values: Vec<f32>) -> Tensor<1> {
+        self.place().vector(values)
     }
 
     /// Memory in bytes.
-    pub(in crate::nn) fn bytes(&self) -> u64 {
-        match self {
-            Self::Cpu(packed) => packed.bytes() as u64,
-            Self::Generic(parameters) => tensor_bytes(&parameters.0) + parameters.1.as_ref().map_or(0, tensor_bytes),
-        }
-    }
-
-    /// Exactly the weight `[d_out, d_in]` and the bias `[d_out]`.
-    pub(in crate::nn) fn read(&self) -> Result<Parameters, DeviceError> {
-        match self {
-            Self::Cpu(packed) => Ok((packed.weight(), packed.bias().map(<[f32]>::to_vec))),
-            Self::Generic(parameters) => {
-                let (weight, bias) = parameters.as_ref().clone();
-                let bias = bias.map(|bias| host_numbers(bias, DOING)).transpose()?;
-                Ok((host_numbers(weight.transpose(), DOING)?, bias))
-            }
-        }
-    }
-
-    /// Other weights for the same device and number type.
-    pub(in crate::nn) fn beside(&self, weight: HostTensor, bias: Option<Vec<f32>>, keep: Keep) -> Self {
-        match self {
-            Self::Cpu(packed) => {
-                let weight = narrowed::<2>(weight, keep, packed.is_narrow());
-                Self::Cpu(cpu::pack_linear(&weight, bias.map(|bias| vector(bias, &Device::flex(), DType::F32))).into())
-            }
-            Self::Generic(parameters) => {
-                let (device, dtype) = (parameters.0.device(), parameters.0.dtype());
-                Self::new(of_type(weight, &device, dtype), bias.map(|bias| vector(bias, &device, dtype)))
-            }
-        }
-    }
-
-    /// A value per channel for the same device and number type.
-    pub(in crate::nn) fn vector_beside(&self, values: Vec<f32>) -> Tensor<1> {
-        match self {
-            Self::Cpu(_) => vector(values, &Device::flex(), DType::F32),
-            Self::Generic(parameters) => vector(values, &parameters.0.device(), parameters.0.dtype()),
+    fn bytes(&self) -> u64 {
+        match self.place() {
+            Place::Packed(packed) => packed.bytes() as u64,
+            Place::Device { dtype, values, .. } => (values * dtype.size()) as u64,
         }
     }
 }
 
-impl ConvWeights {
-    pub(in crate::nn) fn shape(&self) -> ConvShape {
+impl Place<'_> {
+    fn of_tensors<const D: usize>((weight, bias): &(Tensor<D>, Option<Tensor<1>>)) -> Self {
+        let numbers = |of: burn::tensor::Shape| of.num_elements();
+        let values = numbers(weight.shape()) + bias.as_ref().map_or(0, |bias| numbers(bias.shape()));
+        Self::Device { device: weight.device(), dtype: weight.dtype(), values }
+    }
+
+    fn vector(&self, values: Vec<f32>) -> Tensor<1> {
+        let values = HostTensor { shape: vec![values.len()], data: values };
         match self {
-            Self::Cpu(packed) => packed.shape(),
+            Self::Packed(_) => of_type(values, &Device::flex(), DType::F32),
+            Self::Device { device, dtype, .. } => of_type(values, device, *dtype),
+        }
+    }
+
+    /// The parameters as tensors here. `shape` is the weight's.
+    fn tensors<const D: usize>(
+        &self,
+        Parameters { weight, bias }: Parameters,
+        shape: [usize; D],
+        keep: Keep,
+    ) -> (Tensor<D>, Option<Tensor<1>>) {
+        let weight = HostTensor { shape: shape.to_vec(), data: weight };
+        let weight = match self {
+            Self::Packed(packed) => narrowed(weight, keep, packed.is_narrow()),
+            Self::Device { device, dtype, .. } => of_type(weight, device, *dtype),
+        };
+        (weight, bias.map(|bias| self.vector(bias)))
+    }
+}
+
+fn packed_parameters(packed: &Packed) -> Parameters {
+    Parameters { weight: packed.weight(), bias: packed.bias().map(<[f32]>::to_vec) }
+}
+
+fn read_tensors<const D: usize>(weight: Tensor<D>, bias: Option<Tensor<1>>) -> Result<Parameters, DeviceError> {
+    let bias = bias.map(|bias| host_numbers(bias, DOING)).transpose()?;
+    Ok(Parameters { weight: host_numbers(weight, DOING)?, bias })
+}
+
+impl Stored for LinearWeights {
+    fn shape(&self) -> ConvShape {
+        let (c_in, c_out) = match self {
+            Self::Cpu(linear) => (linear.d_in(), linear.d_out()),
+            Self::Generic(parameters) => parameters.0.dims().into(),
+        };
+        ConvShape { c_in, c_out, kernel: 1, stride: 1, padding: (0, 0) }
+    }
+
+    fn place(&self) -> Place<'_> {
+        match self {
+            Self::Cpu(linear) => Place::Packed(linear.packed()),
+            Self::Generic(parameters) => Place::of_tensors(parameters),
+        }
+    }
+
+    fn read(&self) -> Result<Parameters, DeviceError> {
+        match self {
+            Self::Cpu(linear) => Ok(packed_parameters(linear.packed())),
+            Self::Generic(parameters) => {
+                let (weight, bias) = parameters.as_ref().clone();
+                read_tensors(weight.transpose(), bias)
+            }
+        }
+    }
+
+    fn beside(&self, parameters: Parameters, ConvShape { c_in, c_out, .. }: ConvShape, keep: Keep) -> Self {
+        let (weight, bias) = self.place().tensors(parameters, [c_out, c_in], keep);
+        Self::new(weight, bias)
+    }
+}
+
+impl Stored for ConvWeights {
+    fn shape(&self) -> ConvShape {
+        match self {
+            Self::Cpu(conv) => conv.shape(),
             Self::Generic(_, shape) => *shape,
         }
     }
 
-    /// Memory in bytes.
-    pub(in crate::nn) fn bytes(&self) -> u64 {
+    fn place(&self) -> Place<'_> {
         match self {
-            Self::Cpu(packed) => packed.bytes() as u64,
-            Self::Generic(parameters, _) => tensor_bytes(&parameters.0) + parameters.1.as_ref().map_or(0, tensor_bytes),
+            Self::Cpu(conv) => Place::Packed(conv.packed()),
+            Self::Generic(parameters, _) => Place::of_tensors(parameters),
         }
     }
 
-    /// Exactly the weight `[c_out, c_in, kernel, kernel]` and the bias `[c_out]`.
-    pub(in crate::nn) fn read(&self) -> Result<Parameters, DeviceError> {
+    fn read(&self) -> Result<Parameters, DeviceError> {
         match self {
-            Self::Cpu(packed) => Ok((packed.weight(), packed.bias().map(<[f32]>::to_vec))),
+            Self::Cpu(conv) => Ok(packed_parameters(conv.packed())),
             Self::Generic(parameters, _) => {
                 let (weight, bias) = parameters.as_ref().clone();
-                let bias = bias.map(|bias| host_numbers(bias, DOING)).transpose()?;
-                Ok((host_numbers(weight, DOING)?, bias))
+                read_tensors(weight, bias)
             }
         }
     }
 
-    /// Another convolution for the same device and number type.
-    pub(in crate::nn) fn beside(
-        &self,
-        weight: HostTensor,
-        bias: Option<Vec<f32>>,
-        shape: ConvShape,
-        keep: Keep,
-    ) -> Self {
-        match self {
-            Self::Cpu(packed) => {
-                let weight = narrowed::<4>(weight, keep, packed.is_narrow());
-                let bias = bias.map(|bias| vector(bias, &Device::flex(), DType::F32));
-                Self::Cpu(cpu::pack_conv2d(&weight, bias, shape).into())
-            }
-            Self::Generic(parameters, _) => {
-                let (device, dtype) = (parameters.0.device(), parameters.0.dtype());
-                Self::new(of_type(weight, &device, dtype), bias.map(|bias| vector(bias, &device, dtype)), shape)
-            }
-        }
-    }
-
-    /// A value per channel for the same device and number type.
-    pub(in crate::nn) fn vector_beside(&self, values: Vec<f32>) -> Tensor<1> {
-        match self {
-            Self::Cpu(_) => vector(values, &Device::flex(), DType::F32),
-            Self::Generic(parameters, _) => vector(values, &parameters.0.device(), parameters.0.dtype()),
-        }
+    fn beside(&self, parameters: Parameters, shape: ConvShape, keep: Keep) -> Self {
+        let ConvShape { c_in, c_out, kernel, .. } = shape;
+        let (weight, bias) = self.place().tensors(parameters, [c_out, c_in, kernel, kernel], keep);
+        Self::new(weight, bias, shape)
     }
 }
 
@@ -150,11 +185,6 @@ pub(crate) fn tensor_like<const D: usize>(like: &Tensor<D>, values: Vec<f32>) ->
 /// Memory of a tensor in bytes.
 pub(crate) fn tensor_bytes<const D: usize>(x: &Tensor<D>) -> u64 {
     (x.shape().num_elements() * x.dtype().size()) as u64
-}
-
-fn vector(values: Vec<f32>, device: &Device, dtype: DType) -> Tensor<1> {
-    let shape = vec![values.len()];
-    of_type(HostTensor { shape, data: values }, device, dtype)
 }
 
 fn of_type<const D: usize>(values: HostTensor, device: &Device, dtype: DType) -> Tensor<D> {

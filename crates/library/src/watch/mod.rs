@@ -4,30 +4,19 @@
 //! folders are often on network drives, which send none, and a crate for events would bring more code than this module.
 //! A scan of 2,000 unchanged files takes some 10 ms.
 
-use crate::{
-    Entry, Hashed, Keeper, Known, ReadCheckpoint, Shelf,
-    hash::hash,
-    scan::{Scanned, scan},
-    walk::Found,
-};
+mod hashing;
+mod scanning;
+
+use crate::{Entry, Hashed, Keeper, Known, ReadCheckpoint, Shelf, hash::hash};
 use protocol::{LibraryId, LibraryPatch, LibraryStatus};
 use std::{
     collections::{HashMap, HashSet},
-    fmt, fs, io,
+    fmt, io,
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
-
-/// Time between two scans.
-const INTERVAL: Duration = Duration::from_secs(10);
-
-/// Time until the next scan, while a file may still be being copied.
-const UNSETTLED_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Files with new facts are kept in groups of this size.
-const GROUP: usize = 100;
 
 /// The library. Cheap to clone.
 #[derive(Clone)]
@@ -49,6 +38,8 @@ struct State {
     shelf: Arc<Shelf>,
     problems: Vec<String>,
     revision: u64,
+    /// As `revision`, without changes of hashes alone.
+    files_revision: u64,
     scanning: bool,
     /// Whether a scan is requested.
     requested: bool,
@@ -127,6 +118,7 @@ impl Library {
         let count = |is: &dyn Fn(&Entry) -> bool| state.shelf.entries().iter().filter(|entry| is(entry)).count() as u64;
         LibraryStatus {
             revision: state.revision,
+            files_revision: state.files_revision,
             scanning: state.scanning,
             folders: self.inner.folders.iter().map(|folder| folder.display().to_string()).collect(),
             problems: state.problems.clone(),
@@ -164,6 +156,7 @@ impl Library {
             known.clone()
         });
         if let Some(now) = now {
+            self.inner.state().files_revision += 1;
             self.inner.replace(&now);
         }
     }
@@ -185,62 +178,6 @@ impl Library {
 }
 
 impl Inner {
-    fn scan_until_stopped(&self) {
-        self.load_known();
-        let mut interval = Duration::ZERO;
-        loop {
-            {
-                let waits = |state: &mut State| !state.requested && !state.stopping;
-                let waited = self.changed.wait_timeout_while(self.state(), interval, waits);
-                let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-                if state.stopping {
-                    return;
-                }
-                state.requested = false;
-            }
-            interval = if self.scan_once() { UNSETTLED_INTERVAL } else { INTERVAL };
-        }
-    }
-
-    fn load_known(&self) {
-        let loaded = self.keeper.load();
-        *self.known() = loaded.into_iter().map(|known| (known.id.clone(), known)).collect();
-    }
-
-    /// Scans and publishes the list if it has changed. Returns whether a file may still be being copied.
-    fn scan_once(&self) -> bool {
-        let before = self.known().clone();
-        let publish = |shelf| {
-            self.publish(shelf, None, true);
-            !self.state().stopping
-        };
-        let Scanned { files, problems, news, is_unsettled } = scan(&self.folders, &before, &*self.read, publish);
-        for group in news.chunks(GROUP) {
-            self.keeper.save(group.to_vec());
-        }
-        let files = self.merged(files, news);
-        self.publish(Shelf::new(files), Some(problems), false);
-        is_unsettled
-    }
-
-    /// Adds the news to what is known. Marks and hashes that came during the scan stay.
-    fn merged(&self, files: Vec<(Found, Known)>, news: Vec<Known>) -> Vec<(Found, Known)> {
-        let mut known = self.known();
-        for mut now in news {
-            if let Some(old) = known.get(&now.id) {
-                now.favourite = old.favourite;
-                now.distillation.clone_from(&old.distillation);
-                now.title.clone_from(&old.title);
-            }
-            known.insert(now.id.clone(), now);
-        }
-        let current = |(found, then): (Found, Known)| {
-            let now = known.get(&then.id).cloned().unwrap_or(then);
-            (found, now)
-        };
-        files.into_iter().map(current).collect()
-    }
-
     /// Shows a file's new hashes or marks.
     fn replace(&self, known: &Known) {
         {
@@ -249,93 +186,6 @@ impl Inner {
             state.revision += 1;
         }
         self.keeper.changed();
-    }
-
-    fn publish(&self, shelf: Shelf, problems: Option<Vec<String>>, scanning: bool) {
-        let mut state = self.state();
-        let problems = problems.unwrap_or_else(|| state.problems.clone());
-        let is_same = state.scanning == scanning
-            && state.problems == problems
-            && state.shelf.entries().len() == shelf.entries().len()
-            && state.shelf.entries().iter().zip(shelf.entries()).all(|(old, new)| old == new);
-        if is_same {
-            return;
-        }
-        state.shelf = Arc::new(shelf);
-        (state.problems, state.scanning, state.unhashed) = (problems, scanning, true);
-        state.revision += 1;
-        state.unhashable.clear();
-        drop(state);
-        self.changed.notify_all();
-        self.keeper.changed();
-    }
-
-    fn hash_until_stopped(&self) {
-        loop {
-            let shelf = {
-                let waits = |state: &mut State| !state.stopping && (!state.unhashed || state.scanning);
-                let state = self.changed.wait_while(self.state(), waits).unwrap_or_else(PoisonError::into_inner);
-                if state.stopping {
-                    return;
-                }
-                Arc::clone(&state.shelf)
-            };
-            let next = {
-                let mut state = self.state();
-                let wants = |entry: &&Arc<Entry>| {
-                    entry.item.problem.is_none()
-                        && entry.item.hashes.sha256.is_none()
-                        && !entry.is_folder
-                        && !state.unhashable.contains(&entry.item.id)
-                };
-                // Small files first: LoRAs are resolved by hash, checkpoints rarely.
-                let next = shelf.entries().iter().filter(wants).min_by_key(|entry| entry.item.bytes).cloned();
-                state.unhashed = next.is_some();
-                next
-            };
-            if let Some(entry) = next {
-                self.hash_one(&entry);
-            }
-        }
-    }
-
-    fn hash_one(&self, entry: &Arc<Entry>) {
-        let pause = |took: Duration| {
-            if self.keeper.is_busy() {
-                thread::sleep((took * 9).min(Duration::from_secs(1)));
-            }
-            !self.state().stopping
-        };
-        match hash(&entry.path, pause) {
-            Ok(Some(hashed)) => self.keep_hash(entry, hashed),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(file = %entry.path.display(), %error, "a file cannot be hashed");
-                self.state().unhashable.insert(entry.item.id.clone());
-            }
-        }
-    }
-
-    /// Keeps a file's hashes, unless it was changed while it was read.
-    fn keep_hash(&self, entry: &Entry, hashed: Hashed) {
-        let metadata = fs::metadata(&entry.path);
-        let is_same = metadata.is_ok_and(|metadata| {
-            metadata.len() == entry.item.bytes && crate::walk::modified_ms(&metadata) == entry.item.modified_ms
-        });
-        let kept = {
-            let mut known = self.known();
-            let known = known.get_mut(&entry.item.id).filter(|_| is_same);
-            known.map(|known| {
-                known.hashed = Some(hashed);
-                known.clone()
-            })
-        };
-        let Some(kept) = kept else {
-            self.state().unhashable.insert(entry.item.id.clone());
-            return;
-        };
-        self.keeper.save(vec![kept.clone()]);
-        self.replace(&kept);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
