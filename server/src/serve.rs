@@ -18,7 +18,7 @@ use crate::{
     ws,
 };
 use anyhow::{Context, Result, bail};
-use checkpoint::{Checkpoint, OpenOptions, Part};
+use checkpoint::{Checkpoint, OpenOptions, Part, VaeConfig};
 use engine::{
     Engine, EngineOptions, LostFound, Media, ModelOptions, Models,
     recovery::{self, RecoveryOptions},
@@ -68,7 +68,8 @@ async fn serve(args: ServeArgs) -> Result<()> {
     // opened, so that a taken port does not wait for a migration.
     let in_memory = NonZeroUsize::new(args.models_in_memory.into()).unwrap_or(NonZeroUsize::MIN);
     let chosen = args.model.clone().unwrap_or_default();
-    let models = models(&chosen, args.vae.as_deref(), args.taesd.as_deref(), args.device, args.dtype, in_memory)?;
+    let (models, vae) =
+        models(&chosen, args.vae.as_deref(), args.taesd.as_deref(), args.device, args.dtype, in_memory)?;
     let models = Arc::new(models);
     let wildcards = wildcards(args.wildcards.as_deref())?;
     let listener = TcpListener::bind(args.listen)
@@ -92,7 +93,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let open = open_options(args.dtype);
     let base = BaseOffers { offers: models.offers(), is_chosen: args.model.is_some(), open: open.clone() };
     let keeper = Arc::new(StoreKeeper::new(store.clone(), hub.clone()));
-    let reader = Arc::new(Reader { options: open, has_vae: args.vae.is_some() });
+    let reader = Arc::new(Reader { options: open, vae });
     let library = Library::new(args.models, keeper.clone(), reader);
     models.set_complete(!library.has_folders());
     models.set_loras(Arc::new(LibraryLoras(library.clone())));
@@ -185,7 +186,7 @@ fn announce(address: SocketAddr, engine: &Engine) -> Result<()> {
     .context("cannot print the address")
 }
 
-/// Opens the offered models, reading only their headers, and the device.
+/// Opens the offered models, reading only their headers, and the device. Also returns the configuration of `--vae`.
 fn models(
     model: &ModelChoice,
     vae: Option<&Path>,
@@ -193,10 +194,8 @@ fn models(
     device: DeviceChoice,
     precision: Option<Precision>,
     in_memory: NonZeroUsize,
-) -> Result<Models> {
+) -> Result<(Models, Option<VaeConfig>)> {
     let open = open_options(precision);
-    let offers = Offers::of(model, &open, vae.is_some())?;
-    offers.log();
     let part = |part, path: Option<&Path>| -> Result<Option<Checkpoint>> {
         let Some(path) = path else { return Ok(None) };
         let checkpoint = Checkpoint::open_part(part, path, &open)?;
@@ -205,10 +204,14 @@ fn models(
     };
     let vae = part(Part::Vae, vae).context("--vae")?;
     let taesd = part(Part::Taesd, taesd).context("--taesd")?;
+    let vae_config = vae.as_ref().map(|vae| vae.vae().cloned()).transpose().context("--vae")?;
+    let offers = Offers::of(model, &open, vae_config.as_ref())?;
+    offers.log();
     let compute = Compute::open(device)?;
     compute.precision(precision)?;
     let Offers { offers, refused } = offers;
-    Ok(Models::new(offers, refused, ModelOptions { vae, taesd, precision, in_memory }, compute))
+    let options = ModelOptions { vae, taesd, precision, in_memory };
+    Ok((Models::new(offers, refused, options, compute), vae_config))
 }
 
 fn workers(concurrency: u8) -> NonZeroUsize {

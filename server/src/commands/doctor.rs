@@ -82,7 +82,7 @@ fn device(choice: DeviceChoice) -> Result<String> {
 }
 
 fn model(model: &ModelChoice) -> Result<String> {
-    let Offers { offers, refused } = Offers::of(model, &OpenOptions::default(), false)?;
+    let Offers { offers, refused } = Offers::of(model, &OpenOptions::default(), None)?;
     let mut text = offers.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>().join(", ");
     for RefusedModel { name, reason } in refused {
         write!(text, "\n      not offered: {name}: {reason}")?;

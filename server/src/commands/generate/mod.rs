@@ -45,7 +45,8 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     let recommended = args.model.recommended(checkpoint.recommendation(), checkpoint.scheduler())?;
     let mut warnings = warnings(args);
     for note in recommended.notes.iter().filter(|note| !args.decides(note.field)) {
-        warnings.push(FieldError::new(note.field, format!("the checkpoint's own setting: {}", note.text)));
+        let about = if note.field == "model" { "" } else { "the checkpoint's own setting: " };
+        warnings.push(FieldError::new(note.field, format!("{about}{}", note.text)));
     }
     let loras = lora::open(args)?;
     let params = params(args, &recommended, &loras.recorded, seed, &mut warnings)?;
