@@ -114,7 +114,7 @@ mod tests {
         let text = Parameters { loras: generation::Loras(vec![lora.clone()]), ..of("a car", "rain") }.to_a1111();
         assert!(text.starts_with("a car <lora:ink:0.7>\nNegative prompt: rain\n"), "{text}");
         assert!(text.contains(", Lora hashes: \"ink: 0123456789ab\", Version"), "{text}");
-        let read = crate::infotext::record(&Infotext::parse(&text)).settings;
+        let read = crate::infotext::record(&crate::infotext::Whole::parse(&text)).settings;
         assert_eq!(read.loras.as_deref(), Some(&[lora][..]));
     }
 
