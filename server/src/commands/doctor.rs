@@ -58,6 +58,7 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         ("model", model(&args.model)),
         ("library", library(&args.models)),
         ("disk", disk(&folder)),
+        ("folder", data_folder(&folder)),
         ("database", database),
         ("data", data),
     ];
@@ -122,6 +123,15 @@ fn disk(folder: &Path) -> Result<String> {
         Some(disk) => Ok(format!("{} MiB free at {}", disk.available_space() >> 20, folder.display())),
         None => Ok(format!("{}; the system does not tell its free space", folder.display())),
     }
+}
+
+/// Looks for files and folders that are in the way of a start.
+fn data_folder(folder: &Path) -> Result<String> {
+    let obstacles = data_dir::obstacles(folder);
+    if !obstacles.is_empty() {
+        bail!("{}", obstacles.join("; "));
+    }
+    Ok(format!("nothing is in the way in {}", folder.display()))
 }
 
 /// Checks the database, then compares it with the picture files.
