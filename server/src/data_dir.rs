@@ -103,6 +103,31 @@ pub fn keep_private() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
+/// One line for each thing in a data folder that is in the way of a start: a file or a link to nothing where a folder belongs,
+/// anything but a file where a file belongs. The folder itself need not exist.
+pub fn obstacles(data_dir: &Path) -> Vec<String> {
+    let found = |name: &str, is_right: fn(&fs::Metadata) -> bool, kind: &str| {
+        let path = if name.is_empty() { data_dir.to_owned() } else { data_dir.join(name) };
+        let fault = match fs::metadata(&path) {
+            Ok(metadata) if is_right(&metadata) => return None,
+            Ok(_) => format!("is not {kind}; move it away"),
+            // Absent. A start makes it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => {
+                return None;
+            }
+            // Below a path that is not a folder, which has its own line.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "is a link to nothing".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        Some(format!("{} {fault}", path.display()))
+    };
+    let folders = ["", "media", "exports", "lost+found"].map(|name| found(name, fs::Metadata::is_dir, "a folder"));
+    let files = ["emberline.lock", "emberline.running", "emberline.db"]
+        .map(|name| found(name, fs::Metadata::is_file, "a file"));
+    folders.into_iter().chain(files).flatten().collect()
+}
+
 /// URL of the default database of a data folder.
 pub fn database_url_in(data_dir: &Path) -> String {
     format!("sqlite:{}", data_dir.join("emberline.db").display())
@@ -149,6 +174,41 @@ mod tests {
         fs::set_permissions(&new, fs::Permissions::from_mode(0o750)).expect("set");
         DataDir::open(new.clone()).expect("opened");
         assert_eq!(mode(&new), 0o750);
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_a_start_is_listed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        assert_eq!(obstacles(&data), Vec::<String>::new(), "there is nothing yet");
+        fs::write(&data, "a file").expect("written");
+        assert_eq!(obstacles(&data), [format!("{} is not a folder; move it away", data.display())]);
+        fs::remove_file(&data).expect("removed");
+        for name in ["media", "exports", "lost+found"] {
+            fs::create_dir_all(data.join(name)).expect("made");
+        }
+        fs::write(data.join("emberline.lock"), "").expect("written");
+        assert_eq!(obstacles(&data), Vec::<String>::new());
+        for name in ["media", "exports", "lost+found"] {
+            fs::remove_dir(data.join(name)).expect("removed");
+            fs::write(data.join(name), "").expect("written");
+        }
+        fs::create_dir(data.join("emberline.running")).expect("made");
+        let found = obstacles(&data);
+        for name in
+            ["media is not a folder", "exports is not a folder", "lost+found is not a folder", "running is not a file"]
+        {
+            assert!(found.iter().any(|line| line.contains(name)), "{name}: {found:?}");
+        }
+        assert_eq!(found.len(), 4, "{found:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_is_in_the_way() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::os::unix::fs::symlink("/nowhere/at/all", folder.path().join("exports")).expect("a link");
+        assert_eq!(obstacles(folder.path()), [format!("{}/exports is a link to nothing", folder.path().display())]);
     }
 
     #[test]

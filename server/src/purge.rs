@@ -12,10 +12,12 @@ const UNDO_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Purges old deletions and old folders of `lost+found`, now and every hour, until the server stops.
 pub async fn run(state: AppState, lost_found: LostFound) {
     loop {
-        match lost_found.purge(lost_found::KEPT_FOR) {
-            Ok(0) => {}
-            Ok(folders) => tracing::info!(folders, "removed folders of lost+found that were older than 30 days"),
-            Err(error) => tracing::warn!(%error, "cannot read lost+found"),
+        let old = lost_found.clone();
+        // Removing many files blocks.
+        match tokio::task::spawn_blocking(move || old.purge(lost_found::KEPT_FOR)).await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(folders)) => tracing::info!(folders, "removed folders of lost+found that were older than 30 days"),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot remove old folders of lost+found"),
         }
         match purge_once(&state).await {
             Ok(0) => {}

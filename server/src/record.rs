@@ -1,7 +1,8 @@
 //! Selects the settings in a picture's record that this server accepts.
 
+use generation::rule;
 use png_info::{NotApplied, Record};
-use protocol::{NewGeneration, generation::limits::STRENGTH};
+use protocol::NewGeneration;
 
 /// The record with settings that a request can have. Values out of bounds and a model that is not offered are moved to
 /// `not_applied`, with the reason.
@@ -14,7 +15,9 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
             refused.push(NotApplied::new("model", &name, "no model of that name is offered here"));
         }
     }
-    for error in NewGeneration::from_partial(set.clone()).errors() {
+    let strength = set.strength.as_ref().and_then(|strength| rule("strength")?.error("strength", strength.into()));
+    let errors = NewGeneration::from_partial(set.clone()).errors();
+    for error in errors.into_iter().chain(strength.map(Into::into)) {
         if let Some(value) = set.remove(&error.field) {
             refused.push(NotApplied::new(&error.field, &value, error.message));
         }
@@ -24,11 +27,6 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
         if let Some(value) = Some(()).filter(|()| !has_other).and_then(|()| set.remove(field)) {
             refused.push(NotApplied::new(field, &value, "the other side cannot be applied"));
         }
-    }
-    if let Some(strength) = set.strength.filter(|strength| !STRENGTH.contains(strength)) {
-        set.strength = None;
-        let bounds = format!("must be from {} to {}", STRENGTH.start(), STRENGTH.end());
-        refused.push(NotApplied::new("strength", &strength.to_string(), bounds));
     }
     record.not_applied.extend(refused);
     record

@@ -49,7 +49,7 @@ enum Command {
     GpuCheck,
     /// Check what each crate and each module must not depend on, and that no modules form a cycle.
     Layers,
-    /// Kills, disk faults, floods and a soak against the release binary: about two hours.
+    /// Kills, disk faults, floods and a soak test against the release binary: about half an hour on two cores.
     Storm,
     /// Measure the starter model again, or draw its sheets; minutes on two cores.
     Starter {

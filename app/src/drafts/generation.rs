@@ -2,12 +2,13 @@
 //! that both report the same errors.
 
 use crate::{drafts::CUSTOM, error::AppError};
-use generation::{DEFAULT_STRENGTH, GenerationParameters, Loras, PartialParameters, with_text};
+use generation::{DEFAULT_STRENGTH, GenerationParameters, Loras, PartialParameters, parameters};
 use protocol::{FieldError, NewGeneration, Parameters, Problem, Project, Recommended, generation::expected};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-with_text! {
+parameters! {
+    text
     /// The text of a generation's form. An empty field takes the server's default.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(default)]
@@ -16,15 +17,15 @@ with_text! {
         pub size: String,
         /// Number of takes.
         pub num_variants: String,
-        /// How steps become previews.
+        /// Preview method.
         pub preview_method: String,
         /// Name of the model.
         pub model: String,
         /// The frame that gets the takes; empty for a new frame.
         pub frame_id: String,
-        /// The take to start from.
+        /// The take whose picture is the initial picture.
         pub init_take_id: String,
-        /// Share of that take that is redone.
+        /// Share of the initial picture that is redrawn.
         pub strength: String,
         /// Idempotency key: submitting the same form again returns the first result. It is not remembered with the form.
         pub key: String,

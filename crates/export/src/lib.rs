@@ -12,9 +12,10 @@ mod zip;
 
 pub use mp4::has_ffmpeg;
 
+use image::ImageFormat;
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufReader, BufWriter, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -22,7 +23,8 @@ use std::{
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The unchanged picture files, `0001.png` and so on, with their durations in `sequence.json`.
+    /// The unchanged picture files, `0001.png` and so on, with their durations in `sequence.json`. They are not decoded, so a
+    /// damaged one is copied too.
     Zip,
     /// At most 256 colours per picture.
     Gif,
@@ -65,14 +67,9 @@ pub enum Error {
     /// There is no picture to write.
     #[error("there is no picture to export")]
     Empty,
-    /// A picture cannot be read.
-    #[error("cannot read picture {number}: {source}")]
-    Picture {
-        /// Number of the picture, from 1.
-        number: usize,
-        /// The cause.
-        source: image::ImageError,
-    },
+    /// Pictures that cannot be read; at least one.
+    #[error("cannot read {}", Unreadable::list(.0))]
+    Pictures(Vec<Unreadable>),
     /// The file cannot be written.
     #[error("cannot write the file: {0}")]
     Write(#[from] io::Error),
@@ -84,10 +81,46 @@ pub enum Error {
     NoFfmpeg,
 }
 
+/// A picture that cannot be read: missing, damaged, or not a regular file.
+#[derive(Debug, thiserror::Error)]
+#[error("picture {number}: {source}")]
+pub struct Unreadable {
+    /// Number of the picture, from 1.
+    pub number: usize,
+    /// The cause.
+    pub source: image::ImageError,
+}
+
+impl Unreadable {
+    fn list(all: &[Self]) -> String {
+        all.iter().map(Self::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// Called with the number of pictures done, after each picture and more often if one takes long. Can cancel.
 pub type Watch<'a> = &'a mut dyn FnMut(usize) -> ControlFlow<()>;
 
 impl Sequence {
+    /// Reads all pictures, and decodes them if the format needs it. An animation takes minutes to encode, so its damaged
+    /// pictures should be known before. Calls `watch` with 0 after each picture.
+    ///
+    /// # Errors
+    /// [`Error::Pictures`] with all pictures that cannot be read, or [`Error::Cancelled`].
+    pub fn check(&self, format: Format, watch: Watch<'_>) -> Result<(), Error> {
+        let mut unreadable = Vec::new();
+        for place in 0..self.stills.len() {
+            let read = match format {
+                Format::Zip => self.open(place).map(drop),
+                Format::Gif | Format::Apng | Format::Webp | Format::Mp4 => self.decoded(place).map(drop),
+            };
+            unreadable.extend(read.err());
+            if watch(0).is_break() {
+                return Err(Error::Cancelled);
+            }
+        }
+        if unreadable.is_empty() { Ok(()) } else { Err(Error::Pictures(unreadable)) }
+    }
+
     /// Writes the sequence to `out`, replacing an existing file.
     ///
     /// # Errors
@@ -133,9 +166,21 @@ impl Sequence {
 
     /// One picture at the animation's size.
     fn picture(&self, place: usize) -> Result<image::RgbImage, Error> {
-        let picture = image::open(&self.stills[place].path);
-        let picture = picture.map_err(|source| Error::Picture { number: place + 1, source })?;
+        let picture = self.decoded(place).map_err(|unreadable| Error::Pictures(vec![unreadable]))?;
         Ok(canvas::fitted(picture, self.width, self.height))
+    }
+
+    fn decoded(&self, place: usize) -> Result<image::DynamicImage, Unreadable> {
+        let path = &self.stills[place].path;
+        let file = self.open(place)?;
+        let decoded = ImageFormat::from_path(path).and_then(|format| image::load(BufReader::new(file), format));
+        decoded.map_err(|source| Unreadable { number: place + 1, source })
+    }
+
+    /// Opens the picture's file.
+    fn open(&self, place: usize) -> Result<File, Unreadable> {
+        let opened = regular_file::open(&self.stills[place].path);
+        opened.map_err(|source| Unreadable { number: place + 1, source: source.into() })
     }
 
     /// Calls `use_it` with each picture as RGB at the animation's size, and reports each to the watcher.

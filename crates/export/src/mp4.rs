@@ -89,7 +89,7 @@ pub fn write(sequence: &Sequence, out: &Path, watch: Watch<'_>) -> Result<(), Er
         })
     });
     let fed = feed(sequence, &mut ffmpeg, watch);
-    if matches!(fed, Err(Error::Cancelled | Error::Picture { .. })) {
+    if matches!(fed, Err(Error::Cancelled | Error::Pictures(_))) {
         return fed;
     }
     // It ends when its input ends. If it ended earlier, its messages are more helpful than the broken pipe.

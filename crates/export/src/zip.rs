@@ -2,10 +2,7 @@
 
 use crate::{Error, Sequence, Watch};
 use ::zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
-use std::{
-    fs::File,
-    io::{self, Seek, Write},
-};
+use std::io::{self, Seek, Write};
 
 pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_>) -> Result<(), Error> {
     let mut archive = ZipWriter::new(out);
@@ -17,8 +14,8 @@ pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_
         let extension = still.path.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
         let name = format!("{:0digits$}.{extension}", place + 1);
         archive.start_file(name.as_str(), options).map_err(encode)?;
-        let unreadable = |error| Error::Picture { number: place + 1, source: image::ImageError::IoError(error) };
-        io::copy(&mut File::open(&still.path).map_err(unreadable)?, &mut archive)?;
+        let mut file = sequence.open(place).map_err(|unreadable| Error::Pictures(vec![unreadable]))?;
+        io::copy(&mut file, &mut archive)?;
         listed.push(serde_json::json!({ "file": name, "duration": still.duration }));
         if watch(place + 1).is_break() {
             return Err(Error::Cancelled);

@@ -171,6 +171,63 @@ fn a_picture_that_cannot_be_read_is_named() {
     }
 }
 
+/// Corrupts a byte in the middle of a PNG's pixel data.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("read");
+    let data = bytes.windows(4).position(|name| name == b"IDAT").expect("pixels") + 8;
+    bytes[data] ^= 0xff;
+    std::fs::write(path, bytes).expect("written");
+}
+
+#[test]
+fn all_damaged_pictures_are_named_before_anything_is_encoded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sequence = sequence(folder.path());
+    let mut go_on = |done| {
+        assert_eq!(done, 0, "nothing is encoded yet");
+        ControlFlow::Continue(())
+    };
+    for format in [Format::Zip, Format::Gif, Format::Apng, Format::Webp, Format::Mp4] {
+        sequence.check(format, &mut go_on).expect("whole");
+    }
+    damage(&sequence.stills[1].path);
+    damage(&sequence.stills[3].path);
+    for format in [Format::Gif, Format::Apng, Format::Webp, Format::Mp4] {
+        match sequence.check(format, &mut go_on) {
+            Err(Error::Pictures(list)) => {
+                assert_eq!(list.iter().map(|one| one.number).collect::<Vec<_>>(), [2, 4], "{format:?}");
+            }
+            other => panic!("{format:?}: {other:?}"),
+        }
+    }
+    // A ZIP has the files as they are.
+    sequence.check(Format::Zip, &mut go_on).expect("there");
+    let stop = sequence.check(Format::Gif, &mut |_| ControlFlow::Break(()));
+    assert!(matches!(stop, Err(Error::Cancelled)), "{stop:?}");
+}
+
+/// Opening a named pipe blocks until a program writes to it: the export would never end.
+#[cfg(unix)]
+#[test]
+fn a_pipe_with_a_pictures_name_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sequence = sequence(folder.path());
+    let pipe = &sequence.stills[2].path;
+    std::fs::remove_file(pipe).expect("removed");
+    assert!(Command::new("mkfifo").arg(pipe).status().expect("mkfifo").success());
+    let mut formats = vec![Format::Zip, Format::Gif, Format::Apng, Format::Webp];
+    formats.extend(export::has_ffmpeg().then_some(Format::Mp4));
+    for format in formats {
+        let mut go_on = |_| ControlFlow::Continue(());
+        let checked = sequence.check(format, &mut go_on);
+        let written = sequence.write(format, &folder.path().join("out"), &mut go_on);
+        for refused in [checked, written] {
+            let text = refused.expect_err("refused").to_string();
+            assert_eq!(text, "cannot read picture 3: is not a regular file", "{format:?}");
+        }
+    }
+}
+
 /// If ffmpeg is not installed, the error that says so is checked instead.
 #[test]
 fn an_mp4_is_made_by_ffmpeg_or_refused_with_its_name() {

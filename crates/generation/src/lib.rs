@@ -1,8 +1,8 @@
 //! Parameters of a generation, with their names, limits, defaults and validation.
 //!
 //! Every layer uses these definitions: the browser's form, the HTTP API, the command line, the database, picture records and
-//! the model. A parameter is declared once, in `parameters.rs`. [`with_parameters!`], [`with_request!`], [`with_record!`] and
-//! [`with_text!`] put the declared fields into the structs of other crates.
+//! the model. A parameter is declared once, in `parameters.rs`. [`parameters!`] puts the
+//! declared fields into the structs of other crates.
 
 mod distillation;
 pub mod limits;

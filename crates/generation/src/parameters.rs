@@ -1,12 +1,23 @@
 //! The list of a generation's parameters, and the structs generated from it.
 //!
-//! To add a parameter, add here an entry in `parameters!` and its default in `PartialParameters::resolve`. Then add its
+//! To add a parameter, add here an entry in `parameters!` and its default in `PartialParameters::or_recommended`. Then add its
 //! use in the model, its form field and its command-line option. CONTRIBUTING.md lists the places.
 
 use crate::{FieldError, Loras, PreviewMethod, Recommended, Rule, Value, limits};
 use serde::{Deserialize, Serialize};
 
-/// Passes the list of parameters to another macro of this crate, followed by `$rest`. Format of an entry:
+/// Declares a struct with the parameters of a generation, so that each is written once. The prompt comes first, and the
+/// fields in braces last. The word before the struct says what the parameters are in it:
+///
+/// - `required`: values, without the seed, which a task stores separately. `new`, `shared` and `with_shared` convert from and
+///   to [`GenerationParameters`](crate::GenerationParameters).
+/// - `plain`: the same, for a struct without serde.
+/// - `request`: options. `partial` and `from_partial` convert from and to [`PartialParameters`](crate::PartialParameters).
+/// - `record`: values with the seed. Names of samplers and schedules are text, because another version may have written
+///   the record. `partial` returns the parameters as options.
+/// - `text`: the text of a form's fields.
+///
+/// Format of an entry in the list:
 ///
 /// ```text
 /// /// What it is.
@@ -15,13 +26,12 @@ use serde::{Deserialize, Serialize};
 ///
 /// Requests and records come from outside, so names of samplers and schedules are text there: an unknown one is
 /// reported together with all other errors. A parameter that was added after tasks were stored has a `serde(default)`.
-/// The seed has its own group: requests contain it, while a task stores it separately. The prompt is in no group: it is
-/// required in a request and optional in a record.
-#[doc(hidden)]
+/// The seed has its own group, and the prompt is in none: it is required in a request and optional in a record.
 #[macro_export]
 macro_rules! parameters {
-    ($then:ident, $($rest:tt)*) => {
-        $crate::$then! {
+    (@list $kind:ident $($rest:tt)*) => {
+        $crate::parameters! {
+            @$kind
             {
                 /// Negative prompt; may be empty.
                 negative_prompt: String as String, $crate::Rule::Text($crate::limits::PROMPT_CHARS),
@@ -63,104 +73,22 @@ macro_rules! parameters {
             $($rest)*
         }
     };
-}
 
-/// Declares a struct with the prompt, every parameter except the seed, and the fields in braces. `new`, `shared` and
-/// `with_shared` convert from and to [`GenerationParameters`].
-#[macro_export]
-macro_rules! with_parameters {
-    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
-        $crate::parameters!(parameters_struct, [$(#[$meta])*] $name { $($own)* });
-    };
-}
-
-/// [`with_parameters!`] for a struct without serde.
-#[macro_export]
-macro_rules! with_plain_parameters {
-    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
-        $crate::parameters!(plain_parameters_struct, [$(#[$meta])*] $name { $($own)* });
-    };
-}
-
-/// Removes serde's attributes, which are only valid with serde's derives.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! plain_parameters_struct {
+    // serde's attributes are only valid with its derives.
     (
+        @plain
         $({ $($(#[$doc:meta])* $field:ident: $type:ty as $request:ty, $rule:expr, [$($schema:tt)*], [$($required:meta)?];)* })*
         [$(#[$meta:meta])*] $name:ident { $($own:tt)* }
     ) => {
-        $crate::parameters_struct! {
+        $crate::parameters! {
+            @required
             $({ $($(#[$doc])* $field: $type as $request, $rule, [$($schema)*], [];)* })*
             [$(#[$meta])*] $name { $($own)* }
         }
     };
-}
 
-/// Declares a request struct with the prompt, every parameter as an option, and the fields in braces. `partial` returns
-/// the parameters.
-#[macro_export]
-macro_rules! with_request {
-    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
-        $crate::parameters!(request_struct, [$(#[$meta])*] $name { $($own)* });
-    };
-}
-
-/// Declares a form struct with every field as text: the prompt, every parameter, and the fields in braces.
-#[macro_export]
-macro_rules! with_text {
-    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
-        $crate::parameters!(text_struct, [$(#[$meta])*] $name { $($own)* });
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! text_struct {
     (
-        $({ $($(#[$doc:meta])* $field:ident: $_type:ty as $_request:ty, $_rule:expr, [$($_schema:tt)*], [$($_required:meta)?];)* })*
-        [$(#[$meta:meta])*] $name:ident { $($(#[$own_doc:meta])* pub $own:ident: String,)* }
-    ) => {
-        $(#[$meta])*
-        pub struct $name {
-            /// Prompt.
-            pub prompt: String,
-            $($($(#[$doc])* pub $field: String,)*)*
-            $($(#[$own_doc])* pub $own: String,)*
-        }
-
-        impl $name {
-            /// Name and text of each parameter.
-            pub fn parameters(&self) -> Vec<(&'static str, &str)> {
-                vec![("prompt", &*self.prompt), $($((stringify!($field), &*self.$field),)*)*]
-            }
-
-            /// Name and mutable text of each field.
-            pub fn all_mut(&mut self) -> Vec<(&'static str, &mut String)> {
-                vec![
-                    ("prompt", &mut self.prompt),
-                    $($((stringify!($field), &mut self.$field),)*)*
-                    $((stringify!($own), &mut self.$own),)*
-                ]
-            }
-        }
-    };
-}
-
-/// Declares a struct for picture records with the prompt, every parameter, and the fields in braces. Names of samplers
-/// and schedules are text, because another version may have written the record. `partial` returns the parameters as
-/// options.
-#[macro_export]
-macro_rules! with_record {
-    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
-        $crate::parameters!(record_struct, [$(#[$meta])*] $name { $($own)* });
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! parameters_struct {
-    (
+        @required
         { $($(#[$doc:meta])* $field:ident: $type:ty as $_request:ty, $_rule:expr, [$($_schema:tt)*], [$($required:meta)?];)* }
         { $($_seed:tt)* }
         { $($(#[$doc_2:meta])* $field_2:ident: $type_2:ty as $_request_2:ty, $_rule_2:expr, [$($_schema_2:tt)*], [];)* }
@@ -220,12 +148,9 @@ macro_rules! parameters_struct {
             }
         }
     };
-}
 
-#[doc(hidden)]
-#[macro_export]
-macro_rules! request_struct {
     (
+        @request
         $({ $($(#[$doc:meta])* $field:ident: $_type:ty as $type:ty, $_rule:expr, [$($schema:tt)*], [$($_required:meta)?];)* })*
         [$(#[$meta:meta])*] $name:ident { $($own:tt)* }
     ) => {
@@ -263,12 +188,9 @@ macro_rules! request_struct {
             }
         }
     };
-}
 
-#[doc(hidden)]
-#[macro_export]
-macro_rules! record_struct {
     (
+        @record
         { $($(#[$doc:meta])* $field:ident: $_type:ty as $type:ty, $_rule:expr, [$($_schema:tt)*], [$($required:meta)?];)* }
         { $(#[$doc_2:meta])* seed: $_type_2:ty as $_request_2:ty, $_rule_2:expr, [$($_schema_2:tt)*], []; }
         { $($(#[$doc_3:meta])* $field_3:ident: $_type_3:ty as $type_3:ty, $_rule_3:expr, [$($_schema_3:tt)*], [];)* }
@@ -309,12 +231,39 @@ macro_rules! record_struct {
             }
         }
     };
-}
 
-#[doc(hidden)]
-#[macro_export]
-macro_rules! partial_struct {
     (
+        @text
+        $({ $($(#[$doc:meta])* $field:ident: $_type:ty as $_request:ty, $_rule:expr, [$($_schema:tt)*], [$($_required:meta)?];)* })*
+        [$(#[$meta:meta])*] $name:ident { $($(#[$own_doc:meta])* pub $own:ident: String,)* }
+    ) => {
+        $(#[$meta])*
+        pub struct $name {
+            /// Prompt.
+            pub prompt: String,
+            $($($(#[$doc])* pub $field: String,)*)*
+            $($(#[$own_doc])* pub $own: String,)*
+        }
+
+        impl $name {
+            /// Name and text of each parameter.
+            pub fn parameters(&self) -> Vec<(&'static str, &str)> {
+                vec![("prompt", &*self.prompt), $($((stringify!($field), &*self.$field),)*)*]
+            }
+
+            /// Name and mutable text of each field.
+            pub fn all_mut(&mut self) -> Vec<(&'static str, &mut String)> {
+                vec![
+                    ("prompt", &mut self.prompt),
+                    $($((stringify!($field), &mut self.$field),)*)*
+                    $((stringify!($own), &mut self.$own),)*
+                ]
+            }
+        }
+    };
+
+    (
+        @partial
         $({ $($(#[$doc:meta])* $field:ident: $_type:ty as $type:ty, $rule:expr, [$($_schema:tt)*], [$($_required:meta)?];)* })*
     ) => {
         /// Parameters that may be missing, from a request or a picture's record.
@@ -356,6 +305,8 @@ macro_rules! partial_struct {
             pub fn remove(&mut self, name: &str) -> Option<String> {
                 match name {
                     "prompt" => self.prompt.take(),
+                    "model" => self.model.take(),
+                    "strength" => self.strength.take().map(|value| value.to_string()),
                     $($(stringify!($field) => self.$field.take().map(|value| value.to_string()),)*)*
                     _ => None,
                 }
@@ -384,14 +335,19 @@ macro_rules! partial_struct {
             })
         }
     };
+
+    ($kind:ident $(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
+        $crate::parameters! { @list $kind [$(#[$meta])*] $name { $($own)* } }
+    };
 }
 
-with_parameters! {
+parameters! {
+    required
     /// Parameters of a generation with all defaults filled in, the same in every layer. The seed is stored separately.
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     pub struct GenerationParameters {}
 }
-parameters!(partial_struct,);
+parameters! { @list partial }
 
 impl Default for GenerationParameters {
     /// An empty prompt with SDXL's defaults.
@@ -426,24 +382,26 @@ impl PartialParameters {
     /// All fields with invalid values.
     pub fn resolve(self, recommended: &Recommended) -> Result<GenerationParameters, Vec<FieldError>> {
         let errors = self.errors();
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        if errors.is_empty() { Ok(self.or_recommended(recommended)) } else { Err(errors) }
+    }
+
+    /// As [`PartialParameters::resolve`], for parameters whose errors were checked. An unknown sampler or schedule becomes the
+    /// recommended one.
+    pub fn or_recommended(self, recommended: &Recommended) -> GenerationParameters {
         let of = GenerationParameters::from(recommended.clone());
         let trimmed = |text: Option<String>| text.as_deref().unwrap_or_default().trim().to_owned();
-        Ok(GenerationParameters {
+        GenerationParameters {
             prompt: trimmed(self.prompt),
             negative_prompt: trimmed(self.negative_prompt),
             steps: self.steps.unwrap_or(of.steps),
             cfg_scale: self.cfg_scale.unwrap_or(of.cfg_scale),
             cfg_rescale: self.cfg_rescale.unwrap_or(of.cfg_rescale),
-            // Unknown names were reported as errors above.
             sampler: self.sampler.and_then(|name| name.parse().ok()).unwrap_or(of.sampler),
             scheduler: self.scheduler.and_then(|name| name.parse().ok()).unwrap_or(of.scheduler),
             loras: self.loras.unwrap_or(of.loras),
             width: self.width.unwrap_or(of.width),
             height: self.height.unwrap_or(of.height),
-        })
+        }
     }
 }
 

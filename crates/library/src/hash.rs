@@ -5,7 +5,6 @@ use protocol::FileHashes;
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write,
-    fs::File,
     io::{self, Read},
     path::Path,
     time::Duration,
@@ -47,7 +46,7 @@ pub(crate) fn hash(path: &Path, mut pause: impl FnMut(Duration) -> bool) -> io::
         let first = file.tensors().iter().map(|tensor| tensor.offset).min();
         first.unwrap_or(file.bytes())
     });
-    let mut file = File::open(path)?;
+    let mut file = regular_file::open(path)?;
     let (mut whole, mut tensors) = (Sha256::new(), Sha256::new());
     let (mut piece, mut at) = (vec![0; PIECE], 0_u64);
     loop {

@@ -1,6 +1,6 @@
 //! Exports: a project's frames as one file.
 
-use crate::export_jobs;
+use crate::export_jobs::{self, Pictures};
 use crate::{LocalStudio, problem::problem};
 use ::export::{Sequence, Still};
 use protocol::{Export, ExportFormat, ExportId, Frame, Problem, ProjectId};
@@ -41,10 +41,11 @@ impl LocalStudio {
         export_jobs::check_format(format)?;
         let project = self.get_project(id).await?;
         let frames = self.list_frames(id).await?;
-        let mut stills = Vec::new();
+        let (mut stills, mut of_frames) = (Vec::new(), Vec::new());
         for frame in &frames {
             if let Some(path) = self.finished_picture(frame).await? {
                 stills.push(Still { path, duration: frame.duration });
+                of_frames.push((frame.position, frame.id));
             }
         }
         if stills.is_empty() {
@@ -52,7 +53,7 @@ impl LocalStudio {
         }
         let skipped = u32::try_from(frames.len() - stills.len()).unwrap_or(u32::MAX);
         let sequence = Sequence { stills, fps: project.fps, width: project.width, height: project.height };
-        self.exports.create(id, &project.name, format, sequence, skipped)
+        self.exports.create(id, &project.name, format, Pictures { sequence, frames: of_frames, skipped })
     }
 
     async fn finished_picture(&self, frame: &Frame) -> Result<Option<PathBuf>, Problem> {

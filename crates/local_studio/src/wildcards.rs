@@ -2,7 +2,7 @@
 
 use prompt::template::Wildcards;
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read},
     path::{Component, Path, PathBuf},
 };
@@ -56,7 +56,7 @@ impl Wildcards for WildcardFolder {
             return Ok(None);
         }
         let fault = |error: io::Error| format!("has the wildcard `__{name}__`, whose file cannot be read: {error}");
-        let file = match File::open(self.0.join(inside)) {
+        let file = match regular_file::open(&self.0.join(inside)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fault(error)),
@@ -106,5 +106,17 @@ mod tests {
         names.sort();
         assert_eq!(names, ["hair/color", "person"]);
         fs::remove_file(folder.path().join("../outside.txt")).expect("removed");
+    }
+
+    /// Opening a named pipe blocks until a program writes to it.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_no_wildcard_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.txt")).status().expect("mkfifo");
+        assert!(made.success());
+        let wildcards = WildcardFolder::open(folder.path()).expect("a folder");
+        let error = wildcards.lines("pipe").expect_err("refused");
+        assert!(error.ends_with("whose file cannot be read: is not a regular file"), "{error}");
     }
 }

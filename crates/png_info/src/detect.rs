@@ -3,7 +3,8 @@
 use crate::{
     A1111_KEYWORD, Info, Infotext, JSON_KEYWORD, Parameters, Record, comfyui,
     container::{Texts, USER_COMMENT, XMP},
-    infotext, json,
+    infotext::{self, Whole},
+    json,
     programs::{draw_things, easy_diffusion, fooocus, invokeai, novelai, swarmui},
 };
 
@@ -49,12 +50,12 @@ fn structured(text: &str) -> Option<Record> {
 /// A text under A1111's keyword. JSON of an unknown program is not a prompt.
 fn plain(text: &str) -> Option<Record> {
     let is_json = json::parse_object(text).is_some();
-    (!is_json).then(|| infotext::record(&Infotext::parse(text)))
+    (!is_json).then(|| infotext::record(&Whole::parse(text)))
 }
 
 /// A comment is a record only if it has A1111's marks: cameras write comments too.
 fn commented(text: &str) -> Option<Record> {
-    Some(Infotext::parse(text)).filter(Infotext::is_record).map(|text| infotext::record(&text))
+    Some(Whole::parse(text)).filter(|whole| whole.text.is_record()).map(|whole| infotext::record(&whole))
 }
 
 fn a1111_text(text: &str) -> Option<String> {

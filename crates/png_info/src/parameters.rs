@@ -4,17 +4,18 @@ use crate::{
     infotext::{Infotext, always_quoted, lora_hashes, quoted, with_lora_tags},
     record::{NO_START, NotApplied, Record},
 };
-use generation::{PartialParameters, Sampler, Schedule, with_record};
+use generation::{PartialParameters, Sampler, Schedule, parameters};
 use serde::{Deserialize, Serialize};
 
-with_record! {
+parameters! {
+    record
     /// One generation's parameters, with the seed resolved, so that the picture can be made again.
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "PngParameters"))]
     pub struct Parameters {
-        /// The model's name, a file's or folder's without its path.
+        /// The model's name: a file or folder name without the path.
         pub model: String,
-        /// Share of a initial picture that was redone; none where there was no initial picture.
+        /// Share of the initial picture that was redrawn. `None` without an initial picture.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub strength: Option<f64>,
         /// Emberline's version.
@@ -39,6 +40,11 @@ impl Parameters {
             exact.push(("Negative prompt", self.negative_prompt.as_str()));
         }
         if exact.is_empty() { text } else { self.text_with(&prompt, &exact) }
+    }
+
+    /// The parameters as options, with the model and the strength.
+    pub fn settings(&self) -> PartialParameters {
+        PartialParameters { model: Some(self.model.clone()), strength: self.strength, ..self.partial() }
     }
 
     fn text_with(&self, prompt: &str, exact: &[(&str, &str)]) -> String {
@@ -75,7 +81,7 @@ impl Parameters {
 
 impl From<&Parameters> for Record {
     fn from(made: &Parameters) -> Self {
-        let settings = PartialParameters { model: Some(made.model.clone()), strength: made.strength, ..made.partial() };
+        let settings = made.settings();
         let strength = made.strength.map(|strength| NotApplied::new("strength", &strength.to_string(), NO_START));
         Self {
             program: "Emberline".to_owned(),
@@ -114,7 +120,7 @@ mod tests {
         let text = Parameters { loras: generation::Loras(vec![lora.clone()]), ..of("a car", "rain") }.to_a1111();
         assert!(text.starts_with("a car <lora:ink:0.7>\nNegative prompt: rain\n"), "{text}");
         assert!(text.contains(", Lora hashes: \"ink: 0123456789ab\", Version"), "{text}");
-        let read = crate::infotext::record(&Infotext::parse(&text)).settings;
+        let read = crate::infotext::record(&crate::infotext::Whole::parse(&text)).settings;
         assert_eq!(read.loras.as_deref(), Some(&[lora][..]));
     }
 

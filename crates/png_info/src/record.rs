@@ -66,7 +66,7 @@ pub(crate) enum Means {
     Seed,
     Width,
     Height,
-    /// Width and height: `832x1216`, or any text with two numbers.
+    /// Width and height: `832x1216` or `(832, 1216)`.
     Size,
     Model,
     Strength,
@@ -75,6 +75,14 @@ pub(crate) enum Means {
     Nothing,
     /// Cannot be applied, for this reason.
     Reason(&'static str),
+}
+
+impl Means {
+    /// Whether its value is one number, or two for a size.
+    pub(crate) fn is_number(self) -> bool {
+        use Means::{CfgRescale, CfgScale, Height, Seed, Size, Steps, Strength, Width};
+        matches!(self, Steps | CfgScale | CfgRescale | Seed | Width | Height | Size | Strength)
+    }
 }
 
 /// Builds a record entry by entry.
@@ -178,9 +186,11 @@ impl Reading {
     }
 
     fn take_size(&mut self, name: &str, value: &str) {
+        // What programs write between and around the two numbers: `832x1216`, `832 × 1216`, `(832, 1216)`.
+        let is_other = |c: char| !c.is_ascii_digit() && !c.is_whitespace() && !"xX×*,()[]".contains(c);
         let sides: Vec<&str> = value.split(|c: char| !c.is_ascii_digit()).filter(|side| !side.is_empty()).collect();
         match sides[..] {
-            [width, height] => {
+            [width, height] if !value.contains(is_other) => {
                 self.take(Means::Width, name, width);
                 self.take(Means::Height, name, height);
             }
@@ -202,7 +212,8 @@ impl Reading {
     fn number(&mut self, name: &str, value: &str) -> Option<f64> {
         let number = value.trim().parse::<f64>().ok().filter(|number| number.is_finite());
         if number.is_none() {
-            self.note(name, value, "is not a number");
+            let is_comma = value.contains(',');
+            self.note(name, value, if is_comma { "is not a number; write a decimal point" } else { "is not a number" });
         }
         number
     }

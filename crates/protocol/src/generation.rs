@@ -1,15 +1,16 @@
-//! Generations: what a person asks for, its bounds, and what it becomes once every blank is filled in.
+//! A generation: the request, its limits, and its parameters with all defaults filled in.
 
 use crate::{FieldError, FrameId, Problem, Recommended, TakeId, TaskId};
-use ::generation::{DEFAULT_STRENGTH, GenerationParameters, PreviewMethod, Value, rule, with_parameters, with_request};
+use ::generation::{DEFAULT_STRENGTH, GenerationParameters, PreviewMethod, Value, parameters, rule};
 use ::prompt::{Plan, PromptSyntax};
 use serde::{Deserialize, Serialize};
 
 pub use ::generation::limits;
 
-with_request! {
-    /// The body of `POST /projects/{id}/generations`: only the prompt is required. By default, size is the project's, the seed is
-    /// random, and everything else is what the model recommends.
+parameters! {
+    request
+    /// The body of `POST /projects/{id}/generations`. Only the prompt is required. Defaults: the project's size, a random seed, and
+    /// the model's recommended settings.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     #[serde(deny_unknown_fields)]
@@ -17,17 +18,17 @@ with_request! {
         /// Name of one of the offered models; by default the first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub model: Option<String>,
-        /// How steps become previews; by default the setting's.
+        /// Preview method; by default that of the settings.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub preview_method: Option<PreviewMethod>,
-        /// Minimum time between two previews, milliseconds; by default the setting's.
+        /// Minimum time between two previews, milliseconds; by default that of the settings.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "openapi", schemars(range(min = *limits::PREVIEW_INTERVAL_MS.start(), max = *limits::PREVIEW_INTERVAL_MS.end())))]
         pub preview_interval_ms: Option<u32>,
-        /// A finished take to start from.
+        /// A finished take whose picture is the initial picture.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub init_take_id: Option<TakeId>,
-        /// Share of that take that is redone, 0 to 1; by default 0.6.
+        /// Share of the initial picture that is redrawn, 0 to 1; by default 0.6.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "openapi", schemars(range(min = *limits::STRENGTH.start(), max = *limits::STRENGTH.end())))]
         pub strength: Option<f64>,
@@ -45,31 +46,32 @@ with_request! {
     }
 }
 
-with_parameters! {
-    /// Everything that a take is made from but its seed, every default filled in; stored with the task.
+parameters! {
+    required
+    /// A take's parameters with all defaults filled in, except the seed. Stored with the task.
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Parameters {
         /// The model's name.
         pub model: String,
-        /// How steps become previews.
+        /// Preview method.
         pub preview_method: PreviewMethod,
         /// Minimum time between two previews, milliseconds.
         pub preview_interval_ms: u32,
-        /// The take that it starts from.
+        /// The take whose picture is the initial picture.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub init_take_id: Option<TakeId>,
-        /// Share of that take that is redone.
+        /// Share of the initial picture that is redrawn.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub strength: Option<f64>,
     }
 }
 
-/// The model's name of a picture that no model made here: one from a file, or a blank one.
+/// The model's name for pictures that were not generated here: imported from a file, or blank.
 pub const IMPORTED: &str = "imported";
 
 impl Parameters {
-    /// Those of an imported picture of this size, pixels. Everything but the size is a placeholder within its limits.
+    /// Parameters for an imported picture of this size, pixels. All but the size are placeholders within their limits.
     pub fn imported(width: u32, height: u32) -> Self {
         let shared = GenerationParameters {
             steps: *limits::STEPS.start(),
@@ -85,13 +87,13 @@ impl Parameters {
         Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None)
     }
 
-    /// Whether they are of an imported picture: all but its size is made up, and no model can be asked for it again.
+    /// Whether they are for an imported picture. It cannot be generated again.
     pub fn is_imported(&self) -> bool {
         self.model == IMPORTED
     }
 
-    /// What in the prompts is read as words, by field; see [`crate::prompt::warnings`]. Emberline did not read those of an
-    /// imported picture.
+    /// Warnings about prompt syntax that is read as ordinary words, by field; see [`crate::prompt::warnings`]. None for an imported
+    /// picture.
     pub fn warnings(&self, is_embedding: &dyn Fn(&str) -> bool) -> Vec<FieldError> {
         match self.is_imported() {
             true => Vec::new(),
@@ -100,31 +102,31 @@ impl Parameters {
     }
 }
 
-/// What blanks of a [`NewGeneration`] are filled with: a model's recommended settings, a project's size.
+/// Defaults for missing fields of a [`NewGeneration`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Defaults {
     /// The model's settings, with the project's picture size.
     pub recommended: Recommended,
     /// The model's name.
     pub model: String,
-    /// How steps become previews.
+    /// Preview method.
     pub preview_method: PreviewMethod,
-    /// The least time between two previews, milliseconds.
+    /// Minimum time between two previews, milliseconds.
     pub preview_interval_ms: u32,
 }
 
 impl NewGeneration {
-    /// A generation of this prompt, everything else by default.
+    /// A generation of this prompt with defaults for everything else.
     pub fn of(prompt: impl Into<String>) -> Self {
         Self { prompt: prompt.into(), ..Self::default() }
     }
 
-    /// Every field that breaks its rule; empty when there is none. Whether ids and the model exist is not checked here.
+    /// Errors of all fields, in field order. Whether ids and the model exist is not checked here.
     pub fn errors(&self) -> Vec<FieldError> {
         let mut errors: Vec<FieldError> = Vec::new();
         for (field, value) in self.partial().values() {
             let message = match (field, value) {
-                // The last variant's seed is in bounds too.
+                // The last variant has the largest seed.
                 ("seed", _) => check(field, self.last_seed().map(Value::Whole)),
                 ("prompt", Value::Text(text)) => {
                     let tag = || ::prompt::networks::faulty_tag(text);
@@ -147,17 +149,16 @@ impl NewGeneration {
         errors
     }
 
-    /// The parameters of its takes, every default filled in.
+    /// The parameters of its takes, with all defaults filled in.
     ///
     /// # Errors
-    /// Every field that breaks its rule.
+    /// All fields with invalid values.
     pub fn resolved(&self, defaults: &Defaults) -> Result<Parameters, Problem> {
         let errors = self.errors();
         if !errors.is_empty() {
             return Err(Problem::Invalid(errors));
         }
-        let shared = self.partial().resolve(&defaults.recommended);
-        let shared = shared.map_err(|errors| Problem::Invalid(errors.into_iter().map(FieldError::from).collect()))?;
+        let shared = self.partial().or_recommended(&defaults.recommended);
         let errors = plan_errors(&shared);
         if !errors.is_empty() {
             return Err(Problem::Invalid(errors));
@@ -172,7 +173,7 @@ impl NewGeneration {
         ))
     }
 
-    /// How many takes it makes.
+    /// Number of takes.
     pub fn variants(&self) -> u32 {
         self.num_variants.unwrap_or(1)
     }
@@ -182,7 +183,7 @@ impl NewGeneration {
     }
 }
 
-/// What a field may hold, for a value that is not even of the field's type (a text as steps, -1).
+/// A field's rule as a phrase, for a value of the wrong type (text for steps, or -1).
 pub fn expected(field: &str) -> Option<String> {
     match field {
         "model" => Some("must be the name of a model of GET /models".to_owned()),
@@ -195,7 +196,7 @@ fn check(field: &str, value: Option<Value<'_>>) -> Option<String> {
     rule(field)?.check(value?)
 }
 
-/// What in the prompts exceeds the limits of parts and texts over the steps.
+/// Errors of prompts with too many parts, or too many texts over the steps.
 fn plan_errors(of: &GenerationParameters) -> Vec<FieldError> {
     let evaluations = ::prompt::evaluations(of.sampler, of.steps as usize);
     let plans = [
@@ -210,25 +211,24 @@ fn breaks(prompt: &str) -> Option<String> {
     (count > limits::BREAKS).then(|| format!("must have at most {} BREAKs, not {count}", limits::BREAKS))
 }
 
-/// How long a prompt is to the text encoders, which take it in chunks of 75 tokens, and what of both prompts they read
-/// otherwise than other programs.
+/// A prompt's length for the text encoders, which read it in chunks of 75 tokens, and warnings about both prompts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenCount {
-    /// Tokens of the text.
+    /// Number of tokens.
     pub tokens: u32,
-    /// Chunks that they fill.
+    /// Number of chunks.
     pub chunks: u32,
-    /// What is read as words, by field; see [`crate::prompt::warnings`].
+    /// Warnings by field; see [`crate::prompt::warnings`].
     pub warnings: Vec<FieldError>,
 }
 
-/// What `POST /projects/{id}/generations` answers with.
+/// Response of `POST /projects/{id}/generations`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Accepted {
     /// One for each take, in the order of their seeds.
     pub tasks: Vec<AcceptedTask>,
-    /// What in the prompts is read as words, by field: the pictures may not be what was meant.
+    /// Warnings about prompt syntax that is read as ordinary words, by field.
     #[serde(default)]
     pub warnings: Vec<FieldError>,
 }
@@ -239,13 +239,13 @@ pub struct Accepted {
 pub struct AcceptedTask {
     /// The task.
     pub task_id: TaskId,
-    /// The frame that it makes a picture for.
+    /// Its frame.
     pub frame_id: FrameId,
-    /// The picture that it makes.
+    /// Its take.
     pub take_id: TakeId,
-    /// URL path of its preview, later its picture; the first preview is there already.
+    /// URL path of the preview, later of the final picture. The first preview exists already.
     pub preview_path: String,
-    /// What its noise is drawn from.
+    /// Seed of the noise.
     #[serde(default)]
     pub seed: u64,
 }

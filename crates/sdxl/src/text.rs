@@ -7,10 +7,10 @@ use crate::{
     lora::{SetPlan, adapt, estimated_bytes},
     plan_source::load_part,
     prompt::{Plan, PromptSyntax, parse},
-    tokenizer::{Chunk, Named, Padding, Tokenizer},
+    tokenizer::{Chunk, Named, Padding, Tokenizer, VOCABULARY},
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use checkpoint::{Checkpoint, EmbeddingFile, Part, TextEncoderConfig};
+use checkpoint::{Checkpoint, EmbeddingFile, Part, TextEncoderConfig, TokenizerFiles};
 use generation::FieldError;
 use std::sync::Arc;
 
@@ -60,11 +60,8 @@ impl TextEncoders {
         precision: Precision,
         progress: &mut dyn FnMut(Part, usize, usize),
     ) -> Result<Self, Error> {
-        let mut encoder = |part, padding| -> Result<Encoder, Error> {
-            let config = checkpoint.text_encoder(part).map_err(LoadError::from)?;
-            let TextEncoderConfig { vocab_size, max_position_embeddings: length, .. } = *config;
-            let tokenizer = Tokenizer::load(&checkpoint.tokenizer(part), padding, vocab_size, length)?;
-            let config = with_end_of(&tokenizer, config, part)?;
+        let mut encoder = |part| -> Result<Encoder, Error> {
+            let (tokenizer, config) = tokenizer(checkpoint, part)?;
             let mut progress = |done, total| progress(part, done, total);
             let dtype = precision.dtype();
             let load = |w: Weights| TextEncoder::load(w, &config);
@@ -72,11 +69,27 @@ impl TextEncoders {
             Ok(Encoder { tokenizer: Arc::new(tokenizer), model, layers })
         };
         Ok(Self {
-            first: encoder(Part::TextEncoder, Padding::End)?,
-            second: encoder(Part::TextEncoder2, Padding::Bang)?,
+            first: encoder(Part::TextEncoder)?,
+            second: encoder(Part::TextEncoder2)?,
             force_zeros_for_empty_prompt: checkpoint.force_zeros_for_empty_prompt(),
             compute: compute.clone(),
         })
+    }
+
+    /// Checks the tokenizers without loading the encoders.
+    ///
+    /// # Errors
+    /// Tokenizer files that cannot be read or do not match the encoders.
+    pub(crate) fn check(checkpoint: &Checkpoint) -> Result<(), Error> {
+        for part in [Part::TextEncoder, Part::TextEncoder2] {
+            let config = checkpoint.text_encoder(part).map_err(LoadError::from)?;
+            // CLIP's own tokenizer fits every encoder with its vocabulary, and a folder of models may have hundreds.
+            let is_clip = checkpoint.tokenizer(part) == TokenizerFiles::BuiltIn && !config.eos_token_is_given;
+            if !is_clip || config.vocab_size < VOCABULARY {
+                tokenizer(checkpoint, part)?;
+            }
+        }
+        Ok(())
     }
 
     /// The encoders with the changes of LoRA files, and the memory in bytes that they take in addition. Without changes,
@@ -190,6 +203,16 @@ impl TextEncoders {
         }
         Ok(())
     }
+}
+
+/// The tokenizer of a text encoder, and the encoder's configuration with its end token.
+fn tokenizer(checkpoint: &Checkpoint, part: Part) -> Result<(Tokenizer, TextEncoderConfig), Error> {
+    let config = checkpoint.text_encoder(part).map_err(LoadError::from)?;
+    let TextEncoderConfig { vocab_size, max_position_embeddings: length, .. } = *config;
+    let padding = if part == Part::TextEncoder2 { Padding::Bang } else { Padding::End };
+    let tokenizer = Tokenizer::load(&checkpoint.tokenizer(part), padding, vocab_size, length)?;
+    let config = with_end_of(&tokenizer, config, part)?;
+    Ok((tokenizer, config))
 }
 
 /// The configuration with the end token that the tokenizer uses. An `eos_token_id` in config.json that differs is an

@@ -2,8 +2,8 @@
 
 use crate::claims::open_task_from_row;
 use crate::clock::rfc3339_from_ms;
-use crate::rows::{FrameRow, ProjectRow, StyleRow, TakeRow, from_column};
-use crate::schema::{frames, idempotency_keys, projects, settings, styles, takes, tasks};
+use crate::rows::{FrameRow, LibraryFileRow, ProjectRow, StyleRow, TakeRow, from_column};
+use crate::schema::{frames, idempotency_keys, library_files, projects, settings, styles, takes, tasks};
 use crate::tasks::{FullRow, full_tasks, status_from_text, task_from_row};
 use crate::transaction::{checkout, in_own_task, on_connections, read};
 use crate::unreadable::UnreadableRow;
@@ -95,6 +95,31 @@ on_connections! {
             one: |id| styles::table.find(id).select(StyleRow::as_select()),
             check: |row: StyleRow| (row.id, Ok::<(), StoreError>(())),
         );
+        let all = library_files::table.select(LibraryFileRow::as_select());
+        let files = match all.load(conn).await {
+            Err(DeserializationError(_)) => {
+                let ids: Vec<Option<String>> = library_files::table.select(library_files::id.nullable()).load(conn).await?;
+                let mut files = Vec::new();
+                for id in ids.into_iter().flatten() {
+                    let one = library_files::table.find(id.clone()).select(LibraryFileRow::as_select());
+                    match one.first(conn).await {
+                        Ok(file) => files.push(file),
+                        Err(DeserializationError(why)) => {
+                            bad.push(UnreadableRow { table: "library_files", row: id, why: why.to_string() });
+                        }
+                        Err(NotFound) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                files
+            }
+            loaded => loaded?,
+        };
+        for file in files {
+            if let Err(why) = check_library_file(&file) {
+                bad.push(UnreadableRow { table: "library_files", row: file.id, why: why.to_string() });
+            }
+        }
         let names: Vec<Option<String>> = settings::table.select(settings::name.nullable()).load(conn).await?;
         for name in names.into_iter().flatten() {
             let value = settings::table.find(name.clone()).select(settings::value);
@@ -139,6 +164,18 @@ fn check_take(row: &TakeRow) -> Result<(), StoreError> {
     from_column("takes.width", row.width)?;
     from_column("takes.height", row.height)?;
     rfc3339_from_ms("takes.created_at", row.created_at).map(drop)
+}
+
+fn check_library_file(row: &LibraryFileRow) -> Result<(), StoreError> {
+    let corrupt = |column, value: &dyn ToString| Err(StoreError::Corrupt { column, value: value.to_string() });
+    if row.bytes < 0 {
+        return corrupt("library_files.bytes", &row.bytes);
+    }
+    let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match row.sha256.iter().chain(&row.tensors_sha256).find(|hash| !is_hash(hash)) {
+        Some(hash) => corrupt("library_files.sha256", hash),
+        None => Ok(()),
+    }
 }
 
 impl Store {

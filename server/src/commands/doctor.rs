@@ -58,6 +58,7 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         ("model", model(&args.model)),
         ("library", library(&args.models)),
         ("disk", disk(&folder)),
+        ("folder", data_folder(&folder)),
         ("database", database),
         ("data", data),
     ];
@@ -82,7 +83,7 @@ fn device(choice: DeviceChoice) -> Result<String> {
 }
 
 fn model(model: &ModelChoice) -> Result<String> {
-    let Offers { offers, refused } = Offers::of(model, &OpenOptions::default(), false)?;
+    let Offers { offers, refused } = Offers::of(model, &OpenOptions::default(), None)?;
     let mut text = offers.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>().join(", ");
     for RefusedModel { name, reason } in refused {
         write!(text, "\n      not offered: {name}: {reason}")?;
@@ -122,6 +123,15 @@ fn disk(folder: &Path) -> Result<String> {
         Some(disk) => Ok(format!("{} MiB free at {}", disk.available_space() >> 20, folder.display())),
         None => Ok(format!("{}; the system does not tell its free space", folder.display())),
     }
+}
+
+/// Looks for files and folders that are in the way of a start.
+fn data_folder(folder: &Path) -> Result<String> {
+    let obstacles = data_dir::obstacles(folder);
+    if !obstacles.is_empty() {
+        bail!("{}", obstacles.join("; "));
+    }
+    Ok(format!("nothing is in the way in {}", folder.display()))
 }
 
 /// Checks the database, then compares it with the picture files.

@@ -1,18 +1,21 @@
 //! `emberline inspect`: reports on a checkpoint, a LoRA or an embedding from its headers alone, or shows a picture's
 //! generation record.
 
-use crate::commands::{
-    extras::Extra,
-    model::ModelChoice,
-    picture,
-    scan::{Found, Refused, is_folder_of_models, scan},
-    settings::Recommended,
-    text::{name_of, shares},
+use crate::{
+    commands::{
+        extras::Extra,
+        model::ModelChoice,
+        picture,
+        scan::{Found, Refused, is_folder_of_models, scan},
+        settings::Recommended,
+        text::{name_of, shares},
+    },
+    one_line::one_line,
 };
 use anyhow::{Context, Result};
 use checkpoint::{ModelSampling, OpenOptions, Report, SchedulerConfig};
 use clap::Args;
-use sdxl::MemoryReport;
+use sdxl::{MemoryReport, Pipeline};
 use serde::Serialize;
 use starter_model::Card;
 use std::{
@@ -107,7 +110,13 @@ struct Described {
 
 impl Described {
     fn of(model: &ModelChoice) -> Result<Self> {
-        let report = model.inspect(&OpenOptions::default())?;
+        let mut report = model.inspect(&OpenOptions::default())?;
+        if report.recommendation.is_some() && report.loadable {
+            // What headers do not show: a damaged tokenizer, or a part of another model family.
+            let checked = model.open(&OpenOptions::default()).and_then(|whole| Ok(Pipeline::check(&whole, None)?));
+            report.problems.extend(checked.err().map(|error| one_line(&error)));
+            report.loadable = report.problems.is_empty();
+        }
         let recommended = match (&report.recommendation, &report.scheduler) {
             (Some(said), Some(scheduler)) => Some(model.recommended(said, scheduler)?),
             _ => None,

@@ -2,7 +2,7 @@
 
 use super::{model::ModelChoice, settings::Recommended};
 use anyhow::{Context, Result, bail};
-use checkpoint::{Checkpoint, OpenOptions, Part, Prediction};
+use checkpoint::{Checkpoint, OpenOptions, Part, Prediction, VaeConfig};
 use clap::Args;
 use generation::nearest;
 use library::{CheckpointFacts, Keeper, Known, Library, ReadCheckpoint};
@@ -22,14 +22,14 @@ pub const FOLDERS: char = if cfg!(windows) { ';' } else { ':' };
 pub struct Reader {
     /// How they are opened.
     pub options: OpenOptions,
-    /// Whether the VAE comes from `--vae`, so that a checkpoint may lack one.
-    pub has_vae: bool,
+    /// The VAE of `--vae`, with which a checkpoint may lack one.
+    pub vae: Option<VaeConfig>,
 }
 
 impl ReadCheckpoint for Reader {
     fn read(&self, path: &Path) -> std::result::Result<CheckpointFacts, String> {
         let checkpoint = Checkpoint::open_with(path, &self.options).map_err(|error| error.to_string())?;
-        Pipeline::check(&checkpoint, self.has_vae).map_err(|error| error.to_string())?;
+        Pipeline::check(&checkpoint, self.vae.as_ref()).map_err(|error| error.to_string())?;
         let scheduler = checkpoint.scheduler();
         let recommended = Recommended::of_checkpoint(checkpoint.recommendation(), scheduler);
         let recommended = recommended.map_err(|error| format!("{error:#}"))?;
@@ -66,7 +66,7 @@ impl Keeper for NothingKept {
 
 /// The library of these folders, scanned once. For commands without a server.
 pub fn scanned(folders: &[PathBuf], options: &OpenOptions) -> Library {
-    let reader = Reader { options: options.clone(), has_vae: false };
+    let reader = Reader { options: options.clone(), vae: None };
     let library = Library::new(folders.to_vec(), Arc::new(NothingKept), Arc::new(reader));
     library.scan_now();
     library
@@ -105,7 +105,7 @@ pub struct LibraryArgs {
     #[arg(long, env = "EMBERLINE_MODELS", value_name = "DIR", value_delimiter = FOLDERS, required = true)]
     pub models: Vec<PathBuf>,
 
-    /// Print the list as JSON, with what the API tells about each file, except hashes.
+    /// Print the list as JSON, with the fields of the API except hashes.
     #[arg(long, env = "EMBERLINE_JSON")]
     pub json: bool,
 }

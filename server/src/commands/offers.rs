@@ -5,7 +5,7 @@ use super::{
     scan::{Candidate, Refused, is_folder_of_models},
 };
 use anyhow::{Context, Result};
-use checkpoint::{OpenOptions, Part};
+use checkpoint::{OpenOptions, Part, VaeConfig};
 use engine::Offer;
 use protocol::RefusedModel;
 use sdxl::Pipeline;
@@ -23,22 +23,22 @@ pub struct Offers {
 }
 
 impl Offers {
-    /// The embedded model, one checkpoint, or each checkpoint of a folder. With `has_vae`, the VAE comes from `--vae` and
-    /// a checkpoint may lack one.
+    /// The embedded model, one checkpoint, or each checkpoint of a folder. With `vae`, that of `--vae`, a
+    /// checkpoint may lack one.
     ///
     /// # Errors
     /// The path is none of these, the checkpoint cannot be loaded, or the folder has none that can.
-    pub fn of(model: &ModelChoice, options: &OpenOptions, has_vae: bool) -> Result<Self> {
+    pub fn of(model: &ModelChoice, options: &OpenOptions, vae: Option<&VaeConfig>) -> Result<Self> {
         match model {
             ModelChoice::Path(folder) if is_folder_of_models(folder) => {
                 let open = |Candidate { name, path, .. }: &Candidate| {
-                    offer(ModelChoice::Path(path.clone()), name.clone(), options, has_vae)
+                    offer(ModelChoice::Path(path.clone()), name.clone(), options, vae)
                 };
                 let (offers, refused) = usable(folder, open).with_context(|| format!("--model {model}"))?;
                 Ok(Self { offers, refused: shown(refused) })
             }
             one => {
-                let offer = offer(one.clone(), one.name(), options, has_vae);
+                let offer = offer(one.clone(), one.name(), options, vae);
                 Ok(Self { offers: vec![offer.with_context(|| format!("--model {one}"))?], refused: Vec::new() })
             }
         }
@@ -68,10 +68,10 @@ fn shown(refused: Vec<Refused>) -> Vec<RefusedModel> {
     list
 }
 
-/// Reads only the headers. A checkpoint that cannot be loaded is reported at start-up and not at the first picture.
-fn offer(model: ModelChoice, name: String, options: &OpenOptions, has_vae: bool) -> Result<Offer> {
+/// Reads only headers and tokenizers. A checkpoint that cannot be loaded is reported at start-up and not at the first picture.
+fn offer(model: ModelChoice, name: String, options: &OpenOptions, vae: Option<&VaeConfig>) -> Result<Offer> {
     let checkpoint = model.open(options)?;
-    Pipeline::check(&checkpoint, has_vae)?;
+    Pipeline::check(&checkpoint, vae)?;
     let recommended = model.recommended(checkpoint.recommendation(), checkpoint.scheduler())?;
     let (title, examples) = match model {
         ModelChoice::Starter => {

@@ -98,32 +98,22 @@ pub trait PathId: FromStr {
     const OF: &'static str;
 }
 
-impl PathId for ProjectId {
-    const OF: &'static str = "project";
+macro_rules! path_ids {
+    ($($id:ty => $of:literal),+ $(,)?) => {$(
+        impl PathId for $id {
+            const OF: &'static str = $of;
+        }
+    )+};
 }
 
-impl PathId for FrameId {
-    const OF: &'static str = "frame";
-}
-
-impl PathId for TaskId {
-    const OF: &'static str = "task";
-}
-
-impl PathId for StyleId {
-    const OF: &'static str = "style";
-}
-
-impl PathId for TakeId {
-    const OF: &'static str = "take";
-}
-
-impl PathId for LibraryId {
-    const OF: &'static str = "file";
-}
-
-impl PathId for ExportId {
-    const OF: &'static str = "export";
+path_ids! {
+    ProjectId => "project",
+    FrameId => "frame",
+    TaskId => "task",
+    StyleId => "style",
+    TakeId => "take",
+    LibraryId => "file",
+    ExportId => "export",
 }
 
 impl<S: Send + Sync, T: PathId> FromRequestParts<S> for IdPath<T> {

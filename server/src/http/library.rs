@@ -1,6 +1,7 @@
 //! `/api/v1/library`: the files in the folders of `--models`.
 
 use super::{
+    etag,
     extract::{IdPath, Json, Query},
     listed::{Listed, Part},
     openapi::{About, Api},
@@ -106,20 +107,20 @@ async fn get_library_thumbnail(
     IdPath(id): IdPath<LibraryId>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, ApiError> {
-    let (bytes, etag) = match state.services.get_library_thumbnail(id).await? {
+    let (bytes, tag) = match state.services.get_library_thumbnail(id).await? {
         Thumbnail::Jpeg { bytes, etag } => (bytes, format!("\"{etag}\"")),
         Thumbnail::Take(path) => {
             let location = HeaderValue::try_from(path).map_err(|_| Problem::Internal)?;
             return Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response());
         }
     };
-    let is_same = headers.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes());
+    let is_same = etag::matches(&headers, &tag);
     let mut response = if is_same { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
     let to_set = response.headers_mut();
     to_set.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
     to_set.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400"));
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        to_set.insert(header::ETAG, etag);
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        to_set.insert(header::ETAG, tag);
     }
     Ok(response)
 }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod base_path;
 mod body_limit;
 pub mod client;
+mod etag;
 mod exports;
 mod extract;
 mod frames;
@@ -24,6 +25,7 @@ mod projects;
 mod queue;
 mod routes;
 mod settings;
+mod single;
 mod static_files;
 mod strict;
 mod styles;
@@ -93,6 +95,7 @@ pub fn router(state: AppState, policy: Policy, events: fn(Api) -> Api) -> Router
         None => routes,
     };
     let routes = guarded
+        .layer(middleware::from_fn(single::check))
         .layer(middleware::from_fn_with_state(Arc::new(origins), guard::check))
         .layer(middleware::from_fn_with_state(Arc::new(proxies), client::identify))
         // Responses without a caching rule of their own are live state.

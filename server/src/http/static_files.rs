@@ -1,5 +1,6 @@
 //! Serves the front end's files, embedded in the binary or from `--site-root`.
 
+use super::etag;
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header},
@@ -22,16 +23,16 @@ pub async fn find(site_root: &str, uri: &Uri, headers: &HeaderMap) -> Option<Res
 fn embedded(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
     // The compressed copies have no address of their own.
     let plain = site::find(path).filter(|_| !ENCODINGS.iter().any(|(_, suffix)| path.ends_with(suffix)))?;
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // Several lines are one list.
+    let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    let accepted = lines.collect::<Vec<_>>().join(",");
     let (file, encoding) = ENCODINGS
         .iter()
-        .filter(|(name, _)| accepts(accepted, name))
+        .filter(|(name, _)| accepts(&accepted, name))
         .find_map(|(name, suffix)| Some((site::find(&format!("{path}{suffix}"))?, Some(*name))))
         .unwrap_or((plain, None));
 
-    let unchanged = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| {
-        tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == file.etag))
-    });
+    let unchanged = etag::matches(headers, file.etag);
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

@@ -1,7 +1,8 @@
 //! `/media/{key}/{side}.jpg`: thumbnails of pictures.
 
 use super::{
-    media::{Version, caching, is_not_modified, shortened},
+    etag,
+    media::{Version, caching, shortened},
     openapi::{About, Api},
 };
 use crate::{problem::ApiError, state::AppState};
@@ -41,13 +42,13 @@ async fn get_thumbnail(
     })?;
     let made = state.services.take_thumbnail(&key, side_px).await?;
     let version = version.ok().and_then(|Query(Version { v })| v);
-    let etag = format!("\"{}-{side_px}\"", made.picture_etag);
-    let mut response = match is_not_modified(&headers, &etag) {
+    let tag = format!("\"{}-{side_px}\"", made.picture_etag);
+    let mut response = match etag::matches(&headers, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => ([(header::CONTENT_TYPE, "image/jpeg")], made.jpeg.to_vec()).into_response(),
     };
     let caching = caching(version.as_deref(), &made.picture_etag);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
-    response.headers_mut().insert(header::ETAG, HeaderValue::try_from(etag).map_err(|_| Problem::Internal)?);
+    response.headers_mut().insert(header::ETAG, HeaderValue::try_from(tag).map_err(|_| Problem::Internal)?);
     Ok(response)
 }

@@ -84,6 +84,34 @@ fn rows_that_cannot_be_read_stop_nothing_and_are_listed() {
 }
 
 #[test]
+fn doctor_finds_what_is_in_the_way_of_a_start() {
+    let server = TestServer::start();
+    let folder = server.stop().2;
+    let data = folder.path().join("data");
+    assert_eq!(doctor(&data).0, Some(0), "all is well so far");
+    for name in ["exports", "lost+found"] {
+        fs::remove_dir(data.join(name)).ok();
+        fs::write(data.join(name), "a file").expect("written");
+        let (status, text) = doctor(&data);
+        let line = text.lines().find(|line| line.starts_with("FAULT folder")).unwrap_or_else(|| panic!("{text}"));
+        assert!(status == Some(1) && line.contains(&format!("{name} is not a folder")), "{text}");
+        fs::remove_file(data.join(name)).expect("removed");
+    }
+    let file = data.join("emberline.lock");
+    let (status, text) = doctor(&file);
+    assert!(status == Some(1) && text.contains("emberline.lock is not a folder"), "{text}");
+    let models = data.join("models");
+    fs::write(&models, "a file").expect("written");
+    let [data_dir, models] = [&data, &models].map(|path| path.display().to_string());
+    let output = run(&["doctor", "--data-dir", &data_dir, "--models", &models]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(1) && text.contains("FAULT library"), "{text}");
+    force(&data, "DROP TABLE library_files");
+    let (status, text) = doctor(&data);
+    assert!(status == Some(1) && text.contains("FAULT database") && text.contains("library_files"), "{text}");
+}
+
+#[test]
 fn damaged_pages_are_refused_in_words_and_left_alone() {
     let server = TestServer::start();
     for n in 0..150 {

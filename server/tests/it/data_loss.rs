@@ -100,7 +100,7 @@ fn a_folder_of_an_earlier_version_is_taken_over_with_its_pictures_and_refused_wi
     let folder = made(2);
     let data = folder.path().join("data");
     let (media, away) = (data.join("media"), folder.path().join("unmounted"));
-    // Layout before version 0.2: the identity file lies beside the media folder.
+    // Layout before version 0.2: the identity file is beside the media folder.
     fs::rename(media.join(".media.id"), data.join("media.id")).expect("moved");
     let identity = fs::read(data.join("media.id")).expect("an identity");
     fs::rename(&media, &away).expect("the disk goes");

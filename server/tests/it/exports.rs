@@ -104,6 +104,50 @@ fn what_cannot_be_exported_is_told() {
     }
 }
 
+/// Waits until an export has failed and returns its message.
+fn failed(server: &TestServer, project: &Value, format: &str) -> String {
+    let path = format!("/api/v1/projects/{}/exports", project["id"]);
+    let id = server.send("POST", &path, &json!({"format": format})).json()["id"].clone();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let export = server.get(&format!("/api/v1/exports/{id}")).json();
+        match export["status"].as_str() {
+            Some("queued" | "running") => assert!(Instant::now() < deadline, "{export}"),
+            Some("failed") => return export["error"].as_str().expect("a reason").to_owned(),
+            _ => panic!("{export}"),
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_damaged_picture_and_a_pipe_are_named_with_their_frames() {
+    let server = TestServer::start();
+    let project = project_with(&server, 3);
+    let frames = server.get(&format!("/api/v1/projects/{}/frames", project["id"])).json();
+    let file = |place: usize| {
+        let path = frames[place]["path"].as_str().expect("a path");
+        let name = path.trim_start_matches("/media/").split('?').next().expect("a name");
+        server.data_dir().join("media").join(name)
+    };
+    let whole = std::fs::read(file(1)).expect("a picture");
+    std::fs::write(file(1), &whole[..whole.len() / 2]).expect("cut");
+    for format in ["gif", "apng", "webp"] {
+        let error = failed(&server, &project, format);
+        let named = format!("frame 2 (id {}): its picture cannot be read: ", frames[1]["id"]);
+        assert!(error.starts_with(&named) && !error.contains("frame 1 "), "{format}: {error}");
+    }
+    std::fs::write(file(1), whole).expect("restored");
+    // Opening a pipe would block until a program writes to it.
+    std::fs::remove_file(file(2)).expect("removed");
+    assert!(std::process::Command::new("mkfifo").arg(file(2)).status().expect("mkfifo").success());
+    for format in ["zip", "gif", "apng", "webp"] {
+        let error = failed(&server, &project, format);
+        let named = format!("frame 3 (id {}): its picture cannot be read: is not a regular file", frames[2]["id"]);
+        assert!(error.starts_with(&named), "{format}: {error}");
+    }
+}
+
 #[test]
 fn a_copy_of_a_frame_stands_behind_it_and_lives_by_itself() {
     let server = TestServer::start();

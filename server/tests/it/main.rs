@@ -12,6 +12,7 @@ mod exports;
 mod flood;
 mod generate;
 mod generations;
+mod headers;
 mod imports;
 mod inspect_extras;
 mod library;

@@ -397,3 +397,86 @@ fn a_vae_of_another_model_family_is_refused_at_the_start() {
         assert!(told.contains("its latents have 16 channels; SDXL's have 4"), "{told}");
     }
 }
+
+/// SD 1's VAE has the same shapes as SDXL's, and makes pale pictures with false colours.
+#[test]
+fn a_vae_for_other_latents_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let vae = folder.path().join("vae");
+    copy(&fixture("tiny/diffusers/vae"), &vae);
+    let config = fs::read_to_string(vae.join("config.json")).expect("its config");
+    let mut config: Value = serde_json::from_str(&config).expect("JSON");
+    for said in [Some(0.18215), None] {
+        // diffusers' default is SD 1's too.
+        match said {
+            Some(factor) => config["scaling_factor"] = json!(factor),
+            None => _ = config.as_object_mut().expect("an object").remove("scaling_factor"),
+        }
+        fs::write(vae.join("config.json"), config.to_string()).expect("written");
+        let model = fixture("tiny/diffusers");
+        for (arguments, out) in
+            [(&["serve", "--data-dir"][..], "data"), (&["generate", "--prompt", "a", "--out"], "a.png")]
+        {
+            let out = folder.path().join(out);
+            let output =
+                emberline().args(arguments).arg(&out).arg("--model").arg(&model).arg("--vae").arg(&vae).output();
+            let output = output.expect("the binary starts");
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert!(text.contains("it decodes other latents: its scaling_factor is 0.18215"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_tokenizer_is_listed_with_the_reason_and_not_offered() {
+    let shelf = Shelf::new().with_good("good.safetensors");
+    for name in ["cut", "gone", "other"] {
+        copy(&fixture("tiny/diffusers"), &shelf.path(name));
+    }
+    let vocab = shelf.path("cut/tokenizer/vocab.json");
+    let whole = fs::read(&vocab).expect("there");
+    fs::write(&vocab, &whole[..whole.len() / 2]).expect("cut");
+    fs::remove_file(shelf.path("gone/tokenizer_2/merges.txt")).expect("removed");
+    // The token that ends a text has no row in the table of embeddings.
+    let mut table: Value = serde_json::from_slice(&whole).expect("JSON");
+    table["<|endoftext|>"] = json!(9_999_999);
+    fs::write(shelf.path("other/tokenizer/vocab.json"), table.to_string()).expect("written");
+    let server = TestServer::start_with(&["--device", "cpu", "--model", shelf.text()]);
+    let models = server.get("/api/v1/models").json();
+    assert_eq!(names(&models), ["good"], "{models}");
+    for (name, words) in
+        [("cut", "tokenizer/vocab.json"), ("gone", "tokenizer_2/merges.txt"), ("other", "has no token `<|endoftext|>`")]
+    {
+        let refused = models[0]["refused"].as_array().expect("a list").iter().find(|one| one["name"] == name);
+        let reason = refused.unwrap_or_else(|| panic!("{name}: {models}"))["reason"].as_str().expect("a reason");
+        assert!(reason.contains(words) && !reason.contains('\n'), "{name}: {reason}");
+        let text =
+            String::from_utf8_lossy(&run(&["inspect", &shelf.path(name).display().to_string()]).stdout).into_owned();
+        assert!(text.contains("loadable    no") && text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn a_part_that_is_not_used_is_said_everywhere() {
+    let shelf = Shelf::new();
+    copy(&fixture("tiny/diffusers"), &shelf.path("controlled"));
+    let index = shelf.path("controlled/model_index.json");
+    let mut parts: Value = serde_json::from_slice(&fs::read(&index).expect("there")).expect("JSON");
+    parts["controlnet"] = json!(["diffusers", "ControlNetModel"]);
+    fs::write(&index, parts.to_string()).expect("written");
+    let model = shelf.path("controlled").display().to_string();
+    let words = "model_index.json lists controlnet (ControlNetModel), which is not used: pictures are made without it";
+    let text = String::from_utf8_lossy(&run(&["inspect", &model]).stdout).into_owned();
+    assert!(text.contains(words), "{text}");
+    let inspected: Value = serde_json::from_slice(&run(&["inspect", "--json", &model]).stdout).expect("JSON");
+    assert!(inspected["recommended"]["notes"].to_string().contains(words), "{inspected}");
+    let out = shelf.path("out.png").display().to_string();
+    let arguments = ["generate", "--prompt", "x", "--device", "cpu", "--model", &model, "--out", &out, "--steps", "1"];
+    let output = run(&[&arguments[..], &["--json"]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(report["warnings"].to_string().contains(words), "{report}");
+    let server = TestServer::start_with(&["--device", "cpu", "--model", &model]);
+    let models = server.get("/api/v1/models").json();
+    assert!(models[0]["notes"].to_string().contains(words), "{models}");
+}

@@ -37,6 +37,10 @@ pub const RULES: &[Rule] = &[
     Rule { crate_name: "library", never: &["tokio", "axum", "leptos", "diesel", "burn", "sdxl", "engine", "store"] },
     Rule { crate_name: "engine", never: &["axum", "leptos"] },
     Rule { crate_name: "export", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
+    Rule {
+        crate_name: "regular_file",
+        never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol", "store", "engine", "checkpoint", "sdxl"],
+    },
     Rule { crate_name: "picture_file", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "test_pictures", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "png_info", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },

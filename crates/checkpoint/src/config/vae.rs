@@ -31,6 +31,27 @@ pub struct VaeConfig {
     pub force_upcast: bool,
 }
 
+/// SDXL's factor from the encoder's latent to the sampler's.
+pub(super) const SDXL_SCALING_FACTOR: f64 = 0.13025;
+
+impl VaeConfig {
+    /// Whether its latents are scaled as SDXL's UNet expects them. Stable Diffusion 1 and 2 have the factor 0.18215, with
+    /// tensors of the same shapes.
+    pub fn has_sdxl_scale(&self) -> bool {
+        self.has_scale_of(SDXL_SCALING_FACTOR, 0.0)
+    }
+
+    /// Whether its latents are scaled and shifted as those of another VAE.
+    pub fn is_scaled_as(&self, other: &Self) -> bool {
+        self.has_scale_of(other.scaling_factor, other.shift_factor)
+    }
+
+    fn has_scale_of(&self, factor: f64, shift: f64) -> bool {
+        // Some files contain 0.13025 as an f32.
+        (self.scaling_factor - factor).abs() < 1e-5 && (self.shift_factor - shift).abs() < 1e-5
+    }
+}
+
 /// Configuration of an AutoencoderTiny's decoder (TAESD). Its encoder is not loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaesdConfig {

@@ -4,13 +4,11 @@ use super::{
     VaeConfig,
     json::{ConfigFile, WIDTH},
     tensors::{Shapes, groups},
+    vae::SDXL_SCALING_FACTOR,
 };
 use crate::{error::Error, naming::Naming};
 use serde_json::{Value, json};
 use std::path::Path;
-
-/// SDXL's factor from the encoder's latent to the sampler's.
-const SDXL_SCALING_FACTOR: f64 = 0.13025;
 
 /// Reads the configuration from config.json.
 pub(crate) fn vae_from_json(file: &ConfigFile) -> Result<VaeConfig, Error> {

@@ -2,6 +2,7 @@
 //! scheduler_config.json, the metadata of a single file.
 
 mod classes;
+mod components;
 mod sampling;
 mod size;
 
@@ -32,7 +33,7 @@ impl<T> Said<T> {
 /// A request of the checkpoint that is not followed exactly, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// The setting: `size`, `steps`, `sampler` or `scheduler`.
+    /// The setting: `size`, `steps`, `sampler` or `scheduler`; `model` for parts of the checkpoint.
     pub field: &'static str,
     /// One sentence without its full stop.
     pub text: String,
@@ -64,6 +65,7 @@ impl Recommendation {
         scheduler: &SchedulerConfig,
     ) -> Result<Self, Error> {
         let mut notes = Vec::new();
+        components::notes(sources, shapes, scheduler, &mut notes);
         let size_px = size::trained(sources, shapes, &mut notes);
         let (sampler, schedule) = match sources.index.is_some() && sources.place.has(SCHEDULER_CONFIG) {
             true => sampling::of_config(&ConfigFile::read(&sources.place, SCHEDULER_CONFIG)?, &mut notes)?,

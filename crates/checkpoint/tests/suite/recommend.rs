@@ -311,3 +311,50 @@ fn single(metadata: &[(&str, &str)], marks: &[&str]) -> Recommendation {
     write_sparse_with(&path, &tensors, metadata);
     Checkpoint::open(&path).expect("it opens").recommendation().clone()
 }
+
+/// Changes a JSON file of a folder.
+fn edit(root: &Path, file: &str, change: impl FnOnce(&mut Map<String, Value>)) {
+    let path = root.join(file);
+    let mut map: Map<String, Value> = serde_json::from_slice(&fs::read(&path).expect("there")).expect("an object");
+    change(&mut map);
+    fs::write(path, Value::Object(map).to_string()).expect("written");
+}
+
+#[test]
+fn parts_that_are_not_used_are_noted() {
+    let folder = Folder::new();
+    assert!(folder.said().notes.is_empty(), "nothing but SDXL's own parts");
+    edit(&folder.root, "model_index.json", |index| {
+        index.insert("_class_name".into(), json!("StableDiffusionXLControlNetPipeline"));
+        index.insert("controlnet".into(), json!(["diffusers", "ControlNetModel"]));
+        index.insert("adapter".into(), json!(["diffusers", "T2IAdapter"]));
+        index.insert("my\u{1b}thing".into(), json!(["x", "y".repeat(500)]));
+        index.insert("image_encoder".into(), json!([null, null]));
+        index.insert("feature_extractor".into(), json!(["transformers", "CLIPImageProcessor"]));
+        index.insert("unet".into(), json!(["custom", "MyUNet"]));
+    });
+    edit(&folder.root, "vae/config.json", |config| _ = config.insert("scaling_factor".into(), json!(0.18215)));
+    let notes = notes_on(&folder.said(), "model");
+    for words in [
+        "is for StableDiffusionXLControlNetPipeline; pictures are made as by StableDiffusionXLPipeline instead",
+        "lists controlnet (ControlNetModel), which is not used: pictures are made without it",
+        "lists adapter (T2IAdapter), which is not used",
+        "its unet is of the class MyUNet, and is read as UNet2DConditionModel",
+        "its VAE has scaling_factor 0.18215",
+    ] {
+        assert!(notes.iter().any(|note| note.contains(words)), "{words}: {notes:?}");
+    }
+    assert_eq!(notes.len(), 6, "{notes:?}");
+    assert!(notes.iter().all(|note| note.len() < 250 && !note.contains('\u{1b}')), "{notes:?}");
+}
+
+#[test]
+fn a_long_list_of_parts_is_cut_with_their_number() {
+    let folder = Folder::new();
+    edit(&folder.root, "model_index.json", |index| {
+        (0..200).for_each(|n| _ = index.insert(format!("part{n}"), json!(["x", "Y"])));
+    });
+    let notes = notes_on(&folder.said(), "model");
+    assert_eq!(notes.len(), 11);
+    assert!(notes[10].contains("190 more components"), "{notes:?}");
+}

@@ -4,12 +4,14 @@
 use super::{Media, UNFINISHED, files::private};
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
 /// The file with the identity. Hidden, because it is not a picture.
 const IDENTITY: &str = ".media.id";
+/// Bytes of the file that are read. An identity has 32.
+const IDENTITY_BYTES: u64 = 1024;
 
 impl Media {
     /// The folder's identity; none if it has none or does not exist.
@@ -58,10 +60,13 @@ impl Media {
 }
 
 fn read_identity(path: &Path) -> io::Result<Option<String>> {
-    match fs::read(path) {
-        // A file that is not text is an identity too, of another folder.
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let file = match regular_file::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(IDENTITY_BYTES).read_to_end(&mut bytes)?;
+    // A file that is not text is an identity too, of another folder.
+    Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty()))
 }

@@ -219,13 +219,8 @@ impl Media {
         Ok(OpenPicture { file, length: metadata.len(), etag })
     }
 
-    /// Opens a picture's file. A named pipe or a folder with its name is not a picture; opening a pipe would block.
     fn open_file(&self, key: &str) -> io::Result<File> {
-        let path = self.path(key)?;
-        match fs::metadata(&path)?.is_file() {
-            true => File::open(&path),
-            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")),
-        }
+        regular_file::open(&self.path(key)?)
     }
 
     /// Whether the picture exists and can be decoded completely.

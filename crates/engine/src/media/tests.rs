@@ -132,6 +132,9 @@ fn a_pipe_or_a_folder_with_a_pictures_name_is_no_picture() {
     let made = std::process::Command::new("mkfifo").arg(media.path(&pipe).expect("a key")).status().expect("mkfifo");
     assert!(made.success());
     fs::create_dir(media.path(&folder).expect("a key")).expect("made");
+    let made = std::process::Command::new("mkfifo").arg(media.identity_path()).status().expect("mkfifo");
+    assert!(made.success());
+    assert_eq!(media.identity().expect_err("no file").kind(), io::ErrorKind::InvalidInput);
     for key in [&pipe, &folder] {
         assert!(!media.is_whole(key));
         let errors = [media.read(key).expect_err("no file"), media.picture(key).expect_err("no file")];

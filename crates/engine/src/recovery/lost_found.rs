@@ -71,39 +71,57 @@ impl LostFound {
                 Ok(()) => Some(Ok(folder)),
             })
             .unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))?;
+        let listed = self.write_list(&folder, now, pictures, rows);
+        if listed.is_err() {
+            // On a full disk each start would leave a folder without a list, which is never removed.
+            fs::remove_file(folder.join(LIST)).ok();
+            fs::remove_dir(&folder).ok();
+        }
+        listed.map(|()| folder)
+    }
+
+    fn write_list(
+        &self,
+        folder: &Path,
+        now: OffsetDateTime,
+        pictures: &[String],
+        rows: &[TakeRecord],
+    ) -> io::Result<()> {
         let at = now.format(&time::format_description::well_known::Rfc3339).map_err(io::Error::other)?;
         let contents = Contents { about: ABOUT, at, pictures_without_a_row: pictures, rows_without_a_picture: rows };
         let mut file = File::create_new(folder.join(LIST))?;
         serde_json::to_writer_pretty(&mut file, &contents)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
-        sync_folder(&folder)?;
-        sync_folder(&self.folder)?;
-        Ok(folder)
+        sync_folder(folder)?;
+        sync_folder(&self.folder)
     }
 
-    /// Removes folders that are older than `age`. Returns how many were removed.
+    /// Removes folders that are older than `age`. Returns how many were removed. A folder that cannot be removed does not
+    /// keep the others.
     ///
     /// Only folders with a list are removed: the file system's own `lost+found` may be the same folder.
     ///
     /// # Errors
-    /// A folder that cannot be read or removed.
+    /// The folder `lost+found` cannot be read, or the first folder that could not be removed.
     pub fn purge(&self, age: Duration) -> io::Result<usize> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
             entries => entries?,
         };
-        let mut gone = 0;
+        let (mut gone, mut failed) = (0, None);
         for entry in entries {
             let folder = entry?.path();
             // Never modified after it is written, so its time is the time of the start.
             let Ok(modified) = fs::metadata(folder.join(LIST)).and_then(|list| list.modified()) else { continue };
             if SystemTime::now().duration_since(modified).is_ok_and(|old| old >= age) {
-                fs::remove_dir_all(&folder)?;
-                gone += 1;
+                match fs::remove_dir_all(&folder) {
+                    Ok(()) => gone += 1,
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
         }
-        Ok(gone)
+        failed.map_or(Ok(gone), Err)
     }
 }
 
@@ -115,7 +133,7 @@ pub(crate) fn move_picture(media: &Media, key: &str, folder: &Path) -> io::Resul
     let (from, to) = (media.path(key)?, folder.join(format!("{key}.png")));
     match fs::rename(&from, &to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let copied = fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all());
+            let copied = copy_synced(&from, &to);
             if copied.is_err() {
                 fs::remove_file(&to).ok();
             }
@@ -125,6 +143,14 @@ pub(crate) fn move_picture(media: &Media, key: &str, folder: &Path) -> io::Resul
         }
         moved => moved,
     }
+}
+
+/// Copies a regular file and syncs the copy.
+fn copy_synced(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut from, mut copy) = (regular_file::open(from)?, File::create(to)?);
+    io::copy(&mut from, &mut copy)?;
+    copy.set_permissions(from.metadata()?.permissions())?;
+    copy.sync_all()
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {
@@ -174,6 +200,57 @@ mod tests {
         assert_ne!(lost.begin(&[], &[]).expect("begun"), first);
     }
 
+    /// A mounted tmpfs, unmounted on drop.
+    #[cfg(target_os = "linux")]
+    struct SmallDisk(PathBuf);
+
+    #[cfg(target_os = "linux")]
+    impl SmallDisk {
+        /// None if this process may not mount: it takes root.
+        fn mount(at: &Path, options: &str) -> Option<Self> {
+            let mut mount = std::process::Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", options, "emberline-lost"]).arg(at).stderr(std::process::Stdio::null());
+            let is_mounted = mount.status().is_ok_and(|status| status.success());
+            if !is_mounted {
+                println!("SKIPPED: a file system cannot be mounted here (it takes root)");
+            }
+            is_mounted.then(|| Self(at.to_owned()))
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    impl Drop for SmallDisk {
+        fn drop(&mut self) {
+            std::process::Command::new("umount").arg("--lazy").arg(&self.0).status().ok();
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_list_that_a_full_disk_does_not_take_leaves_no_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // Inodes for the root and one folder, not for the list in it.
+        let Some(disk) = SmallDisk::mount(folder.path(), "nr_inodes=2,size=1m") else { return };
+        let lost = LostFound::at(disk.0.clone());
+        let error = lost.begin(&[new_key()], &[]).expect_err("no room");
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{error}");
+        assert_eq!(fs::read_dir(lost.folder()).expect("readable").count(), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_that_cannot_be_removed_does_not_keep_the_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lost = LostFound::at(folder.path().join("lost+found"));
+        let old: Vec<_> = (0..3).map(|_| lost.begin(&[], &[]).expect("begun")).collect();
+        // A mounted file system is busy.
+        let busy = old[1].join("busy");
+        fs::create_dir(&busy).expect("made");
+        let Some(_disk) = SmallDisk::mount(&busy, "size=1m") else { return };
+        lost.purge(Duration::ZERO).expect_err("one is busy");
+        assert_eq!(old.iter().map(|folder| folder.exists()).collect::<Vec<_>>(), [false, true, false]);
+    }
+
     #[test]
     fn only_what_is_ours_and_old_is_removed() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -186,5 +263,16 @@ mod tests {
         File::options().write(true).open(old.join(LIST)).expect("open").set_modified(long_ago).expect("set");
         assert_eq!(lost.purge(KEPT_FOR).expect("purged"), 1);
         assert!(!old.exists() && new.exists() && of_the_disk.exists());
+    }
+
+    /// Opening a named pipe blocks until a program writes to it.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_copied() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [pipe, copy] = ["pipe", "copy"].map(|name| folder.path().join(name));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+        assert_eq!(copy_synced(&pipe, &copy).expect_err("refused").kind(), io::ErrorKind::InvalidInput);
+        assert!(!copy.exists());
     }
 }

@@ -3,9 +3,9 @@
 
 mod jobs;
 
-use ::export::{Error, Format, Sequence};
+use ::export::{Error, Format, Sequence, Unreadable};
 use jobs::{Job, Jobs};
-use protocol::{Export, ExportFormat, ExportId, Problem, ProjectId, TaskStatus};
+use protocol::{Export, ExportFormat, ExportId, FrameId, Problem, ProjectId, TaskStatus};
 use std::{
     fs, io,
     ops::ControlFlow,
@@ -21,6 +21,20 @@ use tokio::sync::Semaphore;
 
 /// Exports that are kept with their files. A new one evicts the oldest that has ended.
 const KEPT: usize = 20;
+
+/// Maximum number of unreadable pictures that a message names.
+const SHOWN: usize = 5;
+
+/// The pictures of an export.
+#[derive(Clone, Debug)]
+pub struct Pictures {
+    /// The pictures in order, with their durations.
+    pub sequence: Sequence,
+    /// Position, from 0, and id of the frame of each picture.
+    pub frames: Vec<(u32, FrameId)>,
+    /// Number of frames without a finished picture.
+    pub skipped: u32,
+}
 
 /// All exports since the server started.
 #[derive(Debug)]
@@ -61,8 +75,7 @@ impl Exports {
         project: ProjectId,
         name: &str,
         format: ExportFormat,
-        sequence: Sequence,
-        skipped: u32,
+        pictures: Pictures,
     ) -> Result<Export, Problem> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let export = {
@@ -76,8 +89,8 @@ impl Exports {
                 format,
                 status: TaskStatus::Queued,
                 done: 0,
-                total: u32::try_from(sequence.stills.len()).unwrap_or(u32::MAX),
-                skipped,
+                total: u32::try_from(pictures.sequence.stills.len()).unwrap_or(u32::MAX),
+                skipped: pictures.skipped,
                 path: None,
                 bytes: None,
                 error: None,
@@ -89,7 +102,7 @@ impl Exports {
         };
         self.evict_old();
         let (exports, id) = (Arc::clone(self), export.id);
-        tokio::spawn(async move { exports.run(id, format, sequence, cancelled).await });
+        tokio::spawn(async move { exports.run(id, format, pictures, cancelled).await });
         Ok(export)
     }
 
@@ -129,12 +142,13 @@ impl Exports {
         self.lock().all.values().for_each(|job| job.cancelled.store(true, Ordering::Relaxed));
     }
 
-    async fn run(self: Arc<Self>, id: ExportId, format: ExportFormat, sequence: Sequence, cancelled: Arc<AtomicBool>) {
+    async fn run(self: Arc<Self>, id: ExportId, format: ExportFormat, pictures: Pictures, cancelled: Arc<AtomicBool>) {
         let Ok(_turn) = self.turn.acquire().await else { return };
         if cancelled.load(Ordering::Relaxed) {
             return self.update(id, |export| export.status = TaskStatus::Cancelled);
         }
         self.update(id, |export| export.status = TaskStatus::Running);
+        let Pictures { sequence, frames, .. } = pictures;
         let (exports, out) = (Arc::clone(&self), self.path(id, format));
         let written = tokio::task::spawn_blocking(move || {
             let result = exports.write(id, format, &sequence, &out, &cancelled);
@@ -156,9 +170,10 @@ impl Exports {
             }
             Err(Error::Cancelled) => export.status = TaskStatus::Cancelled,
             Err(error) => {
-                tracing::error!(export.id = %id, %error, "an export failed");
+                let error = message(&error, &frames);
+                tracing::error!(export.id = %id, error, "an export failed");
                 export.status = TaskStatus::Failed;
-                export.error = Some(error.to_string());
+                export.error = Some(error);
             }
         });
     }
@@ -184,8 +199,9 @@ impl Exports {
         }
         // A program that cleans up may have removed the folder since the start.
         fs::create_dir_all(&self.folder)?;
-        let unfinished = unfinished(out);
-        let written = sequence.write(encoder(format), &unfinished, &mut watch).and_then(|()| {
+        let (unfinished, format) = (unfinished(out), encoder(format));
+        sequence.check(format, &mut watch)?;
+        let written = sequence.write(format, &unfinished, &mut watch).and_then(|()| {
             // Under the lock, so that an export that was deleted meanwhile leaves no file.
             let jobs = self.lock();
             if !jobs.all.contains_key(&id) {
@@ -223,6 +239,23 @@ impl Exports {
     fn lock(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The message of an export that failed. It names the frames of pictures that cannot be read.
+fn message(error: &Error, frames: &[(u32, FrameId)]) -> String {
+    let Error::Pictures(unreadable) = error else { return error.to_string() };
+    let shown = unreadable.iter().take(SHOWN).map(|Unreadable { number, source }| match frames.get(number - 1) {
+        Some((position, id)) => format!("frame {} (id {id}): its picture cannot be read: {source}", position + 1),
+        None => format!("picture {number} cannot be read: {source}"),
+    });
+    let mut lines: Vec<String> = shown.collect();
+    if let Some(more @ 1..) = unreadable.len().checked_sub(SHOWN) {
+        lines.push(format!("and {more} more"));
+    }
+    format!(
+        "{}. Select another take of such a frame, generate it again or delete it, then export again",
+        lines.join("; ")
+    )
 }
 
 /// Path of an export's file while it is being written.
@@ -281,15 +314,31 @@ mod tests {
     }
 
     #[test]
+    fn a_message_names_frames_by_their_place_on_the_timeline() {
+        // The second frame has no finished picture, so the second picture is the third frame's.
+        let frames = [(0, FrameId(7)), (2, FrameId(9))];
+        let unreadable = |numbers: &[usize]| {
+            let source = || io::Error::other("no").into();
+            Error::Pictures(numbers.iter().map(|&number| Unreadable { number, source: source() }).collect())
+        };
+        let text = message(&unreadable(&[2]), &frames);
+        assert!(text.starts_with("frame 3 (id 9): its picture cannot be read: no. Select another take"), "{text}");
+        let text = message(&unreadable(&[1, 2, 3, 4, 5, 6, 7]), &frames);
+        assert!(text.contains("frame 1 (id 7)") && text.contains("; and 2 more. "), "{text}");
+        assert_eq!(message(&Error::Empty, &frames), "there is no picture to export");
+    }
+
+    #[test]
     fn an_id_is_never_used_twice_and_the_oldest_goes() {
         let folder = tempfile::tempdir().expect("a folder");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let exports = Arc::new(Exports::open(folder.path().join("exports"), ExportId(7)).expect("opened"));
-        let empty = || Sequence { stills: vec![], fps: 12, width: 8, height: 8 };
+        let sequence = Sequence { stills: vec![], fps: 12, width: 8, height: 8 };
+        let empty = || Pictures { sequence: sequence.clone(), frames: vec![], skipped: 0 };
         let ids: Vec<ExportId> = runtime.block_on(async {
             let mut ids = Vec::new();
             for _ in 0..KEPT + 5 {
-                let export = exports.create(ProjectId(1), "x", ExportFormat::Gif, empty(), 0).expect("room");
+                let export = exports.create(ProjectId(1), "x", ExportFormat::Gif, empty()).expect("room");
                 ids.push(export.id);
                 while exports.get(export.id).is_some_and(|export| export.status.is_open()) {
                     tokio::task::yield_now().await;

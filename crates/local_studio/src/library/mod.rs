@@ -16,7 +16,7 @@ use ::library::{Entry, Preview, Shelf};
 use protocol::{
     Event, FieldError, LibraryId, LibraryItem, LibraryPage, LibraryPatch, LibraryStatus, Problem, library::expected,
 };
-use std::{fs::File, io::Read, sync::Arc};
+use std::{io::Read, sync::Arc};
 use studio::{LibraryQuery, Thumbnail};
 
 /// Longer side of a thumbnail, pixels.
@@ -121,11 +121,27 @@ fn no_file(id: &LibraryId) -> Problem {
 }
 
 fn read_preview(preview: &Preview) -> Result<Vec<u8>, String> {
-    let file = File::open(&preview.path).map_err(|error| error.to_string())?;
+    let file = regular_file::open(&preview.path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     let read = file.take(PREVIEW_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     match read as u64 > PREVIEW_BYTES {
         true => Err(format!("the picture is larger than {} MiB", PREVIEW_BYTES >> 20)),
         false => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Opening a named pipe blocks until a program writes to it.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_no_preview() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.preview.png");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
+        let error = read_preview(&Preview { path, version: String::new() }).expect_err("refused");
+        assert_eq!(error, "is not a regular file");
     }
 }

@@ -110,8 +110,35 @@ fn user_comment(value: &[u8], order: Order) -> String {
     match code {
         b"UNICODE\0" => unicode(text, order),
         // ISO-2022-JP, the standard's code for JIS, writes ASCII as it is; its Japanese is not decoded.
-        b"ASCII\0\0\0" | b"JIS\0\0\0\0\0" | b"\0\0\0\0\0\0\0\0" => text_from_bytes(text),
-        _ => text_from_bytes(value),
+        b"ASCII\0\0\0" | b"JIS\0\0\0\0\0" | b"\0\0\0\0\0\0\0\0" => uncoded(text),
+        _ => uncoded(value),
+    }
+}
+
+/// Decodes a text whose code does not name UTF-16. It is UTF-16 if it has a byte order mark, or if it has zero bytes inside,
+/// as no 8-bit text has, and one byte order gives a text without zeros and half surrogate pairs that is at least a quarter
+/// ASCII.
+fn uncoded(text: &[u8]) -> String {
+    let marked = text.starts_with(&[0xFF, 0xFE]) || text.starts_with(&[0xFE, 0xFF]);
+    if marked {
+        return unicode(text, Order::Big);
+    }
+    let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if !text[..end].contains(&0) {
+        return text_from_bytes(text);
+    }
+    let valid = |order| {
+        let decoded = utf16(text, order);
+        // In the wrong order ASCII becomes rare characters such as U+6100.
+        let ascii = decoded.chars().filter(char::is_ascii).count();
+        let is_text = !decoded.contains([char::REPLACEMENT_CHARACTER, '\0']) && 4 * ascii >= decoded.chars().count();
+        is_text.then_some((ascii, decoded))
+    };
+    match (valid(Order::Little), valid(Order::Big)) {
+        (Some((little, text)), Some((big, _))) if little > big => text,
+        (Some((little, _)), Some((big, text))) if big > little => text,
+        (Some((_, text)), None) | (None, Some((_, text))) => text,
+        (Some(_), Some(_)) | (None, None) => text_from_bytes(text),
     }
 }
 
@@ -153,5 +180,24 @@ mod tests {
         for code in [b"ASCII\0\0\0", b"JIS\0\0\0\0\0", b"\0\0\0\0\0\0\0\0"] {
             assert_eq!(user_comment(&[&code[..], b"a cat"].concat(), Order::Big), "a cat");
         }
+    }
+
+    #[test]
+    fn utf_16_is_recognised_without_its_code() {
+        for text in ["a cat", "Steps: 20, 猫", "猫 is a cat 😀"] {
+            let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            for bytes in [&little, &big] {
+                for padding in [&[][..], &[0, 0], &[0, 0, 0, 0]] {
+                    assert_eq!(uncoded(&[bytes, padding].concat()), text, "{bytes:?}");
+                }
+            }
+        }
+        // 8-bit texts, with zeros only at the end, and what is neither.
+        assert_eq!(uncoded(b"a cat\0\0\0"), "a cat");
+        assert_eq!(uncoded("猫".as_bytes()), "猫");
+        assert_eq!(uncoded(b"abcd\0efgh\0"), "abcd\0efgh");
+        assert_eq!(uncoded(b"Steps: 20, Seed: 5\0more"), "Steps: 20, Seed: 5\0more");
+        assert_eq!((uncoded(b""), uncoded(b"\0\0")), (String::new(), String::new()));
     }
 }

@@ -9,7 +9,7 @@ pub(crate) use loras::{hashes as lora_hashes, with_tags as with_lora_tags};
 pub(crate) use pairs::{always_quoted, quoted};
 pub(crate) use settings::record;
 
-use pairs::{is_space, pairs, unquoted};
+use pairs::{Pair, is_space, pairs, pairs_with_rest, unquoted};
 
 /// If the last line has fewer pairs it belongs to the prompt, as in A1111.
 const LEAST_PAIRS: usize = 3;
@@ -34,26 +34,7 @@ impl Infotext {
     /// versions of the Dynamic Prompts extension add (`Template:`, `Negative Template:`). A byte order mark before the
     /// text is ignored, a carriage return alone ends a line, and `Negative prompt:` may have capitals.
     pub fn parse(text: &str) -> Self {
-        let text = text.trim_start_matches(BYTE_ORDER_MARK);
-        let lone_returns = text.contains('\r').then(|| text.replace("\r\n", "\n").replace('\r', "\n"));
-        let text = lone_returns.as_deref().unwrap_or(text);
-        let mut lines: Vec<&str> = text.trim_matches(is_space).split('\n').collect();
-        let templates = split_templates(&mut lines);
-        let last = lines.last().map(|last| pairs(last)).filter(|pairs| pairs.len() >= LEAST_PAIRS);
-        if last.is_some() {
-            lines.pop();
-        }
-        let mut parsed = Self::of_lines(&lines);
-        for (key, value) in last.into_iter().flatten().filter(|(_, value)| !value.is_empty()) {
-            let value = unquoted(value);
-            match key {
-                "Prompt" => parsed.prompt = value,
-                NEGATIVE_KEY => parsed.negative_prompt = value,
-                _ => parsed.pairs.push((key.to_owned(), value)),
-            }
-        }
-        parsed.pairs.extend(templates);
-        parsed
+        Whole::parse(text).text
     }
 
     /// Whether it is certainly a record: it has a negative prompt, or one of the parameters that every program writes.
@@ -79,6 +60,50 @@ impl Infotext {
             text.push_str(line);
         }
         parsed
+    }
+}
+
+/// A parsed text with what A1111 ignores in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Whole {
+    pub text: Infotext,
+    /// For each pair, the text between it and the next one, without commas and spaces at its ends. Not empty after a number
+    /// with a decimal comma: `7,5` is the value `7` with the rest `5`.
+    rests: Vec<String>,
+}
+
+impl Whole {
+    /// As [`Infotext::parse`].
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim_start_matches(BYTE_ORDER_MARK);
+        let lone_returns = text.contains('\r').then(|| text.replace("\r\n", "\n").replace('\r', "\n"));
+        let text = lone_returns.as_deref().unwrap_or(text);
+        let mut lines: Vec<&str> = text.trim_matches(is_space).split('\n').collect();
+        let templates = split_templates(&mut lines);
+        let last = lines.last().map(|last| pairs_with_rest(last)).filter(|pairs| pairs.len() >= LEAST_PAIRS);
+        if last.is_some() {
+            lines.pop();
+        }
+        let (mut text, mut rests) = (Infotext::of_lines(&lines), Vec::new());
+        for Pair { key, value, rest } in last.into_iter().flatten().filter(|pair| !pair.value.is_empty()) {
+            let value = unquoted(value);
+            match key {
+                "Prompt" => text.prompt = value,
+                NEGATIVE_KEY => text.negative_prompt = value,
+                _ => {
+                    text.pairs.push((key.to_owned(), value));
+                    rests.push(rest.trim_matches(|c| c == ',' || is_space(c)).to_owned());
+                }
+            }
+        }
+        text.pairs.extend(templates);
+        Self { text, rests }
+    }
+
+    /// The pairs, each with the text after it.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let rests = self.rests.iter().map(String::as_str).chain(std::iter::repeat(""));
+        self.text.pairs.iter().zip(rests).map(|((key, value), rest)| (key.as_str(), value.as_str(), rest))
     }
 }
 

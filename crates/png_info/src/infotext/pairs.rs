@@ -11,17 +11,37 @@ pub(super) fn is_space(c: char) -> bool {
 /// `\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)` (modules/infotext_utils.py), in linear time. One difference:
 /// JSON without quotes (`Hashes: {...}`, Civitai's) stays one value, so that texts in it are not taken for pairs.
 pub(super) fn pairs(line: &str) -> Vec<(&str, &str)> {
-    let mut found = Vec::new();
-    let mut rest = line;
+    pairs_with_rest(line).into_iter().map(|Pair { key, value, .. }| (key, value)).collect()
+}
+
+/// A pair, with the text between it and the next pair, which A1111 ignores.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair<'a> {
+    pub key: &'a str,
+    pub value: &'a str,
+    /// Without the comma after the value. For `CFG scale: 7,5, Seed: 1` it is `5, `.
+    pub rest: &'a str,
+}
+
+/// Like [`pairs`], with the text between them.
+pub(super) fn pairs_with_rest(line: &str) -> Vec<Pair<'_>> {
+    let mut found: Vec<Pair<'_>> = Vec::new();
+    // The text after the last value, and the part of it in which a colon is looked for.
+    let (mut after, mut rest) = (line, line);
     while let Some(colon) = rest.find(':') {
         let (before, behind) = (&rest[..colon], &rest[colon + 1..]);
         rest = behind;
         if let Some(key) = key(before) {
+            let key_end = after.len() - behind.len() - 1;
+            if let Some(last) = found.last_mut() {
+                last.rest = &after[..key_end - key.len()];
+            }
             let value = behind.trim_start_matches(is_space);
             let length = value_length(value);
-            found.push((key, &value[..length]));
             // Skip the comma after it, if the line continues.
             rest = value.get(length + 1..).unwrap_or_default();
+            after = rest;
+            found.push(Pair { key, value: &value[..length], rest });
         }
     }
     found
@@ -93,4 +113,18 @@ pub(crate) fn quoted(value: &str) -> String {
 /// A value with JSON's quotes.
 pub(crate) fn always_quoted(value: &str) -> String {
     serde_json::Value::from(value).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_between_two_pairs_is_kept() {
+        let rests = |line| pairs_with_rest(line).into_iter().map(|pair| (pair.key, pair.value, pair.rest));
+        let found: Vec<_> = rests("x, CFG scale: 7,5, Seed: 1 : 2, a, Size: 8x8,").collect();
+        assert_eq!(found, [("CFG scale", "7", "5, "), ("Seed", "1 : 2", " a, "), ("Size", "8x8", "")]);
+        assert_eq!(rests("Seed: 1, é").collect::<Vec<_>>(), [("Seed", "1", " é")]);
+        assert_eq!(rests("Seed: 1").collect::<Vec<_>>(), [("Seed", "1", "")]);
+    }
 }

@@ -1,6 +1,6 @@
 //! The meaning of the parameters in A1111's format.
 
-use super::{Infotext, loras};
+use super::{Infotext, Whole, loras};
 use crate::{
     names,
     record::{Means, NO_START, Reading, Record, UNKNOWN},
@@ -10,12 +10,13 @@ const NO_SECOND_PASS: &str = "there is no second pass at a larger size here";
 const NO_LORA: &str = "LoRA files are found by the names in the prompt; this is no list of their hashes";
 
 /// The record of a text.
-pub(crate) fn record(text: &Infotext) -> Record {
+pub(crate) fn record(whole: &Whole) -> Record {
+    let text = &whole.text;
     let mut reading = Reading::of(program(text));
     reading.take(Means::Prompt, "Prompt", &text.prompt);
     reading.take(Means::NegativePrompt, "Negative prompt", &text.negative_prompt);
     let is_two_passes = text.pairs.iter().any(|(key, _)| key.starts_with("Hires"));
-    for (key, value) in &text.pairs {
+    for (key, value, rest) in whole.pairs() {
         if key.trim().eq_ignore_ascii_case("lora hashes")
             && let Some(loras) = loras::read(&text.prompt, value)
         {
@@ -27,6 +28,14 @@ pub(crate) fn record(text: &Infotext) -> Record {
             "rng" if value.trim().eq_ignore_ascii_case("CPU") => Means::Nothing,
             key => means(key),
         };
+        if means.is_number() && !rest.is_empty() {
+            let whole = format!("{value},{rest}");
+            if rest.starts_with(|c: char| c.is_ascii_digit()) {
+                reading.note(key, &whole, "is not one number; write a decimal point");
+                continue;
+            }
+            reading.note(key, &whole, format!("only {value} is applied"));
+        }
         reading.take(means, key, version(key, value));
         if means == Means::Strength {
             reading.note(key, value, NO_START);

@@ -128,6 +128,49 @@ fn what_cannot_be_applied_is_said() {
     assert_eq!(not_applied(&from_picture), ["Denoising strength"]);
 }
 
+/// A1111 ends a value at its first comma, so that a decimal comma would become another number.
+#[test]
+fn a_number_with_something_behind_it_is_said_and_not_cut() {
+    for (key, value) in [
+        ("CFG scale", "7,5"),
+        ("CFG scale", "7.5abc"),
+        ("CFG scale", "7, 5"),
+        ("CFG rescale", "0,7"),
+        ("Denoising strength", "0,75"),
+        ("Steps", "20,5"),
+        ("Steps", "20 steps"),
+        ("Seed", "42,0"),
+        ("Seed", "42e1"),
+        ("Size", "832x1216,5"),
+        ("Size", "832,5x1216"),
+        ("Size", "832x1216px"),
+        ("Size", "-832x1216"),
+    ] {
+        let others = [("Sampler", "Euler"), ("Model", "m"), ("Clip skip", "2")];
+        let others = others.map(|(key, value)| format!("{key}: {value}")).join(", ");
+        for text in [format!("x\n{others}, {key}: {value}"), format!("x\n{key}: {value}, {others}")] {
+            let record = of_text(&text);
+            let set = serde_json::to_value(&record.settings).expect("JSON");
+            for name in ["cfg_scale", "cfg_rescale", "strength", "steps", "seed", "width", "height"] {
+                assert!(set.get(name).is_none_or(Value::is_null), "{name} of {text}: {set}");
+            }
+            let said = record.not_applied.iter().find(|entry| entry.name.eq_ignore_ascii_case(key));
+            let said = said.unwrap_or_else(|| panic!("{text}: {record:?}"));
+            assert_eq!(said.value.replace(' ', ""), value.replace(' ', ""), "{text}");
+            assert_eq!(record.settings.model.as_deref(), Some("m"), "{text}");
+        }
+    }
+    let record = of_text("x\nSteps: 20, about, Sampler: Euler, x: 3, Seed: 42");
+    assert_eq!((record.settings.steps, record.settings.seed), (Some(20), Some(42)));
+    assert_eq!(reason(&record, "Steps"), "only 20 is applied");
+    let record = of_text("x\nSteps: 20, Size: (832, 1216), CFG scale: 7.5, Seed: 5.0");
+    let set = record.settings;
+    assert_eq!(
+        (set.steps, set.width, set.height, set.cfg_scale, set.seed),
+        (Some(20), Some(832), Some(1216), Some(7.5), Some(5))
+    );
+}
+
 #[test]
 fn the_program_is_named() {
     for (pairs, program, version) in [

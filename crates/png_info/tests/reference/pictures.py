@@ -76,6 +76,16 @@ def jpegs():
     save("utf8_comment.jpg", exif=little_endian(b"UNICODE\0" + TEXT.encode()), quality=20)
     save("ascii.jpg", exif=little_endian(b"ASCII\0\0\0" + TEXT.replace("雪", "snow").encode()), quality=20)
     save("no_code.jpg", exif=little_endian(TEXT.encode()), quality=20)
+    # UTF-16 without the code that says so.
+    undefined = bytes(8)
+    for name, code, encoding in [
+        ("undefined_le.jpg", undefined, "utf-16-le"),
+        ("undefined_be.jpg", undefined, "utf-16-be"),
+        ("no_code_utf16.jpg", b"", "utf-16-be"),
+        ("no_code_mark.jpg", b"", "utf-16"),
+        ("wrong_code.jpg", b"ASCII\0\0\0", "utf-16-le"),
+    ]:
+        save(name, exif=little_endian(code + TEXT.encode(encoding)), quality=20)
     description = Image.Exif()
     description[0x010E] = TEXT.replace("雪", "snow")
     save("description.jpg", exif=description.tobytes(), quality=20)

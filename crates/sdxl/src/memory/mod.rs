@@ -64,7 +64,7 @@ impl MemorySettings {
 /// to work in place or to be fused, except attention, which never stores all its scores (the VAE's one-head attention stores
 /// slices of them).
 ///
-/// Does not count what sizes do not tell: memory that the allocator loses or keeps, kernels, and the autotuning of kernels
+/// Not counted, because sizes do not determine it: memory that the allocator loses or keeps, kernels, and the autotuning of kernels
 /// for a new size, which keeps a convolution's input beside its copy. Does not count small tensors: embeddings, the
 /// sampler's latents, previews. Encoding an initial image takes about as much as decoding. Attention with heads that are not
 /// 64 wide may not be fused and then takes more.

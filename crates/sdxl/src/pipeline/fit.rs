@@ -30,6 +30,22 @@ fn check_vae(config: &VaeConfig) -> Result<(), LoadError> {
     check_channels("vae", "pictures", config.out_channels, COLOURS)
 }
 
+/// Checks that a VAE which replaces a checkpoint's `own` decodes the same latents. Stable Diffusion 1's has the same shapes,
+/// and would return a pale picture with false colours.
+pub(super) fn check_replacement(vae: &VaeConfig, own: Option<&VaeConfig>) -> Result<(), LoadError> {
+    if vae.has_sdxl_scale() || own.is_some_and(|own| vae.is_scaled_as(own)) {
+        return Ok(());
+    }
+    let VaeConfig { scaling_factor, shift_factor, .. } = vae;
+    let own = own.map_or((0.13025, 0.0), |own| (own.scaling_factor, own.shift_factor));
+    let message = format!(
+        "it decodes other latents: its scaling_factor is {scaling_factor} and its shift_factor {shift_factor}; this model's \
+         are {} and {} (0.18215 is Stable Diffusion 1's)",
+        own.0, own.1
+    );
+    Err(LoadError::Config { part: "vae", message })
+}
+
 fn check_taesd(config: &TaesdConfig) -> Result<(), LoadError> {
     check_channels("taesd", "latents", config.latent_channels, LATENT_CHANNELS)?;
     check_channels("taesd", "pictures", config.out_channels, COLOURS)?;
@@ -78,6 +94,29 @@ mod tests {
         refused(VaeConfig { in_channels: 4, ..vae.clone() });
         let unet = tiny.unet().expect("a UNet");
         assert!(check_unet(&UnetConfig { in_channels: 16, out_channels: 16, ..unet.clone() }).is_err());
+    }
+
+    #[test]
+    fn a_vae_for_other_latents_is_refused() {
+        let tiny = Checkpoint::open(&fixture("diffusers")).expect("opened");
+        let sdxl = tiny.vae().expect("a VAE");
+        let scaled = |scaling_factor, shift_factor| VaeConfig { scaling_factor, shift_factor, ..sdxl.clone() };
+        let own = scaled(0.5, 0.0);
+        for (vae, own) in [
+            (scaled(0.13025, 0.0), None),
+            (scaled(f64::from(0.13025_f32), 0.0), Some(sdxl)),
+            // Playground 2.5 has SDXL's VAE and normalises its latents itself.
+            (scaled(0.13025, 0.0), Some(&own)),
+            (scaled(0.5, 0.0), Some(&own)),
+        ] {
+            check_replacement(&vae, own).expect("the same latents");
+        }
+        let error = check_replacement(&scaled(0.18215, 0.0), Some(sdxl)).expect_err("refused").to_string();
+        let expected = "the vae's configuration: it decodes other latents: its scaling_factor is 0.18215 and its shift_factor \
+                        0; this model's are 0.13025 and 0 (0.18215 is Stable Diffusion 1's)";
+        assert_eq!(error, expected);
+        assert!(check_replacement(&scaled(0.13025, 0.1159), Some(sdxl)).is_err());
+        assert!(check_replacement(&scaled(0.3611, 0.1159), None).is_err());
     }
 
     #[test]

@@ -35,19 +35,28 @@ pub struct LoadOptions<'a> {
 }
 
 impl Pipeline {
-    /// Checks from the headers whether a checkpoint can be loaded: its training schedule and the plan of each part.
-    /// With `has_vae` the VAE comes from elsewhere and is not checked.
+    /// Checks from the headers and the tokenizers whether a checkpoint can be loaded: its training schedule and the plan of
+    /// each part. `vae` replaces its own VAE, which is then not checked.
     ///
     /// # Errors
-    /// A missing part, tensors that do not match, or a schedule that SDXL does not support.
-    pub fn check(checkpoint: &Checkpoint, has_vae: bool) -> Result<(), Error> {
+    /// A missing part, tensors or a tokenizer that do not match, a schedule that SDXL does not support, or a `vae` for other
+    /// latents.
+    pub fn check(checkpoint: &Checkpoint, vae: Option<&VaeConfig>) -> Result<(), Error> {
         schedule(checkpoint.scheduler(), None)?;
         let own = [Part::TextEncoder, Part::TextEncoder2, Part::Unet].into_iter();
-        let vae = Some(Part::Vae).filter(|_| !has_vae);
-        for part in own.chain(vae).chain(Some(Part::Taesd).filter(|&part| checkpoint.has(part))) {
+        let own_vae = Some(Part::Vae).filter(|_| vae.is_none());
+        for part in own.chain(own_vae).chain(Some(Part::Taesd).filter(|&part| checkpoint.has(part))) {
             Self::check_part(checkpoint, part)?;
         }
-        Ok(())
+        let latents = match vae {
+            Some(vae) => {
+                fit::check_replacement(vae, checkpoint.vae().ok())?;
+                vae
+            }
+            None => checkpoint.vae().map_err(LoadError::from)?,
+        };
+        statistics(checkpoint.scheduler(), latents)?;
+        TextEncoders::check(checkpoint)
     }
 
     /// Checks from the headers whether a part can be loaded and used with SDXL's latents, for a part that replaces a
@@ -77,6 +86,9 @@ impl Pipeline {
         let taesd_source = taesd.or_else(|| Some(checkpoint).filter(|c| c.has(Part::Taesd)));
         fit::check(checkpoint, Part::Unet)?;
         fit::check(vae_source, Part::Vae)?;
+        if vae.is_some() {
+            fit::check_replacement(vae_source.vae().map_err(LoadError::from)?, checkpoint.vae().ok())?;
+        }
         taesd_source.map_or(Ok(()), |source| fit::check(source, Part::Taesd))?;
         tracing::info!(device = %compute.info, dtype = precision.name(), "loading {}", checkpoint.path().display());
         let text = match without_text_encoders {

@@ -18,7 +18,8 @@ pub struct InitImage {
     pub strength: f64,
 }
 
-generation::with_plain_parameters! {
+generation::parameters! {
+    plain
     /// What a picture is made from.
     #[derive(Clone, Debug, PartialEq)]
     pub struct Params {

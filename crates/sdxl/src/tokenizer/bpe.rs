@@ -12,7 +12,7 @@ use tokenizers::{
 pub(super) const START: &str = "<|startoftext|>";
 pub(super) const END: &str = "<|endoftext|>";
 /// 256 bytes, 256 bytes at the end of a word, 48,894 merges, two special tokens.
-pub(super) const VOCABULARY: usize = 49408;
+pub(crate) const VOCABULARY: usize = 49408;
 const WORD_END: &str = "</w>";
 /// The pattern of pieces that merges never cross: contractions, runs of letters, single digits, runs of other
 /// characters.

@@ -8,6 +8,7 @@ mod read;
 
 use crate::{TokenizerError, prompt::Segment};
 use added::Additions;
+pub(crate) use bpe::VOCABULARY;
 use checkpoint::TokenizerFiles;
 use files::Table;
 use named::Names;
@@ -86,7 +87,7 @@ impl Tokenizer {
     /// # Errors
     /// None in practice: its vocabulary is built in.
     pub fn clip(padding: Padding) -> Result<Self, TokenizerError> {
-        Self::load(&TokenizerFiles::BuiltIn, padding, bpe::VOCABULARY, 77)
+        Self::load(&TokenizerFiles::BuiltIn, padding, VOCABULARY, 77)
     }
 
     /// Splits a prompt into chunks of `length - 2` tokens, each with start and end token; shorter ones are padded. A

@@ -4,7 +4,7 @@ use crate::database::{Database, create, names};
 use crate::on_both;
 use crate::studio::{claim, finish, finished_take, generate, new_frame, ready_frame};
 use protocol::{TaskStatus, media_path};
-use store::{Idempotency, StoreError, TaskFilter};
+use store::{Idempotency, StoreError, TaskFilter, rows::LibraryFileRow};
 
 on_both![
     a_bad_project_hides_no_other,
@@ -13,6 +13,7 @@ on_both![
     a_bad_task_does_not_end_a_part_of_the_list,
     a_bad_take_hides_neither_frames_nor_files,
     a_bad_setting_and_a_bad_answer_count_as_none,
+    a_bad_library_file_is_listed,
     times_go_on_where_the_clock_is_set_back,
 ];
 
@@ -203,6 +204,34 @@ async fn a_bad_setting_and_a_bad_answer_count_as_none(database: &Database) {
     let error = store.replayed(project, idempotency).await.expect_err("it cannot be read");
     assert!(matches!(&error, StoreError::Conflict { why } if why.contains("use a new one")), "{error:?}");
     assert_eq!(unreadable(database).await, ["settings bad", "idempotency_keys a key"]);
+}
+
+async fn a_bad_library_file_is_listed(database: &Database) {
+    let store = database.open().await;
+    let file = |id: &str| LibraryFileRow {
+        id: id.repeat(16),
+        folder: "/models".to_owned(),
+        file: format!("{id}.safetensors"),
+        bytes: 7,
+        modified_ms: 1,
+        facts: None,
+        sha256: Some("0".repeat(64)),
+        tensors_sha256: None,
+        favourite: true,
+        distillation: None,
+        title: None,
+    };
+    store.put_library_files(["a", "b", "c", "d"].map(file).to_vec()).await.expect("put");
+    assert_eq!(unreadable(database).await, Vec::<String>::new());
+    let set = |what: &str, id: &str| format!("UPDATE library_files SET {what} WHERE id = '{}'", id.repeat(16));
+    database.force(("library_files", "bytes"), &set("bytes = -7", "a")).await;
+    database.force(("library_files", "sha256"), &set("sha256 = 'x'", "b")).await;
+    database.force(("library_files", "folder"), &set("folder = NULL", "c")).await;
+    let mut bad = unreadable(database).await;
+    bad.sort();
+    assert_eq!(bad, ["a", "b", "c"].map(|id| format!("library_files {}", id.repeat(16))));
+    let kept = store.library_files().await.expect("a list");
+    assert!(kept.iter().any(|file| file.id == "d".repeat(16)), "a good row stays: {kept:?}");
 }
 
 /// Rows were written by a clock that was a few seconds ahead, and the server starts again.

@@ -48,7 +48,8 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     let shelf = library.shelf();
     let mut warnings = warnings(args, &shelf);
     for note in recommended.notes.iter().filter(|note| !args.decides(note.field)) {
-        warnings.push(FieldError::new(note.field, format!("the checkpoint's own setting: {}", note.text)));
+        let about = if note.field == "model" { "" } else { "the checkpoint's own setting: " };
+        warnings.push(FieldError::new(note.field, format!("{about}{}", note.text)));
     }
     let loras = lora::open(args)?;
     let mut params = params(args, &recommended, &loras.recorded, seed, &mut warnings)?;
