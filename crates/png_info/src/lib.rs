@@ -9,6 +9,7 @@ mod container;
 mod detect;
 mod infotext;
 mod json;
+mod loras;
 pub mod names;
 mod parameters;
 mod programs;
