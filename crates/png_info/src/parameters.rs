@@ -17,6 +17,9 @@ with_record! {
         /// Share of a initial picture that was redone; none where there was no initial picture.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub strength: Option<f64>,
+        /// Names of the styles that the prompts contain.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub styles: Vec<String>,
         /// Emberline's version.
         pub version: String,
     }

@@ -38,7 +38,8 @@ with_request! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "openapi", schemars(range(min = *limits::NUM_VARIANTS.start(), max = *limits::NUM_VARIANTS.end())))]
         pub num_variants: Option<u32>,
-        /// Names of styles, applied to the prompts in this order when the tasks are created. Tasks record the result.
+        /// Names of styles, applied to the prompts in this order when the tasks are created. Tasks record the result and
+        /// the names.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         #[cfg_attr(feature = "openapi", schemars(length(max = crate::style::STYLES)))]
         pub styles: Vec<String>,
@@ -62,6 +63,9 @@ with_parameters! {
         /// Share of that take that is redone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub strength: Option<f64>,
+        /// Names of the styles that the prompts contain.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub styles: Vec<String>,
     }
 }
 
@@ -82,7 +86,7 @@ impl Parameters {
             })
         };
         let interval_ms = *limits::PREVIEW_INTERVAL_MS.start();
-        Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None)
+        Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None, Vec::new())
     }
 
     /// Whether they are of an imported picture: all but its size is made up, and no model can be asked for it again.
@@ -168,6 +172,7 @@ impl NewGeneration {
             self.preview_interval_ms.unwrap_or(defaults.preview_interval_ms),
             self.init_take_id,
             self.init_take_id.map(|_| self.strength.unwrap_or(DEFAULT_STRENGTH)),
+            self.styles.clone(),
         ))
     }
 
