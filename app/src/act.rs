@@ -112,8 +112,12 @@ acts! {
     AddLora = "add-lora",
     /// Removes the LoRA file; the id is its place.
     RemoveLora = "remove-lora",
+    /// Moves the LoRA file of a tag in the prompt into the list; the id is the tag's place.
+    MoveTag = "move-lora",
     /// Inserts the trigger words of the LoRA file into the prompt; the id is its place.
     InsertWords = "lora-words",
+    /// Removes a style from the form; the id is its place.
+    RemoveStyle = "remove-style",
     /// Sets the settings of a distilled model or LoRA file.
     UsePreset = "use-preset",
     /// Restores the settings before that.

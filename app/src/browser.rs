@@ -188,6 +188,17 @@ mod here {
         request.ok()?.send().await.ok()?.text().await.ok()
     }
 
+    /// Posts JSON. Returns the text of the response with any status.
+    pub async fn post_json(path: &str, json: String) -> Option<String> {
+        let request = gloo_net::http::Request::post(&url_path(path)).header("content-type", "application/json");
+        request.body(json).ok()?.send().await.ok()?.text().await.ok()
+    }
+
+    /// A file's content as text.
+    pub async fn file_text(file: &File) -> Option<String> {
+        wasm_bindgen_futures::JsFuture::from(file.text()).await.ok()?.as_string()
+    }
+
     /// Focuses the first element that matches a selector.
     pub fn focus(selector: &str) {
         if let Some(element) = find(selector).and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
@@ -305,6 +316,14 @@ mod nowhere {
     }
     /// Does nothing on the server.
     pub async fn post_file(_: &str, _: Option<&File>) -> Option<String> {
+        None
+    }
+    /// Does nothing on the server.
+    pub async fn post_json(_: &str, _: String) -> Option<String> {
+        None
+    }
+    /// Does nothing on the server.
+    pub async fn file_text(_: &File) -> Option<String> {
         None
     }
     /// Does nothing on the server.

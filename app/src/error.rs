@@ -67,6 +67,14 @@ impl FromServerFnError for AppError {
     }
 }
 
+/// Code that is loaded when it is needed could not be loaded.
+#[cfg(feature = "split")]
+impl From<leptos::wasm_split::SplitLoaderError> for AppError {
+    fn from(_: leptos::wasm_split::SplitLoaderError) -> Self {
+        Self::from_server_fn_error(ServerFnErrorErr::Request(String::new()))
+    }
+}
+
 /// The HTTP status of a problem.
 pub fn status(problem: &Problem) -> u16 {
     match problem {

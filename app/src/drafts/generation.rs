@@ -27,6 +27,8 @@ parameters! {
         pub init_take_id: String,
         /// Share of the initial picture that is redrawn.
         pub strength: String,
+        /// Names of styles, one in each line.
+        pub styles: String,
         /// Idempotency key: submitting the same form again returns the first result. It is not remembered with the form.
         pub key: String,
     }
@@ -36,7 +38,7 @@ parameters! {
 pub fn fields_with_errors() -> Vec<&'static str> {
     let parameters = Draft::default();
     let parameters = parameters.parameters().into_iter().map(|(field, _)| field);
-    parameters.chain(["num_variants", "strength", "model"]).collect()
+    parameters.chain(["num_variants", "strength", "model", "styles"]).collect()
 }
 
 impl Draft {
@@ -64,7 +66,8 @@ impl Draft {
         }
     }
 
-    /// The form that reproduces these parameters.
+    /// The form that reproduces these parameters. Its prompts contain its styles: they must be taken out of the prompts, or
+    /// out of the form.
     pub fn of(parameters: &Parameters, seed: Option<u64>) -> Self {
         let mut draft = Self {
             seed: seed.map(|seed| seed.to_string()).unwrap_or_default(),
@@ -74,6 +77,7 @@ impl Draft {
             model: parameters.model.clone(),
             init_take_id: parameters.init_take_id.map(|id| id.to_string()).unwrap_or_default(),
             strength: parameters.strength.map(|strength| strength.to_string()).unwrap_or_default(),
+            styles: parameters.styles.join("\n"),
             ..Self::default()
         };
         parameters.texts().into_iter().for_each(|(field, text)| draft.set(field, text));
@@ -109,6 +113,7 @@ impl Draft {
             strength: if from_take { read("strength", &self.strength, &mut errors) } else { None },
             frame_id: read("frame_id", &self.frame_id, &mut errors),
             num_variants: read("num_variants", &self.num_variants, &mut errors),
+            styles: self.style_names(),
             ..NewGeneration::from_partial(partial)
         };
         if self.prompt.trim().is_empty() {
@@ -145,6 +150,11 @@ impl Draft {
         }
     }
 
+    /// The names of its styles.
+    pub fn style_names(&self) -> Vec<String> {
+        self.styles.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The idempotency key, where the form has one.
     pub fn idempotency_key(&self) -> Option<String> {
         name(&self.key)
@@ -155,6 +165,7 @@ impl Draft {
         let typed = self.fields().into_iter().filter(|(_, text)| !text.is_empty());
         let kept = typed.map(|(field, text)| match field {
             "loras" => (field.to_owned(), kept_loras(&text)),
+            "styles" => (field.to_owned(), kept_lines(&text)),
             _ => (field.to_owned(), text.chars().take(KEPT_CHARS).collect()),
         });
         AppError { problem, kept: kept.collect() }
@@ -227,6 +238,18 @@ fn kept_loras(text: &str) -> String {
         loras.0.pop();
     }
     loras.to_string()
+}
+
+/// The lines at the start that are short enough together. A shortened name would be another one.
+fn kept_lines(text: &str) -> String {
+    let mut kept = String::new();
+    for line in text.lines() {
+        if kept.chars().count() + line.chars().count() >= KEPT_CHARS {
+            break;
+        }
+        kept.extend([line, "\n"]);
+    }
+    kept
 }
 
 fn name(text: &str) -> Option<String> {
@@ -344,6 +367,15 @@ mod tests {
         assert_eq!((again.prompt, again.seed, again.width), (asked.prompt, asked.seed, asked.width));
         assert_eq!((again.steps, again.preview_method), (Some(20), Some(PreviewMethod::Taesd)));
         assert_eq!(again.loras, Some(parameters.loras));
+    }
+
+    #[test]
+    fn styles_are_lines_and_names_are_not_cut() {
+        let draft = Draft { prompt: "x".into(), styles: " Oil \r\n\nInk, 2\n".into(), ..Draft::default() };
+        assert_eq!(draft.read().expect("good").styles, ["Oil", "Ink, 2"]);
+        let names: Vec<String> = (0..9).map(|i| format!("{i}{}", "x".repeat(40))).collect();
+        let error = Draft { styles: names.join("\n"), ..draft }.refused(Problem::Internal);
+        assert_eq!(error.kept("styles").expect("kept").lines().collect::<Vec<_>>(), names[..4]);
     }
 
     #[test]

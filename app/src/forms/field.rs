@@ -93,14 +93,13 @@ impl Field {
 
     /// A choice between options, each a value and its label.
     pub fn choice(self, options: Vec<(String, String)>) -> AnyView {
+        let options = options_view(options, &self.value);
+        self.select(options)
+    }
+
+    /// A choice between options that may change.
+    pub fn select(self, options: AnyView) -> AnyView {
         let (invalid, described) = self.aria();
-        let options: Vec<AnyView> = options
-            .into_iter()
-            .map(|(value, label)| {
-                let selected = value == self.value;
-                view! { <option value=value selected=selected>{label}</option> }.erase()
-            })
-            .collect();
         let input = view! {
             <select id=self.id.clone() name=self.name.clone() aria-invalid=invalid aria-describedby=described>
                 {options}
@@ -163,6 +162,16 @@ impl Field {
         }
         .erase()
     }
+}
+
+/// Options, each a value and its label, with the chosen one. When options change, elements are reused: the browser then needs
+/// the property, because the attribute only counts until the user has chosen.
+pub fn options_view(options: Vec<(String, String)>, chosen: &str) -> AnyView {
+    let option = |(value, label): (String, String)| {
+        let selected = value == chosen;
+        view! { <option value=value selected=selected prop:selected=selected>{label}</option> }.erase()
+    };
+    options.into_iter().map(option).collect::<Vec<AnyView>>().into_any()
 }
 
 /// A message that belongs to no field: shown, and announced by screen readers.

@@ -15,32 +15,26 @@ pub async fn list_library(
     super::answer(page.and_then(|page| Packed::new(&page)))
 }
 
-/// The checkpoint and the LoRA files of these names, as far as the library has them.
+/// The LoRA files of these names and the checkpoint, as far as the library has them, each with the name that was asked for.
 #[server(prefix = "/fn", endpoint = "library/find")]
 pub async fn find_library_items(
     /// Name of a checkpoint.
     #[server(default)]
     model: String,
-    /// Names of LoRA files; more than a generation can have are ignored.
+    /// Names of LoRA files; more than the form and the prompt of a generation can have are ignored.
     #[server(default)]
     loras: Vec<String>,
-) -> Result<Packed<Vec<LibraryItem>>, AppError> {
+) -> Result<Packed<Vec<(String, LibraryItem)>>, AppError> {
     use protocol::LibraryKind;
     let services = super::services()?;
-    let loras = loras.into_iter().take(generation::limits::LORAS).map(|name| (LibraryKind::Lora, name));
+    let loras = loras.into_iter().take(2 * generation::limits::LORAS).map(|name| (LibraryKind::Lora, name));
     let mut found = Vec::new();
     for (kind, name) in loras.chain([(LibraryKind::Checkpoint, model)]) {
-        let query =
-            studio::LibraryQuery { kind: Some(kind), search: name.clone(), limit: SAME_NAME, ..Default::default() };
-        let page = super::answer(services.list_library(query).await)?;
-        found.extend(page.items.into_iter().find(|item| item.name == name));
+        let item = super::answer(services.find_library_item(kind, name.clone()).await)?;
+        found.extend(item.map(|item| (name, item)));
     }
     super::answer(Packed::new(&found))
 }
-
-/// Most files that are searched for one of an exact name. A name is also part of longer names.
-#[cfg(feature = "ssr")]
-const SAME_NAME: usize = 500;
 
 /// The distillation that the server has recognised, without a mark of the user.
 pub const RECOGNISED: &str = "recognised";

@@ -4,7 +4,8 @@ use crate::{error::AppError, packed::Packed};
 use leptos::prelude::*;
 use protocol::TokenCount;
 
-/// The prompt's length in tokens of the text encoders, and warnings about the syntax of both prompts.
+/// The prompt's length in tokens of the text encoders, and warnings about the syntax of both prompts and about LoRA files
+/// that the library has not.
 #[server(prefix = "/fn", endpoint = "prompts/count")]
 pub async fn count_tokens(
     /// The prompt as typed.

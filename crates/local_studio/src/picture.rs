@@ -3,9 +3,10 @@
 use image::{Rgb, RgbImage};
 use picture_file::Bounds;
 use protocol::{
-    FieldError, NewGeneration, Parameters, Problem, Recommended,
+    FieldError, NewGeneration, NewStyle, Parameters, Problem, Recommended,
     generation::limits::STRENGTH,
     project::limits::{SIDE_PX, SIDE_STEP_PX},
+    style::STYLES,
 };
 
 /// Sizes that a take can have. Also used by `generate --init-image`.
@@ -67,6 +68,8 @@ fn usable(record: png_info::Parameters, size: (u32, u32), models: &[String]) -> 
     let is_good = asked.errors().is_empty()
         && models.contains(&record.model)
         && record.strength.is_none_or(|strength| STRENGTH.contains(&strength))
+        && record.styles.len() <= STYLES
+        && record.styles.iter().all(|name| NewStyle { name: name.clone(), ..NewStyle::default() }.validated().is_ok())
         && record.version.chars().count() <= MAX_VERSION_CHARS;
     is_good.then_some(png_info::Parameters { width, height, ..record })
 }
@@ -85,7 +88,8 @@ fn encoded(
     let imported = Parameters::imported(width, height);
     let made = record.and_then(|record| {
         let shared = record.partial().resolve(&Recommended::default()).ok()?;
-        Some((Parameters { model: record.model, ..imported.clone().with_shared(shared) }, record.seed))
+        let (model, styles) = (record.model, record.styles);
+        Some((Parameters { model, styles, ..imported.clone().with_shared(shared) }, record.seed))
     });
     let (parameters, seed) = made.unwrap_or((imported, 0));
     Ok(Imported { png, parameters, seed, warnings })
@@ -126,7 +130,14 @@ mod tests {
         };
         let mut shared = NewGeneration::of("a red car").partial().resolve(&recommended).expect("within the limits");
         shared.negative_prompt = "rain".to_owned();
-        png_info::Parameters::new(shared, 42, "starter".to_owned(), Some(0.5), "0.1.0".to_owned())
+        png_info::Parameters::new(
+            shared,
+            42,
+            "starter".to_owned(),
+            Some(0.5),
+            vec!["Oil".to_owned()],
+            "0.1.0".to_owned(),
+        )
     }
 
     fn import_with(record: &png_info::Parameters, size: (u32, u32)) -> Imported {
@@ -143,6 +154,7 @@ mod tests {
         assert_eq!((of.steps, of.cfg_scale, of.model.as_str()), (7, 4.5, "starter"));
         assert_eq!((of.sampler.as_str(), of.scheduler.as_str()), ("dpmpp_2m", "karras"));
         assert_eq!((of.init_take_id, of.strength, of.is_imported()), (None, None, false));
+        assert_eq!(of.styles, ["Oil"]);
         assert_eq!(png_info::read(&made.png).expect("a PNG").parameters, Some(record()));
         // The size is the picture's, whatever the record says.
         let larger = png_info::Parameters { width: 512, height: 640, ..record() };
@@ -164,6 +176,8 @@ mod tests {
             png_info::Parameters { negative_prompt: "x".repeat(10_001), ..record() },
             png_info::Parameters { strength: Some(-0.5), ..record() },
             png_info::Parameters { version: "1".repeat(41), ..record() },
+            png_info::Parameters { styles: vec!["x".to_owned(); STYLES + 1], ..record() },
+            png_info::Parameters { styles: vec!["x".repeat(121)], ..record() },
         ] {
             let made = import_with(&spoilt, (64, 64));
             assert_eq!((made.parameters, made.seed), (Parameters::imported(64, 64), 0));

@@ -4,9 +4,9 @@ use crate::{Exports, LocalStudio, tokens};
 use async_trait::async_trait;
 use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
-    LibraryPage, LibraryPatch, LibraryStatus, Model, NewGeneration, NewProject, NewStyle, Problem, Project, ProjectId,
-    ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch, Take, TakeId, Task, TaskId,
-    TokenCount,
+    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewGeneration, NewProject, NewStyle, Problem,
+    Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch, Take, TakeId,
+    Task, TaskId, TokenCount,
 };
 use studio::{ExportFile, FileBytes, LibraryQuery, Services, TaskQuery, Thumbnail};
 
@@ -177,6 +177,10 @@ impl Services for LocalStudio {
         self.get_library_item(&id).await
     }
 
+    async fn find_library_item(&self, kind: LibraryKind, name: String) -> Result<Option<LibraryItem>, Problem> {
+        self.find_library_item(kind, &name).await
+    }
+
     async fn update_library_item(&self, id: LibraryId, patch: LibraryPatch) -> Result<LibraryItem, Problem> {
         self.to_completion(move |studio| async move { studio.update_library_item(&id, patch).await }).await
     }
@@ -219,6 +223,9 @@ impl Services for LocalStudio {
     }
 
     async fn count_tokens(&self, prompt: String, negative_prompt: String) -> Result<TokenCount, Problem> {
-        tokens::count(prompt, negative_prompt, self.wildcards.clone(), self.library.shelf()).await
+        let unknown = self.unknown_loras(&prompt);
+        let mut count = tokens::count(prompt, negative_prompt, self.wildcards.clone(), self.library.shelf()).await?;
+        count.warnings.extend(unknown);
+        Ok(count)
     }
 }

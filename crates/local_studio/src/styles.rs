@@ -73,9 +73,9 @@ impl LocalStudio {
         }
     }
 
-    /// The request with its styles applied to its prompts, in order.
+    /// The request with its styles applied to its prompts, in order. Their names stay in it, to be recorded.
     pub(crate) async fn styled(&self, mut new: NewGeneration) -> Result<NewGeneration, Problem> {
-        let names = std::mem::take(&mut new.styles);
+        let names = new.styles.clone();
         if names.is_empty() {
             return Ok(new);
         }

@@ -18,6 +18,9 @@ parameters! {
         /// Share of the initial picture that was redrawn. `None` without an initial picture.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub strength: Option<f64>,
+        /// Names of the styles that the prompts contain.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub styles: Vec<String>,
         /// Emberline's version.
         pub version: String,
     }

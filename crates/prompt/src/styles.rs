@@ -13,10 +13,12 @@ pub struct Row {
     pub negative_prompt: String,
 }
 
+/// Where a style has the prompt.
+const PLACE: &str = "{prompt}";
+
 /// The prompt with a style: in place of `{prompt}` in the style, otherwise followed by ", " and the style. Source:
 /// `merge_prompts` of A1111's `modules/styles.py`.
 pub fn apply(style: &str, prompt: &str) -> String {
-    const PLACE: &str = "{prompt}";
     if style.contains(PLACE) {
         return style.replace(PLACE, prompt);
     }
@@ -24,6 +26,20 @@ pub fn apply(style: &str, prompt: &str) -> String {
         (prompt, "") => prompt.to_owned(),
         ("", style) => style.to_owned(),
         (prompt, style) => format!("{prompt}, {style}"),
+    }
+}
+
+/// The prompt that [`apply`] has made `prompt` from, without spaces around it. `None` if the style is not in it, or could
+/// have several places in it.
+pub fn without(style: &str, prompt: &str) -> Option<String> {
+    if let Some((before, after)) = style.split_once(PLACE) {
+        let inside = prompt.strip_prefix(before)?.strip_suffix(after)?;
+        return (!after.contains(PLACE)).then(|| inside.to_owned());
+    }
+    let style = style.trim();
+    match prompt.strip_suffix(style)? {
+        rest if style.is_empty() || rest.is_empty() => Some(rest.to_owned()),
+        rest => rest.strip_suffix(", ").map(str::to_owned),
     }
 }
 
@@ -100,7 +116,13 @@ mod tests {
             ("an oil painting of {prompt}, {prompt}!", "a fox", "an oil painting of a fox, a fox!"),
         ] {
             assert_eq!(apply(style, prompt), expected);
+            let is_repeated = style.matches(PLACE).count() > 1;
+            assert_eq!(without(style, expected), (!is_repeated).then(|| prompt.trim().to_owned()), "{style}");
         }
+        assert_eq!(without("oil", "a fox, ink"), None);
+        assert_eq!(without("oil", "a foxoil"), None);
+        assert_eq!(without("oil of {prompt}", "ink of a fox"), None);
+        assert_eq!(without("oil {prompt} oil", "oil oil"), None);
     }
 
     #[test]

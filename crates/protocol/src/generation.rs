@@ -39,7 +39,8 @@ parameters! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "openapi", schemars(range(min = *limits::NUM_VARIANTS.start(), max = *limits::NUM_VARIANTS.end())))]
         pub num_variants: Option<u32>,
-        /// Names of styles, applied to the prompts in this order when the tasks are created. Tasks record the result.
+        /// Names of styles, applied to the prompts in this order when the tasks are created. Tasks record the result and
+        /// the names.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         #[cfg_attr(feature = "openapi", schemars(length(max = crate::style::STYLES)))]
         pub styles: Vec<String>,
@@ -64,6 +65,9 @@ parameters! {
         /// Share of the initial picture that is redrawn.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub strength: Option<f64>,
+        /// Names of the styles that the prompts contain.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub styles: Vec<String>,
     }
 }
 
@@ -84,7 +88,7 @@ impl Parameters {
             })
         };
         let interval_ms = *limits::PREVIEW_INTERVAL_MS.start();
-        Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None)
+        Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None, Vec::new())
     }
 
     /// Whether they are for an imported picture. It cannot be generated again.
@@ -170,6 +174,7 @@ impl NewGeneration {
             self.preview_interval_ms.unwrap_or(defaults.preview_interval_ms),
             self.init_take_id,
             self.init_take_id.map(|_| self.strength.unwrap_or(DEFAULT_STRENGTH)),
+            self.styles.clone(),
         ))
     }
 

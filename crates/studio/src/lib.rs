@@ -173,6 +173,9 @@ pub trait Services: Send + Sync {
     async fn list_library(&self, query: LibraryQuery) -> Result<LibraryPage, Problem>;
     /// One file of the library.
     async fn get_library_item(&self, id: LibraryId) -> Result<LibraryItem, Problem>;
+    /// The file of a kind with this name: its own, otherwise its path, otherwise its file name or its trainer's name if only
+    /// one file has that.
+    async fn find_library_item(&self, kind: LibraryKind, name: String) -> Result<Option<LibraryItem>, Problem>;
     /// Changes the marks that are set: favourite, distillation, title. The file itself does not change.
     async fn update_library_item(&self, id: LibraryId, patch: LibraryPatch) -> Result<LibraryItem, Problem>;
     /// A file's thumbnail; [`Problem::NotFound`] if it has none.
@@ -197,6 +200,7 @@ pub trait Services: Send + Sync {
     /// Stops an export and removes its file.
     async fn delete_export(&self, id: ExportId) -> Result<(), Problem>;
 
-    /// The prompt's length in tokens of the text encoders, and warnings about the syntax of both prompts.
+    /// The prompt's length in tokens of the text encoders, and warnings about the syntax of both prompts and about LoRA files
+    /// that the library has not.
     async fn count_tokens(&self, prompt: String, negative_prompt: String) -> Result<TokenCount, Problem>;
 }

@@ -59,6 +59,11 @@ impl Display for Picture {
             // Later lines of a prompt are indented to the first.
             write!(f, "\n  {name:14}{}", printable(&value).replace('\n', "\n                "))?;
         }
+        if let Some(styles) =
+            self.parameters.as_ref().map(|made| made.styles.join(", ")).filter(|text| !text.is_empty())
+        {
+            write!(f, "\n  styles        {}", printable(&styles))?;
+        }
         for entry in &record.not_applied {
             let (name, value) = (printable(&entry.name), printable(&entry.value));
             write!(f, "\n  not applied   {name}: {value} ({})", entry.reason)?;

@@ -90,6 +90,15 @@ fn styles_are_kept_imported_and_recorded_as_what_they_add() {
     let (status, accepted) = generate(&server, &project, &body);
     assert_eq!(status, 202, "{accepted}");
     assert_eq!(recorded(&server, &accepted), [("oil of a cat, ink, paper".to_owned(), "blurry, flat".to_owned())]);
+    let task = || server.get(&format!("/api/v1/tasks/{}", accepted["tasks"][0]["task_id"])).json();
+    assert_eq!(task()["parameters"]["styles"], json!(["Oil", "Ink"]));
+    server.wait_for_task(&accepted["tasks"][0]["task_id"], "completed");
+    let png = server.bytes(task()["preview_path"].as_str().expect("a path")).1;
+    let record = png_info::read(&png).expect("a PNG").parameters.expect("a record");
+    assert_eq!(
+        (record.styles, record.prompt.as_str()),
+        (vec!["Oil".to_owned(), "Ink".to_owned()], "oil of a cat, ink, paper")
+    );
 
     let names = || -> Vec<String> {
         let styles = server.get("/api/v1/styles").json();

@@ -4,7 +4,7 @@ use super::GenerationForm;
 use crate::{
     browser,
     drafts::{CUSTOM, Draft},
-    error::sentence,
+    error::{AppError, sentence},
 };
 use generation::PartialParameters;
 use leptos::{ev, prelude::*, task::spawn_local};
@@ -14,8 +14,16 @@ use serde::Deserialize;
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Inspected {
+    parameters: Option<Own>,
     record: Option<Record>,
     detail: Option<String>,
+}
+
+/// The part of Emberline's own record that the form needs besides the record of any program.
+#[derive(Deserialize)]
+struct Own {
+    #[serde(default)]
+    styles: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -43,18 +51,44 @@ impl GenerationForm {
         event.prevent_default();
         spawn_local(async move {
             let response = browser::post_file("/api/v1/inspect-png", Some(&file)).await.unwrap_or_default();
-            let Some(mut draft) = self.draft() else { return };
-            let (is_filled, message) = apply(&response, &mut draft);
-            if is_filled {
-                self.fill(&draft);
-                self.focus_prompt();
+            let Some(draft) = self.draft() else { return };
+            match applied(response, draft).await {
+                Ok((draft, message)) => {
+                    if let Some(draft) = draft {
+                        self.fill(&self.unstyled(draft).await);
+                        self.focus_prompt();
+                    }
+                    self.store.refused.try_set(message);
+                }
+                Err(error) => self.store.refuse(error),
             }
-            self.store.refused.try_set(message);
         });
     }
 }
 
-/// Writes the record in a response into the draft. Returns whether there is one, and a message to show.
+/// The draft with the record in a response, if there is one, and a message to show. The decoder of records is 10 kB: its code is
+/// loaded when a picture is dropped for the first time.
+#[cfg_attr(
+    feature = "split",
+    leptos::wasm_split::wasm_split(dropped, wasm_split_path = leptos::wasm_split, fallible)
+)]
+fn read_dropped(response: String, mut draft: Draft) -> Result<(Option<Draft>, Option<String>), AppError> {
+    let (is_filled, message) = apply(&response, &mut draft);
+    Ok((is_filled.then_some(draft), message))
+}
+
+#[cfg(not(feature = "split"))]
+async fn applied(response: String, draft: Draft) -> Result<(Option<Draft>, Option<String>), AppError> {
+    read_dropped(response, draft)
+}
+
+#[cfg(feature = "split")]
+async fn applied(response: String, draft: Draft) -> Result<(Option<Draft>, Option<String>), AppError> {
+    read_dropped(response, draft).await
+}
+
+/// Writes the record in a response into the draft. Its prompts then contain its styles: see [`GenerationForm::unstyled`].
+/// Returns whether there is a record, and a message to show.
 fn apply(answer: &str, draft: &mut Draft) -> (bool, Option<String>) {
     let Ok(inspected) = serde_json::from_str::<Inspected>(answer) else {
         return (false, Some("The server did not answer.".to_owned()));
@@ -65,6 +99,7 @@ fn apply(answer: &str, draft: &mut Draft) -> (bool, Option<String>) {
     };
     let message = not_applied(&record);
     fill_in(record.settings, draft);
+    draft.styles = inspected.parameters.map(|own| own.styles.join("\n")).unwrap_or_default();
     (true, message)
 }
 
@@ -115,7 +150,7 @@ mod tests {
     fn filled(settings: &str, not_applied: &str) -> (Draft, Option<String>) {
         let mut draft = typed();
         let answer = format!(
-            r#"{{"parameters":null,"a1111":"a cat","record":{{"program":"ComfyUI","program_version":null,"settings":{settings},
+            r#"{{"parameters":{{"styles":["Oil","Ink"]}},"a1111":"a cat","record":{{"program":"ComfyUI","program_version":null,"settings":{settings},
             "not_applied":[{not_applied}]}}}}"#
         );
         let (is_filled, message) = apply(&answer, &mut draft);
@@ -133,7 +168,10 @@ mod tests {
         assert_eq!((new.prompt.as_str(), new.steps, new.seed, new.height), ("a car", Some(20), Some(7), Some(64)));
         assert_eq!((new.sampler.as_deref(), new.scheduler.as_deref()), (Some("euler"), Some("leading")));
         assert_eq!((new.model.as_deref(), new.init_take_id, message), (Some("starter"), None, None));
-        assert_eq!(draft.negative_prompt, "");
+        assert_eq!(
+            (draft.negative_prompt.as_str(), draft.style_names()),
+            ("", vec!["Oil".to_owned(), "Ink".to_owned()])
+        );
         let loras = new.loras.expect("the record's");
         assert_eq!((loras[0].name.as_str(), loras[0].unet_weight), ("ink", 0.5));
         assert_eq!(loras[0].hash.as_deref(), Some("0123456789ab"));

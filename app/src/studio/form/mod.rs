@@ -6,6 +6,7 @@ mod model;
 mod preset;
 mod prompt;
 mod start;
+mod styles;
 pub mod view;
 
 use crate::forms::{focus_first_invalid, posted_error};
@@ -35,6 +36,8 @@ pub struct GenerationForm {
     model: RwSignal<String>,
     /// The LoRA files.
     loras: loras::LoraChips,
+    /// The styles.
+    styles: styles::Styles,
     /// The fields that settings of distilled files set.
     settings: RwSignal<preset::Settings>,
     /// Settings of a distilled file that a click has set.
@@ -58,6 +61,7 @@ impl GenerationForm {
             tokens: RwSignal::new(None),
             model: RwSignal::new(String::new()),
             loras: loras::LoraChips::new(),
+            styles: styles::Styles::new(),
             settings: RwSignal::new(preset::Settings::default()),
             applied: RwSignal::new(None),
             prompts: RwSignal::new(Vec::new()),
@@ -66,11 +70,13 @@ impl GenerationForm {
         };
         form.watch_prompt();
         form.watch_library();
+        form.watch_models();
         Effect::new(move |_| {
             form.version.track();
             let draft = form.draft().unwrap_or_default();
             form.init_take.set(draft.init_take_id.parse().ok().map(TakeId));
-            form.loras.show(&draft.loras);
+            form.loras.show(&draft.loras, &draft.prompt);
+            form.styles.show(draft.style_names());
             form.settings.set(preset::of_draft(&draft));
             form.model.set(draft.model);
         });

@@ -57,15 +57,19 @@ impl GenerationForm {
     pub(super) fn watch_prompt(self) {
         Effect::new(move |_| self.prompts.set(stored_prompts(self.store)));
         let open = Memo::new(move |_| self.store.state.with(|state| state.tasks.len()));
+        // Which LoRA files the prompt may name.
+        let library = Memo::new(move |_| self.store.state.with(|state| state.library_revision));
         Effect::new(move |_| {
             open.track();
+            self.styles.known.track();
+            library.track();
             let version = self.version.get();
             spawn_local(async move {
                 browser::wait(PAUSE_MS).await;
                 if self.version.try_get_untracked() != Some(version) {
                     return;
                 }
-                let Some(draft) = self.draft() else { return };
+                let Some(draft) = self.draft().map(|draft| self.styled(draft)) else { return };
                 // Errors are reported on submission.
                 let count = match (draft.prompt.trim(), draft.negative_prompt.trim()) {
                     ("", "") => None,

@@ -30,8 +30,13 @@ impl GenerationForm {
 
     /// The field of this name, with its text taken from the draft.
     pub(super) fn field(self, draft: &mut Draft, name: &'static str, label: &'static str) -> Field {
+        self.field_with(name, label, draft.take(name))
+    }
+
+    /// The field of this name with a text.
+    pub(super) fn field_with(self, name: &'static str, label: &'static str, value: String) -> Field {
         let error = Signal::derive(move || self.error.with(|error| error.as_ref()?.at_field(name).map(str::to_owned)));
-        Field { id: format!("generation-{name}"), name: super::post_name(name), label, value: draft.take(name), error }
+        Field { id: format!("generation-{name}"), name: super::post_name(name), label, value, error }
     }
 
     /// The panel at the left.
@@ -86,6 +91,7 @@ impl GenerationForm {
                 {self.warnings("prompt")}
                 {self.field(draft, "negative_prompt", "Negative prompt").text(2)}
                 {self.warnings("negative_prompt")}
+                {self.styles(draft)}
                 {self.loras(draft)}
                 {self.preset()}
                 <div class="maker-three">
@@ -110,6 +116,7 @@ impl GenerationForm {
                     <p class="maker-time">{words(move || self.time())}</p>
                 </div>
             </form>
+            {self.styles_panel()}
         }
         .erase()
     }

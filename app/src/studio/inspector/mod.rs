@@ -141,8 +141,11 @@ impl Inspector {
     /// Fills the form with the parameters and the seed of a take.
     pub fn use_settings(self, id: TakeId) {
         if let Some(take) = self.take(id) {
-            self.form.fill(&Draft::of(&take.parameters, Some(take.seed)));
-            self.form.focus_prompt();
+            spawn_local(async move {
+                let draft = self.form.unstyled(Draft::of(&take.parameters, Some(take.seed))).await;
+                self.form.fill(&draft);
+                self.form.focus_prompt();
+            });
         }
     }
 
@@ -165,7 +168,10 @@ impl Inspector {
     fn generate(self, take: &Take, draft: Draft) {
         let store = self.store;
         let draft = Draft { frame_id: take.frame_id.to_string(), ..draft };
-        store.generate(vec![draft], move |error| store.refuse(error));
+        spawn_local(async move {
+            let draft = self.form.unstyled(draft).await;
+            store.generate(vec![draft], move |error| store.refuse(error));
+        });
     }
 
     /// The panel at the right. It is rendered once and updated from frame to frame.
@@ -274,7 +280,17 @@ impl Inspector {
         }
         let Take { id, parameters, seed, finished_step, path, .. } = take.clone();
         let Parameters {
-            prompt, negative_prompt, steps, cfg_scale, cfg_rescale, sampler, scheduler, loras, model, ..
+            prompt,
+            negative_prompt,
+            steps,
+            cfg_scale,
+            cfg_rescale,
+            sampler,
+            scheduler,
+            loras,
+            model,
+            styles,
+            ..
         } = parameters;
         let steps = match finished_step.filter(|step| *step < steps) {
             Some(step) => format!("{step} of {steps}, kept"),
@@ -290,6 +306,9 @@ impl Inspector {
             ("Seed", seed.to_string()),
             ("Model", model),
         ]);
+        if !styles.is_empty() {
+            facts.push(("Styles", styles.join(", ")));
+        }
         let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }.erase());
         let facts: Vec<AnyView> = facts.chain(loras.iter().map(lora)).collect();
         let negative = (!negative_prompt.is_empty())

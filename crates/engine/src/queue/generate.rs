@@ -208,7 +208,7 @@ fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finis
 fn record(task: &Task) -> png_info::Parameters {
     let of = &task.parameters;
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    png_info::Parameters::new(of.shared(), task.seed, of.model.clone(), of.strength, version)
+    png_info::Parameters::new(of.shared(), task.seed, of.model.clone(), of.strength, of.styles.clone(), version)
 }
 
 /// Converts a task's parameters for the pipeline, without the initial picture.

@@ -5,7 +5,7 @@ use ::library::{Entry, Library, Shelf};
 use engine::LoraFiles;
 use generation::{PromptSyntax, nearest};
 use prompt::networks::{all_loras, networks};
-use protocol::{FieldError, LibraryKind, Lora, Loras, Parameters, Problem};
+use protocol::{FieldError, LibraryItem, LibraryKind, Lora, Loras, Parameters, Problem};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// How long a task waits for the first scan after a start.
@@ -84,7 +84,7 @@ impl LocalStudio {
     pub async fn known_loras(&self, loras: Loras) -> (Loras, Vec<(Lora, String)>) {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for lora in loras.0 {
-            match self.resolve_loras("loras", Loras(vec![lora.clone()])).await {
+            match self.resolve_loras("loras", Loras(vec![self.in_any_folder(lora.clone())])).await {
                 Ok(found) => known.extend(found.0),
                 Err(Problem::Invalid(errors)) => {
                     let why = errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");
@@ -94,6 +94,40 @@ impl LocalStudio {
             }
         }
         (Loras(known), unknown)
+    }
+
+    /// The LoRA file by its name alone, if the folder in its name is not here and one file has the name.
+    fn in_any_folder(&self, lora: Lora) -> Lora {
+        let shelf = self.library.shelf();
+        let is_here = |name: &str| shelf.named(LibraryKind::Lora, name).is_some();
+        match lora.name.rsplit_once('/') {
+            Some((_, name)) if !is_here(&lora.name) && is_here(name) => Lora { name: name.to_owned(), ..lora },
+            _ => lora,
+        }
+    }
+
+    /// The file of a kind with this name.
+    pub(crate) async fn find_library_item(
+        &self,
+        kind: LibraryKind,
+        name: &str,
+    ) -> Result<Option<LibraryItem>, Problem> {
+        let id = self.library.shelf().named(kind, name).map(|entry| entry.item.id.clone());
+        match id {
+            Some(id) => self.get_library_item(&id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The reason for each LoRA file that a prompt names and the library has not, at the prompt. None while files are scanned.
+    pub(crate) fn unknown_loras(&self, prompt: &str) -> Vec<FieldError> {
+        if self.library.status().scanning {
+            return Vec::new();
+        }
+        let shelf = self.library.shelf();
+        let tagged = networks(prompt, PromptSyntax::A1111).1;
+        let unknown = tagged.iter().filter(|lora| shelf.named(LibraryKind::Lora, &lora.name).is_none());
+        unknown.map(|lora| FieldError::new("prompt", no_lora(&self.library, &shelf, &lora.name))).collect()
     }
 }
 

@@ -1,13 +1,15 @@
 //! Reads a graph's settings, from the sampler that starts with an empty latent.
 
 use super::{
-    graph::{Graph, Node},
+    graph::{Graph, Input, Node},
     walk::{Conditioning, Walk},
 };
 use crate::{
+    loras::{lora, lora_with, number},
     names,
     record::{Means, NO_START, Reading, Record},
 };
+use serde_json::Value;
 
 /// The record of a graph that has a sampler.
 pub(super) fn record(graph: &Graph) -> Option<Record> {
@@ -128,13 +130,41 @@ fn read_model(reading: &mut Reading, walk: &Walk<'_>, sampler: &Node) {
         if node.is_bypassed {
             continue;
         }
-        if let Some(lora) = walk.value(node, "lora_name") {
-            reading.note("lora_name", &lora, "LoRAs are not applied");
-        }
+        read_loras(reading, walk, node);
         let model = ["ckpt_name", "unet_name", "base_ckpt_name"].into_iter().find_map(|name| walk.value(node, name));
         if let (Some(model), false) = (model, has_model) {
             reading.take(Means::Model, "model", &model);
             has_model = true;
+        }
+    }
+}
+
+/// The LoRA files of a loader: ComfyUI's own, or rgthree's with several.
+fn read_loras(reading: &mut Reading, walk: &Walk<'_>, node: &Node) {
+    let weight = |name: &str| walk.value(node, name).and_then(|value| number(&Value::from(value)));
+    if let Some(name) = walk.value(node, "lora_name") {
+        let unet_weight = weight("strength_model").or_else(|| weight("strength")).unwrap_or(1.0);
+        let is_unet_only = node.class.ends_with("ModelOnly");
+        let text_weight = if is_unet_only { 0.0 } else { weight("strength_clip").unwrap_or(unet_weight) };
+        reading.take_lora("lora_name", lora_with(&name, unet_weight, text_weight));
+    }
+    for (entry, input) in node.inputs.iter().filter(|(name, _)| name.starts_with("lora_") && *name != "lora_name") {
+        // `lora_1: {"on": true, "lora": ..., "strength": 1, "strengthTwo": null}`, or `lora_01` with `strength_01`.
+        match input {
+            Input::Value(Value::Object(of)) if of.get("on") != Some(&Value::Bool(false)) => {
+                let strength = |name: &str| of.get(name).and_then(number);
+                if let (Some(name), Some(unet_weight)) = (of.get("lora").and_then(Value::as_str), strength("strength"))
+                {
+                    let text_weight = strength("strengthTwo").unwrap_or(unet_weight);
+                    reading.take_lora(entry, lora_with(name, unet_weight, text_weight));
+                }
+            }
+            Input::Value(Value::String(name)) => {
+                if let Some(weight) = weight(&entry.replacen("lora", "strength", 1)) {
+                    reading.take_lora(entry, lora(name, weight));
+                }
+            }
+            _ => {}
         }
     }
 }

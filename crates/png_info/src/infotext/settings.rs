@@ -2,9 +2,11 @@
 
 use super::{Infotext, Whole, loras};
 use crate::{
+    loras::listed,
     names,
     record::{Means, NO_START, Reading, Record, UNKNOWN},
 };
+use generation::Loras;
 
 const NO_SECOND_PASS: &str = "there is no second pass at a larger size here";
 const NO_LORA: &str = "LoRA files are found by the names in the prompt; this is no list of their hashes";
@@ -16,7 +18,13 @@ pub(crate) fn record(whole: &Whole) -> Record {
     reading.take(Means::Prompt, "Prompt", &text.prompt);
     reading.take(Means::NegativePrompt, "Negative prompt", &text.negative_prompt);
     let is_two_passes = text.pairs.iter().any(|(key, _)| key.starts_with("Hires"));
+    let listed = fooocus_loras(text);
     for (key, value, rest) in whole.pairs() {
+        let is_list = ["lora hashes", "lora weights"].contains(&key.trim().to_ascii_lowercase().as_str());
+        if is_list && let Some(loras) = &listed {
+            reading.record().settings.loras = Some(loras.clone());
+            continue;
+        }
         if key.trim().eq_ignore_ascii_case("lora hashes")
             && let Some(loras) = loras::read(&text.prompt, value)
         {
@@ -42,6 +50,14 @@ pub(crate) fn record(whole: &Whole) -> Record {
         }
     }
     reading.finish(names::even_schedule)
+}
+
+/// Fooocus has no tags: `Lora weights` is `name: weight, name: weight`, beside `Lora hashes`.
+fn fooocus_loras(text: &Infotext) -> Option<Loras> {
+    let value = |wanted: &str| {
+        text.pairs.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str())
+    };
+    listed(value("lora weights")?, value("lora hashes").unwrap_or_default())
 }
 
 fn means(key: &str) -> Means {

@@ -3,6 +3,7 @@
 use super::{even_schedule, reason};
 use crate::{
     json,
+    loras::{lora, number},
     record::{Means, Reading, Record},
 };
 use serde_json::{Map, Value};
@@ -37,10 +38,14 @@ pub(crate) fn of_object(object: &Map<String, Value>) -> Option<Record> {
             // 1: no initial picture.
             "strength" if object.get(name).and_then(Value::as_f64) == Some(1.0) => Means::Nothing,
             "strength" => Means::Strength,
+            "lora" => Means::Nothing,
             // The same settings in another form.
             "v2" => Means::Nothing,
             name => Means::Reason(reason(name)),
         })
+    });
+    reading.take_loras("lora", object.get("lora"), |item| {
+        Some(lora(item.get("model")?.as_str()?, number(item.get("weight")?)?))
     });
     Some(reading.finish(even_schedule))
 }

@@ -2,7 +2,10 @@
 //! (modules/meta_parser.py). Its other scheme is A1111's format.
 
 use super::{even_schedule, reason};
-use crate::record::{Means, Reading, Record};
+use crate::{
+    loras::{lora, number},
+    record::{Means, Reading, Record, UNKNOWN, text},
+};
 use serde_json::{Map, Value};
 
 pub(crate) fn record(object: &Map<String, Value>) -> Option<Record> {
@@ -12,10 +15,28 @@ pub(crate) fn record(object: &Map<String, Value>) -> Option<Record> {
     }
     let mut reading = Reading::of("Fooocus");
     reading.take_object(object, |name| Some(means(name)));
+    // A file is `["name", weight, "AutoV2"]`; before version 2.4 the only list was `"lora_combined_1": "name : weight"`.
+    if has("loras") {
+        reading
+            .take_loras("loras", object.get("loras"), |item| Some(lora(item.get(0)?.as_str()?, number(item.get(1)?)?)));
+    } else {
+        for (entry, value) in object.iter().filter(|(name, _)| is_combined(name)) {
+            match value.as_str().and_then(|text| text.rsplit_once(" : ")) {
+                Some((name, weight)) if weight.trim().parse::<f64>().is_ok() => {
+                    reading.take_lora(entry, lora(name, weight.trim().parse().unwrap_or_default()));
+                }
+                _ => reading.note(entry, &text(value), UNKNOWN),
+            }
+        }
+    }
     let mut record = reading.finish(even_schedule);
     let version = record.program_version.take();
     record.program_version = version.map(|version| version.trim_start_matches("Fooocus ").to_owned());
     Some(record)
+}
+
+fn is_combined(name: &str) -> bool {
+    name.starts_with("lora_combined_")
 }
 
 fn means(name: &str) -> Means {
@@ -32,7 +53,8 @@ fn means(name: &str) -> Means {
         "scheduler" => Means::Scheduler,
         "version" => Means::Version,
         // Derived from the prompt and the styles.
-        "full_prompt" | "full_negative_prompt" | "metadata_scheme" | "created_by" => Means::Nothing,
+        "full_prompt" | "full_negative_prompt" | "metadata_scheme" | "created_by" | "loras" => Means::Nothing,
+        name if is_combined(name) => Means::Nothing,
         name => Means::Reason(reason(name)),
     }
 }

@@ -4,6 +4,7 @@ use super::{diffusers_schedule, reason};
 use crate::{
     container::Texts,
     json,
+    loras::{lora, number},
     record::{Means, Reading, Record, UNKNOWN},
 };
 use serde_json::{Map, Value};
@@ -40,12 +41,18 @@ fn of_core(object: &Map<String, Value>) -> Record {
                 Means::Reason("both text encoders have the same prompt here")
             }
             "scheduler" => Means::Sampler,
+            "loras" => Means::Nothing,
             name => common(name).unwrap_or(Means::Reason(reason(name))),
         })
     });
     if let Some(model) = model {
         reading.take(Means::Model, "model", model);
     }
+    // A file is `{"model": {"name": ...}, "weight": ...}`, in version 3 `{"lora": {"model_name": ...}, "weight": ...}`.
+    reading.take_loras("loras", object.get("loras"), |item| {
+        let name = item.get("model").or_else(|| item.get("lora")).and_then(model_of)?;
+        Some(lora(name, number(item.get("weight")?)?))
+    });
     note_weights(&mut reading);
     reading.finish(diffusers_schedule)
 }

@@ -19,10 +19,8 @@ fn diffusers_schedule(_sampler: &str) -> &'static str {
 fn reason(name: &str) -> &'static str {
     match name {
         "vae" | "vae_name" | "use_vae_model" => "the model's own VAE is used",
-        "loras" | "lora" | "loraweights" => "LoRAs are not applied",
         "clip_skip" | "clipskip" | "clipstopatlayer" => "SDXL always uses the last layer but one of its text encoders",
         "styles" => "styles are not applied",
-        name if name.starts_with("lora_combined") => "LoRAs are not applied",
         name if name.starts_with("refiner") => "there is no refiner here",
         name if name.ends_with("hash") => "models are chosen by their names; hashes are not compared",
         _ => UNKNOWN,

@@ -12,6 +12,15 @@ fn names(set: &PartialParameters) -> (Option<&str>, Option<&str>, Option<&str>) 
     (set.sampler.as_deref(), set.scheduler.as_deref(), set.model.as_deref())
 }
 
+/// Name and weights of each LoRA file.
+fn loras(set: &PartialParameters) -> Vec<(&str, f64, f64)> {
+    set.loras
+        .iter()
+        .flat_map(|loras| loras.iter())
+        .map(|lora| (&*lora.name, lora.unet_weight, lora.text_weight()))
+        .collect()
+}
+
 #[test]
 fn comfyuis_graph_is_followed_from_the_first_sampler() {
     let record = record(&[("prompt", &fixture_text("comfyui.json"))]);
@@ -21,8 +30,9 @@ fn comfyuis_graph_is_followed_from_the_first_sampler() {
     assert_eq!((set.steps, set.cfg_scale, set.seed), (Some(20), Some(8.0), Some(156_680_208_700_286)));
     assert_eq!((set.width, set.height, set.strength), (Some(832), Some(1216), None));
     assert_eq!(names(set), (Some("dpmpp_2m"), Some("karras"), Some("sd_xl_base_1.0")));
-    assert_eq!(not_applied(&record), ["lora_name", "KSampler 12"]);
-    assert_eq!(record.not_applied[1].value, "steps 14, cfg 7.0, denoise 0.5");
+    assert_eq!(loras(set), [("detail", 0.8, 1.0)]);
+    assert_eq!(not_applied(&record), ["KSampler 12"]);
+    assert_eq!(record.not_applied[0].value, "steps 14, cfg 7.0, denoise 0.5");
 }
 
 #[test]
@@ -55,7 +65,27 @@ fn comfyuis_drawn_graph_is_read_without_the_other() {
     assert_eq!((set.steps, set.cfg_scale, set.seed), (Some(33), Some(8.0), Some(156_680_208_700_286)));
     assert_eq!((set.width, set.height), (Some(1024), Some(768)));
     assert_eq!(names(set), (Some("euler"), Some("normal"), Some("v1-5")));
-    assert_eq!(not_applied(&record), Vec::<&str>::new(), "the LoRA was switched off");
+    assert_eq!(not_applied(&record), Vec::<&str>::new());
+    assert_eq!(loras(set), [], "the LoRA was switched off");
+}
+
+#[test]
+fn comfyuis_loaders_of_lora_files() {
+    let graph = r#"{"1": {"class_type": "KSampler", "inputs": {"seed": 1, "steps": 9, "cfg": 2, "sampler_name": "lcm",
+        "scheduler": "normal", "model": ["2", 0], "positive": ["9", 0], "latent_image": ["9", 0]}},
+        "2": {"class_type": "LoraLoaderModelOnly", "inputs": {"lora_name": "sub\\fast.safetensors", "strength_model": "0.9",
+        "model": ["3", 0]}},
+        "3": {"class_type": "Power Lora Loader (rgthree)", "inputs": {"model": ["4", 0], "PowerLoraLoaderHeaderWidget": {},
+        "lora_1": {"on": true, "lora": "ink.safetensors", "strength": 0.5, "strengthTwo": null},
+        "lora_2": {"on": false, "lora": "off.safetensors", "strength": 1},
+        "lora_3": {"on": true, "lora": "far.safetensors", "strength": 30}}},
+        "4": {"class_type": "Lora Loader Stack (rgthree)", "inputs": {"model": ["5", 0], "lora_01": "ink.safetensors",
+        "strength_01": -0.25, "lora_02": "None", "strength_02": 1}},
+        "5": {"class_type": "LoraLoader", "inputs": {"model": ["6", 0], "lora_name": "still.pt", "strength_model": 0, "strength_clip": 0}},
+        "6": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "xl.safetensors"}}}"#;
+    let record = record(&[("prompt", graph)]);
+    assert_eq!(loras(&record.settings), [("sub/fast", 0.9, 0.0), ("ink", 0.25, 0.25)]);
+    assert_eq!((not_applied(&record), record.settings.model.as_deref()), (vec!["lora_3"], Some("xl")));
 }
 
 #[test]
@@ -82,7 +112,10 @@ fn invokeais_three_forms() {
     assert_eq!((set.steps, set.cfg_scale, set.seed), (Some(30), Some(7.5), Some(356_120_443)));
     assert_eq!((set.width, set.height), (Some(1024), Some(1152)));
     assert_eq!(names(set), (Some("dpmpp_2m_sde"), Some("karras"), Some("stable-diffusion-xl-base-1-0")));
-    assert_eq!(not_applied(&core), ["loras", "vae"]);
+    assert_eq!((not_applied(&core), loras(set)), (vec!["vae"], vec![("pixel-art", 0.75, 0.75)]));
+    let third = fixture_text("invokeai.json")
+        .replace(r#"{"model": {"name": "pixel-art"}"#, r#"{"lora": {"model_name": "pixel"}"#);
+    assert_eq!(loras(&record(&[("invokeai_metadata", &third)]).settings), [("pixel", 0.75, 0.75)]);
 
     let second = record(&[("sd-metadata", &fixture_text("invokeai_2.json")), ("Dream", "\"x\" -s 1")]);
     let set = &second.settings;
@@ -131,7 +164,15 @@ fn swarmuis_parameters() {
     assert_eq!((set.steps, set.cfg_scale, set.seed), (Some(22), Some(6.5), Some(1_234_567_890)));
     assert_eq!((set.width, set.height), (Some(1152), Some(896)));
     assert_eq!(names(set), (Some("dpmpp_2m_sde"), Some("karras"), Some("sd_xl_base_1.0")));
-    assert_eq!(not_applied(&record), ["loras", "loraweights"]);
+    assert_eq!((not_applied(&record), loras(set)), (vec![], vec![("detail", 0.8, 0.8)]));
+    let hashed = fixture_text("swarmui.json")
+        .replace(r#""loraweights""#, r#""loratencweights": ["0.5"], "loraweights""#)
+        .replace(
+            r#""sui_models": ["#,
+            r#""sui_models": [{"name": "detail.safetensors", "param": "loras", "hash": "0x0123456789ABCDEF"}, "#,
+        );
+    let lora = &of_text(&hashed).settings.loras.expect("a file")[0];
+    assert_eq!((lora.text_weight, lora.hash.as_deref()), (Some(0.5), Some("0123456789ab")));
 }
 
 #[test]
@@ -144,7 +185,9 @@ fn fooocus_in_both_schemes() {
     assert_eq!(set.seed, Some(6_205_338_742_934_237_034 & 0xFFFF_FFFF));
     assert_eq!(names(set), (Some("dpmpp_2m_sde"), Some("karras"), Some("juggernautXL_v8Rundiffusion")));
     assert_eq!(reason(&own, "styles"), "styles are not applied");
-    assert_eq!(reason(&own, "lora_combined_1"), "LoRAs are not applied");
+    assert_eq!(loras(set), [("sd_xl_offset_example-lora_1.0", 0.1, 0.1)]);
+    let old = fixture_text("fooocus.json").replace("\"loras\"", "\"old\"");
+    assert_eq!(loras(&record(&[("parameters", &old)]).settings), loras(set), "from lora_combined_1");
 
     let text = "cinematic still a bridge, sharp\nNegative prompt: unrealistic\nSteps: 30, Sampler: DPM++ 2M SDE Karras, Seed: 5, \
                 Size: 1152x896, CFG scale: 4, Sharpness: 2, ADM Guidance: \"(1.5, 0.8, 0.3)\", Model: juggernaut, Scheduler: karras, \
@@ -153,6 +196,12 @@ fn fooocus_in_both_schemes() {
     assert_eq!((a1111.program.as_str(), a1111.settings.seed), ("Fooocus", Some(5)));
     assert_eq!(names(&a1111.settings), (Some("dpmpp_2m_sde"), Some("karras"), Some("juggernaut")));
     assert_eq!(not_applied(&a1111), ["Sharpness", "ADM Guidance", "Raw prompt"]);
+    let lists = "Lora hashes: \"offset: 4852686128, detail: 0123456789ab\", Lora weights: \"offset: 0.1, detail: -1\", Version: Fooocus";
+    let with_loras = of_text(&text.replace("Version: Fooocus", lists));
+    assert_eq!(loras(&with_loras.settings), [("offset", 0.1, 0.1), ("detail", -1.0, -1.0)]);
+    let hash = |place: usize| with_loras.settings.loras.as_ref().and_then(|loras| loras[place].hash.clone());
+    assert_eq!((hash(0), hash(1).as_deref()), (None, Some("0123456789ab")));
+    assert_eq!(not_applied(&with_loras), not_applied(&a1111));
 }
 
 #[test]
@@ -173,11 +222,17 @@ fn easy_diffusion_in_both_forms() {
         assert_eq!(names(set), (Some("euler_ancestral"), Some("normal"), Some("xl")));
     }
     assert_eq!(not_applied(&one), ["use_vae_model", "used_random_seed"]);
+    let with_loras = object
+        .replace("\"use_vae", r#""use_lora_model": ["ink", "b.safetensors"], "lora_alpha": [0.5, "2"], "use_vae"#);
+    assert_eq!(loras(&of_text(&with_loras).settings), [("ink", 0.5, 0.5), ("b", 2.0, 2.0)]);
+    let with_loras = [&apart[..], &rest[..], &[("LoRA model", "['ink', 'b']"), ("LoRA Strength", "[0.5, 2]")]].concat();
+    assert_eq!(loras(&record(&with_loras).settings), [("ink", 0.5, 0.5), ("b", 2.0, 2.0)]);
+    assert_eq!(not_applied(&record(&with_loras)), not_applied(&several));
 }
 
 #[test]
 fn draw_things_in_xmp() {
-    let json = r#"{"c":"a &quot;fox&quot; &amp; snow","uc":"fog","steps":20,"scale":7.5,"seed":5,"size":"1024x768","sampler":"DPM++ 2M Karras","model":"xl_f16.ckpt","strength":1,"v2":{"seed":1}}"#
+    let json = r#"{"c":"a &quot;fox&quot; &amp; snow","uc":"fog","steps":20,"scale":7.5,"seed":5,"size":"1024x768","sampler":"DPM++ 2M Karras","model":"xl_f16.ckpt","strength":1,"lora":[{"model":"ink_lora_f16.ckpt","weight":0.6}],"v2":{"seed":1}}"#
         .replace("\"c\":\"a &quot;fox&quot;", "\"c\":\"a \\&quot;fox\\&quot;");
     let xmp = format!(
         "<x:xmpmeta><rdf:Description><exif:UserComment><rdf:Alt><rdf:li xml:lang=\"x-default\">{json}</rdf:li></rdf:Alt>\
@@ -188,6 +243,7 @@ fn draw_things_in_xmp() {
     assert_eq!((record.program.as_str(), texts(set)), ("Draw Things", (Some("a \"fox\" & snow"), Some("fog"))));
     assert_eq!((set.steps, set.seed, set.width, set.height), (Some(20), Some(5), Some(1024), Some(768)));
     assert_eq!(names(set), (Some("dpmpp_2m"), Some("karras"), Some("xl_f16")));
+    assert_eq!(loras(set), [("ink_lora_f16", 0.6, 0.6)]);
     assert_eq!(not_applied(&record), Vec::<&str>::new());
 }
 

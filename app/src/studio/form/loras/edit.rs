@@ -1,5 +1,6 @@
 //! Changes to the LoRA files of the form, and to the prompt for them. Pure.
 
+use ::prompt::networks::{Meaning, tags};
 use generation::{Lora, Loras, limits};
 
 /// Most trigger words that one button inserts. Metadata of a file can have hundreds.
@@ -41,6 +42,28 @@ pub fn with_lora(text: &str, name: &str) -> String {
         loras.0.push(Lora::new(name, 1.0));
     }
     loras.to_string()
+}
+
+/// The text with the LoRA file of a prompt's tag. One that is in it already stays as it is.
+pub fn with_tag(text: &str, tag: &Lora) -> String {
+    let mut loras = parse(text);
+    if loras.iter().all(|lora| lora.name != tag.name) {
+        loras.0.push(tag.clone());
+    }
+    loras.to_string()
+}
+
+/// The prompt without the tags of a LoRA file. Nothing else changes but spaces before a tag, which have no effect: the text
+/// encoders get the same words.
+pub fn without_tag(prompt: &str, name: &str) -> String {
+    let (mut text, mut rest) = (String::with_capacity(prompt.len()), prompt);
+    for tag in tags(prompt) {
+        let is_its = matches!(tag.meaning(), Meaning::Lora(lora) | Meaning::LoraOfRank(lora) if lora.name == name);
+        let Some((before, after)) = rest.split_once(tag.written).filter(|_| is_its) else { continue };
+        text.push_str(before.trim_end_matches(' '));
+        rest = after;
+    }
+    text + rest
 }
 
 /// The text without the LoRA file at this place.
@@ -135,6 +158,19 @@ mod tests {
             [within_limits("30"), within_limits("-20.5"), within_limits("1.5"), within_limits("x")],
             [Some("20".to_owned()), Some("-20".to_owned()), Some("1.5".to_owned()), None]
         );
+    }
+
+    #[test]
+    fn a_tag_moves_into_the_list() {
+        let prompt = "a cat <lora:ink:0.5>, <lora:b>night <lora:ink:1:0.25>";
+        assert_eq!(without_tag(prompt, "ink"), "a cat, <lora:b>night");
+        assert_eq!(without_tag(prompt, "b"), "a cat <lora:ink:0.5>,night <lora:ink:1:0.25>");
+        assert_eq!(without_tag("<lora:ink:1>", "ink"), "");
+        assert_eq!(without_tag("a <lora:ink:x> <b:ink>", "ink"), "a <lora:ink:x> <b:ink>");
+        let tag = Lora { text_weight: Some(0.5), ..Lora::new("ink", 0.25) };
+        let text = with_tag("", &tag);
+        assert_eq!(parse(&text).0, vec![tag.clone()]);
+        assert_eq!(with_tag(&text, &Lora::new("ink", 2.0)), text);
     }
 
     #[test]

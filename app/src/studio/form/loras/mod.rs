@@ -2,6 +2,7 @@
 
 pub mod edit;
 mod picker;
+mod tags;
 
 use super::GenerationForm;
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     serverfns::library::find_library_items,
     view::{Erase, dynamic, list, nothing, words},
 };
+use ::prompt::{PromptSyntax, networks::networks};
 use edit::Part;
 use generation::{Lora, Loras, limits};
 use leptos::{ev, prelude::*, task::spawn_local, web_sys::Element};
@@ -23,8 +25,10 @@ use protocol::{LibraryItem, LibraryKind};
 pub struct LoraChips {
     /// The files in the form.
     list: RwSignal<Loras>,
-    /// What the library has of them, and of the form's model; `None` until it has answered.
-    known: RwSignal<Option<Vec<LibraryItem>>>,
+    /// The files that the prompt names.
+    tagged: RwSignal<Vec<Lora>>,
+    /// What the library has of them, and of the form's model, by the names in the form; `None` until it has answered.
+    known: RwSignal<Option<Vec<(String, LibraryItem)>>>,
     picker: picker::Picker,
 }
 
@@ -37,26 +41,43 @@ const ERROR_ID: &str = "generation-loras-error";
 impl LoraChips {
     /// No files.
     pub fn new() -> Self {
-        Self { list: RwSignal::new(Loras::default()), known: RwSignal::new(None), picker: picker::Picker::new() }
+        Self {
+            list: RwSignal::new(Loras::default()),
+            tagged: RwSignal::new(Vec::new()),
+            known: RwSignal::new(None),
+            picker: picker::Picker::new(),
+        }
     }
 
-    /// Shows the files of the form's field.
-    pub fn show(self, text: &str) {
+    /// Shows the files of the form's field, and those that the prompt names.
+    pub fn show(self, text: &str, prompt: &str) {
         let loras = edit::parse(text);
         if self.list.with_untracked(|shown| *shown != loras) {
             self.list.set(loras);
         }
+        let tagged = networks(prompt, PromptSyntax::A1111).1;
+        if self.tagged.with_untracked(|shown| *shown != tagged) {
+            self.tagged.set(tagged);
+        }
     }
 
-    /// What the library has of the form's model and LoRA files, in their order.
+    /// What the library has of the form's and the prompt's LoRA files and of the model, in this order.
     pub fn known(self) -> Vec<LibraryItem> {
-        self.known.get().unwrap_or_default()
+        self.known.get().unwrap_or_default().into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// What prevents the use of a file.
+    fn note(self, item: Option<&LibraryItem>) -> Option<String> {
+        match item {
+            Some(item) => item.problem.clone(),
+            None => self.known.with(Option::is_some).then(|| "It is not in the library.".to_owned()),
+        }
     }
 
     /// The library's entry of a file.
     fn item(self, name: &str) -> Option<LibraryItem> {
-        let find = |items: &Vec<LibraryItem>| {
-            items.iter().find(|item| item.kind == LibraryKind::Lora && item.name == name).cloned()
+        let find = |items: &Vec<(String, LibraryItem)>| {
+            items.iter().find(|(of, item)| item.kind == LibraryKind::Lora && of == name).map(|(_, item)| item.clone())
         };
         self.known.with(|known| known.as_ref().and_then(find))
     }
@@ -69,7 +90,9 @@ impl GenerationForm {
         let asked = Memo::new(move |_| {
             let first = || store.state.with(|state| state.models.first().map(|model| model.name.clone()));
             let model = Some(self.model.get()).filter(|name| !name.is_empty()).or_else(first).unwrap_or_default();
-            let names = self.loras.list.with(|list| list.iter().map(|lora| lora.name.clone()).collect::<Vec<_>>());
+            let named = |loras: &[Lora]| loras.iter().map(|lora| lora.name.clone()).collect::<Vec<_>>();
+            let mut names = self.loras.list.with(|list| named(list));
+            names.extend(self.loras.tagged.with(|tagged| named(tagged)));
             (model, names, store.state.with(|state| state.library_revision))
         });
         Effect::new(move |_| {
@@ -114,7 +137,8 @@ impl GenerationForm {
     /// The field of the form, the chips, and the field that adds one.
     pub(super) fn loras(self, draft: &mut Draft) -> AnyView {
         let text = draft.take("loras");
-        self.loras.show(&text);
+        // The prompt's files are shown once the page is live.
+        self.loras.show(&text, "");
         let shown = self.loras.list;
         let places = Memo::new(move |_| (0..).zip(shown.get().0).map(|(place, _)| place).collect::<Vec<i64>>());
         let error =
@@ -134,6 +158,7 @@ impl GenerationForm {
                 {self.pick_lora(error)}
                 {message}
                 <ul class="lora-list">{list(places.into(), move |place| self.chip(place))}</ul>
+                {self.tag_chips()}
             </div>
         }
         .erase()
@@ -193,13 +218,12 @@ impl GenerationForm {
             _ => nothing(),
         });
         let note = dynamic(move || {
-            let is_answered = chips.known.with(Option::is_some);
-            let text = item.with(|item| match item {
-                Some(item) => item.problem.clone().unwrap_or_default(),
-                None if is_answered => "It is not in the library.".to_owned(),
-                None => String::new(),
+            let missing = item.with(|item| chips.note(item.as_ref()));
+            let in_prompt = chips.tag_of(&lora.get()).map(|tag| {
+                format!("The prompt has it too, with the weight {}. The weight here counts.", tags::weights(&tag))
             });
-            if text.is_empty() { nothing() } else { view! { <p class="lora-note">{sentence(&text)}</p> }.erase() }
+            let lines = missing.into_iter().chain(in_prompt).map(|text| note_line(&text));
+            lines.collect::<Vec<_>>().into_any()
         });
         let thumbnail = dynamic(move || picker::thumbnail(item.with(|item| item.as_ref()?.thumbnail.clone())));
         let remove = words(move || format!("Remove {}", name.get()));
@@ -221,6 +245,10 @@ impl GenerationForm {
         }
         .erase()
     }
+}
+
+fn note_line(text: &str) -> AnyView {
+    view! { <p class="lora-note">{sentence(text)}</p> }.erase()
 }
 
 /// A slider and a number for one weight.
