@@ -7,6 +7,7 @@ mod observer;
 mod prediction;
 mod sampler;
 mod schedule;
+mod state;
 
 pub use denoise::Denoise;
 pub use generation::{
@@ -14,8 +15,9 @@ pub use generation::{
     limits::{CFG_RESCALE, CFG_SCALE, STRENGTH},
 };
 pub use guidance::{Guidance, GuidanceError, Guided, Network, Passes, Prompts};
-pub use noise::{BrownianPath, Generator, NoiseSource, StepNoise};
+pub use noise::{BrownianPath, Generator, NoisePosition, NoiseSource, StepNoise};
 pub use observer::{Observer, Step, Stop, Unobserved};
 pub use prediction::Preconditioning;
 pub use sampler::{Outcome, Sample, dpmpp_sde};
 pub use schedule::{Betas, Edm, ModelSigmas, STEPS, ScheduleError, Sigmas, Start, TRAINING_STEPS, check_sigmas};
+pub use state::{Past, SamplerState};

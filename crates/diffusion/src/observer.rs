@@ -1,5 +1,6 @@
 //! Observing and stopping a sampler.
 
+use crate::{NoisePosition, Past, SamplerState};
 use burn::tensor::Tensor;
 use std::ops::ControlFlow;
 
@@ -16,6 +17,18 @@ pub struct Step<'a> {
     pub x: &'a Tensor<4>,
     /// The estimate of the finished latents (x0), of the same shape. Previews are made from it.
     pub denoised: &'a Tensor<4>,
+    /// What the sampler keeps of earlier steps, newest first.
+    pub past: &'a [Past],
+    /// Position in the stream of the steps' noise. A step draws its noise after it is observed.
+    pub noise: NoisePosition,
+}
+
+impl Step<'_> {
+    /// The state before this step, from which [`Sample::sample_from`](crate::Sample::sample_from) continues the run. Holds
+    /// handles on tensors and reads nothing from the device.
+    pub fn state(&self) -> SamplerState {
+        SamplerState { step: self.index, x: self.x.clone(), past: self.past.to_vec(), noise: self.noise }
+    }
 }
 
 /// How to end a run before its last step.

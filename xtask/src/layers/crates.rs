@@ -46,6 +46,7 @@ pub const RULES: &[Rule] = &[
     Rule { crate_name: "png_info", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "studio", never: &["tokio", "axum", "leptos", "diesel", "burn", "store", "engine"] },
     Rule { crate_name: "local_studio", never: &["axum", "leptos", "app", "clap"] },
+    Rule { crate_name: "trace", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "timeline", never: &["tokio", "axum", "leptos", "diesel", "burn"] },
     Rule { crate_name: "site", never: &["tokio", "axum", "leptos", "diesel", "burn"] },
     Rule {

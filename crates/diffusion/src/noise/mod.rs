@@ -5,4 +5,4 @@ mod mt19937;
 mod source;
 
 pub use generator::Generator;
-pub use source::{BrownianPath, NoiseSource, StepNoise};
+pub use source::{BrownianPath, NoisePosition, NoiseSource, StepNoise};

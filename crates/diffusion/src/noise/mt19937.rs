@@ -8,6 +8,8 @@ const M: usize = 397;
 pub(super) struct Mt19937 {
     state: [u32; N],
     next: usize,
+    /// Number of twists.
+    twists: u64,
 }
 
 impl Mt19937 {
@@ -21,7 +23,25 @@ impl Mt19937 {
             }
             *slot = word;
         }
-        Self { state, next: N }
+        Self { state, next: N, twists: 0 }
+    }
+
+    /// Number of words that were drawn since the seed.
+    pub(super) fn drawn(&self) -> u64 {
+        self.twists * N as u64 + self.next as u64 - N as u64
+    }
+
+    /// Skips `words` words, as many calls of [`Mt19937::next_u32`] would.
+    pub(super) fn skip(&mut self, words: u64) {
+        let mut left = words;
+        while left > 0 {
+            if self.next == N {
+                self.twist();
+            }
+            let here = left.min((N - self.next) as u64);
+            self.next += here as usize;
+            left -= here;
+        }
     }
 
     /// The next 32 random bits.
@@ -44,5 +64,6 @@ impl Mt19937 {
             self.state[i] = self.state[(i + M) % N] ^ (y >> 1) ^ odd;
         }
         self.next = 0;
+        self.twists += 1;
     }
 }

@@ -1,6 +1,6 @@
 //! DPM-Solver-2: the midpoint method in log sigma.
 
-use super::run::{Interval, Noise, Run, Stepped, ancestral_parts, euler_step, with_noise};
+use super::run::{Interval, Run, Stepped, ancestral_parts, euler_step};
 use crate::Denoise;
 use burn::tensor::Tensor;
 
@@ -18,12 +18,12 @@ pub(super) fn dpm_2<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepp
 /// `sample_dpm_2_ancestral`, eta 1).
 ///
 /// Two model evaluations per step, one in the last step. Every step but the last adds noise.
-pub(super) fn dpm_2_ancestral<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
+pub(super) fn dpm_2_ancestral<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
     for step in run.intervals() {
         let (down, up) = ancestral_parts(step.sigma, step.next);
         x = midpoint_step(run, &step, x, down)?;
         if !step.is_last() {
-            x = with_noise(x, &step, up, noise);
+            x = run.with_noise(x, &step, up);
         }
     }
     Ok(x)

@@ -1,91 +1,88 @@
 //! DPM-Solver++, multistep: reuses the estimates of earlier steps.
 
-use super::run::{Interval, Noise, Run, Stepped, combined, euler_step, with_noise};
-use crate::Denoise;
+use super::run::{Interval, Run, Stepped, combined, euler_step};
+use crate::{Denoise, Past};
 use burn::tensor::Tensor;
-
-/// The estimate of an earlier step and that step's length in log sigma.
-struct Past {
-    denoised: Tensor<4>,
-    h: f64,
-}
 
 /// The length of a step in `-ln sigma`.
 fn length(step: &Interval) -> f64 {
     (step.sigma / step.next).ln()
 }
 
+/// The same for an earlier step, which ended at noise level `end`.
+fn past_length(past: &Past, end: f64) -> f64 {
+    (past.sigma / end).ln()
+}
+
 /// DPM-Solver++(2M) (Lu et al. 2022; k-diffusion's `sample_dpmpp_2m`).
 ///
-/// One model evaluation per step.
-pub(super) fn dpmpp_2m<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
-    let mut past: Option<Past> = None;
+/// One model evaluation per step; the estimate of the step before is reused.
+pub(super) fn dpmpp_2m<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, mut past: Vec<Past>) -> Stepped<D> {
     for step in run.intervals() {
-        let denoised = run.observed(&step, &x)?;
+        past.truncate(1);
+        let denoised = run.observed_with(&step, &x, &past)?;
         if step.is_last() {
             return Ok(denoised);
         }
         let h = length(&step);
-        let steered = match past.take() {
+        let steered = match past.pop() {
             Some(old) => {
-                let weight = 0.5 * h / old.h;
-                combined(1.0 + weight, denoised.clone(), -weight, old.denoised)
+                let weight = 0.5 * h / past_length(&old, step.sigma);
+                combined(1.0 + weight, denoised.clone(), -weight, old.value)
             }
             None => denoised.clone(),
         };
         x = euler_step(x, steered, step.sigma, step.next);
-        past = Some(Past { denoised, h });
+        past.push(Past { sigma: step.sigma, value: denoised });
     }
     Ok(x)
 }
 
 /// DPM-Solver++(2M) SDE, midpoint form (k-diffusion's `sample_dpmpp_2m_sde`, eta 1).
 ///
-/// One model evaluation per step. Every step but the last adds noise.
-pub(super) fn dpmpp_2m_sde<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
-    let mut past: Option<Past> = None;
+/// One model evaluation per step; the estimate of the step before is reused. Every step but the last adds noise.
+pub(super) fn dpmpp_2m_sde<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, mut past: Vec<Past>) -> Stepped<D> {
     for step in run.intervals() {
-        let denoised = run.observed(&step, &x)?;
+        past.truncate(1);
+        let denoised = run.observed_with(&step, &x, &past)?;
         if step.is_last() {
             return Ok(denoised);
         }
         let h = length(&step);
         let keep = (-2.0 * h).exp();
-        let weight = past.as_ref().map_or(0.0, |old| 0.5 * (1.0 - keep) * h / old.h);
+        let old = past.pop();
+        let weight = old.as_ref().map_or(0.0, |old| 0.5 * (1.0 - keep) * h / past_length(old, step.sigma));
         x = combined(keep, x, 1.0 - keep + weight, denoised.clone());
-        if let Some(old) = past.take() {
-            x = x - old.denoised.mul_scalar(weight as f32);
+        if let Some(old) = old {
+            x = x - old.value.mul_scalar(weight as f32);
         }
-        x = renoised(x, &step, keep, noise);
-        past = Some(Past { denoised, h });
+        x = renoised(run, x, &step, keep);
+        past.push(Past { sigma: step.sigma, value: denoised });
     }
     Ok(x)
 }
 
 /// DPM-Solver++(3M) SDE (k-diffusion's `sample_dpmpp_3m_sde`, eta 1).
 ///
-/// One model evaluation per step. Every step but the last adds noise.
-pub(super) fn dpmpp_3m_sde<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
-    // Ordered from oldest to newest.
-    let mut past: [Option<Past>; 2] = [None, None];
+/// One model evaluation per step; the estimates of the two steps before are reused. Every step but the last adds noise.
+pub(super) fn dpmpp_3m_sde<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, mut past: Vec<Past>) -> Stepped<D> {
     for step in run.intervals() {
-        let denoised = run.observed(&step, &x)?;
+        past.truncate(2);
+        let denoised = run.observed_with(&step, &x, &past)?;
         if step.is_last() {
             return Ok(denoised);
         }
         let h = length(&step);
         let keep = (-2.0 * h).exp();
-        let lengths = [past[1].as_ref().map(|p| p.h), past[0].as_ref().map(|p| p.h)];
-        let [now, before, before_that] = weights_3m(h, lengths);
+        let last = past.first().map(|last| past_length(last, step.sigma));
+        let before = past.first().zip(past.get(1)).map(|(last, before)| past_length(before, last.sigma));
+        let [now, of_last, of_before] = weights_3m(h, [last, before]);
         x = combined(keep, x, 1.0 - keep + now, denoised.clone());
-        let [older, old] = past;
-        for (weight, estimate) in [(before, &old), (before_that, &older)] {
-            if let Some(estimate) = estimate {
-                x = x + estimate.denoised.clone().mul_scalar(weight as f32);
-            }
+        for (weight, estimate) in [of_last, of_before].into_iter().zip(&past) {
+            x = x + estimate.value.clone().mul_scalar(weight as f32);
         }
-        x = renoised(x, &step, keep, noise);
-        past = [old, Some(Past { denoised, h })];
+        x = renoised(run, x, &step, keep);
+        past.insert(0, Past { sigma: step.sigma, value: denoised });
     }
     Ok(x)
 }
@@ -113,6 +110,6 @@ fn weights_3m(h: f64, lengths: [Option<f64>; 2]) -> [f64; 3] {
 }
 
 /// Adds the noise of an SDE step, scaled by `sigma' * sqrt(1 - keep)`.
-fn renoised(x: Tensor<4>, step: &Interval, keep: f64, noise: Noise) -> Tensor<4> {
-    with_noise(x, step, step.next * (1.0 - keep).sqrt(), noise)
+fn renoised<D: Denoise>(run: &mut Run<'_, D>, x: Tensor<4>, step: &Interval, keep: f64) -> Tensor<4> {
+    run.with_noise(x, step, step.next * (1.0 - keep).sqrt())
 }

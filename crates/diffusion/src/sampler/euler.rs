@@ -1,6 +1,6 @@
 //! Euler's method, and DDIM, which equals Euler's method in these variables.
 
-use super::run::{Noise, Run, Stepped, ancestral_parts, euler_step, with_noise};
+use super::run::{Run, Stepped, ancestral_parts, euler_step};
 use crate::Denoise;
 use burn::tensor::Tensor;
 
@@ -27,13 +27,13 @@ pub(super) fn ddim<D: Denoise>(run: &mut Run<'_, D>, x: Tensor<4>) -> Stepped<D>
 /// `sample_euler_ancestral`, eta 1).
 ///
 /// One model evaluation per step. Every step but the last adds noise.
-pub(super) fn euler_ancestral<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
+pub(super) fn euler_ancestral<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
     for step in run.intervals() {
         let denoised = run.observed(&step, &x)?;
         let (down, up) = ancestral_parts(step.sigma, step.next);
         x = euler_step(x, denoised, step.sigma, down);
         if !step.is_last() {
-            x = with_noise(x, &step, up, noise);
+            x = run.with_noise(x, &step, up);
         }
     }
     Ok(x)

@@ -1,26 +1,25 @@
 //! The linear multistep method.
 
 use super::run::{Run, Stepped};
-use crate::Denoise;
+use crate::{Denoise, Past};
 use burn::tensor::Tensor;
-use std::collections::VecDeque;
 
 const ORDER: usize = 4;
 
 /// Adams-Bashforth steps of order 4 on an uneven grid (k-diffusion's `sample_lms`).
 ///
 /// One model evaluation per step; the slopes of up to three earlier steps are reused.
-pub(super) fn lms<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
-    // Newest first: sigma and the slope (x - x0) / sigma at that level.
-    let mut slopes: VecDeque<(f64, Tensor<4>)> = VecDeque::with_capacity(ORDER + 1);
+pub(super) fn lms<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, mut slopes: Vec<Past>) -> Stepped<D> {
     for step in run.intervals() {
-        let denoised = run.observed(&step, &x)?;
-        slopes.push_front((step.sigma, (x.clone() - denoised).div_scalar(step.sigma as f32)));
-        slopes.truncate(ORDER);
-        let nodes: Vec<f64> = slopes.iter().map(|(sigma, _)| *sigma).collect();
-        for (j, (_, slope)) in slopes.iter().enumerate() {
+        // A step uses its own slope and those of up to three earlier steps.
+        slopes.truncate(ORDER - 1);
+        let denoised = run.observed_with(&step, &x, &slopes)?;
+        let value = (x.clone() - denoised).div_scalar(step.sigma as f32);
+        slopes.insert(0, Past { sigma: step.sigma, value });
+        let nodes: Vec<f64> = slopes.iter().map(|slope| slope.sigma).collect();
+        for (j, slope) in slopes.iter().enumerate() {
             let weight = lagrange_integral(&nodes, j, step.sigma, step.next);
-            x = x + slope.clone().mul_scalar(weight as f32);
+            x = x + slope.value.clone().mul_scalar(weight as f32);
         }
     }
     Ok(x)

@@ -10,7 +10,7 @@ mod renoising;
 mod run;
 mod uni_pc;
 
-use crate::{BrownianPath, Denoise, NoiseSource, Observer};
+use crate::{BrownianPath, Denoise, NoiseSource, Observer, SamplerState};
 use burn::tensor::Tensor;
 use generation::Sampler;
 use run::Run;
@@ -66,6 +66,24 @@ pub trait Sample {
         noise: &mut dyn NoiseSource,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, D::Error>;
+
+    /// As [`Sample::sample`], from a state between two steps ([`Step::state`](crate::Step::state)), of which only the
+    /// remaining steps run. `noise` is at the state's position ([`Generator::at`](crate::Generator::at)). All tensors of the
+    /// state have one shape and dtype and are on one device.
+    ///
+    /// With the sampler and the sigmas of the run that the state is of, the result is that of the uninterrupted run. The
+    /// state of another sampler must have no `past`.
+    ///
+    /// # Errors
+    /// As [`Sample::sample`].
+    fn sample_from<D: Denoise>(
+        self,
+        denoise: &mut D,
+        state: SamplerState,
+        sigmas: &[f32],
+        noise: &mut dyn NoiseSource,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, D::Error>;
 }
 
 impl Sample for Sampler {
@@ -77,23 +95,44 @@ impl Sample for Sampler {
         noise: &mut dyn NoiseSource,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, D::Error> {
-        Run::over(denoise, sigmas, observer, |run| match self {
+        let state = SamplerState { step: 0, x, past: Vec::new(), noise: noise.position() };
+        self.sample_from(denoise, state, sigmas, noise, observer)
+    }
+
+    fn sample_from<D: Denoise>(
+        self,
+        denoise: &mut D,
+        state: SamplerState,
+        sigmas: &[f32],
+        noise: &mut dyn NoiseSource,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, D::Error> {
+        let SamplerState { step: first, x, past, noise: _ } = state;
+        let mut path;
+        let noise: &mut dyn NoiseSource = match self {
+            Self::DpmppSde => {
+                path = BrownianPath::new(noise);
+                &mut path
+            }
+            _ => noise,
+        };
+        Run { denoise, noise, observer, sigmas, first }.outcome(|run| match self {
             Self::Euler => euler::euler(run, x),
-            Self::EulerAncestral => euler::euler_ancestral(run, x, noise),
+            Self::EulerAncestral => euler::euler_ancestral(run, x),
             Self::Heun => heun::heun(run, x),
             Self::Dpm2 => dpm_2::dpm_2(run, x),
-            Self::Dpm2Ancestral => dpm_2::dpm_2_ancestral(run, x, noise),
-            Self::Lms => lms::lms(run, x),
-            Self::Dpmpp2sAncestral => dpmpp_single::dpmpp_2s_ancestral(run, x, noise),
-            Self::Dpmpp2m => dpmpp_multi::dpmpp_2m(run, x),
-            Self::Dpmpp2mSde => dpmpp_multi::dpmpp_2m_sde(run, x, noise),
-            Self::Dpmpp3mSde => dpmpp_multi::dpmpp_3m_sde(run, x, noise),
-            Self::DpmppSde => dpmpp_single::dpmpp_sde(run, x, &mut BrownianPath::new(noise)),
+            Self::Dpm2Ancestral => dpm_2::dpm_2_ancestral(run, x),
+            Self::Lms => lms::lms(run, x, past),
+            Self::Dpmpp2sAncestral => dpmpp_single::dpmpp_2s_ancestral(run, x),
+            Self::Dpmpp2m => dpmpp_multi::dpmpp_2m(run, x, past),
+            Self::Dpmpp2mSde => dpmpp_multi::dpmpp_2m_sde(run, x, past),
+            Self::Dpmpp3mSde => dpmpp_multi::dpmpp_3m_sde(run, x, past),
+            Self::DpmppSde => dpmpp_single::dpmpp_sde(run, x),
             Self::Ddim => euler::ddim(run, x),
-            Self::UniPc => uni_pc::uni_pc(run, x),
-            Self::Lcm => renoising::lcm(run, x, noise),
-            Self::Tcd => renoising::tcd(run, x, noise),
-            Self::Ddpm => renoising::ddpm(run, x, noise),
+            Self::UniPc => uni_pc::uni_pc(run, x, past),
+            Self::Lcm => renoising::lcm(run, x),
+            Self::Tcd => renoising::tcd(run, x),
+            Self::Ddpm => renoising::ddpm(run, x),
         })
     }
 }
@@ -110,5 +149,5 @@ pub fn dpmpp_sde<D: Denoise>(
     noise: &mut dyn NoiseSource,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, D::Error> {
-    Run::over(denoise, sigmas, observer, |run| dpmpp_single::dpmpp_sde(run, x, noise))
+    Run { denoise, noise, observer, sigmas, first: 0 }.outcome(|run| dpmpp_single::dpmpp_sde(run, x))
 }

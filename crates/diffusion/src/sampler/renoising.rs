@@ -1,6 +1,6 @@
 //! Samplers that add noise to the estimate x0.
 
-use super::run::{Noise, Run, Stepped, combined, euler_step, with_noise};
+use super::run::{Run, Stepped, combined, euler_step};
 use crate::Denoise;
 use burn::tensor::Tensor;
 
@@ -12,11 +12,11 @@ use burn::tensor::Tensor;
 /// other schedules end, they would make the last step return its input with all its noise.
 ///
 /// One model evaluation per step. Every step but the last adds noise.
-pub(super) fn lcm<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
+pub(super) fn lcm<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
     for step in run.intervals() {
         x = run.observed(&step, &x)?;
         if !step.is_last() {
-            x = with_noise(x, &step, step.next, noise);
+            x = run.with_noise(x, &step, step.next);
         }
     }
     Ok(x)
@@ -34,7 +34,7 @@ const TCD_DENOISED_SHARE: f32 = 1.0 - 0.3;
 /// in diffusers: they contain 0.03 of the predicted noise with SDXL's table.
 ///
 /// One model evaluation per step. Every step but the last adds noise.
-pub(super) fn tcd<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
+pub(super) fn tcd<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
     for step in run.intervals() {
         let denoised = run.observed(&step, &x)?;
         if step.is_last() {
@@ -45,7 +45,7 @@ pub(super) fn tcd<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noi
         let timestep = (run.table().timestep_from_sigma(step.next as f32) * TCD_DENOISED_SHARE).floor();
         let down = f64::from(run.table().sigma_from_timestep(timestep.into())).min(step.next);
         x = euler_step(x, denoised, step.sigma, down);
-        x = with_noise(x, &step, (step.next.powi(2) - down.powi(2)).sqrt(), noise);
+        x = run.with_noise(x, &step, (step.next.powi(2) - down.powi(2)).sqrt());
     }
     Ok(x)
 }
@@ -58,7 +58,7 @@ pub(super) fn tcd<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noi
 /// distribution.
 ///
 /// One model evaluation per step. Every step but the last adds noise.
-pub(super) fn ddpm<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: Noise) -> Stepped<D> {
+pub(super) fn ddpm<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
     for step in run.intervals() {
         let denoised = run.observed(&step, &x)?;
         if step.is_last() {
@@ -66,7 +66,7 @@ pub(super) fn ddpm<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, noise: No
         }
         let keep = (step.next / step.sigma).powi(2);
         x = combined(keep, x, 1.0 - keep, denoised);
-        x = with_noise(x, &step, step.next * (1.0 - keep).sqrt(), noise);
+        x = run.with_noise(x, &step, step.next * (1.0 - keep).sqrt());
     }
     Ok(x)
 }

@@ -1,7 +1,7 @@
 //! Shared by all samplers: the steps of a run, calls of model and observer, early ends.
 
 use super::Outcome;
-use crate::{Denoise, ModelSigmas, NoiseSource, Observer, Step, Stop};
+use crate::{Denoise, ModelSigmas, NoiseSource, Observer, Past, Step, Stop};
 use burn::tensor::Tensor;
 use std::ops::ControlFlow;
 
@@ -41,35 +41,36 @@ impl<E> Halt<E> {
 /// A sampler's result: latents, or why its loop ended early.
 pub(super) type Stepped<D> = Result<Tensor<4>, Halt<<D as Denoise>::Error>>;
 
-/// The source of a sampler's own noise.
-pub(super) type Noise<'n> = &'n mut dyn NoiseSource;
-
-/// The model and the observer of one run.
+/// The model, the noise and the observer of one run.
 pub(super) struct Run<'a, D: Denoise> {
-    denoise: &'a mut D,
-    observer: &'a mut dyn Observer,
-    sigmas: &'a [f32],
+    pub(super) denoise: &'a mut D,
+    pub(super) noise: &'a mut dyn NoiseSource,
+    pub(super) observer: &'a mut dyn Observer,
+    pub(super) sigmas: &'a [f32],
+    /// Index of the first step.
+    pub(super) first: usize,
 }
 
 impl<'a, D: Denoise> Run<'a, D> {
     /// Runs a sampler's loop and maps its result, or its early end, to an [`Outcome`].
-    pub(super) fn over(
-        denoise: &'a mut D,
-        sigmas: &'a [f32],
-        observer: &'a mut dyn Observer,
-        sampler: impl FnOnce(&mut Self) -> Stepped<D>,
-    ) -> Result<Outcome, D::Error> {
-        match sampler(&mut Self { denoise, observer, sigmas }) {
+    pub(super) fn outcome(mut self, sampler: impl FnOnce(&mut Self) -> Stepped<D>) -> Result<Outcome, D::Error> {
+        match sampler(&mut self) {
             Ok(latents) => Ok(Outcome::Finished { latents }),
             Err(Halt::Stopped(outcome)) => Ok(*outcome),
             Err(Halt::Failed(error)) => Err(error),
         }
     }
 
-    /// The steps, in order.
+    /// The steps of the whole schedule.
+    pub(super) fn total(&self) -> usize {
+        self.sigmas.len().saturating_sub(1)
+    }
+
+    /// The steps from the first on, in order.
     pub(super) fn intervals(&self) -> impl Iterator<Item = Interval> + use<'a, D> {
         let pairs = self.sigmas.iter().zip(self.sigmas.iter().skip(1)).enumerate();
-        pairs.map(|(index, (&sigma, &next))| Interval { index, sigma: sigma.into(), next: next.into() })
+        let all = pairs.map(|(index, (&sigma, &next))| Interval { index, sigma: sigma.into(), next: next.into() });
+        all.skip(self.first)
     }
 
     /// The model's training schedule.
@@ -79,9 +80,14 @@ impl<'a, D: Denoise> Run<'a, D> {
 
     /// Evaluates the model for the first time in a step and reports the result to the observer.
     pub(super) fn observed(&mut self, step: &Interval, x: &Tensor<4>) -> Stepped<D> {
+        self.observed_with(step, x, &[])
+    }
+
+    /// As [`Run::observed`], for a sampler that keeps `past` of earlier steps.
+    pub(super) fn observed_with(&mut self, step: &Interval, x: &Tensor<4>, past: &[Past]) -> Stepped<D> {
         let denoised = self.evaluated(step, x.clone(), step.sigma)?;
-        let total = self.sigmas.len() - 1;
-        let seen = Step { index: step.index, total, sigma: step.sigma as f32, x, denoised: &denoised };
+        let (index, sigma, noise) = (step.index, step.sigma as f32, self.noise.position());
+        let seen = Step { index, total: self.total(), sigma, x, denoised: &denoised, past, noise };
         match self.observer.step(&seen) {
             ControlFlow::Continue(()) => Ok(denoised),
             ControlFlow::Break(Stop::Cancel) => Err(Halt::stopped(Outcome::Cancelled { step: step.index + 1 })),
@@ -98,6 +104,13 @@ impl<'a, D: Denoise> Run<'a, D> {
         }
         self.denoise.denoise(x, sigma as f32).map_err(Halt::Failed)
     }
+
+    /// Adds the noise for the end of a step to `x`, with standard deviation `deviation`.
+    pub(super) fn with_noise(&mut self, x: Tensor<4>, step: &Interval, deviation: f64) -> Tensor<4> {
+        let (sigma, next) = step.ends();
+        let drawn = self.noise.draw(&x, sigma, next);
+        x + drawn.mul_scalar(deviation as f32)
+    }
 }
 
 /// `a * x + b * y`, the common form of all solvers' updates.
@@ -113,13 +126,6 @@ pub(super) fn euler_step(x: Tensor<4>, denoised: Tensor<4>, sigma: f64, to: f64)
     }
     let share = to / sigma;
     combined(share, x, 1.0 - share, denoised)
-}
-
-/// Adds the noise for the end of a step to `x`, with standard deviation `deviation`.
-pub(super) fn with_noise(x: Tensor<4>, step: &Interval, deviation: f64, noise: Noise) -> Tensor<4> {
-    let (sigma, next) = step.ends();
-    let drawn = noise.draw(&x, sigma, next);
-    x + drawn.mul_scalar(deviation as f32)
 }
 
 /// Splits an ancestral step (k-diffusion's `get_ancestral_step`, eta 1). Returns `(down, up)`: the noise level to step

@@ -1,52 +1,52 @@
 //! UniPC: a predictor and a corrector that share their model evaluations.
 
 use super::run::{Run, Stepped};
-use crate::Denoise;
+use crate::{Denoise, Past};
 use burn::tensor::Tensor;
 
 const ORDER: usize = 3;
-
-/// Estimates of earlier steps, newest first, each with its `-ln sigma`.
-type Past = Vec<(f64, Tensor<4>)>;
 
 /// UniPC of order 3 with B(h) = h (Zhao et al. 2023; ComfyUI's `uni_pc`, diffusers' `UniPCMultistepScheduler` with
 /// `solver_type="bh1"`, `solver_order=3`). The last step, to sigma 0, returns its estimate.
 ///
 /// One model evaluation per step. The observer sees the predicted `x`, which was the model's input, before the
-/// corrector changes it.
-pub(super) fn uni_pc<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>) -> Stepped<D> {
-    let mut past: Past = Vec::with_capacity(ORDER + 1);
-    // The corrected x of the previous step and the order used for it.
-    let mut left: Option<(Tensor<4>, usize)> = None;
-    let total = run.intervals().count();
+/// corrector changes it. The first entry of `kept` is the corrected x of the step before; the others are estimates.
+pub(super) fn uni_pc<D: Denoise>(run: &mut Run<'_, D>, mut x: Tensor<4>, mut kept: Vec<Past>) -> Stepped<D> {
+    let total = run.total();
     for step in run.intervals() {
-        let denoised = run.observed(&step, &x)?;
+        kept.truncate(1 + ORDER);
+        let denoised = run.observed_with(&step, &x, &kept)?;
         if step.is_last() {
             return Ok(denoised);
         }
+        let mut past = kept.split_off(kept.len().min(1));
         let lambda = -step.sigma.ln();
-        if let Some((start, order)) = left.take() {
-            x = advanced(start, &past, lambda, Some(&denoised), order);
+        if let Some(start) = kept.pop() {
+            // The order of the step before.
+            let order = ORDER.min(past.len()).min(total + 1 - step.index);
+            x = advanced(start.value, &past, lambda, Some(&denoised), order);
         }
-        past.insert(0, (lambda, denoised));
+        past.insert(0, Past { sigma: step.sigma, value: denoised });
         past.truncate(ORDER);
-        let order = ORDER.min(step.index + 1).min(total - step.index);
-        left = Some((x.clone(), order));
+        let order = ORDER.min(past.len()).min(total - step.index);
+        let corrected = Past { sigma: step.sigma, value: x.clone() };
         x = advanced(x, &past, -step.next.ln(), None, order);
+        kept = [vec![corrected], past].concat();
     }
     Ok(x)
 }
 
 /// Moves `x` from the newest point in `past` to `to` (a `-ln sigma`). With `corrector`, the estimate at `to`, this is
 /// UniC, without it UniP.
-fn advanced(x: Tensor<4>, past: &Past, to: f64, corrector: Option<&Tensor<4>>, order: usize) -> Tensor<4> {
-    let Some(((from, newest), older)) = past.split_first() else {
+fn advanced(x: Tensor<4>, past: &[Past], to: f64, corrector: Option<&Tensor<4>>, order: usize) -> Tensor<4> {
+    let Some((newest, older)) = past.split_first() else {
         return x;
     };
+    let from = -newest.sigma.ln();
     // Times in units of this step's length, measured from its start: negative for past estimates, 1 for the step's end.
     let h = to - from;
     let mut nodes: Vec<(f64, &Tensor<4>)> =
-        older.iter().take(order - 1).map(|(lambda, estimate)| ((lambda - from) / h, estimate)).collect();
+        older.iter().take(order - 1).map(|old| ((-old.sigma.ln() - from) / h, &old.value)).collect();
     nodes.extend(corrector.map(|estimate| (1.0, estimate)));
 
     let times: Vec<f64> = nodes.iter().map(|(time, _)| *time).collect();
@@ -55,7 +55,7 @@ fn advanced(x: Tensor<4>, past: &Past, to: f64, corrector: Option<&Tensor<4>>, o
     // x' = e^-h x - phi_1 m0 - B(h) * sum of share * (m - m0) / time, with B(h) = -h.
     let weights: Vec<f64> = shares.iter().zip(&times).map(|(share, time)| h * share / time).collect();
     let own = -phi_1 - weights.iter().sum::<f64>();
-    let start = x.mul_scalar((-h).exp() as f32) + newest.clone().mul_scalar(own as f32);
+    let start = x.mul_scalar((-h).exp() as f32) + newest.value.clone().mul_scalar(own as f32);
     nodes.into_iter().zip(weights).fold(start, |x, ((_, m), weight)| x + m.clone().mul_scalar(weight as f32))
 }
 

@@ -1,5 +1,6 @@
 //! Compares every number with the references in `tests/reference` (made by `export.py` and `spacings.py`).
 
+mod continued;
 mod distilled;
 mod edm;
 mod guidance;
