@@ -86,7 +86,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let hub = Arc::new(Hub::new());
     let options = EngineOptions {
         concurrency: workers(args.concurrency),
-        paused: LocalStudio::was_paused(&store).await?,
+        paused: store.queue_paused().await?,
         fault: args.inject_fault,
     };
     let open = open_options(args.dtype);
