@@ -1,11 +1,14 @@
 //! The receiver of the engine's events.
 
 use protocol::Event;
+use store::Subscriber;
 
-/// Publishes events. Called from any thread; must not block on subscribers.
-pub trait Announce: Send + Sync {
-    /// Publishes an event to all subscribers.
+/// Publishes events. As a [`Subscriber`] it gets what is stored, from the database; its own methods are for what is only
+/// in memory. Called from any thread; must not block on clients.
+pub trait Announce: Subscriber {
+    /// Publishes an event about something that is not stored, such as progress, to all clients.
     fn announce(&self, event: Event);
-    /// Schedules an event with the queue's new state. Several changes may share one event.
+    /// Schedules an event with the queue's new state, after a change that is not stored. Several changes may share one
+    /// event.
     fn queue_changed(&self);
 }

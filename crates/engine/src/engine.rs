@@ -2,15 +2,16 @@
 
 use crate::{
     Announce, InjectedFault, Media, Models, Progress, Statistics,
+    committed::Committed,
     injected::FaultInjector,
     priority,
     queue::{self, Shared, Workers},
     slot::Slot,
+    total_steps,
 };
 use protocol::{ModelLoading, Task, TaskId, TaskStatus};
 use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 use store::{End, Store, StoreError};
-use tokio::sync::RwLockReadGuard;
 
 /// Options of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +60,8 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 impl Engine {
     /// Starts the workers on their own threads, and gives the computing threads a lower priority than the others.
     ///
-    /// Run [`crate::recovery`] first: workers claim every queued task.
+    /// Run [`crate::recovery`] first: workers claim every queued task. From here on `announce` gets every change that the
+    /// store commits.
     ///
     /// # Errors
     /// A thread that cannot be started.
@@ -73,20 +75,17 @@ impl Engine {
         let faults = Arc::new(FaultInjector::new(options.fault));
         media.inject(&faults);
         let shared = Arc::new(Shared::new(store, media, models, announce, options.paused, faults));
+        shared.store.count_steps(total_steps);
+        shared.store.subscribe(Arc::new(Committed {
+            slots: Arc::clone(&shared.slots),
+            control: Arc::clone(&shared.control),
+            media: Arc::clone(&shared.media),
+            announce: Arc::clone(&shared.announce),
+        }));
         priority::lower();
         let for_workers = Arc::clone(&shared);
         let workers = Workers::start(options.concurrency, move || queue::run_worker(&for_workers))?;
         Ok(Self { shared, workers: Arc::new(workers) })
-    }
-
-    /// Wakes the workers after a task was queued.
-    pub fn wake(&self) {
-        self.shared.control.wake();
-    }
-
-    /// Prevents claims until the guard is dropped, so that a new task can be published before it starts.
-    pub async fn hold_claims(&self) -> RwLockReadGuard<'_, ()> {
-        self.shared.claims.read().await
     }
 
     /// Pauses or resumes the queue. Running tasks go on.
@@ -142,11 +141,7 @@ impl Engine {
     pub async fn cancel(&self, id: TaskId) -> Result<Task, EngineError> {
         let from = [TaskStatus::Queued, TaskStatus::Running];
         match self.shared.end(id, &from, End::Cancelled).await {
-            Ok(ended) => {
-                let task = ended.task.clone();
-                self.shared.publish_cancelled(ended);
-                Ok(task)
-            }
+            Ok(ended) => Ok(ended.task),
             Err(error) => match (error.waits_for(), self.shared.slots.get(id)) {
                 (Some(reason), Some(slot)) => self.cancel_unrecorded(id, &slot, reason).await,
                 _ => Err(error.into()),

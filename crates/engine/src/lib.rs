@@ -3,7 +3,7 @@
 //!
 //! Guarantees:
 //! - A picture's address never returns a partial picture, nor an older picture after a newer one.
-//! - A change updates the rows first, then the files, then publishes its event. [`Media`] may hold a file without a row
+//! - A change updates the rows first, then the files, then its event is published, by the store. [`Media`] may hold a file without a row
 //!   for a moment, and [`recovery`] moves such files to [`lost_found`]. A published picture always has its file.
 //! - The sampler waits only for the device. Previews are decoded, encoded and written on another thread.
 //! - Requests and the page come before computing: a step uses every core, at a lower priority.
@@ -11,6 +11,7 @@
 //! - A panic or an error ends one task only.
 
 mod announce;
+mod committed;
 mod engine;
 mod injected;
 pub mod media;

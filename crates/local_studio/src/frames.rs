@@ -5,7 +5,7 @@ use crate::{
     problem::{file_problem, problem},
 };
 use engine::new_key;
-use protocol::{Event, Frame, FrameEvent, FrameId, FramePatch, Problem, ProjectId, Take, TakeId};
+use protocol::{Frame, FrameId, FramePatch, Problem, ProjectId, Take, TakeId};
 use std::{io, sync::Arc};
 
 impl LocalStudio {
@@ -14,23 +14,18 @@ impl LocalStudio {
     }
 
     pub(crate) async fn update_frame(&self, id: FrameId, patch: FramePatch) -> Result<Vec<Frame>, Problem> {
-        let changed = self.store.update_frame(id, patch.validated()?).await.map_err(problem)?;
-        changed.iter().for_each(|frame| self.publish(Event::FrameUpdated(FrameEvent::from(frame.clone()))));
-        Ok(changed)
+        self.store.update_frame(id, patch.validated()?).await.map_err(problem)
     }
 
     /// Soft-deletes a frame and cancels its open tasks, whose results nobody would see.
     pub(crate) async fn delete_frame(&self, id: FrameId) -> Result<Frame, Problem> {
         let deleted = self.store.delete_frame(id).await.map_err(problem)?;
-        self.publish(Event::FrameDeleted(FrameEvent::from(deleted.frame.clone())));
         self.cancel_tasks(deleted.open_tasks).await;
         Ok(deleted.frame)
     }
 
     pub(crate) async fn restore_frame(&self, id: FrameId) -> Result<Frame, Problem> {
-        let frame = self.store.restore_frame(id).await.map_err(problem)?;
-        self.publish(Event::FrameCreated(FrameEvent::from(frame.clone())));
-        Ok(frame)
+        self.store.restore_frame(id).await.map_err(problem)
     }
 
     /// Creates a frame right after this one with a copy of its picture. The file is copied before the rows are written.
@@ -57,17 +52,7 @@ impl LocalStudio {
         if created.is_err() {
             self.remove_pictures(std::iter::once(copy.as_str()));
         }
-        let frames = created.map_err(problem)?;
-        self.publish_new_frame(&frames);
-        Ok(frames)
-    }
-
-    /// Publishes a new frame, which is the first of `frames`, then those that moved for it.
-    pub(crate) fn publish_new_frame(&self, frames: &[Frame]) {
-        for (index, frame) in frames.iter().enumerate() {
-            let event = FrameEvent::from(frame.clone());
-            self.publish(if index == 0 { Event::FrameCreated(event) } else { Event::FrameUpdated(event) });
-        }
+        created.map_err(problem)
     }
 
     pub(crate) async fn list_takes(&self, id: FrameId) -> Result<Vec<Take>, Problem> {
@@ -75,11 +60,6 @@ impl LocalStudio {
     }
 
     pub(crate) async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {
-        let deleted = self.store.delete_take(id).await.map_err(problem)?;
-        if let Err(error) = self.media().remove(&deleted.key) {
-            tracing::warn!(take.id = %id, %error, "a deleted take's picture could not be removed; the next start removes it");
-        }
-        self.publish(Event::FrameUpdated(FrameEvent::from(deleted.frame.clone())));
-        Ok(deleted.frame)
+        Ok(self.store.delete_take(id).await.map_err(problem)?.frame)
     }
 }

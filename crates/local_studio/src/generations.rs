@@ -7,18 +7,18 @@ use crate::{
 use engine::{first_preview, new_key};
 use prompt::template::{self, Random, Wildcards};
 use protocol::{
-    Accepted, Defaults, Event, FieldError, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId,
-    Recommended, generation::limits::SEED,
+    Accepted, Defaults, FieldError, NewGeneration, Parameters, Problem, Project, ProjectId, Recommended,
+    generation::limits::SEED,
 };
 use sha2::{Digest, Sha256};
 use std::{borrow::Cow, io, sync::Arc};
-use store::{Created, Idempotency, NewTake, NewTasks};
+use store::{Idempotency, NewTake, NewTasks};
 
 /// Characters of an `Idempotency-Key`.
 const KEY_CHARS: usize = 255;
 
 impl LocalStudio {
-    /// Order of work: the files of the first previews, the rows, the event, the answer. So no client ever sees an
+    /// Order of work: the files of the first previews, the rows, their event (by the store), the answer. So no client ever sees an
     /// address without a file.
     pub(crate) async fn create_generation(
         &self,
@@ -56,18 +56,12 @@ impl LocalStudio {
         }
         self.write_first_previews(&takes).await?;
 
-        // No worker may claim a task before the event about its frame is published.
-        let _paused_claims = self.engine.hold_claims().await;
         let tasks = NewTasks { project_id: id, frame_id: new.frame_id, takes: takes.clone(), idempotency };
         let created = self.store.create_tasks(tasks).await;
         if !created.as_ref().is_ok_and(|created| !created.replayed) {
             self.remove_pictures(takes.iter().map(|take| take.key.as_str()));
         }
-        let created = created.map_err(problem)?;
-        if !created.replayed {
-            self.publish_created(&created);
-        }
-        Ok(Accepted { tasks: created.accepted, warnings })
+        Ok(Accepted { tasks: created.map_err(problem)?.accepted, warnings })
     }
 
     /// What in the prompts is read as words.
@@ -99,16 +93,6 @@ impl LocalStudio {
         let each = self.engine.statistics().expected(&parameters);
         let all = each.map(|each| each.saturating_mul(new.variants()));
         Ok(all.map(|all| u64::try_from(all.as_millis()).unwrap_or(u64::MAX)))
-    }
-
-    /// Publishes the new or changed frame, then wakes the workers.
-    pub(crate) fn publish_created(&self, created: &Created) {
-        if let Some(frame) = created.frame.clone() {
-            let event = FrameEvent::from(frame);
-            self.publish(if created.frame_is_new { Event::FrameCreated(event) } else { Event::FrameUpdated(event) });
-        }
-        self.engine.wake();
-        self.queue_changed();
     }
 
     pub(crate) async fn write_first_previews(&self, takes: &[NewTake]) -> Result<(), Problem> {

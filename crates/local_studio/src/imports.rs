@@ -61,7 +61,6 @@ impl LocalStudio {
             self.remove_pictures(std::iter::once(key.as_str()));
         }
         let frames = made.map_err(problem)?;
-        self.publish_new_frame(&frames);
         frames.into_iter().next().ok_or(Problem::Internal)
     }
 }

@@ -1,5 +1,5 @@
 //! The studio on this machine: implements [`studio::Services`] over the database, the engine and the files. Each change
-//! is validated, stored, and then published as an event.
+//! is validated and stored; the database hands its events to the engine, which passes them on.
 //!
 //! It is a crate of its own and not a feature of `studio`: Cargo enables a feature for the whole build, so with a feature
 //! that only the server turns on, the pages would depend on the database too.
@@ -119,10 +119,6 @@ impl LocalStudio {
 
     fn publish(&self, event: Event) {
         self.events.announce(event);
-    }
-
-    fn queue_changed(&self) {
-        self.events.queue_changed();
     }
 
     /// Runs a change in a task of its own, so that it completes even if the caller is dropped. When a client disconnects,

@@ -1,15 +1,11 @@
 //! Projects.
 
 use crate::{LocalStudio, problem::problem};
-use protocol::{Event, NewProject, Problem, Project, ProjectId, ProjectPatch, ProjectUpdated};
+use protocol::{NewProject, Problem, Project, ProjectId, ProjectPatch};
 use store::{DeletedProject, ProjectPlace};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 impl LocalStudio {
-    fn publish_project(&self, project: &Project, deleted: bool) {
-        self.publish(Event::ProjectUpdated(ProjectUpdated { project: project.clone(), deleted }));
-    }
-
     pub(crate) async fn list_projects(&self, after: Option<&str>, limit: usize) -> Result<Vec<Project>, Problem> {
         let after = after.map(|place| parse_place(place).ok_or_else(bad_place)).transpose()?;
         self.store.list_projects(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(problem)
@@ -20,29 +16,22 @@ impl LocalStudio {
     }
 
     pub(crate) async fn create_project(&self, new: NewProject) -> Result<Project, Problem> {
-        let project = self.store.create_project(new.validated()?).await.map_err(problem)?;
-        self.publish_project(&project, false);
-        Ok(project)
+        self.store.create_project(new.validated()?).await.map_err(problem)
     }
 
     pub(crate) async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Problem> {
-        let project = self.store.update_project(id, patch.validated()?).await.map_err(problem)?;
-        self.publish_project(&project, false);
-        Ok(project)
+        self.store.update_project(id, patch.validated()?).await.map_err(problem)
     }
 
     /// Soft-deletes a project and cancels its open tasks, whose results nobody would see.
     pub(crate) async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem> {
         let DeletedProject { project, open_tasks } = self.store.delete_project(id).await.map_err(problem)?;
-        self.publish_project(&project, true);
         self.cancel_tasks(open_tasks).await;
         Ok(project)
     }
 
     pub(crate) async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem> {
-        let project = self.store.restore_project(id).await.map_err(problem)?;
-        self.publish_project(&project, false);
-        Ok(project)
+        self.store.restore_project(id).await.map_err(problem)
     }
 }
 

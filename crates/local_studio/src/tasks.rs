@@ -13,18 +13,7 @@ use studio::TaskQuery;
 /// How long "keep" waits for the picture: one step and its decoding on a slow machine.
 const KEEP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Name of the stored setting: the queue stays paused across a restart.
-const PAUSED: &str = "queue_paused";
-
 impl LocalStudio {
-    /// Whether the queue was paused when the server stopped.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn was_paused(store: &store::Store) -> Result<bool, StoreError> {
-        Ok(store.setting(PAUSED).await?.as_deref() == Some("true"))
-    }
-
     /// Adds the live state that is only in memory: current step, time left, and the number of steps to run.
     fn with_progress(&self, mut task: Task) -> Task {
         task.total_steps = total_steps(&task.parameters);
@@ -60,7 +49,8 @@ impl LocalStudio {
     }
 
     pub(crate) async fn get_queue(&self) -> Result<Queue, Problem> {
-        Ok(Queue { paused: self.engine.is_paused(), tasks: self.list_open_tasks().await? })
+        let paused = self.store.queue_paused().await.map_err(problem)?;
+        Ok(Queue { paused, tasks: self.list_open_tasks().await? })
     }
 
     pub(crate) async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem> {
@@ -86,28 +76,21 @@ impl LocalStudio {
         let task = self.store.get_task(id).await.map_err(problem)?;
         let take = NewTake { key: new_key(), parameters: task.parameters, seed: task.seed };
         self.write_first_previews(std::slice::from_ref(&take)).await?;
-        let _paused_claims = self.engine.hold_claims().await;
-        let created = match self.store.retry_task(id, take.key.clone()).await {
-            Ok(created) => created,
-            Err(error) => {
-                self.remove_pictures(std::iter::once(take.key.as_str()));
-                return Err(problem(error));
-            }
-        };
-        self.publish_created(&created);
+        if let Err(error) = self.store.retry_task(id, take.key.clone()).await {
+            self.remove_pictures(std::iter::once(take.key.as_str()));
+            return Err(problem(error));
+        }
         self.get_task(id).await
     }
 
     pub(crate) async fn set_queue_paused(&self, paused: bool) -> Result<Queue, Problem> {
-        self.store.put_setting(PAUSED, &paused.to_string()).await.map_err(problem)?;
+        self.store.set_queue_paused(paused).await.map_err(problem)?;
         self.engine.pause(paused);
-        self.queue_changed();
         self.get_queue().await
     }
 
     pub(crate) async fn reorder_queue(&self, ids: Vec<TaskId>) -> Result<Queue, Problem> {
         self.store.reorder_queue(&ids).await.map_err(problem)?;
-        self.queue_changed();
         self.get_queue().await
     }
 }

@@ -1,17 +1,19 @@
 //! Claims: a worker takes the next queued task, or puts a running one back into the queue.
 
+use crate::changes::{Change, Outcome, frame_after, frame_updated, ids_of};
 use crate::clock::now_ms;
 use crate::locks::LockQueries;
 use crate::rows::from_column;
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{FullRow, TaskQueries, is_waiting, task_from_row};
-use crate::transaction::{on_connections, write};
+use crate::transaction::{change, on_connections};
 use crate::unreadable::{readable, report};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{TakeId, Task, TaskId, TaskStatus};
+use protocol::{Event, Frame, GENERATOR, GenerationStarted, TakeId, Task, TaskId, TaskStatus, media_path};
+use std::sync::Arc;
 
 /// A queued or running task with its take.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,13 +40,57 @@ pub enum Claim {
     Alone,
 }
 
+/// What a claim changed.
+pub(crate) struct Claimed {
+    claim: Claim,
+    /// The claimed task's frame in its new state.
+    frame: Option<Frame>,
+    total_steps: u32,
+    /// What became of the frames of tasks that could not be read.
+    unreadable: Vec<Change>,
+}
+
+impl Claimed {
+    fn nothing(claim: Claim, unreadable: Vec<Change>) -> Self {
+        Self { claim, frame: None, total_steps: 0, unreadable }
+    }
+}
+
+impl Outcome for Claimed {
+    fn changes(&self) -> Vec<Change> {
+        let mut changes = self.unreadable.clone();
+        if let Claim::Task(open) = &self.claim {
+            let started = Event::GenerationStarted(GenerationStarted {
+                of: ids_of(&open.task, open.take_id),
+                preview_path: media_path(&open.key),
+                total_steps: self.total_steps,
+                generator: GENERATOR.to_owned(),
+            });
+            changes.push(started.into());
+            changes.extend(self.frame.as_ref().map(frame_updated));
+            changes.push(Change::Queue);
+        }
+        changes
+    }
+}
+
+/// A running task that is queued again.
+pub(crate) struct Requeued(OpenTask);
+
+impl Outcome for Requeued {
+    fn changes(&self) -> Vec<Change> {
+        vec![Change::Queue]
+    }
+}
+
 on_connections! {
     trait ClaimQueries;
 
     /// See [`Store::claim_task`].
-    async fn claim(conn: Db, is_alone: bool) -> Result<Claim, StoreError> {
+    async fn claim(conn: Db, is_alone: bool) -> Result<Claimed, StoreError> {
         // Queued tasks whose rows cannot be decoded or make no sense. They are skipped so that later tasks run.
         let mut unreadable: Vec<i64> = Vec::new();
+        let mut changes = Vec::new();
         loop {
             let first: Option<(i64, i32, i32, Option<i64>)> = tasks::table
                 .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
@@ -56,7 +102,9 @@ on_connections! {
                 .first(conn)
                 .await
                 .optional()?;
-            let Some((id, unclean_ends, attempt, finished_at)) = first else { return Ok(Claim::Nothing) };
+            let Some((id, unclean_ends, attempt, finished_at)) = first else {
+                return Ok(Claimed::nothing(Claim::Nothing, changes));
+            };
             // The database would refuse to start it, again and again, and the tasks after it would never run.
             if finished_at.is_some() || !(0..i32::MAX).contains(&attempt) {
                 let why = format!("is queued with attempt {attempt} and finished_at {finished_at:?}");
@@ -71,7 +119,7 @@ on_connections! {
                 continue;
             }
             if unclean_ends > 0 && !is_alone {
-                return Ok(Claim::Alone);
+                return Ok(Claimed::nothing(Claim::Alone, changes));
             }
             let waiting = tasks::table.find(id).filter(tasks::status.eq(TaskStatus::Queued.as_str()));
             let start = (
@@ -83,8 +131,15 @@ on_connections! {
             // 0 rows: another worker claimed it first. Look for the next one.
             if diesel::update(waiting).set(start).execute(conn).await? == 1 {
                 match open_task_from_row(conn.task_with_take(id).await?) {
-                    Err(StoreError::Corrupt { column, value }) => conn.fail_unreadable(id, column, value).await?,
-                    opened => return Ok(Claim::Task(Box::new(opened?))),
+                    Err(StoreError::Corrupt { column, value }) => {
+                        changes.extend(conn.fail_unreadable(id, column, value).await?);
+                    }
+                    opened => {
+                        let open = opened?;
+                        let frame = conn.frame_shown(open.task.frame_id.0).await?;
+                        let claim = Claim::Task(Box::new(open));
+                        return Ok(Claimed { frame, ..Claimed::nothing(claim, changes) });
+                    }
                 }
             }
         }
@@ -92,7 +147,12 @@ on_connections! {
 
     /// Marks a task as failed whose row cannot be read: no worker can run it, and it would stay `running` for ever. Its
     /// file is left for the next start, whose recovery finds a file without a row.
-    async fn fail_unreadable(conn: Db, id: i64, column: &'static str, value: String) -> Result<(), StoreError> {
+    async fn fail_unreadable(
+        conn: Db,
+        id: i64,
+        column: &'static str,
+        value: String,
+    ) -> Result<Vec<Change>, StoreError> {
         tracing::error!(task.id = id, column, value, "a task in the queue cannot be read; it is marked failed");
         let now = now_ms();
         let why = format!("the database holds a value that makes no sense: {column}");
@@ -102,13 +162,16 @@ on_connections! {
             tasks::finished_at.eq(now),
         );
         let frame: i64 = diesel::update(tasks::table.find(id)).set(end).returning(tasks::frame_id).get_result(conn).await?;
+        let before = conn.frame_shown(frame).await?;
         diesel::delete(takes::table.filter(takes::task_id.eq(id))).execute(conn).await?;
-        conn.delete_if_empty(frame, now).await?;
-        Ok(())
+        let is_removed = conn.delete_if_empty(frame, now).await?;
+        let after = conn.frame_shown(frame).await?;
+        let frame = frame_after(after.as_ref(), before.as_ref().filter(|_| is_removed));
+        Ok(frame.into_iter().chain([Change::Queue]).collect())
     }
 
     /// See [`Store::requeue_task`].
-    async fn requeue(conn: Db, id: TaskId, unclean_ends: i32) -> Result<OpenTask, StoreError> {
+    async fn requeue(conn: Db, id: TaskId, unclean_ends: i32) -> Result<Requeued, StoreError> {
         conn.lock_task(id).await?;
         let running = tasks::table.find(id.0).filter(tasks::status.eq(TaskStatus::Running.as_str()));
         let waiting = (
@@ -118,7 +181,7 @@ on_connections! {
         if diesel::update(running).set(waiting).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, TaskStatus::Running.as_str().to_owned()).await?);
         }
-        open_task_from_row(conn.task_with_take(id.0).await?)
+        Ok(Requeued(open_task_from_row(conn.task_with_take(id.0).await?)?))
     }
 }
 
@@ -126,7 +189,7 @@ impl Store {
     /// Claims the first queued task: it is running now, as a new attempt. None when no task is queued. Skips tasks of
     /// deleted frames and projects, and tasks that cannot be read. Safe with any number of workers and processes.
     pub async fn claim_task(&self) -> Result<Option<OpenTask>, StoreError> {
-        match write!(self, |conn| { conn.claim(true).await })? {
+        match self.claim(true).await? {
             Claim::Task(open) => Ok(Some(*open)),
             Claim::Nothing | Claim::Alone => Ok(None),
         }
@@ -134,7 +197,19 @@ impl Store {
 
     /// As [`Store::claim_task`], for a worker beside which others may run.
     pub async fn claim_beside_others(&self) -> Result<Claim, StoreError> {
-        write!(self, |conn| { conn.claim(false).await })
+        self.claim(false).await
+    }
+
+    async fn claim(&self, is_alone: bool) -> Result<Claim, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let claimed = change!(self, |conn| {
+            let mut claimed = conn.claim(is_alone).await?;
+            if let Claim::Task(open) = &claimed.claim {
+                claimed.total_steps = inner.total_steps(&open.task.parameters);
+            }
+            Ok(claimed)
+        })?;
+        Ok(claimed.claim)
     }
 
     /// Puts a running task back into the queue at its old place. The attempt count goes on.
@@ -142,7 +217,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it is not running; [`StoreError::NotFound`].
     pub async fn requeue_task(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        write!(self, |conn| { conn.requeue(id, 0).await })
+        Ok(change!(self, |conn| { conn.requeue(id, 0).await })?.0)
     }
 
     /// As [`Store::requeue_task`], for a task during which the server ended uncleanly; counts that end.
@@ -150,7 +225,7 @@ impl Store {
     /// # Errors
     /// As [`Store::requeue_task`].
     pub async fn requeue_after_unclean_end(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        write!(self, |conn| { conn.requeue(id, 1).await })
+        Ok(change!(self, |conn| { conn.requeue(id, 1).await })?.0)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Frames that start with a finished picture: copies of a frame, and imports.
 
+use crate::changes::{Change, Outcome, frame_created, frame_updated};
 use crate::clock::now_ms;
 use crate::creation::CreationQueries;
 use crate::inserts::{InsertTake, NewTake, TakeColumns, columns_from_take};
@@ -11,7 +12,7 @@ use crate::schema::{frames, takes, tasks};
 use crate::shows::{ShowQueries, changed_frames};
 use crate::takes::TakeQueries;
 use crate::tasks::TaskQueries;
-use crate::transaction::{on_connections, write};
+use crate::transaction::{change, on_connections};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -37,11 +38,21 @@ pub(crate) struct Finished {
     step: Option<i32>,
 }
 
+/// A new frame first, then the frames that moved for it.
+pub(crate) struct InsertedFrames(Vec<Frame>);
+
+impl Outcome for InsertedFrames {
+    fn changes(&self) -> Vec<Change> {
+        let (new, moved) = self.0.split_at(self.0.len().min(1));
+        new.iter().map(frame_created).chain(moved.iter().map(frame_updated)).collect()
+    }
+}
+
 on_connections! {
     trait CopyQueries;
 
     /// See [`Store::duplicate_frame`].
-    async fn copy_frame(conn: Db, id: i64, take: TakeId, key: String) -> Result<Vec<Frame>, StoreError> {
+    async fn copy_frame(conn: Db, id: i64, take: TakeId, key: String) -> Result<InsertedFrames, StoreError> {
         let row = conn.lock_live_frame(id).await?;
         let source: TakeRow = conn.finished_take_of(id, take).await?;
         let before = conn.frames_shown(row.project_id).await?;
@@ -71,7 +82,7 @@ on_connections! {
             step: source.finished_step,
         };
         conn.insert_finished((copy, row.project_id), finished, now).await?;
-        Ok(changed_frames(copy, &before, conn.frames_shown(row.project_id).await?))
+        Ok(InsertedFrames(changed_frames(copy, &before, conn.frames_shown(row.project_id).await?)))
     }
 
     /// See [`Store::import_frame`].
@@ -81,7 +92,7 @@ on_connections! {
         position: Option<u32>,
         take: TakeColumns,
         end: (String, i32),
-    ) -> Result<Vec<Frame>, StoreError> {
+    ) -> Result<InsertedFrames, StoreError> {
         if !conn.lock_project(project.0).await? {
             return Err(no_project(project));
         }
@@ -95,7 +106,7 @@ on_connections! {
         // No worker ran it, but every completed task has at least one attempt.
         let finished = Finished { attempt: 1, started_at: Some(now), take, etag: Some(etag), step: Some(step) };
         conn.insert_finished((id, project.0), finished, now).await?;
-        Ok(changed_frames(id, &before, conn.frames_shown(project.0).await?))
+        Ok(InsertedFrames(changed_frames(id, &before, conn.frames_shown(project.0).await?)))
     }
 
     /// Inserts a completed task with its take and selects the take in the frame `(frame_id, project_id)`. Moves the
@@ -141,7 +152,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invalid`] when `take` is not a finished take of this frame; [`StoreError::NotFound`].
     pub async fn duplicate_frame(&self, id: FrameId, take: TakeId, key: String) -> Result<Vec<Frame>, StoreError> {
-        write!(self, |conn| { conn.copy_frame(id.0, take, key).await })
+        Ok(change!(self, |conn| { conn.copy_frame(id.0, take, key).await })?.0)
     }
 
     /// Creates a frame that shows this picture, with a completed task. `position` is its index among the live frames;
@@ -158,6 +169,6 @@ impl Store {
     ) -> Result<Vec<Frame>, StoreError> {
         let FinishedTake { take, etag, step } = take;
         let (columns, step) = (columns_from_take(take)?, to_column("takes.finished_step", step)?);
-        write!(self, |conn| { conn.insert_finished_frame(project, position, columns, (etag, step)).await })
+        Ok(change!(self, |conn| { conn.insert_finished_frame(project, position, columns, (etag, step)).await })?.0)
     }
 }

@@ -1,5 +1,6 @@
 //! Creates tasks: frame, tasks and takes in one transaction, once for each idempotency key.
 
+use crate::changes::{Change, Outcome, frame_created, frame_updated};
 use crate::clock::now_ms;
 use crate::idempotency::{Idempotency, IdempotencyQueries};
 use crate::inserts::{InsertQueries, InsertTask, NewTake, TakeColumns, columns_from_take};
@@ -9,7 +10,7 @@ use crate::order::OrderQueries;
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{FullRow, TaskQueries, full_tasks, tasks_from_rows};
-use crate::transaction::{on_connections, read, write};
+use crate::transaction::{change, on_connections, read};
 use crate::unreadable::load_readable;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -43,6 +44,16 @@ pub struct Created {
     /// Whether the request was handled before under its idempotency key. Nothing was changed, and the files of
     /// this request's takes belong to no row.
     pub replayed: bool,
+}
+
+impl Outcome for Created {
+    fn changes(&self) -> Vec<Change> {
+        if self.replayed {
+            return Vec::new();
+        }
+        let frame = self.frame.as_ref().map(if self.frame_is_new { frame_created } else { frame_updated });
+        frame.into_iter().chain([Change::Queue]).collect()
+    }
 }
 
 on_connections! {
@@ -163,6 +174,6 @@ impl Store {
             return Err(StoreError::Invalid { field: "num_variants", message });
         }
         let columns = takes.into_iter().map(columns_from_take).collect::<Result<Vec<_>, _>>()?;
-        write!(self, |conn| { conn.insert_tasks(project_id, frame_id, columns, idempotency).await })
+        change!(self, |conn| { conn.insert_tasks(project_id, frame_id, columns, idempotency).await })
     }
 }

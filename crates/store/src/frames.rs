@@ -1,5 +1,6 @@
 //! Frames: list, read, update, delete, restore, purge. What a frame shows is computed in [`crate::shows`].
 
+use crate::changes::{Change, Outcome, frame_created, frame_deleted, frame_updated};
 use crate::clock::now_ms;
 use crate::idempotency::IdempotencyQueries;
 use crate::locks::LockQueries;
@@ -9,7 +10,7 @@ use crate::rows::to_column;
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::{OPEN, ShowQueries, changed_frames};
 use crate::takes::TakeQueries;
-use crate::transaction::{on_connections, read, write};
+use crate::transaction::{change, on_connections, read, write};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -25,11 +26,37 @@ pub struct DeletedFrame {
     pub open_tasks: Vec<TaskId>,
 }
 
+/// A changed frame first, then the frames that moved with it.
+pub(crate) struct UpdatedFrames(Vec<Frame>);
+
+impl Outcome for UpdatedFrames {
+    fn changes(&self) -> Vec<Change> {
+        self.0.iter().map(frame_updated).collect()
+    }
+}
+
+impl Outcome for DeletedFrame {
+    fn changes(&self) -> Vec<Change> {
+        // The open tasks of a deleted frame are not in the queue.
+        let queue = (!self.open_tasks.is_empty()).then_some(Change::Queue);
+        [frame_deleted(&self.frame)].into_iter().chain(queue).collect()
+    }
+}
+
+/// A frame that is no longer deleted.
+pub(crate) struct RestoredFrame(Frame);
+
+impl Outcome for RestoredFrame {
+    fn changes(&self) -> Vec<Change> {
+        vec![frame_created(&self.0)]
+    }
+}
+
 on_connections! {
     trait FrameQueries;
 
     /// See [`Store::update_frame`].
-    async fn patch_frame(conn: Db, id: i64, patch: FramePatch) -> Result<Vec<Frame>, StoreError> {
+    async fn patch_frame(conn: Db, id: i64, patch: FramePatch) -> Result<UpdatedFrames, StoreError> {
         let row = conn.lock_live_frame(id).await?;
         let before = conn.frames_shown(row.project_id).await?;
         if let Some(take) = patch.take_id {
@@ -48,10 +75,10 @@ on_connections! {
         }
         let changed = changed_frames(id, &before, conn.frames_shown(row.project_id).await?);
         if changed.is_empty() {
-            return Ok(before.into_iter().filter(|frame| frame.id.0 == id).collect());
+            return Ok(UpdatedFrames(before.into_iter().filter(|frame| frame.id.0 == id).collect()));
         }
         conn.touch_project(row.project_id, now_ms()).await?;
-        Ok(changed)
+        Ok(UpdatedFrames(changed))
     }
 
     /// See [`Store::delete_frame`].
@@ -68,14 +95,14 @@ on_connections! {
     }
 
     /// See [`Store::restore_frame`].
-    async fn undelete_frame(conn: Db, id: i64) -> Result<Frame, StoreError> {
+    async fn undelete_frame(conn: Db, id: i64) -> Result<RestoredFrame, StoreError> {
         let row = conn.lock_frame(id).await?;
         if row.deleted_at.is_some() {
             conn.clear_deletion(id).await?;
             conn.touch_project(row.project_id, now_ms()).await?;
         }
         // An error here rolls the transaction back: a live frame always shows something.
-        conn.frame_shown(id).await?.ok_or_else(|| no_frame(FrameId(id)))
+        Ok(RestoredFrame(conn.frame_shown(id).await?.ok_or_else(|| no_frame(FrameId(id)))?))
     }
 
     /// Clears a frame's deletion. `NotFound` when the frame was purged while this waited for its row.
@@ -116,7 +143,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invalid`] when `take_id` is not a finished take of this frame; [`StoreError::NotFound`].
     pub async fn update_frame(&self, id: FrameId, patch: FramePatch) -> Result<Vec<Frame>, StoreError> {
-        write!(self, |conn| { conn.patch_frame(id.0, patch).await })
+        Ok(change!(self, |conn| { conn.patch_frame(id.0, patch).await })?.0)
     }
 
     /// Deletes a frame. It can be restored until it is purged.
@@ -124,7 +151,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist or is deleted already.
     pub async fn delete_frame(&self, id: FrameId) -> Result<DeletedFrame, StoreError> {
-        write!(self, |conn| { conn.soft_delete_frame(id.0).await })
+        change!(self, |conn| { conn.soft_delete_frame(id.0).await })
     }
 
     /// Restores a deleted frame at its old place on the timeline. A frame that is not deleted stays as it is.
@@ -132,7 +159,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist, is purged, or has nothing left to show.
     pub async fn restore_frame(&self, id: FrameId) -> Result<Frame, StoreError> {
-        write!(self, |conn| { conn.undelete_frame(id.0).await })
+        Ok(change!(self, |conn| { conn.undelete_frame(id.0).await })?.0)
     }
 
     /// Deletes for good, with their tasks and takes, the frames that were deleted at least `age` ago and have no open

@@ -7,6 +7,7 @@
 //! - When it returns `Ok`, its change is on the disk. Killing the process afterwards loses nothing.
 //! - When its future is dropped, it still runs to its end: no transaction stays open, and a change is applied completely
 //!   or not at all.
+//! - Its change is handed to the [`Subscriber`] once, in the order of the commits.
 //! - Text is passed as bound values, never as SQL.
 //! - Values are validated once, by `protocol`. The tables' constraints guard against mistakes.
 //! - A row that cannot be read is skipped in every list and reported. It neither fails the call nor hides other rows.
@@ -14,6 +15,7 @@
 //! What a frame shows is computed in `shows.rs` and is not stored. A live frame always has something to show.
 
 mod backend;
+mod changes;
 mod check;
 mod claims;
 mod clock;
@@ -44,6 +46,7 @@ mod transaction;
 mod unreadable;
 mod url;
 
+pub use changes::{Change, Subscriber};
 pub use claims::{Claim, OpenTask};
 pub use copies::FinishedTake;
 pub use creation::{Created, NewTasks};

@@ -3,6 +3,7 @@
 //! Every update names the statuses that it starts from, so that of two concurrent changes (a worker completes, a user
 //! cancels) the first one wins and the other gets `Conflict`.
 
+use crate::changes::{Change, Outcome, frame_after, ids_of};
 use crate::clock::now_ms;
 use crate::creation::{Created, CreationQueries};
 use crate::frames::FrameQueries;
@@ -14,12 +15,15 @@ use crate::rows::{FrameRow, to_column};
 use crate::schema::{frames, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{TaskQueries, parameters_from_text};
-use crate::transaction::{on_connections, write};
+use crate::transaction::{change, on_connections};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{Frame, TakeId, Task, TaskId, TaskStatus};
-use std::ops::RangeInclusive;
+use protocol::{
+    Event, Frame, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, TakeId, Task, TaskId,
+    TaskStatus, media_path,
+};
+use std::{ops::RangeInclusive, sync::Arc};
 
 /// How a task ends without a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +45,46 @@ pub struct Ended {
     pub frame_removed: Option<Frame>,
     /// Its take, which is deleted unless the task completed.
     pub take_id: TakeId,
-    /// Its take's key. Unless the task completed, the caller removes the file `<key>.png`.
+    /// Its take's key. Unless the task completed, the file `<key>.png` has no row any more.
     pub key: String,
+}
+
+/// A task that ended with a picture.
+pub(crate) struct Completed {
+    ended: Ended,
+    etag: String,
+    total_steps: u32,
+}
+
+impl Outcome for Completed {
+    fn changes(&self) -> Vec<Change> {
+        let Ended { task, frame, take_id, key, .. } = &self.ended;
+        let completed = Event::GenerationCompleted(GenerationCompleted {
+            of: ids_of(task, *take_id),
+            final_path: media_path(key),
+            step: task.step,
+            total_steps: self.total_steps,
+            generator: GENERATOR.to_owned(),
+            etag: self.etag.clone(),
+            frame: frame.clone(),
+        });
+        let frame = frame_after(frame.as_ref(), None);
+        [completed.into()].into_iter().chain(frame).chain([Change::Queue]).collect()
+    }
+}
+
+impl Outcome for Ended {
+    fn changes(&self) -> Vec<Change> {
+        let (of, frame) = (ids_of(&self.task, self.take_id), self.frame.clone());
+        let frame_removed = self.frame_removed.is_some();
+        let event = match self.task.error.clone() {
+            Some(error) => Event::GenerationFailed(GenerationFailed { of, error, frame_removed, frame }),
+            None => Event::GenerationCancelled(GenerationCancelled { of, frame_removed, frame }),
+        };
+        let ended = Change::Event { event, deleted_take: Some(self.key.clone()) };
+        let frame = frame_after(self.frame.as_ref(), self.frame_removed.as_ref());
+        [ended].into_iter().chain(frame).chain([Change::Queue]).collect()
+    }
 }
 
 on_connections! {
@@ -166,7 +208,13 @@ impl Store {
     /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
     pub async fn complete_task(&self, id: TaskId, attempt: u32, etag: String, step: u32) -> Result<Ended, StoreError> {
         let (attempt, step) = (to_column("tasks.attempt", attempt)?, to_column("takes.finished_step", step)?);
-        write!(self, |conn| { conn.complete(id, attempt, etag, step).await })
+        let (inner, finished) = (Arc::clone(&self.inner), etag.clone());
+        let completed = change!(self, |conn| {
+            let ended = conn.complete(id, attempt, finished, step).await?;
+            let total_steps = inner.total_steps(&ended.task.parameters);
+            Ok(Completed { ended, etag, total_steps })
+        })?;
+        Ok(completed.ended)
     }
 
     /// Ends a task without a picture if its status is one of `from`. Deletes its take, and its frame if nothing else is
@@ -176,7 +224,7 @@ impl Store {
     /// [`StoreError::Conflict`] when its status is not in `from`; [`StoreError::NotFound`].
     pub async fn end_task(&self, id: TaskId, from: &[TaskStatus], end: End) -> Result<Ended, StoreError> {
         let from = from.to_vec();
-        write!(self, |conn| { conn.end(id, from, 0..=i32::MAX, end).await })
+        change!(self, |conn| { conn.end(id, from, 0..=i32::MAX, end).await })
     }
 
     /// Marks a running task as failed, as [`Store::end_task`] does, unless a later attempt (after a cancellation and a
@@ -186,7 +234,7 @@ impl Store {
     /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
     pub async fn fail_attempt(&self, id: TaskId, attempt: u32, why: String) -> Result<Ended, StoreError> {
         let (attempt, end) = (to_column("tasks.attempt", attempt)?, End::Failed(why));
-        write!(self, |conn| { conn.end(id, vec![TaskStatus::Running], attempt..=attempt, end).await })
+        change!(self, |conn| { conn.end(id, vec![TaskStatus::Running], attempt..=attempt, end).await })
     }
 
     /// Queues a failed or cancelled task again, at the end of the queue, with a new take whose first preview
@@ -196,6 +244,6 @@ impl Store {
     /// [`StoreError::Conflict`] when its status is another, or a user deleted its frame;
     /// [`StoreError::QueueFull`]; [`StoreError::NotFound`].
     pub async fn retry_task(&self, id: TaskId, key: String) -> Result<Created, StoreError> {
-        write!(self, |conn| { conn.retry(id, key).await })
+        change!(self, |conn| { conn.retry(id, key).await })
     }
 }

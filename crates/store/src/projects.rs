@@ -1,16 +1,17 @@
 //! Projects: list, read, create, update, delete, restore, purge.
 
+use crate::changes::{Change, Outcome};
 use crate::clock::{now_ms, rfc3339_from_ms};
 use crate::not_found::no_project;
 use crate::rows::{ProjectRow, from_column, to_column};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::OPEN;
-use crate::transaction::{read, write};
+use crate::transaction::{change, on_connections, read, write};
 use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{NewProject, Project, ProjectId, ProjectPatch, TaskId, media_path};
+use protocol::{Event, NewProject, Project, ProjectId, ProjectPatch, ProjectUpdated, TaskId, media_path};
 use std::time::Duration;
 
 /// What a purge deleted for good.
@@ -33,7 +34,7 @@ pub struct DeletedProject {
 
 #[derive(Insertable)]
 #[diesel(table_name = projects)]
-struct InsertProject {
+pub(crate) struct InsertProject {
     name: String,
     width: i32,
     height: i32,
@@ -44,7 +45,7 @@ struct InsertProject {
 
 #[derive(AsChangeset)]
 #[diesel(table_name = projects)]
-struct ChangeProject {
+pub(crate) struct ChangeProject {
     name: Option<String>,
     width: Option<i32>,
     height: Option<i32>,
@@ -74,6 +75,68 @@ fn cover_key() -> _ {
 fn covered() -> _ {
     let columns: <projects::table as Table>::AllColumns = projects::all_columns;
     projects::table.select((columns, cover_key()))
+}
+
+/// A project that was created, changed or restored.
+pub(crate) struct LiveProject(Project);
+
+impl Outcome for LiveProject {
+    fn changes(&self) -> Vec<Change> {
+        vec![Event::ProjectUpdated(ProjectUpdated { project: self.0.clone(), deleted: false }).into()]
+    }
+}
+
+impl Outcome for DeletedProject {
+    fn changes(&self) -> Vec<Change> {
+        let event = Event::ProjectUpdated(ProjectUpdated { project: self.project.clone(), deleted: true });
+        // The open tasks of a deleted project are not in the queue.
+        let queue = (!self.open_tasks.is_empty()).then_some(Change::Queue);
+        [event.into()].into_iter().chain(queue).collect()
+    }
+}
+
+on_connections! {
+    trait ProjectQueries;
+
+    /// See [`Store::create_project`].
+    async fn insert_project(conn: Db, row: InsertProject) -> Result<LiveProject, StoreError> {
+        let insert = diesel::insert_into(projects::table).values(row).returning(projects::all_columns);
+        let row: ProjectRow = insert.get_result(conn).await?;
+        Ok(LiveProject(project_from_row((row, None))?))
+    }
+
+    /// See [`Store::update_project`]; without a change the project stays as it is.
+    async fn patch_project(conn: Db, id: ProjectId, change: Option<ChangeProject>) -> Result<LiveProject, StoreError> {
+        let live = projects::table.find(id.0).filter(projects::deleted_at.is_null());
+        if let Some(change) = change {
+            diesel::update(live).set(change).execute(conn).await?;
+        }
+        let live = covered().filter(projects::id.eq(id.0)).filter(projects::deleted_at.is_null());
+        let row: Option<CoveredRow> = live.first(conn).await.optional()?;
+        Ok(LiveProject(project_from_row(row.ok_or_else(|| no_project(id))?)?))
+    }
+
+    /// See [`Store::delete_project`].
+    async fn soft_delete_project(conn: Db, id: ProjectId) -> Result<DeletedProject, StoreError> {
+        let live = projects::table.find(id.0).filter(projects::deleted_at.is_null());
+        if diesel::update(live).set(projects::deleted_at.eq(now_ms())).execute(conn).await? == 0 {
+            return Err(no_project(id));
+        }
+        let open = tasks::table.filter(tasks::project_id.eq(id.0)).filter(tasks::status.eq_any(OPEN));
+        let open: Vec<i64> = open.order(tasks::id).select(tasks::id).load(conn).await?;
+        let row: CoveredRow = covered().filter(projects::id.eq(id.0)).first(conn).await?;
+        Ok(DeletedProject { project: project_from_row(row)?, open_tasks: open.into_iter().map(TaskId).collect() })
+    }
+
+    /// See [`Store::restore_project`].
+    async fn undelete_project(conn: Db, id: ProjectId) -> Result<LiveProject, StoreError> {
+        let undeleted = projects::deleted_at.eq(None::<i64>);
+        if diesel::update(projects::table.find(id.0)).set(undeleted).execute(conn).await? == 0 {
+            return Err(no_project(id));
+        }
+        let row: CoveredRow = covered().filter(projects::id.eq(id.0)).first(conn).await?;
+        Ok(LiveProject(project_from_row(row)?))
+    }
 }
 
 /// A project's position in the list: the time of its last change (epoch milliseconds) and its id.
@@ -181,11 +244,7 @@ impl Store {
             created_at: now,
             updated_at: now,
         };
-        let row: ProjectRow = write!(self, |conn| {
-            let insert = diesel::insert_into(projects::table).values(row).returning(projects::all_columns);
-            insert.get_result(conn).await.map_err(StoreError::from)
-        })?;
-        project_from_row((row, None))
+        Ok(change!(self, |conn| { conn.insert_project(row).await })?.0)
     }
 
     /// Changes the fields that are set in `patch` and moves the project to the top of the list. An empty patch changes
@@ -194,9 +253,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist or is deleted.
     pub async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, StoreError> {
-        if patch == ProjectPatch::default() {
-            return self.get_project(id).await;
-        }
+        let is_empty = patch == ProjectPatch::default();
         let change = ChangeProject {
             width: patch.width.map(|px| to_column("projects.width", px)).transpose()?,
             height: patch.height.map(|px| to_column("projects.height", px)).transpose()?,
@@ -204,14 +261,7 @@ impl Store {
             name: patch.name,
             updated_at: now_ms(),
         };
-        let row: CoveredRow = write!(self, |conn| {
-            let live = projects::table.find(id.0).filter(projects::deleted_at.is_null());
-            if diesel::update(live).set(change).execute(conn).await? == 0 {
-                return Err(no_project(id));
-            }
-            Ok(covered().filter(projects::id.eq(id.0)).first(conn).await?)
-        })?;
-        project_from_row(row)
+        Ok(change!(self, |conn| { conn.patch_project(id, (!is_empty).then_some(change)).await })?.0)
     }
 
     /// Deletes a project. It can be restored until it is purged.
@@ -219,17 +269,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist or is deleted already.
     pub async fn delete_project(&self, id: ProjectId) -> Result<DeletedProject, StoreError> {
-        let (row, open): (CoveredRow, Vec<i64>) = write!(self, |conn| {
-            let live = projects::table.find(id.0).filter(projects::deleted_at.is_null());
-            if diesel::update(live).set(projects::deleted_at.eq(now_ms())).execute(conn).await? == 0 {
-                return Err(no_project(id));
-            }
-            let open = tasks::table.filter(tasks::project_id.eq(id.0)).filter(tasks::status.eq_any(OPEN));
-            let open = open.order(tasks::id).select(tasks::id).load(conn).await?;
-            Ok((covered().filter(projects::id.eq(id.0)).first(conn).await?, open))
-        })?;
-        let open_tasks = open.into_iter().map(TaskId).collect();
-        Ok(DeletedProject { project: project_from_row(row)?, open_tasks })
+        change!(self, |conn| { conn.soft_delete_project(id).await })
     }
 
     /// Restores a deleted project at its old place in the list. A project that is not deleted stays as it is.
@@ -237,14 +277,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist or is purged.
     pub async fn restore_project(&self, id: ProjectId) -> Result<Project, StoreError> {
-        let row: CoveredRow = write!(self, |conn| {
-            let undeleted = projects::deleted_at.eq(None::<i64>);
-            if diesel::update(projects::table.find(id.0)).set(undeleted).execute(conn).await? == 0 {
-                return Err(no_project(id));
-            }
-            Ok(covered().filter(projects::id.eq(id.0)).first(conn).await?)
-        })?;
-        project_from_row(row)
+        Ok(change!(self, |conn| { conn.undelete_project(id).await })?.0)
     }
 
     /// Deletes for good, with their frames, tasks and takes, the projects that were deleted at least `age` ago. The

@@ -1,10 +1,12 @@
 //! The queue: running tasks, queued tasks and their order.
 
+use crate::changes::{Change, Outcome};
 use crate::claims::{OpenTask, open_tasks_from_rows};
 use crate::not_found::no_task;
-use crate::schema::{frames, projects, takes, tasks};
+use crate::rows::SettingRow;
+use crate::schema::{frames, projects, settings, takes, tasks};
 use crate::tasks::{FullRow, full_tasks, is_waiting, joined_tasks};
-use crate::transaction::{on_connections, read, write};
+use crate::transaction::{change, on_connections, read};
 use crate::unreadable::load_readable;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -12,8 +14,30 @@ use diesel_async::RunQueryDsl;
 use protocol::{Task, TaskId, TaskStatus};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// Name of the stored setting: the queue stays paused across a restart.
+const PAUSED: &str = "queue_paused";
+
+/// A change of the queue's order, with its rows, or of its pause.
+pub(crate) struct Rearranged(Vec<FullRow>);
+
+impl Outcome for Rearranged {
+    fn changes(&self) -> Vec<Change> {
+        vec![Change::Queue]
+    }
+}
+
 on_connections! {
     trait QueueQueries;
+
+    /// See [`Store::set_queue_paused`].
+    async fn pause(conn: Db, paused: bool) -> Result<Rearranged, StoreError> {
+        let row = SettingRow { name: PAUSED.to_owned(), value: paused.to_string() };
+        let value = settings::value.eq(row.value.clone());
+        let put = diesel::insert_into(settings::table).values(row).on_conflict(settings::name).do_update();
+        put.set(value).execute(conn).await?;
+        Ok(Rearranged(Vec::new()))
+    }
+
 
     /// The rows of running tasks, then of queued tasks in queue order.
     async fn open_rows(conn: Db) -> Result<Vec<FullRow>, StoreError> {
@@ -36,7 +60,7 @@ on_connections! {
     }
 
     /// See [`Store::reorder_queue`].
-    async fn reorder(conn: Db, wanted: Vec<TaskId>) -> Result<Vec<FullRow>, StoreError> {
+    async fn reorder(conn: Db, wanted: Vec<TaskId>) -> Result<Rearranged, StoreError> {
         let waiting: Vec<(i64, i64)> = tasks::table
             .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
             .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
@@ -59,7 +83,7 @@ on_connections! {
             let task = tasks::table.find(id).filter(tasks::status.eq(TaskStatus::Queued.as_str()));
             diesel::update(task).set(tasks::queue_order.eq(place)).execute(conn).await?;
         }
-        conn.open_rows().await
+        Ok(Rearranged(conn.open_rows().await?))
     }
 }
 
@@ -114,8 +138,19 @@ impl Store {
             return Err(StoreError::Invalid { field: "task_ids", message });
         }
         let wanted = order.to_vec();
-        let rows: Vec<FullRow> = write!(self, |conn| { conn.reorder(wanted).await })?;
+        let Rearranged(rows) = change!(self, |conn| { conn.reorder(wanted).await })?;
         Ok(open_tasks_from_rows(rows)?.into_iter().map(|open| open.task).collect())
+    }
+
+    /// Whether the queue is paused. Stored, so that it is still paused after a restart.
+    pub async fn queue_paused(&self) -> Result<bool, StoreError> {
+        Ok(self.setting(PAUSED).await?.as_deref() == Some("true"))
+    }
+
+    /// Records that the queue is paused or goes on. The caller pauses the workers.
+    pub async fn set_queue_paused(&self, paused: bool) -> Result<(), StoreError> {
+        change!(self, |conn| { conn.pause(paused).await })?;
+        Ok(())
     }
 
     /// The number of tasks of each status; every status is listed. Queued tasks of deleted frames and projects are not

@@ -1,5 +1,6 @@
 //! Queries for the recovery at a start, which reconciles rows and files.
 
+use crate::changes::{Change, Outcome, frame_after};
 use crate::claims::{OpenTask, open_tasks_from_rows};
 use crate::clock::now_ms;
 use crate::locks::LockQueries;
@@ -9,7 +10,7 @@ use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::takes::TakeQueries;
 use crate::tasks::{FullRow, full_tasks, status_from_text};
-use crate::transaction::{on_connections, read, write};
+use crate::transaction::{change, on_connections, read};
 use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -51,6 +52,12 @@ pub struct Forgotten {
     pub frame: Option<Frame>,
     /// The frame before it was removed, when it was removed because nothing was left to show.
     pub frame_removed: Option<Frame>,
+}
+
+impl Outcome for Forgotten {
+    fn changes(&self) -> Vec<Change> {
+        frame_after(self.frame.as_ref(), self.frame_removed.as_ref()).into_iter().collect()
+    }
 }
 
 /// A take's key, id and finish time, its task's id and status.
@@ -167,6 +174,6 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the take is not finished; [`StoreError::NotFound`].
     pub async fn forget_take(&self, id: TakeId) -> Result<Forgotten, StoreError> {
-        write!(self, |conn| { conn.forget(id).await })
+        change!(self, |conn| { conn.forget(id).await })
     }
 }

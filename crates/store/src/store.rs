@@ -2,13 +2,16 @@
 
 use crate::StoreError;
 use crate::backend::{Owner, Pools, postgres, sqlite};
+use crate::changes::{Change, Subscriber};
 use crate::clock::{LATEST_MS, not_before};
 use crate::migrate::Missing;
 use crate::transaction::{checkout, in_own_task, read};
 use crate::url::Address;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use std::sync::Arc;
+use protocol::Parameters;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Mutex;
 
 /// The database. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -22,6 +25,24 @@ pub(crate) struct Inner {
     pub(crate) pools: Pools,
     /// Held by the one server that uses the database: see [`Store::own`].
     owner: Option<Owner>,
+    subscriber: OnceLock<Arc<dyn Subscriber>>,
+    count_steps: OnceLock<fn(&Parameters) -> u32>,
+    /// Held on PostgreSQL from before a commit until its changes are handed over, so that they are in commit order.
+    pub(crate) commits: Arc<Mutex<()>>,
+}
+
+impl Inner {
+    /// Hands the changes of a transaction to the subscriber. The caller ensures the order.
+    pub(crate) fn announce(&self, changes: Vec<Change>) {
+        if let Some(subscriber) = self.subscriber.get().filter(|_| !changes.is_empty()) {
+            subscriber.committed(changes);
+        }
+    }
+
+    /// The number of sampling steps of a task.
+    pub(crate) fn total_steps(&self, of: &Parameters) -> u32 {
+        self.count_steps.get().map_or(of.steps, |count| count(of))
+    }
 }
 
 impl Store {
@@ -76,7 +97,8 @@ impl Store {
                 (owner.map(Owner::Postgres), Pools::Postgres(postgres::open(&database, *config, missing).await?))
             }
         };
-        Ok(Self { inner: Arc::new(Inner { database, pools, owner }) })
+        let (subscriber, count_steps, commits) = Default::default();
+        Ok(Self { inner: Arc::new(Inner { database, pools, owner, subscriber, count_steps, commits }) })
     }
 
     /// Ensures that new timestamps are later than the stored ones: the system clock may have been set back.
@@ -91,6 +113,17 @@ impl Store {
         })?;
         [projects, takes.flatten()].into_iter().flatten().for_each(not_before);
         Ok(())
+    }
+
+    /// Sets the receiver of all changes that this store and its clones commit from now on. Only the first call counts.
+    pub fn subscribe(&self, subscriber: Arc<dyn Subscriber>) {
+        self.inner.subscriber.set(subscriber).ok();
+    }
+
+    /// Sets how events count a task's sampling steps: the store does not know the schedules. Until then it is the
+    /// parameter `steps`. Only the first call counts.
+    pub fn count_steps(&self, count: fn(&Parameters) -> u32) {
+        self.inner.count_steps.set(count).ok();
     }
 
     /// Whether this store was opened with [`Store::own`].

@@ -1,5 +1,6 @@
 //! Takes: list, read, delete.
 
+use crate::changes::{Change, Outcome};
 use crate::clock::{now_ms, rfc3339_from_ms};
 use crate::locks::LockQueries;
 use crate::not_found::{no_frame, no_take};
@@ -8,12 +9,12 @@ use crate::rows::{TakeRow, TaskRow, from_column};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::{OPEN, ShowQueries};
 use crate::tasks::{parameters_from_text, seed_from_row, status_from_text};
-use crate::transaction::{on_connections, read, write};
+use crate::transaction::{change, on_connections, read};
 use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{Frame, FrameId, ProjectId, Take, TakeId, TaskId, frame, media_path};
+use protocol::{Event, Frame, FrameEvent, FrameId, ProjectId, Take, TakeId, TaskId, frame, media_path};
 
 /// A take and its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,10 +28,17 @@ pub struct KeyedTake {
 /// A take that a user deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedTake {
-    /// The caller removes the file `<key>.png`.
+    /// The file `<key>.png` has no row any more.
     pub key: String,
     /// Its frame in its new state.
     pub frame: Frame,
+}
+
+impl Outcome for DeletedTake {
+    fn changes(&self) -> Vec<Change> {
+        let event = Event::FrameUpdated(FrameEvent::from(self.frame.clone()));
+        vec![Change::Event { event, deleted_take: Some(self.key.clone()) }]
+    }
 }
 
 /// A take's row, its task's row, and the id of the take that its frame has selected.
@@ -167,7 +175,7 @@ impl Store {
     /// [`StoreError::Conflict`] when its task is queued or running, or its frame has nothing else to show;
     /// [`StoreError::NotFound`].
     pub async fn delete_take(&self, id: TakeId) -> Result<DeletedTake, StoreError> {
-        write!(self, |conn| { conn.delete_one_take(id).await })
+        change!(self, |conn| { conn.delete_one_take(id).await })
     }
 }
 

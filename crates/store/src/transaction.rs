@@ -1,4 +1,4 @@
-//! Transactions on either database: the macros `read!`, `write!` and `on_connections!`.
+//! Transactions on either database: the macros `read!`, `write!`, `change!` and `on_connections!`.
 
 use crate::StoreError;
 use diesel_async::pooled_connection::deadpool::PoolError;
@@ -68,6 +68,49 @@ macro_rules! write {
     }};
 }
 
+/// As `write!`, for a change that others hear of: hands the changes of its [`Outcome`] to the subscriber after the commit,
+/// in the order of the commits. The body is one call.
+///
+/// On SQLite the one writer is held until they are handed over. On PostgreSQL, where several connections commit, a lock is
+/// held from before the commit. It is taken last, so that its holder waits for nothing but its own commit.
+///
+/// [`Outcome`]: crate::changes::Outcome
+macro_rules! change {
+    ($store:expr, |$conn:ident| $body:block) => {{
+        let inner = std::sync::Arc::clone(&$store.inner);
+        match &$store.inner.pools {
+            $crate::backend::Pools::Sqlite { writer, .. } => {
+                let pool = writer.clone();
+                $crate::transaction::in_own_task(async move {
+                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
+                    let committed = object.immediate_transaction::<_, $crate::StoreError, _>(async move |$conn| $body);
+                    let outcome = committed.await?;
+                    inner.announce($crate::changes::Outcome::changes(&outcome));
+                    drop(object);
+                    Ok(outcome)
+                })
+                .await
+            }
+            $crate::backend::Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                $crate::transaction::in_own_task(async move {
+                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
+                    let commits = std::sync::Arc::clone(&inner.commits);
+                    let committed = diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| {
+                        let done: Result<_, $crate::StoreError> = $body;
+                        Ok::<_, $crate::StoreError>((done?, commits.lock_owned().await))
+                    });
+                    let (outcome, in_order) = committed.await?;
+                    inner.announce($crate::changes::Outcome::changes(&outcome));
+                    drop(in_order);
+                    Ok(outcome)
+                })
+                .await
+            }
+        }
+    }};
+}
+
 /// Defines query functions for the bodies of `read!` and `write!`. Each is written once and compiled for each kind of
 /// connection, as a method of a trait: `conn.name(arguments)`. Arguments must own their data.
 ///
@@ -101,7 +144,7 @@ macro_rules! on_connections {
 /// The future of a query function.
 pub(crate) type Query<'conn, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'conn>>;
 
-pub(crate) use {on_connections, read, write};
+pub(crate) use {change, on_connections, read, write};
 
 /// Runs a database call in a task of its own, so that it runs to its end even if the caller's future is dropped (a
 /// client disconnects). A call that stopped half-way would return its connection to the pool with an open transaction

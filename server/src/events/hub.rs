@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+use store::Change;
 use tokio::sync::Notify;
 
 /// Maximum number of events in the history, for clients that reconnect: a few minutes of three concurrent generations.
@@ -114,14 +115,17 @@ impl Hub {
 
     /// Publishes an event.
     pub fn publish(&self, event: Event) {
+        self.publish_next(&mut self.lock(), event);
+    }
+
+    fn publish_next(&self, state: &mut State, event: Event) {
         let (project, delivery) = (event.project_id(), Delivery::of(&event));
-        let mut state = self.lock();
         let seq = state.seq + 1;
         let Some(text) = json(&Message { seq: Some(seq), event }) else { return };
         state.seq = seq;
         let entry = Arc::new(Entry { seq: Some(seq), project, delivery, text });
         state.remember(Arc::clone(&entry));
-        self.distribute(&mut state, &entry);
+        self.distribute(state, &entry);
     }
 
     /// Publishes the machine's metrics, without a `seq` and not in the history.
@@ -185,6 +189,22 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl store::Subscriber for Hub {
+    fn committed(&self, changes: Vec<Change>) {
+        let is_queue_changed = changes.contains(&Change::Queue);
+        let mut state = self.lock();
+        for change in changes {
+            if let Change::Event { event, .. } = change {
+                self.publish_next(&mut state, event);
+            }
+        }
+        drop(state);
+        if is_queue_changed {
+            self.queue_changed.notify_one();
+        }
     }
 }
 

@@ -121,7 +121,7 @@ impl Parts {
         models.set_loras(Arc::new(LibraryLoras(library.clone())));
         let options = EngineOptions {
             concurrency: NonZeroUsize::new(args.concurrency.into()).unwrap_or(NonZeroUsize::MIN),
-            paused: LocalStudio::was_paused(&data.store).await?,
+            paused: data.store.queue_paused().await?,
             fault: args.inject_fault,
         };
         let engine = Engine::start(data.store.clone(), Arc::clone(&data.media), models, hub.clone(), options);

@@ -11,10 +11,7 @@ use crate::{
     slot::{Progress, Slot},
     total_steps,
 };
-use protocol::{
-    Event, Frame, FrameEvent, GENERATOR, GenerationCompleted, GenerationFailed, GenerationIds, GenerationProgress,
-    GenerationStarted, ModelLoading, TakeId, Task, TaskStatus, media_path,
-};
+use protocol::{Event, GenerationIds, GenerationProgress, ModelLoading, TakeId, Task, TaskStatus, media_path};
 use std::{
     error::Error,
     future::Future,
@@ -67,21 +64,8 @@ impl Attempt<'_> {
         media_path(&self.slot.key)
     }
 
-    pub(crate) fn start(&self) {
-        let frame = self.block_on(|| self.shared.store.get_frame(self.task.frame_id)).ok();
+    pub(crate) fn log_start(&self) {
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, attempt = self.task.attempt, "generation started");
-        self.slot.if_open(|| {
-            self.shared.announce.announce(Event::GenerationStarted(GenerationStarted {
-                of: self.ids(),
-                preview_path: self.path(),
-                total_steps: total_steps(&self.task.parameters),
-                generator: GENERATOR.to_owned(),
-            }));
-            if let Some(frame) = frame {
-                self.shared.announce.announce(Event::FrameUpdated(FrameEvent::from(frame)));
-            }
-        });
-        self.shared.announce.queue_changed();
     }
 
     /// Generates the picture. Retries temporary errors before the first sampling step until they pass.
@@ -155,12 +139,9 @@ impl Attempt<'_> {
         let completed =
             self.change(|| self.shared.store.complete_task(self.task.id, self.task.attempt, etag.clone(), step));
         match completed {
-            Ok(ended) => self.publish_completed(ended.frame, etag, step),
+            Ok(_) => self.log_completed(step),
             // The connection broke after the change was committed, and a retry found it completed.
-            Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => {
-                let frame = self.block_on(|| self.shared.store.get_frame(self.task.frame_id)).ok();
-                self.publish_completed(frame, etag, step);
-            }
+            Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => self.log_completed(step),
             // Cancelled during the write: the cancellation removed the preview, and this removes the final picture.
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {
                 self.shared.media.remove(&self.slot.key).ok();
@@ -174,36 +155,16 @@ impl Attempt<'_> {
         true
     }
 
-    fn publish_completed(&self, frame: Option<Frame>, etag: String, step: u32) {
+    fn log_completed(&self, step: u32) {
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, step, "generation completed");
-        self.shared.announce.announce(Event::GenerationCompleted(GenerationCompleted {
-            of: self.ids(),
-            final_path: self.path(),
-            step,
-            total_steps: total_steps(&self.task.parameters),
-            generator: GENERATOR.to_owned(),
-            etag,
-            frame: frame.clone(),
-        }));
-        self.shared.publish_frame(frame, None);
     }
 
     pub(crate) fn fail(&self, error: String) {
         tracing::warn!(task.id = %self.task.id, error, "generation failed");
         let ended = self.change(|| self.shared.store.fail_attempt(self.task.id, self.task.attempt, error.clone()));
         match ended {
-            Ok(ended) => {
-                self.shared.discard(&ended);
-                self.shared.announce.announce(Event::GenerationFailed(GenerationFailed {
-                    of: self.ids(),
-                    error,
-                    frame_removed: ended.frame_removed.is_some(),
-                    frame: ended.frame.clone(),
-                }));
-                self.shared.publish_frame(ended.frame, ended.frame_removed);
-            }
-            // Cancelled meanwhile, which was published.
-            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
+            // An error: cancelled meanwhile.
+            Ok(_) | Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
             Err(_) if self.is_over() => {}
             Err(error) => {
                 tracing::error!(task.id = %self.task.id, error = &error as &dyn Error, "a failure could not be recorded; the next start takes the task up again");
@@ -223,9 +184,8 @@ impl Attempt<'_> {
             || self.shared.control.is_stopping(),
         );
         match ended {
-            Ok(ended) => self.shared.publish_cancelled(ended),
-            // It ended in another way before, which was published.
-            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
+            // An error: it ended in another way before.
+            Ok(_) | Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
             Err(error) => {
                 tracing::warn!(task.id = %self.task.id, error = &error as &dyn Error, "a cancellation could not be recorded; the next start takes the task up again");
             }

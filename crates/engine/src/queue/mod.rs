@@ -9,6 +9,7 @@ mod shared;
 mod worker;
 mod workers;
 
+pub(crate) use control::Control;
 pub(crate) use shared::Shared;
 pub(crate) use worker::run as run_worker;
 pub(crate) use workers::Workers;

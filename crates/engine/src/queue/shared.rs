@@ -2,25 +2,23 @@
 
 use super::{admission::Admission, control::Control};
 use crate::{Announce, Media, Models, Statistics, injected::FaultInjector, slot::Slots};
-use protocol::{Event, Frame, FrameEvent, GenerationCancelled, GenerationIds, TaskId, TaskStatus};
+use protocol::{TaskId, TaskStatus};
 use std::sync::{Arc, atomic::AtomicBool};
 use store::{End, Ended, Store, StoreError};
-use tokio::{runtime::Handle, sync::RwLock};
+use tokio::runtime::Handle;
 
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) media: Arc<Media>,
     pub(crate) models: Arc<Models>,
     pub(crate) announce: Arc<dyn Announce>,
-    pub(crate) slots: Slots,
-    pub(crate) control: Control,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) control: Arc<Control>,
     pub(crate) admission: Admission,
     pub(crate) statistics: Statistics,
     pub(crate) faults: Arc<FaultInjector>,
     /// Whether a claim failed but may have been committed: a task may be `running` without a worker.
     pub(crate) has_lost_claim: AtomicBool,
-    /// Locked for writing during a claim, for reading while a task is created and published.
-    pub(crate) claims: RwLock<()>,
     pub(crate) runtime: Handle,
 }
 
@@ -38,13 +36,12 @@ impl Shared {
             media,
             models,
             announce,
-            slots: Slots::default(),
-            control: Control::new(paused),
+            slots: Arc::default(),
+            control: Arc::new(Control::new(paused)),
             admission: Admission::default(),
             statistics: Statistics::default(),
             faults,
             has_lost_claim: AtomicBool::new(false),
-            claims: RwLock::new(()),
             runtime: Handle::current(),
         }
     }
@@ -53,43 +50,5 @@ impl Shared {
     pub(crate) async fn end(&self, id: TaskId, from: &[TaskStatus], end: End) -> Result<Ended, StoreError> {
         self.faults.database_error()?;
         self.store.end_task(id, from, end).await
-    }
-
-    /// After a cancellation is recorded: stops the attempt, removes its file and publishes the events.
-    pub(crate) fn publish_cancelled(&self, ended: Ended) {
-        self.discard(&ended);
-        let Ended { task, frame, frame_removed, take_id, .. } = ended;
-        self.announce.announce(Event::GenerationCancelled(GenerationCancelled {
-            of: GenerationIds {
-                task_id: task.id,
-                frame_id: task.frame_id,
-                project_id: task.project_id,
-                take_id,
-                attempt: task.attempt,
-            },
-            frame_removed: frame_removed.is_some(),
-            frame: frame.clone(),
-        }));
-        self.publish_frame(frame, frame_removed);
-        self.announce.queue_changed();
-    }
-
-    /// After a task has ended without a picture: closes its slot and removes its file.
-    pub(crate) fn discard(&self, ended: &Ended) {
-        if let Some(slot) = self.slots.get(ended.task.id) {
-            slot.close();
-        }
-        if let Err(error) = self.media.remove(&ended.key) {
-            tracing::warn!(task.id = %ended.task.id, %error, "a preview could not be removed; the next start removes it");
-        }
-    }
-
-    /// Publishes a frame's new state after a task has ended.
-    pub(crate) fn publish_frame(&self, frame: Option<Frame>, removed: Option<Frame>) {
-        if let Some(frame) = removed {
-            self.announce.announce(Event::FrameDeleted(FrameEvent::from(frame)));
-        } else if let Some(frame) = frame {
-            self.announce.announce(Event::FrameUpdated(FrameEvent::from(frame)));
-        }
     }
 }

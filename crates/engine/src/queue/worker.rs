@@ -98,7 +98,6 @@ async fn claim(shared: &Shared, is_alone: bool) -> Result<Claim, StoreError> {
     if shared.control.is_stopping() {
         return Ok(Claim::Nothing);
     }
-    let _guard = shared.claims.write().await;
     shared.faults.database_error()?;
     if shared.has_lost_claim.load(Ordering::Relaxed) {
         requeue_unlisted(shared).await?;
@@ -138,13 +137,13 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
     let outcome = match attempt.is_over() {
         true => Ok(Ok(Outcome::Stopped)),
         false => {
-            attempt.start();
+            attempt.log_start();
             catch_unwind(AssertUnwindSafe(|| attempt.generate()))
         }
     };
     let may_be_completed = match outcome {
         Ok(Ok(Outcome::Picture(picture))) => attempt.complete(*picture),
-        // Cancelled: published already. Server stopping: the next start runs the task again.
+        // Cancelled: recorded already. Server stopping: the next start runs the task again.
         Ok(Ok(Outcome::Stopped)) => false,
         // It was waiting for a temporary error to pass when it was cancelled or the server stopped.
         Ok(Err(error)) if error.waits_for().is_some() && attempt.is_over() => false,
@@ -166,8 +165,6 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
     if listed.slot.is_cancelled() {
         attempt.record_cancellation(may_be_completed);
     }
-    drop(listed);
-    shared.announce.queue_changed();
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -5,6 +5,7 @@ mod concurrency;
 mod damage;
 mod database;
 mod durability;
+mod events;
 mod generations;
 mod library;
 mod model;

@@ -1,0 +1,113 @@
+//! What the engine does about committed changes before clients hear of them.
+
+use crate::{Announce, Media, queue::Control, slot::Slots};
+use protocol::{Event, GenerationIds};
+use std::sync::Arc;
+use store::{Change, Subscriber};
+
+/// Receives the store's changes for the engine, and passes them on.
+///
+/// Holds no store: the store holds this.
+pub(crate) struct Committed {
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) media: Arc<Media>,
+    pub(crate) announce: Arc<dyn Announce>,
+}
+
+impl Subscriber for Committed {
+    /// An attempt that has ended without a picture publishes and writes nothing from here on, and its file is removed.
+    /// Then clients hear of it, and the workers look at the queue.
+    fn committed(&self, changes: Vec<Change>) {
+        for change in &changes {
+            let Change::Event { event, deleted_take } = change else { continue };
+            if let Some(of) = ended_without_picture(event) {
+                self.close(of);
+            }
+            if let Some(key) = deleted_take {
+                self.remove(key);
+            }
+        }
+        let is_queue_changed = changes.contains(&Change::Queue);
+        self.announce.committed(changes);
+        if is_queue_changed {
+            self.control.wake();
+        }
+    }
+}
+
+impl Committed {
+    fn close(&self, of: &GenerationIds) {
+        // A later attempt at the same task may be listed already.
+        if let Some(slot) = self.slots.get(of.task_id).filter(|slot| slot.attempt <= of.attempt) {
+            slot.close();
+        }
+    }
+
+    fn remove(&self, key: &str) {
+        if let Err(error) = self.media.remove(key) {
+            tracing::warn!(key, %error, "a picture could not be removed; the next start removes it");
+        }
+    }
+}
+
+fn ended_without_picture(event: &Event) -> Option<&GenerationIds> {
+    match event {
+        Event::GenerationFailed(it) => Some(&it.of),
+        Event::GenerationCancelled(it) => Some(&it.of),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{FrameId, GenerationCancelled, ProjectId, TakeId, TaskId};
+    use std::sync::Mutex;
+
+    const KEY: &str = "0123456789abcdef";
+
+    /// Writes down, for each event, whether the file was still there and whether the attempt could still write.
+    struct Client {
+        media: Arc<Media>,
+        slots: Arc<Slots>,
+        saw: Mutex<Vec<(bool, bool)>>,
+    }
+
+    impl Subscriber for Client {
+        fn committed(&self, changes: Vec<Change>) {
+            let has_file = self.media.read(KEY).is_ok();
+            let is_open = self.slots.get(TaskId(1)).is_some_and(|slot| slot.if_open(|| ()).is_some());
+            self.saw.lock().expect("unpoisoned").extend(changes.iter().map(|_| (has_file, is_open)));
+        }
+    }
+
+    impl Announce for Client {
+        fn announce(&self, _: Event) {}
+        fn queue_changed(&self) {}
+    }
+
+    fn cancelled(attempt: u32) -> Change {
+        let (task_id, frame_id, project_id, take_id) = (TaskId(1), FrameId(1), ProjectId(1), TakeId(1));
+        let of = GenerationIds { task_id, frame_id, project_id, take_id, attempt };
+        let event = Event::GenerationCancelled(GenerationCancelled { of, frame_removed: false, frame: None });
+        Change::Event { event, deleted_take: (attempt == 2).then(|| KEY.to_owned()) }
+    }
+
+    #[test]
+    fn a_cancelled_attempt_is_closed_and_its_file_gone_before_clients_hear_of_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let media = Arc::new(Media::open(folder.path()).expect("opens"));
+        media.write_preview(KEY, b"a preview").expect("written");
+        let (slots, control) = (Arc::new(Slots::default()), Arc::new(Control::new(false)));
+        let client = Arc::new(Client { media: media.clone(), slots: slots.clone(), saw: Mutex::default() });
+        let committed = Committed { slots: slots.clone(), control: control.clone(), media, announce: client.clone() };
+        let _listed = slots.begin(TaskId(1), 2, KEY.to_owned());
+        committed.committed(vec![cancelled(1)]);
+        assert_eq!(*client.saw.lock().expect("unpoisoned"), [(true, true)], "an earlier attempt was cancelled");
+        let before = control.changes();
+        committed.committed(vec![cancelled(2), Change::Queue]);
+        assert_eq!(client.saw.lock().expect("unpoisoned")[1..], [(false, false), (false, false)]);
+        assert_eq!(control.changes(), before + 1, "the workers look at the queue");
+    }
+}
