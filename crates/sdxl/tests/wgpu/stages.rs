@@ -52,30 +52,24 @@ mod slow {
     #[test]
     #[ignore = "run by `slowly_on_an_adapter`"]
     fn pictures_with_lora_files_agree_with_the_cpu() {
-        super::agree(|checkpoint, compute, out| super::with_loras(checkpoint, compute, None, out), super::TOLERANCE);
-    }
-
-    #[test]
-    #[ignore = "run by `slowly_on_an_adapter`"]
-    fn pictures_with_lora_files_in_f16_agree_with_the_cpu_in_f32() {
-        super::agree_in(Precision::F16, super::with_loras);
+        super::agree(super::with_loras, super::TOLERANCE);
     }
 
     #[test]
     #[ignore = "run by `slowly_on_an_adapter`"]
     fn a_whole_picture_in_f16_agrees_with_the_cpu_in_f32() {
-        super::agree_in(Precision::F16, super::whole_picture);
+        super::agree_in(Precision::F16);
     }
 
     #[test]
     #[ignore = "run by `slowly_on_an_adapter`"]
     fn a_whole_picture_in_bf16_agrees_with_the_cpu_in_f32_or_is_refused() {
-        super::agree_in(Precision::Bf16, super::whole_picture);
+        super::agree_in(Precision::Bf16);
     }
 }
 
-/// A run in 16 bits, if the adapter supports the type. If not, loading must report it.
-fn agree_in(precision: Precision, run: fn(&Checkpoint, &Compute, Option<Precision>, Out<'_>)) {
+/// A whole picture in 16 bits, if the adapter supports the type. If not, loading must report it.
+fn agree_in(precision: Precision) {
     let Some(gpu) = adapter() else { return };
     match gpu.precision(Some(precision)) {
         Ok(found) => assert_eq!(found, precision),
@@ -85,7 +79,7 @@ fn agree_in(precision: Precision, run: fn(&Checkpoint, &Compute, Option<Precisio
             return;
         }
     }
-    agree(|checkpoint, compute, out| run(checkpoint, compute, Some(precision), out), tolerance(precision));
+    agree(|checkpoint, compute, out| whole_picture(checkpoint, compute, Some(precision), out), tolerance(precision));
 }
 
 fn agree(run: impl Fn(&Checkpoint, &Compute, Out<'_>), tolerance: f32) {
@@ -212,8 +206,8 @@ fn unet_with_loras(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
 
 /// The estimate after the first step with LoRA files beside the weights, with files in the weights, and with both, in the text
 /// encoders and the UNet.
-fn with_loras(checkpoint: &Checkpoint, compute: &Compute, half: Option<Precision>, out: Out<'_>) {
-    let pipeline = pipeline(checkpoint, compute, half);
+fn with_loras(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
+    let pipeline = pipeline(checkpoint, compute, None);
     let params =
         Params { prompt: "a small red fox".into(), width: 112, height: 72, steps: 4, seed: 7, ..Params::default() };
     let estimate = |files: &[&str]| {
