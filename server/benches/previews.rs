@@ -19,7 +19,7 @@ const METHODS: [&str; 3] = ["none", "latent2rgb", "taesd"];
 
 fn main() {
     let (rounds, steps) = numbers(7, 60);
-    let server = Server::start();
+    let server = Server::start(&[]);
     server.seconds(&server.generate("taesd", 2));
 
     let mut times = METHODS.map(|_| Vec::new());

@@ -25,7 +25,7 @@ type Kind<'a> = (&'a str, Box<dyn Fn() + 'a>);
 
 fn main() {
     let (requests, steps) = numbers(300, 1000);
-    let server = Server::start();
+    let server = Server::start(&[]);
     server.seconds(&server.generate("latent2rgb", 2));
     let picture = picture(&server);
     let kinds: [Kind<'_>; 4] = [

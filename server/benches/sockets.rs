@@ -26,7 +26,7 @@ type Socket = WebSocket<MaybeTlsStream<TcpStream>>;
 
 fn main() {
     let (rounds, steps) = numbers(9, 200);
-    let server = Server::start();
+    let server = Server::start(&[]);
     server.seconds(&server.generate("latent2rgb", 2));
     let (mut alone, mut watched, mut heard) = (Vec::new(), Vec::new(), 0);
     for _ in 0..rounds {

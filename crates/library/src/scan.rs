@@ -30,11 +30,13 @@ pub(crate) struct Scanned {
     pub(crate) is_unsettled: bool,
 }
 
-/// Scans the folders. `known` is what was known before. Calls `publish` with the files so far, and ends early if it returns false.
+/// Scans the folders. `known` is what was known before. If scans are repeated, leaves out files that may still be being copied.
+/// Calls `publish` with the files so far, and ends early if it returns false.
 pub(crate) fn scan(
     folders: &[PathBuf],
     known: &HashMap<LibraryId, Known>,
     read: &dyn ReadCheckpoint,
+    is_repeated: bool,
     mut publish: impl FnMut(Shelf) -> bool,
 ) -> Scanned {
     let (found, problems) = walk(folders);
@@ -47,7 +49,7 @@ pub(crate) fn scan(
         let at = |known: &Known| known.bytes == found.bytes && known.modified_ms == found.modified_ms;
         match known.get(id).filter(|known| at(known) && known.facts.is_some()) {
             Some(known) => files.push((found.clone(), known.clone())),
-            None if is_settled(found) => unread.push((id.clone(), found.clone())),
+            None if !is_repeated || is_settled(found) => unread.push((id.clone(), found.clone())),
             None => is_unsettled = true,
         }
     }

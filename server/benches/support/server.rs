@@ -23,11 +23,13 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub fn start() -> Self {
+    /// With more options for `serve`.
+    pub fn start(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut child = Command::new(env!("CARGO_BIN_EXE_emberline"))
             .args(["--log", "warn", "serve", "--listen", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
             .arg(folder.path())
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");

@@ -78,10 +78,11 @@ impl Library {
         Ok(())
     }
 
-    /// Scans once, on this thread, without hashes. For commands without a server.
+    /// Scans once, on this thread, without hashes. Reads files that may still be being copied, too. For commands without a
+    /// server.
     pub fn scan_now(&self) {
         self.inner.load_known();
-        self.inner.scan_once();
+        self.inner.scan_once(false);
     }
 
     /// Ends the threads after the file that they are at.

@@ -34,7 +34,7 @@ impl Inner {
                 }
                 state.requested = false;
             }
-            interval = if self.scan_once() { UNSETTLED_INTERVAL } else { INTERVAL };
+            interval = if self.scan_once(true) { UNSETTLED_INTERVAL } else { INTERVAL };
         }
     }
 
@@ -43,14 +43,16 @@ impl Inner {
         *self.known() = loaded.into_iter().map(|known| (known.id.clone(), known)).collect();
     }
 
-    /// Scans and publishes the list if it has changed. Returns whether a file may still be being copied.
-    pub(super) fn scan_once(&self) -> bool {
+    /// Scans and publishes the list if it has changed. If scans are repeated, leaves out files that may still be being copied,
+    /// and returns whether there are any.
+    pub(super) fn scan_once(&self, is_repeated: bool) -> bool {
         let before = self.known().clone();
         let publish = |shelf| {
             self.publish(shelf, None, true);
             !self.state().stopping
         };
-        let Scanned { files, problems, news, is_unsettled } = scan(&self.folders, &before, &*self.read, publish);
+        let Scanned { files, problems, news, is_unsettled } =
+            scan(&self.folders, &before, &*self.read, is_repeated, publish);
         for group in news.chunks(GROUP) {
             self.keeper.save(group.to_vec());
         }

@@ -7,6 +7,8 @@
 mod combined;
 mod delta;
 mod files;
+#[cfg(test)]
+mod sixteen_bits;
 
 pub use files::LoraUse;
 

@@ -117,8 +117,8 @@ def make_files(pipe) -> dict:
     return files
 
 
-def merged(pipe, uses: list):
-    """A pipeline with the deltas in its weights: sums in float64, DoRA after everything that adds up."""
+def merged(pipe, uses: list, dtype: torch.dtype = torch.float32):
+    """A pipeline with the deltas in its weights: sums in float64, rounded to `dtype`; DoRA after everything that adds up."""
     pipe = copy.deepcopy(pipe)
     sums, biases, doras = {}, {}, {}
     for lora, unet_weight, text_weight in uses:
@@ -141,7 +141,7 @@ def merged(pipe, uses: list):
             target = weight + delta
             target = magnitudes * target / norm_of(target, axis)
             weight = weight + strength * (target - weight)
-        module.weight.data = weight.float()
+        module.weight.data = weight.to(dtype)
         if at in biases:
             module.bias.data = (module.bias.data.double() + biases[at]).float()
     return pipe

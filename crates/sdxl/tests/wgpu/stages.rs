@@ -2,13 +2,13 @@
 
 use crate::support::{adapter, fixture, noise, numbers, tiny};
 use burn::tensor::DType;
-use checkpoint::{Checkpoint, Part};
-use diffusion::Unobserved;
+use checkpoint::{Checkpoint, LoraFile, Part};
+use diffusion::{Step, Stop, Unobserved};
 use sdxl::{
-    Compute, DeviceChoice, DeviceKind, Generated, LoadOptions, Params, Pipeline, Precision, Taesd, TextEncoder, Unet,
-    Vae, load_part,
+    Compute, DeviceChoice, DeviceKind, Generated, LoadOptions, LoraUse, Networks, Params, Pipeline, Precision, Taesd,
+    TextEncoder, Unet, Vae, load_part,
 };
-use std::time::Instant;
+use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 /// Largest difference divided by the largest magnitude of the CPU result, in f32.
 const TOLERANCE: f32 = 1e-3;
@@ -32,6 +32,12 @@ mod adapter {
     fn every_stage_agrees_with_the_cpu() {
         super::agree(super::stages, super::TOLERANCE);
     }
+
+    #[test]
+    #[ignore = "run by `on_an_adapter`"]
+    fn a_unet_with_lora_files_agrees_with_the_cpu() {
+        super::agree(super::unet_with_loras, super::TOLERANCE);
+    }
 }
 
 mod slow {
@@ -41,6 +47,12 @@ mod slow {
     #[ignore = "run by `slowly_on_an_adapter`"]
     fn a_whole_picture_agrees_with_the_cpu() {
         super::agree(|checkpoint, compute, out| super::whole_picture(checkpoint, compute, None, out), super::TOLERANCE);
+    }
+
+    #[test]
+    #[ignore = "run by `slowly_on_an_adapter`"]
+    fn pictures_with_lora_files_agree_with_the_cpu() {
+        super::agree(super::with_loras, super::TOLERANCE);
     }
 
     #[test]
@@ -90,14 +102,16 @@ fn agree(run: impl Fn(&Checkpoint, &Compute, Out<'_>), tolerance: f32) {
 
 fn compare(stage: &str, expected: &[f32], found: &[f32], tolerance: f32) {
     assert_eq!(expected.len(), found.len(), "{stage}");
+    let worst = farthest(expected, found);
+    println!("{stage}: largest deviation {worst:.2e}");
+    assert!(worst <= tolerance, "{stage}: {worst}");
+}
+
+/// The largest difference divided by the largest magnitude of `expected`.
+fn farthest(expected: &[f32], found: &[f32]) -> f32 {
     let largest = expected.iter().fold(0.0, |a: f32, b| a.max(b.abs()));
-    let worst = expected
-        .iter()
-        .zip(found)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, |a: f32, b| if b > a || b.is_nan() { b } else { a });
-    println!("{stage}: largest deviation {:.2e}", worst / largest);
-    assert!(worst <= tolerance * largest, "{stage}: {worst} of {largest}");
+    let differences = expected.iter().zip(found).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, |a: f32, b| if b > a || b.is_nan() { b } else { a }) / largest
 }
 
 /// Each stage separately.
@@ -134,12 +148,18 @@ fn stages(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
     out("taesd", numbers(taesd.decode(noise(compute, 6, [1, 4, 5, 9]))));
 }
 
-/// From a prompt to a picture in three steps. `half` is the number type on a GPU; the CPU always computes in f32.
-fn whole_picture(checkpoint: &Checkpoint, compute: &Compute, half: Option<Precision>, out: Out<'_>) {
+/// The pipeline on this device. `half` is the number type on a GPU; the CPU always computes in f32.
+fn pipeline(checkpoint: &Checkpoint, compute: &Compute, half: Option<Precision>) -> Pipeline {
     let precision = half.filter(|_| compute.info.kind != DeviceKind::Cpu).unwrap_or(Precision::F32);
     let options = LoadOptions { precision: Some(precision), ..LoadOptions::default() };
     let pipeline = Pipeline::load(checkpoint, compute, options).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(pipeline.precision(), precision);
+    pipeline
+}
+
+/// From a prompt to a picture in three steps.
+fn whole_picture(checkpoint: &Checkpoint, compute: &Compute, half: Option<Precision>, out: Out<'_>) {
+    let pipeline = pipeline(checkpoint, compute, half);
     let params =
         Params { prompt: "a small red fox".into(), width: 72, height: 64, steps: 3, seed: 7, ..Params::default() };
     match pipeline.generate(&params, &mut Unobserved) {
@@ -148,5 +168,67 @@ fn whole_picture(checkpoint: &Checkpoint, compute: &Compute, half: Option<Precis
             out("picture", output.picture.pixels().to_vec());
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// The networks with these LoRA files at full strength.
+fn with_files(pipeline: &Pipeline, files: &[&str]) -> Arc<Networks> {
+    let open = |file: &&str| {
+        let file = LoraFile::open(&fixture("lora").join(file)).unwrap_or_else(|e| panic!("{e}"));
+        LoraUse { file: Arc::new(file), unet_weight: 1.0, text_weight: 1.0 }
+    };
+    pipeline.networks(&files.iter().map(open).collect::<Vec<_>>()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A prediction with LoRA files beside the weights of a few layers, and with files in the weights. The input has the size of the
+/// other tests' input, and few layers have additions: the kernels of each further shape take seconds to compile.
+fn unet_with_loras(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
+    let pipeline = pipeline(checkpoint, compute, None);
+    let predicted = |files: &[&str]| {
+        let networks = with_files(&pipeline, files);
+        let unet = networks.unet();
+        let context = noise(compute, 1, [2, 77, unet.config().cross_attention_dim]);
+        let pooled = noise(compute, 2, [2, unet.config().pooled_dim()]);
+        let condition = unet.condition(context, pooled, &[[64.0, 96.0, 0.0, 0.0, 64.0, 96.0]; 2]);
+        numbers(unet.forward(noise(compute, 3, [2, 4, 9, 14]), 481.0, &condition))
+    };
+    let without = predicted(&[]);
+    for (stage, files) in [
+        ("files in the weights", &["loha.safetensors", "dora_output.safetensors", "full.safetensors"][..]),
+        ("a file beside the weights", &["some_kohya_ldm.safetensors"]),
+    ] {
+        let found = predicted(files);
+        // Otherwise a device that ignores the files would agree with another one that does.
+        assert!(farthest(&without, &found) > 0.01, "{stage}: the files change something");
+        out(stage, found);
+    }
+}
+
+/// The estimate after the first step with LoRA files beside the weights, with files in the weights, and with both, in the text
+/// encoders and the UNet.
+fn with_loras(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
+    let pipeline = pipeline(checkpoint, compute, None);
+    let params =
+        Params { prompt: "a small red fox".into(), width: 112, height: 72, steps: 4, seed: 7, ..Params::default() };
+    let estimate = |files: &[&str]| {
+        let networks = with_files(&pipeline, files);
+        let mut estimate = Vec::new();
+        let mut first = |step: &Step<'_>| {
+            estimate = numbers(step.denoised.clone());
+            ControlFlow::Break(Stop::Cancel)
+        };
+        let ended = pipeline.generate_with(&networks, &params, &mut first).unwrap_or_else(|e| panic!("{e}"));
+        assert!(matches!(ended, Generated::Cancelled { .. }), "{ended:?}");
+        estimate
+    };
+    let without = estimate(&[]);
+    for (stage, files) in [
+        ("files beside the weights", &["plain.safetensors", "locon.safetensors"][..]),
+        ("files in the weights", &["loha.safetensors", "dora_output.safetensors", "full.safetensors"]),
+        ("both", &["plain.safetensors", "lokr.safetensors"]),
+    ] {
+        let found = estimate(files);
+        assert!(farthest(&without, &found) > 0.01, "{stage}: the files change something");
+        out(stage, found);
     }
 }
