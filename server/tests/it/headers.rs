@@ -25,7 +25,8 @@ fn answer(server: &TestServer, line: &str, headers: &[String], body: &str) -> (u
 fn fields_with_one_value_are_refused_when_they_come_twice() {
     let server = TestServer::start_with(&["--token", "0123456789abcdef"]);
     let allowed = [("authorization", "Bearer 0123456789abcdef")];
-    let project = server.request("POST", "/api/v1/projects", &allowed, Some(br#"{"name": "One"}"#)).json();
+    let new = br#"{"name": "One", "width": 64, "height": 64, "fps": 12}"#;
+    let project = server.request("POST", "/api/v1/projects", &allowed, Some(new)).json();
     let path = format!("/api/v1/projects/{}/generations", project["id"]);
     let body = json!({"prompt": "x", "steps": 1, "width": 64, "height": 64}).to_string();
     let usual = |but: &str| {
@@ -70,8 +71,7 @@ fn ranges_come_once_and_tags_in_any_number_of_lines() {
         [0]
     .clone();
     server.wait_for_task(&task["task_id"], "completed");
-    let path =
-        server.get(&format!("/api/v1/tasks/{}", task["task_id"])).json()["path"].as_str().expect("a path").to_owned();
+    let path = task["preview_path"].as_str().expect("a path").to_owned();
     let etag = server.get(&path).header("etag").to_owned();
     let line = format!("GET {path}");
     let once = ["range: bytes=0-3".to_owned()];

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     path::Path,
 };
 
@@ -12,6 +13,14 @@ pub(super) fn private() -> fs::OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// Creates a file in place of anything but a folder: opening a named pipe of this name would block.
+pub(super) fn create_replacing(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => private().create_new(true).open(path),
+    }
 }
 
 /// Exchanges the names of two files atomically. Returns false if `other` is not a file, or the system does not support it.

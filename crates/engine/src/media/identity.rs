@@ -1,7 +1,7 @@
 //! The identity of the pictures' folder. Its database stores the same text, so that a start with a folder and a database
 //! that do not belong together is noticed.
 
-use super::{Media, UNFINISHED, files::private};
+use super::{Media, UNFINISHED, files::create_replacing};
 use std::{
     fs,
     io::{self, Read, Write},
@@ -37,7 +37,7 @@ impl Media {
     pub fn identify(&self, identity: &str) -> io::Result<()> {
         // Named like an unfinished write, so that the next start removes it if this process is killed.
         let fresh = self.folder.join(format!("{}.1{UNFINISHED}", "0".repeat(32)));
-        let mut file = private().create(true).truncate(true).open(&fresh)?;
+        let mut file = create_replacing(&fresh)?;
         writeln!(file, "{identity}")?;
         file.sync_all()?;
         fs::rename(&fresh, self.identity_path())?;

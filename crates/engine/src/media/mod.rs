@@ -112,7 +112,7 @@ impl Media {
     pub fn probe(&self) -> io::Result<()> {
         // Named like an unfinished write, so that the next start removes it if this process is killed.
         let path = self.folder.join(format!("{}.0{UNFINISHED}", "0".repeat(32)));
-        match private().create(true).truncate(true).open(&path) {
+        match files::create_replacing(&path) {
             Ok(_) => fs::remove_file(&path),
             Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Ok(()),
             Err(error) => Err(error),

@@ -135,6 +135,13 @@ fn a_pipe_or_a_folder_with_a_pictures_name_is_no_picture() {
     let made = std::process::Command::new("mkfifo").arg(media.identity_path()).status().expect("mkfifo");
     assert!(made.success());
     assert_eq!(media.identity().expect_err("no file").kind(), io::ErrorKind::InvalidInput);
+    for reserved in ["0", "1"] {
+        let path = media.folder().join(format!("{}.{reserved}.tmp", "0".repeat(32)));
+        assert!(std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
+    }
+    media.probe().expect("it can be written");
+    media.identify("one").expect("identified");
+    assert_eq!(media.identity().expect("a file").as_deref(), Some("one"));
     for key in [&pipe, &folder] {
         assert!(!media.is_whole(key));
         let errors = [media.read(key).expect_err("no file"), media.picture(key).expect_err("no file")];

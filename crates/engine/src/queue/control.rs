@@ -73,44 +73,42 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{sync::mpsc, thread};
+    use std::{
+        sync::{Arc, mpsc},
+        thread,
+    };
 
-    /// Sleeps in another thread. Fails if that does not end within 20 seconds.
-    fn sleeps_briefly(control: &Control, seen: u64, meanwhile: impl FnOnce()) {
+    /// Sleeps in another thread, for an hour if nothing wakes it. Returns whether that ends within 20 seconds.
+    fn sleeps_briefly(control: &Arc<Control>, seen: u64, meanwhile: impl FnOnce()) -> bool {
         let (end, ended) = mpsc::channel();
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                control.sleep(seen, Duration::from_secs(3600));
-                end.send(()).ok();
-            });
-            meanwhile();
-            if ended.recv_timeout(Duration::from_secs(20)).is_err() {
-                // A panic would wait for the thread.
-                eprintln!("the worker sleeps on");
-                std::process::abort();
-            }
+        let sleeper = Arc::clone(control);
+        thread::spawn(move || {
+            sleeper.sleep(seen, Duration::from_secs(3600));
+            end.send(()).ok();
         });
+        meanwhile();
+        ended.recv_timeout(Duration::from_secs(20)).is_ok()
     }
 
     #[test]
     fn no_change_is_missed_between_the_look_and_the_sleep() {
-        let control = Control::new(false);
+        let control = Arc::new(Control::new(false));
         for change in [Control::wake as fn(&Control), |control| control.pause(true), |control| control.pause(false)] {
             let seen = control.changes();
             change(&control);
-            sleeps_briefly(&control, seen, || ());
+            assert!(sleeps_briefly(&control, seen, || ()));
         }
     }
 
     #[test]
     fn a_change_wakes_a_worker_that_sleeps() {
-        let control = Control::new(false);
+        let control = Arc::new(Control::new(false));
         let wake_later = || {
             thread::sleep(Duration::from_millis(50));
             control.wake();
         };
-        sleeps_briefly(&control, control.changes(), wake_later);
+        assert!(sleeps_briefly(&control, control.changes(), wake_later));
         control.stop();
-        sleeps_briefly(&control, control.changes(), || ());
+        assert!(sleeps_briefly(&control, control.changes(), || ()), "no worker sleeps while they are stopped");
     }
 }

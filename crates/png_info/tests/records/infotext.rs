@@ -163,7 +163,7 @@ fn a_number_with_something_behind_it_is_said_and_not_cut() {
     let record = of_text("x\nSteps: 20, about, Sampler: Euler, x: 3, Seed: 42");
     assert_eq!((record.settings.steps, record.settings.seed), (Some(20), Some(42)));
     assert_eq!(reason(&record, "Steps"), "only 20 is applied");
-    let record = of_text("x\nSteps: 20, Size: (832, 1216), CFG scale: 7.5, Seed: 5.0");
+    let record = of_text("x\nSteps: 20, Size: \"(832, 1216)\", CFG scale: 7.5, Seed: 5.0");
     let set = record.settings;
     assert_eq!(
         (set.steps, set.width, set.height, set.cfg_scale, set.seed),
