@@ -47,7 +47,7 @@ def check(vae, x):
         psnr += (10 * torch.log10(4 / (y - part).square().mean((1, 2, 3)))).tolist()
         for k, z in enumerate((y, part)):
             energy[k] += sum(d.square().sum().item() for d in differences(z))
-    return {"psnr": sum(psnr) / len(psnr), "gradient_energy": energy[0] / energy[1]}
+    return {"psnr": round(sum(psnr) / len(psnr), 3), "gradient_energy": round(energy[0] / energy[1], 3)}
 
 
 def main():
