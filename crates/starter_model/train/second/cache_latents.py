@@ -53,7 +53,7 @@ def whitened(latents, mean, matrix):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--pool", default="work/second/pool")
+    ap.add_argument("--pool", default="work/second/pool-unet")
     ap.add_argument("--vae", default="work/second/vae.pt")
     ap.add_argument("--tokenizers", default="work")
     ap.add_argument("--out", default="work/second/latents.pt")

@@ -12,6 +12,7 @@ mkdir -p "$work"
 [ -f "$work/pool.json" ] || python -m second.pool --count 20000 --out "$work/pool" $pause
 [ -f "$work/held.json" ] || python -m second.pool --count 192 --held-out --out "$work/held" $pause
 python -m second.train_vae $pause
+[ -f "$work/pool-unet.json" ] || python -m second.pool --count 50000 --seed 1 --out "$work/pool-unet" $pause
 [ -f "$work/latents.pt" ] || python -m second.cache_latents $pause
 python -m second.train_unet $pause
 python -m second.train_decoder vae $pause

@@ -85,7 +85,7 @@ def main():
     options(ap, "", 0)
     ap.add_argument("--latents", default="work/second/latents.pt")
     ap.add_argument("--vae", default="work/second/vae.pt")
-    ap.add_argument("--pool", default="work/second/pool")
+    ap.add_argument("--pool", default="work/second/pool-unet")
     ap.add_argument("--held", default="work/second/held")
     ap.add_argument("--batch", type=int, default=4)
     ap.add_argument("--lr", type=float, help="default: 6e-4 for vae, 3e-3 for preview")
