@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from dataset import HUES, recolor  # the first edition's colours
-from second.scenes import COLOURS, FULL, GROUND, NAMES, OVER, SCENES, SIZE, draw
+from second.pen import FULL, OVER, SIZE
+from second.scenes import COLOURS, GROUND, SCENES, draw
 
 # word of the prompt -> icon in the package
 OBJECTS = {
@@ -32,13 +33,12 @@ NATURAL = {"apple": "red", "banana": "yellow", "strawberry": "red", "grapes": "p
 PAIRED = ("cat", "dog", "frog", "penguin", "rabbit", "fish", "butterfly", "car", "house", "tree", "robot", "balloon",
           "apple", "star", "ghost", "snowman")
 FLYING = ("butterfly", "rocket", "balloon", "heart", "star", "ladybug", "airplane", "ghost", "umbrella", "crown", "owl")
-SWIMMING = ("fish", "whale", "octopus")
 UPRIGHT = ("house", "car", "bus", "tree", "snowman", "boat")  # turned less
 UNCOUNTED = ("grapes",)
 PLACES = {"left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom",
           "middle": "in the middle"}
 SIZES = {"small": (34, 44), "big": (82, 98)}  # pixels, the longer side
-FREE = (44, 88)
+FREE = (44, 92)
 SCENE_WORDS = {"meadow": ("in a meadow", "on a meadow", "in the meadow"), "beach": ("on a beach", "at the beach"),
                "night sky": ("in the night sky", "at night"), "city": ("in a city", "in the city"),
                "snow": ("in the snow", "in snow"), "desert": ("in a desert", "in the desert"),
@@ -172,7 +172,7 @@ class Data:
         side = ("left", "right")[k] if len(spec.things) == 2 else spec.place
         if side == "middle":
             return rng.uniform(0.46, 0.54) * SIZE, rng.uniform(0.46, 0.54) * SIZE
-        x = 0.15 * SIZE + 0.7 * inside[0]
+        x = inside[0]
         if side in ("left", "right"):
             x = max(rng.uniform(0.2, 0.3) * SIZE, edge_x)
             x = SIZE - x if side == "right" else x
@@ -184,8 +184,8 @@ class Data:
             return x, SIZE - max(rng.uniform(0.2, 0.3) * SIZE, edge_y)
         if spec.bg in GROUND and name not in FLYING:
             return x, rng.uniform(*GROUND[spec.bg]) * SIZE - half_h
-        if spec.bg in SCENES and side is None and len(spec.things) == 1:
-            return x, 0.1 * SIZE + 0.75 * inside[1]
+        if side is None:
+            return x, inside[1]
         return x, min(max(rng.uniform(0.4, 0.6) * SIZE, edge_y), SIZE - edge_y)
 
     def compose(self, spec, rng, labels=False):

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
-from PIL import Image
 
 from second import judges as j
 from second.dataset import HUES, PAIRED, PLACES, RECOLORABLE, SIZES, Data, Spec, held_out, prompt

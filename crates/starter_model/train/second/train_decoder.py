@@ -79,7 +79,7 @@ class Decoder:
         return {"psnr": (10 * torch.log10(4 / (y - x).square().mean((1, 2, 3)))).mean().item()}
 
 
-def main():
+def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("what", choices=("vae", "preview"))
     options(ap, "", 0)
@@ -96,12 +96,17 @@ def main():
     tune = args.what == "vae"
     args.out = args.out or f"work/second/{'vae-tuned' if tune else 'preview'}.pt"
     args.samples = args.samples or (16000 if tune else 30000)
-    base = args.lr or (6e-4 if tune else 3e-3)
+    args.lr = args.lr or (6e-4 if tune else 3e-3)
+    return args
+
+
+def main():
+    args = arguments()
     torch.manual_seed(args.seed)
     cache, pool, held = torch.load(args.latents), read(args.pool)[0], as_input(read(args.held)[0][:96])
     decoder, judge = Decoder(args.what, args, cache), Discriminator()
     params = list(decoder.module.parameters())
-    opt = torch.optim.AdamW(params, lr=base, betas=(0.9, 0.98), weight_decay=1e-3)
+    opt = torch.optim.AdamW(params, lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-3)
     judge_opt = torch.optim.AdamW(judge.parameters(), lr=4e-4, betas=(0.5, 0.9))
     ck = torch.load(args.out) if os.path.exists(args.out) else None
     step, seen = (ck["step"], ck["seen"]) if ck else (0, 0)
@@ -124,14 +129,14 @@ def main():
     while seen < args.samples:
         run.wait()
         at = seen / args.samples
-        set_lr(opt, base * min(1, (step + 1) / 100) * (0.01 + 0.99 * cosine(at)))
+        set_lr(opt, args.lr * min(1, (step + 1) / 100) * (0.01 + 0.99 * cosine(at)))
         pick = torch.randint(0, len(pool), (args.batch,)).sort().values
         x, z = as_input(pool[pick.numpy()]), cache["latents"][pick].float()
         z = z + args.noise * torch.rand(args.batch, 1, 1, 1) * torch.randn_like(z)
         y = decoder(z)
         l1, loss = sharp_loss(y, x)
         fooled = torch.zeros(())
-        if tune and at >= args.adversarial_from:
+        if decoder.tune and at >= args.adversarial_from:
             judge_loss = F.relu(1 - judge(x)).mean() + F.relu(1 + judge(y.detach())).mean()
             judge_opt.zero_grad(set_to_none=True)
             judge_loss.backward()

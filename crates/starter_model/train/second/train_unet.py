@@ -8,7 +8,6 @@ import os
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from common import alphas_cumprod, cosine, encode_text, make_text, set_lr
 from second.cache_latents import load_vae
@@ -70,7 +69,18 @@ def error(model, ids, keep, x0, args, ab):
     return loss, (mse * snr.clamp(max=5) / snr).mean()
 
 
-def main():
+@torch.no_grad()
+def check(model, ids, latents, args, ab):
+    """The min-SNR loss of pictures with fixed noise."""
+    state = torch.get_rng_state()
+    torch.manual_seed(5)
+    parts = [error(model, i.long(), torch.ones(len(i)), x.float(), args, ab)[1]
+             for i, x in zip(ids.split(64), latents.split(64))]
+    torch.set_rng_state(state)
+    return torch.stack(parts).mean().item()
+
+
+def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options(ap, "work/second/unet.pt", 1_000_000)
     ap.add_argument("--latents", default="work/second/latents.pt")
@@ -84,14 +94,18 @@ def main():
     ap.add_argument("--low", type=float, default=1.0, help="weight of the low-frequency term")
     ap.add_argument("--offset", type=float, default=0.1, help="offset noise")
     ap.add_argument("--sheet-samples", type=int, default=50_000, help="pictures between progress sheets")
-    args = ap.parse_args()
+    return ap.parse_args()
+
+
+def main():
+    args = arguments()
     torch.manual_seed(args.seed)
     ck = torch.load(args.out) if os.path.exists(args.out) else None
     data = torch.load(args.latents)
     words = Words(args.tokenizers, data["rows"])
     latents, captions = data["latents"], data["captions"]
-    held = torch.arange(len(latents)) % 64 == 0  # pictures of trained specs, kept for the check
-    trained = torch.nonzero(~held).squeeze(1)
+    last = torch.arange(len(latents)) % 64 == 0  # pictures of trained specs that are kept for the check
+    kept, trained = torch.nonzero(last).squeeze(1)[:512], torch.nonzero(~last).squeeze(1)
     empty = torch.from_numpy(words.table([""]))[0].to(captions.dtype)
     model = build(words)
     params = list(model.parameters())
@@ -106,21 +120,11 @@ def main():
     print(f"parameters of unet and text encoders {sizes}, {words.size} words, {len(trained)} latents, step {step}",
           flush=True)
 
-    def check():
-        """The min-SNR loss of the averaged weights on the kept pictures, with fixed noise."""
-        state = torch.get_rng_state()
-        torch.manual_seed(5)
-        with torch.no_grad():
-            parts = [error(model, captions[part, 0].long(), torch.ones(len(part)), latents[part].float(), args, ab)[1]
-                     for part in torch.nonzero(held).squeeze(1)[:512].split(64)]
-        torch.set_rng_state(state)
-        return torch.stack(parts).mean().item()
-
     def save(sheet=False):
         run.save({"model": model.state_dict(), "opt": opt.state_dict(), "ema": ema.state(), "rows": words.rows,
                   "mean": data["mean"], "whiten": data["whiten"], "step": step, "seen": seen})
         ema.swap()
-        run.note(step=step, seen=seen, kept=check())
+        run.note(step=step, seen=seen, kept=check(model, captions[kept, 0], latents[kept], args, ab))
         if sheet:
             z = sample(model, words, SHEET, range(len(SHEET)))
             pictures = decode(load_vae(args.vae), z, data["mean"], data["whiten"])

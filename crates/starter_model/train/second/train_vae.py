@@ -50,7 +50,17 @@ def check(vae, x):
     return {"psnr": round(sum(psnr) / len(psnr), 3), "gradient_energy": round(energy[0] / energy[1], 3)}
 
 
-def main():
+def batch(pool, n, crops):
+    """n random pictures, or 64 px crops, half of the batches mirrored."""
+    x = pool[torch.randint(0, len(pool), (n,)).sort().values.numpy()]
+    if crops:
+        corners = torch.randint(0, 65, (n, 2)).tolist()
+        x = np.stack([p[a:a + 64, b:b + 64] for p, (a, b) in zip(x, corners)])
+    x = as_input(x)
+    return x.flip(-1) if torch.rand(()) < 0.5 else x
+
+
+def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options(ap, "work/second/vae.pt", 60000)
     ap.add_argument("--pool", default="work/second/pool")
@@ -61,7 +71,11 @@ def main():
     ap.add_argument("--batch", type=int, default=4)
     ap.add_argument("--lr", type=float, default=2e-3)
     ap.add_argument("--kl", type=float, default=1e-4)
-    args = ap.parse_args()
+    return ap.parse_args()
+
+
+def main():
+    args = arguments()
     torch.manual_seed(args.seed)
     vae = make_vae().to(memory_format=torch.channels_last).train()
     head = torch.nn.Conv2d(4, 3, 1)
@@ -94,12 +108,7 @@ def main():
         set_lr(opt, args.lr * min(1, (step + 1) / 200) * (0.01 + 0.99 * cosine(at)))
         crops = at < args.crops_until
         n = args.crop_batch if crops else args.batch
-        x = pool[torch.randint(0, len(pool), (n,)).sort().values.numpy()]
-        if crops:
-            corners = torch.randint(0, 65, (n, 2)).tolist()
-            x = np.stack([p[a:a + 64, b:b + 64] for p, (a, b) in zip(x, corners)])
-        x = as_input(x)
-        x = x.flip(-1) if torch.rand(()) < 0.5 else x
+        x = batch(pool, n, crops)
         post = vae.encode(x).latent_dist
         z = post.sample()
         l1, loss = picture_loss(vae.decode(z).sample, x)
