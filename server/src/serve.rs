@@ -20,7 +20,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use checkpoint::{Checkpoint, OpenOptions, Part};
 use engine::{
-    Engine, EngineOptions, LostFound, Media, ModelOptions, Models,
+    Engine, EngineOptions, LostFound, Media, ModelOptions, Models, TraceLimits,
     recovery::{self, RecoveryOptions},
 };
 use leptos::config::LeptosOptions;
@@ -87,6 +87,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let options = EngineOptions {
         concurrency: workers(args.concurrency),
         paused: LocalStudio::was_paused(&store).await?,
+        traces: TraceLimits::from(&LocalStudio::stored_settings(&store).await?),
         fault: args.inject_fault,
     };
     let open = open_options(args.dtype);
@@ -254,6 +255,7 @@ async fn recover(store: &Store, media: &Media, options: &RecoveryOptions) -> Res
         tracing::info!(
             interrupted_tasks = findings.interrupted.len(),
             orphaned_files = findings.orphaned_files.len(),
+            orphaned_traces = findings.orphaned_traces.len(),
             unfinished_files = findings.unfinished_files.len(),
             lost_previews = findings.lost_previews.len(),
             lost_pictures = findings.lost_pictures.len(),

@@ -2,7 +2,7 @@
 
 use crate::error::AppError;
 use leptos::prelude::*;
-use protocol::{Interrupted, PreviewMethod};
+use protocol::{Interrupted, PreviewMethod, TraceLevel};
 
 /// Changes the settings that are given.
 #[server(prefix = "/fn", endpoint = "settings/update")]
@@ -16,7 +16,11 @@ pub async fn update_settings(
     /// What a restart does with interrupted tasks.
     #[server(default)]
     interrupted: Option<Interrupted>,
+    /// What is kept of how pictures form.
+    #[server(default)]
+    trace: Option<TraceLevel>,
 ) -> Result<(), AppError> {
-    let patch = protocol::SettingsPatch { preview_method, preview_interval_ms, interrupted };
+    let patch =
+        protocol::SettingsPatch { preview_method, preview_interval_ms, interrupted, trace, ..Default::default() };
     super::answer(super::services()?.update_settings(patch).await.map(|_| ()))
 }

@@ -177,6 +177,7 @@ macro_rules! parameters_struct {
 
         impl $name {
             /// Combines the shared parameters with this struct's own fields.
+            #[allow(clippy::too_many_arguments, reason = "one argument for each field")]
             pub fn new(shared: $crate::GenerationParameters $(, $own: $own_type)*) -> Self {
                 Self {
                     prompt: shared.prompt,

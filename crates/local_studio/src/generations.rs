@@ -7,8 +7,8 @@ use crate::{
 use engine::{first_preview, new_key};
 use prompt::template::{self, Random, Wildcards};
 use protocol::{
-    Accepted, Defaults, Event, FieldError, FrameEvent, NewGeneration, Parameters, Problem, Project, ProjectId,
-    Recommended, generation::limits::SEED,
+    Accepted, AcceptedTask, Defaults, Event, FieldError, FrameEvent, NewGeneration, Parameters, Problem, Project,
+    ProjectId, Recommended, generation::limits::SEED,
 };
 use sha2::{Digest, Sha256};
 use std::{borrow::Cow, io, sync::Arc};
@@ -52,10 +52,15 @@ impl LocalStudio {
             takes.push(NewTake { key: new_key(), parameters, seed });
         }
         self.write_first_previews(&takes).await?;
+        let tasks = self.queue_takes(NewTasks { project_id: id, frame_id: new.frame_id, takes, idempotency }).await?;
+        Ok(Accepted { tasks, warnings })
+    }
 
+    /// Creates and publishes tasks whose first previews are written. Removes the files if that fails.
+    pub(crate) async fn queue_takes(&self, tasks: NewTasks) -> Result<Vec<AcceptedTask>, Problem> {
+        let takes = tasks.takes.clone();
         // No worker may claim a task before the event about its frame is published.
         let _paused_claims = self.engine.hold_claims().await;
-        let tasks = NewTasks { project_id: id, frame_id: new.frame_id, takes: takes.clone(), idempotency };
         let created = self.store.create_tasks(tasks).await;
         if !created.as_ref().is_ok_and(|created| !created.replayed) {
             self.remove_pictures(takes.iter().map(|take| take.key.as_str()));
@@ -64,11 +69,11 @@ impl LocalStudio {
         if !created.replayed {
             self.publish_created(&created);
         }
-        Ok(Accepted { tasks: created.accepted, warnings })
+        Ok(created.accepted)
     }
 
     /// The request with the choices and wildcards of its prompts as this seed expands them; `None` if there are none.
-    fn expanded(&self, new: &NewGeneration, seed: u64) -> Result<Option<NewGeneration>, Problem> {
+    pub(crate) fn expanded(&self, new: &NewGeneration, seed: u64) -> Result<Option<NewGeneration>, Problem> {
         let mut random = Random::new(seed);
         let wildcards = self.wildcards.as_ref().map(|folder| folder as &dyn Wildcards);
         let mut expand = |field, text| {
@@ -133,7 +138,7 @@ impl LocalStudio {
     }
 
     /// Values for the fields that the request leaves out. Fails if its model is not offered.
-    async fn defaults(&self, project: &Project, new: &NewGeneration) -> Result<Defaults, Problem> {
+    pub(crate) async fn defaults(&self, project: &Project, new: &NewGeneration) -> Result<Defaults, Problem> {
         let models = self.engine.models().offers();
         let model = match new.model.as_deref() {
             None => models.first(),

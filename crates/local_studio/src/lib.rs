@@ -20,6 +20,7 @@ mod settings;
 mod styles;
 mod tasks;
 mod tokens;
+mod traces;
 mod wildcards;
 
 pub use self::library::{BaseOffers, LibraryLoras, StoreKeeper};

@@ -126,7 +126,7 @@ mod tests {
         };
         let mut shared = NewGeneration::of("a red car").partial().resolve(&recommended).expect("within the limits");
         shared.negative_prompt = "rain".to_owned();
-        png_info::Parameters::new(shared, 42, "starter".to_owned(), Some(0.5), "0.1.0".to_owned())
+        png_info::Parameters::new(shared, 42, "starter".to_owned(), Some(0.5), None, None, "0.1.0".to_owned())
     }
 
     fn import_with(record: &png_info::Parameters, size: (u32, u32)) -> Imported {

@@ -4,9 +4,9 @@ use crate::{Exports, LocalStudio, tokens};
 use async_trait::async_trait;
 use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
-    LibraryPage, LibraryPatch, LibraryStatus, Model, NewGeneration, NewProject, NewStyle, Problem, Project, ProjectId,
-    ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch, Take, TakeId, Task, TaskId,
-    TokenCount,
+    LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewGeneration, NewProject, NewStyle, Problem, Project,
+    ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch, Take, TakeId,
+    TakeTrace, Task, TaskId, TokenCount,
 };
 use studio::{ExportFile, FileBytes, LibraryQuery, Services, TaskQuery, Thumbnail};
 
@@ -114,6 +114,14 @@ impl Services for LocalStudio {
 
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {
         self.to_completion(move |studio| async move { studio.delete_take(id).await }).await
+    }
+
+    async fn get_trace(&self, id: TakeId) -> Result<TakeTrace, Problem> {
+        self.get_trace(id).await
+    }
+
+    async fn branch_take(&self, id: TakeId, new: NewBranch) -> Result<Accepted, Problem> {
+        self.to_completion(move |studio| async move { studio.branch_take(id, new).await }).await
     }
 
     async fn create_generation(

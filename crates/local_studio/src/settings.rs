@@ -1,6 +1,7 @@
 //! The server's settings.
 
 use crate::{LocalStudio, problem::problem};
+use engine::TraceLimits;
 use protocol::{Problem, Settings, SettingsPatch};
 use store::{Store, StoreError};
 
@@ -38,6 +39,7 @@ impl LocalStudio {
         let settings = patch.applied(self.get_settings().await?)?;
         let text = serde_json::to_string(&settings).map_err(|_| Problem::Internal)?;
         self.store.put_setting(NAME, &text).await.map_err(problem)?;
+        self.engine.set_traces(TraceLimits::from(&settings));
         Ok(settings)
     }
 }

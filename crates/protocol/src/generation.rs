@@ -62,6 +62,12 @@ with_parameters! {
         /// Share of that take that is redone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub strength: Option<f64>,
+        /// The take whose first steps it shares.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub branch_of: Option<TakeId>,
+        /// How many steps it shares with that take.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub from_step: Option<u32>,
     }
 }
 
@@ -82,7 +88,7 @@ impl Parameters {
             })
         };
         let interval_ms = *limits::PREVIEW_INTERVAL_MS.start();
-        Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None)
+        Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None, None, None)
     }
 
     /// Whether they are of an imported picture: all but its size is made up, and no model can be asked for it again.
@@ -168,6 +174,8 @@ impl NewGeneration {
             self.preview_interval_ms.unwrap_or(defaults.preview_interval_ms),
             self.init_take_id,
             self.init_take_id.map(|_| self.strength.unwrap_or(DEFAULT_STRENGTH)),
+            None,
+            None,
         ))
     }
 
@@ -186,6 +194,7 @@ pub fn expected(field: &str) -> Option<String> {
     match field {
         "model" => Some("must be the name of a model of GET /models".to_owned()),
         "init_take_id" | "frame_id" => Some("must be an id, a whole number".to_owned()),
+        "from_step" => Some("must be a whole number, 1 for the first step".to_owned()),
         _ => rule(field).map(|rule| rule.expected()),
     }
 }

@@ -104,20 +104,20 @@ fn answer(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) 
     Ok(with_headers(response, &etag, caching))
 }
 
-fn with_headers(mut response: Response<Body>, etag: &str, caching: &str) -> Response<Body> {
+pub fn with_headers(mut response: Response<Body>, etag: &str, caching: &str) -> Response<Body> {
     insert(&mut response, header::ETAG, etag);
     insert(&mut response, header::CACHE_CONTROL, caching);
     response
 }
 
-fn insert(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
+pub fn insert(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
 }
 
 /// Whether a tag in `If-None-Match` matches. Weak comparison, as RFC 9110, section 13.1.2 requires.
-fn matches(tags: &str, etag: &str) -> bool {
+pub fn matches(tags: &str, etag: &str) -> bool {
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
@@ -144,7 +144,7 @@ fn requested(header: &str, length: u64) -> Option<Result<RangeInclusive<u64>, Un
     Some(range.map(|(start, end)| start..=end).ok_or(Unsatisfiable))
 }
 
-fn shortened(name: &str) -> String {
+pub fn shortened(name: &str) -> String {
     name.chars().take(80).collect()
 }
 

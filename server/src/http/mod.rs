@@ -25,6 +25,7 @@ mod queue;
 mod routes;
 mod settings;
 mod static_files;
+mod steps;
 mod strict;
 mod styles;
 mod takes;

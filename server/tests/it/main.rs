@@ -28,3 +28,4 @@ mod server_functions;
 mod start_and_stop;
 mod storm;
 mod support;
+mod traces;

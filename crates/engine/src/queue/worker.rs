@@ -168,6 +168,7 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
     }
     drop(listed);
     shared.announce.queue_changed();
+    shared.remove_old_traces();
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -88,7 +88,8 @@ pub struct Draft<'a> {
 impl Draft<'_> {
     /// Adds the path parameter, named as in the path.
     pub(super) fn path_parameter<T: JsonSchema>(&mut self, what: &str) {
-        let name = self.path.split('{').nth(1).and_then(|rest| rest.split('}').next()).unwrap_or_default();
+        let earlier = self.parameters.iter().filter(|parameter| parameter["in"] == "path").count();
+        let name = self.path.split('{').nth(1 + earlier).and_then(|rest| rest.split('}').next()).unwrap_or_default();
         let schema = self.schemas.input.subschema_for::<T>();
         self.parameters.push(json!({
             "name": name, "in": "path", "required": true, "description": what, "schema": schema,

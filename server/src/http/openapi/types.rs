@@ -61,6 +61,13 @@ impl Input for Path<String> {
     }
 }
 
+impl Input for Path<(String, String)> {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.path_parameter::<String>("The picture's key.");
+        draft.path_parameter::<String>("The file name.");
+    }
+}
+
 impl<T: Body + JsonSchema> Input for Json<T> {
     fn describe(draft: &mut Draft<'_>) {
         draft.json_body::<T>();
