@@ -2,7 +2,7 @@
 
 use crate::error::AppError;
 use leptos::prelude::*;
-use protocol::{Interrupted, PreviewMethod};
+use protocol::{Interrupted, PreviewMethod, TraceLevel};
 
 /// Changes the settings that are given.
 #[server(prefix = "/fn", endpoint = "settings/update")]
@@ -19,7 +19,17 @@ pub async fn update_settings(
     /// Maximum number of models in memory.
     #[server(default)]
     models_in_memory: Option<u8>,
+    /// What is kept of how pictures form.
+    #[server(default)]
+    trace: Option<TraceLevel>,
 ) -> Result<(), AppError> {
-    let patch = protocol::SettingsPatch { preview_method, preview_interval_ms, interrupted, models_in_memory };
+    let patch = protocol::SettingsPatch {
+        preview_method,
+        preview_interval_ms,
+        interrupted,
+        models_in_memory,
+        trace,
+        ..Default::default()
+    };
     super::answer(super::services()?.update_settings(patch).await.map(|_| ()))
 }

@@ -1,7 +1,7 @@
 //! The engine: the server's handle on the workers.
 
 use crate::{
-    Announce, InjectedFault, Media, Models, Progress, Statistics,
+    Announce, InjectedFault, Media, Models, Progress, Statistics, TraceLimits,
     committed::Committed,
     injected::FaultInjector,
     priority,
@@ -20,6 +20,8 @@ pub struct EngineOptions {
     pub concurrency: NonZeroUsize,
     /// Whether the queue is paused at first.
     pub paused: bool,
+    /// What is kept of how pictures form, at first.
+    pub traces: TraceLimits,
     /// For tests of the recovery only.
     pub fault: Option<InjectedFault>,
 }
@@ -74,7 +76,7 @@ impl Engine {
     ) -> io::Result<Self> {
         let faults = Arc::new(FaultInjector::new(options.fault));
         media.inject(&faults);
-        let shared = Arc::new(Shared::new(store, media, models, announce, options.paused, faults));
+        let shared = Arc::new(Shared::new(store, media, models, announce, options.paused, options.traces, faults));
         shared.store.count_steps(total_steps);
         shared.store.subscribe(Arc::new(Committed {
             slots: Arc::clone(&shared.slots),
@@ -91,6 +93,11 @@ impl Engine {
     /// Pauses or resumes the queue. Running tasks go on.
     pub fn pause(&self, paused: bool) {
         self.shared.control.pause(paused);
+    }
+
+    /// Sets what is kept of how pictures form. Applies to tasks that start later.
+    pub fn set_traces(&self, limits: TraceLimits) {
+        self.shared.set_traces(limits);
     }
 
     /// Whether a generation is running.

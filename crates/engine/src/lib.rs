@@ -26,6 +26,7 @@ mod statistics;
 mod steps;
 #[cfg(test)]
 mod test_parameters;
+pub mod traces;
 
 pub use announce::Announce;
 pub use engine::{Engine, EngineError, EngineOptions};
@@ -38,3 +39,4 @@ pub use retry::why_unwritten;
 pub use slot::Progress;
 pub use statistics::{Costs, Statistics, Summary};
 pub use steps::total_steps;
+pub use traces::TraceLimits;

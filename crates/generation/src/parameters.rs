@@ -105,6 +105,7 @@ macro_rules! parameters {
 
         impl $name {
             /// Combines the shared parameters with this struct's own fields.
+            #[allow(clippy::too_many_arguments, reason = "one argument for each field")]
             pub fn new(shared: $crate::GenerationParameters $(, $own: $own_type)*) -> Self {
                 Self {
                     prompt: shared.prompt,
@@ -209,6 +210,7 @@ macro_rules! parameters {
 
         impl $name {
             /// Combines the parameters, their seed, and this struct's own fields.
+            #[allow(clippy::too_many_arguments, reason = "one argument for each field")]
             pub fn new(shared: $crate::GenerationParameters, seed: u64 $(, $own: $own_type)*) -> Self {
                 Self {
                     prompt: shared.prompt,

@@ -7,7 +7,7 @@ use crate::{
 use engine::{first_preview, new_key};
 use prompt::template::{self, Random, Wildcards};
 use protocol::{
-    Accepted, Defaults, FieldError, NewGeneration, Parameters, Problem, Project, ProjectId, Recommended,
+    Accepted, AcceptedTask, Defaults, FieldError, NewGeneration, Parameters, Problem, Project, ProjectId, Recommended,
     generation::limits::SEED,
 };
 use sha2::{Digest, Sha256};
@@ -55,13 +55,18 @@ impl LocalStudio {
             takes.push(NewTake { key: new_key(), parameters, seed });
         }
         self.write_first_previews(&takes).await?;
+        let tasks = self.queue_takes(NewTasks { project_id: id, frame_id: new.frame_id, takes, idempotency }).await?;
+        Ok(Accepted { tasks, warnings })
+    }
 
-        let tasks = NewTasks { project_id: id, frame_id: new.frame_id, takes: takes.clone(), idempotency };
+    /// Creates tasks whose first previews are written. Removes the files if that fails.
+    pub(crate) async fn queue_takes(&self, tasks: NewTasks) -> Result<Vec<AcceptedTask>, Problem> {
+        let takes = tasks.takes.clone();
         let created = self.store.create_tasks(tasks).await;
         if !created.as_ref().is_ok_and(|created| !created.replayed) {
             self.remove_pictures(takes.iter().map(|take| take.key.as_str()));
         }
-        Ok(Accepted { tasks: created.map_err(problem)?.accepted, warnings })
+        Ok(created.map_err(problem)?.accepted)
     }
 
     /// What in the prompts is read as words.
@@ -71,7 +76,7 @@ impl LocalStudio {
     }
 
     /// The request with the choices and wildcards of its prompts as this seed expands them; `None` if there are none.
-    fn expanded(&self, new: &NewGeneration, seed: u64) -> Result<Option<NewGeneration>, Problem> {
+    pub(crate) fn expanded(&self, new: &NewGeneration, seed: u64) -> Result<Option<NewGeneration>, Problem> {
         let mut random = Random::new(seed);
         let wildcards = self.wildcards.as_ref().map(|folder| folder as &dyn Wildcards);
         let mut expand = |field, text| {
@@ -126,7 +131,7 @@ impl LocalStudio {
     }
 
     /// Values for the fields that the request leaves out. Fails if its model is not offered.
-    async fn defaults(&self, project: &Project, new: &NewGeneration) -> Result<Defaults, Problem> {
+    pub(crate) async fn defaults(&self, project: &Project, new: &NewGeneration) -> Result<Defaults, Problem> {
         let models = self.engine.models().offers();
         let model = match new.model.as_deref() {
             None => models.first(),

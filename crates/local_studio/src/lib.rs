@@ -21,6 +21,7 @@ mod styles;
 mod tasks;
 mod thumbnails;
 mod tokens;
+mod traces;
 mod wildcards;
 
 pub use self::library::{BaseOffers, LibraryLoras, StoreKeeper};

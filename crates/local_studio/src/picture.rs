@@ -136,6 +136,8 @@ mod tests {
             "starter".to_owned(),
             Some(0.5),
             vec!["Oil".to_owned()],
+            None,
+            None,
             "0.1.0".to_owned(),
         )
     }

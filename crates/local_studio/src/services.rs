@@ -116,6 +116,14 @@ impl Services for LocalStudio {
         self.to_completion(move |studio| async move { studio.delete_take(id).await }).await
     }
 
+    async fn get_trace(&self, id: TakeId) -> Result<TakeTrace, Problem> {
+        self.get_trace(id).await
+    }
+
+    async fn branch_take(&self, id: TakeId, new: NewBranch) -> Result<Accepted, Problem> {
+        self.to_completion(move |studio| async move { studio.branch_take(id, new).await }).await
+    }
+
     async fn create_generation(
         &self,
         id: ProjectId,

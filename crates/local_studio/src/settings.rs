@@ -1,7 +1,7 @@
 //! The server's settings.
 
 use crate::{LocalStudio, problem::problem};
-use engine::Models;
+use engine::{Models, TraceLimits};
 use protocol::{Problem, Settings, SettingsPatch};
 use std::num::NonZeroUsize;
 use store::{Store, StoreError};
@@ -50,6 +50,7 @@ impl LocalStudio {
         let text = serde_json::to_string(&settings).map_err(|_| Problem::Internal)?;
         self.store.put_setting(NAME, &text).await.map_err(problem)?;
         apply(&settings, self.engine.models());
+        self.engine.set_traces(TraceLimits::from(&settings));
         Ok(settings)
     }
 }

@@ -151,7 +151,16 @@ mod tests {
             cfg_scale: 4.5,
             ..Default::default()
         };
-        Parameters::new(shared, (1 << 53) - 1, "sdxl_base".to_owned(), None, vec!["Oil".to_owned()], "0.1.0".to_owned())
+        Parameters::new(
+            shared,
+            (1 << 53) - 1,
+            "sdxl_base".to_owned(),
+            None,
+            vec!["Oil".to_owned()],
+            None,
+            None,
+            "0.1.0".to_owned(),
+        )
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     infotext::{Infotext, always_quoted, lora_hashes, quoted, with_lora_tags},
-    record::{NO_START, NotApplied, Record},
+    record::{NO_BRANCH, NO_START, NotApplied, Record},
 };
 use generation::{PartialParameters, Sampler, Schedule, parameters};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,12 @@ parameters! {
         /// Names of the styles that the prompts contain.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub styles: Vec<String>,
+        /// Id of the take whose first steps it shares; none where it shares none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub branch_of: Option<i64>,
+        /// How many steps it shares with that take.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub from_step: Option<u32>,
         /// Emberline's version.
         pub version: String,
     }
@@ -86,11 +92,12 @@ impl From<&Parameters> for Record {
     fn from(made: &Parameters) -> Self {
         let settings = made.settings();
         let strength = made.strength.map(|strength| NotApplied::new("strength", &strength.to_string(), NO_START));
+        let from_step = made.from_step.map(|step| NotApplied::new("from_step", &step.to_string(), NO_BRANCH));
         Self {
             program: "Emberline".to_owned(),
             program_version: Some(made.version.clone()),
             settings,
-            not_applied: strength.into_iter().collect(),
+            not_applied: strength.into_iter().chain(from_step).collect(),
         }
     }
 }

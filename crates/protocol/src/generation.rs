@@ -68,6 +68,12 @@ parameters! {
         /// Names of the styles that the prompts contain.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub styles: Vec<String>,
+        /// The take whose first steps it shares.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub branch_of: Option<TakeId>,
+        /// How many steps it shares with that take.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub from_step: Option<u32>,
     }
 }
 
@@ -88,7 +94,17 @@ impl Parameters {
             })
         };
         let interval_ms = *limits::PREVIEW_INTERVAL_MS.start();
-        Self::new(shared, IMPORTED.to_owned(), PreviewMethod::default(), interval_ms, None, None, Vec::new())
+        Self::new(
+            shared,
+            IMPORTED.to_owned(),
+            PreviewMethod::default(),
+            interval_ms,
+            None,
+            None,
+            Vec::new(),
+            None,
+            None,
+        )
     }
 
     /// Whether they are for an imported picture. It cannot be generated again.
@@ -175,6 +191,8 @@ impl NewGeneration {
             self.init_take_id,
             self.init_take_id.map(|_| self.strength.unwrap_or(DEFAULT_STRENGTH)),
             self.styles.clone(),
+            None,
+            None,
         ))
     }
 
@@ -193,6 +211,7 @@ pub fn expected(field: &str) -> Option<String> {
     match field {
         "model" => Some("must be the name of a model of GET /models".to_owned()),
         "init_take_id" | "frame_id" => Some("must be an id, a whole number".to_owned()),
+        "from_step" => Some("must be a whole number, 1 for the first step".to_owned()),
         _ => rule(field).map(|rule| rule.expected()),
     }
 }

@@ -15,6 +15,7 @@ pub mod prompt;
 pub mod settings;
 pub mod style;
 mod task;
+mod trace;
 
 pub use self::generation::{Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, TokenCount};
 pub use ::generation::{Lora, Loras, PreviewMethod, Recommended, Sampler, Schedule};
@@ -32,6 +33,7 @@ pub use library::{
 };
 pub use model::{Model, RefusedModel};
 pub use project::{NewProject, Project, ProjectPatch};
-pub use settings::{Interrupted, Settings, SettingsPatch};
+pub use settings::{Interrupted, Settings, SettingsPatch, TraceLevel};
 pub use style::{NewStyle, Style, StyleImport, StylePatch};
 pub use task::{ModelLoading, Queue, QueueOrder, Task, TaskStatus, TaskSummary};
+pub use trace::{NewBranch, TakeTrace, TraceStep, step_path};

@@ -19,6 +19,24 @@ pub enum Interrupted {
     Fail,
 }
 
+/// What is kept of how a picture formed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TraceLevel {
+    /// Nothing.
+    Off,
+    /// The estimate of each step, as a small picture: about 20 kB a step at 1024 x 1024 pixels.
+    #[default]
+    Looking,
+    /// Also the sampler's state at each step, from which a new take can branch: 0.3 to 1.3 MB more a step at 1024 x 1024
+    /// pixels.
+    All,
+}
+
+/// Limits of the settings of traces, MiB.
+pub const TRACE_MIB: RangeInclusive<u32> = 1..=1_048_576;
+
 /// The settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -34,11 +52,35 @@ pub struct Settings {
     #[serde(default = "one")]
     #[cfg_attr(feature = "openapi", schemars(range(min = *MODELS_IN_MEMORY.start(), max = *MODELS_IN_MEMORY.end())))]
     pub models_in_memory: u8,
+    /// What is kept of how pictures form. Applies to tasks that start later.
+    #[serde(default)]
+    pub trace: TraceLevel,
+    /// Most space for the trace of one take, MiB. Later steps are left out of it.
+    #[serde(default = "trace_take_mib")]
+    pub trace_take_mib: u32,
+    /// Most space for the traces of one project, MiB. The oldest are removed.
+    #[serde(default = "trace_project_mib")]
+    pub trace_project_mib: u32,
+    /// Most space for all traces, MiB. The oldest are removed.
+    #[serde(default = "trace_total_mib")]
+    pub trace_total_mib: u32,
 }
 
 /// Stored settings of earlier versions lack the number.
 fn one() -> u8 {
     1
+}
+
+fn trace_take_mib() -> u32 {
+    256
+}
+
+fn trace_project_mib() -> u32 {
+    2048
+}
+
+fn trace_total_mib() -> u32 {
+    8192
 }
 
 impl Default for Settings {
@@ -48,6 +90,10 @@ impl Default for Settings {
             preview_interval_ms: 0,
             interrupted: Interrupted::default(),
             models_in_memory: one(),
+            trace: TraceLevel::default(),
+            trace_take_mib: trace_take_mib(),
+            trace_project_mib: trace_project_mib(),
+            trace_total_mib: trace_total_mib(),
         }
     }
 }
@@ -71,17 +117,39 @@ pub struct SettingsPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = *MODELS_IN_MEMORY.start(), max = *MODELS_IN_MEMORY.end())))]
     pub models_in_memory: Option<u8>,
+    /// What is kept of how pictures form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceLevel>,
+    /// New limit for the trace of one take, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *TRACE_MIB.start(), max = *TRACE_MIB.end())))]
+    pub trace_take_mib: Option<u32>,
+    /// New limit for the traces of one project, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *TRACE_MIB.start(), max = *TRACE_MIB.end())))]
+    pub trace_project_mib: Option<u32>,
+    /// New limit for all traces, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *TRACE_MIB.start(), max = *TRACE_MIB.end())))]
+    pub trace_total_mib: Option<u32>,
 }
 
 impl SettingsPatch {
     /// Returns the settings with this change, or an error for every field that is out of range.
     pub fn applied(self, to: Settings) -> Result<Settings, Problem> {
-        let ms = self.preview_interval_ms.filter(|ms| !PREVIEW_INTERVAL_MS.contains(ms));
-        let models = self.models_in_memory.filter(|models| !MODELS_IN_MEMORY.contains(models));
-        let error =
-            |field, value: u32| FieldError::new(field, format!("{}, not {value}", expected(field).unwrap_or_default()));
-        let errors = ms.map(|ms| error("preview_interval_ms", ms)).into_iter();
-        let errors: Vec<_> = errors.chain(models.map(|models| error("models_in_memory", models.into()))).collect();
+        let models = u32::from(*MODELS_IN_MEMORY.start())..=u32::from(*MODELS_IN_MEMORY.end());
+        let numbers = [
+            ("preview_interval_ms", self.preview_interval_ms, PREVIEW_INTERVAL_MS),
+            ("models_in_memory", self.models_in_memory.map(u32::from), models),
+            ("trace_take_mib", self.trace_take_mib, TRACE_MIB),
+            ("trace_project_mib", self.trace_project_mib, TRACE_MIB),
+            ("trace_total_mib", self.trace_total_mib, TRACE_MIB),
+        ];
+        let error = |(field, value, limits): (&str, Option<u32>, RangeInclusive<u32>)| {
+            let value = value.filter(|value| !limits.contains(value))?;
+            Some(FieldError::new(field, format!("{}, not {value}", expected(field).unwrap_or_default())))
+        };
+        let errors: Vec<FieldError> = numbers.into_iter().filter_map(error).collect();
         if !errors.is_empty() {
             return Err(Problem::Invalid(errors));
         }
@@ -90,6 +158,10 @@ impl SettingsPatch {
             preview_interval_ms: self.preview_interval_ms.unwrap_or(to.preview_interval_ms),
             interrupted: self.interrupted.unwrap_or(to.interrupted),
             models_in_memory: self.models_in_memory.unwrap_or(to.models_in_memory),
+            trace: self.trace.unwrap_or(to.trace),
+            trace_take_mib: self.trace_take_mib.unwrap_or(to.trace_take_mib),
+            trace_project_mib: self.trace_project_mib.unwrap_or(to.trace_project_mib),
+            trace_total_mib: self.trace_total_mib.unwrap_or(to.trace_total_mib),
         })
     }
 }
@@ -101,7 +173,44 @@ pub fn expected(field: &str) -> Option<String> {
         "models_in_memory" => {
             Some(format!("must be a whole number from {} to {}", MODELS_IN_MEMORY.start(), MODELS_IN_MEMORY.end()))
         }
+        "trace" => Some("must be one of off, looking, all".to_owned()),
+        "trace_take_mib" | "trace_project_mib" | "trace_total_mib" => {
+            Some(format!("must be a whole number from {} to {}", TRACE_MIB.start(), TRACE_MIB.end()))
+        }
         "preview_method" | "preview_interval_ms" => crate::generation::expected(field),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_an_earlier_version_get_the_defaults_of_traces() {
+        let stored = r#"{"preview_method": "taesd", "preview_interval_ms": 250, "interrupted": "fail"}"#;
+        let settings: Settings = serde_json::from_str(stored).expect("readable");
+        let expected = Settings {
+            preview_method: PreviewMethod::Taesd,
+            preview_interval_ms: 250,
+            interrupted: Interrupted::Fail,
+            ..Settings::default()
+        };
+        assert_eq!(settings, expected);
+        assert_eq!((settings.trace, settings.trace_take_mib), (TraceLevel::Looking, 256));
+    }
+
+    #[test]
+    fn every_number_out_of_range_is_named() {
+        let patch = SettingsPatch {
+            preview_interval_ms: Some(2001),
+            trace_take_mib: Some(0),
+            trace_total_mib: Some(u32::MAX),
+            ..SettingsPatch::default()
+        };
+        let problem = patch.applied(Settings::default()).expect_err("out of range");
+        let fields: Vec<_> = problem.field_errors().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["preview_interval_ms", "trace_take_mib", "trace_total_mib"]);
+        assert_eq!(problem.field_errors()[1].message, "must be a whole number from 1 to 1048576, not 0");
     }
 }

@@ -167,6 +167,9 @@ pub enum Error {
     /// Guidance that is out of range.
     #[error(transparent)]
     Guidance(#[from] diffusion::GuidanceError),
+    /// A state that the generation cannot be continued from.
+    #[error("the generation cannot be continued from the state: {0}")]
+    State(&'static str),
     /// The model produced numbers that are not finite.
     #[error("{stage} produced numbers that are not finite; use --dtype f32, or another checkpoint")]
     NotFinite {

@@ -15,7 +15,7 @@ use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{Frame, TakeId, TaskId, TaskStatus};
+use protocol::{Frame, ProjectId, TakeId, TaskId, TaskStatus};
 
 /// A file that a take's row refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +137,20 @@ impl Store {
             ))
         })?;
         Ok(keys.into_iter().flatten().collect())
+    }
+
+    /// The key and the project of every take, deleted frames and projects included. Rows that cannot be read are skipped.
+    pub async fn take_projects(&self) -> Result<Vec<(String, ProjectId)>, StoreError> {
+        let rows: Vec<(String, i64)> = read!(self, |conn| {
+            let columns = (takes::key, takes::project_id);
+            Ok(load_readable!(
+                conn, "takes",
+                all: takes::table.order(takes::id).select(columns),
+                ids: takes::table.order(takes::id).select(takes::id),
+                one: |id| takes::table.find(id).select(columns),
+            ))
+        })?;
+        Ok(rows.into_iter().map(|(key, project)| (key, ProjectId(project))).collect())
     }
 
     /// Everything that the database knows about these takes. Takes that do not exist or cannot be read are skipped.

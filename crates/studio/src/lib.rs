@@ -7,9 +7,9 @@
 use async_trait::async_trait;
 use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
-    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewGeneration, NewProject, NewStyle, Problem,
-    Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch, Take, TakeId,
-    Task, TaskId, TaskStatus, TokenCount,
+    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewGeneration, NewProject, NewStyle,
+    Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
+    Take, TakeId, TakeTrace, Task, TaskId, TaskStatus, TokenCount,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -133,6 +133,10 @@ pub trait Services: Send + Sync {
     async fn list_takes(&self, id: FrameId) -> Result<Vec<Take>, Problem>;
     /// Deletes a take and its picture for good. Returns its frame.
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem>;
+    /// What is kept of how a take formed. Without a trace it has no steps.
+    async fn get_trace(&self, id: TakeId) -> Result<TakeTrace, Problem>;
+    /// Queues a new take of the same frame that shares the first steps of a finished or running take.
+    async fn branch_take(&self, id: TakeId, new: NewBranch) -> Result<Accepted, Problem>;
 
     /// Queues a generation. Before this returns, the frame is on the timeline and its first preview is at its
     /// address. Repeating a call with the same `idempotency_key` returns the tasks of the first one.

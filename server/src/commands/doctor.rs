@@ -192,11 +192,13 @@ async fn data(store: &Store, media: &Media) -> Result<String> {
     }
     // Not faults: the next start repairs these, or a running server is still working on them.
     Ok(format!(
-        "{} interrupted tasks, {} files without a row, {} unfinished files, {} lost previews, {} lost pictures",
+        "{} interrupted tasks, {} files without a row, {} unfinished files, {} lost previews, {} lost pictures, \
+         {} traces without a row",
         found.interrupted.len(),
         found.orphaned_files.len(),
         found.unfinished_files.len(),
         found.lost_previews.len(),
-        found.lost_pictures.len()
+        found.lost_pictures.len(),
+        found.orphaned_traces.len()
     ))
 }

@@ -41,6 +41,7 @@ bodies! {
     protocol::LibraryPatch => protocol::library::expected,
     protocol::QueueOrder => order_expected,
     protocol::NewExport => protocol::export::expected,
+    protocol::NewBranch => protocol::generation::expected,
 }
 
 fn order_expected(field: &str) -> Option<String> {

@@ -112,13 +112,13 @@ pub(super) fn caching(version: Option<&str>, etag: &str) -> &'static str {
     }
 }
 
-fn with_headers(mut response: Response<Body>, etag: &str, caching: &str) -> Response<Body> {
+pub fn with_headers(mut response: Response<Body>, etag: &str, caching: &str) -> Response<Body> {
     insert(&mut response, header::ETAG, etag);
     insert(&mut response, header::CACHE_CONTROL, caching);
     response
 }
 
-fn insert(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
+pub fn insert(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
@@ -147,7 +147,7 @@ fn requested(header: &str, length: u64) -> Option<Result<RangeInclusive<u64>, Un
     Some(range.map(|(start, end)| start..=end).ok_or(Unsatisfiable))
 }
 
-pub(super) fn shortened(name: &str) -> String {
+pub fn shortened(name: &str) -> String {
     name.chars().take(80).collect()
 }
 

@@ -27,6 +27,7 @@ mod routes;
 mod settings;
 mod single;
 mod static_files;
+mod steps;
 mod strict;
 mod styles;
 mod takes;

@@ -4,7 +4,7 @@
 use super::{
     exports, frames, generations, health, inspect_png, library, media, metrics, models,
     openapi::{self, Api},
-    projects, queue, settings, styles, takes, tasks, thumbnails,
+    projects, queue, settings, steps, styles, takes, tasks, thumbnails,
 };
 
 /// Routes under `/api/v1`.
@@ -28,7 +28,7 @@ pub fn api(api: Api) -> Api {
 
 /// Routes outside `/api/v1`, except that of the WebSocket.
 pub fn root(api: Api) -> Api {
-    let resources = [health::routes, metrics::routes, media::routes, thumbnails::routes];
+    let resources = [health::routes, metrics::routes, media::routes, thumbnails::routes, steps::routes];
     resources.into_iter().fold(api, |api, routes| routes(api))
 }
 

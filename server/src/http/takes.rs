@@ -1,24 +1,31 @@
 //! `/api/v1/frames/{id}/takes` and `/api/v1/takes`
 
 use super::{
-    extract::IdPath,
+    extract::{IdPath, Json as JsonBody},
     listed::{Listed, Part},
     openapi::{About, Api},
 };
 use crate::problem::ApiError;
 use crate::state::AppState;
-use axum::{extract::State, http::StatusCode};
-use protocol::{FrameId, Take, TakeId};
+use axum::{Json, extract::State, http::StatusCode};
+use protocol::{Accepted, FrameId, NewBranch, Take, TakeId, TakeTrace};
 use studio::Services;
 
 /// The routes with their summaries.
 pub fn routes(api: Api) -> Api {
     let about = |summary| About::new("takes", summary);
-    api.get("/frames/{id}/takes", list_takes, about("Lists a frame's takes, newest first.")).delete(
-        "/takes/{id}",
-        delete_take,
-        about("Deletes a take and its picture for good.").status(204).fails(&[409]),
-    )
+    api.get("/frames/{id}/takes", list_takes, about("Lists a frame's takes, newest first."))
+        .delete("/takes/{id}", delete_take, about("Deletes a take and its picture for good.").status(204).fails(&[409]))
+        .get(
+            "/takes/{id}/trace",
+            get_trace,
+            about("Returns the steps that are kept of how a take formed.").fails(&[409]),
+        )
+        .post(
+            "/takes/{id}/branch",
+            branch_take,
+            about("Queues a take of the same frame that shares the first steps of this one.").status(202).fails(&[409]),
+        )
 }
 
 async fn list_takes(
@@ -31,6 +38,18 @@ async fn list_takes(
         takes.retain(|take| take.id.0 < after);
     }
     Ok(part.of(takes, |take| take.id.to_string()))
+}
+
+async fn get_trace(State(state): State<AppState>, IdPath(id): IdPath<TakeId>) -> Result<Json<TakeTrace>, ApiError> {
+    Ok(Json(state.services.get_trace(id).await?))
+}
+
+async fn branch_take(
+    State(state): State<AppState>,
+    IdPath(id): IdPath<TakeId>,
+    JsonBody(new): JsonBody<NewBranch>,
+) -> Result<(StatusCode, Json<Accepted>), ApiError> {
+    Ok((StatusCode::ACCEPTED, Json(state.services.branch_take(id, new).await?)))
 }
 
 async fn delete_take(State(state): State<AppState>, IdPath(id): IdPath<TakeId>) -> Result<StatusCode, ApiError> {

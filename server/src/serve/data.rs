@@ -81,6 +81,7 @@ async fn recover(store: &Store, media: &Media, options: &RecoveryOptions) -> Res
         tracing::info!(
             interrupted_tasks = findings.interrupted.len(),
             orphaned_files = findings.orphaned_files.len(),
+            orphaned_traces = findings.orphaned_traces.len(),
             unfinished_files = findings.unfinished_files.len(),
             lost_previews = findings.lost_previews.len(),
             lost_pictures = findings.lost_pictures.len(),

@@ -23,7 +23,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use checkpoint::VaeConfig;
 use data::Data;
-use engine::{Engine, EngineOptions, Models};
+use engine::{Engine, EngineOptions, Models, TraceLimits};
 use leptos::config::LeptosOptions;
 use library::Library;
 use local_studio::{BaseOffers, LibraryLoras, LocalStudio, StoreKeeper, WildcardFolder};
@@ -122,6 +122,7 @@ impl Parts {
         let options = EngineOptions {
             concurrency: NonZeroUsize::new(args.concurrency.into()).unwrap_or(NonZeroUsize::MIN),
             paused: data.store.queue_paused().await?,
+            traces: TraceLimits::from(&LocalStudio::stored_settings(&data.store).await?),
             fault: args.inject_fault,
         };
         let engine = Engine::start(data.store.clone(), Arc::clone(&data.media), models, hub.clone(), options);

@@ -52,6 +52,15 @@ pub fn check(data: &Path) -> BTreeMap<String, usize> {
     }
     let keys: BTreeSet<_> = takes.iter().map(|take| format!("{}.png", take.key)).collect();
     assert_eq!(names, keys, "no file without a row, no row without a file");
+    // A take has the trace that is there, or none.
+    for entry in fs::read_dir(data.join("traces")).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let key = name.strip_suffix(".trace").unwrap_or_else(|| panic!("{name} is not a trace"));
+        assert!(takes.iter().any(|take| take.key == key), "{name} has no row");
+        let trace = trace::Trace::read(fs::File::open(&path).expect("opens")).expect("a trace");
+        assert!(!trace.is_cut(), "{name} is half-written");
+    }
     for take in &takes {
         let fits = match take.status.as_str() {
             "completed" => take.finished,

@@ -30,3 +30,4 @@ mod start_and_stop;
 mod storm;
 mod support;
 mod thumbnails;
+mod traces;

@@ -57,6 +57,8 @@ fn every_operation_is_a_route_and_every_promised_route_is_there() {
         ("POST", "/frames/{id}/restore"),
         ("GET", "/frames/{id}/takes"),
         ("DELETE", "/takes/{id}"),
+        ("GET", "/takes/{id}/trace"),
+        ("POST", "/takes/{id}/branch"),
         ("GET", "/tasks"),
         ("GET", "/tasks/{id}"),
         ("POST", "/tasks/{id}/cancel"),
@@ -78,17 +80,20 @@ fn every_operation_is_a_route_and_every_promised_route_is_there() {
             assert!(has(verb, &format!("/api/v1{path}")), "{verb} {path}");
         }
     }
-    for path in ["/health/live", "/health/ready", "/metrics", "/media/{name}", "/ws"] {
+    for path in ["/health/live", "/health/ready", "/metrics", "/media/{name}", "/media/{key}/steps/{name}", "/ws"] {
         assert!(has("GET", path), "{path}");
     }
     let ids: HashSet<_> = operations.iter().map(|it| it.about["operationId"].to_string()).collect();
     assert_eq!(ids.len(), operations.len(), "each operation has an id of its own");
     for Operation { verb, path, about } in &operations {
         let empty = (!matches!(verb.as_str(), "GET" | "DELETE")).then_some(&b""[..]);
-        let answer = server.request(verb, &path.replace("{id}", "1").replace("{name}", "x.png"), &[], empty);
+        let at = path.replace("{id}", "1").replace("{name}", "x.png").replace("{key}", "x");
+        let answer = server.request(verb, &at, &[], empty);
         assert!(answer.status != 405 && !answer.text.contains("resource at"), "{verb} {path}: {}", answer.text);
         let named: Vec<_> = about["parameters"].as_array().into_iter().flatten().collect();
         let in_path = named.iter().filter(|parameter| parameter["in"] == "path").count();
+        let names: HashSet<_> = named.iter().map(|parameter| parameter["name"].to_string()).collect();
+        assert_eq!(names.len(), named.len(), "{verb} {path}: each parameter has a name of its own");
         assert_eq!(in_path, path.matches('{').count(), "{verb} {path}");
     }
 }
@@ -171,7 +176,7 @@ fn body(random: &mut Random, schemas: &Schemas, operation: &Operation) -> (Strin
 
 fn address(random: &mut Random, operation: &Operation, own: &str) -> String {
     let id: &str = if random.below(2) == 0 { own } else { random.one_of::<&str>(&IDS) };
-    let mut path = operation.path.replace("{id}", id).replace("{name}", id);
+    let mut path = operation.path.replace("{id}", id).replace("{name}", id).replace("{key}", id);
     let parameters = operation.about["parameters"].as_array();
     let queries = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
     for parameter in queries {
@@ -263,10 +268,13 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
     }
     assert!(sent > 1000, "only {sent} requests");
     // Operations that no random request can complete: they need a task that is not queued, a finished picture (tested
-    // in `exports.rs`), an unguessable picture name, or a table (tested in `prompts.rs`).
+    // in `exports.rs`), one with a trace (tested in `traces.rs`), an unguessable picture name, or a table (tested in
+    // `prompts.rs`).
     let impossible = [
         "POST /api/v1/tasks/{id}/keep",
         "DELETE /api/v1/takes/{id}",
+        "POST /api/v1/takes/{id}/branch",
+        "GET /media/{key}/steps/{name}",
         "POST /api/v1/frames/{id}/duplicate",
         "POST /api/v1/projects/{id}/exports",
         "GET /api/v1/exports/{id}",

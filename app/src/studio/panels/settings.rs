@@ -1,4 +1,4 @@
-//! Settings of this browser (refresh interval, motion) and of the server (previews, interrupted tasks, models in memory).
+//! Settings of this browser (refresh interval, motion) and of the server (previews, traces, interrupted tasks, models in memory).
 
 use crate::{
     browser,
@@ -8,7 +8,7 @@ use crate::{
     view::Erase,
 };
 use leptos::{ev, prelude::*, task::spawn_local};
-use protocol::{Interrupted, PreviewMethod, SettingsPatch};
+use protocol::{Interrupted, PreviewMethod, SettingsPatch, TraceLevel};
 
 /// Storage key of the motion setting; also the name of `<html data-motion>`.
 pub const MOTION: &str = "motion";
@@ -40,12 +40,19 @@ fn content(store: Store) -> AnyView {
         Interrupted::Requeue => "requeue",
         Interrupted::Fail => "fail",
     };
+    let traces = [("off", "Nothing"), ("looking", "Its steps"), ("all", "Its steps, to branch from")];
+    let trace = match settings.trace {
+        TraceLevel::Off => "off",
+        TraceLevel::Looking => "looking",
+        TraceLevel::All => "all",
+    };
     view! {
         <div class="settings" on:change=move |event| changed(store, &event)>
             {choice("pace", "Refresh what forms", &paces, pace.as_str())}
             {choice(MOTION, "Motion", &motions, &motion)}
             {choice("preview_method", "Previews", &methods, settings.preview_method.as_str())}
             {choice("preview_interval_ms", "At least this far apart", &intervals, &settings.preview_interval_ms.to_string())}
+            {choice("trace", "Keep of a picture that forms", &traces, trace)}
             {choice("interrupted", "Pictures interrupted by a restart", &policies, policy)}
             {choice("models_in_memory", "Models in memory at most", &models, &settings.models_in_memory.to_string())}
         </div>
@@ -71,22 +78,33 @@ fn choice(name: &'static str, label: &'static str, options: &[(&'static str, &'s
 fn changed(store: Store, event: &ev::Event) {
     let Some(field) = browser::target(event) else { return };
     let (name, value) = (field.get_attribute("name").unwrap_or_default(), browser::value(&field).unwrap_or_default());
-    let method = value.parse::<PreviewMethod>().ok();
-    let policy = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };
+    let none = SettingsPatch::default();
     let patch = match name.as_str() {
         "pace" => return Pace::from_name(&value).map_or((), |pace| store.set_pace(pace)),
         MOTION => {
             browser::remember(MOTION, &value);
             return theme::set_root_data(MOTION, &value);
         }
-        "preview_method" => SettingsPatch { preview_method: method, ..SettingsPatch::default() },
-        "preview_interval_ms" => SettingsPatch { preview_interval_ms: value.parse().ok(), ..SettingsPatch::default() },
-        "models_in_memory" => SettingsPatch { models_in_memory: value.parse().ok(), ..SettingsPatch::default() },
-        _ => SettingsPatch { interrupted: Some(policy), ..SettingsPatch::default() },
+        "preview_method" => SettingsPatch { preview_method: value.parse().ok(), ..none },
+        "preview_interval_ms" => SettingsPatch { preview_interval_ms: value.parse().ok(), ..none },
+        "trace" => {
+            let level = match value.as_str() {
+                "off" => TraceLevel::Off,
+                "all" => TraceLevel::All,
+                _ => TraceLevel::Looking,
+            };
+            SettingsPatch { trace: Some(level), ..none }
+        }
+        "models_in_memory" => SettingsPatch { models_in_memory: value.parse().ok(), ..none },
+        _ => {
+            let policy = if value == "fail" { Interrupted::Fail } else { Interrupted::Requeue };
+            SettingsPatch { interrupted: Some(policy), ..none }
+        }
     };
     spawn_local(async move {
-        let SettingsPatch { preview_method, preview_interval_ms, interrupted, models_in_memory } = patch;
-        match update_settings(preview_method, preview_interval_ms, interrupted, models_in_memory).await {
+        let SettingsPatch { preview_method, preview_interval_ms, interrupted, models_in_memory, trace, .. } =
+            patch.clone();
+        match update_settings(preview_method, preview_interval_ms, interrupted, models_in_memory, trace).await {
             Ok(()) => _ = store.state.try_update(|state| apply(state, patch)),
             Err(error) => store.refuse(error),
         }

@@ -6,8 +6,10 @@ mod identity;
 mod keys;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use keys::{is_key, new_key};
+pub use traces::{TraceFile, TraceListing};
 
 use crate::injected::FaultInjector;
 use etags::{Etags, FileIdentity};
@@ -232,12 +234,13 @@ impl Media {
         matches!(decoded, Ok(Ok(_)))
     }
 
-    /// Removes a picture. A missing file is not an error.
+    /// Removes a picture and its trace. A missing file is not an error.
     ///
     /// # Errors
     /// A file that cannot be removed.
     pub fn remove(&self, key: &str) -> io::Result<()> {
         self.etags.remove(key);
+        self.remove_trace(key)?;
         match fs::remove_file(self.path(key)?) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -1,7 +1,7 @@
 //! One attempt at a task: it starts, generates its picture, retries after temporary errors, and ends.
 
 use super::{
-    generate::{Finished, GenerationError, Generator, Inputs, Outcome},
+    generate::{Finished, GenerationError, Generator, Inputs, Outcome, SourceKeys},
     shared::Shared,
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     slot::{Progress, Slot},
     total_steps,
 };
-use protocol::{Event, GenerationIds, GenerationProgress, ModelLoading, TakeId, Task, TaskStatus, media_path};
+use protocol::{Event, GenerationIds, GenerationProgress, ModelLoading, Parameters, TakeId, Task, TaskStatus, media_path};
 use std::{
     error::Error,
     future::Future,
@@ -85,22 +85,30 @@ impl Attempt<'_> {
             models: &self.shared.models,
             media: &self.shared.media,
             decode: self.shared.statistics.decode(&of.model, of.width, of.height),
+            traces: self.shared.traces(),
             faults: &self.shared.faults,
         }
     }
 
     fn prepare(&self, generator: &Generator<'_>) -> Result<Inputs, GenerationError> {
         self.shared.faults.open_error().map_err(GenerationError::InitImage)?;
-        let init_key = match self.task.parameters.init_take_id {
-            Some(id) => match self.block_on(|| self.shared.store.get_take(id)) {
-                Ok(start) => Some(start.key),
-                Err(StoreError::NotFound { .. }) => return Err(GenerationError::NoInitImage),
-                Err(error) => return Err(GenerationError::Database(error)),
-            },
-            None => None,
-        };
-        let loading = Loading { shared: self.shared, slot: self.slot, model: &self.task.parameters.model };
-        generator.prepare(self.task, init_key.as_deref(), &loading)
+        let Parameters { init_take_id, branch_of, model, .. } = &self.task.parameters;
+        // A branch has its initial picture in the steps that it shares.
+        let init = init_take_id.filter(|_| branch_of.is_none()).map(|id| self.key_of(id)).transpose()?;
+        let init = init.map(|key| key.ok_or(GenerationError::NoInitImage)).transpose()?;
+        let branch = branch_of.map(|id| self.key_of(id)).transpose()?.flatten();
+        let loading = Loading { shared: self.shared, slot: self.slot, model };
+        let sources = SourceKeys { init: init.as_deref(), branch: branch.as_deref() };
+        generator.prepare(self.task, &self.slot.key, sources, &loading)
+    }
+
+    /// The key of a take; none if there is no such take any more.
+    fn key_of(&self, take: TakeId) -> Result<Option<String>, GenerationError> {
+        match self.block_on(|| self.shared.store.get_take(take)) {
+            Ok(found) => Ok(Some(found.key)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(GenerationError::Database(error)),
+        }
     }
 
     fn publish_step(&self, done: DoneStep) {

@@ -2,12 +2,13 @@
 
 use super::eta::Eta;
 use crate::{
-    Costs, Media, Models, NoPipeline, PreviewTimes,
+    Costs, Media, Models, NoPipeline, PreviewTimes, TraceLimits,
     injected::FaultInjector,
     models,
     previews::{DoneStep, PreviewQueue},
     retry,
     slot::Slot,
+    traces::{NotShared, SharedSteps, TraceQueue, header},
 };
 use checkpoint::{EmbeddingFile, LoraFile};
 use diffusion::{Observer, Step, Stop};
@@ -31,6 +32,8 @@ pub(crate) enum GenerationError {
     Lora(String),
     #[error("an embedding cannot be used: {0}")]
     Embedding(checkpoint::Error),
+    #[error("the first steps cannot be taken from the other take: {0}")]
+    Branch(#[from] NotShared),
     #[error("the picture to start from is not there any more")]
     NoInitImage,
     #[error("the picture to start from cannot be read: {0}")]
@@ -52,7 +55,13 @@ impl GenerationError {
             Self::Model(error) => error.waits_for,
             Self::InitImage(error) | Self::Thread(error) => retry::io_waits_for(error),
             Self::Database(error) => error.waits_for(),
-            Self::NoInitImage | Self::Lora(_) | Self::Embedding(_) | Self::Sampling(_) | Self::Png(_) => None,
+            Self::Branch(NotShared::Trace(trace::Error::Io(error))) => retry::io_waits_for(error),
+            Self::NoInitImage
+            | Self::Lora(_)
+            | Self::Embedding(_)
+            | Self::Branch(_)
+            | Self::Sampling(_)
+            | Self::Png(_) => None,
         }
     }
 
@@ -81,6 +90,19 @@ pub(crate) struct Inputs {
     params: Params,
     pipeline: Arc<Pipeline>,
     networks: Arc<Networks>,
+    /// What the trace is of.
+    header: trace::Header,
+    /// The steps that it shares with another take.
+    shared: Option<SharedSteps>,
+}
+
+/// Keys of the pictures that an attempt reads.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SourceKeys<'a> {
+    /// Of the initial picture.
+    pub(crate) init: Option<&'a str>,
+    /// Of the take that it branches from.
+    pub(crate) branch: Option<&'a str>,
 }
 
 /// Generates pictures from the engine's models and pictures.
@@ -89,25 +111,48 @@ pub(crate) struct Generator<'a> {
     pub(crate) media: &'a Media,
     /// Time that decoding the last picture of this size took.
     pub(crate) decode: Option<Duration>,
+    /// What is kept of how the picture forms.
+    pub(crate) traces: TraceLimits,
     /// For tests of the recovery.
     pub(crate) faults: &'a FaultInjector,
 }
 
 impl Generator<'_> {
-    /// Loads the initial image, whose key is `init_key`, the model, the LoRA files and the embeddings.
+    /// Loads the initial image, the first steps of the take that it branches from, the model, the LoRA files and the
+    /// embeddings. `own_key` is the take's own key.
     pub(crate) fn prepare(
         &self,
         task: &Task,
-        init_key: Option<&str>,
+        own_key: &str,
+        sources: SourceKeys<'_>,
         watch: &dyn models::Watch,
     ) -> Result<Inputs, GenerationError> {
         let mut params = params(&task.parameters, task.seed);
-        params.init_image = self.init_image(init_key, task.parameters.strength)?;
+        params.init_image = self.init_image(sources.init, task.parameters.strength)?;
+        let shared = self.shared_steps(task, own_key, sources.branch)?;
         params.embeddings = self.embeddings(&task.parameters)?;
         let loras = task.parameters.loras.iter().map(|lora| self.lora(lora)).collect::<Result<Vec<_>, _>>()?;
         let pipeline = self.models.pipeline_for(&task.parameters, watch)?;
         let networks = pipeline.networks(&loras)?;
-        Ok(Inputs { params, pipeline, networks })
+        let header = header(task, &params, &pipeline)?;
+        Ok(Inputs { params, pipeline, networks, header, shared })
+    }
+
+    /// The first steps of a branch: from its own trace, which has them since it was created; otherwise (a retry with a new
+    /// key) from that of the take that it branches from.
+    fn shared_steps(
+        &self,
+        task: &Task,
+        own_key: &str,
+        source_key: Option<&str>,
+    ) -> Result<Option<SharedSteps>, NotShared> {
+        let Some(step) = task.parameters.from_step else { return Ok(None) };
+        match SharedSteps::read(self.media, own_key, step) {
+            Err(NotShared::NoTrace | NotShared::NoState { .. }) => {}
+            read => return read.map(Some),
+        }
+        let source = source_key.ok_or(NotShared::NoTrace)?;
+        Ok(Some(SharedSteps::read(self.media, source, step)?.for_sampler(task.parameters.sampler)))
     }
 
     fn lora(&self, lora: &Lora) -> Result<LoraUse, GenerationError> {
@@ -135,17 +180,25 @@ impl Generator<'_> {
         }
         let least = Duration::from_millis(task.parameters.preview_interval_ms.into());
         let queue = PreviewQueue::new(task.parameters.preview_method, least);
+        let trace = TraceQueue::new(self.traces);
+        let shared = inputs.shared.as_ref();
         let (generated, previews) = thread::scope(|scope| {
             // A builder, because `scope.spawn` panics when no thread can be started.
             let writer = thread::Builder::new().name("previews".to_owned());
             let writer = writer
                 .spawn_scoped(scope, || queue.write(&inputs.pipeline, self.media, slot, on_step))
+                .map_err(GenerationError::Thread);
+            // Ends the writers even when the sampler panics: the scope waits for them.
+            let ends = EndOnDrop(&queue, &trace);
+            let writer = writer?;
+            let traces = thread::Builder::new().name("trace".to_owned());
+            let traces = traces
+                .spawn_scoped(scope, || trace.write(&inputs.pipeline, self.media, slot, &inputs.header, shared))
                 .map_err(GenerationError::Thread)?;
-            // Ends the writer even when the sampler panics: the scope waits for it.
-            let generated = {
-                let _ends = EndOnDrop(&queue);
-                self.sample(inputs, slot, &queue)
-            };
+            let generated = self.sample(inputs, slot, &queue, &trace);
+            drop(ends);
+            // A panic of a writer does not fail the generation.
+            traces.join().ok();
             Ok::<_, GenerationError>((generated, writer.join().unwrap_or_default()))
         })?;
         match generated? {
@@ -158,14 +211,23 @@ impl Generator<'_> {
 
     fn sample(
         &self,
-        Inputs { params, pipeline, networks }: &Inputs,
+        Inputs { params, pipeline, networks, header, shared }: &Inputs,
         slot: &Slot,
         queue: &PreviewQueue,
-    ) -> Result<Generated, sdxl::Error> {
+        trace: &TraceQueue,
+    ) -> Result<Generated, GenerationError> {
+        let device = &pipeline.compute().device;
+        let state = shared.as_ref().map(|shared| shared.state_for(header, device)).transpose()?;
         let conditioning = pipeline.encode_with(networks, params)?;
         let eta = Eta::new(self.decode, Instant::now());
-        let mut watch = Watch { slot, queue, eta, faults: self.faults };
-        pipeline.generate_from_with(networks, params, conditioning, &mut watch)
+        let mut watch = Watch { slot, queue, trace, eta, faults: self.faults };
+        Ok(match state {
+            Some(state) => {
+                let sigmas = header.sigmas.clone();
+                pipeline.continue_from_with(networks, params, conditioning, (sigmas, state), &mut watch)?
+            }
+            None => pipeline.generate_from_with(networks, params, conditioning, &mut watch)?,
+        })
     }
 
     fn init_image(&self, key: Option<&str>, strength: Option<f64>) -> Result<Option<InitImage>, GenerationError> {
@@ -179,11 +241,12 @@ impl Generator<'_> {
     }
 }
 
-struct EndOnDrop<'a>(&'a PreviewQueue);
+struct EndOnDrop<'a>(&'a PreviewQueue, &'a TraceQueue);
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         self.0.end();
+        self.1.end();
     }
 }
 
@@ -208,7 +271,10 @@ fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finis
 fn record(task: &Task) -> png_info::Parameters {
     let of = &task.parameters;
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    png_info::Parameters::new(of.shared(), task.seed, of.model.clone(), of.strength, of.styles.clone(), version)
+    let branch_of = of.branch_of.map(|take| take.0);
+    let model = of.model.clone();
+    let styles = of.styles.clone();
+    png_info::Parameters::new(of.shared(), task.seed, model, of.strength, styles, branch_of, of.from_step, version)
 }
 
 /// Converts a task's parameters for the pipeline, without the initial picture.
@@ -220,6 +286,7 @@ pub(crate) fn params(of: &Parameters, seed: u64) -> Params {
 struct Watch<'a> {
     slot: &'a Slot,
     queue: &'a PreviewQueue,
+    trace: &'a TraceQueue,
     eta: Eta,
     faults: &'a FaultInjector,
 }
@@ -234,6 +301,7 @@ impl Observer for Watch<'_> {
         self.faults.at_step(index);
         let (took, eta_ms) = self.eta.step_done(index, total, Instant::now());
         self.queue.push(DoneStep { step: index, total, took, eta_ms }, step.denoised);
+        self.trace.push(step);
         match self.slot.is_kept() {
             true => ControlFlow::Break(Stop::Keep),
             false => ControlFlow::Continue(()),

@@ -1,9 +1,9 @@
 //! State that the engine and all workers share.
 
 use super::{admission::Admission, control::Control};
-use crate::{Announce, Media, Models, Statistics, injected::FaultInjector, slot::Slots};
+use crate::{Announce, Media, Models, Statistics, TraceLimits, injected::FaultInjector, slot::Slots, traces};
 use protocol::{TaskId, TaskStatus};
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, PoisonError, RwLock as StdRwLock, atomic::AtomicBool};
 use store::{End, Ended, Store, StoreError};
 use tokio::runtime::Handle;
 
@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) faults: Arc<FaultInjector>,
     /// Whether a claim failed but may have been committed: a task may be `running` without a worker.
     pub(crate) has_lost_claim: AtomicBool,
+    /// What is kept of how pictures form.
+    traces: StdRwLock<TraceLimits>,
     pub(crate) runtime: Handle,
 }
 
@@ -29,6 +31,7 @@ impl Shared {
         models: Arc<Models>,
         announce: Arc<dyn Announce>,
         paused: bool,
+        traces: TraceLimits,
         faults: Arc<FaultInjector>,
     ) -> Self {
         Self {
@@ -42,7 +45,25 @@ impl Shared {
             statistics: Statistics::default(),
             faults,
             has_lost_claim: AtomicBool::new(false),
+            traces: StdRwLock::new(traces),
             runtime: Handle::current(),
+        }
+    }
+
+    pub(crate) fn traces(&self) -> TraceLimits {
+        *self.traces.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_traces(&self, limits: TraceLimits) {
+        *self.traces.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Removes the oldest traces if they take more space than allowed. Those of running tasks stay.
+    pub(crate) fn remove_old_traces(&self) {
+        let in_use = self.slots.all().iter().map(|slot| slot.key.clone()).collect();
+        let removed = traces::remove_oldest(&self.media, &self.store, self.traces(), &in_use);
+        if let Err(error) = self.runtime.block_on(removed) {
+            tracing::warn!(%error, "old traces could not be removed; the end of the next picture tries again");
         }
     }
 

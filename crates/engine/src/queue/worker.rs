@@ -165,6 +165,8 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
     if listed.slot.is_cancelled() {
         attempt.record_cancellation(may_be_completed);
     }
+    drop(listed);
+    shared.remove_old_traces();
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -130,16 +130,30 @@ impl LostFound {
 /// # Errors
 /// A picture that could not be moved. It stays in its place.
 pub(crate) fn move_picture(media: &Media, key: &str, folder: &Path) -> io::Result<()> {
-    let (from, to) = (media.path(key)?, folder.join(format!("{key}.png")));
-    match fs::rename(&from, &to) {
+    move_file(&media.path(key)?, &folder.join(format!("{key}.png")), folder)
+}
+
+/// As [`move_picture`], for a trace. A missing one is not an error.
+///
+/// # Errors
+/// A trace that could not be moved. It stays in its place.
+pub(crate) fn move_trace(media: &Media, key: &str, folder: &Path) -> io::Result<()> {
+    match move_file(&media.trace_path(key)?, &folder.join(format!("{key}.trace")), folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        moved => moved,
+    }
+}
+
+fn move_file(from: &Path, to: &Path, folder: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let copied = copy_synced(&from, &to);
+            let copied = copy_synced(from, to);
             if copied.is_err() {
-                fs::remove_file(&to).ok();
+                fs::remove_file(to).ok();
             }
             copied?;
             sync_folder(folder)?;
-            media.remove(key)
+            fs::remove_file(from)
         }
         moved => moved,
     }

@@ -18,6 +18,8 @@ pub struct Findings {
     pub interrupted: Vec<TaskId>,
     /// Pictures without a row: moved to `lost+found`.
     pub orphaned_files: Vec<String>,
+    /// Traces without a row: moved to `lost+found`.
+    pub orphaned_traces: Vec<String>,
     /// Temporary files of unfinished writes: removed.
     pub unfinished_files: Vec<PathBuf>,
     /// Queued or interrupted tasks whose preview is missing or damaged: rendered again.
@@ -149,6 +151,8 @@ async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
     let takes = store.take_files().await?;
     let open = store.open_tasks().await?;
     let present: HashSet<&str> = listing.keys.iter().map(String::as_str).collect();
+    let traces = media.list_traces().map_err(|source| folder_error(media, source))?;
+    let orphaned_traces = traces.traces.into_iter().map(|trace| trace.key).filter(|key| !known.contains(key)).collect();
     let orphaned_files = listing.keys.iter().filter(|key| !known.contains(key.as_str())).cloned().collect();
     let lost_pictures = takes
         .iter()
@@ -161,8 +165,16 @@ async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
         .map(|open| (open.task.clone(), open.key.clone()))
         .collect();
     let interrupted = store.interrupted_tasks().await?.into_iter().map(|open| open.task.id).collect();
-    let unfinished_files = listing.unfinished;
-    Ok(Findings { interrupted, orphaned_files, unfinished_files, lost_previews, lost_pictures, lost_found: None })
+    let unfinished_files = [listing.unfinished, traces.unfinished].concat();
+    Ok(Findings {
+        interrupted,
+        orphaned_files,
+        orphaned_traces,
+        unfinished_files,
+        lost_previews,
+        lost_pictures,
+        lost_found: None,
+    })
 }
 
 /// Reconciles rows and files. Can be killed at any point and run again. Deletes only pictures and rows that are in
@@ -236,7 +248,7 @@ fn remove_preview(media: &Media, key: &str) {
     }
 }
 
-/// Moves pictures without a row, and the rows of missing pictures, to `lost+found`. Returns the folder of this start; none
+/// Moves pictures and traces without a row, and the rows of missing pictures, to `lost+found`. Returns the folder of this start; none
 /// if nothing was moved.
 async fn move_to_lost_found(
     store: &Store,
@@ -245,7 +257,7 @@ async fn move_to_lost_found(
     findings: &Findings,
 ) -> Result<Option<PathBuf>, RecoveryError> {
     let (orphans, lost) = (&findings.orphaned_files, &findings.lost_pictures);
-    if orphans.is_empty() && lost.is_empty() {
+    if orphans.is_empty() && lost.is_empty() && findings.orphaned_traces.is_empty() {
         return Ok(None);
     }
     let ids: Vec<TakeId> = lost.iter().map(|(id, _)| *id).collect();
@@ -261,6 +273,12 @@ async fn move_to_lost_found(
     for key in orphans {
         if let Err(error) = lost_found::move_picture(media, key, &folder) {
             tracing::warn!(key, %error, "a picture without a row could not be moved to lost+found, and stays");
+        }
+    }
+    // A take whose picture is gone has a trace that will have no row.
+    for key in findings.orphaned_traces.iter().chain(lost.iter().map(|(_, key)| key)) {
+        if let Err(error) = lost_found::move_trace(media, key, &folder) {
+            tracing::warn!(key, %error, "a trace without a row could not be moved to lost+found, and stays");
         }
     }
     for record in &records {

@@ -79,7 +79,7 @@ pub struct Output {
     pub latents: HostTensor,
     /// The noise levels of the run: `steps + 1` of them, fewer if an initial picture shortens the run.
     pub sigmas: Vec<f32>,
-    /// The unit noise before scaling: `[1, 4, h/8, w/8]`.
+    /// The unit noise before scaling: `[1, 4, h/8, w/8]`. Empty if the generation was continued from a state.
     pub initial_noise: HostTensor,
     /// The encoded prompts.
     pub conditioning: Conditioning,

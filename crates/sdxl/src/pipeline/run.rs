@@ -6,8 +6,19 @@ use super::{
 };
 use crate::{Conditioning, Embeddings, Error, HostTensor, Picture, Unet, UnetCondition};
 use burn::tensor::{DType, Tensor, TensorData};
-use diffusion::{Generator, Guidance, Guided, Network, Observer, Outcome, Prompts, Sample, Sigmas, Start};
+use diffusion::{
+    Generator, Guidance, Guided, Network, Observer, Outcome, Prompts, Sample, SamplerState, Sigmas, Start,
+};
 use std::time::Instant;
+
+/// A run whose next step is known.
+struct Begun {
+    started: Instant,
+    sigmas: Vec<f32>,
+    initial_noise: HostTensor,
+    state: SamplerState,
+    noise: Generator,
+}
 
 impl Pipeline {
     /// Like [`Pipeline::generate`], with prompts that are already encoded.
@@ -40,8 +51,53 @@ impl Pipeline {
         let strength = params.init_image.as_ref().map_or(1.0, |init| init.strength);
         let sigmas = params.scheduler.truncated(&self.table, params.steps as usize, strength)?;
         let mut generator = Generator::seed(params.seed);
-        let (noise, x) = self.start(params, &sigmas, &mut generator)?;
-        let mut step_noise = params.step_noise.generator(generator, params.seed);
+        let (initial_noise, x) = self.start(params, &sigmas, &mut generator)?;
+        let noise = params.step_noise.generator(generator, params.seed);
+        let state = SamplerState { step: 0, x, past: Vec::new(), noise: noise.position() };
+        let begun = Begun { started, sigmas, initial_noise, state, noise };
+        self.finish_run(networks, params, conditioning, begun, observer)
+    }
+
+    /// Continues a generation from a state of its sampler ([`diffusion::Step::state`]); only the remaining steps run. `sigmas` are the
+    /// noise levels of the whole run ([`Output::sigmas`]). The initial picture and the initial noise of `params` are not
+    /// used, and [`Output::initial_noise`] is empty. With the parameters of the generation that the state is of, the result
+    /// is that of the uninterrupted one, bit for bit on the CPU. A state of another sampler must have no
+    /// [`past`](SamplerState::past).
+    ///
+    /// # Errors
+    /// The same as [`Pipeline::generate`], and [`Error::State`] for a state that does not fit.
+    pub fn continue_from_with(
+        &self,
+        networks: &Networks,
+        params: &Params,
+        conditioning: Conditioning,
+        (sigmas, state): (Vec<f32>, SamplerState),
+        observer: &mut dyn Observer,
+    ) -> Result<Generated, Error> {
+        params.validate()?;
+        let started = Instant::now();
+        let shape = params.latent_shape(self.unet().config().in_channels);
+        if state.x.dims() != shape || state.past.iter().any(|past| past.value.dims() != shape) {
+            return Err(Error::State("its latents have another shape"));
+        }
+        if state.step + 1 >= sigmas.len() {
+            return Err(Error::State("no step is left"));
+        }
+        let noise = Generator::at(params.seed, state.noise).ok_or(Error::State("it has drawn too much noise"))?;
+        let initial_noise = HostTensor { shape: vec![0], data: Vec::new() };
+        let begun = Begun { started, sigmas, initial_noise, state, noise };
+        self.finish_run(networks, params, conditioning, begun, observer)
+    }
+
+    /// Runs the steps that are left and decodes the result.
+    fn finish_run(
+        &self,
+        networks: &Networks,
+        params: &Params,
+        conditioning: Conditioning,
+        Begun { started, sigmas, initial_noise, state, mut noise }: Begun,
+        observer: &mut dyn Observer,
+    ) -> Result<Generated, Error> {
         let guidance = Guidance::new(params.cfg_scale)?.with_rescale(params.cfg_rescale)?.with_passes(self.passes);
 
         let clock = Clock::default();
@@ -51,7 +107,7 @@ impl Pipeline {
                 unet: networks.unet(),
                 params,
                 conditioning: &conditioning,
-                evaluations: 0,
+                evaluations: state.step * params.sampler.calls_per_step() as usize,
                 made: Vec::new(),
                 clock: &clock,
             },
@@ -60,7 +116,7 @@ impl Pipeline {
             guidance,
         };
         let mut timed = Timed::new(observer, &clock);
-        let outcome = params.sampler.sample(&mut denoiser, x, &sigmas, &mut step_noise, &mut timed)?;
+        let outcome = params.sampler.sample_from(&mut denoiser, state, &sigmas, &mut noise, &mut timed)?;
         // Decoding needs the most memory, and it does not need the conditioning: free it first.
         drop(denoiser);
         self.compute.sync("sampling")?;
@@ -72,7 +128,7 @@ impl Pipeline {
         };
         let (picture, latents, decode_s) = self.finish(latents)?;
         let timings = Timings { decode_s, total_s: started.elapsed().as_secs_f64(), ..timings };
-        let output = Output { picture, finish, latents, sigmas, initial_noise: noise, conditioning, timings };
+        let output = Output { picture, finish, latents, sigmas, initial_noise, conditioning, timings };
         Ok(Generated::Picture(Box::new(output)))
     }
 

@@ -232,8 +232,16 @@ fn preview_decoder(args: &GenerateArgs, pipeline: &Pipeline) -> Result<Option<Pr
 fn write_picture(args: &GenerateArgs, params: &Params, output: &Output) -> Result<()> {
     let strength = params.init_image.as_ref().map(|init| init.strength);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let parameters =
-        png_info::Parameters::new(params.shared(), params.seed, args.model.name(), strength, Vec::new(), version);
+    let parameters = png_info::Parameters::new(
+        params.shared(),
+        params.seed,
+        args.model.name(),
+        strength,
+        Vec::new(),
+        None,
+        None,
+        version,
+    );
     // The dump is written first: a picture without its dump would look like a complete run.
     if let Some(path) = &args.dump {
         write_whole("--dump", path, &dump(output)?)?;

@@ -1,0 +1,132 @@
+//! The folder of traces, beside the pictures' folder. The trace of a take is `<key>.trace`. Traces have no rows: a take
+//! has the trace that is there.
+
+use super::{Media, UNFINISHED, files::private, is_key};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+    time::SystemTime,
+};
+use trace::{Trace, Writer};
+
+/// A trace's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceFile {
+    /// The take's key.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When a step was last added.
+    pub modified: SystemTime,
+}
+
+/// The files in the folder of traces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceListing {
+    /// Traces.
+    pub traces: Vec<TraceFile>,
+    /// Temporary files of traces that did not begin.
+    pub unfinished: Vec<PathBuf>,
+}
+
+impl Media {
+    /// The folder of traces; created with the first one.
+    pub fn traces_folder(&self) -> PathBuf {
+        self.folder.with_file_name("traces")
+    }
+
+    /// The path of a take's trace, whether or not it exists.
+    ///
+    /// # Errors
+    /// `NotFound` for an invalid key.
+    pub fn trace_path(&self, key: &str) -> io::Result<PathBuf> {
+        match is_key(key) {
+            true => Ok(self.traces_folder().join(format!("{key}.trace"))),
+            false => Err(io::Error::new(io::ErrorKind::NotFound, "no trace has such a key")),
+        }
+    }
+
+    /// Starts a take's trace, replacing an earlier one. `begin` writes the first records, before the file gets its name.
+    ///
+    /// # Errors
+    /// A full or read-only disk, for example. An earlier trace stays.
+    pub fn start_trace(
+        &self,
+        key: &str,
+        begin: impl FnOnce(File) -> io::Result<Writer<File>>,
+    ) -> io::Result<Writer<File>> {
+        let path = self.trace_path(key)?;
+        self.faults.get().map_or(Ok(()), |faults| faults.write_error())?;
+        private_folder(&self.traces_folder())?;
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        let fresh = self.traces_folder().join(format!("{key}.{number}{UNFINISHED}"));
+        let begun = private().create_new(true).open(&fresh).and_then(begin);
+        let started = begun.and_then(|writer| fs::rename(&fresh, &path).map(|()| writer));
+        if started.is_err() {
+            fs::remove_file(&fresh).ok();
+        }
+        started
+    }
+
+    /// Opens a take's trace.
+    ///
+    /// # Errors
+    /// [`trace::Error::Io`] with `NotFound` where there is none; else a file that cannot be read or is no trace.
+    pub fn open_trace(&self, key: &str) -> Result<Trace<File>, trace::Error> {
+        let path = self.trace_path(key)?;
+        match fs::metadata(&path)?.is_file() {
+            true => Trace::read(File::open(&path)?),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file").into()),
+        }
+    }
+
+    /// Removes a take's trace. A missing file is not an error.
+    ///
+    /// # Errors
+    /// A file that cannot be removed.
+    pub fn remove_trace(&self, key: &str) -> io::Result<()> {
+        match fs::remove_file(self.trace_path(key)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lists the traces. Files with other names do not belong to Emberline and are not listed.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn list_traces(&self) -> io::Result<TraceListing> {
+        let mut listing = TraceListing::default();
+        let entries = match fs::read_dir(self.traces_folder()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some((key, rest)) = name.to_str().and_then(|name| name.split_once('.')) else { continue };
+            if !is_key(key) {
+                continue;
+            }
+            if rest == "trace" {
+                // It may have been removed since it was listed.
+                let Ok(metadata) = entry.metadata() else { continue };
+                let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                listing.traces.push(TraceFile { key: key.to_owned(), bytes: metadata.len(), modified });
+            } else if rest.strip_suffix(UNFINISHED).is_some_and(|n| n.bytes().all(|digit| digit.is_ascii_digit())) {
+                listing.unfinished.push(entry.path());
+            }
+        }
+        Ok(listing)
+    }
+}
+
+fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

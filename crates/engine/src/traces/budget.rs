@@ -1,0 +1,132 @@
+//! The space that traces may take.
+
+use crate::media::{Media, TraceFile};
+use protocol::{ProjectId, Settings, TraceLevel};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
+use store::{Store, StoreError};
+
+/// What is kept of how pictures form, and how much space it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceLimits {
+    /// What is kept.
+    pub level: TraceLevel,
+    /// Most bytes for the trace of a take.
+    pub take_bytes: u64,
+    /// Most bytes for the traces of a project.
+    pub project_bytes: u64,
+    /// Most bytes for all traces.
+    pub total_bytes: u64,
+}
+
+impl From<&Settings> for TraceLimits {
+    fn from(settings: &Settings) -> Self {
+        let bytes = |mib: u32| u64::from(mib) << 20;
+        Self {
+            level: settings.trace,
+            take_bytes: bytes(settings.trace_take_mib),
+            project_bytes: bytes(settings.trace_project_mib),
+            total_bytes: bytes(settings.trace_total_mib),
+        }
+    }
+}
+
+/// Why old traces could not be removed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BudgetError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the folder of traces cannot be read or changed: {0}")]
+    Folder(#[from] io::Error),
+}
+
+/// Removes the oldest traces until the others keep to the limits. Those of running tasks, `in_use`, stay.
+pub(crate) async fn remove_oldest(
+    media: &Media,
+    store: &Store,
+    limits: TraceLimits,
+    in_use: &HashSet<String>,
+) -> Result<(), BudgetError> {
+    let mut traces = media.list_traces()?.traces;
+    let total: u64 = traces.iter().map(|trace| trace.bytes).sum();
+    // No project has more than all together, so in most cases the database need not be asked.
+    if total <= limits.total_bytes.min(limits.project_bytes) {
+        return Ok(());
+    }
+    traces.sort_by(|a, b| (a.modified, &a.key).cmp(&(b.modified, &b.key)));
+    let projects: HashMap<String, ProjectId> = store.take_projects().await?.into_iter().collect();
+    for key in surplus(&traces, &projects, limits, in_use) {
+        media.remove_trace(key)?;
+    }
+    Ok(())
+}
+
+/// The keys of the traces to remove, of `traces` from the oldest to the newest.
+fn surplus<'a>(
+    traces: &'a [TraceFile],
+    projects: &HashMap<String, ProjectId>,
+    limits: TraceLimits,
+    in_use: &HashSet<String>,
+) -> Vec<&'a str> {
+    let (mut total, mut of_projects) = (0, HashMap::<_, u64>::new());
+    for trace in traces {
+        total += trace.bytes;
+        *of_projects.entry(projects.get(&trace.key)).or_default() += trace.bytes;
+    }
+    let mut surplus = Vec::new();
+    for trace in traces.iter().filter(|trace| !in_use.contains(&trace.key)) {
+        let Some(of_project) = of_projects.get_mut(&projects.get(&trace.key)) else { continue };
+        if total > limits.total_bytes || *of_project > limits.project_bytes {
+            total -= trace.bytes;
+            *of_project -= trace.bytes;
+            surplus.push(trace.key.as_str());
+        }
+    }
+    surplus
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, SystemTime};
+
+    const LIMITS: TraceLimits =
+        TraceLimits { level: TraceLevel::All, take_bytes: 100, project_bytes: 30, total_bytes: 50 };
+
+    fn traces(sizes: &[(&str, u64)]) -> Vec<TraceFile> {
+        let file = |(age, (key, bytes)): (u64, &(&str, u64))| {
+            let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(age);
+            TraceFile { key: (*key).to_owned(), bytes: *bytes, modified }
+        };
+        (0..).zip(sizes).map(file).collect()
+    }
+
+    fn removed(sizes: &[(&str, u64)], in_use: &[&str]) -> Vec<String> {
+        // The first character of a key is its project; "x" has no row.
+        let project = |key: &str| key.chars().next().and_then(|c| c.to_digit(10)).map(i64::from).map(ProjectId);
+        let projects = sizes.iter().filter_map(|(key, _)| Some(((*key).to_owned(), project(key)?))).collect();
+        let in_use = in_use.iter().map(|key| (*key).to_owned()).collect();
+        surplus(&traces(sizes), &projects, LIMITS, &in_use).into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_oldest_of_a_project_go_first_and_only_as_many_as_needed() {
+        assert_eq!(removed(&[("1a", 10), ("2a", 10), ("1b", 10), ("1c", 10)], &[]), Vec::<String>::new());
+        assert_eq!(removed(&[("2a", 5), ("1a", 10), ("1b", 10), ("1c", 15)], &[]), ["1a"]);
+        assert_eq!(removed(&[("1a", 10), ("1b", 10), ("1c", 40)], &[]), ["1a", "1b", "1c"]);
+    }
+
+    #[test]
+    fn the_total_counts_over_all_projects() {
+        assert_eq!(removed(&[("1a", 20), ("2a", 20), ("3a", 20)], &[]), ["1a"]);
+        assert_eq!(removed(&[("x", 20), ("2a", 20), ("3a", 20)], &[]), ["x"]);
+    }
+
+    #[test]
+    fn traces_in_use_stay() {
+        assert_eq!(removed(&[("1a", 20), ("2a", 20), ("3a", 20)], &["1a"]), ["2a"]);
+        assert_eq!(removed(&[("1a", 60)], &["1a"]), Vec::<String>::new());
+    }
+}

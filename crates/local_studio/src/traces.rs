@@ -1,0 +1,137 @@
+//! Traces of takes, and takes that branch from them.
+
+use crate::{
+    LocalStudio,
+    problem::{file_problem, problem},
+};
+use engine::{
+    Media, new_key,
+    traces::{SharedSteps, parameters_hash},
+};
+use generation::PromptSyntax;
+use prompt::networks::networks;
+use protocol::{
+    Accepted, Loras, NewBranch, NewGeneration, Parameters, Problem, Take, TakeId, TakeTrace, TraceStep, step_path,
+};
+use std::{collections::BTreeSet, io, sync::Arc};
+use store::{KeyedTake, NewTake, NewTasks};
+use trace::{Header, Writer};
+
+impl LocalStudio {
+    pub(crate) async fn get_trace(&self, id: TakeId) -> Result<TakeTrace, Problem> {
+        let KeyedTake { take, key } = self.store.get_take(id).await.map_err(problem)?;
+        self.trace_of(&take, key).await
+    }
+
+    async fn trace_of(&self, take: &Take, key: String) -> Result<TakeTrace, Problem> {
+        let (media, id) = (Arc::clone(self.media()), take.id);
+        let read = tokio::task::spawn_blocking(move || read_trace(&media, id, &key));
+        read.await.map_err(|_| Problem::Internal)?.map_err(|error| unreadable(id, &error))
+    }
+
+    /// Order of work: the first steps and the first preview are in files, then the rows, the event, the answer.
+    pub(crate) async fn branch_take(&self, id: TakeId, new: NewBranch) -> Result<Accepted, Problem> {
+        let KeyedTake { take, key } = self.store.get_take(id).await.map_err(problem)?;
+        self.trace_of(&take, key.clone()).await?.check_branch(new.from_step)?;
+        let request = self.request_of(&take, &new)?;
+        let project = self.get_project(take.project_id).await?;
+        let parameters = request.resolved(&self.defaults(&project, &request).await?)?;
+        let (parameters, about_loras) = self.with_loras(parameters).await?;
+        let (branch_of, from_step) = (Some(id), Some(new.from_step));
+        let parameters = Parameters { branch_of, from_step, ..parameters };
+        let warnings = [parameters.warnings(), about_loras].concat();
+        let made = NewTake { key: new_key(), parameters, seed: request.seed.unwrap_or(take.seed) };
+        self.write_shared_steps(key, new.from_step, made.clone()).await?;
+        let (project_id, frame_id) = (take.project_id, Some(take.frame_id));
+        let tasks = self.queue_takes(NewTasks { project_id, frame_id, takes: vec![made], idempotency: None }).await?;
+        Ok(Accepted { tasks, warnings })
+    }
+
+    /// The take's request with the changes. Choices and wildcards of changed prompts are expanded; those of the others were.
+    fn request_of(&self, take: &Take, new: &NewBranch) -> Result<NewGeneration, Problem> {
+        let of = &take.parameters;
+        let seed = new.seed.unwrap_or(take.seed);
+        let changed = NewGeneration {
+            negative_prompt: new.negative_prompt.clone(),
+            ..NewGeneration::of(new.prompt.clone().unwrap_or_default())
+        };
+        let changed = self.expanded(&changed, seed)?.unwrap_or(changed);
+        let branch = NewBranch {
+            prompt: new.prompt.as_ref().map(|_| changed.prompt),
+            negative_prompt: changed.negative_prompt,
+            loras: new.loras.clone().or_else(|| new.prompt.as_ref().map(|_| without_tagged(of))),
+            ..new.clone()
+        };
+        Ok(branch.generation(take.frame_id, of, take.seed))
+    }
+
+    /// Writes the new take's trace, with the first steps of the take with this key, and its first preview: the picture of
+    /// the last of these steps.
+    async fn write_shared_steps(&self, source: String, step: u32, take: NewTake) -> Result<(), Problem> {
+        let media = Arc::clone(self.media());
+        let write = move || -> io::Result<()> {
+            let shared = SharedSteps::read(&media, &source, step).map_err(io::Error::other)?;
+            let shared = shared.for_sampler(take.parameters.sampler);
+            let parameters = parameters_hash(&take.parameters, take.seed);
+            let header = Header { run: rand::random(), parameters, ..shared.header.clone() };
+            let written = media.start_trace(&take.key, |file| {
+                let mut writer = Writer::start(file, &header)?;
+                shared.write(&mut writer)?;
+                Ok(writer)
+            });
+            let preview = match shared.last_picture() {
+                Some(png) => Ok(png.to_vec()),
+                None => engine::first_preview(&take.parameters, take.seed).map_err(io::Error::other),
+            };
+            let written = written.and_then(|_| media.write_preview(&take.key, &preview?));
+            if written.is_err() {
+                media.remove(&take.key).ok();
+            }
+            written
+        };
+        tokio::task::spawn_blocking(write).await.map_err(|_| Problem::Internal)?.map_err(|error| {
+            tracing::error!(%error, "the first steps of a branch could not be written");
+            file_problem(&error, "the server cannot write pictures")
+        })
+    }
+}
+
+/// The LoRA files of a take without those that only its prompt names: another prompt names its own.
+fn without_tagged(of: &Parameters) -> Loras {
+    let tagged = networks(&of.prompt, PromptSyntax::A1111).1;
+    let weights = |lora: &protocol::Lora| (lora.unet_weight, lora.text_weight());
+    let is_tagged =
+        |lora: &protocol::Lora| tagged.iter().any(|tag| tag.name == lora.name && weights(tag) == weights(lora));
+    Loras(of.loras.iter().filter(|lora| !is_tagged(lora)).cloned().collect())
+}
+
+fn read_trace(media: &Media, id: TakeId, key: &str) -> Result<TakeTrace, trace::Error> {
+    let trace = match media.open_trace(key) {
+        Err(trace::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(TakeTrace { take_id: id, total_steps: 0, bytes: 0, steps: Vec::new() });
+        }
+        trace => trace?,
+    };
+    let (pictures, states) = (trace.pictures().collect::<Vec<_>>(), trace.states().collect::<Vec<_>>());
+    let run = trace.header().run;
+    let bytes_of = |list: &[(u32, u64)], step: u32| list.iter().find(|(at, _)| *at == step).map(|(_, bytes)| *bytes);
+    // Before the first step there is nothing to share.
+    let kept: BTreeSet<u32> = pictures.iter().chain(&states).map(|(step, _)| *step).filter(|step| *step > 0).collect();
+    let step = |step: u32| {
+        let (picture, state) = (bytes_of(&pictures, step), bytes_of(&states, step));
+        TraceStep {
+            step,
+            path: picture.map(|_| step_path(key, step, run)),
+            bytes: picture.unwrap_or_default() + state.unwrap_or_default(),
+            can_branch: state.is_some(),
+        }
+    };
+    let bytes = pictures.iter().chain(&states).map(|(_, bytes)| bytes).sum();
+    let steps = kept.into_iter().map(step).collect();
+    Ok(TakeTrace { take_id: id, total_steps: trace.header().steps(), bytes, steps })
+}
+
+fn unreadable(id: TakeId, error: &trace::Error) -> Problem {
+    tracing::error!(take.id = %id, %error, "a trace cannot be read");
+    Problem::Conflict(format!("the trace of take {id} cannot be read: {error}"))
+}
