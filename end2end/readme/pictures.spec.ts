@@ -1,7 +1,9 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
+import { Server } from "../support/server.ts";
+import { listed, starterShelf } from "../support/shelf.ts";
 import { ask, generate, newProject, openStudio } from "../support/studio.ts";
-import { expect, serverForThisFile, test } from "../support/test.ts";
+import { expect, hydrated, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
 const images = path.resolve(import.meta.dirname, "../../docs/images");
@@ -41,4 +43,46 @@ test("the studio, and a picture forming", async ({ page, request }) => {
   await expect(page.locator("#picture")).toHaveAttribute("src", /\?v=/);
   await page.screenshot({ path: path.join(steps, `${String(shots).padStart(3, "0")}.png`) });
   expect(shots, "pictures of the picture forming").toBeGreaterThan(8);
+});
+
+test("the library, and LoRA files on the form", async ({ page, request }) => {
+  const [shelf, folder] = [new Server(), starterShelf()];
+  // Each file is shown with the newest picture that was made with it.
+  rmSync(path.join(folder, "loras/ink.png"));
+  await shelf.start("--device", "cpu", "--models", folder);
+  await listed(request, shelf.url, 3);
+  const project = await newProject(request, shelf.url, "A day out");
+  const drawn = [["ink", "a red car on a yellow background"], ["wash", "a red flower on a blue background"], ["sdxl_lightning_8step_lora", "a green tree on a white background"]] as const;
+  for (const [name, prompt] of drawn) {
+    const { task_id } = await ask(request, shelf.url, project, { prompt, seed: 3, loras: [{ name, unet_weight: 0.15 }] });
+    const status = async () => (await (await request.get(`${shelf.url}/api/v1/tasks/${task_id}`)).json()).status;
+    await expect.poll(status, { timeout: 60_000 }).toBe("completed");
+  }
+  await page.setViewportSize({ width: 740, height: 610 });
+  const covers = async () => {
+    await page.goto(`${shelf.url}/library?kind=lora`);
+    await hydrated(page);
+    return page.locator(".library-cards .item-picture").count();
+  };
+  // The takes of a file are counted now and then.
+  await expect.poll(covers, { timeout: 60_000 }).toBe(3);
+  await page.waitForLoadState("networkidle");
+  await page.screenshot({ path: path.join(images, "library.png") });
+
+  await page.setViewportSize({ width: 960, height: 1000 });
+  await openStudio(page, shelf.url, project);
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).fill("a yellow sun on a blue background <lora:wash:0.6>");
+  for (const name of ["ink", "sdxl_lightning_8step_lora"]) {
+    await page.getByRole("combobox", { name: "LoRA" }).fill(name);
+    await page.getByRole("option", { name: new RegExp(`^${name}`) }).click();
+  }
+  await page.getByRole("spinbutton", { name: "Weight of ink, as a number", exact: true }).fill("0.4");
+  await page.waitForLoadState("networkidle");
+  const [form, offer] = [await page.locator("#generation").boundingBox(), await page.locator(".preset").boundingBox()];
+  if (!form || !offer) throw new Error("the form is not shown");
+  const clip = { ...form, height: offer.y + offer.height + 12 - form.y };
+  await page.screenshot({ path: path.join(images, "loras.png"), clip });
+  await shelf.stop();
+  shelf.clean();
+  rmSync(folder, { recursive: true, force: true });
 });

@@ -26,8 +26,9 @@ function writeTensors(file: string, tensors: Map<string, { shape: number[]; valu
   writeFileSync(file, Buffer.concat([length, text, ...parts]));
 }
 
-/** Writes a LoRA file of rank 2 for the attention of a UNet in diffusers' layout, with the same values for the same seed. */
-export function writeLora(file: string, unet: string, seed: number, metadata: Record<string, string> = {}): void {
+/** Writes a LoRA file of rank 2 for the attention of a UNet in diffusers' layout, with the same values for the same seed. `size` is
+ * the largest value of the second matrices. */
+export function writeLora(file: string, unet: string, seed: number, metadata: Record<string, string> = {}, size = 0.5): void {
   let state = seed;
   const random = () => {
     // Numerical Recipes' generator.
@@ -41,7 +42,7 @@ export function writeLora(file: string, unet: string, seed: number, metadata: Re
     if (!/\.to_[qkv]\.weight$/.test(name) || out === undefined || into === undefined) continue;
     const module = name.replace(/\.weight$/, "");
     tensors.set(`unet.${module}.lora_A.weight`, { shape: [2, into], values: values(2 * into, 1) });
-    tensors.set(`unet.${module}.lora_B.weight`, { shape: [out, 2], values: values(2 * out, 0.5) });
+    tensors.set(`unet.${module}.lora_B.weight`, { shape: [out, 2], values: values(2 * out, size) });
   }
   writeTensors(file, tensors, metadata);
 }

@@ -63,3 +63,16 @@ export async function wasmMb(page: Page): Promise<number> {
     return (await init()).memory.buffer.byteLength / 1e6;
   });
 }
+
+/** Drops a picture's file on the form. */
+export async function dropPicture(page: Page, bytes: Buffer, name: string): Promise<void> {
+  const data = await page.evaluateHandle(
+    ([bytes, name]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
+      return data;
+    },
+    [bytes.toString("base64"), name] as const,
+  );
+  await page.getByRole("form", { name: "New picture" }).dispatchEvent("drop", { dataTransfer: data });
+}

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { finishedFrames, generate, newProject, openStudio, order } from "../support/studio.ts";
+import { dropPicture, finishedFrames, generate, newProject, openStudio, order } from "../support/studio.ts";
 import { expect, expectAccessible, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
@@ -78,34 +78,22 @@ test("a dropped PNG fills the form with what it was made from", async ({ page, r
   const project = await newProject(request, server.url);
   await finishedFrames(request, server.url, project, 1);
   const [frame] = await (await request.get(`${server.url}/api/v1/projects/${project}/frames`)).json();
-  const png = (await (await request.get(`${server.url}${frame.path}`)).body()).toString("base64");
+  const png = await (await request.get(`${server.url}${frame.path}`)).body();
   await openStudio(page, server.url, project);
-  const drop = async (bytes: string, name: string) => {
-    const data = await page.evaluateHandle(
-      ([bytes, name]) => {
-        const data = new DataTransfer();
-        data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
-        return data;
-      },
-      [bytes, name] as const,
-    );
-    await page.getByRole("form", { name: "New picture" }).dispatchEvent("drop", { dataTransfer: data });
-  };
-  await drop(png, "frame.png");
+  await dropPicture(page, png, "frame.png");
   await expect(page.getByRole("textbox", prompt)).toHaveValue("a red circle 0");
   await expect(page.getByRole("spinbutton", { name: "Steps" })).toHaveValue("1");
   await expect(page.getByRole("spinbutton", { name: "Seed" })).toHaveValue("0");
 
   // A JPEG from A1111: entries that do not apply are listed.
-  const fixture = async (name: string) =>
-    (await readFile(new URL(`../../crates/png_info/tests/fixtures/${name}`, import.meta.url))).toString("base64");
-  await drop(await fixture("a1111.jpg"), "fox.jpg");
+  const fixture = (name: string) => readFile(new URL(`../../crates/png_info/tests/fixtures/${name}`, import.meta.url));
+  await dropPicture(page, await fixture("a1111.jpg"), "fox.jpg");
   await expect(page.getByRole("textbox", prompt)).toHaveValue("a red fox, 雪");
   await expect(page.getByRole("combobox", { name: "Sampler" })).toHaveValue("dpmpp_2m");
   await expect(page.getByRole("combobox", { name: "Schedule" })).toHaveValue("karras");
   await expect(page.getByRole("alert")).toContainText("model: sdxl_base (no model of that name is offered here)");
   // A picture without a record changes nothing.
-  await drop(await fixture("camera.jpg"), "camera.jpg");
+  await dropPicture(page, await fixture("camera.jpg"), "camera.jpg");
   await expect(page.getByRole("alert")).toContainText("This picture carries no record of how it was made.");
   await expect(page.getByRole("textbox", prompt)).toHaveValue("a red fox, 雪");
 });

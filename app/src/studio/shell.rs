@@ -110,8 +110,8 @@ fn messages(store: Store) -> AnyView {
     });
     let refused = dynamic(move || match store.refused.get() {
         Some(why) => view! {
-            <li class="message" role="alert">
-                <p class="message-text">{why}</p>
+            <li class="message">
+                <p class="message-text" role="alert">{why}</p>
                 {button("button button-small", Act::DismissError, "", "Dismiss")}
             </li>
         }

@@ -62,7 +62,7 @@ fn auto_v3(file: &[u8]) -> String {
     Sha256::digest(&file[8 + header..]).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);
     while !is() {
         assert!(Instant::now() < deadline, "not in 120 s: {what}");

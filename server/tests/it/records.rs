@@ -1,6 +1,9 @@
 //! `POST /inspect-png` and `emberline inspect` for pictures of other programs.
 
-use crate::support::{TestServer, run};
+use crate::{
+    library::{Folder, lora, scanned, wait_until},
+    support::{TestServer, run},
+};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -79,4 +82,35 @@ fn the_command_shows_a_pictures_record() {
     assert_eq!((&json["record"]["settings"]["seed"], &json["parameters"]), (&json!(42), &Value::Null));
     let none = run(&["inspect", &fixture("camera.jpg").display().to_string()]);
     assert!(String::from_utf8_lossy(&none.stdout).contains("without a record"));
+}
+
+#[test]
+fn lora_files_of_other_programs_are_found_by_name_or_hash_and_missing_ones_are_said() {
+    let folder = Folder::new();
+    folder.write("loras/detail.safetensors", &lora(1, &[]));
+    folder.write("loras/renamed.safetensors", &lora(2, &[]));
+    let server = scanned(&["--device", "cpu", "--models", folder.text()]);
+    let hash = |name: &str| {
+        let list = server.get("/api/v1/library?kind=lora").json();
+        let item = list.as_array().expect("a list").iter().find(|item| item["name"] == name).expect("the file").clone();
+        item["hashes"]["auto_v3"].as_str().map(str::to_owned)
+    };
+    wait_until("the hashes", || hash("detail").is_some() && hash("renamed").is_some());
+    let record = json!({
+        "sui_image_params": {
+            "prompt": "a boat", "loras": ["SDXL/detail", "old-name", "retail"], "loraweights": ["0.8", "0.5", "1"],
+            "loratencweights": ["0.25"],
+        },
+        "sui_models": [{
+            "name": "old-name.safetensors", "param": "loras", "hash": format!("0x{:0<64}", hash("renamed").expect("known")),
+        }],
+    });
+    let record = inspected(&server, &with_text(&record.to_string()))["record"].take();
+    let expected = json!([
+        {"name": "detail", "unet_weight": 0.8, "text_weight": 0.25, "hash": hash("detail")},
+        {"name": "renamed", "unet_weight": 0.5, "hash": hash("renamed")},
+    ]);
+    assert_eq!((&record["program"], &record["settings"]["loras"]), (&json!("SwarmUI"), &expected), "{record}");
+    let reason = "there is no LoRA \"retail\"; the nearest is \"detail\"";
+    assert_eq!(record["not_applied"], json!([{"name": "loras", "value": "retail", "reason": reason}]));
 }

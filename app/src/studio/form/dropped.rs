@@ -66,11 +66,11 @@ impl GenerationForm {
     }
 }
 
-/// The draft with the record in a response, if there is one, and a message to show. The decoder of records is 10 kB: its code is
-/// loaded when a picture is dropped for the first time.
+/// The draft with the record in a response, if there is one, and a message to show. The decoder of records (7 kB when sent) is
+/// in the file `on_demand`, which is loaded when it is needed for the first time.
 #[cfg_attr(
     feature = "split",
-    leptos::wasm_split::wasm_split(dropped, wasm_split_path = leptos::wasm_split, fallible)
+    leptos::wasm_split::wasm_split(on_demand, wasm_split_path = leptos::wasm_split, fallible)
 )]
 fn read_dropped(response: String, mut draft: Draft) -> Result<(Option<Draft>, Option<String>), AppError> {
     let (is_filled, message) = apply(&response, &mut draft);

@@ -49,7 +49,8 @@ impl GenerationForm {
                 draft.prompt = edit::without_tag(&draft.prompt, &tag.name);
                 draft.loras = edit::with_tag(&draft.loras, &Lora { name, ..tag });
             });
-            browser::focus(picker::FIELD);
+            // The chip's button is gone; the file's new chip is the last of the list, and there after this turn.
+            request_animation_frame(|| browser::focus(".lora-list > :last-child input[type=number]"));
         }
     }
 
