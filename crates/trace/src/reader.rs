@@ -137,5 +137,8 @@ fn payload(from: &mut (impl Read + Seek), head: Head, at: u64) -> Result<Vec<u8>
     let mut bytes = vec![0; head.length as usize];
     from.seek(SeekFrom::Start(at))?;
     from.read_exact(&mut bytes)?;
-    head.checked(bytes)
+    match head.matches(&bytes) {
+        true => Ok(bytes),
+        false => Err(Error::Damaged { step: head.step, what: "its checksum is another" }),
+    }
 }
