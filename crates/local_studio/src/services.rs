@@ -4,9 +4,9 @@ use crate::{Exports, LocalStudio, tokens};
 use async_trait::async_trait;
 use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
-    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewGeneration, NewProject, NewStyle, Problem,
-    Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch, Take, TakeId,
-    Task, TaskId, TokenCount,
+    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewGeneration, NewProject, NewStyle,
+    Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
+    Take, TakeId, TakeTrace, Task, TaskId, TokenCount,
 };
 use studio::{ExportFile, FileBytes, LibraryQuery, Services, TaskQuery, Thumbnail};
 

@@ -39,7 +39,7 @@ impl LocalStudio {
         let (parameters, about_loras) = self.with_loras(parameters).await?;
         let (branch_of, from_step) = (Some(id), Some(new.from_step));
         let parameters = Parameters { branch_of, from_step, ..parameters };
-        let warnings = [parameters.warnings(), about_loras].concat();
+        let warnings = [self.warnings(&parameters), about_loras].concat();
         let made = NewTake { key: new_key(), parameters, seed: request.seed.unwrap_or(take.seed) };
         self.write_shared_steps(key, new.from_step, made.clone()).await?;
         let (project_id, frame_id) = (take.project_id, Some(take.frame_id));

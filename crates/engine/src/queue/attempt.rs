@@ -11,7 +11,9 @@ use crate::{
     slot::{Progress, Slot},
     total_steps,
 };
-use protocol::{Event, GenerationIds, GenerationProgress, ModelLoading, Parameters, TakeId, Task, TaskStatus, media_path};
+use protocol::{
+    Event, GenerationIds, GenerationProgress, ModelLoading, Parameters, TakeId, Task, TaskStatus, media_path,
+};
 use std::{
     error::Error,
     future::Future,
