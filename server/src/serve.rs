@@ -96,8 +96,8 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let library = Library::new(args.models, keeper.clone(), reader);
     models.set_complete(!library.has_folders());
     models.set_loras(Arc::new(LibraryLoras(library.clone())));
-    let engine =
-        Engine::start(store.clone(), media, models, hub.clone(), options).context("cannot start the engine")?;
+    let started = Engine::start(store.clone(), media, models, hub.clone(), options).await;
+    let engine = started.context("cannot start the engine")?;
     keeper.set_engine(engine.clone());
 
     let (exporter, shelves) = (Arc::clone(&exports), library.clone());

@@ -22,7 +22,8 @@ pub use base::{base_path, cookie_path, set_base_path, url_path};
 pub use error::{FieldError, Problem};
 pub use event::{
     Event, FrameEvent, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
-    GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync, Studio,
+    GenerationInterrupted, GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync,
+    Studio,
 };
 pub use export::{Export, ExportFormat, NewExport};
 pub use frame::{Frame, FramePatch, FrameStatus, Take, media_path};
