@@ -6,7 +6,8 @@
 
 use protocol::{
     Event, Frame, FrameId, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
-    GenerationProgress, GenerationStarted, Message, Project, ProjectId, ProjectUpdated, TakeId, TaskId,
+    GenerationInterrupted, GenerationProgress, GenerationStarted, Message, Project, ProjectId, ProjectUpdated, TakeId,
+    TaskId,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -27,7 +28,7 @@ struct Deleted {
     deleted: bool,
 }
 
-/// The fields of all five events of a generation; each event has some of them.
+/// The fields of all six events of a generation; each event has some of them.
 #[derive(Deserialize)]
 struct Generation {
     task_id: TaskId,
@@ -53,6 +54,8 @@ struct Generation {
     etag: String,
     #[serde(default)]
     error: String,
+    #[serde(default)]
+    reason: String,
     #[serde(default)]
     frame_removed: bool,
     #[serde(default)]
@@ -112,6 +115,7 @@ generation_events! {
     "generation_completed" => GenerationCompleted { final_path, step, total_steps, generator, etag, frame }
     "generation_failed" => GenerationFailed { error, frame_removed, frame }
     "generation_cancelled" => GenerationCancelled { frame_removed, frame }
+    "generation_interrupted" => GenerationInterrupted { reason, frame }
 }
 
 #[cfg(test)]

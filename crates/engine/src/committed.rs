@@ -3,7 +3,7 @@
 use crate::{Announce, Media, queue::Control, slot::Slots};
 use protocol::{Event, GenerationIds};
 use std::sync::Arc;
-use store::{Change, Subscriber};
+use store::{Change, LogEntry, Subscriber};
 
 /// Receives the store's changes for the engine, and passes them on.
 ///
@@ -16,20 +16,24 @@ pub(crate) struct Committed {
 }
 
 impl Subscriber for Committed {
+    fn log_opened(&self, epoch: &str, seq: u64) {
+        self.announce.log_opened(epoch, seq);
+    }
+
     /// An attempt that has ended without a picture publishes and writes nothing from here on, and its file is removed.
     /// Then clients hear of it, and the workers look at the queue.
-    fn committed(&self, changes: Vec<Change>) {
-        for change in &changes {
-            let Change::Event { event, deleted_take } = change else { continue };
-            if let Some(of) = ended_without_picture(event) {
+    fn committed(&self, entries: Vec<LogEntry>) {
+        for entry in &entries {
+            let Change::Event { event, deleted_take } = &entry.change else { continue };
+            if let Some(of) = lost_attempt(event) {
                 self.close(of);
             }
             if let Some(key) = deleted_take {
                 self.remove(key);
             }
         }
-        let is_queue_changed = changes.contains(&Change::Queue);
-        self.announce.committed(changes);
+        let is_queue_changed = entries.iter().any(|entry| entry.change == Change::Queue);
+        self.announce.committed(entries);
         if is_queue_changed {
             self.control.wake();
         }
@@ -51,10 +55,12 @@ impl Committed {
     }
 }
 
-fn ended_without_picture(event: &Event) -> Option<&GenerationIds> {
+/// The attempt that ended without a picture.
+fn lost_attempt(event: &Event) -> Option<&GenerationIds> {
     match event {
         Event::GenerationFailed(it) => Some(&it.of),
         Event::GenerationCancelled(it) => Some(&it.of),
+        Event::GenerationInterrupted(it) => Some(&it.of),
         _ => None,
     }
 }
@@ -75,10 +81,12 @@ mod tests {
     }
 
     impl Subscriber for Client {
-        fn committed(&self, changes: Vec<Change>) {
+        fn log_opened(&self, _: &str, _: u64) {}
+
+        fn committed(&self, entries: Vec<LogEntry>) {
             let has_file = self.media.read(KEY).is_ok();
             let is_open = self.slots.get(TaskId(1)).is_some_and(|slot| slot.if_open(|| ()).is_some());
-            self.saw.lock().expect("unpoisoned").extend(changes.iter().map(|_| (has_file, is_open)));
+            self.saw.lock().expect("unpoisoned").extend(entries.iter().map(|_| (has_file, is_open)));
         }
     }
 
@@ -87,11 +95,15 @@ mod tests {
         fn queue_changed(&self) {}
     }
 
-    fn cancelled(attempt: u32) -> Change {
+    fn entry(change: Change) -> LogEntry {
+        LogEntry { seq: None, change }
+    }
+
+    fn cancelled(attempt: u32) -> LogEntry {
         let (task_id, frame_id, project_id, take_id) = (TaskId(1), FrameId(1), ProjectId(1), TakeId(1));
         let of = GenerationIds { task_id, frame_id, project_id, take_id, attempt };
         let event = Event::GenerationCancelled(GenerationCancelled { of, frame_removed: false, frame: None });
-        Change::Event { event, deleted_take: (attempt == 2).then(|| KEY.to_owned()) }
+        entry(Change::Event { event, deleted_take: (attempt == 2).then(|| KEY.to_owned()) })
     }
 
     #[test]
@@ -106,7 +118,7 @@ mod tests {
         committed.committed(vec![cancelled(1)]);
         assert_eq!(*client.saw.lock().expect("unpoisoned"), [(true, true)], "an earlier attempt was cancelled");
         let before = control.changes();
-        committed.committed(vec![cancelled(2), Change::Queue]);
+        committed.committed(vec![cancelled(2), entry(Change::Queue)]);
         assert_eq!(client.saw.lock().expect("unpoisoned")[1..], [(false, false), (false, false)]);
         assert_eq!(control.changes(), before + 1, "the workers look at the queue");
     }

@@ -33,6 +33,17 @@ pub struct Engine {
     workers: Arc<Workers>,
 }
 
+/// Why an engine could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A thread cannot be started.
+    #[error(transparent)]
+    Thread(#[from] io::Error),
+    /// The database's changes cannot be followed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Why a request to the engine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -66,24 +77,25 @@ impl Engine {
     /// store commits.
     ///
     /// # Errors
-    /// A thread that cannot be started.
-    pub fn start(
+    /// A thread that cannot be started, or a database whose changes cannot be followed.
+    pub async fn start(
         store: Store,
         media: Arc<Media>,
         models: Arc<Models>,
         announce: Arc<dyn Announce>,
         options: EngineOptions,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, StartError> {
         let faults = Arc::new(FaultInjector::new(options.fault));
         media.inject(&faults);
         let shared = Arc::new(Shared::new(store, media, models, announce, options.paused, options.traces, faults));
         shared.store.count_steps(total_steps);
-        shared.store.subscribe(Arc::new(Committed {
+        let committed = Committed {
             slots: Arc::clone(&shared.slots),
             control: Arc::clone(&shared.control),
             media: Arc::clone(&shared.media),
             announce: Arc::clone(&shared.announce),
-        }));
+        };
+        shared.store.subscribe(Arc::new(committed)).await?;
         priority::lower();
         let for_workers = Arc::clone(&shared);
         let workers = Workers::start(options.concurrency, move || queue::run_worker(&for_workers))?;

@@ -29,7 +29,7 @@ mod test_parameters;
 pub mod traces;
 
 pub use announce::Announce;
-pub use engine::{Engine, EngineError, EngineOptions};
+pub use engine::{Engine, EngineError, EngineOptions, StartError};
 pub use injected::{InjectedFault, TemporaryFault, UnknownFault};
 pub use media::{Media, OpenPicture, new_key};
 pub use models::{LoraFiles, ModelOptions, Models, NoPipeline, Offer, memory_bytes};

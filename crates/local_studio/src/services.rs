@@ -62,12 +62,12 @@ impl Services for LocalStudio {
 
     async fn get_studio(&self, id: ProjectId) -> Result<Studio, Problem> {
         // Read the number first: an event between it and the reads below is then applied twice, never lost.
-        let seq = self.events.seq();
+        let (epoch, seq) = self.events.position();
         let project = self.get_project(id).await?;
         let queue = self.get_queue().await?;
         let tasks = queue.tasks.iter().filter(|task| task.project_id == id).cloned().collect();
         Ok(Studio {
-            epoch: self.events.epoch().to_owned(),
+            epoch,
             seq,
             project,
             frames: self.list_frames(id).await?,

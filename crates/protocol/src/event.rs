@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// Strictly increasing within one epoch. There are gaps because of the project filter and, for a slow reader,
-    /// because progress was dropped or a whole state was replaced by a newer one of the same resource.
+    /// because progress was dropped or a whole state was replaced by a newer one of the same resource. On PostgreSQL, where
+    /// several servers number the same events, numbers are also left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
     /// What happened.
@@ -54,6 +55,8 @@ pub enum Event {
     GenerationFailed(GenerationFailed),
     /// A user cancelled the task; its preview is gone.
     GenerationCancelled(GenerationCancelled),
+    /// The task's worker is gone. The task is queued again and starts as a new attempt.
+    GenerationInterrupted(GenerationInterrupted),
 }
 
 impl Event {
@@ -75,6 +78,7 @@ impl Event {
             Self::GenerationCompleted(data) => Some(data.of.project_id),
             Self::GenerationFailed(data) => Some(data.of.project_id),
             Self::GenerationCancelled(data) => Some(data.of.project_id),
+            Self::GenerationInterrupted(data) => Some(data.of.project_id),
         }
     }
 }
@@ -232,6 +236,18 @@ pub struct GenerationCancelled {
     pub frame: Option<Frame>,
 }
 
+/// The task's worker is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationInterrupted {
+    /// The generation; the attempt is the one that was interrupted.
+    #[serde(flatten)]
+    pub of: GenerationIds,
+    /// What happened to the worker, for users.
+    pub reason: String,
+    /// The frame's current state; null if it is deleted.
+    pub frame: Option<Frame>,
+}
+
 /// A project's new state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectUpdated {
@@ -247,7 +263,7 @@ pub struct ProjectUpdated {
 pub struct Hello {
     /// The server's version.
     pub version: String,
-    /// Identifies this run of the server; a `seq` has no meaning in another epoch.
+    /// Identifies this run of the server, or on PostgreSQL the log of events; a `seq` has no meaning in another epoch.
     pub epoch: String,
     /// The newest `seq`.
     pub seq: u64,

@@ -27,12 +27,26 @@ pub(crate) trait Outcome {
     fn changes(&self) -> Vec<Change>;
 }
 
+/// A committed change as a [`Subscriber`] gets it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogEntry {
+    /// Its number in the log that all servers on the database share. None on SQLite, which one server uses.
+    pub seq: Option<u64>,
+    /// The change.
+    pub change: Change,
+}
+
 /// Receives committed changes.
 pub trait Subscriber: Send + Sync {
-    /// The changes of one transaction. Called once for each transaction that changed something, in the order of the
-    /// commits and after the commit, also when the caller of the change is gone. The next transaction waits, so this must
-    /// not block for long, and must not call the store.
-    fn committed(&self, changes: Vec<Change>);
+    /// The entries come from a log that other servers read as well; those after `seq` follow, some of them from before this
+    /// call. Called before the first entry, and again if numbers get another meaning (another epoch) or entries are missing:
+    /// what was heard before may be incomplete. Never called on SQLite.
+    fn log_opened(&self, epoch: &str, seq: u64);
+
+    /// Changes of one or more transactions, each once, in the order of the commits and after them, also when the caller of a
+    /// change is gone. On PostgreSQL those of all servers. The next transaction waits, so this must not block for long, and
+    /// must not call the store.
+    fn committed(&self, entries: Vec<LogEntry>);
 }
 
 impl From<Event> for Change {

@@ -3,6 +3,7 @@
 use crate::changes::{Change, Outcome, frame_after, frame_updated, ids_of};
 use crate::clock::now_ms;
 use crate::locks::LockQueries;
+use crate::log::LogLock;
 use crate::rows::from_column;
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
@@ -12,7 +13,9 @@ use crate::unreadable::{readable, report};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{Event, Frame, GENERATOR, GenerationStarted, TakeId, Task, TaskId, TaskStatus, media_path};
+use protocol::{
+    Event, Frame, GENERATOR, GenerationInterrupted, GenerationStarted, TakeId, Task, TaskId, TaskStatus, media_path,
+};
 use std::sync::Arc;
 
 /// A queued or running task with its take.
@@ -75,11 +78,22 @@ impl Outcome for Claimed {
 }
 
 /// A running task that is queued again.
-pub(crate) struct Requeued(OpenTask);
+pub(crate) struct Requeued {
+    open: OpenTask,
+    /// Its frame in its new state.
+    frame: Option<Frame>,
+    reason: &'static str,
+}
 
 impl Outcome for Requeued {
     fn changes(&self) -> Vec<Change> {
-        vec![Change::Queue]
+        let interrupted = Event::GenerationInterrupted(GenerationInterrupted {
+            of: ids_of(&self.open.task, self.open.take_id),
+            reason: self.reason.to_owned(),
+            frame: self.frame.clone(),
+        });
+        let frame = self.frame.as_ref().map(frame_updated);
+        [interrupted.into()].into_iter().chain(frame).chain([Change::Queue]).collect()
     }
 }
 
@@ -136,6 +150,8 @@ on_connections! {
                     }
                     opened => {
                         let open = opened?;
+                        // A claim does not lock its project, so the frame may be changed until the log is locked.
+                        conn.lock_log().await?;
                         let frame = conn.frame_shown(open.task.frame_id.0).await?;
                         let claim = Claim::Task(Box::new(open));
                         return Ok(Claimed { frame, ..Claimed::nothing(claim, changes) });
@@ -181,7 +197,10 @@ on_connections! {
         if diesel::update(running).set(waiting).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, TaskStatus::Running.as_str().to_owned()).await?);
         }
-        Ok(Requeued(open_task_from_row(conn.task_with_take(id.0).await?)?))
+        let open = open_task_from_row(conn.task_with_take(id.0).await?)?;
+        let frame = conn.frame_shown(open.task.frame_id.0).await?;
+        let reason = if unclean_ends > 0 { "the server ended unexpectedly" } else { "its worker has stopped" };
+        Ok(Requeued { open, frame, reason })
     }
 }
 
@@ -217,7 +236,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it is not running; [`StoreError::NotFound`].
     pub async fn requeue_task(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        Ok(change!(self, |conn| { conn.requeue(id, 0).await })?.0)
+        Ok(change!(self, |conn| { conn.requeue(id, 0).await })?.open)
     }
 
     /// As [`Store::requeue_task`], for a task during which the server ended uncleanly; counts that end.
@@ -225,7 +244,7 @@ impl Store {
     /// # Errors
     /// As [`Store::requeue_task`].
     pub async fn requeue_after_unclean_end(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        Ok(change!(self, |conn| { conn.requeue(id, 1).await })?.0)
+        Ok(change!(self, |conn| { conn.requeue(id, 1).await })?.open)
     }
 }
 

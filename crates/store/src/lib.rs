@@ -28,6 +28,7 @@ mod inserts;
 mod library;
 mod lifecycle;
 mod locks;
+mod log;
 mod migrate;
 mod not_found;
 mod order;
@@ -46,7 +47,7 @@ mod transaction;
 mod unreadable;
 mod url;
 
-pub use changes::{Change, Subscriber};
+pub use changes::{Change, LogEntry, Subscriber};
 pub use claims::{Claim, OpenTask};
 pub use copies::FinishedTake;
 pub use creation::{Created, NewTasks};

@@ -1,17 +1,18 @@
 //! The store: opening, closing, and the connection pools behind one handle.
 
-use crate::StoreError;
 use crate::backend::{Owner, Pools, postgres, sqlite};
-use crate::changes::{Change, Subscriber};
+use crate::changes::{Change, LogEntry, Subscriber};
 use crate::clock::{LATEST_MS, not_before};
+use crate::log::{Tail, TailError};
 use crate::migrate::Missing;
 use crate::transaction::{checkout, in_own_task, read};
 use crate::url::Address;
+use crate::{OpenFault, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use protocol::Parameters;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Mutex;
+use tokio_postgres::Config;
 
 /// The database. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -27,15 +28,24 @@ pub(crate) struct Inner {
     owner: Option<Owner>,
     subscriber: OnceLock<Arc<dyn Subscriber>>,
     count_steps: OnceLock<fn(&Parameters) -> u32>,
-    /// Held on PostgreSQL from before a commit until its changes are handed over, so that they are in commit order.
-    pub(crate) commits: Arc<Mutex<()>>,
+    /// Follows the log for the subscriber, on PostgreSQL.
+    tail: OnceLock<Tail>,
+    /// How PostgreSQL is reached.
+    config: Option<Config>,
 }
 
 impl Inner {
-    /// Hands the changes of a transaction to the subscriber. The caller ensures the order.
+    /// Hands the changes of a transaction on SQLite to the subscriber. The caller ensures the order.
     pub(crate) fn announce(&self, changes: Vec<Change>) {
         if let Some(subscriber) = self.subscriber.get().filter(|_| !changes.is_empty()) {
-            subscriber.committed(changes);
+            subscriber.committed(changes.into_iter().map(|change| LogEntry { seq: None, change }).collect());
+        }
+    }
+
+    /// Waits until an entry of PostgreSQL's log is handed to this process's subscriber, if there is one.
+    pub(crate) async fn published(&self, seq: Option<u64>) {
+        if let (Some(seq), Some(tail)) = (seq, self.tail.get()) {
+            tail.published(seq).await;
         }
     }
 
@@ -83,6 +93,10 @@ impl Store {
     async fn connect(url: &str, missing: Missing, own: bool) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
         let database = address.display();
+        let config = match &address {
+            Address::Sqlite(_) => None,
+            Address::Postgres(config) => Some((**config).clone()),
+        };
         // The lock comes first: opening may migrate the tables.
         let (owner, pools) = match address {
             Address::Sqlite(path) => {
@@ -97,8 +111,8 @@ impl Store {
                 (owner.map(Owner::Postgres), Pools::Postgres(postgres::open(&database, *config, missing).await?))
             }
         };
-        let (subscriber, count_steps, commits) = Default::default();
-        Ok(Self { inner: Arc::new(Inner { database, pools, owner, subscriber, count_steps, commits }) })
+        let (subscriber, count_steps, tail) = Default::default();
+        Ok(Self { inner: Arc::new(Inner { database, pools, owner, subscriber, count_steps, tail, config }) })
     }
 
     /// Ensures that new timestamps are later than the stored ones: the system clock may have been set back.
@@ -115,9 +129,32 @@ impl Store {
         Ok(())
     }
 
-    /// Sets the receiver of all changes that this store and its clones commit from now on. Only the first call counts.
-    pub fn subscribe(&self, subscriber: Arc<dyn Subscriber>) {
-        self.inner.subscriber.set(subscriber).ok();
+    /// Sets the receiver of all changes that this store and its clones commit from now on. On PostgreSQL it also gets what
+    /// the log still has, and the changes of all other servers. Only the first call counts.
+    ///
+    /// # Errors
+    /// PostgreSQL cannot be reached.
+    pub async fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<(), StoreError> {
+        match &self.inner.config {
+            None => _ = self.inner.subscriber.set(subscriber),
+            Some(_) if self.inner.tail.get().is_some() => {}
+            Some(config) => {
+                let started = Tail::start(&self.inner.database, config.clone(), subscriber).await;
+                _ = self.inner.tail.set(started.map_err(|error| self.unreachable(error))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until an entry of PostgreSQL's log is handed to the subscriber, but only for some seconds: there may be no such
+    /// entry.
+    pub async fn published(&self, seq: u64) {
+        self.inner.published(Some(seq)).await;
+    }
+
+    fn unreachable(&self, error: TailError) -> StoreError {
+        let fault = OpenFault::Unreachable(Box::new(error));
+        StoreError::Open { database: self.inner.database.clone(), fault }
     }
 
     /// Sets how events count a task's sampling steps: the store does not know the schedules. Until then it is the
@@ -165,6 +202,9 @@ impl Store {
             }
             Pools::Postgres(pool) => {
                 pool.close();
+                if let Some(tail) = self.inner.tail.get() {
+                    tail.end();
+                }
                 Ok(())
             }
         }

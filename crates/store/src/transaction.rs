@@ -68,11 +68,11 @@ macro_rules! write {
     }};
 }
 
-/// As `write!`, for a change that others hear of: hands the changes of its [`Outcome`] to the subscriber after the commit,
-/// in the order of the commits. The body is one call.
+/// As `write!`, for a change that others hear of: the changes of its [`Outcome`] reach the subscriber after the commit, in
+/// the order of the commits. The body is one call.
 ///
-/// On SQLite the one writer is held until they are handed over. On PostgreSQL, where several connections commit, a lock is
-/// held from before the commit. It is taken last, so that its holder waits for nothing but its own commit.
+/// On SQLite the one writer is held until they are handed over. On PostgreSQL they are appended to the log with the commit,
+/// from which every server hands them over; this returns when this one has.
 ///
 /// [`Outcome`]: crate::changes::Outcome
 macro_rules! change {
@@ -95,14 +95,15 @@ macro_rules! change {
                 let pool = pool.clone();
                 $crate::transaction::in_own_task(async move {
                     let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
-                    let commits = std::sync::Arc::clone(&inner.commits);
                     let committed = diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| {
                         let done: Result<_, $crate::StoreError> = $body;
-                        Ok::<_, $crate::StoreError>((done?, commits.lock_owned().await))
+                        let outcome = done?;
+                        let seq = $crate::log::append($conn, &$crate::changes::Outcome::changes(&outcome)).await?;
+                        Ok::<_, $crate::StoreError>((outcome, seq))
                     });
-                    let (outcome, in_order) = committed.await?;
-                    inner.announce($crate::changes::Outcome::changes(&outcome));
-                    drop(in_order);
+                    let (outcome, seq) = committed.await?;
+                    drop(object);
+                    inner.published(seq).await;
                     Ok(outcome)
                 })
                 .await

@@ -1,36 +1,41 @@
 //! The event hub: numbers events, keeps a bounded history, and queues each for every connection.
 
-use super::reader::{Delivery, Entry, Reader};
+use super::numbers::{Numbers, entry_of};
+use super::reader::{Delivery, Entry, Reader, Thing};
 use protocol::{Event, Message, Metrics, ProjectId};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
-use store::Change;
+use store::{Change, LogEntry};
 use tokio::sync::Notify;
 
 /// Maximum number of events in the history, for clients that reconnect: a few minutes of three concurrent generations.
 const HISTORY: usize = 8192;
+/// The same for a log that servers share: all that the log keeps. Progress is not in it.
+const SHARED_HISTORY: usize = 20_000;
 /// Maximum size of the history, bytes. The state of a full queue is 300 kB, published up to twenty times a second.
 const HISTORY_BYTES: usize = 32 << 20;
 
 /// Numbers and distributes events. Publishing never waits for a reader.
 #[derive(Debug)]
 pub struct Hub {
-    epoch: String,
     // Locked while an event is distributed too, so that every reader sees increasing `seq`s.
     state: Mutex<State>,
     dropped_progress: AtomicU64,
+    /// Bytes of the newest event with the queue's state.
+    queue_bytes: AtomicUsize,
     queue_changed: Notify,
     library_changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    seq: u64,
+    epoch: String,
+    numbers: Numbers,
     history: VecDeque<Arc<Entry>>,
     history_bytes: usize,
     /// The newest `seq` that is no longer in the history and was not superseded by a newer event.
@@ -40,12 +45,17 @@ struct State {
 
 impl State {
     fn remember(&mut self, entry: Arc<Entry>) {
+        // Another server has other progress under these numbers, and `hello` has the newest of each task.
+        if self.numbers.is_shared() && matches!(entry.delivery, Delivery::Progress(_)) {
+            return;
+        }
         self.history_bytes += entry.text.len();
         self.history.push_back(entry);
         if self.history_bytes > HISTORY_BYTES {
             self.forget_superseded();
         }
-        while self.history.len() > HISTORY || (self.history_bytes > HISTORY_BYTES && self.history.len() > 1) {
+        let most = if self.numbers.is_shared() { SHARED_HISTORY } else { HISTORY };
+        while self.history.len() > most || (self.history_bytes > HISTORY_BYTES && self.history.len() > 1) {
             let Some(oldest) = self.history.pop_front() else { return };
             self.history_bytes -= oldest.text.len();
             self.forgotten = oldest.seq.unwrap_or_default().max(self.forgotten);
@@ -82,6 +92,8 @@ pub struct Position {
 /// A new subscription.
 #[derive(Debug)]
 pub struct Subscription {
+    /// The epoch that `seq` belongs to.
+    pub epoch: String,
     /// The newest `seq` when it started. The reader gets all later events.
     pub seq: u64,
     /// The reader's queue, with the missed events already in it.
@@ -95,34 +107,36 @@ impl Hub {
     pub fn new() -> Self {
         let epoch = format!("{:032x}", rand::random::<u128>());
         Self {
-            epoch,
-            state: Mutex::default(),
+            state: Mutex::new(State { epoch, ..State::default() }),
             dropped_progress: AtomicU64::new(0),
+            queue_bytes: AtomicUsize::new(0),
             queue_changed: Notify::new(),
             library_changed: Notify::new(),
         }
     }
 
-    /// Identifies this start of the server.
-    pub fn epoch(&self) -> &str {
-        &self.epoch
+    /// The epoch and the newest `seq` in it. The epoch identifies this start of the server, or the shared log.
+    pub fn position(&self) -> (String, u64) {
+        let state = self.lock();
+        (state.epoch.clone(), state.numbers.newest())
     }
 
-    /// The newest `seq`.
-    pub fn seq(&self) -> u64 {
-        self.lock().seq
-    }
-
-    /// Publishes an event.
+    /// Publishes an event that is in no log.
     pub fn publish(&self, event: Event) {
-        self.publish_next(&mut self.lock(), event);
+        let may_be_dropped = matches!(Delivery::of(&event), Delivery::Progress(_));
+        let mut state = self.lock();
+        match state.numbers.next_own(may_be_dropped) {
+            Some(seq) => self.publish_as(&mut state, seq, event),
+            None => _ = self.dropped_progress.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
-    fn publish_next(&self, state: &mut State, event: Event) {
+    fn publish_as(&self, state: &mut State, seq: u64, event: Event) {
         let (project, delivery) = (event.project_id(), Delivery::of(&event));
-        let seq = state.seq + 1;
         let Some(text) = json(&Message { seq: Some(seq), event }) else { return };
-        state.seq = seq;
+        if delivery == Delivery::State(Thing::Queue) {
+            self.queue_bytes.store(text.len(), Ordering::Relaxed);
+        }
         let entry = Arc::new(Entry { seq: Some(seq), project, delivery, text });
         state.remember(Arc::clone(&entry));
         self.distribute(state, &entry);
@@ -147,16 +161,26 @@ impl Hub {
         self.dropped_progress.fetch_add(dropped, Ordering::Relaxed);
     }
 
+    /// The entry of the shared log that a client got from another server before this one got it.
+    pub fn is_behind(&self, position: &Position) -> Option<u64> {
+        let state = self.lock();
+        let is_here = position.epoch.as_ref().is_none_or(|epoch| *epoch == state.epoch);
+        let asked = position.since.filter(|_| is_here && state.numbers.is_shared()).map(entry_of)?;
+        (asked > entry_of(state.numbers.newest())).then_some(asked)
+    }
+
     /// Adds a reader and queues the events that it missed.
     pub fn subscribe(&self, position: &Position) -> Subscription {
         let mut state = self.lock();
         let reader = Arc::new(Reader::new(position.project_id));
         let resync = match position.since {
             None => None,
-            Some(_) if position.epoch.as_deref().is_some_and(|epoch| epoch != self.epoch) => {
+            Some(_) if position.epoch.as_ref().is_some_and(|epoch| *epoch != state.epoch) => {
                 Some("the server was restarted")
             }
-            Some(since) if since > state.seq => Some("the server has no event of that number yet"),
+            Some(since) if since > state.numbers.newest() && !state.numbers.accept(since) => {
+                Some("the server has no event of that number yet")
+            }
             Some(since) if state.forgotten > since => Some("too much has happened since"),
             Some(since) => {
                 state.history.iter().filter(|entry| entry.seq > Some(since)).for_each(|entry| _ = reader.push(entry));
@@ -164,7 +188,20 @@ impl Hub {
             }
         };
         state.readers.push(Arc::downgrade(&reader));
-        Subscription { seq: state.seq, reader, resync }
+        let (epoch, seq, is_shared) = (state.epoch.clone(), state.numbers.newest(), state.numbers.is_shared());
+        drop(state);
+        // These events are made by each server. The client may have missed one of another server that this one published
+        // under a smaller number.
+        if is_shared && position.since.is_some() {
+            self.queue_changed.notify_one();
+            self.library_changed.notify_one();
+        }
+        Subscription { epoch, seq, reader, resync }
+    }
+
+    /// Bytes of the newest event with the queue's state.
+    pub fn queue_bytes(&self) -> usize {
+        self.queue_bytes.load(Ordering::Relaxed)
     }
 
     /// Number of open connections.
@@ -193,12 +230,29 @@ impl Hub {
 }
 
 impl store::Subscriber for Hub {
-    fn committed(&self, changes: Vec<Change>) {
-        let is_queue_changed = changes.contains(&Change::Queue);
+    /// Forgets everything, and ends every connection: the clients connect again, and get what they missed or a `resync`.
+    fn log_opened(&self, epoch: &str, seq: u64) {
         let mut state = self.lock();
-        for change in changes {
-            if let Change::Event { event, .. } = change {
-                self.publish_next(&mut state, event);
+        let readers = std::mem::take(&mut state.readers);
+        *state = State { epoch: epoch.to_owned(), ..State::default() };
+        state.numbers.begin_after(seq);
+        state.forgotten = state.numbers.newest();
+        drop(state);
+        readers.iter().filter_map(Weak::upgrade).for_each(|reader| reader.end());
+    }
+
+    fn committed(&self, entries: Vec<LogEntry>) {
+        let is_queue_changed = entries.iter().any(|entry| entry.change == Change::Queue);
+        let mut state = self.lock();
+        for LogEntry { seq, change } in entries {
+            match change {
+                Change::Event { event, .. } => {
+                    let seq = state.numbers.advance(seq);
+                    self.publish_as(&mut state, seq, event);
+                }
+                // A mark has a number in the log only.
+                Change::Queue if seq.is_some() => _ = state.numbers.advance(seq),
+                Change::Queue => {}
             }
         }
         drop(state);
@@ -219,12 +273,8 @@ impl engine::Announce for Hub {
 }
 
 impl local_studio::Events for Hub {
-    fn epoch(&self) -> &str {
-        self.epoch()
-    }
-
-    fn seq(&self) -> u64 {
-        self.seq()
+    fn position(&self) -> (String, u64) {
+        self.position()
     }
 
     fn library_changed(&self) {
@@ -280,7 +330,7 @@ mod tests {
     }
 
     fn since(hub: &Hub, seq: u64) -> Subscription {
-        hub.subscribe(&Position { epoch: Some(hub.epoch().to_owned()), since: Some(seq), project_id: None })
+        hub.subscribe(&Position { epoch: Some(hub.position().0), since: Some(seq), project_id: None })
     }
 
     #[test]

@@ -148,6 +148,12 @@ impl Reader {
         if matches!(entry.delivery, Delivery::State(_)) { 0 } else { gave_way as u64 }
     }
 
+    /// Queues nothing more. What is queued is sent, then the connection is closed.
+    pub fn end(&self) {
+        self.lock().overrun = true;
+        self.arrived.notify_one();
+    }
+
     /// Waits for the next entry.
     ///
     /// # Errors

@@ -125,7 +125,7 @@ impl Parts {
             traces: TraceLimits::from(&LocalStudio::stored_settings(&data.store).await?),
             fault: args.inject_fault,
         };
-        let engine = Engine::start(data.store.clone(), Arc::clone(&data.media), models, hub.clone(), options);
+        let engine = Engine::start(data.store.clone(), Arc::clone(&data.media), models, hub.clone(), options).await;
         let engine = engine.context("cannot start the engine")?;
         keeper.set_engine(engine.clone());
         Ok(Self { hub, library, engine, base })

@@ -84,6 +84,9 @@ async fn connect(
 }
 
 async fn serve(mut socket: WebSocket, state: AppState, position: Position, session: Option<Extension<Session>>) {
+    if let Some(entry) = state.hub.is_behind(&position) {
+        state.store.published(entry).await;
+    }
     let subscription = state.hub.subscribe(&position);
     let greeting = greeting(&state, &position, &subscription).await;
     let stopping = state.stopping.clone();
@@ -109,7 +112,7 @@ async fn greeting(state: &AppState, position: &Position, subscription: &Subscrip
     tasks.retain(|task| position.project_id.is_none_or(|project| task.project_id == project));
     let hello = Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        epoch: state.hub.epoch().to_owned(),
+        epoch: subscription.epoch.clone(),
         seq: subscription.seq,
         tasks,
     };

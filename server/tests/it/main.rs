@@ -26,6 +26,7 @@ mod records;
 mod recovery;
 mod schema;
 mod server_functions;
+mod shared_log;
 mod start_and_stop;
 mod storm;
 mod support;

@@ -121,6 +121,11 @@ pub fn cancelled(of: GenerationIds, frame: Option<Frame>) -> Event {
     Event::GenerationCancelled(GenerationCancelled { of, frame_removed, frame })
 }
 
+/// `generation_interrupted`.
+pub fn interrupted(of: GenerationIds, frame: Option<Frame>) -> Event {
+    Event::GenerationInterrupted(GenerationInterrupted { of, reason: "its worker has stopped".into(), frame })
+}
+
 /// The first message of a connection.
 pub fn hello(epoch: &str, seq: u64, tasks: Vec<TaskSummary>) -> Event {
     Event::Hello(Hello { version: "0.1.0".into(), epoch: epoch.into(), seq, tasks })
@@ -155,5 +160,6 @@ pub fn every_event() -> Vec<Event> {
         completed(ids(1, 1), Some(frame(1))),
         failed(ids(1, 1), None),
         cancelled(ids(1, 1), Some(frame(1))),
+        interrupted(ids(1, 1), Some(frame(1))),
     ]
 }

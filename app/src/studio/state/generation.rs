@@ -2,8 +2,8 @@
 
 use super::{Ended, MAX_ENDED, StudioState};
 use protocol::{
-    Frame, FrameStatus, GenerationCompleted, GenerationIds, GenerationProgress, GenerationStarted, TaskStatus,
-    TaskSummary,
+    Frame, FrameStatus, GenerationCompleted, GenerationIds, GenerationInterrupted, GenerationProgress,
+    GenerationStarted, TaskStatus, TaskSummary,
 };
 
 impl StudioState {
@@ -68,6 +68,24 @@ impl StudioState {
         self.ended.push(Ended { task_id: of.task_id, prompt, error });
         let surplus = self.ended.len().saturating_sub(MAX_ENDED);
         self.ended.drain(..surplus);
+    }
+
+    /// The task's worker is gone: the task waits again, at step 0. Without this, the step of the lost attempt would count as
+    /// newer than the queue's state, and the task would seem to run until it does.
+    pub(super) fn interrupted(&mut self, data: GenerationInterrupted) {
+        let GenerationInterrupted { of, frame, .. } = data;
+        for task in self.tasks.iter_mut().chain(&mut self.queue.tasks) {
+            if task.task_id == of.task_id && task.attempt <= of.attempt {
+                (task.status, task.attempt, task.step) = (TaskStatus::Queued, of.attempt, 0);
+                (task.eta_ms, task.waiting_for, task.loading) = (None, None, None);
+            }
+        }
+        if let Some(frame) = frame {
+            self.put(frame);
+        }
+        if let Some(place) = self.frames.iter().position(|frame| frame.id == of.frame_id) {
+            self.spoken = format!("Frame {} was interrupted and waits again.", place + 1);
+        }
     }
 
     /// Updates a task's attempt, step, remaining time and reason to wait; older events are ignored.

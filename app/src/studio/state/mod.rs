@@ -143,6 +143,7 @@ impl StudioState {
                 self.ended(&data.of, data.frame_removed, data.frame, Some(data.error));
             }
             Event::GenerationCancelled(data) => self.ended(&data.of, data.frame_removed, data.frame, None),
+            Event::GenerationInterrupted(data) => self.interrupted(data),
             Event::LibraryUpdated(data) => self.library_revision = data.files_revision,
             Event::Hello(_) | Event::Metrics(_) | Event::ProjectUpdated(_) | Event::StylesUpdated(_) => {}
         }

@@ -50,6 +50,33 @@ fn a_generation_goes_from_queued_to_ready() {
 }
 
 #[test]
+fn an_interrupted_task_waits_again_at_its_first_step() {
+    let (first, second) = (ids(1, 1), ids(1, 2));
+    let waiting = TaskSummary { attempt: 1, ..task(1) };
+    let events = [
+        started(first.clone()),
+        progress(first.clone(), 12),
+        interrupted(first, Some(queued(1))),
+        Event::QueueUpdated(Queue { paused: false, tasks: vec![waiting] }),
+        started(second.clone()),
+        progress(second, 1),
+    ];
+    let before = state(vec![queued(1)], vec![task(1)]);
+    for count in [3, 4] {
+        let now = applied(before.clone(), &events[..count]);
+        let (task, frame) = (&now.tasks[0], &now.frames[0]);
+        assert_eq!((task.status, task.attempt, task.step), (TaskStatus::Queued, 1, 0), "after {count} events");
+        assert_eq!(
+            (frame.status, now.spoken.as_str()),
+            (FrameStatus::Queued, "Frame 1 was interrupted and waits again.")
+        );
+        assert_eq!(now.queue.tasks[0].status, TaskStatus::Queued);
+    }
+    let now = applied(before, &events);
+    assert_eq!((now.tasks[0].status, now.tasks[0].attempt, now.tasks[0].step), (TaskStatus::Running, 2, 1));
+}
+
+#[test]
 fn a_task_that_waits_says_so_until_it_goes_on() {
     let of = ids(1, 1);
     let waits = waits(of.clone(), 30, "the disk is full");

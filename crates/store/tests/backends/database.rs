@@ -1,11 +1,11 @@
 //! A new database for each test, and raw SQL on it that bypasses the store.
 
-use crate::cluster::{Cluster, cluster};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use protocol::{NewProject, Project, ProjectId};
 use std::sync::atomic::{AtomicU32, Ordering};
 use store::Store;
+use test_postgres::cluster;
 
 /// One database; removed with its folder, or with the cluster.
 pub struct Database {
@@ -29,7 +29,7 @@ impl Database {
         let cluster = tokio::task::spawn_blocking(cluster).await.expect("PostgreSQL starts")?;
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         // The socket is there a moment before the server takes connections.
-        let admin = Self { url: address(cluster, "postgres"), folder: None };
+        let admin = Self { url: cluster.address("postgres"), folder: None };
         for attempt in 0.. {
             match tokio_postgres::connect(&admin.url, tokio_postgres::NoTls).await {
                 Ok(_) => break,
@@ -38,7 +38,7 @@ impl Database {
             }
         }
         admin.execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await;
-        Some(Self { url: address(cluster, &name), folder: None })
+        Some(Self { url: cluster.address(&name), folder: None })
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -138,10 +138,6 @@ impl Database {
         ))
         .await
     }
-}
-
-fn address(cluster: &Cluster, name: &str) -> String {
-    format!("postgres:///{name}?host={}&user=ember", cluster.folder)
 }
 
 /// A request for a project of that name.

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use store::{Change, Store, Subscriber};
+use store::{Change, LogEntry, Store, Subscriber};
 
 on_both![
     each_change_says_what_it_did,
@@ -29,18 +29,22 @@ struct Recorder {
 }
 
 impl Subscriber for Recorder {
-    fn committed(&self, changes: Vec<Change>) {
+    fn log_opened(&self, _: &str, _: u64) {}
+
+    fn committed(&self, entries: Vec<LogEntry>) {
         if !std::mem::replace(&mut *self.is_later.lock().expect("unpoisoned"), true) {
             std::thread::sleep(self.delay);
         }
-        self.heard.lock().expect("unpoisoned").extend(changes);
+        self.heard.lock().expect("unpoisoned").extend(entries.into_iter().map(|entry| entry.change));
     }
 }
 
 impl Recorder {
-    fn of(store: &Store, delay: Duration) -> Arc<Self> {
+    /// Hears what `store` commits from now on.
+    async fn of(store: &Store, delay: Duration) -> Arc<Self> {
         let recorder = Arc::new(Self { delay, ..Self::default() });
-        store.subscribe(recorder.clone());
+        store.subscribe(recorder.clone()).await.expect("subscribed");
+        recorder.take();
         recorder
     }
 
@@ -74,7 +78,7 @@ fn name(change: &Change) -> String {
 
 async fn each_change_says_what_it_did(database: &Database) {
     let store = database.open().await;
-    let heard = Recorder::of(&store, Duration::ZERO);
+    let heard = Recorder::of(&store, Duration::ZERO).await;
     let project = create(&store, "Storm").await.id;
     assert_eq!(heard.names(), ["project_updated"]);
     let (frame, _) = new_frame(&store, project).await;
@@ -85,7 +89,7 @@ async fn each_change_says_what_it_did(database: &Database) {
     let Change::Event { event: Event::GenerationStarted(started), .. } = &told[0] else { panic!("{told:?}") };
     assert_eq!((started.of.take_id, started.of.attempt, started.total_steps), (open.take_id, 1, 30));
     store.requeue_task(open.task.id).await.expect("queued again");
-    assert_eq!(heard.names(), ["queue"]);
+    assert_eq!(heard.names(), ["generation_interrupted", "frame_updated", "queue"]);
     let open = claim(&store).await;
     heard.take();
     let ended = finish(&store, &open).await;
@@ -130,7 +134,7 @@ async fn what_changes_nothing_says_nothing(database: &Database) {
     let store = database.open().await;
     let project = create(&store, "Storm").await.id;
     ready_frame(&store, project).await;
-    let heard = Recorder::of(&store, Duration::ZERO);
+    let heard = Recorder::of(&store, Duration::ZERO).await;
     assert_eq!(store.claim_task().await.expect("an answer"), None);
     store.list_frames(project).await.expect("the timeline");
     store.purge_frames(Duration::from_secs(1)).await.expect("nothing to purge");
@@ -142,7 +146,7 @@ async fn what_changes_nothing_says_nothing(database: &Database) {
 async fn a_slow_announcement_is_not_overtaken_by_a_later_commit(database: &Database) {
     let store = database.open().await;
     let project = create(&store, "before").await.id;
-    let heard = Recorder::of(&store, Duration::from_millis(300));
+    let heard = Recorder::of(&store, Duration::from_millis(300)).await;
     let rename = |name: &str| {
         let (store, name) = (store.clone(), Some(name.to_owned()));
         tokio::spawn(async move {
@@ -162,7 +166,7 @@ async fn a_slow_announcement_is_not_overtaken_by_a_later_commit(database: &Datab
 
 async fn a_change_whose_caller_is_gone_is_announced(database: &Database) {
     let store = database.open().await;
-    let heard = Recorder::of(&store, Duration::ZERO);
+    let heard = Recorder::of(&store, Duration::ZERO).await;
     let rounds = 60;
     for n in 0..rounds {
         cancel_at(1 + n % 12, store.create_project(new_project(&format!("dropped {n}")))).await;
@@ -196,7 +200,7 @@ async fn a_failed_change_announces_nothing(database: &Database) {
     let store = database.open().await;
     let project = create(&store, "Storm").await.id;
     let (_, task) = new_frame(&store, project).await;
-    let heard = Recorder::of(&store, Duration::ZERO);
+    let heard = Recorder::of(&store, Duration::ZERO).await;
     store.complete_task(task.id, 1, "early".into(), 1).await.expect_err("it does not run");
     store.retry_task(task.id, key()).await.expect_err("it has not ended");
     store.delete_frame(protocol::FrameId(99)).await.expect_err("there is no such frame");

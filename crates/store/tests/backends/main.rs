@@ -1,6 +1,5 @@
 //! Tests of the store. Each runs on SQLite and on PostgreSQL.
 
-mod cluster;
 mod concurrency;
 mod damage;
 mod database;
@@ -8,6 +7,7 @@ mod durability;
 mod events;
 mod generations;
 mod library;
+mod log;
 mod model;
 mod opening;
 mod projects;

@@ -1,4 +1,4 @@
-//! A temporary PostgreSQL cluster, shared by all tests of the program.
+//! A temporary PostgreSQL server for tests, shared by all tests of a program and removed with it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ read -r _ || true
 pub struct Cluster {
     /// The folder of its socket.
     pub folder: String,
+    /// The folder of its programs.
+    programs: PathBuf,
     _supervisor: Child,
     _alive: ChildStdin,
 }
@@ -46,11 +48,41 @@ pub fn cluster() -> Option<&'static Cluster> {
         Ok(cluster) => Some(cluster),
         Err(why) => {
             // Not eprintln!, whose output the test harness hides when a test passes.
-            let _ = writeln!(std::io::stderr(), "\nSKIPPED: the store's tests on PostgreSQL: {why}");
+            let _ = writeln!(std::io::stderr(), "\nSKIPPED: the tests on PostgreSQL: {why}");
             None
         }
     };
     CLUSTER.get_or_init(start).as_ref()
+}
+
+impl Cluster {
+    /// The address of a database.
+    pub fn address(&self, database: &str) -> String {
+        format!("postgres:///{database}?host={}&user=ember", self.folder)
+    }
+
+    /// Creates an empty database. Returns its address.
+    pub fn create(&self, database: &str) -> String {
+        self.execute("postgres", &format!("CREATE DATABASE {database} TEMPLATE template0"));
+        self.address(database)
+    }
+
+    /// Runs SQL that must succeed. Returns the values of its rows, separated by `|`.
+    pub fn execute(&self, database: &str, sql: &str) -> String {
+        for attempt in 0.. {
+            let mut psql = Command::new(self.programs.join("psql"));
+            psql.args(["-h", &self.folder, "-U", "ember", "-d", database, "-AXqtc", sql]);
+            let output = psql.output().unwrap_or_else(|error| panic!("psql: {error}"));
+            if output.status.success() {
+                return String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            }
+            // The socket is there a moment before the server takes connections.
+            let why = String::from_utf8_lossy(&output.stderr);
+            assert!(why.contains("starting up") && attempt < 100, "{sql}: {why}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        unreachable!()
+    }
 }
 
 fn start() -> Result<Cluster, String> {
@@ -70,7 +102,7 @@ fn start() -> Result<Cluster, String> {
     let socket = Path::new(&folder).join(".s.PGSQL.5432");
     for _ in 0..600 {
         if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-            return Ok(Cluster { folder, _supervisor: supervisor, _alive: alive });
+            return Ok(Cluster { folder, programs, _supervisor: supervisor, _alive: alive });
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -1,0 +1,253 @@
+//! Follows the log.
+
+use super::CHANNEL;
+use super::read::{MOST_ROWS, Row, changes_of, rows_query};
+use crate::changes::Subscriber;
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
+
+/// How often the log is read without a notification. PostgreSQL's notifications get lost with a connection, and do not pass
+/// through every pooler.
+const POLL: Duration = Duration::from_millis(250);
+
+/// The most rows that are read at once.
+const BATCH: u64 = 500;
+
+/// Delay between attempts to connect again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// How long the database may take to answer before the connection is given up: the network may have been cut.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a change waits until it is published here. Longer only while the connection is down.
+const PUBLISHED: Duration = Duration::from_secs(5);
+
+/// How often old rows are deleted, and how old rows are then, in PostgreSQL's spelling.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const KEPT_FOR: &str = "15 minutes";
+
+/// Hands every row of the log to the subscriber, in order, until it is dropped.
+pub(crate) struct Tail {
+    wake: Arc<Notify>,
+    published: watch::Receiver<u64>,
+    follower: JoinHandle<()>,
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+impl Tail {
+    /// Hands over what the log has, then follows it.
+    pub(crate) async fn start(
+        database: &str,
+        mut config: Config,
+        subscriber: Arc<dyn Subscriber>,
+    ) -> Result<Self, TailError> {
+        config.application_name("emberline (events)");
+        let wake = Arc::new(Notify::new());
+        let listener = Listener::connect(&config, &wake).await?;
+        let start = listener.start().await?;
+        let (published, receiver) = watch::channel(start.seq);
+        let mut follower = Follower {
+            database: database.to_owned(),
+            config,
+            subscriber,
+            at: start.clone(),
+            published,
+            wake: Arc::clone(&wake),
+            pruned: Instant::now(),
+        };
+        follower.begin_at(start);
+        while follower.hand_over_batch(&listener).await? {}
+        Ok(Self { wake, published: receiver, follower: tokio::spawn(follower.run(listener)) })
+    }
+
+    /// Stops following.
+    pub(crate) fn end(&self) {
+        self.follower.abort();
+    }
+
+    /// Waits until this number is published here: the answer to a request comes after the request's events.
+    pub(crate) async fn published(&self, seq: u64) {
+        self.wake.notify_one();
+        let mut published = self.published.clone();
+        // An error: the time is over, or the tail has ended. The change is committed all the same.
+        timeout(PUBLISHED, published.wait_for(|newest| *newest >= seq)).await.ok();
+    }
+}
+
+/// Why the log cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TailError {
+    #[error(transparent)]
+    Database(#[from] tokio_postgres::Error),
+    #[error("the database has not answered for {} s", ANSWER.as_secs())]
+    Silent(#[from] tokio::time::error::Elapsed),
+    #[error("the table event_head has no row")]
+    NoHead,
+}
+
+/// A place in the log: the rows up to a number, and the epoch to which the number belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    epoch: String,
+    seq: u64,
+}
+
+/// A connection that is notified when the log grows.
+struct Listener {
+    client: Client,
+    /// Drives the connection and passes notifications on; ends with it.
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Listener {
+    async fn connect(config: &Config, wake: &Arc<Notify>) -> Result<Self, TailError> {
+        let (client, mut connection) = timeout(ANSWER, config.connect(NoTls)).await??;
+        let wake = Arc::clone(wake);
+        let driver = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if matches!(message, AsyncMessage::Notification(_)) {
+                    wake.notify_one();
+                }
+            }
+            // The next query reports that the connection is lost.
+            wake.notify_one();
+        });
+        let listener = Self { client, driver };
+        listener.query(&format!("LISTEN {CHANNEL}")).await?;
+        Ok(listener)
+    }
+
+    async fn query(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, TailError> {
+        Ok(timeout(ANSWER, self.client.simple_query(sql)).await??)
+    }
+
+    /// The place after the newest row. The timeline is part of the epoch: a standby that took over may lack the newest rows,
+    /// and then gives their numbers to others.
+    async fn head(&self) -> Result<Place, TailError> {
+        self.place("seq").await
+    }
+
+    /// The place before the oldest row that is still there.
+    async fn start(&self) -> Result<Place, TailError> {
+        self.place("coalesce((SELECT min(seq) - 1 FROM events), seq)").await
+    }
+
+    async fn place(&self, seq: &str) -> Result<Place, TailError> {
+        let epoch = "epoch || '-' || left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+        let answer = self.query(&format!("SELECT {seq}, {epoch} FROM event_head")).await?;
+        let place = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some(Place { seq: row.get(0)?.parse().ok()?, epoch: row.get(1)?.to_owned() })
+            }
+            _ => None,
+        });
+        place.ok_or(TailError::NoHead)
+    }
+}
+
+struct Follower {
+    database: String,
+    config: Config,
+    subscriber: Arc<dyn Subscriber>,
+    /// Up to here the rows are handed over.
+    at: Place,
+    published: watch::Sender<u64>,
+    wake: Arc<Notify>,
+    pruned: Instant,
+}
+
+impl Follower {
+    async fn run(mut self, first: Listener) {
+        let mut listener = first;
+        loop {
+            let Err(error) = self.follow(&listener).await;
+            tracing::warn!(database = self.database, %error, "the connection that follows the events is lost; connecting again");
+            listener = self.connect_again().await;
+            tracing::info!(database = self.database, "the events are followed again");
+        }
+    }
+
+    /// Connects as soon as the database can be reached; every other call reports that it cannot.
+    async fn connect_again(&mut self) -> Listener {
+        loop {
+            tokio::time::sleep(RETRY).await;
+            let Ok(listener) = Listener::connect(&self.config, &self.wake).await else { continue };
+            if self.resume(&listener).await.is_ok() {
+                return listener;
+            }
+        }
+    }
+
+    /// Begins again if the rows from here on are not there, or not the same.
+    async fn resume(&mut self, listener: &Listener) -> Result<(), TailError> {
+        let (head, start) = (listener.head().await?, listener.start().await?);
+        let has_all = (start.seq..=head.seq).contains(&self.at.seq);
+        if head.epoch != self.at.epoch || !has_all {
+            tracing::warn!(database = self.database, "events were missed; clients read everything again");
+            self.begin_at(start);
+        }
+        Ok(())
+    }
+
+    /// Hands over rows until the connection is lost.
+    async fn follow(&mut self, listener: &Listener) -> Result<Infallible, TailError> {
+        loop {
+            while self.hand_over_batch(listener).await? {}
+            if self.pruned.elapsed() >= PRUNE_EVERY {
+                self.pruned = Instant::now();
+                listener.query(&prune(self.at.seq)).await?;
+            }
+            timeout(POLL, self.wake.notified()).await.ok();
+        }
+    }
+
+    /// Hands over the next rows. Returns whether there may be more.
+    async fn hand_over_batch(&mut self, listener: &Listener) -> Result<bool, TailError> {
+        let rows = Row::all(&listener.query(&rows_query(self.at.seq, BATCH)).await?);
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(false) };
+        if first.seq != self.at.seq + 1 {
+            // Those between were pruned while this process did not run: the computer was asleep.
+            tracing::warn!(database = self.database, "events were missed; clients read everything again");
+            self.begin_at(Place { seq: first.seq - 1, ..self.at.clone() });
+        }
+        let (last, has_more) = (last.seq, rows.len() as u64 == BATCH);
+        self.subscriber.committed(changes_of(rows));
+        self.at.seq = last;
+        self.published.send_replace(last);
+        Ok(has_more)
+    }
+
+    /// The numbers have another meaning, or rows are missing.
+    fn begin_at(&mut self, start: Place) {
+        self.subscriber.log_opened(&start.epoch, start.seq);
+        self.published.send_replace(start.seq);
+        self.at = start;
+    }
+}
+
+/// Deletes rows that no client asks for any more. Several servers may do it at the same time.
+fn prune(newest: u64) -> String {
+    let oldest = newest.saturating_sub(MOST_ROWS);
+    format!("DELETE FROM events WHERE seq <= {oldest} OR at < clock_timestamp() - interval '{KEPT_FOR}'")
+}
