@@ -1,7 +1,6 @@
 //! How a take formed, and branches from its steps.
 
 use crate::{FieldError, FrameId, NewGeneration, Parameters, Problem, TakeId};
-use ::generation::limits;
 use serde::{Deserialize, Serialize};
 
 /// What is kept of how a take formed.
@@ -39,19 +38,19 @@ pub struct TraceStep {
 #[serde(deny_unknown_fields)]
 pub struct NewBranch {
     /// Number of steps that the new take shares with this one.
-    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = *limits::STEPS.end() - 1)))]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = *::generation::limits::STEPS.end() - 1)))]
     pub from_step: u32,
     /// Prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = limits::PROMPT_CHARS)))]
+    #[cfg_attr(feature = "openapi", schemars(length(max = ::generation::limits::PROMPT_CHARS)))]
     pub prompt: Option<String>,
     /// Negative prompt; may be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = limits::PROMPT_CHARS)))]
+    #[cfg_attr(feature = "openapi", schemars(length(max = ::generation::limits::PROMPT_CHARS)))]
     pub negative_prompt: Option<String>,
     /// Guidance scale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = *limits::CFG_SCALE.start(), max = *limits::CFG_SCALE.end())))]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *::generation::limits::CFG_SCALE.start(), max = *::generation::limits::CFG_SCALE.end())))]
     pub cfg_scale: Option<f64>,
     /// Sampling method. Another one starts with its first order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,11 +58,11 @@ pub struct NewBranch {
     pub sampler: Option<String>,
     /// LoRA files with their weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(extend("maxItems" = limits::LORAS)))]
+    #[cfg_attr(feature = "openapi", schemars(extend("maxItems" = ::generation::limits::LORAS)))]
     pub loras: Option<::generation::Loras>,
     /// Seed of the remaining steps' noise. Samplers without noise of their own do not use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = limits::SEED)))]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = ::generation::limits::SEED)))]
     pub seed: Option<u64>,
 }
 
