@@ -15,9 +15,7 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
             refused.push(NotApplied::new("model", &name, "no model of that name is offered here"));
         }
     }
-    let strength = set.strength.as_ref().and_then(|strength| rule("strength")?.error("strength", strength.into()));
-    let errors = NewGeneration::from_partial(set.clone()).errors();
-    for error in errors.into_iter().chain(strength.map(Into::into)) {
+    for error in NewGeneration::from_partial(set.clone()).errors() {
         if let Some(value) = set.remove(&error.field) {
             refused.push(NotApplied::new(&error.field, &value, error.message));
         }
@@ -27,6 +25,12 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
         if let Some(value) = Some(()).filter(|()| !has_other).and_then(|()| set.remove(field)) {
             refused.push(NotApplied::new(field, &value, "the other side cannot be applied"));
         }
+    }
+    let strength = set.strength.as_ref().and_then(|strength| rule("strength")?.error("strength", strength.into()));
+    if let Some(error) = strength
+        && let Some(value) = set.remove(error.field)
+    {
+        refused.push(NotApplied::new(error.field, &value, error.message));
     }
     record.not_applied.extend(refused);
     record

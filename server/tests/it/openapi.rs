@@ -80,7 +80,15 @@ fn every_operation_is_a_route_and_every_promised_route_is_there() {
             assert!(has(verb, &format!("/api/v1{path}")), "{verb} {path}");
         }
     }
-    for path in ["/health/live", "/health/ready", "/metrics", "/media/{name}", "/media/{key}/steps/{name}", "/ws"] {
+    for path in [
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/media/{name}",
+        "/media/{key}/{name}",
+        "/media/{key}/steps/{name}",
+        "/ws",
+    ] {
         assert!(has("GET", path), "{path}");
     }
     let ids: HashSet<_> = operations.iter().map(|it| it.about["operationId"].to_string()).collect();
@@ -275,6 +283,7 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
         "DELETE /api/v1/takes/{id}",
         "POST /api/v1/takes/{id}/branch",
         "GET /media/{key}/steps/{name}",
+        "GET /media/{key}/{name}",
         "POST /api/v1/frames/{id}/duplicate",
         "POST /api/v1/projects/{id}/exports",
         "GET /api/v1/exports/{id}",
