@@ -20,7 +20,11 @@ pub fn routes(api: Api) -> Api {
         .post("/styles", create_style, about("Creates a style.").status(201))
         .patch("/styles/{id}", update_style, about("Changes the given fields of a style."))
         .delete("/styles/{id}", delete_style, about("Deletes a style. It can be restored for thirty days.").status(204))
-        .post("/styles/{id}/restore", restore_style, about("Restores a deleted style."))
+        .post(
+            "/styles/{id}/restore",
+            restore_style,
+            about("Restores a deleted style. Another style must not have its name.").fails(&[422]),
+        )
         .post(
             "/styles/import",
             import_styles,
