@@ -101,7 +101,7 @@ test("a LoRA file is added, weighed and recorded, and changes the picture", asyn
   await expect(weight(page, "ink")).toHaveValue("0.75");
 });
 
-test("a name that the library lacks is told at the chips", async ({ page, request, consoleMessages }) => {
+test("a name that the library lacks is reported at the chips", async ({ page, request, consoleMessages }) => {
   await scanned(request);
   const project = await newProject(request, server.url, undefined, 64);
   await openStudio(page, server.url, project);

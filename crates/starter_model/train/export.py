@@ -62,6 +62,15 @@ def sizes(folder):
     return raw, packed, lines
 
 
+def name_first_encoder(out):
+    """Real SDXL files name the first encoder's tensors "text_model.*"; newer transformers drop the prefix."""
+    path = os.path.join(out, "text_encoder", "model.safetensors")
+    state = load_file(path)
+    if not all(k.startswith("text_model.") for k in state):
+        save_file({k if k.startswith("text_model.") else "text_model." + k: v for k, v in state.items()}, path,
+                  metadata={"format": "pt"})
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--vae", default="work/vae-tuned.pt")
@@ -91,12 +100,7 @@ def main():
         text_encoder_2=full_text(two, CLIPTextModelWithProjection, TEXT_WIDTHS[1], 3, "gelu", tk.PAD2, ck["rows"]),
         force_zeros_for_empty_prompt=True, add_watermarker=False)
     pipe.to(torch.float16).save_pretrained(args.out, safe_serialization=True)
-    # Real SDXL files name the first encoder's tensors "text_model.*"; newer transformers drop the prefix.
-    path = os.path.join(args.out, "text_encoder", "model.safetensors")
-    state = load_file(path)
-    if not all(k.startswith("text_model.") for k in state):
-        save_file({k if k.startswith("text_model.") else "text_model." + k: v for k, v in state.items()}, path,
-                  metadata={"format": "pt"})
+    name_first_encoder(args.out)
     # CLIP's tokenizer is built into the engine.
     for d in ("tokenizer", "tokenizer_2"):
         shutil.rmtree(os.path.join(args.out, d), ignore_errors=True)

@@ -12,12 +12,11 @@ import shutil
 
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
-from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 import tokenizer as tk
 from common import SCALING_FACTOR, TEXT_WIDTHS, make_preview_decoder
-from export import full_text, sizes
+from export import full_text, name_first_encoder, sizes
 from second.cache_latents import load_vae
 from second.models import Averaged
 from second.train_unet import build
@@ -77,12 +76,7 @@ def main():
     ap.add_argument("--out", default="work/second/weights")
     args = ap.parse_args()
     assembled(args).save_pretrained(args.out, safe_serialization=True)
-    # Real SDXL files name the first encoder's tensors "text_model.*"; newer transformers drop the prefix.
-    path = os.path.join(args.out, "text_encoder", "model.safetensors")
-    state = load_file(path)
-    if not all(k.startswith("text_model.") for k in state):
-        save_file({k if k.startswith("text_model.") else "text_model." + k: v for k, v in state.items()}, path,
-                  metadata={"format": "pt"})
+    name_first_encoder(args.out)
     for d in ("tokenizer", "tokenizer_2"):
         shutil.rmtree(os.path.join(args.out, d), ignore_errors=True)
     if os.path.exists(args.preview):

@@ -1,12 +1,9 @@
 //! Concurrent calls, and calls whose caller disappears.
 
-use crate::database::{Database, create, names, new_project};
+use crate::database::{Database, cancel_at, create, names, new_project};
 use crate::on_both;
 use diesel::connection::SimpleConnection;
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 use store::{Store, StoreError};
 
@@ -95,18 +92,6 @@ async fn a_cancelled_write_runs_to_its_end_and_leaves_no_open_transaction(databa
     let unique: BTreeSet<_> = names.iter().collect();
     assert_eq!((names.len(), unique.len()), (expected, expected));
     assert_none_is_open(database).await;
-}
-
-/// Polls a call until it is done or has had to wait that many times, and then drops it.
-async fn cancel_at(waits: usize, call: impl Future) {
-    let mut call = pin!(call);
-    let mut waited = 0;
-    poll_fn(|context| {
-        waited += 1;
-        let is_done = call.as_mut().poll(context).is_ready();
-        if is_done || waited >= waits { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 async fn assert_none_is_open(database: &Database) {

@@ -3,7 +3,10 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use protocol::{NewProject, Project, ProjectId};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use store::Store;
 use test_postgres::cluster;
 
@@ -154,4 +157,16 @@ pub async fn create(store: &Store, name: &str) -> Project {
 pub async fn names(store: &Store) -> Vec<String> {
     let listed = store.all_projects().await.expect("the list");
     listed.into_iter().map(|project| project.name).collect()
+}
+
+/// Polls a call until it is done or has had to wait that many times, and then drops it.
+pub async fn cancel_at(waits: usize, call: impl Future) {
+    let mut call = pin!(call);
+    let mut waited = 0;
+    poll_fn(|context| {
+        waited += 1;
+        let is_done = call.as_mut().poll(context).is_ready();
+        if is_done || waited >= waits { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }

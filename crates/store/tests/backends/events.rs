@@ -1,14 +1,11 @@
 //! What a subscriber hears of committed changes: each once, in commit order.
 
-use crate::database::{Database, create, new_project};
+use crate::database::{Database, cancel_at, create, new_project};
 use crate::on_both;
 use crate::studio::{cancel, claim, finish, finished_take, generate, key, new_frame, ready_frame};
 use protocol::{Event, FramePatch, ProjectPatch};
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 use store::{Change, LogEntry, Store, Subscriber};
 
@@ -161,7 +158,7 @@ async fn a_slow_announcement_is_not_overtaken_by_a_later_commit(database: &Datab
     let told = heard.projects();
     assert_eq!(told.len(), 4, "{told:?}");
     let stored = store.get_project(project).await.expect("the project").name;
-    assert_eq!(told.last(), Some(&stored), "the newest state is told last: {told:?}");
+    assert_eq!(told.last(), Some(&stored), "the newest state is announced last: {told:?}");
 }
 
 async fn a_change_whose_caller_is_gone_is_announced(database: &Database) {
@@ -182,18 +179,6 @@ async fn a_change_whose_caller_is_gone_is_announced(database: &Database) {
     let stored = store.all_projects().await.expect("the list");
     assert_eq!(told, stored.into_iter().map(|project| project.name).collect());
     assert_eq!(told.len(), rounds);
-}
-
-/// Polls a call until it is done or has had to wait that many times, and then drops it.
-async fn cancel_at(waits: usize, call: impl Future) {
-    let mut call = pin!(call);
-    let mut waited = 0;
-    poll_fn(|context| {
-        waited += 1;
-        let is_done = call.as_mut().poll(context).is_ready();
-        if is_done || waited >= waits { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 async fn a_failed_change_announces_nothing(database: &Database) {
