@@ -23,6 +23,7 @@ pub mod recovery;
 mod retry;
 mod slot;
 mod statistics;
+mod step_queue;
 mod steps;
 #[cfg(test)]
 mod test_parameters;

@@ -8,17 +8,12 @@ pub use budget::TraceLimits;
 pub(crate) use budget::remove_oldest;
 pub use shared_steps::{NotShared, SharedSteps, parameters_hash};
 
-use crate::{media::Media, slot::Slot};
+use crate::{media::Media, slot::Slot, step_queue::StepQueue};
 use burn::tensor::Tensor;
 use diffusion::{SamplerState, Sigmas, Step};
 use protocol::{Task, TraceLevel};
 use sdxl::{HostTensor, Params, Pipeline, PreviewDecoder};
-use std::{
-    collections::VecDeque,
-    fs::File,
-    io,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-};
+use std::{fs::File, io};
 use trace::{Header, PastValue, Precision, State, Writer};
 
 /// Most bytes of tensors that wait for the writer. A disk that is slower than the sampler leaves gaps in the trace instead
@@ -34,24 +29,15 @@ struct Pending {
     bytes: usize,
 }
 
-#[derive(Default)]
-struct Waiting {
-    steps: VecDeque<Pending>,
-    bytes: usize,
-    ended: bool,
-}
-
-/// The queue from the sampler's thread, which never waits, to the writer's thread.
+/// The steps that wait for the writer of the trace.
 pub(crate) struct TraceQueue {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
+    waiting: StepQueue<Pending>,
     limits: TraceLimits,
 }
 
 impl TraceQueue {
     pub(crate) fn new(limits: TraceLimits) -> Self {
-        let (waiting, changed) = Default::default();
-        Self { waiting, changed, limits }
+        Self { waiting: StepQueue::default(), limits }
     }
 
     /// Whether traces are kept.
@@ -68,36 +54,17 @@ impl TraceQueue {
         let tensors = 1 + state.as_ref().map_or(0, |state| 1 + state.past.len());
         let bytes = tensors * step.denoised.dims().iter().product::<usize>() * size_of::<f32>();
         let number = u32::try_from(step.index + 1).unwrap_or(u32::MAX);
-        let mut waiting = self.lock();
-        if waiting.bytes + bytes <= MOST_WAITING_BYTES {
-            waiting.bytes += bytes;
-            waiting.steps.push_back(Pending { step: number, estimate: step.denoised.clone(), state, bytes });
-        }
-        self.changed.notify_one();
+        self.waiting.update(|waiting| {
+            let before: usize = waiting.steps.iter().map(|pending| pending.bytes).sum();
+            if before + bytes <= MOST_WAITING_BYTES {
+                waiting.steps.push_back(Pending { step: number, estimate: step.denoised.clone(), state, bytes });
+            }
+        });
     }
 
     /// Ends the queue: no further step follows.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_one();
-    }
-
-    fn next(&self) -> Option<Pending> {
-        let mut waiting = self.lock();
-        loop {
-            if let Some(pending) = waiting.steps.pop_front() {
-                waiting.bytes -= pending.bytes;
-                return Some(pending);
-            }
-            if waiting.ended {
-                return None;
-            }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.end();
     }
 
     /// Writes the trace until the queue ends; nothing if none is kept. A trace that cannot be written does not fail the
@@ -114,7 +81,7 @@ impl TraceQueue {
             return;
         }
         let mut written = self.start(media, slot, header, shared);
-        while let Some(pending) = self.next() {
+        while let Some(pending) = self.waiting.next() {
             let Ok(Some(writer)) = &mut written else { continue };
             let appended = self.append(writer, pipeline, slot, &pending, shared);
             if let Err(error) = appended {
