@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_told_beside_what_is_out_of_bounds() {
+    fn values_that_are_no_numbers_are_reported_beside_those_out_of_bounds() {
         let draft = Draft {
             steps: "many".into(),
             cfg_scale: "99".into(),

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_stands_in_while_nothing_is_heard() {
+    fn the_clock_refreshes_while_no_event_arrives() {
         let state = forming();
         let mut pictures = Pictures::of(&state);
         assert_eq!(pictures.due(&state, true, Some(1700)), [(FrameId(2), "/media/k2.png?t=1700".to_owned())]);

@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_attempt_writes_and_tells_nothing() {
+    fn a_closed_attempt_writes_and_publishes_nothing() {
         let slots = Slots::default();
         let listed = slots.begin(TaskId(1), 2, "key".into());
         let slot = slots.get(TaskId(1)).expect("listed");
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_attempt_waits_for_is_told_with_the_step_it_is_at() {
+    fn what_an_attempt_waits_for_is_published_with_its_step() {
         let slot = Slot::new(TaskId(1), 2, "key".into());
         let mut published = Vec::new();
         slot.advance(30, Some(9), |_| ());

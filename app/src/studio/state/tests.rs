@@ -99,7 +99,7 @@ fn hearing_an_event_twice_changes_nothing() {
 }
 
 #[test]
-fn a_state_read_at_any_moment_and_told_the_rest_ends_the_same() {
+fn a_snapshot_of_any_moment_and_the_later_events_give_the_same_state() {
     let all = whole_life();
     let end = applied(state(vec![], vec![]), &all);
     for read_at in 0..=all.len() {
@@ -149,7 +149,7 @@ fn a_frame_that_never_had_a_picture_goes_with_its_generation() {
 }
 
 #[test]
-fn a_frame_shows_again_what_it_showed_and_a_failure_is_told_until_tried_again() {
+fn a_frame_shows_again_what_it_showed_and_a_failure_stays_until_a_retry() {
     let of = GenerationIds { task_id: TaskId(7), take_id: TakeId(7), ..ids(1, 1) };
     let summary = TaskSummary { task_id: TaskId(7), take_id: TakeId(7), ..task(1) };
     let before = state(vec![frame(1)], vec![summary]);
@@ -171,7 +171,7 @@ fn the_newest_running_take_is_shown() {
 }
 
 #[test]
-fn frames_keep_their_order_whatever_order_they_are_told_in() {
+fn frames_keep_their_order_whatever_the_order_of_events() {
     let at = |id, position| Frame { position, ..frame(id) };
     let events = [
         Event::FrameUpdated(at(3, 0).into()),
@@ -199,7 +199,7 @@ fn frames_close_ranks_when_one_goes_and_make_room_when_one_comes() {
 }
 
 #[test]
-fn an_edit_is_shown_over_what_is_told_until_the_server_has_answered_for_it() {
+fn an_edit_is_shown_over_events_until_the_server_has_answered_it() {
     let stretched = |duration| Event::FrameUpdated(Frame { duration, ..frame(1) }.into());
     let stretch = |from, to| Edit::Stretch { id: 1, from, to };
     let duration = |state: &StudioState| state.frame(FrameId(1)).map(|frame| frame.duration);
@@ -230,7 +230,7 @@ fn another_projects_frames_are_none_of_ours() {
 }
 
 #[test]
-fn another_epoch_or_a_lost_history_asks_for_everything_anew_and_loses_nothing_meanwhile() {
+fn another_epoch_or_a_lost_history_reloads_everything_and_loses_nothing_meanwhile() {
     let resync = Event::Resync(Resync { seq: 20, reason: "gone".into() });
     for lost in [hello("other", 3, vec![]), resync] {
         let mut now = state(vec![frame(1)], vec![]);
