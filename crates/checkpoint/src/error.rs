@@ -1,6 +1,6 @@
 //! Error types with structured data. Every message is one line.
 
-use crate::{EmbeddingError, Family, LoraError, Part, PlanError};
+use crate::{EmbeddingError, Family, LoraError, Part, PlanError, UpscalerError};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -101,6 +101,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         source: Box<EmbeddingError>,
+    },
+    /// An upscaler that cannot be used, or is none.
+    #[error("{path}: {source}")]
+    Upscaler {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<UpscalerError>,
     },
     /// The file became shorter after it was opened.
     #[error("{path}: ends inside tensor {tensor}; did the file change while it was read?")]

@@ -14,6 +14,7 @@ mod names;
 mod naming;
 mod options;
 mod part;
+mod pickle;
 mod place;
 mod plan;
 mod plan_error;
@@ -25,6 +26,8 @@ mod shape;
 mod sniff;
 mod source;
 mod tensor_ref;
+mod upscaler;
+mod upscaler_error;
 
 pub use checkpoint::{Checkpoint, TokenizerFiles};
 pub use config::{
@@ -53,3 +56,5 @@ pub use safetensors::{Header, MAX_HEADER_BYTES, MAX_TENSORS, Tensor};
 pub use shape::Shape;
 pub use sniff::{FileKind, sniff};
 pub use tensor_ref::{TensorRef, Transform};
+pub use upscaler::{UpscalerFile, UpscalerSpec, UpscalerTensor};
+pub use upscaler_error::{PickleError, UpscalerError};
