@@ -32,3 +32,4 @@ mod storm;
 mod support;
 mod thumbnails;
 mod traces;
+mod upscale;
