@@ -61,6 +61,7 @@ fn lost_attempt(event: &Event) -> Option<&GenerationIds> {
         Event::GenerationFailed(it) => Some(&it.of),
         Event::GenerationCancelled(it) => Some(&it.of),
         Event::GenerationInterrupted(it) => Some(&it.of),
+        Event::GenerationPaused(it) => Some(&it.of),
         _ => None,
     }
 }

@@ -16,6 +16,7 @@ mod engine;
 mod injected;
 pub mod media;
 mod models;
+mod pauses;
 mod previews;
 mod priority;
 mod queue;

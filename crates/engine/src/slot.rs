@@ -2,7 +2,7 @@
 
 use protocol::{ModelLoading, TaskId};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,6 +19,7 @@ pub(crate) struct Slot {
     pub(crate) key: String,
     stopped: AtomicBool,
     keep: AtomicBool,
+    pause: Mutex<Pause>,
     /// Whether it was cancelled while the database could not be changed. The attempt records it later.
     cancelled: AtomicBool,
     /// Whether the attempt may write files and publish events; locked while it does.
@@ -31,6 +32,17 @@ pub(crate) struct Slot {
     loading: Mutex<Option<ModelLoading>>,
     /// Whether the attempt has ended.
     ended: watch::Sender<bool>,
+}
+
+/// Whether an attempt should stop between two steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pause {
+    #[default]
+    No,
+    /// It was asked for.
+    Wanted,
+    /// The sampler has stopped for it.
+    Taken,
 }
 
 /// Progress of an attempt.
@@ -50,13 +62,14 @@ impl Slot {
     fn new(task_id: TaskId, attempt: u32, key: String) -> Self {
         let progress = Progress { attempt, ..Progress::default() };
         let (open, progress) = (Mutex::new(true), Mutex::new(progress));
-        let (stopped, keep, cancelled) = Default::default();
+        let (stopped, keep, pause, cancelled) = Default::default();
         Self {
             task_id,
             attempt,
             key,
             stopped,
             keep,
+            pause,
             cancelled,
             open,
             progress,
@@ -79,6 +92,41 @@ impl Slot {
     /// Asks the sampler to stop and return its current estimate.
     pub(crate) fn keep(&self) {
         self.keep.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the sampler to stop before its next step.
+    pub(crate) fn pause(&self) {
+        let mut pause = self.lock_pause();
+        if *pause == Pause::No {
+            *pause = Pause::Wanted;
+        }
+    }
+
+    /// Takes back [`Slot::pause`]. Returns whether the sampler goes on: false if it has stopped already.
+    pub(crate) fn unpause(&self) -> bool {
+        let mut pause = self.lock_pause();
+        if *pause == Pause::Wanted {
+            *pause = Pause::No;
+        }
+        *pause == Pause::No
+    }
+
+    /// Whether the sampler should stop now. After true the pause cannot be taken back.
+    pub(crate) fn takes_pause(&self) -> bool {
+        let mut pause = self.lock_pause();
+        if *pause == Pause::Wanted {
+            *pause = Pause::Taken;
+        }
+        *pause == Pause::Taken
+    }
+
+    fn lock_pause(&self) -> MutexGuard<'_, Pause> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the step that an attempt goes on from, before it runs.
+    pub(crate) fn begin_at(&self, step: u32) {
+        self.lock_progress().step = step;
     }
 
     /// Asks the sampler to stop. Files and events are allowed until [`Slot::close`].
@@ -177,7 +225,14 @@ impl Slot {
 
 /// All running attempts, by task.
 #[derive(Debug, Default)]
-pub(crate) struct Slots(Mutex<HashMap<TaskId, Arc<Slot>>>);
+pub(crate) struct Slots(Mutex<Running>);
+
+#[derive(Debug, Default)]
+struct Running {
+    slots: HashMap<TaskId, Arc<Slot>>,
+    /// Tasks that are claimed and not listed yet, and should pause before their first step.
+    pauses: HashSet<TaskId>,
+}
 
 /// Keeps an attempt listed as running until it is dropped.
 pub(crate) struct Listed<'a> {
@@ -188,35 +243,56 @@ pub(crate) struct Listed<'a> {
 impl Slots {
     pub(crate) fn begin(&self, task_id: TaskId, attempt: u32, key: String) -> Listed<'_> {
         let slot = Arc::new(Slot::new(task_id, attempt, key));
-        self.lock().insert(task_id, Arc::clone(&slot));
+        let mut running = self.lock();
+        if running.pauses.remove(&task_id) {
+            slot.pause();
+        }
+        running.slots.insert(task_id, Arc::clone(&slot));
         Listed { slots: self, slot }
     }
 
     pub(crate) fn get(&self, task_id: TaskId) -> Option<Arc<Slot>> {
-        self.lock().get(&task_id).cloned()
+        self.lock().slots.get(&task_id).cloned()
+    }
+
+    /// Asks the attempt at a running task to pause; one that is claimed but not listed yet (none is returned) as soon as it
+    /// is.
+    pub(crate) fn pause(&self, task_id: TaskId) -> Option<Arc<Slot>> {
+        let mut running = self.lock();
+        let slot = running.slots.get(&task_id).cloned();
+        match &slot {
+            Some(slot) => slot.pause(),
+            None => _ = running.pauses.insert(task_id),
+        }
+        slot
+    }
+
+    /// Takes back a pause of a task that is not listed.
+    pub(crate) fn forget_pause(&self, task_id: TaskId) {
+        self.lock().pauses.remove(&task_id);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().slots.is_empty()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
-        self.lock().values().cloned().collect()
+        self.lock().slots.values().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Arc<Slot>>> {
+    fn lock(&self) -> MutexGuard<'_, Running> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        let mut slots = self.slots.lock();
+        let mut running = self.slots.lock();
         // A later attempt at the same task may have replaced it.
-        if slots.get(&self.slot.task_id).is_some_and(|listed| Arc::ptr_eq(listed, &self.slot)) {
-            slots.remove(&self.slot.task_id);
+        if running.slots.get(&self.slot.task_id).is_some_and(|listed| Arc::ptr_eq(listed, &self.slot)) {
+            running.slots.remove(&self.slot.task_id);
         }
-        drop(slots);
+        drop(running);
         // After the removal: a waiting task must not find the attempt still listed.
         self.slot.ended.send_replace(true);
     }
@@ -252,6 +328,19 @@ mod tests {
         slot.wait_for(None, |progress| published.push(progress));
         let at = |waiting_for| Progress { attempt: 2, step: 30, eta_ms: None, waiting_for };
         assert_eq!(published, [at(Some("the disk is full")), at(None)]);
+    }
+
+    #[test]
+    fn a_pause_can_be_taken_back_until_the_sampler_has_stopped() {
+        let slots = Slots::default();
+        assert!(slots.pause(TaskId(1)).is_none(), "it is not listed yet");
+        let first = slots.begin(TaskId(1), 1, "key".into());
+        assert!(first.slot.unpause() && !first.slot.takes_pause());
+        slots.pause(TaskId(1)).expect("listed");
+        assert!(first.slot.takes_pause() && !first.slot.unpause());
+        slots.pause(TaskId(2));
+        slots.forget_pause(TaskId(2));
+        assert!(!slots.begin(TaskId(2), 1, "other".into()).slot.takes_pause());
     }
 
     #[test]

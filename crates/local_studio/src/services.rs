@@ -149,6 +149,14 @@ impl Services for LocalStudio {
         self.to_completion(move |studio| async move { studio.cancel_task(id).await }).await
     }
 
+    async fn pause_task(&self, id: TaskId) -> Result<Task, Problem> {
+        self.pause_task(id).await
+    }
+
+    async fn resume_task(&self, id: TaskId) -> Result<Task, Problem> {
+        self.resume_task(id).await
+    }
+
     async fn keep_task(&self, id: TaskId) -> Result<Task, Problem> {
         self.keep_task(id).await
     }

@@ -23,8 +23,8 @@ pub use base::{base_path, cookie_path, set_base_path, url_path};
 pub use error::{FieldError, Problem};
 pub use event::{
     Event, FrameEvent, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
-    GenerationInterrupted, GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync,
-    Studio, StylesUpdated,
+    GenerationInterrupted, GenerationPaused, GenerationProgress, GenerationResumed, GenerationStarted, Hello, Message,
+    Metrics, ProjectUpdated, Resync, Studio, StylesUpdated,
 };
 pub use export::{Export, ExportFormat, NewExport};
 pub use frame::{Frame, FramePatch, FrameStatus, THUMBNAIL_SIDES_PX, Take, media_path, thumbnail_url};

@@ -32,6 +32,7 @@ mod log;
 mod migrate;
 mod not_found;
 mod order;
+mod pauses;
 mod projects;
 mod queue;
 mod recovery;

@@ -21,12 +21,22 @@ pub fn routes(api: Api) -> Api {
         .post(
             "/tasks/{id}/cancel",
             cancel_task,
-            about("Cancels a queued or running task and removes its files.").fails(&[409]),
+            about("Cancels a queued, running or paused task and removes its files.").fails(&[409]),
+        )
+        .post(
+            "/tasks/{id}/pause",
+            pause_task,
+            about("Pauses a queued or running task; a running one stops before its next step.").fails(&[409]),
+        )
+        .post(
+            "/tasks/{id}/resume",
+            resume_task,
+            about("Queues a paused task at its old place; it goes on after the steps that are done.").fails(&[409]),
         )
         .post(
             "/tasks/{id}/keep",
             keep_task,
-            about("Stops a running task and keeps its current estimate as the picture.").fails(&[409]),
+            about("Stops a running or paused task and keeps its current estimate as the picture.").fails(&[409]),
         )
         .post("/tasks/{id}/retry", retry_task, about("Queues a failed or cancelled task again.").fails(&[409]))
 }
@@ -34,8 +44,8 @@ pub fn routes(api: Api) -> Api {
 /// Query of [`list_tasks`]. An empty value means that the filter is not set.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Filter {
-    /// Only tasks of this status: queued, running, completed, failed or cancelled.
-    #[schemars(extend("enum" = ["", "queued", "running", "completed", "failed", "cancelled"]))]
+    /// Only tasks of this status: queued, running, paused, completed, failed or cancelled.
+    #[schemars(extend("enum" = ["", "queued", "running", "paused", "completed", "failed", "cancelled"]))]
     status: Option<String>,
     /// Only tasks of this project.
     #[schemars(with = "Option<i64>", extend("type" = ["integer", "string"], "maxLength" = 0))]
@@ -72,6 +82,14 @@ async fn get_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> 
 
 async fn cancel_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {
     Ok(Json(state.services.cancel_task(id).await?))
+}
+
+async fn pause_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {
+    Ok(Json(state.services.pause_task(id).await?))
+}
+
+async fn resume_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {
+    Ok(Json(state.services.resume_task(id).await?))
 }
 
 async fn keep_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {

@@ -21,6 +21,7 @@ mod metrics;
 mod models;
 mod openapi;
 mod page;
+mod pauses;
 mod prompts;
 mod records;
 mod recovery;

@@ -149,7 +149,10 @@ impl Attempt<'_> {
         let completed =
             self.change(|| self.shared.store.complete_task(self.task.id, self.task.attempt, etag.clone(), step));
         match completed {
-            Ok(_) => self.log_completed(step),
+            Ok(_) => {
+                self.remove_state();
+                self.log_completed(step);
+            }
             // The connection broke after the change was committed, and a retry found it completed.
             Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => self.log_completed(step),
             // Cancelled during the write: the cancellation removed the preview, and this removes the final picture.
@@ -163,6 +166,13 @@ impl Attempt<'_> {
             }
         }
         true
+    }
+
+    /// Removes the saved state of a picture that is finished. One that stays is removed at the next start.
+    fn remove_state(&self) {
+        if let Err(error) = self.shared.media.remove_state(&self.slot.key) {
+            tracing::warn!(task.id = %self.task.id, %error, "the saved state of a finished picture could not be removed");
+        }
     }
 
     fn log_completed(&self, step: u32) {
@@ -203,14 +213,17 @@ impl Attempt<'_> {
     }
 
     /// Changes the database; retries while it is busy, full, read-only or unreachable.
-    fn change<T, F: Future<Output = Result<T, StoreError>>>(&self, call: impl Fn() -> F) -> Result<T, StoreError> {
+    pub(super) fn change<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<T, StoreError> {
         let call = || self.shared.faults.database_error().and_then(|()| self.block_on(&call));
         self.retry(call, StoreError::waits_for, || self.is_over())
     }
 
     /// Repeats a call while it fails with a temporary error, and publishes what the task waits for. Returns the result of
     /// the first call that succeeds, fails permanently, or fails after `gives_up`.
-    fn retry<T, E: Error + 'static>(
+    pub(super) fn retry<T, E: Error + 'static>(
         &self,
         mut call: impl FnMut() -> Result<T, E>,
         waits_for: impl Fn(&E) -> Option<&'static str>,

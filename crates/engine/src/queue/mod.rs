@@ -5,6 +5,8 @@ mod attempt;
 mod control;
 mod eta;
 mod generate;
+mod pausing;
+mod sample;
 mod shared;
 mod worker;
 mod workers;

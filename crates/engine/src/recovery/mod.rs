@@ -5,10 +5,18 @@ pub mod lost_found;
 
 pub use lost_found::LostFound;
 
-use crate::{Media, first_preview, media::Listing};
+use crate::{
+    Media, first_preview,
+    media::Listing,
+    traces::{Saved, parameters_hash},
+};
 use identity::{CompareError, Match, Mismatch};
 use protocol::{Interrupted, TakeId, Task, TaskId};
-use std::{collections::HashSet, io, path::PathBuf};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    io,
+    path::PathBuf,
+};
 use store::{End, OpenTask, Store, StoreError};
 
 /// Differences between rows and files, and what recovery does about them.
@@ -18,9 +26,9 @@ pub struct Findings {
     pub interrupted: Vec<TaskId>,
     /// Pictures without a row: moved to `lost+found`.
     pub orphaned_files: Vec<String>,
-    /// Traces without a row: moved to `lost+found`.
+    /// Keys of traces and saved states without a row: moved to `lost+found`.
     pub orphaned_traces: Vec<String>,
-    /// Temporary files of unfinished writes: removed.
+    /// Temporary files of unfinished writes, and saved states of pictures that are finished: removed.
     pub unfinished_files: Vec<PathBuf>,
     /// Queued or interrupted tasks whose preview is missing or damaged: rendered again.
     pub lost_previews: Vec<(Task, String)>,
@@ -152,7 +160,11 @@ async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
     let open = store.open_tasks().await?;
     let present: HashSet<&str> = listing.keys.iter().map(String::as_str).collect();
     let traces = media.list_traces().map_err(|source| folder_error(media, source))?;
-    let orphaned_traces = traces.traces.into_iter().map(|trace| trace.key).filter(|key| !known.contains(key)).collect();
+    let all_traces = traces.traces.iter().chain(&traces.states).map(|trace| trace.key.clone());
+    let orphaned_traces = all_traces.filter(|key| !known.contains(key)).collect::<BTreeSet<_>>().into_iter().collect();
+    let finished: HashSet<&str> = takes.iter().filter(|take| take.finished).map(|take| take.key.as_str()).collect();
+    let ended = traces.states.iter().filter(|state| finished.contains(state.key.as_str()));
+    let ended: Vec<PathBuf> = ended.filter_map(|state| media.state_path(&state.key).ok()).collect();
     let orphaned_files = listing.keys.iter().filter(|key| !known.contains(key.as_str())).cloned().collect();
     let lost_pictures = takes
         .iter()
@@ -165,7 +177,7 @@ async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
         .map(|open| (open.task.clone(), open.key.clone()))
         .collect();
     let interrupted = store.interrupted_tasks().await?.into_iter().map(|open| open.task.id).collect();
-    let unfinished_files = [listing.unfinished, traces.unfinished].concat();
+    let unfinished_files = [listing.unfinished, traces.unfinished, ended].concat();
     Ok(Findings {
         interrupted,
         orphaned_files,
@@ -204,10 +216,14 @@ pub async fn reconcile(
             tracing::warn!(task.id = %task.id, %error, "a preview could not be written");
         }
     }
+    // Of the interrupted tasks, the steps from which they go on.
+    let open = store.interrupted_tasks().await?;
+    let saved: HashMap<TaskId, u32> =
+        open.iter().filter_map(|open| Some((open.task.id, newer_step(media, open)?))).collect();
     findings.lost_found = move_to_lost_found(store, media, &options.lost_found, &findings).await?;
     for id in &findings.interrupted {
         match interrupted {
-            Interrupted::Requeue => requeue(store, media, *id, options.last_end).await?,
+            Interrupted::Requeue => requeue(store, media, *id, &saved, options.last_end).await?,
             Interrupted::Fail => {
                 let error = "the server stopped while this was being made".to_owned();
                 let ended = store.end_task(*id, &[protocol::TaskStatus::Running], End::Failed(error)).await;
@@ -220,8 +236,25 @@ pub async fn reconcile(
     Ok(findings)
 }
 
-/// Requeues an interrupted task, or fails it if it seems to end the server each time.
-async fn requeue(store: &Store, media: &Media, id: TaskId, last_end: LastEnd) -> Result<(), RecoveryError> {
+/// The step from which an interrupted task goes on, if more steps are saved than when it was last interrupted or paused.
+fn newer_step(media: &Media, open: &OpenTask) -> Option<u32> {
+    let parameters = parameters_hash(&open.task.parameters, open.task.seed);
+    Some(Saved::newest(media, &open.key, &parameters)?.step).filter(|step| *step > open.done_steps)
+}
+
+/// Requeues an interrupted task, or fails it if it seems to end the server each time. One that got further is not blamed.
+async fn requeue(
+    store: &Store,
+    media: &Media,
+    id: TaskId,
+    saved: &HashMap<TaskId, u32>,
+    last_end: LastEnd,
+) -> Result<(), RecoveryError> {
+    if let Some(step) = saved.get(&id) {
+        tracing::info!(task.id = %id, step, "a generation goes on after its last saved step");
+        skip_unreadable(store.requeue_after_steps(id, *step).await)?;
+        return Ok(());
+    }
     if last_end == LastEnd::Stopped {
         skip_unreadable(store.requeue_task(id).await)?;
         return Ok(());

@@ -2,14 +2,16 @@
 //! appends them to the take's file. The sampler never waits for it.
 
 mod budget;
+mod saved;
 mod shared_steps;
 
 pub use budget::TraceLimits;
 pub(crate) use budget::remove_oldest;
+pub(crate) use saved::Saved;
 pub use shared_steps::{NotShared, SharedSteps, parameters_hash};
 
 use crate::{media::Media, slot::Slot};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use diffusion::{SamplerState, Sigmas, Step};
 use protocol::{Task, TraceLevel};
 use sdxl::{HostTensor, Params, Pipeline, PreviewDecoder};
@@ -18,6 +20,7 @@ use std::{
     fs::File,
     io,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use trace::{Header, PastValue, Precision, State, Writer};
 
@@ -25,20 +28,58 @@ use trace::{Header, PastValue, Precision, State, Writer};
 /// of filling the memory.
 const MOST_WAITING_BYTES: usize = 256 << 20;
 
+/// Least time between two states that are saved for a server that is killed: the most work that it loses. A state of 1024 x 1024
+/// pixels takes at most 1 MB.
+const SAVE_INTERVAL: Duration = Duration::from_millis(500);
+
 /// A step that is not written yet: handles on its tensors.
 struct Pending {
     /// 1 for the first.
     step: u32,
     estimate: Tensor<4>,
+    /// The state before the step, if it is written.
     state: Option<SamplerState>,
+    /// Whether the state is saved for a server that is killed.
+    is_saved: bool,
     bytes: usize,
 }
 
-#[derive(Default)]
 struct Waiting {
     steps: VecDeque<Pending>,
     bytes: usize,
+    /// When a state was last taken to be saved.
+    saved: Instant,
     ended: bool,
+}
+
+/// What a run goes on from.
+#[derive(Clone, Debug)]
+pub(crate) enum Begun {
+    /// The first steps of another take.
+    Shared(SharedSteps),
+    /// The saved state of the take's own run.
+    Saved(Saved),
+}
+
+impl Begun {
+    /// Number of steps that are done.
+    pub(crate) fn step(&self) -> u32 {
+        match self {
+            Self::Shared(shared) => shared.step,
+            Self::Saved(saved) => saved.step,
+        }
+    }
+
+    /// The state on a device, for a run with this header.
+    ///
+    /// # Errors
+    /// A run with another size or other noise levels.
+    pub(crate) fn state_for(&self, run: &Header, device: &Device) -> Result<SamplerState, NotShared> {
+        match self {
+            Self::Shared(shared) => shared.state_for(run, device),
+            Self::Saved(saved) => saved.state_for(run, device),
+        }
+    }
 }
 
 /// The queue from the sampler's thread, which never waits, to the writer's thread.
@@ -50,8 +91,8 @@ pub(crate) struct TraceQueue {
 
 impl TraceQueue {
     pub(crate) fn new(limits: TraceLimits) -> Self {
-        let (waiting, changed) = Default::default();
-        Self { waiting, changed, limits }
+        let waiting = Waiting { steps: VecDeque::new(), bytes: 0, saved: Instant::now(), ended: false };
+        Self { waiting: Mutex::new(waiting), changed: Condvar::new(), limits }
     }
 
     /// Whether traces are kept.
@@ -64,14 +105,18 @@ impl TraceQueue {
         if !self.is_on() {
             return;
         }
-        let state = (self.limits.level == TraceLevel::All).then(|| step.state());
+        let mut waiting = self.lock();
+        let is_saved = step.index > 0 && waiting.saved.elapsed() >= SAVE_INTERVAL;
+        let state = (is_saved || self.limits.level == TraceLevel::All).then(|| step.state());
         let tensors = 1 + state.as_ref().map_or(0, |state| 1 + state.past.len());
         let bytes = tensors * step.denoised.dims().iter().product::<usize>() * size_of::<f32>();
         let number = u32::try_from(step.index + 1).unwrap_or(u32::MAX);
-        let mut waiting = self.lock();
         if waiting.bytes + bytes <= MOST_WAITING_BYTES {
             waiting.bytes += bytes;
-            waiting.steps.push_back(Pending { step: number, estimate: step.denoised.clone(), state, bytes });
+            if is_saved {
+                waiting.saved = Instant::now();
+            }
+            waiting.steps.push_back(Pending { step: number, estimate: step.denoised.clone(), state, is_saved, bytes });
         }
         self.changed.notify_one();
     }
@@ -108,15 +153,22 @@ impl TraceQueue {
         media: &Media,
         slot: &Slot,
         header: &Header,
-        shared: Option<&SharedSteps>,
+        begun: Option<&Begun>,
     ) {
         if !self.is_on() {
             return;
         }
-        let mut written = self.start(media, slot, header, shared);
+        let mut written = self.start(media, slot, header, begun);
         while let Some(pending) = self.next() {
+            let pending = match read(media, slot, header, pending) {
+                Ok(pending) => pending,
+                Err(error) => {
+                    written = written.and(Err(error));
+                    continue;
+                }
+            };
             let Ok(Some(writer)) = &mut written else { continue };
-            let appended = self.append(writer, pipeline, slot, &pending, shared);
+            let appended = self.append(writer, pipeline, slot, &pending, begun);
             if let Err(error) = appended {
                 written = Err(error);
             }
@@ -132,11 +184,16 @@ impl TraceQueue {
         media: &Media,
         slot: &Slot,
         header: &Header,
-        shared: Option<&SharedSteps>,
+        begun: Option<&Begun>,
     ) -> Result<Option<Writer<File>>, String> {
         let begin = |file: File| -> io::Result<Writer<File>> {
             let mut writer = Writer::start(file, header)?;
-            shared.map_or(Ok(()), |shared| shared.write(&mut writer))?;
+            let with_states = self.limits.level == TraceLevel::All;
+            match begun {
+                Some(Begun::Shared(shared)) => shared.write(&mut writer)?,
+                Some(Begun::Saved(saved)) => saved.write(media, &slot.key, with_states, &mut writer)?,
+                None => {}
+            }
             Ok(writer)
         };
         let started = slot.if_open(|| media.start_trace(&slot.key, begin));
@@ -149,18 +206,17 @@ impl TraceQueue {
         writer: &mut Writer<File>,
         pipeline: &Pipeline,
         slot: &Slot,
-        pending: &Pending,
-        shared: Option<&SharedSteps>,
+        pending: &Read,
+        begun: Option<&Begun>,
     ) -> Result<(), String> {
         let fits = |writer: &Writer<File>, bytes: u64| writer.bytes() + bytes <= self.limits.take_bytes;
         let finished = pending.step - 1;
-        // A branch has the state that it began with already.
-        let is_shared = shared.is_some_and(|shared| shared.step == finished);
-        if let Some(state) = pending.state.as_ref().filter(|_| !is_shared) {
-            let state = read_state(state)?;
-            if fits(writer, Writer::<File>::state_bytes(&state)) {
-                written(slot.if_open(|| writer.state(finished, &state)))?;
-            }
+        // The trace has the state that it began with already.
+        let is_new = begun.is_none_or(|begun| begun.step() != finished) && self.limits.level == TraceLevel::All;
+        if let Some(state) = pending.state.as_ref().filter(|_| is_new)
+            && fits(writer, Writer::<File>::state_bytes(state))
+        {
+            written(slot.if_open(|| writer.state(finished, state)))?;
         }
         let picture = pipeline.preview(PreviewDecoder::Latent2Rgb, &pending.estimate).map_err(|e| e.to_string())?;
         let rgb = picture.to_rgb8();
@@ -170,6 +226,26 @@ impl TraceQueue {
         }
         Ok(())
     }
+}
+
+/// A step that is not written yet, with its state as numbers.
+struct Read {
+    step: u32,
+    estimate: Tensor<4>,
+    state: Option<State>,
+}
+
+/// Reads a step's state from the device, and saves it if it is to be saved. A state that cannot be saved does not end the
+/// trace: it is logged, and the next one is tried.
+fn read(media: &Media, slot: &Slot, header: &Header, pending: Pending) -> Result<Read, String> {
+    let state = pending.state.as_ref().map(read_state).transpose()?;
+    if let Some(state) = state.as_ref().filter(|_| pending.is_saved) {
+        let save = || media.write_state(&slot.key, header, (pending.step - 1, state), false);
+        if let Err(why) = written(slot.if_open(save)) {
+            tracing::warn!(task.id = %slot.task_id, why, "the state of a generation could not be saved; if the server is killed now, earlier steps run again");
+        }
+    }
+    Ok(Read { step: pending.step, estimate: pending.estimate, state })
 }
 
 /// A closed slot is not an error.
@@ -192,7 +268,10 @@ pub(crate) fn header(task: &Task, params: &Params, pipeline: &Pipeline) -> Resul
 }
 
 /// Reads a state from the device.
-fn read_state(state: &SamplerState) -> Result<State, String> {
+///
+/// # Errors
+/// The device's.
+pub(crate) fn read_state(state: &SamplerState) -> Result<State, String> {
     let read = |tensor: &Tensor<4>| {
         let host = HostTensor::read(tensor.clone(), "reading the sampler's state").map_err(|e| e.to_string())?;
         Ok::<_, String>(host.data)

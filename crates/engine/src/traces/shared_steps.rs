@@ -99,23 +99,35 @@ impl SharedSteps {
     /// # Errors
     /// [`NotShared::Other`] if the run has other noise levels or latents.
     pub(crate) fn state_for(&self, run: &Header, device: &Device) -> Result<SamplerState, NotShared> {
-        let own = &self.header;
-        if own.shape != run.shape {
-            return Err(NotShared::Other { what: "size" });
-        }
-        let same = |(a, b): (&f32, &f32)| (a - b).abs() <= SAME_SIGMA * b.abs();
-        if own.sigmas.len() != run.sigmas.len() || !own.sigmas.iter().zip(&run.sigmas).all(same) {
-            return Err(NotShared::Other { what: "schedule of noise levels" });
-        }
-        // The sampler's latents are f32 on every device.
-        let tensor =
-            |values: &[f32]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), own.shape), (device, DType::F32));
-        let past = self.state.past.iter();
-        Ok(SamplerState {
-            step: self.step as usize,
-            x: tensor(&self.state.x),
-            past: past.map(|past| Past { sigma: past.sigma, value: tensor(&past.values) }).collect(),
-            noise: NoisePosition { words: self.state.noise_words, spare: self.state.noise_spare },
-        })
+        on_device(&self.header, (self.step, &self.state), run, device)
     }
+}
+
+/// A state after `step` steps of the run `own` on a device, for a run with the header `run`, which has the same noise levels
+/// up to that step.
+pub(super) fn on_device(
+    own: &Header,
+    (step, state): (u32, &State),
+    run: &Header,
+    device: &Device,
+) -> Result<SamplerState, NotShared> {
+    if own.shape != run.shape {
+        return Err(NotShared::Other { what: "size" });
+    }
+    let done = step as usize;
+    let same = |(a, b): (&f32, &f32)| (a - b).abs() <= SAME_SIGMA * b.abs();
+    let are_long = own.sigmas.len() > done && run.sigmas.len() > done;
+    if !are_long || !own.sigmas.iter().zip(&run.sigmas).take(done + 1).all(same) {
+        return Err(NotShared::Other { what: "schedule of noise levels" });
+    }
+    // The sampler's latents are f32 on every device.
+    let tensor =
+        |values: &[f32]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), own.shape), (device, DType::F32));
+    let past = state.past.iter();
+    Ok(SamplerState {
+        step: done,
+        x: tensor(&state.x),
+        past: past.map(|past| Past { sigma: past.sigma, value: tensor(&past.values) }).collect(),
+        noise: NoisePosition { words: state.noise_words, spare: state.noise_spare },
+    })
 }
