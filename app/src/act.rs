@@ -26,6 +26,8 @@ acts! {
     PauseTask = "pause-task",
     /// Resumes the task.
     ResumeTask = "resume-task",
+    /// Changes the task to what the form says.
+    SteerTask = "steer",
     /// Enqueues a failed or cancelled task again.
     RetryTask = "retry",
     /// Hides the notice of a failed or cancelled task.

@@ -65,6 +65,6 @@ pub fn post_button(
 pub fn pause_button(id: TaskId, is_paused: bool) -> AnyView {
     match is_paused {
         true => post_button("button button-small", "/fn/tasks/resume", Act::ResumeTask, id, "Resume"),
-        false => post_button("button button-small", "/fn/tasks/pause", Act::PauseTask, id, "Pause"),
+        false => post_button("button button-small", "/fn/tasks/pause", Act::PauseTask, id, "Pause it"),
     }
 }

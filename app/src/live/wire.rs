@@ -6,8 +6,8 @@
 
 use protocol::{
     Event, Frame, FrameId, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
-    GenerationInterrupted, GenerationPaused, GenerationProgress, GenerationResumed, GenerationStarted, Message,
-    Project, ProjectId, ProjectUpdated, TakeId, TaskId,
+    GenerationInterrupted, GenerationPaused, GenerationProgress, GenerationResumed, GenerationStarted,
+    GenerationSteered, Message, Project, ProjectId, ProjectUpdated, TakeId, TaskId, Track,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -56,6 +56,8 @@ struct Generation {
     error: String,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    track: Track,
     #[serde(default)]
     frame_removed: bool,
     #[serde(default)]
@@ -117,6 +119,7 @@ generation_events! {
     "generation_cancelled" => GenerationCancelled { frame_removed, frame }
     "generation_interrupted" => GenerationInterrupted { reason, frame }
     "generation_paused" => GenerationPaused { step, total_steps, preview_path, frame }
+    "generation_steered" => GenerationSteered { step, total_steps, track }
     "generation_resumed" => GenerationResumed { step, total_steps, preview_path, frame }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::AppError;
 use leptos::prelude::*;
-use protocol::TaskId;
+use protocol::{TaskId, TaskPatch};
 
 /// Cancels a queued, running or paused task and removes its files.
 #[server(prefix = "/fn", endpoint = "tasks/cancel")]
@@ -20,6 +20,17 @@ pub async fn pause_task(
     id: TaskId,
 ) -> Result<(), AppError> {
     super::answer(super::services()?.pause_task(id).await.map(|_| ()))
+}
+
+/// Changes a task before its picture is finished.
+#[server(prefix = "/fn", endpoint = "tasks/update")]
+pub async fn update_task(
+    /// Id of the task.
+    id: TaskId,
+    /// What changes.
+    patch: TaskPatch,
+) -> Result<(), AppError> {
+    super::answer(super::services()?.update_task(id, patch).await.map(|_| ()))
 }
 
 /// Queues a paused task again.

@@ -48,6 +48,7 @@ impl Controls {
             Act::KeepTask => store.run(keep_task(TaskId(id))),
             Act::PauseTask => store.run(pause_task(TaskId(id))),
             Act::ResumeTask => store.run(resume_task(TaskId(id))),
+            Act::SteerTask => form.steer(TaskId(id)),
             Act::RetryTask => store.run(retry_task(TaskId(id))),
             Act::DismissTask => store.state.update(|state| state.dismiss(TaskId(id))),
             Act::RunNext => store.run(reorder_queue(vec![TaskId(id)])),

@@ -1,6 +1,6 @@
 //! What the engine does about committed changes before clients hear of them.
 
-use crate::{Announce, Media, queue::Control, slot::Slots};
+use crate::{Announce, Media, queue::Control, slots::Slots};
 use protocol::{Event, GenerationIds};
 use std::sync::Arc;
 use store::{Change, LogEntry, Subscriber};

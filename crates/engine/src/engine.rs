@@ -66,6 +66,12 @@ pub enum EngineError {
         /// What was asked for: paused, resumed.
         to: &'static str,
     },
+    /// The picture has begun: its strength cannot change.
+    #[error("task {task} has begun: the strength can only be changed before the first step")]
+    Begun {
+        /// The task.
+        task: TaskId,
+    },
     /// The task is stopped and leaves no files, but the database could not record the cancellation yet.
     #[error("task {task} is stopped; that it is cancelled is recorded as soon as the database takes it ({reason})")]
     CancelledUnrecorded {

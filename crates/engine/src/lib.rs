@@ -23,7 +23,10 @@ mod queue;
 pub mod recovery;
 mod retry;
 mod slot;
+mod slots;
 mod statistics;
+mod steer;
+mod steering;
 mod steps;
 #[cfg(test)]
 mod test_parameters;

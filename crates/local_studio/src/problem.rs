@@ -61,6 +61,9 @@ pub(crate) fn engine_problem(error: EngineError) -> Problem {
         refused @ (EngineError::NotRunning { .. } | EngineError::Ended { .. }) => {
             Problem::Conflict(refused.to_string())
         }
+        EngineError::Begun { .. } => {
+            Problem::invalid("strength", "can only be changed before the first step of a picture")
+        }
         waits @ EngineError::CancelledUnrecorded { .. } => Problem::Unavailable(waits.to_string()),
     }
 }

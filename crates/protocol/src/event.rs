@@ -4,6 +4,7 @@ use crate::{
     ExportFormat, Frame, FrameId, LibraryStatus, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId,
     TaskSummary,
 };
+use ::generation::Track;
 use serde::{Deserialize, Serialize};
 
 /// A WebSocket text frame from the server. `hello` and `metrics` have no `seq`.
@@ -61,6 +62,8 @@ pub enum Event {
     GenerationPaused(GenerationPaused),
     /// A user resumed the task: it is queued at its old place, and its next attempt goes on after the steps that are done.
     GenerationResumed(GenerationResumed),
+    /// A user changed the task while its picture formed.
+    GenerationSteered(GenerationSteered),
 }
 
 impl Event {
@@ -85,6 +88,7 @@ impl Event {
             Self::GenerationInterrupted(data) => Some(data.of.project_id),
             Self::GenerationPaused(data) => Some(data.of.project_id),
             Self::GenerationResumed(data) => Some(data.of.project_id),
+            Self::GenerationSteered(data) => Some(data.of.project_id),
         }
     }
 }
@@ -287,6 +291,20 @@ pub struct GenerationResumed {
     pub preview_path: String,
     /// The frame's current state; null if it is deleted.
     pub frame: Option<Frame>,
+}
+
+/// The task was changed while its picture formed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GenerationSteered {
+    /// The generation.
+    #[serde(flatten)]
+    pub of: GenerationIds,
+    /// Steps that were done when the change took effect.
+    pub step: u32,
+    /// Number of sampling steps, which the change may have reduced.
+    pub total_steps: u32,
+    /// All changes of the task so far.
+    pub track: Track,
 }
 
 /// A project's new state.

@@ -40,6 +40,7 @@ pub mod rows;
 pub mod schema;
 mod settings;
 mod shows;
+mod steering;
 mod store;
 mod styles;
 mod takes;

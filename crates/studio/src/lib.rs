@@ -9,7 +9,7 @@ use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
     LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewGeneration, NewProject, NewStyle,
     Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
-    Take, TakeId, TakeTrace, Task, TaskId, TaskStatus, TokenCount,
+    Take, TakeId, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -162,6 +162,8 @@ pub trait Services: Send + Sync {
     /// Queues a paused task at its old place, to go on after the steps that are done. Does nothing to a queued or running
     /// task. [`Problem::Conflict`] for one that has ended.
     async fn resume_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Changes the fields that are set; of a running task before its next step. [`Problem::Conflict`] for one that has ended.
+    async fn update_task(&self, id: TaskId, patch: TaskPatch) -> Result<Task, Problem>;
     /// Stops a running task and makes its current estimate the finished picture; of a paused task as soon as a worker is free.
     /// [`Problem::Conflict`] for a task that is neither running nor paused.
     async fn keep_task(&self, id: TaskId) -> Result<Task, Problem>;

@@ -1,14 +1,14 @@
 //! `/api/v1/tasks`
 
 use super::{
-    extract::{IdPath, Query},
+    extract::{IdPath, Json as JsonBody, Query},
     listed::{Listed, Part},
     openapi::{About, Api},
 };
 use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{Json, extract::State};
-use protocol::{Problem, ProjectId, Task, TaskId, TaskStatus};
+use protocol::{Problem, ProjectId, Task, TaskId, TaskPatch, TaskStatus};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use studio::{Services, TaskQuery};
@@ -18,6 +18,11 @@ pub fn routes(api: Api) -> Api {
     let about = |summary| About::new("tasks", summary);
     api.get("/tasks", list_tasks, about("Lists tasks, newest first, at most a thousand."))
         .get("/tasks/{id}", get_task, about("Returns a task."))
+        .patch(
+            "/tasks/{id}",
+            update_task,
+            about("Changes a queued, running or paused task; a running one before its next step.").fails(&[409]),
+        )
         .post(
             "/tasks/{id}/cancel",
             cancel_task,
@@ -78,6 +83,14 @@ fn bad_project() -> Problem {
 
 async fn get_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {
     Ok(Json(state.services.get_task(id).await?))
+}
+
+async fn update_task(
+    State(state): State<AppState>,
+    IdPath(id): IdPath<TaskId>,
+    JsonBody(patch): JsonBody<TaskPatch>,
+) -> Result<Json<Task>, ApiError> {
+    Ok(Json(state.services.update_task(id, patch).await?))
 }
 
 async fn cancel_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {

@@ -29,6 +29,7 @@ mod schema;
 mod server_functions;
 mod shared_log;
 mod start_and_stop;
+mod steering;
 mod storm;
 mod support;
 mod thumbnails;

@@ -11,18 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-fn post(server: &TestServer, task: &Value, act: &str) -> crate::support::Answer {
+pub fn post(server: &TestServer, task: &Value, act: &str) -> crate::support::Answer {
     server.request("POST", &format!("/api/v1/tasks/{}/{act}", task["task_id"]), &[], None)
 }
 
 /// Posts an action that succeeds. Returns the task.
-fn done(server: &TestServer, task: &Value, act: &str) -> Value {
+pub fn done(server: &TestServer, task: &Value, act: &str) -> Value {
     let answer = post(server, task, act);
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
 
-fn ask(server: &TestServer, project: &Value, more: &Value) -> Value {
+pub fn ask(server: &TestServer, project: &Value, more: &Value) -> Value {
     let mut body = json!({"prompt": "a red car on a yellow background", "seed": 7, "width": 64, "height": 64});
     for (name, value) in more.as_object().expect("an object") {
         body[name] = value.clone();
@@ -32,24 +32,24 @@ fn ask(server: &TestServer, project: &Value, more: &Value) -> Value {
     answer.json()["tasks"][0].clone()
 }
 
-fn task(server: &TestServer, task: &Value) -> Value {
+pub fn task(server: &TestServer, task: &Value) -> Value {
     server.get(&format!("/api/v1/tasks/{}", task["task_id"])).json()
 }
 
 /// The bytes of a picture.
-fn file(server: &TestServer, task: &Value) -> Vec<u8> {
+pub fn file(server: &TestServer, task: &Value) -> Vec<u8> {
     server.bytes(task["preview_path"].as_str().expect("a path")).1
 }
 
 /// The bytes of the picture of a run without a pause.
-fn reference(server: &TestServer, project: &Value, more: &Value) -> Vec<u8> {
+pub fn reference(server: &TestServer, project: &Value, more: &Value) -> Vec<u8> {
     let task = ask(server, project, more);
     server.wait_for_task(&task["task_id"], "completed");
     file(server, &task)
 }
 
 /// Starts a picture, and waits until `steps` steps are done.
-fn begun(server: &TestServer, project: &Value, more: &Value, steps: u64) -> Value {
+pub fn begun(server: &TestServer, project: &Value, more: &Value, steps: u64) -> Value {
     let started = ask(server, project, more);
     let deadline = Instant::now() + Duration::from_secs(60);
     while task(server, &started)["step"].as_u64() < Some(steps) {
@@ -59,7 +59,7 @@ fn begun(server: &TestServer, project: &Value, more: &Value, steps: u64) -> Valu
     started
 }
 
-fn paused(server: &TestServer, started: &Value) -> u64 {
+pub fn paused(server: &TestServer, started: &Value) -> u64 {
     let paused = done(server, started, "pause");
     assert_eq!((&paused["status"], &paused["eta_ms"]), (&json!("paused"), &json!(null)), "{paused}");
     let step = paused["step"].as_u64().expect("a step");
@@ -67,7 +67,7 @@ fn paused(server: &TestServer, started: &Value) -> u64 {
     step
 }
 
-fn settings(server: &TestServer, settings: &Value) {
+pub fn settings(server: &TestServer, settings: &Value) {
     assert_eq!(server.send("PATCH", "/api/v1/settings", settings).status, 200);
 }
 
@@ -235,7 +235,9 @@ fn many_pauses_in_a_row_change_nothing() {
         // Of two resumes at once one finds it queued or running.
         thread::scope(|scope| {
             let both = [0, 1].map(|_| scope.spawn(|| done(&server, &picture, "resume")));
-            both.map(|resumed| resumed.join().expect("answered"));
+            for resumed in both {
+                resumed.join().expect("answered");
+            }
         });
         thread::sleep(Duration::from_millis(pauses * 7 % 40));
     }

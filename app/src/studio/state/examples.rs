@@ -144,6 +144,12 @@ pub fn resumed(of: GenerationIds, step: u32, frame: Option<Frame>) -> Event {
     Event::GenerationResumed(GenerationResumed { of, step, total_steps: 30, preview_path, frame })
 }
 
+/// `generation_steered`: five more steps.
+pub fn steered(of: GenerationIds, step: u32) -> Event {
+    let track = Track(vec![TrackChange { step, finish_in: Some(5), ..TrackChange::default() }]);
+    Event::GenerationSteered(GenerationSteered { of, step, total_steps: step + 5, track })
+}
+
 /// The first message of a connection.
 pub fn hello(epoch: &str, seq: u64, tasks: Vec<TaskSummary>) -> Event {
     Event::Hello(Hello { version: "0.1.0".into(), epoch: epoch.into(), seq, tasks })
@@ -181,5 +187,6 @@ pub fn every_event() -> Vec<Event> {
         interrupted(ids(1, 1), Some(frame(1))),
         paused(ids(1, 1), 8, Some(frame(1))),
         resumed(ids(1, 1), 8, None),
+        steered(ids(1, 1), 8),
     ]
 }

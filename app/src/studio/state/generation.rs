@@ -3,7 +3,7 @@
 use super::{Ended, MAX_ENDED, StudioState};
 use protocol::{
     Frame, FrameStatus, GenerationCompleted, GenerationIds, GenerationInterrupted, GenerationProgress,
-    GenerationStarted, TaskStatus, TaskSummary,
+    GenerationStarted, GenerationSteered, TaskStatus, TaskSummary,
 };
 
 impl StudioState {
@@ -75,6 +75,15 @@ impl StudioState {
     pub(super) fn interrupted(&mut self, data: GenerationInterrupted) {
         let GenerationInterrupted { of, frame, .. } = data;
         self.halt(&of, (TaskStatus::Queued, 0), frame, "was interrupted and waits again");
+    }
+
+    /// A user changed the task.
+    pub(super) fn steered(&mut self, data: GenerationSteered) {
+        for task in self.tasks.iter_mut().chain(&mut self.queue.tasks) {
+            if task.task_id == data.of.task_id {
+                task.total_steps = data.total_steps;
+            }
+        }
     }
 
     /// A user paused the task, or resumed it: then it waits.

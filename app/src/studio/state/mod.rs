@@ -144,6 +144,7 @@ impl StudioState {
             }
             Event::GenerationCancelled(data) => self.ended(&data.of, data.frame_removed, data.frame, None),
             Event::GenerationInterrupted(data) => self.interrupted(data),
+            Event::GenerationSteered(data) => self.steered(data),
             Event::GenerationPaused(data) => self.paused(&data.of, data.step, data.frame, true),
             Event::GenerationResumed(data) => self.paused(&data.of, data.step, data.frame, false),
             Event::LibraryUpdated(data) => self.library_revision = data.files_revision,

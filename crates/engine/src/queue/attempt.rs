@@ -1,7 +1,9 @@
 //! One attempt at a task: it starts, generates its picture, retries after temporary errors, and ends.
 
 use super::{
-    generate::{Finished, GenerationError, Generator, Inputs, Outcome, SourceKeys},
+    error::GenerationError,
+    generate::{Finished, Generator, Outcome, SourceKeys},
+    inputs::Inputs,
     shared::Shared,
 };
 use crate::{
@@ -70,8 +72,22 @@ impl Attempt<'_> {
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, attempt = self.task.attempt, "generation started");
     }
 
-    /// Generates the picture. Retries temporary errors before the first sampling step until they pass.
+    /// Generates the picture. When it is changed, it goes on with the changed task.
     pub(crate) fn generate(&self) -> Result<Outcome, GenerationError> {
+        let mut steered: Option<Task> = None;
+        loop {
+            let now = Attempt { task: steered.as_ref().unwrap_or(self.task), ..*self };
+            let run = match now.generate_until_steered()? {
+                Outcome::Steered(run) => run,
+                ended => return Ok(ended),
+            };
+            let Some(task) = now.steer(&run)? else { return Ok(Outcome::Stopped) };
+            steered = Some(task);
+        }
+    }
+
+    /// Generates the picture, or stops to be changed. Retries temporary errors before the first sampling step until they pass.
+    fn generate_until_steered(&self) -> Result<Outcome, GenerationError> {
         let started = Instant::now();
         let is_worth_it = |why: &&str| *why != retry::DISK_ERRORS || started.elapsed() < DISK_RETRY_LIMIT;
         let waits_for = |error: &GenerationError| error.waits_for().filter(is_worth_it);

@@ -1,82 +1,35 @@
 //! Generates the picture of one attempt: loads the inputs, samples, and encodes the result.
 
-use super::sample::sample;
+use super::{
+    error::GenerationError,
+    inputs::Inputs,
+    sample::{Pace, sample},
+};
 use crate::{
-    Costs, Media, Models, NoPipeline, PreviewTimes, TraceLimits,
+    Costs, Media, Models, PreviewTimes, TraceLimits,
     injected::FaultInjector,
     models,
     previews::{DoneStep, PreviewQueue},
-    retry,
     slot::Slot,
     traces::{Begun, NotShared, Saved, SharedSteps, TraceQueue, header, read_state},
 };
 use checkpoint::{EmbeddingFile, LoraFile};
 use protocol::{Lora, Parameters, Task};
-use sdxl::{Generated, InitImage, LoraUse, Networks, Output, Params, Picture, Pipeline};
+use sdxl::{Generated, InitImage, LoraUse, Output, Params, Picture};
 use std::{
     io,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
-use store::StoreError;
-
-/// Why an attempt failed. The messages are shown to users.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum GenerationError {
-    #[error(transparent)]
-    Model(#[from] NoPipeline),
-    #[error("a LoRA file cannot be used: {0}")]
-    Lora(String),
-    #[error("an embedding cannot be used: {0}")]
-    Embedding(checkpoint::Error),
-    #[error("the first steps cannot be taken from the other take: {0}")]
-    Branch(#[from] NotShared),
-    #[error("the picture to start from is not there any more")]
-    NoInitImage,
-    #[error("the picture to start from cannot be read: {0}")]
-    InitImage(io::Error),
-    #[error("the picture to start from cannot be looked up: {0}")]
-    Database(StoreError),
-    #[error("no thread for previews could be started: {0}")]
-    Thread(io::Error),
-    #[error("the steps that are done cannot be read from the device: {0}")]
-    State(String),
-    #[error("the generation failed: {0}")]
-    Sampling(#[from] sdxl::Error),
-    #[error("the picture could not be encoded: {0}")]
-    Png(#[from] png_info::Error),
-}
-
-impl GenerationError {
-    /// What a retry has to wait for, if the error is temporary. Always none after the first sampling step.
-    pub(crate) fn waits_for(&self) -> Option<&'static str> {
-        match self {
-            Self::Model(error) => error.waits_for,
-            Self::InitImage(error) | Self::Thread(error) => retry::io_waits_for(error),
-            Self::Database(error) => error.waits_for(),
-            Self::Branch(NotShared::Trace(trace::Error::Io(error))) => retry::io_waits_for(error),
-            Self::NoInitImage
-            | Self::Lora(_)
-            | Self::Embedding(_)
-            | Self::Branch(_)
-            | Self::State(_)
-            | Self::Sampling(_)
-            | Self::Png(_) => None,
-        }
-    }
-
-    /// Whether the device may be lost. Then the model is loaded again for the next task.
-    pub(crate) fn is_of_device(&self) -> bool {
-        matches!(self, Self::Sampling(sdxl::Error::Device(_)))
-    }
-}
 
 /// Result of an attempt that did not fail.
 pub(crate) enum Outcome {
     Picture(Box<Finished>),
     /// It stopped between two steps, to go on later.
     Paused(Box<PausedRun>),
+    /// It stopped between two steps to be changed.
+    Steered(Box<PausedRun>),
     Stopped,
 }
 
@@ -95,17 +48,6 @@ pub(crate) struct Finished {
     /// The last sampling step that ran.
     pub(crate) step: u32,
     pub(crate) costs: Costs,
-}
-
-/// The loaded inputs of an attempt.
-pub(crate) struct Inputs {
-    pub(crate) params: Params,
-    pub(crate) pipeline: Arc<Pipeline>,
-    pub(crate) networks: Arc<Networks>,
-    /// What the trace is of.
-    pub(crate) header: trace::Header,
-    /// What it goes on from; none if it starts with the first step.
-    pub(crate) begun: Option<Begun>,
 }
 
 /// Keys of the pictures that an attempt reads.
@@ -147,7 +89,7 @@ impl Generator<'_> {
         let networks = pipeline.networks(&loras)?;
         let header = header(task, &params, &pipeline)?;
         let begun = self.begun(task, own_key, sources.branch, &header)?;
-        Ok(Inputs { params, pipeline, networks, header, begun })
+        Ok(Inputs { params, pipeline, networks, header, track: task.parameters.track.clone(), begun })
     }
 
     /// The steps that are done: the saved ones of the take's own run, which a branch has since it was created; otherwise (a
@@ -175,7 +117,10 @@ impl Generator<'_> {
     }
 
     fn embeddings(&self, of: &Parameters) -> Result<Vec<Arc<EmbeddingFile>>, GenerationError> {
-        let paths = self.models.embeddings_in(&format!("{}\n{}", of.prompt, of.negative_prompt));
+        let changed = of.track.iter().flat_map(|change| [&change.prompt, &change.negative_prompt]).flatten();
+        let texts: Vec<&str> =
+            [&of.prompt, &of.negative_prompt].into_iter().chain(changed).map(String::as_str).collect();
+        let paths = self.models.embeddings_in(&texts.join("\n"));
         let open = |path| EmbeddingFile::open(path).map(Arc::new).map_err(GenerationError::Embedding);
         paths.iter().map(|path| open(path)).collect()
     }
@@ -208,7 +153,8 @@ impl Generator<'_> {
             let traces = traces
                 .spawn_scoped(scope, || trace.write(&inputs.pipeline, self.media, slot, &inputs.header, begun))
                 .map_err(GenerationError::Thread)?;
-            let generated = sample(self, inputs, slot, (&queue, &trace));
+            let pace = Pace { decode: self.decode, faults: self.faults };
+            let generated = sample(&pace, inputs, slot, (&queue, &trace));
             drop(ends);
             // A panic of a writer does not fail the generation.
             traces.join().ok();
@@ -221,7 +167,8 @@ impl Generator<'_> {
             Generated::Paused { state, .. } if !slot.is_stopped() => {
                 let step = u32::try_from(state.step).unwrap_or(u32::MAX);
                 let state = read_state(&state).map_err(GenerationError::State)?;
-                Ok(Outcome::Paused(Box::new(PausedRun { header: inputs.header.clone(), step, state })))
+                let run = Box::new(PausedRun { header: inputs.header.clone(), step, state });
+                Ok(if slot.steer.is_due(step as usize) { Outcome::Steered(run) } else { Outcome::Paused(run) })
             }
             _ => Ok(Outcome::Stopped),
         }
@@ -269,9 +216,9 @@ fn record(task: &Task) -> png_info::Parameters {
     let of = &task.parameters;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let branch_of = of.branch_of.map(|take| take.0);
-    let model = of.model.clone();
-    let styles = of.styles.clone();
-    png_info::Parameters::new(of.shared(), task.seed, model, of.strength, styles, branch_of, of.from_step, version)
+    let (model, styles, track) = (of.model.clone(), of.styles.clone(), of.track.clone());
+    let (shared, from_step) = (of.shared(), of.from_step);
+    png_info::Parameters::new(shared, task.seed, model, of.strength, styles, branch_of, from_step, track, version)
 }
 
 /// Converts a task's parameters for the pipeline, without the initial picture.

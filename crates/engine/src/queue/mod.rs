@@ -3,8 +3,10 @@
 mod admission;
 mod attempt;
 mod control;
+mod error;
 mod eta;
 mod generate;
+mod inputs;
 mod pausing;
 mod sample;
 mod shared;

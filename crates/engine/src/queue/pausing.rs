@@ -1,7 +1,8 @@
-//! An attempt that stops between two steps: a user paused its task, or the server stops.
+//! An attempt that stops between two steps: a user paused or changed its task, or the server stops.
 
-use super::{attempt::Attempt, generate::PausedRun};
-use crate::retry;
+use super::{attempt::Attempt, error::GenerationError, generate::PausedRun};
+use crate::{retry, total_steps};
+use protocol::{Task, TrackChange};
 use std::error::Error;
 use store::StoreError;
 
@@ -22,6 +23,33 @@ impl Attempt<'_> {
             Err(error) => {
                 tracing::error!(task.id = %self.task.id, error = &error as &dyn Error, "a pause could not be recorded; the next start takes the task up again");
             }
+        }
+    }
+
+    /// Records the change that stopped the sampler. Returns the changed task, which goes on after the steps that are done; none
+    /// if it was cancelled meanwhile.
+    pub(super) fn steer(&self, run: &PausedRun) -> Result<Option<Task>, GenerationError> {
+        let mut parameters = self.task.parameters.clone();
+        if let Some(change) = self.slot.steer.take() {
+            let left = total_steps(&parameters).saturating_sub(run.step);
+            let finish_in = change.finish_in.map(|steps| steps.min(left));
+            parameters.change(TrackChange { step: run.step, finish_in, ..change });
+        }
+        // What cannot be saved is computed again: the changes so far are replayed.
+        if run.step > 0 {
+            self.saves(run);
+        }
+        let (id, attempt) = (self.task.id, self.task.attempt);
+        let recorded = self.change(|| self.shared.store.steer_attempt(id, attempt, run.step, &parameters));
+        match recorded {
+            Ok(open) => {
+                self.slot.steer.record();
+                tracing::info!(task.id = %id, step = run.step, "generation changed");
+                Ok(Some(open.task))
+            }
+            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => Ok(None),
+            Err(_) if self.is_over() => Ok(None),
+            Err(error) => Err(GenerationError::Unrecorded(error)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Worker loop: claims the next queued task and runs it, until the workers are stopped.
 
 use super::{admission::Permit, attempt::Attempt, generate::Outcome, shared::Shared};
-use crate::{retry::Backoff, slot::Listed};
+use crate::{retry::Backoff, slots::Listed};
 use protocol::TaskStatus;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -151,6 +151,8 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
             attempt.pause(&run);
             false
         }
+        // [`Attempt::generate`] goes on after a change.
+        Ok(Ok(Outcome::Steered(_))) => false,
         // Cancelled: recorded already. Server stopping: the next start runs the task again.
         Ok(Ok(Outcome::Stopped)) => false,
         // It was waiting for a temporary error to pass when it was cancelled or the server stopped.

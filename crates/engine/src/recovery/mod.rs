@@ -1,23 +1,22 @@
 //! Recovery at a start, after a stop or a crash: reconciles the database's rows with the pictures' files.
 
 mod identity;
+mod interrupted;
 pub mod lost_found;
 
+pub use interrupted::LastEnd;
 pub use lost_found::LostFound;
 
-use crate::{
-    Media, first_preview,
-    media::Listing,
-    traces::{Saved, parameters_hash},
-};
+use crate::{Media, first_preview, media::Listing};
 use identity::{CompareError, Match, Mismatch};
+use interrupted::{newer_step, remove_preview, requeue, skip_unreadable};
 use protocol::{Interrupted, TakeId, Task, TaskId};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     io,
     path::PathBuf,
 };
-use store::{End, OpenTask, Store, StoreError};
+use store::{End, Store, StoreError};
 
 /// Differences between rows and files, and what recovery does about them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,19 +47,6 @@ pub struct RecoveryOptions {
     /// Receives orphaned pictures and the rows of missing ones.
     pub lost_found: LostFound,
 }
-
-/// How the server's last run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LastEnd {
-    /// It was stopped, or this is unknown.
-    Stopped,
-    /// It ended without being stopped: killed, out of memory, power failure.
-    Unclean,
-}
-
-/// A task fails after this many unclean ends while it ran. Otherwise it would end each server that runs it, and block the
-/// queue.
-const MAX_UNCLEAN_ENDS: u32 = 2;
 
 /// Why rows and files could not be reconciled.
 #[derive(Debug, thiserror::Error)]
@@ -236,51 +222,6 @@ pub async fn reconcile(
     Ok(findings)
 }
 
-/// The step from which an interrupted task goes on, if more steps are saved than when it was last interrupted or paused.
-fn newer_step(media: &Media, open: &OpenTask) -> Option<u32> {
-    let parameters = parameters_hash(&open.task.parameters, open.task.seed);
-    Some(Saved::newest(media, &open.key, &parameters)?.step).filter(|step| *step > open.done_steps)
-}
-
-/// Requeues an interrupted task, or fails it if it seems to end the server each time. One that got further is not blamed.
-async fn requeue(
-    store: &Store,
-    media: &Media,
-    id: TaskId,
-    saved: &HashMap<TaskId, u32>,
-    last_end: LastEnd,
-) -> Result<(), RecoveryError> {
-    if let Some(step) = saved.get(&id) {
-        tracing::info!(task.id = %id, step, "a generation goes on after its last saved step");
-        skip_unreadable(store.requeue_after_steps(id, *step).await)?;
-        return Ok(());
-    }
-    if last_end == LastEnd::Stopped {
-        skip_unreadable(store.requeue_task(id).await)?;
-        return Ok(());
-    }
-    let Some(OpenTask { unclean_ends, .. }) = skip_unreadable(store.requeue_after_unclean_end(id).await)? else {
-        return Ok(());
-    };
-    if unclean_ends < MAX_UNCLEAN_ENDS {
-        return Ok(());
-    }
-    tracing::warn!(task.id = %id, unclean_ends, "the server ended each time it made this picture; it is not made again");
-    let error = format!(
-        "the server ended {unclean_ends} times while it made this picture: probably out of memory; choose a smaller width \
-         and height, or give the server more memory, and try again"
-    );
-    let ended = store.end_task(id, &[protocol::TaskStatus::Queued], End::Failed(error)).await?;
-    remove_preview(media, &ended.key);
-    Ok(())
-}
-
-fn remove_preview(media: &Media, key: &str) {
-    if let Err(error) = media.remove(key) {
-        tracing::warn!(key, %error, "a preview could not be removed; the next start puts it into lost+found");
-    }
-}
-
 /// Moves pictures and traces without a row, and the rows of missing pictures, to `lost+found`. Returns the folder of this start; none
 /// if nothing was moved.
 async fn move_to_lost_found(
@@ -323,14 +264,6 @@ async fn move_to_lost_found(
         skip_unreadable(store.forget_take(TakeId(record.take.id)).await)?;
     }
     Ok(Some(folder))
-}
-
-/// Skips a row that cannot be read; lists report it.
-fn skip_unreadable<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-    match result {
-        Err(error) if error.is_unreadable() => Ok(None),
-        result => result.map(Some),
-    }
 }
 
 fn compare_error(media: &Media, error: CompareError) -> RecoveryError {

@@ -12,7 +12,7 @@ pub use shared_steps::{NotShared, SharedSteps, parameters_hash};
 
 use crate::{media::Media, slot::Slot};
 use burn::tensor::{Device, Tensor};
-use diffusion::{SamplerState, Sigmas, Step};
+use diffusion::{SamplerState, Sigmas, Step, replanned};
 use protocol::{Task, TraceLevel};
 use sdxl::{HostTensor, Params, Pipeline, PreviewDecoder};
 use std::{
@@ -256,12 +256,15 @@ fn written(result: Option<io::Result<()>>) -> Result<(), String> {
 /// What the trace of a task's picture is of.
 pub(crate) fn header(task: &Task, params: &Params, pipeline: &Pipeline) -> Result<Header, sdxl::Error> {
     let (steps, strength) = (params.steps as usize, task.parameters.strength.unwrap_or(1.0));
+    let planned = params.scheduler.truncated(pipeline.table(), steps, strength)?;
+    let finishes = task.parameters.track.finishes();
+    let sigmas = finishes.fold(planned, |sigmas, (done, rest)| replanned(&sigmas, done as usize, rest as usize));
     Ok(Header {
         run: rand::random(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parameters: parameters_hash(&task.parameters, task.seed),
         sampler: params.sampler.to_string(),
-        sigmas: params.scheduler.truncated(pipeline.table(), steps, strength)?,
+        sigmas,
         shape: params.latent_shape(pipeline.unet().config().in_channels),
         precision: Precision::F32,
     })

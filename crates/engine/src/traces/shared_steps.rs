@@ -3,7 +3,7 @@
 use crate::media::Media;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use diffusion::{NoisePosition, Past, SamplerState};
-use protocol::{Parameters, Sampler};
+use protocol::{Parameters, Sampler, Track};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use trace::{Header, State, Writer};
@@ -45,9 +45,11 @@ pub enum NotShared {
     },
 }
 
-/// SHA-256 of a task's parameters and seed, as hexadecimal digits.
+/// SHA-256 of a task's parameters and seed, as hexadecimal digits. The changes between its steps do not count: those of later
+/// steps do not affect the steps that are done.
 pub fn parameters_hash(parameters: &Parameters, seed: u64) -> String {
-    let json = serde_json::to_vec(&(parameters, seed)).unwrap_or_default();
+    let first = Parameters { track: Track::default(), ..parameters.clone() };
+    let json = serde_json::to_vec(&(first, seed)).unwrap_or_default();
     Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,5 +1,5 @@
-//! SIGKILL at random moments over running and paused pictures. Each goes on after its last saved step, and its final bytes
-//! are those of an uninterrupted run.
+//! SIGKILL at random moments over running, paused and changed pictures. Each goes on after its last saved step, and its final
+//! bytes are those of an uninterrupted run with the same changes.
 
 use super::{Scale, random};
 use crate::{checker::check, support::TestServer};
@@ -23,6 +23,8 @@ struct Kind {
 struct Found {
     /// Pictures that were paused when the server was killed.
     paused: usize,
+    /// Pictures that were changed while they formed.
+    changed: usize,
     /// Pictures that went on after saved steps.
     continued: usize,
     /// Pictures that were finished before the kill.
@@ -34,10 +36,10 @@ struct Found {
 
 fn kinds(server: &TestServer, project: &Value) -> Vec<Kind> {
     let kinds = [
-        ("all", json!({"steps": 160, "sampler": "euler_ancestral"})),
-        ("looking", json!({"steps": 200, "sampler": "dpmpp_3m_sde", "scheduler": "karras"})),
-        ("all", json!({"steps": 80, "sampler": "dpmpp_sde", "prompt": "a [red|blue] car [in rain:70]"})),
-        ("looking", json!({"steps": 200, "sampler": "uni_pc", "cfg_scale": 3.0, "negative_prompt": "rain"})),
+        ("all", json!({"steps": 100, "sampler": "euler_ancestral"})),
+        ("looking", json!({"steps": 140, "sampler": "dpmpp_3m_sde", "scheduler": "karras"})),
+        ("all", json!({"steps": 50, "sampler": "dpmpp_sde", "prompt": "a [red|blue] car [in rain:70]"})),
+        ("looking", json!({"steps": 140, "sampler": "uni_pc", "cfg_scale": 3.0, "negative_prompt": "rain"})),
     ];
     let made = |(trace, parameters): (&'static str, Value)| {
         set_trace(server, trace);
@@ -83,14 +85,19 @@ pub fn run(scale: Scale) {
         set_trace(&server, kind.trace);
         let task = ask(&server, &project, &kind.parameters);
         thread::sleep(Duration::from_millis(random(u64::try_from(kind.lasts.as_millis()).unwrap_or(u64::MAX))));
-        // Every third is paused, and killed while it pauses or soon after.
+        // Of three one is paused and one is changed, and killed meanwhile or soon after.
         let seen = state_of(&server, &task);
+        let id = &task["task_id"];
         folder = match kill % 3 {
-            0 => pause_and_kill(server, &task),
+            0 => ask_and_kill(server, ("POST", format!("/api/v1/tasks/{id}/pause"), json!({}))),
+            1 => {
+                let change = json!({"prompt": "a blue car", "cfg_scale": 2.5});
+                ask_and_kill(server, ("PATCH", format!("/api/v1/tasks/{id}"), change))
+            }
             _ => server.kill(),
         };
         let server = TestServer::start_in(folder, &[]);
-        compare(&server, &task, kind, &seen, &mut found);
+        compare(&server, (&project, &task), kind, &seen, &mut found);
         let (status, log, stopped) = server.stop();
         assert!(status.success(), "{log}");
         folder = stopped;
@@ -103,11 +110,14 @@ pub fn run(scale: Scale) {
     assert!(found.lost_with_all <= 25, "with every step's state few run again: {found:?}");
 }
 
-/// Asks for a pause, and kills the server at a random moment of it or after it.
-fn pause_and_kill(server: TestServer, task: &Value) -> tempfile::TempDir {
-    let url = format!("{}/api/v1/tasks/{}/pause", server.url, task["task_id"]);
+/// Sends a request, and kills the server while it is answered or soon after.
+fn ask_and_kill(server: TestServer, (method, path, body): (&'static str, String, Value)) -> tempfile::TempDir {
+    let url = format!("{}{path}", server.url);
     // The connection breaks when the server is killed before it answers.
-    let asked = thread::spawn(move || crate::support::request(&url, "POST", &[], None).ok());
+    let asked = thread::spawn(move || {
+        let json = [("content-type", "application/json")];
+        crate::support::request(&url, method, &json, Some(body.to_string().as_bytes())).ok()
+    });
     thread::sleep(Duration::from_millis(random(40)));
     let folder = server.kill();
     asked.join().expect("no panic");
@@ -115,7 +125,7 @@ fn pause_and_kill(server: TestServer, task: &Value) -> tempfile::TempDir {
 }
 
 /// Lets the picture go on, and compares it.
-fn compare(server: &TestServer, task: &Value, kind: &Kind, seen: &Value, found: &mut Found) {
+fn compare(server: &TestServer, (project, task): (&Value, &Value), kind: &Kind, seen: &Value, found: &mut Found) {
     let now = state_of(server, task);
     let lost = seen["step"].as_u64().unwrap_or_default().saturating_sub(now["step"].as_u64().unwrap_or_default());
     match now["status"].as_str() {
@@ -130,5 +140,20 @@ fn compare(server: &TestServer, task: &Value, kind: &Kind, seen: &Value, found: 
     }
     found.continued += usize::from(now["status"] != "completed" && now["step"].as_u64() > Some(0));
     server.wait_for_task(&task["task_id"], "completed");
-    assert_eq!(file(server, task), kind.whole, "{}: seen as {seen}, then {now}", kind.parameters);
+    // Changed before its first step, the prompt is another one; otherwise it has a track.
+    let made = state_of(server, task);
+    let whole = match made["parameters"]["prompt"] == "a blue car" || made["parameters"]["track"].is_array() {
+        false => kind.whole.clone(),
+        true => {
+            found.changed += 1;
+            let mut again = kind.parameters.clone();
+            for field in ["prompt", "cfg_scale", "track"] {
+                again[field] = made["parameters"].get(field).cloned().unwrap_or(json!([]));
+            }
+            let again = ask(server, project, &again);
+            server.wait_for_task(&again["task_id"], "completed");
+            file(server, &again)
+        }
+    };
+    assert_eq!(file(server, task), whole, "{}: seen as {seen}, then {now}, then {made}", kind.parameters);
 }
