@@ -22,6 +22,12 @@ acts! {
     CancelTask = "cancel",
     /// Ends the task at its current step and keeps the picture.
     KeepTask = "keep",
+    /// Pauses the task.
+    PauseTask = "pause-task",
+    /// Resumes the task.
+    ResumeTask = "resume-task",
+    /// Changes the task to what the form says.
+    SteerTask = "steer",
     /// Enqueues a failed or cancelled task again.
     RetryTask = "retry",
     /// Hides the notice of a failed or cancelled task.

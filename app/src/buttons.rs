@@ -2,6 +2,7 @@
 
 use crate::{act::Act, icons::Icon, view::Erase};
 use leptos::prelude::*;
+use protocol::TaskId;
 
 /// A button that triggers an action of the studio.
 pub fn button(class: &'static str, act: Act, id: impl ToString, label: impl Into<String>) -> AnyView {
@@ -58,4 +59,12 @@ pub fn post_button(
         .erase()
     }
     erased(class, path, act, id.to_string(), label)
+}
+
+/// Pauses a task, or resumes it while it is paused.
+pub fn pause_button(id: TaskId, is_paused: bool) -> AnyView {
+    match is_paused {
+        true => post_button("button button-small", "/fn/tasks/resume", Act::ResumeTask, id, "Resume"),
+        false => post_button("button button-small", "/fn/tasks/pause", Act::PauseTask, id, "Pause it"),
+    }
 }

@@ -3,6 +3,7 @@
 
 use crate::{drafts::CUSTOM, error::AppError};
 use generation::{DEFAULT_STRENGTH, GenerationParameters, Loras, PartialParameters, parameters};
+use prompt::edited_by;
 use protocol::{FieldError, NewGeneration, Parameters, Problem, Project, Recommended, generation::expected};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -66,7 +67,8 @@ impl Draft {
         }
     }
 
-    /// The form that reproduces these parameters. Its prompts contain its styles: they must be taken out of the prompts, or
+    /// The form that reproduces these parameters, with prompts that were changed between two steps as `[a:b:when]` where that
+    /// says the same. Its prompts contain its styles: they must be taken out of the prompts, or
     /// out of the form.
     pub fn of(parameters: &Parameters, seed: Option<u64>) -> Self {
         let mut draft = Self {
@@ -81,6 +83,14 @@ impl Draft {
             ..Self::default()
         };
         parameters.texts().into_iter().for_each(|(field, text)| draft.set(field, text));
+        let (track, sampler, steps) = (&parameters.track, parameters.sampler, parameters.steps);
+        if !track.is_empty() {
+            let prompt = edited_by(track, |change| change.prompt.as_ref(), &parameters.prompt, sampler, steps);
+            let first = &parameters.negative_prompt;
+            let negative = edited_by(track, |change| change.negative_prompt.as_ref(), first, sampler, steps);
+            draft.prompt = prompt.unwrap_or(draft.prompt);
+            draft.negative_prompt = negative.unwrap_or(draft.negative_prompt);
+        }
         draft
     }
 

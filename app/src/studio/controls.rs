@@ -13,7 +13,7 @@ use crate::{
     act::Act,
     serverfns::{
         queue::{pause_queue, reorder_queue},
-        tasks::{cancel_task, keep_task, retry_task},
+        tasks::{cancel_task, keep_task, pause_task, resume_task, retry_task},
     },
 };
 use leptos::{ev, prelude::*};
@@ -46,6 +46,9 @@ impl Controls {
         match act {
             Act::CancelTask => store.run(cancel_task(TaskId(id))),
             Act::KeepTask => store.run(keep_task(TaskId(id))),
+            Act::PauseTask => store.run(pause_task(TaskId(id))),
+            Act::ResumeTask => store.run(resume_task(TaskId(id))),
+            Act::SteerTask => form.steer(TaskId(id)),
             Act::RetryTask => store.run(retry_task(TaskId(id))),
             Act::DismissTask => store.state.update(|state| state.dismiss(TaskId(id))),
             Act::RunNext => store.run(reorder_queue(vec![TaskId(id)])),

@@ -6,6 +6,7 @@ mod model;
 mod preset;
 mod prompt;
 mod start;
+mod steer;
 mod styles;
 pub mod view;
 

@@ -1,5 +1,5 @@
 use super::{examples::*, *};
-use protocol::{FrameStatus, GenerationIds, Resync, TakeId};
+use protocol::{FrameStatus, GenerationIds, GenerationStarted, Resync, TakeId};
 
 fn queued(id: i64) -> Frame {
     Frame { status: FrameStatus::Queued, selected_take_id: None, etag: None, ..frame(id) }
@@ -74,6 +74,38 @@ fn an_interrupted_task_waits_again_at_its_first_step() {
     }
     let now = applied(before, &events);
     assert_eq!((now.tasks[0].status, now.tasks[0].attempt, now.tasks[0].step), (TaskStatus::Running, 2, 1));
+}
+
+#[test]
+fn a_paused_task_keeps_its_steps_and_goes_on_after_them() {
+    let (first, second) = (ids(1, 1), ids(1, 2));
+    let stopped = Frame { status: FrameStatus::Paused, ..queued(1) };
+    let listed = TaskSummary { status: TaskStatus::Paused, attempt: 1, step: 8, ..task(1) };
+    let goes_on = match started(second.clone()) {
+        Event::GenerationStarted(data) => Event::GenerationStarted(GenerationStarted { step: 8, ..data }),
+        other => panic!("{other:?}"),
+    };
+    let events = [
+        started(first.clone()),
+        progress(first.clone(), 8),
+        paused(first.clone(), 8, Some(stopped)),
+        Event::QueueUpdated(Queue { paused: false, tasks: vec![listed] }),
+        resumed(first, 8, Some(queued(1))),
+        goes_on,
+        progress(second, 9),
+    ];
+    let before = state(vec![queued(1)], vec![task(1)]);
+    let at = |count: usize| {
+        let now = applied(before.clone(), &events[..count]);
+        let task = &now.tasks[0];
+        (task.status, task.attempt, task.step, now.spoken.clone())
+    };
+    for count in [3, 4] {
+        assert_eq!(at(count), (TaskStatus::Paused, 1, 8, "Frame 1 is paused.".into()), "after {count} events");
+    }
+    assert_eq!(at(5), (TaskStatus::Queued, 1, 8, "Frame 1 waits to go on.".into()));
+    assert_eq!(at(6), (TaskStatus::Running, 2, 8, "Frame 1 is being made.".into()));
+    assert_eq!(at(7).2, 9);
 }
 
 #[test]

@@ -242,6 +242,7 @@ fn write_picture(args: &GenerateArgs, params: &Params, output: &Output) -> Resul
         Vec::new(),
         None,
         None,
+        generation::Track::default(),
         version,
     );
     // The dump is written first: a picture without its dump would look like a complete run.
