@@ -5,6 +5,7 @@ pub mod address;
 mod controls;
 pub mod form;
 mod inspector;
+mod on_demand;
 mod panels;
 #[cfg(feature = "browser")]
 mod pictures;

@@ -174,6 +174,12 @@ pub enum HeaderError {
         /// The parser's message.
         message: String,
     },
+    /// The header of a GGUF file is broken or not supported.
+    #[error("cannot be read as GGUF: {message}")]
+    Gguf {
+        /// What is wrong.
+        message: String,
+    },
     /// An invalid name: too long, or with control characters.
     #[error("has a tensor name that is longer than 1024 bytes or has control characters: {name}")]
     Name {

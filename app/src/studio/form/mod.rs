@@ -1,6 +1,7 @@
 //! The form that generates pictures: a handle to its element and its state.
 
 mod dropped;
+mod loaded;
 mod loras;
 mod model;
 mod preset;
@@ -61,7 +62,7 @@ impl GenerationForm {
             init_take: RwSignal::new(None),
             tokens: RwSignal::new(None),
             model: RwSignal::new(String::new()),
-            loras: loras::LoraChips::new(),
+            loras: loras::LoraChips::new(store),
             styles: styles::Styles::new(),
             settings: RwSignal::new(preset::Settings::default()),
             applied: RwSignal::new(None),
@@ -70,7 +71,7 @@ impl GenerationForm {
             version: RwSignal::new(0),
         };
         form.watch_prompt();
-        form.watch_library();
+        form.watch_loras();
         form.watch_models();
         Effect::new(move |_| {
             form.version.track();
