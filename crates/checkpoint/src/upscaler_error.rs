@@ -62,11 +62,11 @@ pub enum UpscalerError {
 #[non_exhaustive]
 pub enum PickleError {
     /// Not a zip archive.
-    #[error("is not a zip archive as torch.save writes it since PyTorch 1.6{hint}")]
-    NotZip {
-        /// What to do, for the older format.
-        hint: &'static str,
-    },
+    #[error("is not a zip archive as torch.save writes it")]
+    NotZip,
+    /// A pickle without an archive around it.
+    #[error("is a pickle in the older format of torch.save; load and save it again with PyTorch 1.6 or newer")]
+    Old,
     /// The archive is damaged.
     #[error("is a damaged zip archive: {reason}")]
     Zip {

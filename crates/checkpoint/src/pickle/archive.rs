@@ -18,17 +18,13 @@ pub(super) struct Archive {
 
 impl Archive {
     pub(super) fn open(mut file: File) -> Result<Self, PickleError> {
-        let mut start = [0; 4];
-        let is_zip = file.read_exact(&mut start).is_ok() && start == *b"PK\x03\x04";
-        if !is_zip {
-            let is_old = start[0] == 0x80;
-            return Err(PickleError::NotZip {
-                hint: if is_old {
-                    "; it is in the older format: load and save it again with a newer PyTorch"
-                } else {
-                    ""
-                },
-            });
+        let mut start = Vec::new();
+        let read = file.by_ref().take(4).read_to_end(&mut start);
+        read.map_err(|error| PickleError::Zip { reason: error.to_string() })?;
+        match start[..] {
+            [b'P', b'K', 3, 4] => {}
+            [0x80, ..] => return Err(PickleError::Old),
+            _ => return Err(PickleError::NotZip),
         }
         let zip = ZipArchive::new(file).map_err(damaged)?;
         if zip.len() > MAX_FILES {

@@ -1,84 +1,11 @@
 //! The pickle machine, with the instructions that a dictionary of tensors needs. Python's `pickletools` describes each.
 
-use crate::{Dtype, upscaler_error::PickleError};
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use super::value::{Global, RawTensor, Storage, Value, check_depth, put_inside};
+use crate::upscaler_error::PickleError;
+use std::rc::Rc;
 
 /// The most values on the stack, in the memo and in all containers together. A network of 702 tensors has 30 000.
 const MAX_VALUES: usize = 2_000_000;
-/// How deep containers may be nested: dropping them recurses.
-const MAX_DEPTH: usize = 32;
-
-/// A value of the pickle.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    /// `None`, a truth value or a number with a fraction: not needed.
-    Other,
-    Int(i64),
-    Text(Rc<str>),
-    Tuple(Rc<[Value]>, usize),
-    Dict(Rc<Dict>),
-    List,
-    Global(Global),
-    Storage(Rc<Storage>),
-    Tensor(Rc<RawTensor>),
-    /// The begin of a tuple, or of a list of items.
-    Mark,
-}
-
-/// A dictionary, in the order in which it was filled.
-#[derive(Debug, Default)]
-pub(super) struct Dict {
-    pub entries: RefCell<Vec<(Value, Value)>>,
-    /// Levels of containers inside it.
-    depth: Cell<usize>,
-    /// Whether another container holds it. It may then not become deeper, so that no chain or cycle of containers forms.
-    is_inside: Cell<bool>,
-}
-
-/// The functions and classes that a pickle may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Global {
-    OrderedDict,
-    RebuildTensor,
-    RebuildParameter,
-    Storage(Dtype),
-}
-
-/// The values that one or more tensors share.
-#[derive(Debug)]
-pub(super) struct Storage {
-    pub dtype: Dtype,
-    pub key: Rc<str>,
-    pub elements: u64,
-}
-
-/// A tensor as the arguments of `_rebuild_tensor_v2` describe it.
-#[derive(Debug)]
-pub(super) struct RawTensor {
-    pub storage: Rc<Storage>,
-    pub offset: u64,
-    pub shape: Vec<u64>,
-    pub strides: Vec<u64>,
-}
-
-impl Global {
-    fn of(module: &str, name: &str) -> Option<Self> {
-        Some(match (module, name) {
-            ("collections", "OrderedDict") => Self::OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2") => Self::RebuildTensor,
-            ("torch._utils", "_rebuild_parameter") => Self::RebuildParameter,
-            ("torch", "FloatStorage") => Self::Storage(Dtype::F32),
-            ("torch", "HalfStorage") => Self::Storage(Dtype::F16),
-            ("torch", "BFloat16Storage") => Self::Storage(Dtype::Bf16),
-            ("torch", "LongStorage") => Self::Storage(Dtype::I64),
-            _ => return None,
-        })
-    }
-}
-
 const CUT: PickleError = PickleError::Broken { reason: "it is cut short" };
 const MISMATCH: PickleError = PickleError::Broken { reason: "an instruction does not fit the values before it" };
 
@@ -384,21 +311,66 @@ impl Machine<'_> {
     }
 }
 
-/// Notes that a container holds the value, and returns the levels of containers that it adds.
-fn put_inside(value: &Value) -> usize {
-    match value {
-        Value::Tuple(_, depth) => *depth,
-        Value::Dict(dict) => {
-            dict.is_inside.set(true);
-            1 + dict.depth.get()
-        }
-        _ => 0,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn check_depth(depth: usize) -> Result<(), PickleError> {
-    match depth > MAX_DEPTH {
-        true => Err(PickleError::Limit { what: "depth of nesting", limit: MAX_DEPTH as u64 }),
-        false => Ok(()),
+    fn error_of(pickle: &[u8]) -> PickleError {
+        run(pickle).expect_err("it is refused")
+    }
+
+    #[test]
+    fn only_what_weights_need_may_be_named() {
+        for name in
+            ["os\nsystem", "builtins\neval", "torch\nload", "torch._utils\n_rebuild_tensor", "collections\nCounter"]
+        {
+            let pickle = format!("c{name}\n.");
+            assert_eq!(error_of(pickle.as_bytes()), PickleError::Global { name: name.replace('\n', ".") });
+        }
+        assert!(matches!(error_of(b"\x8c\x02os\x8c\x06system\x93."), PickleError::Global { .. }));
+        // INST, OBJ, NEWOBJ, EXT1 and BINPERSID's text form would call or load something too.
+        for opcode in [b'i', b'o', 0x81, 0x82, b'P', b'I', b'S'] {
+            assert_eq!(error_of(&[b'}', opcode, b'.']), PickleError::Opcode { opcode, at: 1 });
+        }
+    }
+
+    #[test]
+    fn memory_and_nesting_are_bounded() {
+        let deep = [&b")"[..], &[0x85; 100], b"."].concat();
+        assert!(matches!(error_of(&deep), PickleError::Limit { what: "depth of nesting", .. }));
+        assert!(matches!(error_of(b"}r\xff\xff\xff\xff."), PickleError::Limit { what: "number of values", .. }));
+        assert!(matches!(error_of(b"X\xff\xff\xff\xff"), PickleError::Broken { .. }));
+        let many = [&b"}"[..], &b"N".repeat(MAX_VALUES), b"."].concat();
+        assert!(matches!(error_of(&many), PickleError::Limit { what: "number of values", .. }));
+    }
+
+    /// Dropping a long chain of dictionaries would overflow the stack; a cycle would never be freed.
+    #[test]
+    fn dictionaries_form_no_chain_and_no_cycle() {
+        // d0 = {}; d1 = {}; d0["k"] = d1; d1["k"] = d0
+        let cycle = b"}q\x00}q\x010h\x00X\x01\0\0\0kh\x01s0h\x01X\x01\0\0\0kh\x00s.";
+        let itself = b"}q\x00X\x01\0\0\0kh\x00s.";
+        // d0["k"] = d1; then d1["k"] = d2
+        let chain = b"}q\x00}q\x010}q\x020h\x00X\x01\0\0\0kh\x01s0h\x01X\x01\0\0\0kh\x02s.";
+        for pickle in [&cycle[..], itself, chain] {
+            assert!(matches!(
+                error_of(pickle),
+                PickleError::Broken { reason: "a container grows after another holds it" }
+            ));
+        }
+    }
+
+    #[test]
+    fn numbers_and_texts_are_read() {
+        let Ok(Value::Tuple(values, 1)) =
+            run(b"\x80\x02(K\xffM\x01\x01J\xfe\xff\xff\xff\x8a\x02\x00\x80X\x02\0\0\0\xc3\xa9t.")
+        else {
+            panic!("it is a tuple")
+        };
+        let [Value::Int(255), Value::Int(257), Value::Int(-2), Value::Int(-32768), Value::Text(text)] = &values[..]
+        else {
+            panic!("{values:?}")
+        };
+        assert_eq!(&**text, "é");
     }
 }

@@ -5,11 +5,12 @@
 
 mod archive;
 mod machine;
+mod value;
 
 use crate::{Dtype, upscaler_error::PickleError};
 use archive::Archive;
-use machine::Value;
 use std::{fs::File, rc::Rc};
+use value::{RawTensor, Value};
 
 /// The longest pickle that is interpreted. That of a network of 702 tensors has 60 kB.
 const MAX_PICKLE_BYTES: u64 = 4 << 20;
@@ -91,7 +92,7 @@ fn entries(value: &Value) -> Option<Vec<(String, Value)>> {
     Some(named.collect())
 }
 
-impl machine::RawTensor {
+impl RawTensor {
     fn named(&self, name: String) -> Result<PickledTensor, PickleError> {
         let mut expected = 1_u64;
         for (&side, &stride) in self.shape.iter().zip(&self.strides).rev() {
