@@ -50,7 +50,7 @@ test("a list of prompts is a frame a line, in order, and prompts are remembered"
   await page.getByRole("button", { name: "Recent prompts" }).click();
   // Below its button in the form, not at the window's right edge as the panels of the top bar.
   const flyout = await page.locator("#recent-prompts").boundingBox();
-  expect(flyout).toMatchObject({ x: 16, y: 96 });
+  expect(flyout).toMatchObject({ x: 15, y: 90 });
   await keepScreenshot(page, "recent-prompts");
   await page.getByRole("button", { name: /^a red circle/ }).click();
   await expect(page.getByRole("textbox", prompt)).toHaveValue("a red circle\n\na blue square\na green triangle");

@@ -36,6 +36,29 @@ pub fn applicable(mut record: Record, models: &[String]) -> Record {
     record
 }
 
+/// The name under which A1111's records have the hash of a model.
+const MODEL_HASH: &str = "Model hash";
+
+/// The record with the model whose file has the hash in the record, whatever its name here. Without one the model is chosen
+/// by its name, as the record then says.
+pub fn with_hashed_model(mut record: Record, named: impl Fn(&str) -> Option<String>) -> Record {
+    let Some(hash) = &record.model_hash else { return record };
+    match named(hash) {
+        Some(name) => {
+            record.settings.model = Some(name);
+            record.not_applied.retain(|entry| entry.name != MODEL_HASH);
+        }
+        None => {
+            let entry = record.not_applied.iter_mut().find(|entry| entry.name == MODEL_HASH);
+            if let Some(entry) = entry {
+                entry.reason =
+                    "no model here is known to have this hash; models are then chosen by their names".to_owned();
+            }
+        }
+    }
+    record
+}
+
 /// The offered model of that name: exact match first, then ignoring case.
 fn offered(name: &str, models: &[String]) -> Option<String> {
     let same = models.iter().find(|model| *model == name);
@@ -70,6 +93,21 @@ mod tests {
         let made = applicable(record(), &["starter".to_owned(), "sdxl_base".to_owned()]);
         let expected = PartialParameters { model: Some("sdxl_base".to_owned()), ..record().settings };
         assert_eq!((made.settings, made.not_applied), (expected, Vec::new()));
+    }
+
+    #[test]
+    fn a_model_is_chosen_by_its_hash_before_its_name() {
+        let with_hash = || Record {
+            model_hash: Some("31e35c80fc".to_owned()),
+            not_applied: vec![NotApplied::new(MODEL_HASH, "31e35c80fc", "")],
+            ..record()
+        };
+        let found = with_hashed_model(with_hash(), |hash| (hash == "31e35c80fc").then(|| "renamed".to_owned()));
+        assert_eq!((found.settings.model.as_deref(), found.not_applied.len()), (Some("renamed"), 0));
+        let missing = with_hashed_model(with_hash(), |_| None);
+        assert_eq!(missing.settings.model, record().settings.model);
+        assert!(missing.not_applied[0].reason.contains("chosen by their names"));
+        assert_eq!(with_hashed_model(record(), |_| unreachable!("no hash")), record());
     }
 
     #[test]

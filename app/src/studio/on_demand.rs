@@ -29,7 +29,9 @@ impl Loaded {
         }
         spawn_local(async move {
             match fetch.await {
-                Ok(()) => _ = self.is_loaded.try_set(true),
+                // Another call may have loaded it meanwhile; to set it again would render the part again.
+                Ok(()) if self.is_loaded.try_get_untracked() == Some(false) => self.is_loaded.set(true),
+                Ok(()) => {}
                 Err(error) => self.store.refuse(error),
             }
         });

@@ -21,10 +21,10 @@ pub struct Lora {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = *limits::LORA_WEIGHT.start(), max = *limits::LORA_WEIGHT.end())))]
     pub text_weight: Option<f64>,
-    /// AutoV3: the first 12 hexadecimal digits of the SHA-256 of the file behind its header. If it is given, a file with
-    /// another hash is not used.
+    /// AutoV3: the first 12 hexadecimal digits of the SHA-256 of the file behind its header; or AutoV2: the first 10 of the
+    /// SHA-256 of the whole file. If it is given, a file with another hash is not used. A task and a record have AutoV3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(equal = 12)))]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 10, max = 12)))]
     pub hash: Option<String>,
 }
 
@@ -54,9 +54,10 @@ impl Lora {
             let (from, to, name) = (bounds.start(), bounds.end(), shortened(&self.name));
             return Some(format!("has the weight {weight} for {name}; it must be a number from {from} to {to}"));
         }
-        let is_hash = |hash: &str| hash.len() == 12 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let is_hash =
+            |hash: &str| [10, 12].contains(&hash.len()) && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let hash = self.hash.as_deref().filter(|hash| !is_hash(hash))?;
-        Some(format!("has the hash \"{}\"; it must be 12 hexadecimal digits in lower case", shortened(hash)))
+        Some(format!("has the hash \"{}\"; it must be 10 or 12 hexadecimal digits in lower case", shortened(hash)))
     }
 }
 

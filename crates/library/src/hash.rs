@@ -25,12 +25,16 @@ pub struct Hashed {
 impl Hashed {
     /// The hashes for clients.
     pub fn for_clients(&self) -> FileHashes {
-        let start = |hash: &str, digits: usize| hash.get(..digits).map(str::to_owned);
         FileHashes {
-            auto_v2: start(&self.sha256, 10),
+            auto_v2: self.auto_v2().map(str::to_owned),
             auto_v3: self.auto_v3().map(str::to_owned),
             sha256: Some(self.sha256.clone()),
         }
+    }
+
+    /// The first 10 digits of `sha256`.
+    pub fn auto_v2(&self) -> Option<&str> {
+        self.sha256.get(..10)
     }
 
     /// The first 12 digits of `tensors`.

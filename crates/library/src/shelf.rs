@@ -128,10 +128,10 @@ impl Shelf {
         own.or_else(by_path).or_else(by_file).or_else(by_alias)
     }
 
-    /// The usable file of a kind with this AutoV3 hash, as far as hashes are computed.
-    pub fn hashed(&self, kind: LibraryKind, auto_v3: &str) -> Option<&Arc<Entry>> {
-        self.of_kind(kind)
-            .find(|entry| entry.item.problem.is_none() && entry.item.hashes.auto_v3.as_deref() == Some(auto_v3))
+    /// The usable file of a kind with this AutoV3 or AutoV2 hash, as far as hashes are computed.
+    pub fn hashed(&self, kind: LibraryKind, hash: &str) -> Option<&Arc<Entry>> {
+        let has = |hashes: &FileHashes| [&hashes.auto_v3, &hashes.auto_v2].into_iter().flatten().any(|it| it == hash);
+        self.of_kind(kind).find(|entry| entry.item.problem.is_none() && has(&entry.item.hashes))
     }
 }
 

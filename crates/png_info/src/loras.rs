@@ -18,10 +18,11 @@ pub(crate) fn lora_with(name: &str, unet_weight: f64, text_weight: f64) -> Lora 
     Lora { text_weight, ..lora(name, unet_weight) }
 }
 
-/// The first 12 digits of a longer AutoV3 hash: SHA-256 of the file behind its header, after `0x` or not.
-pub(crate) fn auto_v3(hash: &str) -> Option<String> {
+/// The first 12 digits of an AutoV3 hash (SHA-256 of the file behind its header), after `0x` or not; or the 10 digits of an
+/// AutoV2 hash (SHA-256 of the whole file).
+pub(crate) fn short_hash(hash: &str) -> Option<String> {
     let hash = hash.trim().trim_start_matches("0x").to_lowercase();
-    let digits = hash.get(..12)?;
+    let digits = if hash.len() == 10 { &hash } else { hash.get(..12)? };
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| digits.to_owned())
 }
 
@@ -77,7 +78,7 @@ impl Reading {
     }
 }
 
-/// The files of `name: weight, name: weight`, with those hashes of `name: hash, name: hash` that are AutoV3's. `None`
+/// The files of `name: weight, name: weight`, with those hashes of `name: hash, name: hash` that are AutoV3's or AutoV2's. `None`
 /// unless all can be read.
 pub(crate) fn listed(weights: &str, hashes: &str) -> Option<Loras> {
     let pairs = |list: &str| -> Vec<(String, String)> {
@@ -87,7 +88,7 @@ pub(crate) fn listed(weights: &str, hashes: &str) -> Option<Loras> {
     let hashes = pairs(hashes);
     let count = weights.split(',').count();
     let loras = pairs(weights).into_iter().map(|(name, weight)| {
-        let hash = hashes.iter().find(|(of, _)| *of == name).and_then(|(_, hash)| auto_v3(hash));
+        let hash = hashes.iter().find(|(of, _)| *of == name).and_then(|(_, hash)| short_hash(hash));
         Some(Lora { hash, ..lora(&name, number(&Value::from(weight))?) })
     });
     let loras = Loras(loras.collect::<Option<Vec<_>>>()?);
@@ -99,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_no_extension_and_hashes_have_12_digits() {
+    fn names_have_no_extension_and_hashes_have_12_or_10_digits() {
         assert_eq!(lora_name(" style\\ink.v2.safetensors "), "style/ink.v2");
         assert_eq!(lora_name("ink.v2"), "ink.v2");
-        assert_eq!(auto_v3("0x0123456789ABcdef"), Some("0123456789ab".to_owned()));
-        assert_eq!(
-            (auto_v3("0123456789"), auto_v3("blake3:0123456789ab"), auto_v3("é123456789abc")),
-            (None, None, None)
-        );
+        assert_eq!(short_hash("0x0123456789ABcdef"), Some("0123456789ab".to_owned()));
+        assert_eq!(short_hash("0123456789"), Some("0123456789".to_owned()));
+        for other in ["01234567", "01234567890", "blake3:0123456789ab", "é123456789abc", "blake3:012"] {
+            assert_eq!(short_hash(other), None, "{other}");
+        }
     }
 
     #[test]
@@ -124,8 +125,9 @@ mod tests {
     #[test]
     fn two_lists_are_joined_by_name() {
         let loras = listed("a: 0.5, b c: -1", "b c: 0123456789ab, a: 0123456789").expect("files");
-        let hash = Some("0123456789ab".to_owned());
-        assert_eq!(loras.0, [lora("a", 0.5), Lora { hash, ..lora("b c", -1.0) }]);
+        let with_hash = |lora: Lora, hash: &str| Lora { hash: Some(hash.to_owned()), ..lora };
+        let expected = [with_hash(lora("a", 0.5), "0123456789"), with_hash(lora("b c", -1.0), "0123456789ab")];
+        assert_eq!(loras.0, expected);
         assert_eq!(listed("a: much", ""), None);
         assert_eq!(listed("a: 1, b", ""), None);
     }

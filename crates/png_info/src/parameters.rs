@@ -136,6 +136,7 @@ impl From<&Parameters> for Record {
             program: "Emberline".to_owned(),
             program_version: Some(made.version.clone()),
             settings,
+            model_hash: None,
             not_applied: strength.into_iter().chain(from_step).chain(track).collect(),
         }
     }

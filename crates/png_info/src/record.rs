@@ -1,6 +1,6 @@
 //! A picture's record, whichever program wrote it.
 
-use crate::names;
+use crate::{loras::short_hash, names};
 use generation::{PartialParameters, limits::SEED};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -16,6 +16,9 @@ pub struct Record {
     pub program_version: Option<String>,
     /// The settings that can be applied.
     pub settings: PartialParameters,
+    /// AutoV2 of the model's file: the first 10 digits of its SHA-256. Not for clients: the reader chooses a model by it.
+    #[serde(skip)]
+    pub model_hash: Option<String>,
     /// Entries that cannot be applied, or are applied with a difference, in the record's order.
     pub not_applied: Vec<NotApplied>,
 }
@@ -39,6 +42,8 @@ const MAX_NOT_APPLIED: usize = 100;
 
 /// Reason for an unknown entry.
 pub(crate) const UNKNOWN: &str = "there is no such setting here";
+/// Reason for a hash of a model.
+pub(crate) const MODEL_BY_NAME: &str = "models are chosen by their names; hashes are not compared";
 /// Reason for the strength of an initial picture.
 pub(crate) const NO_START: &str = "the picture that it started from is not in the record";
 /// Reason for the number of steps that a branch shares with another picture.
@@ -72,6 +77,8 @@ pub(crate) enum Means {
     /// Width and height: `832x1216` or `(832, 1216)`.
     Size,
     Model,
+    /// A hash of the model's file.
+    ModelHash,
     Strength,
     Version,
     /// Has no effect on the picture.
@@ -133,6 +140,10 @@ impl Reading {
             Means::Sampler => self.sampler = Some((name.to_owned(), value.to_owned())),
             Means::Scheduler => self.scheduler = Some((name.to_owned(), value.to_owned())),
             Means::Model => self.record.settings.model = Some(model_name(value).to_owned()),
+            Means::ModelHash => {
+                self.record.model_hash = short_hash(value).filter(|hash| hash.len() == 10);
+                self.note(name, value, MODEL_BY_NAME);
+            }
             Means::Version => self.record.program_version = Some(value.trim().to_owned()),
             Means::Nothing => {}
             Means::Reason(reason) => self.note(name, value, reason),

@@ -5,7 +5,10 @@ use super::{
     openapi::{About, Api},
 };
 use crate::problem::ApiError;
-use crate::{record::applicable, state::AppState};
+use crate::{
+    record::{applicable, with_hashed_model},
+    state::AppState,
+};
 use axum::{Json, extract::State, http::StatusCode};
 use png_info::{Info, NotApplied, Parameters, Record};
 use protocol::{Lora, Problem};
@@ -39,8 +42,10 @@ struct Inspected {
 /// The pixels are not decoded.
 async fn inspect_png(State(state): State<AppState>, file: PictureFile) -> Result<Json<Inspected>, ApiError> {
     let models: Vec<String> = state.services.list_models().await?.into_iter().map(|model| model.name).collect();
+    let services = state.services.clone();
     let read = tokio::task::spawn_blocking(move || {
         let Info { parameters, a1111, record } = png_info::read(file.as_ref())?;
+        let record = record.map(|record| with_hashed_model(record, |hash| services.model_with_hash(hash)));
         Ok(Inspected { parameters, a1111, record: record.map(|record| applicable(record, &models)) })
     });
     let read: Result<_, png_info::Error> = read.await.map_err(|_| Problem::Internal)?;

@@ -1,7 +1,7 @@
 //! LoRA files of a generation: found by name or hash when it is requested, and again when it runs.
 
 use crate::LocalStudio;
-use ::library::{Entry, Library, Shelf};
+use ::library::{Entry, Hashed, Library, Shelf};
 use engine::LoraFiles;
 use generation::{PromptSyntax, nearest};
 use prompt::networks::{all_loras, networks};
@@ -106,6 +106,11 @@ impl LocalStudio {
         }
     }
 
+    /// The name of the usable checkpoint with this AutoV2 hash, as far as hashes are computed.
+    pub fn model_with_hash(&self, auto_v2: &str) -> Option<String> {
+        self.library.shelf().hashed(LibraryKind::Checkpoint, auto_v2).map(|entry| entry.item.name.clone())
+    }
+
     /// The file of a kind with this name.
     pub(crate) async fn find_library_item(
         &self,
@@ -131,35 +136,35 @@ impl LocalStudio {
     }
 }
 
-/// The file of a LoRA and its AutoV3 hash.
+/// The file of a LoRA, by its name or by its hash, and its AutoV3 hash.
 fn find(library: &Library, lora: &Lora) -> Result<(Arc<Entry>, Option<String>), String> {
     let shelf = library.shelf();
-    let hash_of = |entry: &Entry| {
-        let hashed =
-            library.hashes(entry).map_err(|error| format!("\"{}\" cannot be read: {error}", entry.item.name))?;
-        Ok::<_, String>(hashed.auto_v3().map(str::to_owned))
+    let hashes = |entry: &Entry| {
+        library.hashes(entry).map_err(|error| format!("\"{}\" cannot be read: {error}", entry.item.name))
     };
+    let auto_v3 = |hashed: &Hashed| hashed.auto_v3().map(str::to_owned);
     let named = shelf.named(LibraryKind::Lora, &lora.name).cloned();
     let by_hash = || lora.hash.as_deref().and_then(|hash| shelf.hashed(LibraryKind::Lora, hash)).cloned();
     let Some(entry) = named else {
         return match by_hash() {
-            Some(entry) => Ok((entry, lora.hash.clone())),
+            Some(entry) => hashes(&entry).map(|hashed| (entry, auto_v3(&hashed))),
             None => Err(no_lora(library, &shelf, &lora.name)),
         };
     };
     if let Some(problem) = &entry.item.problem {
         return Err(format!("\"{}\" cannot be used: {problem}", entry.item.name));
     }
-    let hash = hash_of(&entry)?;
-    match &lora.hash {
-        Some(wanted) if hash.as_ref() != Some(wanted) => match by_hash() {
-            Some(entry) => Ok((entry, lora.hash.clone())),
+    let hashed = hashes(&entry)?;
+    match lora.hash.as_deref() {
+        Some(wanted) if ![hashed.auto_v3(), hashed.auto_v2()].contains(&Some(wanted)) => match by_hash() {
+            Some(entry) => hashes(&entry).map(|hashed| (entry, auto_v3(&hashed))),
             None => {
-                let has = hash.unwrap_or_else(|| "none".to_owned());
+                let of_its_kind = if wanted.len() == 10 { hashed.auto_v2() } else { hashed.auto_v3() };
+                let has = of_its_kind.unwrap_or("none");
                 Err(format!("\"{}\" has the hash {has}, not {wanted}, and no other file has it", entry.item.name))
             }
         },
-        _ => Ok((entry, hash)),
+        _ => Ok((entry, auto_v3(&hashed))),
     }
 }
 

@@ -30,12 +30,13 @@ pub(crate) fn hashes(loras: &[Lora]) -> Option<String> {
     (!pairs.is_empty()).then(|| pairs.join(", "))
 }
 
-/// The files of a text, from the hashes and the tags. None unless every hash is AutoV3's with a tag in the prompt.
+/// The files of a text, from the hashes and the tags. None unless every hash is AutoV3's or AutoV2's with a tag in the
+/// prompt.
 pub(crate) fn read(prompt: &str, hashes: &str) -> Option<Loras> {
     let read_one = |pair: &str| {
         let (name, hash) = pair.split_once(':')?;
         let (name, hash) = (name.trim(), hash.trim().to_lowercase());
-        let is_hash = hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_hash = [10, 12].contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
         let (_, arguments) = tags(prompt).find(|(tag, _)| *tag == name).filter(|_| is_hash)?;
         let (text_weight, unet_weight) = weights(arguments)?;
         let text_weight = Some(text_weight).filter(|weight| *weight != unet_weight);
@@ -100,6 +101,7 @@ mod tests {
         assert!(read("<lora:x:1>", "x: 1").is_none(), "no hash");
         assert!(read("<lora:x:much>", &format!("x: {hash}")).is_none());
         assert!(read("<lora:x:99>", &format!("x: {hash}")).is_none(), "beyond the limits");
+        assert_eq!(read("<lora:x:1>", "x: 0123456789").expect("AutoV2")[0].hash.as_deref(), Some("0123456789"));
         let read = read("<lora:x:te=0.5:unet=0.8>", &format!("x: {hash}")).expect("a file");
         assert_eq!((read[0].text_weight(), read[0].unet_weight), (0.5, 0.8));
     }

@@ -70,6 +70,7 @@ fn means(key: &str) -> Means {
         "seed" => Means::Seed,
         "size" => Means::Size,
         "model" => Means::Model,
+        "model hash" => Means::ModelHash,
         "denoising strength" => Means::Strength,
         "version" => Means::Version,
         "app" => Means::Nothing,
@@ -80,7 +81,6 @@ fn means(key: &str) -> Means {
 /// Why a parameter is not applied.
 fn reason(key: &str) -> &'static str {
     match key {
-        "model hash" => "models are chosen by their names; hashes are not compared",
         "vae" | "vae hash" => "the model's own VAE is used",
         "clip skip" => "SDXL always uses the last layer but one of its text encoders",
         "rng" => "the noise is made as PyTorch makes it on the CPU, and differs",

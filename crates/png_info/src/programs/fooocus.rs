@@ -3,9 +3,10 @@
 
 use super::{even_schedule, reason};
 use crate::{
-    loras::{lora, number},
+    loras::{lora, number, short_hash},
     record::{Means, Reading, Record, UNKNOWN, text},
 };
+use generation::Lora;
 use serde_json::{Map, Value};
 
 pub(crate) fn record(object: &Map<String, Value>) -> Option<Record> {
@@ -17,8 +18,10 @@ pub(crate) fn record(object: &Map<String, Value>) -> Option<Record> {
     reading.take_object(object, |name| Some(means(name)));
     // A file is `["name", weight, "AutoV2"]`; before version 2.4 the only list was `"lora_combined_1": "name : weight"`.
     if has("loras") {
-        reading
-            .take_loras("loras", object.get("loras"), |item| Some(lora(item.get(0)?.as_str()?, number(item.get(1)?)?)));
+        reading.take_loras("loras", object.get("loras"), |item| {
+            let hash = item.get(2).and_then(Value::as_str).and_then(short_hash);
+            Some(Lora { hash, ..lora(item.get(0)?.as_str()?, number(item.get(1)?)?) })
+        });
     } else {
         for (entry, value) in object.iter().filter(|(name, _)| is_combined(name)) {
             match value.as_str().and_then(|text| text.rsplit_once(" : ")) {

@@ -7,7 +7,10 @@ pub(crate) mod invokeai;
 pub(crate) mod novelai;
 pub(crate) mod swarmui;
 
-use crate::{names::even_schedule, record::UNKNOWN};
+use crate::{
+    names::even_schedule,
+    record::{MODEL_BY_NAME, UNKNOWN},
+};
 use serde_json::Value;
 
 /// The schedule of diffusers' pipelines for SDXL, unless a sampler's name gives another.
@@ -22,7 +25,7 @@ fn reason(name: &str) -> &'static str {
         "clip_skip" | "clipskip" | "clipstopatlayer" => "SDXL always uses the last layer but one of its text encoders",
         "styles" => "styles are not applied",
         name if name.starts_with("refiner") => "there is no refiner here",
-        name if name.ends_with("hash") => "models are chosen by their names; hashes are not compared",
+        name if name.ends_with("hash") => MODEL_BY_NAME,
         _ => UNKNOWN,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{even_schedule, reason};
 use crate::{
-    loras::{auto_v3, lora, lora_with, number},
+    loras::{lora, lora_with, number, short_hash},
     record::{Means, Reading, Record, text},
 };
 use generation::Lora;
@@ -31,7 +31,7 @@ fn take_loras(reading: &mut Reading, object: &Map<String, Value>, parameters: &M
             |model: &&Value| model.get("name").and_then(Value::as_str).is_some_and(|of| lora(of, 1.0).name == name);
         let model =
             models?.iter().filter(|model| model.get("param").and_then(Value::as_str) == Some("loras")).find(is_same)?;
-        auto_v3(model.get("hash")?.as_str()?)
+        short_hash(model.get("hash")?.as_str()?)
     };
     let names = parameters.get("loras").and_then(Value::as_array).into_iter().flatten();
     for (place, name) in names.enumerate().filter_map(|(place, name)| Some((place, name.as_str()?))) {

@@ -23,6 +23,14 @@ fn tolerance(half: Precision) -> f32 {
     }
 }
 
+/// The same for the estimate after the first step in f16, which is `x - sigma * prediction` with a sigma of 14.6. On lavapipe it
+/// deviated by 6.6e-3 without files, 1.3e-2 with files beside the weights, 1.2e-2 with files in the weights and 5.1e-2 with both.
+/// Files beside the weights are not the cause: PyTorch in f16, with all files in the weights, has the same order (2.6e-3, 5.2e-3,
+/// 4.5e-3 and 2.9e-2, by `tests/reference/f16_first_step.py`). A random network with these files amplifies rounding.
+fn first_estimate_tolerance(stage: &str) -> f32 {
+    if stage == "both" { 8e-2 } else { 2e-2 }
+}
+
 /// Receives each result with its name.
 type Out<'a> = &'a mut dyn FnMut(&'static str, Vec<f32>);
 
@@ -30,13 +38,13 @@ mod adapter {
     #[test]
     #[ignore = "run by `on_an_adapter`"]
     fn every_stage_agrees_with_the_cpu() {
-        super::agree(super::stages, super::TOLERANCE);
+        super::agree(super::stages, |_| super::TOLERANCE);
     }
 
     #[test]
     #[ignore = "run by `on_an_adapter`"]
     fn a_unet_with_lora_files_agrees_with_the_cpu() {
-        super::agree(super::unet_with_loras, super::TOLERANCE);
+        super::agree(super::unet_with_loras, |_| super::TOLERANCE);
     }
 }
 
@@ -46,30 +54,45 @@ mod slow {
     #[test]
     #[ignore = "run by `slowly_on_an_adapter`"]
     fn a_whole_picture_agrees_with_the_cpu() {
-        super::agree(|checkpoint, compute, out| super::whole_picture(checkpoint, compute, None, out), super::TOLERANCE);
+        super::agree(
+            |checkpoint, compute, out| super::whole_picture(checkpoint, compute, None, out),
+            |_| super::TOLERANCE,
+        );
     }
 
     #[test]
     #[ignore = "run by `slowly_on_an_adapter`"]
     fn pictures_with_lora_files_agree_with_the_cpu() {
-        super::agree(super::with_loras, super::TOLERANCE);
+        super::agree(
+            |checkpoint, compute, out| super::with_loras(checkpoint, compute, None, out),
+            |_| super::TOLERANCE,
+        );
     }
 
     #[test]
     #[ignore = "run by `slowly_on_an_adapter`"]
     fn a_whole_picture_in_f16_agrees_with_the_cpu_in_f32() {
-        super::agree_in(Precision::F16);
+        super::agree_in(Precision::F16, super::whole_picture, |_| super::tolerance(Precision::F16));
     }
 
     #[test]
     #[ignore = "run by `slowly_on_an_adapter`"]
     fn a_whole_picture_in_bf16_agrees_with_the_cpu_in_f32_or_is_refused() {
-        super::agree_in(Precision::Bf16);
+        super::agree_in(Precision::Bf16, super::whole_picture, |_| super::tolerance(Precision::Bf16));
+    }
+
+    #[test]
+    #[ignore = "run by `slowly_on_an_adapter`"]
+    fn first_estimates_with_lora_files_in_f16_agree_with_the_cpu_in_f32() {
+        super::agree_in(Precision::F16, super::with_loras, super::first_estimate_tolerance);
     }
 }
 
-/// A whole picture in 16 bits, if the adapter supports the type. If not, loading must report it.
-fn agree_in(precision: Precision) {
+/// Stages of a pipeline, with its number type on a GPU.
+type Stages = fn(&Checkpoint, &Compute, Option<Precision>, Out<'_>);
+
+/// Stages in 16 bits, if the adapter supports the type. If not, loading must report it.
+fn agree_in(precision: Precision, run: Stages, tolerance: fn(&str) -> f32) {
     let Some(gpu) = adapter() else { return };
     match gpu.precision(Some(precision)) {
         Ok(found) => assert_eq!(found, precision),
@@ -79,10 +102,10 @@ fn agree_in(precision: Precision) {
             return;
         }
     }
-    agree(|checkpoint, compute, out| whole_picture(checkpoint, compute, Some(precision), out), tolerance(precision));
+    agree(|checkpoint, compute, out| run(checkpoint, compute, Some(precision), out), tolerance);
 }
 
-fn agree(run: impl Fn(&Checkpoint, &Compute, Out<'_>), tolerance: f32) {
+fn agree(run: impl Fn(&Checkpoint, &Compute, Out<'_>), tolerance: impl Fn(&str) -> f32) {
     let Some(gpu) = adapter() else { return };
     println!("comparing {} with the CPU", gpu.info);
     let cpu = Compute::open(DeviceChoice::Cpu).expect("always there");
@@ -94,7 +117,7 @@ fn agree(run: impl Fn(&Checkpoint, &Compute, Out<'_>), tolerance: f32) {
     run(&checkpoint, &gpu, &mut |stage, found| {
         let (name, expected) = expected.next().expect("as many stages");
         assert_eq!(name, stage);
-        compare(stage, &expected, &found, tolerance);
+        compare(stage, &expected, &found, tolerance(stage));
         println!("  after {:.0} s", started.elapsed().as_secs_f64());
     });
     assert!(expected.next().is_none(), "as many stages");
@@ -204,10 +227,10 @@ fn unet_with_loras(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
     }
 }
 
-/// The estimate after the first step with LoRA files beside the weights, with files in the weights, and with both, in the text
-/// encoders and the UNet.
-fn with_loras(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
-    let pipeline = pipeline(checkpoint, compute, None);
+/// The estimate after the first step without LoRA files, with files beside the weights, with files in the weights, and with
+/// both, in the text encoders and the UNet.
+fn with_loras(checkpoint: &Checkpoint, compute: &Compute, half: Option<Precision>, out: Out<'_>) {
+    let pipeline = pipeline(checkpoint, compute, half);
     let params =
         Params { prompt: "a small red fox".into(), width: 112, height: 72, steps: 4, seed: 7, ..Params::default() };
     let estimate = |files: &[&str]| {
@@ -222,6 +245,7 @@ fn with_loras(checkpoint: &Checkpoint, compute: &Compute, out: Out<'_>) {
         estimate
     };
     let without = estimate(&[]);
+    out("no files", without.clone());
     for (stage, files) in [
         ("files beside the weights", &["plain.safetensors", "locon.safetensors"][..]),
         ("files in the weights", &["loha.safetensors", "dora_output.safetensors", "full.safetensors"]),

@@ -52,8 +52,8 @@ pub struct GenerateArgs {
     #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
     pub taesd: Option<PathBuf>,
 
-    /// LoRA file, by path or by its name in the model's folder, in a folder `loras` or `Lora` near it, or in a folder of
-    /// `--models`; with its weights for the UNet and for the text encoders (by default 1, and as for the UNet). Repeat the option for several files.
+    /// LoRA file, by path, by its name in the library of `--models`, or by its name in the model's folder or in a folder `loras`
+    /// or `Lora` near it; with its weights for the UNet and for the text encoders (by default 1, and as for the UNet). Repeat the option for several files.
     #[arg(long, env = "EMBERLINE_LORA", value_name = "NAME_OR_PATH[:UNET[:TEXT]]")]
     pub lora: Vec<LoraArg>,
 

@@ -4,8 +4,10 @@ use super::GenerateArgs;
 use crate::commands::model::ModelChoice;
 use anyhow::{Context, Result, bail};
 use checkpoint::LoraFile;
-use generation::{Lora, Loras};
+use generation::{Lora, Loras, nearest};
+use library::{Library, Shelf};
 use prompt::networks::networks;
+use protocol::LibraryKind;
 use sdxl::LoraUse;
 use std::{
     convert::Infallible,
@@ -55,21 +57,22 @@ pub struct Opened {
 }
 
 /// Finds and opens the files of `--lora`, and those that only the prompt names, and computes their hashes. Names are
-/// looked up near the model and in the folders of `--models`.
+/// looked up in the library of `--models`, as the server does, then near the model.
 ///
 /// # Errors
 /// A file that is not found or cannot be read, or weights out of range.
-pub fn open(args: &GenerateArgs) -> Result<Opened> {
+pub fn open(args: &GenerateArgs, library: &Library) -> Result<Opened> {
+    let shelf = library.shelf();
     let tagged = networks(&args.prompt, args.prompt_syntax).1.into_iter().map(LoraArg::from);
     let mut opened = Opened::default();
     for (place, arg) in args.lora.iter().cloned().chain(tagged).enumerate() {
         let option = if place < args.lora.len() { "--lora" } else { "the prompt's LoRA" };
-        let path = find(&arg.name, &args.model, &args.models).with_context(|| format!("{option} {}", arg.name))?;
+        let Found { path, name } =
+            find(&arg.name, &args.model, &shelf).with_context(|| format!("{option} {}", arg.name))?;
         let named = || format!("{option} {}", path.display());
         let file = LoraFile::open(&path).with_context(named)?;
         let mut hash = file.auto_v3().with_context(named)?;
         hash.truncate(HASH_DIGITS);
-        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let lora = Lora { name, unet_weight: arg.unet_weight, text_weight: arg.text_weight, hash: Some(hash) };
         if place >= args.lora.len() && opened.recorded.iter().any(|other| other.name == lora.name) {
             continue;
@@ -90,23 +93,48 @@ impl From<Lora> for LoraArg {
     }
 }
 
-/// The path of a file: as given, or a name in the model's folder, in one of the folders for LoRA files near it, or in
-/// those of `libraries`.
-fn find(name: &str, model: &ModelChoice, libraries: &[PathBuf]) -> Result<PathBuf> {
+/// A file, with the name under which it is recorded.
+#[derive(Debug, PartialEq)]
+struct Found {
+    path: PathBuf,
+    /// Its name in the library, otherwise the file's without its extension.
+    name: String,
+}
+
+impl Found {
+    fn at(path: PathBuf) -> Self {
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Self { path, name }
+    }
+}
+
+/// A file: by its path as given, by its name in the library, or by its file name in the model's folder or in one of the folders
+/// for LoRA files near it.
+fn find(name: &str, model: &ModelChoice, shelf: &Shelf) -> Result<Found> {
     let given = Path::new(name);
     if given.is_file() {
-        return Ok(given.to_owned());
+        return Ok(Found::at(given.to_owned()));
     }
-    let in_libraries = libraries.iter().flat_map(|folder| FOLDERS.iter().map(move |name| folder.join(name)));
-    let folders: Vec<PathBuf> = folders(model).into_iter().chain(in_libraries).chain(libraries.to_vec()).collect();
+    if let Some(entry) = shelf.named(LibraryKind::Lora, name) {
+        return match &entry.item.problem {
+            Some(problem) => bail!("{problem}"),
+            None => Ok(Found { path: entry.path.clone(), name: entry.item.name.clone() }),
+        };
+    }
+    let folders = folders(model);
     let names = [name.to_owned(), format!("{name}.safetensors")];
     let candidates = folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
-    match candidates.into_iter().find(|path| path.is_file()) {
-        Some(path) => Ok(path),
-        None if folders.is_empty() => bail!("there is no such file"),
-        None => {
+    if let Some(path) = candidates.into_iter().find(|path| path.is_file()) {
+        return Ok(Found::at(path));
+    }
+    let usable = shelf.of_kind(LibraryKind::Lora).filter(|entry| entry.item.problem.is_none());
+    let near = nearest(name, usable.map(|entry| entry.item.name.as_str()));
+    let near = near.map(|near| format!("; the nearest in --models is \"{near}\"")).unwrap_or_default();
+    match folders.is_empty() {
+        true => bail!("there is no such file{near}"),
+        false => {
             let searched: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-            bail!("there is no such file, also not in {}", searched.join(", "))
+            bail!("there is no such file, also not in {}{near}", searched.join(", "))
         }
     }
 }
@@ -158,10 +186,45 @@ mod tests {
         std::fs::write(loras.join("ink.safetensors"), []).expect("written");
         std::fs::write(checkpoints.join("wash.safetensors"), []).expect("written");
         let model = ModelChoice::Path(checkpoints.join("model.safetensors"));
-        assert_eq!(find("ink", &model, &[]).expect("found"), loras.join("ink.safetensors"));
-        assert_eq!(find("wash.safetensors", &model, &[]).expect("found"), checkpoints.join("wash.safetensors"));
-        let error = find("none", &model, &[]).expect_err("there is none").to_string();
+        let shelf = Shelf::default();
+        let found = |name: &str| find(name, &model, &shelf).expect("found").path;
+        assert_eq!(found("ink"), loras.join("ink.safetensors"));
+        assert_eq!(found("wash.safetensors"), checkpoints.join("wash.safetensors"));
+        let error = find("none", &model, &shelf).expect_err("there is none").to_string();
         assert!(error.starts_with("there is no such file, also not in"), "{error}");
-        assert!(find("none", &ModelChoice::Starter, &[]).is_err());
+        assert!(find("none", &ModelChoice::Starter, &shelf).is_err());
+    }
+
+    /// A safetensors file with one LoRA layer of SDXL, all zeros.
+    fn write_lora(path: &Path, metadata: &str) {
+        let at = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q";
+        let header = format!(
+            r#"{{"__metadata__":{{{metadata}}},"{at}.lora_down.weight":{{"dtype":"F32","shape":[1,640],"data_offsets":[0,2560]}},"{at}.lora_up.weight":{{"dtype":"F32","shape":[640,1],"data_offsets":[2560,5120]}}}}"#
+        );
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 5120]].concat();
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+        std::fs::write(path, bytes).expect("written");
+    }
+
+    #[test]
+    fn a_name_is_the_librarys_as_on_a_server() {
+        let root = tempfile::tempdir().expect("a folder");
+        let at = |file: &str| root.path().join(file);
+        write_lora(&at("loras/x/ink.safetensors"), "");
+        write_lora(&at("loras/y/ink.safetensors"), "");
+        write_lora(&at("loras/deep/wash_v2.safetensors"), r#""ss_output_name":"wash""#);
+        let library = crate::commands::library::scanned(&[root.path().to_owned()], &Default::default());
+        let shelf = library.shelf();
+        let found = |name: &str| find(name, &ModelChoice::Starter, &shelf);
+        for (name, file, recorded) in [
+            ("wash_v2", "loras/deep/wash_v2.safetensors", "wash_v2"),
+            ("wash", "loras/deep/wash_v2.safetensors", "wash_v2"),
+            ("loras/y/ink", "loras/y/ink.safetensors", "loras/y/ink"),
+        ] {
+            assert_eq!(found(name).expect("found"), Found { path: at(file), name: recorded.to_owned() });
+        }
+        assert!(found("ink").is_err(), "two files have this name");
+        let error = found("wash_v3").expect_err("there is none").to_string();
+        assert_eq!(error, "there is no such file; the nearest in --models is \"wash_v2\"");
     }
 }

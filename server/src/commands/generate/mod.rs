@@ -53,7 +53,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         let about = if note.field == "model" { "" } else { "the checkpoint's own setting: " };
         warnings.push(FieldError::new(note.field, format!("{about}{}", note.text)));
     }
-    let loras = lora::open(args)?;
+    let loras = lora::open(args, &library)?;
     let mut params = params(args, &recommended, &loras.recorded, seed, &mut warnings)?;
     params.embeddings = embeddings(args, &shelf, &checkpoint)?;
     if !args.json {
