@@ -60,8 +60,8 @@ impl Outcome for Forgotten {
     }
 }
 
-/// A take's key, id and finish time, its task's id and status.
-type FileRow = (String, i64, Option<i64>, i64, String);
+/// A take's key, id and finish time, its task's id, status, and whether that is paused.
+type FileRow = (String, i64, Option<i64>, i64, String, bool);
 
 on_connections! {
     trait RecoveryQueries;
@@ -107,7 +107,7 @@ impl Store {
     pub async fn take_files(&self) -> Result<Vec<TakeFile>, StoreError> {
         let rows: Vec<FileRow> = read!(self, |conn| {
             let all = || takes::table.inner_join(tasks::table.on(tasks::id.eq(takes::task_id))).order(takes::id);
-            let columns = (takes::key, takes::id, takes::finished_at, takes::task_id, tasks::status);
+            let columns = (takes::key, takes::id, takes::finished_at, takes::task_id, tasks::status, tasks::paused);
             Ok(load_readable!(
                 conn, "takes",
                 all: all().select(columns),
@@ -116,8 +116,9 @@ impl Store {
             ))
         })?;
         let mut files = Vec::with_capacity(rows.len());
-        for (key, take, finished_at, task, status) in rows {
-            let status = readable("tasks", task, status_from_text(&status))?;
+        for (key, take, finished_at, task, status, paused) in rows {
+            let status = if paused { Ok(TaskStatus::Paused) } else { status_from_text(&status) };
+            let status = readable("tasks", task, status)?;
             let (take_id, task_id, finished) = (TakeId(take), TaskId(task), finished_at.is_some());
             files.extend(status.map(|status| TakeFile { key, take_id, finished, task_id, status }));
         }

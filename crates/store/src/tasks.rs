@@ -205,7 +205,7 @@ impl Store {
         })
     }
 
-    /// One task. While it runs, `step` is 0 and `eta_ms` none here; the engine knows the current values.
+    /// One task. While it runs, `step` is the saved one and `eta_ms` none here; the engine knows the current values.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist, or its project is deleted.
@@ -256,7 +256,9 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         (_, Some(step)) => from_column("takes.finished_step", step)?,
         // The take, and with it the step at which it was kept, is deleted.
         (TaskStatus::Completed, None) => parameters.steps,
-        (TaskStatus::Queued | TaskStatus::Paused, None) => from_column("tasks.done_steps", row.done_steps)?,
+        (TaskStatus::Queued | TaskStatus::Running | TaskStatus::Paused, None) => {
+            from_column("tasks.done_steps", row.done_steps)?
+        }
         _ => 0,
     };
     Ok(Task {
