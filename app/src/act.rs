@@ -108,6 +108,8 @@ acts! {
     UseRecent = "recent",
     /// Removes the form's initial image.
     ClearStart = "start-anew",
+    /// Makes the form's generation no branch.
+    ClearBranch = "clear-branch",
     /// Adds the LoRA file of an option; the id is its place.
     AddLora = "add-lora",
     /// Removes the LoRA file; the id is its place.

@@ -89,6 +89,7 @@ impl Controls {
             Act::UseExample => form.use_example(event),
             Act::UseRecent => form.use_recent(id),
             Act::ClearStart => form.clear_start(),
+            Act::ClearBranch => form.clear_branch(),
             Act::AddLora => form.add_found(id),
             Act::RemoveLora => form.remove_lora(id),
             Act::MoveTag => form.move_tag(id),

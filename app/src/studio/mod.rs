@@ -4,6 +4,7 @@
 pub mod address;
 mod controls;
 pub mod form;
+mod formation;
 mod inspector;
 mod panels;
 #[cfg(feature = "browser")]
@@ -20,4 +21,4 @@ pub mod zoom;
 
 pub use form::GenerationForm;
 pub use shell::Studio;
-pub use store::Store;
+pub use store::{StepPicture, Store};

@@ -12,7 +12,7 @@ use crate::{
     icons::Icon,
     view::{Erase, dynamic},
 };
-pub use export::Export;
+pub use export::{Export, label as format_label};
 use leptos::prelude::*;
 pub use log::Log;
 #[cfg(feature = "browser")]
