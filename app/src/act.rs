@@ -107,6 +107,8 @@ acts! {
     UseRecent = "recent",
     /// Removes the form's initial image.
     ClearStart = "start-anew",
+    /// Makes the form's generation no branch.
+    ClearBranch = "clear-branch",
     /// Removes a style from the form; the id is its place.
     RemoveStyle = "remove-style",
     /// Empties the seed.

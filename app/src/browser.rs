@@ -80,6 +80,13 @@ mod here {
         addresses.into_iter().filter_map(image).collect()
     }
 
+    /// Fetches and decodes a picture in an image outside the page. Returns whether it can be shown.
+    pub async fn decoded(address: &str) -> bool {
+        let Ok(image) = web_sys::HtmlImageElement::new() else { return false };
+        image.set_src(address);
+        wasm_bindgen_futures::JsFuture::from(image.decode()).await.is_ok()
+    }
+
     /// A random idempotency key.
     pub fn random_key() -> String {
         let half = || (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
@@ -221,6 +228,21 @@ mod here {
         FormData::new_with_form(form).ok()?.get(name).as_string()
     }
 
+    /// The `value` of a form's field, also of a disabled one, which would not be posted.
+    pub fn field_value(form: &Element, name: &str) -> Option<String> {
+        value(&form.query_selector(&format!("[name=\"{name}\"]")).ok()??)
+    }
+
+    /// Disables a control, with the reason as its tooltip, or enables it.
+    pub fn set_disabled(control: &Element, reason: Option<&str>) {
+        for (name, value) in [("disabled", reason.map(|_| "")), ("title", reason)] {
+            _ = match value {
+                Some(value) => control.set_attribute(name, value),
+                None => control.remove_attribute(name),
+            };
+        }
+    }
+
     /// The `value` of an element.
     pub fn value(field: &Element) -> Option<String> {
         js_sys::Reflect::get(field, &"value".into()).ok()?.as_string()
@@ -273,6 +295,10 @@ mod nowhere {
     /// Does nothing on the server.
     pub fn preload(_: Vec<String>) -> Held {
         Held
+    }
+    /// Does nothing on the server.
+    pub async fn decoded(_: &str) -> bool {
+        false
     }
     /// Does nothing on the server.
     pub fn area(_: &Element) -> Area {
@@ -334,6 +360,12 @@ mod nowhere {
     pub fn field(_: &Element, _: &str) -> Option<String> {
         None
     }
+    /// Does nothing on the server.
+    pub fn field_value(_: &Element, _: &str) -> Option<String> {
+        None
+    }
+    /// Does nothing on the server.
+    pub fn set_disabled(_: &Element, _: Option<&str>) {}
     /// Does nothing on the server.
     pub fn value(_: &Element) -> Option<String> {
         None

@@ -7,6 +7,7 @@ import { expect, hydrated, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
 const images = path.resolve(import.meta.dirname, "../../docs/images");
+const scrubbing = path.resolve(import.meta.dirname, "../test-results/scrubbing");
 const steps = path.resolve(import.meta.dirname, "../test-results/forming");
 
 test.use({ colorScheme: "dark", viewport: { width: 1280, height: 800 } });
@@ -43,6 +44,36 @@ test("the studio, and a picture forming", async ({ page, request }) => {
   await expect(page.locator("#picture")).toHaveAttribute("src", /\?v=/);
   await page.screenshot({ path: path.join(steps, `${String(shots).padStart(3, "0")}.png`) });
   expect(shots, "pictures of the picture forming").toBeGreaterThan(8);
+});
+
+test("the scrub bar", async ({ page, request }) => {
+  await request.patch(`${server.url}/api/v1/settings`, { data: { trace: "all" } });
+  const project = await newProject(request, server.url, "A day out");
+  const { task_id } = await ask(request, server.url, project, { prompt: "a red car on a yellow background", seed: 4, steps: 20 });
+  const status = async () => (await (await request.get(`${server.url}/api/v1/tasks/${task_id}`)).json()).status;
+  await expect.poll(status, { timeout: 60_000 }).toBe("completed");
+  await page.setViewportSize({ width: 1200, height: 640 });
+  await openStudio(page, server.url, project);
+  const [viewer, slider] = [page.getByRole("region", { name: "Viewer" }), page.getByRole("slider", { name: "Step", exact: true })];
+  const [area, bar] = [await viewer.boundingBox(), await slider.boundingBox()];
+  if (!area || !bar) throw new Error("the viewer is not shown");
+  rmSync(scrubbing, { recursive: true, force: true });
+  mkdirSync(scrubbing, { recursive: true });
+  // The row of the zoom buttons is left out.
+  const clip = { ...area, height: bar.y + bar.height - area.y };
+  let shots = 0;
+  const shoot = () => page.screenshot({ path: path.join(scrubbing, `${String(shots++).padStart(3, "0")}.png`), clip });
+  await shoot();
+  const thumb = 8;
+  const x = (step: number) => bar.x + thumb + ((bar.width - 2 * thumb) * (step - 1)) / 19;
+  await page.mouse.move(x(20), bar.y + bar.height / 2);
+  await page.mouse.down();
+  for (const step of [17, 14, 11, 9, 7, 5, 3, 2, 1, 2, 4, 6, 8]) {
+    await page.mouse.move(x(step), bar.y + bar.height / 2);
+    await expect(page.locator(".viewer-step-picture")).toHaveAttribute("src", new RegExp(`/steps/${step}\\.png`));
+    await shoot();
+  }
+  await page.mouse.up();
 });
 
 test("the library, and LoRA files on the form", async ({ page, request }) => {

@@ -4,7 +4,9 @@
 use crate::{drafts::CUSTOM, error::AppError};
 use generation::{DEFAULT_STRENGTH, GenerationParameters, Loras, PartialParameters, parameters};
 use prompt::edited_by;
-use protocol::{FieldError, NewGeneration, Parameters, Problem, Project, Recommended, generation::expected};
+use protocol::{
+    FieldError, NewGeneration, Parameters, Problem, Project, Recommended, Take, TakeId, generation::expected,
+};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -28,6 +30,10 @@ parameters! {
         pub init_take_id: String,
         /// Share of the initial picture that is redrawn.
         pub strength: String,
+        /// The take that it branches from; empty for a generation of its own.
+        pub branch_of: String,
+        /// The number of steps that it shares with that take.
+        pub from_step: String,
         /// Names of styles, one in each line.
         pub styles: String,
         /// Idempotency key: submitting the same form again returns the first result. It is not remembered with the form.
@@ -131,6 +137,30 @@ impl Draft {
         }
         errors.extend(new.errors());
         if errors.is_empty() { Ok(new) } else { Err(Problem::Invalid(errors)) }
+    }
+
+    /// The take that it branches from, and the number of steps that it shares with it; none for a generation of its own.
+    ///
+    /// # Errors
+    /// A field that cannot be read.
+    pub fn branch(&self) -> Result<Option<(TakeId, u32)>, Problem> {
+        let mut errors = Vec::new();
+        let of = read("branch_of", &self.branch_of, &mut errors);
+        let step = read("from_step", &self.from_step, &mut errors);
+        if errors.is_empty() { Ok(of.zip(step)) } else { Err(Problem::Invalid(errors)) }
+    }
+
+    /// The form that continues a take after this step. Its prompts contain the take's styles. What a branch cannot change is
+    /// filled in too.
+    pub fn branching(take: &Take, step: u32) -> Self {
+        Self {
+            branch_of: take.id.to_string(),
+            from_step: step.to_string(),
+            // The first steps contain them.
+            styles: String::new(),
+            init_take_id: String::new(),
+            ..Self::of(&take.parameters, Some(take.seed))
+        }
     }
 
     /// The parameters that are filled in.
@@ -286,7 +316,7 @@ fn unreadable(field: &str, text: &str) -> FieldError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::studio::state::examples::project;
+    use crate::studio::state::examples::{project, take};
     use generation::Lora;
     use protocol::{PreviewMethod, Sampler, Schedule};
 
@@ -377,6 +407,27 @@ mod tests {
         assert_eq!((again.prompt, again.seed, again.width), (asked.prompt, asked.seed, asked.width));
         assert_eq!((again.steps, again.preview_method), (Some(20), Some(PreviewMethod::Taesd)));
         assert_eq!(again.loras, Some(parameters.loras));
+    }
+
+    #[test]
+    fn a_branch_has_the_settings_of_its_take_and_names_the_step() {
+        let parameters = Parameters {
+            prompt: "a red car, oil on canvas".into(),
+            steps: 20,
+            styles: vec!["Oil".into()],
+            init_take_id: Some(TakeId(3)),
+            strength: Some(0.5),
+            ..Parameters::imported(128, 64)
+        };
+        let take = Take { id: TakeId(5), seed: 9, parameters, ..take() };
+        let draft = Draft::branching(&take, 8);
+        assert_eq!(draft.branch(), Ok(Some((TakeId(5), 8))));
+        let new = draft.read().expect("good");
+        assert_eq!((new.prompt.as_str(), new.steps, new.seed), ("a red car, oil on canvas", Some(20), Some(9)));
+        assert_eq!((new.styles.len(), new.init_take_id, new.height), (0, None, Some(64)));
+        assert_eq!(Draft::of(&take.parameters, None).branch(), Ok(None));
+        let problem = Draft { from_step: "early".into(), ..draft }.branch().expect_err("no number");
+        assert_eq!(problem.field_errors()[0].message, "must be a whole number, 1 for the first step, not early");
     }
 
     #[test]

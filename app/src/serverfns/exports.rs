@@ -2,7 +2,9 @@
 
 use crate::{error::AppError, packed::Packed};
 use leptos::{prelude::*, server_fn::codec::GetUrl};
-use protocol::{Export, ExportFormat, ExportId, ProjectId};
+use protocol::{Easing, Export, ExportFormat, ExportId, ProjectId, TakeId};
+#[cfg(feature = "ssr")]
+use protocol::{Formation, NewExport};
 
 /// Starts exporting a project's frames into one file.
 #[server(prefix = "/fn", endpoint = "exports/create")]
@@ -12,7 +14,29 @@ pub async fn create_export(
     /// File format.
     format: ExportFormat,
 ) -> Result<Packed<Export>, AppError> {
-    let export = super::services()?.create_export(project_id, format).await;
+    let export = super::services()?.create_export(project_id, NewExport { format, formation: None }).await;
+    super::answer(export.and_then(|export| Packed::new(&export)))
+}
+
+/// Starts exporting how a take formed into one file.
+#[server(prefix = "/fn", endpoint = "exports/formation")]
+pub async fn export_formation(
+    /// Id of the project.
+    project_id: ProjectId,
+    /// Id of the take.
+    take_id: TakeId,
+    /// File format.
+    format: ExportFormat,
+    /// Length of the animation, seconds.
+    seconds: f64,
+    /// How fast it goes through the steps.
+    easing: Easing,
+) -> Result<Packed<Export>, AppError> {
+    let new = NewExport { format, formation: Some(Formation { take_id, seconds, easing }) };
+    let export = match new.validated() {
+        Ok(new) => super::services()?.create_export(project_id, new).await,
+        Err(problem) => Err(problem),
+    };
     super::answer(export.and_then(|export| Packed::new(&export)))
 }
 

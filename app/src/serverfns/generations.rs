@@ -12,9 +12,11 @@ pub async fn create_generation(
     /// The form as typed; its fields are named `draft[prompt]` and so on.
     draft: Draft,
 ) -> Result<(FrameId, u64), AppError> {
-    let accepted = match draft.read() {
-        Ok(new) => super::services()?.create_generation(project_id, new, draft.idempotency_key()).await,
-        Err(problem) => Err(problem),
+    let services = super::services()?;
+    let accepted = match (draft.read(), draft.branch()) {
+        (Ok(new), Ok(None)) => services.create_generation(project_id, new, draft.idempotency_key()).await,
+        (Ok(new), Ok(Some((take, from_step)))) => services.branch_take(take, branch(new, from_step)).await,
+        (Err(problem), _) | (_, Err(problem)) => Err(problem),
     };
     let first = accepted.and_then(|accepted| {
         let first = accepted.tasks.first().ok_or(protocol::Problem::Internal)?;
@@ -32,8 +34,28 @@ pub async fn estimate_generation(
     draft: Draft,
 ) -> Result<Packed<Option<u64>>, AppError> {
     let estimate = match draft.read() {
-        Ok(new) => super::services()?.estimate_generation(project_id, new).await,
+        Ok(new) => {
+            let (steps, shared) = (new.steps.unwrap_or_default(), draft.branch().ok().flatten().map_or(0, |(_, k)| k));
+            let whole = super::services()?.estimate_generation(project_id, new).await;
+            // A branch computes the steps that it does not share.
+            let share = |ms: u64| (ms * u64::from(steps.saturating_sub(shared))).checked_div(steps.into());
+            whole.map(|ms| ms.map(|ms| share(ms).unwrap_or(ms)))
+        }
         Err(problem) => Err(problem),
     };
     super::answer(estimate.and_then(|estimate| Packed::new(&estimate)))
+}
+
+/// What the form changes after the shared steps.
+#[cfg(feature = "ssr")]
+fn branch(new: protocol::NewGeneration, from_step: u32) -> protocol::NewBranch {
+    protocol::NewBranch {
+        from_step,
+        prompt: Some(new.prompt),
+        negative_prompt: new.negative_prompt,
+        cfg_scale: new.cfg_scale,
+        sampler: new.sampler,
+        loras: new.loras,
+        seed: new.seed,
+    }
 }

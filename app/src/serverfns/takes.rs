@@ -2,7 +2,7 @@
 
 use crate::{error::AppError, packed::Packed};
 use leptos::{prelude::*, server_fn::codec::GetUrl};
-use protocol::{FrameId, Take, TakeId};
+use protocol::{FrameId, Take, TakeId, TakeTrace};
 
 /// A frame's takes, newest first. Empty for a deleted frame, which may be deleted while this request is sent.
 #[server(prefix = "/fn", endpoint = "frames/takes", input = GetUrl)]
@@ -15,6 +15,15 @@ pub async fn list_takes(
         found => found,
     };
     super::answer(found.and_then(|takes| Packed::new(&takes)))
+}
+
+/// What is kept of how a take formed.
+#[server(prefix = "/fn", endpoint = "takes/trace", input = GetUrl)]
+pub async fn get_trace(
+    /// Id of the take.
+    id: TakeId,
+) -> Result<Packed<TakeTrace>, AppError> {
+    super::answer(super::services()?.get_trace(id).await.and_then(|trace| Packed::new(&trace)))
 }
 
 /// Deletes a take and its picture for good.

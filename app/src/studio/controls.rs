@@ -80,6 +80,7 @@ impl Controls {
             Act::UseExample => form.use_example(event),
             Act::UseRecent => form.use_recent(id),
             Act::ClearStart => form.clear_start(),
+            Act::ClearBranch => form.clear_branch(),
             Act::RemoveStyle => form.remove_style(id),
             Act::RandomSeed => form.random_seed(),
             Act::LastSeed => form.last_seed(),

@@ -4,6 +4,7 @@
 pub mod address;
 mod controls;
 pub mod form;
+mod formation;
 mod inspector;
 mod on_demand;
 mod panels;
@@ -21,4 +22,4 @@ pub mod zoom;
 
 pub use form::GenerationForm;
 pub use shell::Studio;
-pub use store::Store;
+pub use store::{StepPicture, Store};

@@ -13,8 +13,6 @@ use crate::{
 use gloo_timers::callback::Interval;
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::FrameId;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::HtmlImageElement;
 
 /// Fetches pictures until the owner is cleaned up: finished ones at each event, previews at the refresh interval.
 pub fn follow(store: Store, live: Live) {
@@ -73,13 +71,7 @@ fn fetch(store: Store, live: Live, forming: bool) {
 
 /// Fetches and decodes one picture in an image outside the page, then shows it.
 async fn load(store: Store, live: Live, id: FrameId, address: String) {
-    let decoded = match HtmlImageElement::new() {
-        Ok(image) => {
-            image.set_src(&address);
-            JsFuture::from(image.decode()).await.is_ok()
-        }
-        Err(_) => false,
-    };
+    let decoded = browser::decoded(&address).await;
     store.pictures.try_update(|pictures| pictures.arrived(id, &address, decoded));
     // The finished picture may have become due during the request.
     if decoded && store.state.try_with_untracked(|_| ()).is_some() {

@@ -50,7 +50,7 @@ pub fn Studio(
         <main id="main" class=layout tabindex="-1">
             {form.view()}
             {side_panels.left.edge()}
-            {viewer(store, stage)}
+            {viewer(store, stage, form)}
             {side_panels.right.edge()}
             {inspector.view(timeline)}
             {timeline.view()}

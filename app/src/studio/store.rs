@@ -34,8 +34,19 @@ pub struct Store {
     pub onion: RwSignal<u8>,
     /// The take that is compared with the selected one.
     pub compared: RwSignal<Option<Take>>,
+    /// The step that the scrub bar shows in place of the current frame's picture.
+    pub scrubbed: RwSignal<Option<StepPicture>>,
     /// Why the last command was rejected.
     pub refused: RwSignal<Option<String>>,
+}
+
+/// A decoded picture of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepPicture {
+    /// Its URL.
+    pub src: String,
+    /// `Step 8 of 20`.
+    pub alt: String,
 }
 
 /// Wait before a failed reload is retried.
@@ -68,6 +79,7 @@ impl Store {
             seen,
             onion: RwSignal::new(0),
             compared: RwSignal::new(None),
+            scrubbed: RwSignal::new(None),
             refused: RwSignal::new(None),
         }
     }

@@ -5,17 +5,19 @@
 
 mod apng;
 mod canvas;
+mod easing;
 mod gif;
 mod mp4;
 mod webp;
 mod zip;
 
+pub use easing::Easing;
 pub use mp4::has_ffmpeg;
 
 use image::ImageFormat;
 use std::{
     fs::File,
-    io::{self, BufReader, BufWriter, Write},
+    io::{self, BufReader, BufWriter, Cursor, Read, Seek, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -36,11 +38,26 @@ pub enum Format {
     Mp4,
 }
 
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// The path of a PNG, JPEG or WebP file.
+    File(PathBuf),
+    /// The bytes of a PNG.
+    Png(Vec<u8>),
+}
+
+impl From<PathBuf> for Picture {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
 /// A picture of the sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Still {
-    /// Path of a PNG, JPEG or WebP file.
-    pub path: PathBuf,
+    /// The picture.
+    pub picture: Picture,
     /// Duration in frames of the sequence's rate; at least 1.
     pub duration: u32,
 }
@@ -96,6 +113,10 @@ impl Unreadable {
         all.iter().map(Self::to_string).collect::<Vec<_>>().join("; ")
     }
 }
+
+/// What a picture is read from.
+trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
 
 /// Called with the number of pictures done, after each picture and more often if one takes long. Can cancel.
 pub type Watch<'a> = &'a mut dyn FnMut(usize) -> ControlFlow<()>;
@@ -171,16 +192,24 @@ impl Sequence {
     }
 
     fn decoded(&self, place: usize) -> Result<image::DynamicImage, Unreadable> {
-        let path = &self.stills[place].path;
-        let file = self.open(place)?;
-        let decoded = ImageFormat::from_path(path).and_then(|format| image::load(BufReader::new(file), format));
+        let file = BufReader::new(self.open(place)?);
+        let format = match &self.stills[place].picture {
+            Picture::File(path) => ImageFormat::from_path(path),
+            Picture::Png(_) => Ok(ImageFormat::Png),
+        };
+        let decoded = format.and_then(|format| image::load(file, format));
         decoded.map_err(|source| Unreadable { number: place + 1, source })
     }
 
     /// Opens the picture's file.
-    fn open(&self, place: usize) -> Result<File, Unreadable> {
-        let opened = regular_file::open(&self.stills[place].path);
-        opened.map_err(|source| Unreadable { number: place + 1, source: source.into() })
+    fn open(&self, place: usize) -> Result<Box<dyn ReadSeek + '_>, Unreadable> {
+        match &self.stills[place].picture {
+            Picture::File(path) => match regular_file::open(path) {
+                Ok(file) => Ok(Box::new(file)),
+                Err(source) => Err(Unreadable { number: place + 1, source: source.into() }),
+            },
+            Picture::Png(bytes) => Ok(Box::new(Cursor::new(bytes))),
+        }
     }
 
     /// Calls `use_it` with each picture as RGB at the animation's size, and reports each to the watcher.

@@ -1,6 +1,6 @@
 //! A ZIP of the picture files, which contain their parameters.
 
-use crate::{Error, Sequence, Watch};
+use crate::{Error, Picture, Sequence, Watch};
 use ::zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
 use std::io::{self, Seek, Write};
 
@@ -11,7 +11,10 @@ pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_
     let digits = sequence.stills.len().to_string().len().max(4);
     let mut listed = Vec::new();
     for (place, still) in sequence.stills.iter().enumerate() {
-        let extension = still.path.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
+        let extension = match &still.picture {
+            Picture::File(path) => path.extension().and_then(|extension| extension.to_str()).unwrap_or("png"),
+            Picture::Png(_) => "png",
+        };
         let name = format!("{:0digits$}.{extension}", place + 1);
         archive.start_file(name.as_str(), options).map_err(encode)?;
         let mut file = sequence.open(place).map_err(|unreadable| Error::Pictures(vec![unreadable]))?;

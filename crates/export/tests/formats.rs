@@ -1,6 +1,6 @@
 //! Written files are read back, with decoders independent of the writers where available.
 
-use export::{Error, Format, Sequence, Still};
+use export::{Error, Format, Picture, Sequence, Still};
 use image::{
     AnimationDecoder, Rgb, RgbImage, codecs::gif::GifDecoder, codecs::png::PngDecoder, codecs::webp::WebPDecoder,
 };
@@ -20,9 +20,16 @@ fn sequence(folder: &Path) -> Sequence {
     let stills = COLOURS.iter().enumerate().map(|(i, colour)| {
         let (path, side) = (folder.join(format!("{i}.png")), if i == 3 { 32 } else { 48 });
         RgbImage::from_pixel(side, side, Rgb(*colour)).save(&path).expect("saved");
-        Still { path, duration: if i == 2 { 3 } else { 1 } }
+        Still { picture: path.into(), duration: if i == 2 { 3 } else { 1 } }
     });
     Sequence { stills: stills.collect(), fps: 12, width: 48, height: 48 }
+}
+
+fn path_of(sequence: &Sequence, place: usize) -> &Path {
+    match &sequence.stills[place].picture {
+        Picture::File(path) => path,
+        Picture::Png(_) => panic!("picture {place} is no file"),
+    }
 }
 
 fn written(format: Format) -> (tempfile::TempDir, BufReader<File>) {
@@ -93,7 +100,7 @@ fn long(format: Format, fps: u32, durations: &[u32]) -> Vec<(u64, [u8; 3])> {
     let stills = durations.iter().zip(COLOURS).enumerate().map(|(i, (duration, colour))| {
         let path = folder.path().join(format!("{i}.png"));
         RgbImage::from_pixel(48, 48, Rgb(colour)).save(&path).expect("saved");
-        Still { path, duration: *duration }
+        Still { picture: path.into(), duration: *duration }
     });
     let sequence = Sequence { stills: stills.collect(), fps, width: 48, height: 48 };
     let out = folder.path().join("out");
@@ -190,8 +197,8 @@ fn all_damaged_pictures_are_named_before_anything_is_encoded() {
     for format in [Format::Zip, Format::Gif, Format::Apng, Format::Webp, Format::Mp4] {
         sequence.check(format, &mut go_on).expect("whole");
     }
-    damage(&sequence.stills[1].path);
-    damage(&sequence.stills[3].path);
+    damage(path_of(&sequence, 1));
+    damage(path_of(&sequence, 3));
     for format in [Format::Gif, Format::Apng, Format::Webp, Format::Mp4] {
         match sequence.check(format, &mut go_on) {
             Err(Error::Pictures(list)) => {
@@ -212,7 +219,7 @@ fn all_damaged_pictures_are_named_before_anything_is_encoded() {
 fn a_pipe_with_a_pictures_name_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let sequence = sequence(folder.path());
-    let pipe = &sequence.stills[2].path;
+    let pipe = path_of(&sequence, 2);
     std::fs::remove_file(pipe).expect("removed");
     assert!(Command::new("mkfifo").arg(pipe).status().expect("mkfifo").success());
     let mut formats = vec![Format::Zip, Format::Gif, Format::Apng, Format::Webp];
@@ -276,7 +283,7 @@ fn an_mp4_is_bt_709_and_says_so() {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, out) = (folder.path().join("0.png"), folder.path().join("out.mp4"));
         RgbImage::from_pixel(48, 48, Rgb(colour)).save(&path).expect("saved");
-        let stills = vec![Still { path, duration: 2 }];
+        let stills = vec![Still { picture: path.into(), duration: 2 }];
         let sequence = Sequence { stills, fps: 12, width: 48, height: 48 };
         sequence.write(Format::Mp4, &out, &mut |_| ControlFlow::Continue(())).expect("written");
         let found = rgb_of_bt709(planes(&out));
@@ -287,6 +294,28 @@ fn an_mp4_is_bt_709_and_says_so() {
         let about = String::from_utf8_lossy(&about.stderr).into_owned();
         assert!(about.contains("yuv420p(tv, bt709"), "{about}");
     }
+}
+
+#[test]
+fn pictures_in_memory_are_written_as_those_in_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = sequence(folder.path());
+    let mut bytes = files.clone();
+    for (place, still) in bytes.stills.iter_mut().enumerate() {
+        still.picture = Picture::Png(std::fs::read(path_of(&files, place)).expect("read"));
+    }
+    for format in [Format::Zip, Format::Gif, Format::Apng, Format::Webp] {
+        let [of_files, of_bytes] = [&files, &bytes].map(|sequence| {
+            let out = folder.path().join("out");
+            sequence.check(format, &mut |_| ControlFlow::Continue(())).expect("readable");
+            sequence.write(format, &out, &mut |_| ControlFlow::Continue(())).expect("written");
+            std::fs::read(out).expect("there")
+        });
+        assert_eq!(of_files, of_bytes, "{format:?}");
+    }
+    bytes.stills[1].picture = Picture::Png(b"no picture".to_vec());
+    let error = bytes.check(Format::Gif, &mut |_| ControlFlow::Continue(())).expect_err("damaged");
+    assert!(error.to_string().starts_with("cannot read picture 2: "), "{error}");
 }
 
 #[test]
@@ -323,7 +352,7 @@ fn it_ends_when_the_watcher_says_so() {
 fn what_cannot_be_read_is_named_by_its_number() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut broken = sequence(folder.path());
-    std::fs::write(&broken.stills[1].path, "no picture").expect("written");
+    std::fs::write(path_of(&broken, 1), "no picture").expect("written");
     let error = broken.write(Format::Gif, &folder.path().join("out"), &mut |_| ControlFlow::Continue(()));
     assert!(error.expect_err("refused").to_string().starts_with("cannot read picture 2"));
     broken.stills.clear();

@@ -1,9 +1,9 @@
-//! Exports: a project's frames as one file.
+//! Exports: a project's frames, or the steps of a take, as one file.
 
 use crate::export_jobs::{self, Pictures};
 use crate::{LocalStudio, problem::problem};
 use ::export::{Sequence, Still};
-use protocol::{Export, ExportFormat, ExportId, Frame, Problem, ProjectId};
+use protocol::{Export, ExportId, Frame, NewExport, Problem, Project, ProjectId};
 use std::path::PathBuf;
 use store::{Store, StoreError};
 use time::OffsetDateTime;
@@ -36,15 +36,24 @@ impl LocalStudio {
         Ok(ExportId(first))
     }
 
-    /// Exports the selected take of each frame. Frames without a finished take are skipped and counted.
-    pub(crate) async fn create_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem> {
-        export_jobs::check_format(format)?;
+    /// Exports the project's sequence, or how one of its takes formed.
+    pub(crate) async fn create_export(&self, id: ProjectId, new: NewExport) -> Result<Export, Problem> {
+        export_jobs::check_format(new.format)?;
         let project = self.get_project(id).await?;
-        let frames = self.list_frames(id).await?;
+        let (name, pictures) = match new.formation {
+            Some(of) => (format!("{} take {}", project.name, of.take_id), self.formation(&project, of).await?),
+            None => (project.name.clone(), self.sequence(&project).await?),
+        };
+        self.exports.create(id, &name, new.format, pictures)
+    }
+
+    /// The selected take of each frame. Frames without a finished take are skipped and counted.
+    async fn sequence(&self, project: &Project) -> Result<Pictures, Problem> {
+        let frames = self.list_frames(project.id).await?;
         let (mut stills, mut of_frames) = (Vec::new(), Vec::new());
         for frame in &frames {
             if let Some(path) = self.finished_picture(frame).await? {
-                stills.push(Still { path, duration: frame.duration });
+                stills.push(Still { picture: path.into(), duration: frame.duration });
                 of_frames.push((frame.position, frame.id));
             }
         }
@@ -53,7 +62,7 @@ impl LocalStudio {
         }
         let skipped = u32::try_from(frames.len() - stills.len()).unwrap_or(u32::MAX);
         let sequence = Sequence { stills, fps: project.fps, width: project.width, height: project.height };
-        self.exports.create(id, &project.name, format, Pictures { sequence, frames: of_frames, skipped })
+        Ok(Pictures { sequence, frames: of_frames, skipped, take: None })
     }
 
     async fn finished_picture(&self, frame: &Frame) -> Result<Option<PathBuf>, Problem> {

@@ -8,6 +8,7 @@ mod budget;
 mod events;
 mod export_jobs;
 mod exports;
+mod formations;
 mod frames;
 mod generations;
 mod imports;

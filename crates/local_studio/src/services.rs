@@ -3,8 +3,8 @@
 use crate::{Exports, LocalStudio, tokens};
 use async_trait::async_trait;
 use protocol::{
-    Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
-    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewGeneration, NewProject, NewStyle,
+    Accepted, Export, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem, LibraryKind,
+    LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject, NewStyle,
     Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
     Take, TakeId, TakeTrace, Task, TaskId, TaskPatch, TokenCount,
 };
@@ -221,8 +221,8 @@ impl Services for LocalStudio {
         self.to_completion(move |studio| async move { studio.update_settings(patch).await }).await
     }
 
-    async fn create_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem> {
-        self.create_export(id, format).await
+    async fn create_export(&self, id: ProjectId, new: NewExport) -> Result<Export, Problem> {
+        self.create_export(id, new).await
     }
 
     async fn list_exports(&self, id: ProjectId) -> Result<Vec<Export>, Problem> {

@@ -27,7 +27,7 @@ pub use event::{
     GenerationInterrupted, GenerationPaused, GenerationProgress, GenerationResumed, GenerationStarted,
     GenerationSteered, Hello, Message, Metrics, ProjectUpdated, Resync, Studio, StylesUpdated,
 };
-pub use export::{Export, ExportFormat, NewExport};
+pub use export::{Easing, Export, ExportFormat, Formation, NewExport};
 pub use frame::{Frame, FramePatch, FrameStatus, THUMBNAIL_SIDES_PX, Take, media_path, thumbnail_url};
 pub use id::{ExportId, FrameId, ProjectId, StyleId, TakeId, TaskId};
 pub use library::{

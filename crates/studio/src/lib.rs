@@ -7,9 +7,9 @@
 use async_trait::async_trait;
 use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
-    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewGeneration, NewProject, NewStyle,
-    Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
-    Take, TakeId, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount,
+    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject,
+    NewStyle, Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId,
+    StylePatch, Take, TakeId, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -200,9 +200,10 @@ pub trait Services: Send + Sync {
     /// Changes the settings that are set and returns all of them.
     async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, Problem>;
 
-    /// Starts exporting a project's frames into one file, or queues the export. [`Problem::Conflict`] if no frame
-    /// has a finished picture, [`Problem::TooMany`] if too many exports are open.
-    async fn create_export(&self, id: ProjectId, format: ExportFormat) -> Result<Export, Problem>;
+    /// Starts exporting a project's frames, or how one of its takes formed, into one file, or queues the export.
+    /// [`Problem::Conflict`] if no frame has a finished picture or the take has no trace, [`Problem::TooMany`] if too many
+    /// exports are open.
+    async fn create_export(&self, id: ProjectId, new: NewExport) -> Result<Export, Problem>;
     /// A project's exports since the server started, newest first.
     async fn list_exports(&self, id: ProjectId) -> Result<Vec<Export>, Problem>;
     /// One export.

@@ -24,7 +24,9 @@ pub fn routes(api: Api) -> Api {
     api.post(
         "/projects/{id}/exports",
         create_export,
-        about("Starts exporting a project's frames into one file.").status(202).fails(&[409, 429]),
+        about("Starts exporting a project's frames, or how one of its takes formed, into one file.")
+            .status(202)
+            .fails(&[409, 429]),
     )
     .get("/projects/{id}/exports", list_exports, about("Lists a project's exports, newest first."))
     .get("/exports/{id}", get_export, about("Returns an export: its progress, and the address of its file."))
@@ -44,7 +46,7 @@ async fn create_export(
     IdPath(id): IdPath<ProjectId>,
     Json(new): Json<NewExport>,
 ) -> Result<(StatusCode, axum::Json<Export>), ApiError> {
-    Ok((StatusCode::ACCEPTED, axum::Json(state.services.create_export(id, new.format).await?)))
+    Ok((StatusCode::ACCEPTED, axum::Json(state.services.create_export(id, new.validated()?).await?)))
 }
 
 async fn list_exports(

@@ -1,7 +1,7 @@
 //! Exports of sequences, and duplicated frames.
 
 use crate::support::TestServer;
-use image::{AnimationDecoder, codecs::webp::WebPDecoder};
+use image::{AnimationDecoder, Frame, RgbaImage, codecs::webp::WebPDecoder};
 use serde_json::{Value, json};
 use std::{
     io::Cursor,
@@ -23,8 +23,12 @@ fn project_with(server: &TestServer, frames: usize) -> Value {
 }
 
 fn exported(server: &TestServer, project: &Value, format: &str) -> Value {
+    completed(server, project, &json!({"format": format}))
+}
+
+fn completed(server: &TestServer, project: &Value, body: &Value) -> Value {
     let path = format!("/api/v1/projects/{}/exports", project["id"]);
-    let answer = server.send("POST", &path, &json!({"format": format}));
+    let answer = server.send("POST", &path, body);
     assert_eq!(answer.status, 202, "{}", answer.text);
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -248,4 +252,82 @@ fn a_deleted_export_ends_its_encoder_at_once_and_the_encoder_knows_no_secret() {
         || std::process::Command::new("kill").args(["-0", &pid]).output().is_ok_and(|output| output.status.success());
     wait_until("the encoder has ended", || !is_there());
     assert_eq!((count(), begin().status), (0, 202), "there is room again");
+}
+
+/// The pictures of a WebP with their times in milliseconds.
+fn webp(bytes: &[u8]) -> Vec<(RgbaImage, u32)> {
+    let frames = WebPDecoder::new(Cursor::new(bytes)).expect("a WebP").into_frames();
+    let one = |frame: Frame| {
+        let (numerator, denominator) = frame.delay().numer_denom_ms();
+        (frame.into_buffer(), numerator / denominator)
+    };
+    frames.map(|frame| one(frame.expect("whole"))).collect()
+}
+
+#[test]
+fn how_a_take_formed_is_an_animation_of_the_chosen_length() {
+    let server = TestServer::start();
+    let project = server
+        .send("POST", "/api/v1/projects", &json!({"name": "Forming", "width": 64, "height": 64, "fps": 12}))
+        .json();
+    let asked = json!({"prompt": "a red car", "seed": 3, "steps": 8, "width": 64, "height": 64});
+    let task = server.send("POST", &format!("/api/v1/projects/{}/generations", project["id"]), &asked).json()["tasks"]
+        [0]
+    .clone();
+    server.wait_for_task(&task["task_id"], "completed");
+    let take = &task["take_id"];
+    let file = |formation: &Value, format: &str| {
+        let export = completed(&server, &project, &json!({"format": format, "formation": formation}));
+        assert_eq!(&export["take_id"], take);
+        (server.bytes(export["path"].as_str().expect("a path")), export)
+    };
+
+    let ((answer, bytes), export) = file(&json!({"take_id": take, "seconds": 2.0}), "webp");
+    assert!(answer.header("content-disposition").contains(&format!("Forming-take-{take}.webp")));
+    assert_eq!((&export["done"], &export["total"]), (&json!(9), &json!(9)));
+    let found = webp(&bytes);
+    assert_eq!((found.len(), found.iter().map(|(_, ms)| ms).sum::<u32>()), (9, 2000));
+    assert_eq!(found[8].1, 400, "the finished picture has a fifth of the time");
+    assert!(found.iter().all(|(picture, _)| picture.dimensions() == (64, 64)));
+    let finished =
+        image::load_from_memory(&server.bytes(task["preview_path"].as_str().expect("a path")).1).expect("a PNG");
+    assert_eq!(found[8].0, finished.to_rgba8(), "the last picture is the take's");
+    // Each step is nearer to the finished picture than the first one, and the pictures are those of the steps.
+    let distance = |picture: &RgbaImage| -> u64 {
+        picture.iter().zip(finished.to_rgba8().iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum()
+    };
+    assert!(distance(&found[7].0) < distance(&found[0].0) / 2);
+
+    let times = |easing: &str| {
+        let ((_, bytes), _) = file(&json!({"take_id": take, "seconds": 4, "easing": easing}), "webp");
+        webp(&bytes).into_iter().map(|(_, ms)| ms).collect::<Vec<_>>()
+    };
+    let (slow_start, slow_end) = (times("ease_in"), times("ease_out"));
+    assert!(slow_start[0] > slow_start[7] && slow_end[0] < slow_end[7], "{slow_start:?} {slow_end:?}");
+    for (format, magic) in [("gif", &b"GIF89a"[..]), ("apng", b"\x89PNG"), ("zip", b"PK")] {
+        assert!(file(&json!({"take_id": take}), format).0.1.starts_with(magic), "{format}");
+    }
+}
+
+#[test]
+fn a_formation_that_cannot_be_exported_says_why() {
+    let server = TestServer::start();
+    let (project, other) = (project_with(&server, 1), server.create("Another"));
+    let frames = server.get(&format!("/api/v1/projects/{}/frames", project["id"])).json();
+    let take = &frames[0]["take_id"];
+    let refused = |project: &Value, body: &Value| {
+        let answer = server.send("POST", &format!("/api/v1/projects/{}/exports", project["id"]), body);
+        (answer.status, answer.text)
+    };
+    let formation = |formation: Value| json!({"format": "gif", "formation": formation});
+    let (status, text) = refused(&project, &formation(json!({"take_id": take, "seconds": 61})));
+    assert!(status == 422 && text.contains("must be a number from 0.5 to 60, not 61"), "{status} {text}");
+    let (status, text) = refused(&project, &formation(json!({"take_id": take, "easing": "bouncy"})));
+    assert!(status == 422 && text.contains("must be one of linear, ease_in, ease_out, ease_in_out"), "{status} {text}");
+    let (status, text) = refused(&other, &formation(json!({"take_id": take})));
+    assert!(status == 422 && text.contains("is of another project"), "{status} {text}");
+    assert_eq!(refused(&project, &formation(json!({"take_id": 999_999}))).0, 404);
+    std::fs::remove_dir_all(server.data_dir().join("traces")).expect("removed");
+    let (status, text) = refused(&project, &formation(json!({"take_id": take})));
+    assert!(status == 409 && text.contains("has no trace"), "{status} {text}");
 }

@@ -117,12 +117,14 @@ fn not_applied(record: &Record) -> Option<String> {
     (!record.not_applied.is_empty()).then_some(text)
 }
 
-/// Fields that the record lacks stay as typed, except the negative prompt, the LoRA files and the initial image: with them
-/// the picture would not be reproduced.
+/// Fields that the record lacks stay as typed, except the negative prompt, the LoRA files, the initial image and the step to
+/// branch from: with them the picture would not be reproduced.
 fn fill_in(made: PartialParameters, draft: &mut Draft) {
     draft.negative_prompt = String::new();
     draft.loras = String::new();
     draft.init_take_id = String::new();
+    draft.branch_of = String::new();
+    draft.from_step = String::new();
     draft.num_variants = "1".to_owned();
     if made.width.is_some() {
         draft.size = CUSTOM.to_owned();

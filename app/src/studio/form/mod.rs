@@ -1,5 +1,6 @@
 //! The form that generates pictures: a handle to its element and its state.
 
+mod branch;
 mod dropped;
 mod loaded;
 mod loras;
@@ -32,6 +33,8 @@ pub struct GenerationForm {
     error: RwSignal<Option<AppError>>,
     /// The initial image.
     init_take: RwSignal<Option<TakeId>>,
+    /// The take that it branches from, and the number of steps that it shares with it.
+    branch: RwSignal<Option<(TakeId, u32)>>,
     /// The length of the prompt, and warnings about both prompts.
     tokens: RwSignal<Option<TokenCount>>,
     /// Name of the chosen model; empty for the default.
@@ -60,6 +63,7 @@ impl GenerationForm {
             element: NodeRef::new(),
             error: RwSignal::new(posted_error(CreateGeneration::PATH)),
             init_take: RwSignal::new(None),
+            branch: RwSignal::new(None),
             tokens: RwSignal::new(None),
             model: RwSignal::new(String::new()),
             loras: loras::LoraChips::new(store),
@@ -77,6 +81,7 @@ impl GenerationForm {
             form.version.track();
             let draft = form.draft().unwrap_or_default();
             form.init_take.set(draft.init_take_id.parse().ok().map(TakeId));
+            form.show_branch(&draft);
             form.loras.show(&draft.loras, &draft.prompt);
             form.styles.show(draft.style_names());
             form.settings.set(preset::of_draft(&draft));
@@ -90,7 +95,7 @@ impl GenerationForm {
         let form = self.element.get_untracked()?;
         let mut draft = Draft::default();
         for (name, text) in draft.fields_mut() {
-            *text = browser::field(&form, &post_name(name)).unwrap_or_default();
+            *text = browser::field_value(&form, &post_name(name)).unwrap_or_default();
         }
         Some(draft)
     }

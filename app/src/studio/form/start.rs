@@ -22,6 +22,9 @@ impl GenerationForm {
     pub fn start_from(self, take: TakeId) {
         self.edit(|draft| {
             draft.init_take_id = take.to_string();
+            // A branch has the initial image of its take.
+            draft.branch_of.clear();
+            draft.from_step.clear();
             if draft.strength.is_empty() {
                 draft.strength = DEFAULT_STRENGTH.to_string();
             }

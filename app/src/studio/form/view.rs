@@ -86,6 +86,7 @@ impl GenerationForm {
             >
                 <input type="hidden" name="project_id" value=self.store.project_id().to_string()/>
                 <Notice message/>
+                {self.branch(draft)}
                 {self.field(draft, "prompt", "Prompt").text(4)}
                 {self.prompt_foot()}
                 {self.warnings("prompt")}
@@ -112,7 +113,7 @@ impl GenerationForm {
                 </div>
                 {self.model(draft)}
                 <div class="maker-foot">
-                    <button class="button button-primary maker-go" type="submit" aria-keyshortcuts="Control+Enter">"Generate"</button>
+                    <button class="button button-primary maker-go" type="submit" aria-keyshortcuts="Control+Enter">{words(move || self.submit_label())}</button>
                     <p class="maker-time">{words(move || self.time())}</p>
                     {self.steer_button()}
                 </div>

@@ -1,6 +1,7 @@
 //! The inspector: the current frame's duration, takes, parameters and note.
 
 mod takes;
+mod tree;
 
 use super::{Store, timeline::Timeline};
 use crate::act::Act;
@@ -311,10 +312,13 @@ impl Inspector {
         }
         let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }.erase());
         let facts: Vec<AnyView> = facts.chain(loras.iter().map(lora)).collect();
+        let origin = self.takes.with_untracked(|takes| tree::origin(takes, take));
+        let origin = origin.map(|origin| view! { <p class="branch-origin">{origin}</p> }.erase());
         let negative = (!negative_prompt.is_empty())
             .then(|| view! { <p class="prompt prompt-negative">{negative_prompt}</p> }.erase());
         view! {
             <section class="parameters" aria-label="Parameters">
+                {origin}
                 <p class="prompt" dir="auto">{prompt}</p>
                 {negative}
                 <dl class="facts-list">{facts}</dl>

@@ -1,6 +1,6 @@
 //! The list of a frame's takes.
 
-use super::Inspector;
+use super::{Inspector, tree};
 use crate::{
     act::Act,
     buttons::toggle_button,
@@ -22,6 +22,10 @@ impl Inspector {
         });
         let ids = Memo::new(move |_| shown.with(|takes| takes.iter().map(|take| take.id).collect::<Vec<_>>()));
         let count = Memo::new(move |_| ids.with(Vec::len));
+        let class = words(move || {
+            let is_tree = shown.with(|takes| takes.iter().any(|take| take.depth > 0));
+            if is_tree { "takes-list takes-tree" } else { "takes-list" }.to_owned()
+        });
         let (any, several) = (Memo::new(move |_| count.get() > 0), Memo::new(move |_| count.get() > 1));
         let compare = move || {
             if !several.get() {
@@ -40,7 +44,7 @@ impl Inspector {
                         <h3 class="inspector-sub">"Takes"</h3>
                         {dynamic(compare)}
                     </div>
-                    <ul class="takes-list">{list(ids.into(), move |id| take(id, shown))}</ul>
+                    <ul class=class>{list(ids.into(), move |id| take(id, shown))}</ul>
                 </section>
             }
             .erase()
@@ -50,6 +54,9 @@ impl Inspector {
 
 /// Width of a take in the list, CSS pixels.
 const TAKE_PX: u32 = 80;
+
+/// Depth from which the tree is indented no further; as in the style sheet.
+const DEEPEST: u32 = 4;
 
 /// What a take in the list shows. One memo serves all takes, as with the clips of the timeline.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,20 +69,35 @@ struct ShownTake {
     selected: bool,
     /// Whether it is compared with the selected one.
     compared: bool,
+    /// Number of branches between it and a take that is none.
+    depth: u32,
+    /// The depths at which a line goes on past it.
+    rails: String,
+    /// Its number, and the step that it branches at. Only a tree shows it.
+    note: String,
 }
 
 impl ShownTake {
     fn all(takes: &[Take], compared: Option<TakeId>) -> Vec<Self> {
         let count = takes.len();
-        let one = |(place, take): (usize, &Take)| Self {
-            id: take.id.0,
-            label: format!("Take {} of {count}", count - place),
-            address: address::thumbnail(address::of_take(take), (take.width, take.height), TAKE_PX),
-            sides: (take.width, take.height),
-            selected: take.selected,
-            compared: compared == Some(take.id),
+        let one = |tree::Node { index, depth, rails }: tree::Node| {
+            let rails = (1..=DEEPEST).filter(|depth| rails & (1 << depth) != 0).map(|depth| depth.to_string());
+            let (take, number) = (&takes[index], count - index);
+            let origin = tree::origin(takes, take).map(|origin| format!(". {origin}")).unwrap_or_default();
+            let step = take.parameters.from_step.map(|step| format!(", from step {step}")).unwrap_or_default();
+            Self {
+                id: take.id.0,
+                label: format!("Take {number} of {count}{origin}"),
+                address: address::thumbnail(address::of_take(take), (take.width, take.height), TAKE_PX),
+                sides: (take.width, take.height),
+                selected: take.selected,
+                compared: compared == Some(take.id),
+                depth,
+                rails: rails.collect::<Vec<_>>().join(" "),
+                note: format!("Take {number}{step}"),
+            }
         };
-        takes.iter().enumerate().map(one).collect()
+        tree::nodes(takes).into_iter().map(one).collect()
     }
 
     fn class(&self) -> String {
@@ -91,7 +113,7 @@ fn take(id: i64, shown: Memo<Vec<ShownTake>>) -> AnyView {
     // The picture and its size never change.
     let ShownTake { address, sides: (width, height), .. } = take.get_untracked();
     view! {
-        <li>
+        <li class="take-row" data-depth=of(|take| take.depth.min(DEEPEST).to_string()) data-rails=of(|take| take.rails.clone())>
             <button
                 class=of(ShownTake::class)
                 type="button"
@@ -101,6 +123,7 @@ fn take(id: i64, shown: Memo<Vec<ShownTake>>) -> AnyView {
                 aria-label=of(|take| take.label.clone())
             >
                 <img class="take-picture" src=address alt="" width=width height=height loading="lazy"/>
+                <span class="take-note" aria-hidden="true">{of(|take| take.note.clone())}</span>
             </button>
         </li>
     }

@@ -159,7 +159,8 @@ impl Export {
     }
 }
 
-fn label(format: ExportFormat) -> &'static str {
+/// The label of a format.
+pub fn label(format: ExportFormat) -> &'static str {
     match format {
         ExportFormat::Zip => "PNG sequence (ZIP)",
         ExportFormat::Gif => "GIF, 256 colours",

@@ -16,6 +16,7 @@ use crate::{
     view::{Erase, dynamic},
 };
 use content::Content;
+pub use export::label as format_label;
 use leptos::prelude::*;
 #[cfg(feature = "browser")]
 pub use settings::MOTION;

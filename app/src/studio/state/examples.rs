@@ -41,6 +41,27 @@ pub fn task(id: i64) -> TaskSummary {
     }
 }
 
+/// A finished take of frame 1.
+pub fn take() -> Take {
+    Take {
+        id: TakeId(1),
+        frame_id: FrameId(1),
+        project_id: ProjectId(1),
+        task_id: TaskId(1),
+        path: "/media/k1.png".into(),
+        width: 128,
+        height: 128,
+        status: TaskStatus::Completed,
+        selected: false,
+        parameters: Parameters::imported(128, 128),
+        seed: 1,
+        etag: Some("e1".into()),
+        finished_step: None,
+        created_at: "2026-11-22T10:00:00Z".into(),
+        finished_at: Some("2026-11-22T10:01:00Z".into()),
+    }
+}
+
 /// The studio of project 1 with these frames and tasks, as of event 10.
 pub fn studio(frames: Vec<Frame>, tasks: Vec<TaskSummary>) -> Studio {
     Studio {

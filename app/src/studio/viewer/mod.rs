@@ -2,7 +2,7 @@
 
 mod stage;
 
-use super::{Store, address, progress_text};
+use super::{GenerationForm, Store, address, formation, progress_text};
 use crate::act::Act;
 use crate::{
     browser,
@@ -15,7 +15,7 @@ use protocol::{Frame, FrameId, FrameStatus, TaskStatus};
 pub use stage::Stage;
 
 /// The section in the middle of the studio.
-pub fn viewer(store: Store, stage: Stage) -> AnyView {
+pub fn viewer(store: Store, stage: Stage, form: GenerationForm) -> AnyView {
     let empty = Memo::new(move |_| store.current.with(Option::is_none));
     view! {
         <section class="viewer" aria-label="Viewer">
@@ -30,9 +30,11 @@ pub fn viewer(store: Store, stage: Stage) -> AnyView {
                 on:pointercancel=move |_| stage.up()
             >
                 {dynamic(move || if empty.get() { welcome(store) } else { picture(store) })}
+                {formation::step_picture(store)}
                 {dynamic(move || onion(store))}
                 {dynamic(move || compare(store))}
             </div>
+            {formation::row(store, form)}
             {dynamic(move || if empty.get() { nothing() } else { tools(stage) })}
             {status(store)}
         </section>

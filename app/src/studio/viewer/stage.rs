@@ -10,7 +10,7 @@ use crate::{
 use leptos::{ev, prelude::*};
 
 const STAGE: &str = "#stage";
-/// The picture and its overlays: onion skin, compared take.
+/// The picture and its overlays: a step, onion skin, compared take.
 const PICTURES: &str = ".viewer-picture";
 /// The style properties that the zoom sets.
 const OF_ZOOM: [&str; 6] = ["inset", "padding", "width", "height", "translate", "image-rendering"];
@@ -31,6 +31,7 @@ impl Stage {
         // Overlays are added to the page in the same turn; the next animation frame has them.
         Effect::new(move |_| {
             store.compared.track();
+            store.scrubbed.track();
             store.onion.track();
             store.playing.track();
             store.current.track();

@@ -67,6 +67,7 @@ mod tests {
         let export = Export {
             id,
             project_id: ProjectId(project),
+            take_id: None,
             format: ExportFormat::Gif,
             status: TaskStatus::Queued,
             done: 0,

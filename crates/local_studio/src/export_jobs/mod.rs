@@ -5,7 +5,7 @@ mod jobs;
 
 use ::export::{Error, Format, Sequence, Unreadable};
 use jobs::{Job, Jobs};
-use protocol::{Export, ExportFormat, ExportId, FrameId, Problem, ProjectId, TaskStatus};
+use protocol::{Export, ExportFormat, ExportId, FrameId, Problem, ProjectId, TakeId, TaskStatus};
 use std::{
     fs, io,
     ops::ControlFlow,
@@ -30,10 +30,12 @@ const SHOWN: usize = 5;
 pub struct Pictures {
     /// The pictures in order, with their durations.
     pub sequence: Sequence,
-    /// Position, from 0, and id of the frame of each picture.
+    /// Position, from 0, and id of the frame of each picture; empty for the steps of a take.
     pub frames: Vec<(u32, FrameId)>,
     /// Number of frames without a finished picture.
     pub skipped: u32,
+    /// The take whose steps they are, where they are no frames.
+    pub take: Option<TakeId>,
 }
 
 /// All exports since the server started.
@@ -86,6 +88,7 @@ impl Exports {
             let export = Export {
                 id,
                 project_id: project,
+                take_id: pictures.take,
                 format,
                 status: TaskStatus::Queued,
                 done: 0,
@@ -252,6 +255,9 @@ fn message(error: &Error, frames: &[(u32, FrameId)]) -> String {
     if let Some(more @ 1..) = unreadable.len().checked_sub(SHOWN) {
         lines.push(format!("and {more} more"));
     }
+    if frames.is_empty() {
+        return lines.join("; ");
+    }
     format!(
         "{}. Select another take of such a frame, generate it again or delete it, then export again",
         lines.join("; ")
@@ -334,7 +340,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let exports = Arc::new(Exports::open(folder.path().join("exports"), ExportId(7)).expect("opened"));
         let sequence = Sequence { stills: vec![], fps: 12, width: 8, height: 8 };
-        let empty = || Pictures { sequence: sequence.clone(), frames: vec![], skipped: 0 };
+        let empty = || Pictures { sequence: sequence.clone(), frames: vec![], skipped: 0, take: None };
         let ids: Vec<ExportId> = runtime.block_on(async {
             let mut ids = Vec::new();
             for _ in 0..KEPT + 5 {
