@@ -1,5 +1,6 @@
 //! The actions of the studio's buttons. A button carries `data-act` and perhaps `data-id`; one click listener at the
 //! studio's root parses both and dispatches the action. A closure for each button would cost about 1.5 kB of WASM each.
+//! Parts of the page that are loaded on demand have listeners of their own, so that this list does not load their actions.
 
 use crate::browser;
 use leptos::web_sys;
@@ -22,6 +23,12 @@ acts! {
     CancelTask = "cancel",
     /// Ends the task at its current step and keeps the picture.
     KeepTask = "keep",
+    /// Pauses the task.
+    PauseTask = "pause-task",
+    /// Resumes the task.
+    ResumeTask = "resume-task",
+    /// Changes the task to what the form says.
+    SteerTask = "steer",
     /// Enqueues a failed or cancelled task again.
     RetryTask = "retry",
     /// Hides the notice of a failed or cancelled task.
@@ -90,14 +97,6 @@ acts! {
     NewTake = "new-take",
     /// Generates a variation of the take.
     VaryTake = "vary",
-    /// Exports the sequence.
-    Export = "export",
-    /// Deletes the export.
-    DeleteExport = "delete-export",
-    /// Pauses or resumes the event log.
-    PauseLog = "log-pause",
-    /// Empties the event log.
-    ClearLog = "log-clear",
     /// Folds or unfolds the form.
     FoldForm = "fold-maker",
     /// Folds or unfolds the inspector.
@@ -110,20 +109,8 @@ acts! {
     ClearStart = "start-anew",
     /// Makes the form's generation no branch.
     ClearBranch = "clear-branch",
-    /// Adds the LoRA file of an option; the id is its place.
-    AddLora = "add-lora",
-    /// Removes the LoRA file; the id is its place.
-    RemoveLora = "remove-lora",
-    /// Moves the LoRA file of a tag in the prompt into the list; the id is the tag's place.
-    MoveTag = "move-lora",
-    /// Inserts the trigger words of the LoRA file into the prompt; the id is its place.
-    InsertWords = "lora-words",
     /// Removes a style from the form; the id is its place.
     RemoveStyle = "remove-style",
-    /// Sets the settings of a distilled model or LoRA file.
-    UsePreset = "use-preset",
-    /// Restores the settings before that.
-    UndoPreset = "undo-preset",
     /// Empties the seed.
     RandomSeed = "seed-random",
     /// Sets the seed to that of the last generation.
@@ -141,15 +128,27 @@ impl Act {
         ACTS.iter().find(|(_, known)| *known == name).map(|(act, _)| *act)
     }
 
-    /// The action of the button that was clicked, and its id: the button's own, else that of the nearest ancestor with
-    /// one, else 0.
+    /// The action of the button that was clicked, and its id: see [`clicked`].
     pub fn of_click(event: &web_sys::Event) -> Option<(Self, i64)> {
-        let button = browser::target(event)?.closest("[data-act]").ok()??;
-        let act = Self::from_name(&button.get_attribute("data-act")?)?;
-        let named = button.closest("[data-id]:not([data-id=''])").ok().flatten();
-        let id = named.and_then(|part| part.get_attribute("data-id")?.parse().ok()).unwrap_or_default();
-        Some((act, id))
+        let (name, id) = clicked(event)?;
+        Some((Self::from_name(&name)?, id))
     }
+}
+
+impl From<Act> for &'static str {
+    fn from(act: Act) -> Self {
+        act.as_str()
+    }
+}
+
+/// The `data-act` of the button that was clicked, and its id: the button's own, else that of the nearest ancestor with
+/// one, else 0.
+pub fn clicked(event: &web_sys::Event) -> Option<(String, i64)> {
+    let button = browser::target(event)?.closest("[data-act]").ok()??;
+    let act = button.get_attribute("data-act")?;
+    let named = button.closest("[data-id]:not([data-id=''])").ok().flatten();
+    let id = named.and_then(|part| part.get_attribute("data-id")?.parse().ok()).unwrap_or_default();
+    Some((act, id))
 }
 
 #[cfg(test)]

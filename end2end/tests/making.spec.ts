@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dropPicture, finishedFrames, generate, newProject, openStudio, order } from "../support/studio.ts";
-import { expect, expectAccessible, serverForThisFile, test } from "../support/test.ts";
+import { expect, expectAccessible, keepScreenshot, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
 const prompt = { name: "Prompt", exact: true } as const;
@@ -48,6 +48,10 @@ test("a list of prompts is a frame a line, in order, and prompts are remembered"
   await generate(page, "a yellow star", 1);
   await expect.poll(() => order(request, server.url, project)).toHaveLength(4);
   await page.getByRole("button", { name: "Recent prompts" }).click();
+  // Below its button in the form, not at the window's right edge as the panels of the top bar.
+  const flyout = await page.locator("#recent-prompts").boundingBox();
+  expect(flyout).toMatchObject({ x: 16, y: 96 });
+  await keepScreenshot(page, "recent-prompts");
   await page.getByRole("button", { name: /^a red circle/ }).click();
   await expect(page.getByRole("textbox", prompt)).toHaveValue("a red circle\n\na blue square\na green triangle");
 });

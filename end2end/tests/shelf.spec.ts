@@ -96,6 +96,21 @@ for (const width of [1440, 390]) {
       expect(pixels(made).equals(pixels(first))).toBe(false);
       await keep(page, "shelf-lightning", width);
 
+      // The focus moves from a removed chip to the field that adds one, without its options. The field would search 150 ms later,
+      // before the form asks for the duration of what it has now.
+      const picker = page.getByRole("combobox", { name: "LoRA" });
+      const searches: string[] = [];
+      page.on("request", (request) => void (request.url().includes("/fn/library/list") && searches.push(request.url())));
+      const estimated = page.waitForResponse(/\/fn\/generations\/estimate/);
+      await page.getByRole("button", { name: "Remove ink", exact: true }).click();
+      await expect(picker).toBeFocused();
+      await estimated;
+      expect(searches).toEqual([]);
+      await expect(picker).toHaveAttribute("aria-expanded", "false");
+      await picker.press("ArrowDown");
+      await expect(page.getByRole("option", { name: /^ink/ })).toBeVisible();
+      await picker.press("Escape");
+
       // Another server with the same files: the same pixels.
       const there = await newProject(request, other.url);
       await openStudio(page, other.url, there);

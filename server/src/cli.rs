@@ -8,6 +8,7 @@ use crate::{
         inspect::InspectArgs,
         library::{FOLDERS, LibraryArgs},
         model::ModelChoice,
+        upscale::UpscaleArgs,
     },
     http::{access::Secret, base_path::BasePath, client::Network},
     logging::{self, LogFormat},
@@ -41,6 +42,8 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Make one picture without a server.
     Generate(Box<GenerateArgs>),
+    /// Enlarge a picture.
+    Upscale(UpscaleArgs),
     /// Show what a checkpoint is: model, layout, number formats, and what is missing or unexpected.
     Inspect(InspectArgs),
     /// List the files in folders of models: what each is, and why it cannot be used.

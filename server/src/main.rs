@@ -4,7 +4,7 @@ use clap::Parser;
 use huge_pages::HugePages;
 use server::{
     cli::{Cli, Command},
-    commands::{doctor, generate, inspect, library},
+    commands::{doctor, generate, inspect, library, upscale},
     logging,
     one_line::one_line,
     serve,
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve::run(*args),
         Command::Generate(args) => generate::run(&args),
+        Command::Upscale(args) => upscale::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Library(args) => library::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -32,7 +32,7 @@ mod tests {
     use anyhow::anyhow;
 
     #[test]
-    fn each_cause_is_told_once() {
+    fn each_cause_is_printed_once() {
         assert_eq!(one_line(&anyhow!("b: c").context("a")), "a: b: c");
         let cause = std::io::Error::other(anyhow!("no room"));
         assert_eq!(one_line(&anyhow!(cause).context("x.png: no room").context("writing")), "writing: x.png: no room");

@@ -3,6 +3,7 @@
 
 use crate::{drafts::CUSTOM, error::AppError};
 use generation::{DEFAULT_STRENGTH, GenerationParameters, Loras, PartialParameters, parameters};
+use prompt::edited_by;
 use protocol::{
     FieldError, NewGeneration, Parameters, Problem, Project, Recommended, Take, TakeId, generation::expected,
 };
@@ -72,7 +73,8 @@ impl Draft {
         }
     }
 
-    /// The form that reproduces these parameters. Its prompts contain its styles: they must be taken out of the prompts, or
+    /// The form that reproduces these parameters, with prompts that were changed between two steps as `[a:b:when]` where that
+    /// says the same. Its prompts contain its styles: they must be taken out of the prompts, or
     /// out of the form.
     pub fn of(parameters: &Parameters, seed: Option<u64>) -> Self {
         let mut draft = Self {
@@ -87,6 +89,14 @@ impl Draft {
             ..Self::default()
         };
         parameters.texts().into_iter().for_each(|(field, text)| draft.set(field, text));
+        let (track, sampler, steps) = (&parameters.track, parameters.sampler, parameters.steps);
+        if !track.is_empty() {
+            let prompt = edited_by(track, |change| change.prompt.as_ref(), &parameters.prompt, sampler, steps);
+            let first = &parameters.negative_prompt;
+            let negative = edited_by(track, |change| change.negative_prompt.as_ref(), first, sampler, steps);
+            draft.prompt = prompt.unwrap_or(draft.prompt);
+            draft.negative_prompt = negative.unwrap_or(draft.negative_prompt);
+        }
         draft
     }
 
@@ -351,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_told_beside_what_is_out_of_bounds() {
+    fn values_that_are_no_numbers_are_reported_beside_those_out_of_bounds() {
         let draft = Draft {
             steps: "many".into(),
             cfg_scale: "99".into(),

@@ -6,8 +6,8 @@
 
 use protocol::{
     Event, Frame, FrameId, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
-    GenerationInterrupted, GenerationProgress, GenerationStarted, Message, Project, ProjectId, ProjectUpdated, TakeId,
-    TaskId,
+    GenerationInterrupted, GenerationPaused, GenerationProgress, GenerationResumed, GenerationStarted,
+    GenerationSteered, Message, Project, ProjectId, ProjectUpdated, TakeId, TaskId, Track,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -28,7 +28,7 @@ struct Deleted {
     deleted: bool,
 }
 
-/// The fields of all six events of a generation; each event has some of them.
+/// The fields of all events of a generation; each event has some of them.
 #[derive(Deserialize)]
 struct Generation {
     task_id: TaskId,
@@ -56,6 +56,8 @@ struct Generation {
     error: String,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    track: Track,
     #[serde(default)]
     frame_removed: bool,
     #[serde(default)]
@@ -110,12 +112,15 @@ macro_rules! generation_events {
 }
 
 generation_events! {
-    "generation_started" => GenerationStarted { preview_path, total_steps, generator }
+    "generation_started" => GenerationStarted { preview_path, step, total_steps, generator }
     "generation_progress" => GenerationProgress { step, total_steps, preview_path, eta_ms, waiting_for }
     "generation_completed" => GenerationCompleted { final_path, step, total_steps, generator, etag, frame }
     "generation_failed" => GenerationFailed { error, frame_removed, frame }
     "generation_cancelled" => GenerationCancelled { frame_removed, frame }
     "generation_interrupted" => GenerationInterrupted { reason, frame }
+    "generation_paused" => GenerationPaused { step, total_steps, preview_path, frame }
+    "generation_steered" => GenerationSteered { step, total_steps, track }
+    "generation_resumed" => GenerationResumed { step, total_steps, preview_path, frame }
 }
 
 #[cfg(test)]

@@ -1,23 +1,17 @@
 //! Carries out the actions of the studio's buttons.
 
 use super::{
-    Store,
-    form::GenerationForm,
-    inspector::Inspector,
-    panels::{Export, Log},
-    side_panels::SidePanels,
-    timeline::Timeline,
-    viewer::Stage,
+    Store, form::GenerationForm, inspector::Inspector, side_panels::SidePanels, timeline::Timeline, viewer::Stage,
 };
 use crate::{
     act::Act,
     serverfns::{
         queue::{pause_queue, reorder_queue},
-        tasks::{cancel_task, keep_task, retry_task},
+        tasks::{cancel_task, keep_task, pause_task, resume_task, retry_task},
     },
 };
 use leptos::{ev, prelude::*};
-use protocol::{ExportId, FrameId, TakeId, TaskId};
+use protocol::{FrameId, TakeId, TaskId};
 
 /// The parts of the studio that carry out actions.
 #[derive(Clone, Copy)]
@@ -27,8 +21,6 @@ pub struct Controls {
     pub stage: Stage,
     pub inspector: Inspector,
     pub timeline: Timeline,
-    pub export: Export,
-    pub log: Log,
     pub side_panels: SidePanels,
 }
 
@@ -42,10 +34,13 @@ impl Controls {
     }
 
     fn run(self, act: Act, id: i64, event: &ev::MouseEvent) {
-        let Self { store, form, stage, inspector, timeline, export, log, side_panels } = self;
+        let Self { store, form, stage, inspector, timeline, side_panels } = self;
         match act {
             Act::CancelTask => store.run(cancel_task(TaskId(id))),
             Act::KeepTask => store.run(keep_task(TaskId(id))),
+            Act::PauseTask => store.run(pause_task(TaskId(id))),
+            Act::ResumeTask => store.run(resume_task(TaskId(id))),
+            Act::SteerTask => form.steer(TaskId(id)),
             Act::RetryTask => store.run(retry_task(TaskId(id))),
             Act::DismissTask => store.state.update(|state| state.dismiss(TaskId(id))),
             Act::RunNext => store.run(reorder_queue(vec![TaskId(id)])),
@@ -80,23 +75,13 @@ impl Controls {
             Act::StartFrom => form.start_from(TakeId(id)),
             Act::NewTake => inspector.new_take(TakeId(id)),
             Act::VaryTake => inspector.vary(TakeId(id)),
-            Act::Export => export.start(),
-            Act::DeleteExport => export.delete(ExportId(id)),
-            Act::PauseLog => log.toggle(),
-            Act::ClearLog => log.clear(),
             Act::FoldForm => side_panels.left.fold(),
             Act::FoldInspector => side_panels.right.fold(),
             Act::UseExample => form.use_example(event),
             Act::UseRecent => form.use_recent(id),
             Act::ClearStart => form.clear_start(),
             Act::ClearBranch => form.clear_branch(),
-            Act::AddLora => form.add_found(id),
-            Act::RemoveLora => form.remove_lora(id),
-            Act::MoveTag => form.move_tag(id),
-            Act::InsertWords => form.insert_words(id),
             Act::RemoveStyle => form.remove_style(id),
-            Act::UsePreset => form.use_preset(),
-            Act::UndoPreset => form.undo_preset(),
             Act::RandomSeed => form.random_seed(),
             Act::LastSeed => form.last_seed(),
         }

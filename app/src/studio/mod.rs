@@ -6,6 +6,7 @@ mod controls;
 pub mod form;
 mod formation;
 mod inspector;
+mod on_demand;
 mod panels;
 #[cfg(feature = "browser")]
 mod pictures;

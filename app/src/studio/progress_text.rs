@@ -2,10 +2,11 @@
 
 use protocol::{TaskStatus, TaskSummary};
 
-/// `Queued` or `Step 12/30`.
+/// `Queued`, `Step 12/30` or `Paused at step 12 of 30`.
 pub fn step(task: &TaskSummary) -> String {
     match task.status {
         TaskStatus::Queued => "Queued".to_owned(),
+        TaskStatus::Paused => format!("Paused at step {} of {}", task.step, task.total_steps),
         _ => format!("Step {}/{}", task.step, task.total_steps),
     }
 }
@@ -31,10 +32,11 @@ pub fn lasting(ms: u64) -> String {
     }
 }
 
-/// A task's line in the queue: `waits`, `12 of 30 8 s left`, or `loading sdxl: 37 %`.
+/// A task's line in the queue: `waits`, `12 of 30 8 s left`, `loading sdxl: 37 %`, or `Paused at step 12 of 30`.
 pub fn in_queue(task: &TaskSummary) -> String {
     match (task.status, &task.loading) {
         (TaskStatus::Queued, _) => "waits".to_owned(),
+        (TaskStatus::Paused, _) => step(task),
         (_, Some(_)) => time_left(task),
         _ => format!("{} of {} {}", task.step, task.total_steps, time_left(task)),
     }
@@ -61,6 +63,8 @@ mod tests {
     fn it_says_how_far_it_is() {
         assert_eq!(step(&at(TaskStatus::Queued, 0, None)), "Queued");
         assert_eq!(step(&at(TaskStatus::Running, 12, None)), "Step 12/30");
+        assert_eq!(step(&at(TaskStatus::Paused, 8, None)), "Paused at step 8 of 30");
+        assert_eq!(in_queue(&at(TaskStatus::Paused, 8, None)), "Paused at step 8 of 30");
         assert_eq!(done_permille(&at(TaskStatus::Running, 12, None)), 400);
         assert_eq!(done_permille(&TaskSummary { total_steps: 0, ..task(1) }), 0);
     }

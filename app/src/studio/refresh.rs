@@ -4,7 +4,7 @@ use super::{
     address::{picture, picture_unheard},
     state::StudioState,
 };
-use protocol::{Frame, FrameId, TaskId, TaskStatus, TaskSummary};
+use protocol::{Frame, FrameId, FrameStatus, TaskId, TaskStatus, TaskSummary};
 use std::collections::BTreeMap;
 
 /// The refresh interval of previews.
@@ -152,10 +152,11 @@ impl Pictures {
         }
     }
 
-    /// Whether there is or will be something to fetch.
+    /// Whether there is or will be something to fetch. A paused picture does not change.
     pub fn is_busy(&self, state: &StudioState) -> bool {
         let behind = |frame: &Frame| self.shown(frame.id) != Some(picture(frame, &state.tasks).as_str());
-        state.frames.iter().any(|frame| frame.status.is_generating() || behind(frame))
+        let changes = |frame: &Frame| matches!(frame.status, FrameStatus::Queued | FrameStatus::Running);
+        state.frames.iter().any(|frame| changes(frame) || behind(frame))
     }
 }
 
@@ -163,7 +164,7 @@ impl Pictures {
 mod tests {
     use super::*;
     use crate::studio::state::examples::*;
-    use protocol::{FrameStatus, Message};
+    use protocol::Message;
 
     fn forming() -> StudioState {
         let frames = vec![frame(1), Frame { status: FrameStatus::Queued, etag: None, ..frame(2) }];
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_stands_in_while_nothing_is_heard() {
+    fn the_clock_refreshes_while_no_event_arrives() {
         let state = forming();
         let mut pictures = Pictures::of(&state);
         assert_eq!(pictures.due(&state, true, Some(1700)), [(FrameId(2), "/media/k2.png?t=1700".to_owned())]);

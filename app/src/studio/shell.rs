@@ -4,7 +4,7 @@ use super::{
     Store,
     controls::Controls,
     inspector::Inspector,
-    panels::{Export, Log, panels},
+    panels::panels,
     side_panels::{SidePanel, SidePanels},
     timeline::Timeline,
     viewer::{Stage, viewer},
@@ -38,15 +38,15 @@ pub fn Studio(
     }
     let (form, stage) = (GenerationForm::new(store), Stage::new(store));
     let (inspector, timeline) = (Inspector::new(store, form), Timeline::new(store, stage));
-    let (export, log, side_panels) = (Export::new(store), Log::new(live), SidePanels::new());
-    let controls = Controls { store, form, stage, inspector, timeline, export, log, side_panels };
+    let side_panels = SidePanels::new();
+    let controls = Controls { store, form, stage, inspector, timeline, side_panels };
     let layout = words(move || {
         let folded = |panel: SidePanel, class| if panel.is_folded() { class } else { "" };
         format!("studio{}{}", folded(side_panels.left, " maker-folded"), folded(side_panels.right, " inspector-folded"))
     });
     view! {
         <div class="studio-root" on:click=move |event: ev::MouseEvent| controls.click(&event)>
-        <TopBar project=store.project_id() start=start(store) end=end(side_panels, panels(store, export, log))/>
+        <TopBar project=store.project_id() start=start(store) end=end(side_panels, panels(store, live))/>
         <main id="main" class=layout tabindex="-1">
             {form.view()}
             {side_panels.left.edge()}

@@ -1,6 +1,6 @@
 //! Error types with structured data. Every message is one line.
 
-use crate::{EmbeddingError, Family, LoraError, Part, PlanError};
+use crate::{EmbeddingError, Family, LoraError, Part, PlanError, UpscalerError};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -102,6 +102,14 @@ pub enum Error {
         /// What is wrong.
         source: Box<EmbeddingError>,
     },
+    /// An upscaler that cannot be used, or is none.
+    #[error("{path}: {source}")]
+    Upscaler {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<UpscalerError>,
+    },
     /// The file became shorter after it was opened.
     #[error("{path}: ends inside tensor {tensor}; did the file change while it was read?")]
     Shrunk {
@@ -164,6 +172,12 @@ pub enum HeaderError {
     #[error("has a broken header: {message}")]
     Json {
         /// The parser's message.
+        message: String,
+    },
+    /// The header of a GGUF file is broken or not supported.
+    #[error("cannot be read as GGUF: {message}")]
+    Gguf {
+        /// What is wrong.
         message: String,
     },
     /// An invalid name: too long, or with control characters.

@@ -175,6 +175,7 @@ fn open(path: &Path, options: &OpenOptions) -> Result<Sources, Error> {
     let part = match sources.family {
         Family::Vae => Part::Vae,
         Family::Taesd => Part::Taesd,
+        Family::SdxlUnet => Part::Unet,
         _ => return Ok(sources),
     };
     Ok(Sources::open_part(part, &path.into(), options).unwrap_or(sources))

@@ -95,7 +95,9 @@ pub enum Family {
     Taesd,
     /// Only the encoder of a TAESD, which is not used.
     TaesdEncoder,
-    /// Only a UNet, a text encoder or another part.
+    /// Only the UNet of an SDXL checkpoint: ComfyUI's `unet` folder, and most GGUF files.
+    SdxlUnet,
+    /// Only a text encoder or another part, or another UNet.
     Component,
     /// None of these.
     Unknown,
@@ -117,6 +119,7 @@ impl fmt::Display for Family {
             Self::Vae => "a VAE alone",
             Self::Taesd => "a TAESD alone",
             Self::TaesdEncoder => "the encoder of a TAESD alone",
+            Self::SdxlUnet => "an SDXL UNet without text encoders and VAE",
             Self::Component => "one part of a model",
             Self::Unknown => "no model that is known here",
         })

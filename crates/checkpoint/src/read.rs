@@ -1,13 +1,18 @@
 //! Reads a parameter's values in pieces and converts them.
 
-use crate::{Dtype, Entry, Error, TensorRef, Transform, safetensors::WeightFile};
+use crate::{Dtype, Entry, Error, TensorRef, Transform, gguf, safetensors::WeightFile};
 use half::{
     bf16, f16,
     slice::{HalfBitsSliceExt, HalfFloatSliceExt},
 };
 
-/// Bytes read at a time. Reading needs this memory in addition to its result.
-const PIECE_BYTES: usize = 1 << 20;
+/// Bytes read at a time, at most. Reading needs this memory in addition to its result.
+const PIECE_BYTES: u64 = 1 << 20;
+
+/// Bytes of this type that are read at a time, of which `left` are left: whole values or blocks.
+fn piece_bytes(dtype: Dtype, left: u64) -> usize {
+    left.min(PIECE_BYTES / dtype.bytes() * dtype.bytes()) as usize
+}
 
 /// The numbers of `torch.float8_e4m3fn`: a sign, four bits of exponent with bias 7, three of mantissa. 0x7f and 0xff are
 /// not a number; there is no infinity. All are exact in f16.
@@ -86,7 +91,6 @@ half_element!(bf16, Dtype::Bf16);
 /// Reads one entry from its file.
 pub(crate) fn read<E: Element>(file: &WeightFile, entry: &Entry) -> Result<Vec<E>, Error> {
     let source = &entry.source;
-    let size = source.dtype.bytes();
     let elements = usize::try_from(entry.elements()).unwrap_or(usize::MAX);
     let mut out = Vec::new();
     out.try_reserve_exact(elements)
@@ -96,12 +100,13 @@ pub(crate) fn read<E: Element>(file: &WeightFile, entry: &Entry) -> Result<Vec<E
         _ => 0,
     };
     let scale = entry.scale.as_ref().map(|scale| scale_of(file, scale)).transpose()?;
-    let mut offset = source.offset + skipped * size;
+    // Rows are whole blocks.
+    let mut offset = source.offset + skipped / source.dtype.block_values() * source.dtype.bytes();
     let mut left = entry.source_bytes();
-    let mut bytes = vec![0; left.min(PIECE_BYTES as u64) as usize];
+    let mut bytes = vec![0; piece_bytes(source.dtype, left)];
     let mut numbers = Vec::new();
     while left > 0 {
-        let piece = &mut bytes[..left.min(PIECE_BYTES as u64) as usize];
+        let piece = &mut bytes[..piece_bytes(source.dtype, left)];
         file.read_exact_at(piece, offset, &source.name)?;
         if source.dtype == E::DTYPE {
             E::extend_from_bytes(&mut out, piece);
@@ -125,15 +130,15 @@ pub(crate) fn read<E: Element>(file: &WeightFile, entry: &Entry) -> Result<Vec<E
 
 /// Reads a tensor's values as f32, row-major.
 pub(crate) fn values(file: &WeightFile, name: &str, dtype: Dtype, offset: u64, bytes: u64) -> Result<Vec<f32>, Error> {
-    let count = usize::try_from(bytes / dtype.bytes()).unwrap_or(usize::MAX);
+    let count = usize::try_from(bytes / dtype.bytes() * dtype.block_values()).unwrap_or(usize::MAX);
     let mut out = Vec::new();
     out.try_reserve_exact(count)
         .map_err(|_| Error::Io { path: file.path.clone(), source: std::io::ErrorKind::OutOfMemory.into() })?;
-    let mut piece = vec![0; bytes.min(PIECE_BYTES as u64) as usize];
+    let mut piece = vec![0; piece_bytes(dtype, bytes)];
     let mut numbers = Vec::new();
     let mut done = 0;
     while done < bytes {
-        let length = (bytes - done).min(PIECE_BYTES as u64) as usize;
+        let length = piece_bytes(dtype, bytes - done);
         file.read_exact_at(&mut piece[..length], offset.saturating_add(done), name)?;
         widen(dtype, &piece[..length], &mut numbers);
         out.extend_from_slice(&numbers);
@@ -172,6 +177,7 @@ fn widen(dtype: Dtype, piece: &[u8], numbers: &mut Vec<f32>) {
         Dtype::F64 => numbers.extend(piece.as_chunks::<8>().0.iter().map(|&eight| f64::from_le_bytes(eight) as f32)),
         Dtype::F8E4m3 => numbers.extend(piece.iter().map(|&byte| E4M3[usize::from(byte)])),
         Dtype::F8E5m2 => numbers.extend(piece.iter().map(|&byte| f16::from_bits(u16::from(byte) << 8).to_f32())),
+        _ if dtype.is_quantised() => gguf::widen(dtype, piece, numbers),
         // Other readable dtypes do not occur in a plan.
         _ => f32::extend_from_bytes(numbers, piece),
     }

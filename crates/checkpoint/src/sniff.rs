@@ -13,7 +13,7 @@ use std::path::Path;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FileKind {
-    /// A checkpoint of any model, or a diffusers folder. [`crate::Checkpoint::open`] says whether it can be loaded.
+    /// A checkpoint of any model, its UNet alone, or a diffusers folder. [`crate::Checkpoint::open`] says whether it can be loaded.
     Checkpoint,
     /// A LoRA or a relative of it, for any model.
     Lora,
@@ -49,7 +49,7 @@ impl FileKind {
     pub fn of(tensors: &[Tensor]) -> Self {
         match family_of_names(tensors) {
             Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner | Family::Sd1 | Family::Sd2 => Self::Checkpoint,
-            Family::Sd3 | Family::Flux => Self::Checkpoint,
+            Family::Sd3 | Family::Flux | Family::SdxlUnet => Self::Checkpoint,
             Family::Lora => Self::Lora,
             Family::ControlNet => Self::ControlNet,
             Family::TextualInversion => Self::Embedding,

@@ -19,5 +19,7 @@ pub use noise::{BrownianPath, Generator, NoisePosition, NoiseSource, StepNoise};
 pub use observer::{Observer, Step, Stop, Unobserved};
 pub use prediction::Preconditioning;
 pub use sampler::{Outcome, Sample, dpmpp_sde};
-pub use schedule::{Betas, Edm, ModelSigmas, STEPS, ScheduleError, Sigmas, Start, TRAINING_STEPS, check_sigmas};
+pub use schedule::{
+    Betas, Edm, ModelSigmas, STEPS, ScheduleError, Sigmas, Start, TRAINING_STEPS, check_sigmas, replanned,
+};
 pub use state::{Past, SamplerState};

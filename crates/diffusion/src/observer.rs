@@ -45,6 +45,12 @@ pub trait Observer {
     /// Receives a step. Returns `ControlFlow::Continue(())` to go on, or `Break` with a [`Stop`] to end the run.
     fn step(&mut self, step: &Step<'_>) -> ControlFlow<Stop>;
 
+    /// Whether the run should stop before its step with this index, counted from 0, so that it can be continued later. Asked
+    /// once before each step. A run that stops has lost no evaluation: see [`Outcome::Paused`](crate::Outcome::Paused).
+    fn pauses_before(&mut self, _index: usize) -> bool {
+        false
+    }
+
     /// Whether the run has been cancelled. Checked before every model evaluation, so that a cancellation takes effect
     /// within a step. Must be cheap (an atomic flag).
     fn is_cancelled(&self) -> bool {

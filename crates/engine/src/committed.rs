@@ -1,6 +1,6 @@
 //! What the engine does about committed changes before clients hear of them.
 
-use crate::{Announce, Media, queue::Control, slot::Slots};
+use crate::{Announce, Media, queue::Control, slots::Slots};
 use protocol::{Event, GenerationIds};
 use std::sync::Arc;
 use store::{Change, LogEntry, Subscriber};
@@ -61,6 +61,7 @@ fn lost_attempt(event: &Event) -> Option<&GenerationIds> {
         Event::GenerationFailed(it) => Some(&it.of),
         Event::GenerationCancelled(it) => Some(&it.of),
         Event::GenerationInterrupted(it) => Some(&it.of),
+        Event::GenerationPaused(it) => Some(&it.of),
         _ => None,
     }
 }

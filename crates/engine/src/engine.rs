@@ -29,7 +29,7 @@ pub struct EngineOptions {
 /// The workers and their shared state. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     workers: Arc<Workers>,
 }
 
@@ -51,8 +51,24 @@ pub enum EngineError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The task is not running.
-    #[error("task {task} does not run; only a running one can be kept")]
+    #[error("task {task} does not run; only a running or paused one can be kept")]
     NotRunning {
+        /// The task.
+        task: TaskId,
+    },
+    /// The task has ended, so it cannot be paused or resumed.
+    #[error("task {task} is {}; only one that is queued, running or paused can be {to}", .status.as_str())]
+    Ended {
+        /// The task.
+        task: TaskId,
+        /// Its status.
+        status: TaskStatus,
+        /// What was asked for: paused, resumed.
+        to: &'static str,
+    },
+    /// The picture has begun: its strength cannot change.
+    #[error("task {task} has begun: the strength can only be changed before the first step")]
+    Begun {
         /// The task.
         task: TaskId,
     },
@@ -152,13 +168,13 @@ impl Engine {
         &self.shared.statistics
     }
 
-    /// Cancels a queued or running task and removes its files. When this returns, the task is cancelled; its sampler
+    /// Cancels a queued, running or paused task and removes its files. When this returns, the task is cancelled; its sampler
     /// stops within one step.
     ///
     /// # Errors
     /// A task that does not exist or has ended. [`EngineError::CancelledUnrecorded`] while the database cannot record it.
     pub async fn cancel(&self, id: TaskId) -> Result<Task, EngineError> {
-        let from = [TaskStatus::Queued, TaskStatus::Running];
+        let from = [TaskStatus::Queued, TaskStatus::Running, TaskStatus::Paused];
         match self.shared.end(id, &from, End::Cancelled).await {
             Ok(ended) => Ok(ended.task),
             Err(error) => match (error.waits_for(), self.shared.slots.get(id)) {
@@ -179,7 +195,8 @@ impl Engine {
     }
 
     /// Stops a running task's sampling and keeps its current estimate as the final picture. Waits until the picture is
-    /// final, at most `at_most`. Returns the task in its state at that time.
+    /// final, at most `at_most`. Returns the task in its state at that time. A paused task is queued at its old place, and
+    /// its estimate becomes the final picture when it starts; this does not wait for that.
     ///
     /// # Errors
     /// [`EngineError::NotRunning`], or a task that does not exist.
@@ -188,19 +205,22 @@ impl Engine {
         let slot = self.shared.slots.get(id).filter(|slot| slot.if_open(|| slot.keep()).is_some());
         let Some(slot) = slot else {
             // Reports a task that does not exist as such.
-            self.shared.store.get_task(id).await?;
-            return Err(EngineError::NotRunning { task: id });
+            let task = self.shared.store.get_task(id).await?;
+            return match task.status {
+                TaskStatus::Paused => Ok(self.shared.store.resume_task(id, true).await?.task),
+                _ => Err(EngineError::NotRunning { task: id }),
+            };
         };
         slot.wait_for_end(at_most).await;
         Ok(self.shared.store.get_task(id).await?)
     }
 
-    /// Stops the workers. Running tasks stay `running` in the database, and the next start runs them again. Waits for
-    /// the workers, at most `at_most`. Returns whether all of them have ended.
+    /// Stops the workers between two steps, and saves the steps that are done. Running tasks stay `running` in the database,
+    /// and after the next start they go on. Waits for the workers, at most `at_most`. Returns whether all of them have ended.
     pub async fn stop(&self, at_most: Duration) -> bool {
         self.shared.control.stop();
         // An attempt that is listed after this checks `is_stopping` itself before it samples.
-        self.shared.slots.all().iter().for_each(|slot| slot.stop());
+        self.shared.slots.all().iter().for_each(|slot| slot.pause());
         self.workers.wait(at_most).await
     }
 }

@@ -16,13 +16,18 @@ mod engine;
 mod injected;
 pub mod media;
 mod models;
+mod pauses;
 mod previews;
 mod priority;
 mod queue;
 pub mod recovery;
 mod retry;
 mod slot;
+mod slots;
 mod statistics;
+mod steer;
+mod steering;
+mod step_queue;
 mod steps;
 #[cfg(test)]
 mod test_parameters;

@@ -1,10 +1,10 @@
 //! Running attempts: their progress, and the signals to stop or keep them. Kept in memory, not in the database.
 
+use crate::steer::Steer;
 use protocol::{ModelLoading, TaskId};
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -19,6 +19,8 @@ pub(crate) struct Slot {
     pub(crate) key: String,
     stopped: AtomicBool,
     keep: AtomicBool,
+    pause: Mutex<Pause>,
+    pub(crate) steer: Steer,
     /// Whether it was cancelled while the database could not be changed. The attempt records it later.
     cancelled: AtomicBool,
     /// Whether the attempt may write files and publish events; locked while it does.
@@ -31,6 +33,17 @@ pub(crate) struct Slot {
     loading: Mutex<Option<ModelLoading>>,
     /// Whether the attempt has ended.
     ended: watch::Sender<bool>,
+}
+
+/// Whether an attempt should stop between two steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pause {
+    #[default]
+    No,
+    /// It was asked for.
+    Wanted,
+    /// The sampler has stopped for it.
+    Taken,
 }
 
 /// Progress of an attempt.
@@ -47,16 +60,18 @@ pub struct Progress {
 }
 
 impl Slot {
-    fn new(task_id: TaskId, attempt: u32, key: String) -> Self {
+    pub(crate) fn new(task_id: TaskId, attempt: u32, key: String) -> Self {
         let progress = Progress { attempt, ..Progress::default() };
         let (open, progress) = (Mutex::new(true), Mutex::new(progress));
-        let (stopped, keep, cancelled) = Default::default();
+        let (stopped, keep, pause, cancelled) = Default::default();
         Self {
             task_id,
             attempt,
             key,
             stopped,
             keep,
+            pause,
+            steer: Steer::new(),
             cancelled,
             open,
             progress,
@@ -79,6 +94,41 @@ impl Slot {
     /// Asks the sampler to stop and return its current estimate.
     pub(crate) fn keep(&self) {
         self.keep.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the sampler to stop before its next step.
+    pub(crate) fn pause(&self) {
+        let mut pause = self.lock_pause();
+        if *pause == Pause::No {
+            *pause = Pause::Wanted;
+        }
+    }
+
+    /// Takes back [`Slot::pause`]. Returns whether the sampler goes on: false if it has stopped already.
+    pub(crate) fn unpause(&self) -> bool {
+        let mut pause = self.lock_pause();
+        if *pause == Pause::Wanted {
+            *pause = Pause::No;
+        }
+        *pause == Pause::No
+    }
+
+    /// Whether the sampler should stop now. After true the pause cannot be taken back.
+    pub(crate) fn takes_pause(&self) -> bool {
+        let mut pause = self.lock_pause();
+        if *pause == Pause::Wanted {
+            *pause = Pause::Taken;
+        }
+        *pause == Pause::Taken
+    }
+
+    fn lock_pause(&self) -> MutexGuard<'_, Pause> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the step that an attempt goes on from, before it runs.
+    pub(crate) fn begin_at(&self, step: u32) {
+        self.lock_progress().step = step;
     }
 
     /// Asks the sampler to stop. Files and events are allowed until [`Slot::close`].
@@ -166,127 +216,16 @@ impl Slot {
         tokio::time::timeout(at_most, ended.wait_for(|ended| *ended)).await.ok();
     }
 
+    /// Says that the attempt has ended.
+    pub(crate) fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
     fn lock_progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// All running attempts, by task.
-#[derive(Debug, Default)]
-pub(crate) struct Slots(Mutex<HashMap<TaskId, Arc<Slot>>>);
-
-/// Keeps an attempt listed as running until it is dropped.
-pub(crate) struct Listed<'a> {
-    slots: &'a Slots,
-    pub(crate) slot: Arc<Slot>,
-}
-
-impl Slots {
-    pub(crate) fn begin(&self, task_id: TaskId, attempt: u32, key: String) -> Listed<'_> {
-        let slot = Arc::new(Slot::new(task_id, attempt, key));
-        self.lock().insert(task_id, Arc::clone(&slot));
-        Listed { slots: self, slot }
-    }
-
-    pub(crate) fn get(&self, task_id: TaskId) -> Option<Arc<Slot>> {
-        self.lock().get(&task_id).cloned()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
-        self.lock().values().cloned().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Arc<Slot>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Listed<'_> {
-    fn drop(&mut self) {
-        let mut slots = self.slots.lock();
-        // A later attempt at the same task may have replaced it.
-        if slots.get(&self.slot.task_id).is_some_and(|listed| Arc::ptr_eq(listed, &self.slot)) {
-            slots.remove(&self.slot.task_id);
-        }
-        drop(slots);
-        // After the removal: a waiting task must not find the attempt still listed.
-        self.slot.ended.send_replace(true);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_closed_attempt_writes_and_tells_nothing() {
-        let slots = Slots::default();
-        let listed = slots.begin(TaskId(1), 2, "key".into());
-        let slot = slots.get(TaskId(1)).expect("listed");
-        assert_eq!(slot.if_open(|| 7), Some(7));
-        let mut published = Vec::new();
-        slot.advance(1, Some(9), |progress| published.push(progress));
-        slot.close();
-        slot.advance(2, None, |progress| published.push(progress));
-        slot.wait_for(Some("nothing"), |progress| published.push(progress));
-        assert_eq!(published, [Progress { attempt: 2, step: 1, eta_ms: Some(9), waiting_for: None }]);
-        assert_eq!((slot.if_open(|| 7), slot.progress().step, slot.is_stopped()), (None, 1, true));
-        drop(listed);
-        assert!(slots.get(TaskId(1)).is_none());
-    }
-
-    #[test]
-    fn what_an_attempt_waits_for_is_told_with_the_step_it_is_at() {
-        let slot = Slot::new(TaskId(1), 2, "key".into());
-        let mut published = Vec::new();
-        slot.advance(30, Some(9), |_| ());
-        slot.wait_for(Some("the disk is full"), |progress| published.push(progress));
-        slot.wait_for(None, |progress| published.push(progress));
-        let at = |waiting_for| Progress { attempt: 2, step: 30, eta_ms: None, waiting_for };
-        assert_eq!(published, [at(Some("the disk is full")), at(None)]);
-    }
-
-    #[test]
-    fn an_older_attempt_does_not_unlist_a_newer_one() {
-        let slots = Slots::default();
-        let old = slots.begin(TaskId(1), 1, "a".into());
-        let _new = slots.begin(TaskId(1), 2, "b".into());
-        drop(old);
-        assert_eq!(slots.get(TaskId(1)).map(|slot| slot.attempt), Some(2));
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
-    }
-
-    #[test]
-    fn waiting_for_the_end_is_over_when_the_attempt_is_and_not_at_its_time_limit() {
-        let slots = Slots::default();
-        let listed = slots.begin(TaskId(1), 1, "key".into());
-        let slot = Arc::clone(&listed.slot);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                std::thread::sleep(Duration::from_millis(50));
-                drop(listed);
-            });
-            block_on(async {
-                slot.wait_for_end(Duration::from_millis(1)).await;
-                assert!(slots.get(TaskId(1)).is_some(), "the time limit ended the wait");
-                // Without the notification each of these waits for an hour: the outer limit fails the test.
-                for _ in 0..2 {
-                    let waited = slot.wait_for_end(Duration::from_secs(3600));
-                    tokio::time::timeout(Duration::from_secs(20), waited).await.expect("it is notified");
-                    assert!(slots.get(TaskId(1)).is_none(), "it is not listed any more");
-                }
-            });
-        });
     }
 }

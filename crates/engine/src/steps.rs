@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Number of sampling steps. Differs from `steps` with an initial image, which shortens the schedules `leading`,
-/// `linspace` and `trailing`, and sometimes `lcm`.
+/// `linspace` and `trailing`, and sometimes `lcm`; and after a change of the number of steps.
 pub fn total_steps(of: &Parameters) -> u32 {
     // Cached: lists and events compute it for each of up to a thousand tasks, most of them alike, and the schedule
     // `beta` solves an equation for each step.
@@ -25,5 +25,5 @@ pub fn total_steps(of: &Parameters) -> u32 {
         let sigmas = of.scheduler.truncated(TABLE.as_ref()?, of.steps as usize, strength).ok()?;
         u32::try_from(sigmas.len().saturating_sub(1)).ok()
     };
-    *known.entry(key).or_insert_with(|| count().unwrap_or(of.steps))
+    of.track.total_steps(*known.entry(key).or_insert_with(|| count().unwrap_or(of.steps)))
 }

@@ -146,7 +146,7 @@ fn a_rate_that_an_apng_cannot_say_is_refused_with_its_limit() {
 }
 
 #[test]
-fn a_zip_has_the_files_themselves_and_says_how_long_each_stands() {
+fn a_zip_has_the_files_themselves_and_the_duration_of_each() {
     let (folder, file) = written(Format::Zip);
     let mut archive = zip::ZipArchive::new(file).expect("a ZIP");
     let mut read = |name: &str| {

@@ -17,6 +17,7 @@ mod recommended;
 mod rule;
 mod sampler;
 mod schedule;
+mod track;
 
 pub use distillation::{Distillation, DistilledSettings};
 pub use lora::{Lora, Loras};
@@ -30,3 +31,4 @@ pub use recommended::{DEFAULT_STRENGTH, Recommended, is_guided};
 pub use rule::{FieldError, Rule, Value};
 pub use sampler::Sampler;
 pub use schedule::Schedule;
+pub use track::{Track, TrackChange};

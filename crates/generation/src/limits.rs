@@ -15,6 +15,8 @@ pub const PROMPT_TEXTS: usize = 64;
 pub const PART_WEIGHT: RangeInclusive<f64> = -100.0..=100.0;
 /// Sampling steps.
 pub const STEPS: RangeInclusive<u32> = 1..=1000;
+/// Changes of a picture while it forms.
+pub const TRACK_CHANGES: usize = 100;
 /// Guidance scale. Values up to 1 mean no guidance: see [`is_guided`](crate::is_guided).
 pub const CFG_SCALE: RangeInclusive<f64> = 0.0..=30.0;
 /// Share of the guided prediction's contrast that is removed. 0 removes none.

@@ -16,7 +16,7 @@ mod weights;
 pub use attention::attention;
 pub use conv::{Conv2d, ConvShape};
 pub use linear::Linear;
-pub use math::{geglu, silu};
+pub use math::{geglu, prelu, silu};
 pub use norm::{group_norm, layer_norm};
 pub use packed::Packed;
 pub use weights::Weights;

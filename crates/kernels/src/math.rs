@@ -85,6 +85,21 @@ impl WithSimd for Silu<'_> {
     }
 }
 
+/// `max(x, 0) + slope * min(x, 0)` for each number, in place, with a slope for each channel (He et al., 2015).
+///
+/// # Shapes
+/// `x`: `[.., channels, pixels]`, `slopes`: `[channels]`
+///
+/// # Panics
+/// If `x` is not a whole number of channels.
+pub fn prelu(x: &mut [f32], slopes: &[f32], pixels: usize) {
+    assert!(x.len().is_multiple_of((slopes.len() * pixels).max(1)), "planes of {pixels} for each of {}", slopes.len());
+    x.par_chunks_mut(pixels.max(1)).enumerate().for_each(|(plane, x)| {
+        let slope = slopes[plane % slopes.len()];
+        x.par_chunks_mut(TASK).for_each(|x| arch().dispatch(Prelu { x, slope }));
+    });
+}
+
 /// `a * gelu(b)` (Shazeer, 2020), where each row is `a` followed by `b`.
 ///
 /// # Shapes
@@ -99,6 +114,26 @@ pub fn geglu(x: &[f32], inner: usize) -> Vec<f32> {
     let tasks = y.par_chunks_mut((rows * inner).max(1)).zip(x.par_chunks((2 * rows * inner).max(1)));
     tasks.for_each(|(y, x)| arch().dispatch(Geglu { x, y, inner }));
     y
+}
+
+struct Prelu<'a> {
+    x: &'a mut [f32],
+    slope: f32,
+}
+
+impl WithSimd for Prelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (zero, slope) = (simd.splat_f32s(0.0), simd.splat_f32s(self.slope));
+        let of = |x| simd.mul_add_f32s(slope, simd.min_f32s(x, zero), simd.max_f32s(x, zero));
+        let (whole, rest) = S::as_mut_simd_f32s(self.x);
+        whole.iter_mut().for_each(|x| *x = of(*x));
+        if !rest.is_empty() {
+            simd.partial_store_f32s(rest, of(simd.partial_load_f32s(rest)));
+        }
+    }
 }
 
 struct Geglu<'a> {

@@ -4,7 +4,7 @@ use protocol::{LibraryKind, Recommended};
 use serde::{Deserialize, Serialize};
 
 /// Increased when [`Facts`] change: files are then read again.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What a file's header says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Facts {
     /// The model that it was trained on.
     #[serde(default)]
     pub base: Option<String>,
-    /// A LoRA's method and rank, an embedding's number of vectors.
+    /// A LoRA's method and rank, an embedding's number of vectors, an upscaler's network and factor.
     #[serde(default)]
     pub details: Option<String>,
     /// Words for the prompt, the most frequent first.

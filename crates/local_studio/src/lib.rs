@@ -18,6 +18,7 @@ mod problem;
 mod projects;
 mod services;
 mod settings;
+mod steering;
 mod styles;
 mod tasks;
 mod thumbnails;

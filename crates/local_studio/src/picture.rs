@@ -138,6 +138,7 @@ mod tests {
             vec!["Oil".to_owned()],
             None,
             None,
+            Default::default(),
             "0.1.0".to_owned(),
         )
     }

@@ -58,7 +58,12 @@ pub(crate) fn file_problem(error: &io::Error, what: &str) -> Problem {
 pub(crate) fn engine_problem(error: EngineError) -> Problem {
     match error {
         EngineError::Store(error) => problem(error),
-        refused @ EngineError::NotRunning { .. } => Problem::Conflict(refused.to_string()),
+        refused @ (EngineError::NotRunning { .. } | EngineError::Ended { .. }) => {
+            Problem::Conflict(refused.to_string())
+        }
+        EngineError::Begun { .. } => {
+            Problem::invalid("strength", "can only be changed before the first step of a picture")
+        }
         waits @ EngineError::CancelledUnrecorded { .. } => Problem::Unavailable(waits.to_string()),
     }
 }

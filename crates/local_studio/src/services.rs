@@ -6,7 +6,7 @@ use protocol::{
     Accepted, Export, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem, LibraryKind,
     LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject, NewStyle,
     Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
-    Take, TakeId, TakeTrace, Task, TaskId, TokenCount,
+    Take, TakeId, TakeTrace, Task, TaskId, TaskPatch, TokenCount,
 };
 use studio::{ExportFile, FileBytes, LibraryQuery, Services, TaskQuery, Thumbnail};
 
@@ -147,6 +147,18 @@ impl Services for LocalStudio {
 
     async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem> {
         self.to_completion(move |studio| async move { studio.cancel_task(id).await }).await
+    }
+
+    async fn pause_task(&self, id: TaskId) -> Result<Task, Problem> {
+        self.pause_task(id).await
+    }
+
+    async fn resume_task(&self, id: TaskId) -> Result<Task, Problem> {
+        self.resume_task(id).await
+    }
+
+    async fn update_task(&self, id: TaskId, patch: TaskPatch) -> Result<Task, Problem> {
+        self.update_task(id, patch).await
     }
 
     async fn keep_task(&self, id: TaskId) -> Result<Task, Problem> {

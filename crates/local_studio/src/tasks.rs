@@ -10,12 +10,12 @@ use std::time::Duration;
 use store::{NewTake, StoreError, TaskFilter};
 use studio::TaskQuery;
 
-/// How long "keep" waits for the picture: one step and its decoding on a slow machine.
-const KEEP_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long "keep" waits for the picture, and "pause" for the end of the step: one step and its decoding on a slow machine.
+pub(crate) const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl LocalStudio {
     /// Adds the live state that is only in memory: current step, time left, and the number of steps to run.
-    fn with_progress(&self, mut task: Task) -> Task {
+    pub(crate) fn with_progress(&self, mut task: Task) -> Task {
         task.total_steps = total_steps(&task.parameters);
         let progress = self.engine.progress(task.id).filter(|progress| progress.attempt == task.attempt);
         if let Some(progress) = progress.filter(|_| task.status == TaskStatus::Running) {
@@ -28,7 +28,7 @@ impl LocalStudio {
     }
 
     /// The task as clients see it: with progress and warnings. Warnings about the prompts are computed, not stored.
-    fn presented(&self, task: Task) -> Task {
+    pub(crate) fn presented(&self, task: Task) -> Task {
         self.with_progress(Task { warnings: self.warnings(&task.parameters), ..task })
     }
 
@@ -68,8 +68,16 @@ impl LocalStudio {
         }
     }
 
+    pub(crate) async fn pause_task(&self, id: TaskId) -> Result<Task, Problem> {
+        Ok(self.presented(self.engine.pause_task(id, STEP_TIMEOUT).await.map_err(engine_problem)?))
+    }
+
+    pub(crate) async fn resume_task(&self, id: TaskId) -> Result<Task, Problem> {
+        Ok(self.presented(self.engine.resume_task(id, STEP_TIMEOUT).await.map_err(engine_problem)?))
+    }
+
     pub(crate) async fn keep_task(&self, id: TaskId) -> Result<Task, Problem> {
-        Ok(self.presented(self.engine.keep(id, KEEP_TIMEOUT).await.map_err(engine_problem)?))
+        Ok(self.presented(self.engine.keep(id, STEP_TIMEOUT).await.map_err(engine_problem)?))
     }
 
     pub(crate) async fn retry_task(&self, id: TaskId) -> Result<Task, Problem> {

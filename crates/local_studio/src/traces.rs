@@ -5,13 +5,14 @@ use crate::{
     problem::{file_problem, problem},
 };
 use engine::{
-    Media, new_key,
+    Media, new_key, total_steps,
     traces::{SharedSteps, parameters_hash},
 };
 use generation::PromptSyntax;
 use prompt::networks::networks;
 use protocol::{
-    Accepted, Loras, NewBranch, NewGeneration, Parameters, Problem, Take, TakeId, TakeTrace, TraceStep, step_path,
+    Accepted, Loras, NewBranch, NewGeneration, Parameters, Problem, Take, TakeId, TakeTrace, TraceStep, finish_error,
+    step_path,
 };
 use std::{collections::BTreeSet, io, sync::Arc};
 use store::{KeyedTake, NewTake, NewTasks};
@@ -33,6 +34,11 @@ impl LocalStudio {
     pub(crate) async fn branch_take(&self, id: TakeId, new: NewBranch) -> Result<Accepted, Problem> {
         let KeyedTake { take, key } = self.store.get_take(id).await.map_err(problem)?;
         self.trace_of(&take, key.clone()).await?.check_branch(new.from_step)?;
+        if let Some(error) =
+            new.finish_in.and_then(|steps| finish_error(steps, new.from_step, total_steps(&take.parameters)))
+        {
+            return Err(Problem::Invalid(vec![error]));
+        }
         let request = self.request_of(&take, &new)?;
         let project = self.get_project(take.project_id).await?;
         let parameters = request.resolved(&self.defaults(&project, &request).await?)?;
@@ -97,7 +103,7 @@ impl LocalStudio {
 }
 
 /// The LoRA files of a take without those that only its prompt names: another prompt names its own.
-fn without_tagged(of: &Parameters) -> Loras {
+pub(crate) fn without_tagged(of: &Parameters) -> Loras {
     let tagged = networks(&of.prompt, PromptSyntax::A1111).1;
     let weights = |lora: &protocol::Lora| (lora.unet_weight, lora.text_weight());
     let is_tagged =

@@ -186,7 +186,7 @@ fn exif() -> Vec<u8> {
 }
 
 #[test]
-fn exif_turns_the_picture_and_tells_adobe_rgb_in_every_format() {
+fn exif_turns_the_picture_and_marks_adobe_rgb_in_every_format() {
     fn write(mut encoder: impl ImageEncoder) {
         let left_is_black = RgbImage::from_fn(128, 64, |x, _| Rgb(if x < 64 { [0; 3] } else { [90, 200, 60] }));
         encoder.set_exif_metadata(exif()).expect("taken");
@@ -354,7 +354,7 @@ fn what_cannot_be_taken_is_refused_with_its_limit() {
 }
 
 #[test]
-fn memory_is_told_by_the_head_alone() {
+fn memory_is_estimated_from_the_header_alone() {
     const FIXED: u64 = 64 << 20;
     for (name, pixel, decoding, (width, height)) in [
         ("baseline.jpg", 3, 3, (320, 200)),

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_in_the_table_is_normal_and_stands_once() {
+    fn every_name_in_the_table_is_normal_and_unique() {
         for table in [SAMPLERS, SCHEDULES] {
             for (place, (name, _)) in table.iter().enumerate() {
                 assert_eq!(normalized(name), *name);

@@ -2,9 +2,9 @@
 
 use crate::{
     infotext::{Infotext, always_quoted, lora_hashes, quoted, with_lora_tags},
-    record::{NO_BRANCH, NO_START, NotApplied, Record},
+    record::{NO_BRANCH, NO_START, NO_TRACK, NotApplied, Record},
 };
-use generation::{PartialParameters, Sampler, Schedule, parameters};
+use generation::{PartialParameters, Sampler, Schedule, Track, TrackChange, parameters};
 use serde::{Deserialize, Serialize};
 
 parameters! {
@@ -27,6 +27,9 @@ parameters! {
         /// How many steps it shares with that take.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub from_step: Option<u32>,
+        /// What was changed between its steps.
+        #[serde(default, skip_serializing_if = "Track::is_empty")]
+        pub track: Track,
         /// Emberline's version.
         pub version: String,
     }
@@ -37,29 +40,63 @@ impl Parameters {
     /// cannot be written as lines (a line that starts with `Negative prompt:`, blank lines at the start, spaces around
     /// a line) are also written as pairs with the keys `Prompt` and `Negative prompt`, which A1111's own reader uses
     /// instead of the lines. LoRA files are tags in the prompt, `<lora:name:weight>`, and `Lora hashes`.
+    ///
+    /// A prompt that was changed between two steps is written as `[a:b:when]` where A1111 then uses the same texts.
     pub fn to_a1111(&self) -> String {
-        let prompt = with_lora_tags(&self.prompt, &self.loras);
-        let text = self.text_with(&prompt, &[]);
+        let (prompt, negative_prompt) = self.edited_prompts();
+        let prompt = with_lora_tags(&prompt, &self.loras);
+        let text = self.text_with((&prompt, &negative_prompt), &[]);
         let read = Infotext::parse(&text);
         let mut exact = Vec::new();
         if read.prompt != prompt {
             exact.push(("Prompt", prompt.as_str()));
         }
-        if read.negative_prompt != self.negative_prompt {
-            exact.push(("Negative prompt", self.negative_prompt.as_str()));
+        if read.negative_prompt != negative_prompt {
+            exact.push(("Negative prompt", negative_prompt.as_str()));
         }
-        if exact.is_empty() { text } else { self.text_with(&prompt, &exact) }
+        if exact.is_empty() { text } else { self.text_with((&prompt, &negative_prompt), &exact) }
     }
 
-    /// The parameters as options, with the model and the strength.
+    /// The parameters as options, with the model and the strength. Prompts that were changed between two steps are written as
+    /// in [`Parameters::to_a1111`].
     pub fn settings(&self) -> PartialParameters {
-        PartialParameters { model: Some(self.model.clone()), strength: self.strength, ..self.partial() }
+        let (prompt, negative_prompt) = self.edited_prompts();
+        PartialParameters {
+            prompt: Some(prompt),
+            negative_prompt: Some(negative_prompt),
+            model: Some(self.model.clone()),
+            strength: self.strength,
+            ..self.partial()
+        }
     }
 
-    fn text_with(&self, prompt: &str, exact: &[(&str, &str)]) -> String {
+    /// The prompt and the negative prompt as one text each for all steps; those of the first step where a prompt cannot say
+    /// how they changed.
+    fn edited_prompts(&self) -> (String, String) {
+        let edited = |first: &String, of: fn(&TrackChange) -> Option<&String>| {
+            self.edited(first, of).unwrap_or_else(|| first.clone())
+        };
+        let prompt = edited(&self.prompt, |change| change.prompt.as_ref());
+        (prompt, edited(&self.negative_prompt, |change| change.negative_prompt.as_ref()))
+    }
+
+    /// A prompt with its changes as one text; none where a prompt cannot say them.
+    fn edited(&self, first: &str, of: fn(&TrackChange) -> Option<&String>) -> Option<String> {
+        prompt::edited_by(&self.track, of, first, self.sampler.parse().ok()?, self.steps)
+    }
+
+    /// Whether a prompt cannot say what was changed between the steps.
+    fn is_track_lost(&self) -> bool {
+        let has_more = self.track.iter().any(|change| change.cfg_scale.is_some() || change.finish_in.is_some());
+        let prompt = self.edited(&self.prompt, |change| change.prompt.as_ref());
+        let negative = self.edited(&self.negative_prompt, |change| change.negative_prompt.as_ref());
+        !self.track.is_empty() && (has_more || prompt.is_none() || negative.is_none())
+    }
+
+    fn text_with(&self, (prompt, negative_prompt): (&str, &str), exact: &[(&str, &str)]) -> String {
         let mut text = prompt.to_owned();
-        if !self.negative_prompt.is_empty() {
-            text += &format!("\nNegative prompt: {}", self.negative_prompt);
+        if !negative_prompt.is_empty() {
+            text += &format!("\nNegative prompt: {negative_prompt}");
         }
         text += &format!(
             "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {}, Seed: {}, Size: {}x{}, Model: {}",
@@ -93,11 +130,13 @@ impl From<&Parameters> for Record {
         let settings = made.settings();
         let strength = made.strength.map(|strength| NotApplied::new("strength", &strength.to_string(), NO_START));
         let from_step = made.from_step.map(|step| NotApplied::new("from_step", &step.to_string(), NO_BRANCH));
+        let json = serde_json::to_string(&made.track).unwrap_or_default();
+        let track = made.is_track_lost().then(|| NotApplied::new("track", &json, NO_TRACK));
         Self {
             program: "Emberline".to_owned(),
             program_version: Some(made.version.clone()),
             settings,
-            not_applied: strength.into_iter().chain(from_step).collect(),
+            not_applied: strength.into_iter().chain(from_step).chain(track).collect(),
         }
     }
 }

@@ -42,6 +42,7 @@ pub(crate) const UNKNOWN: &str = "there is no such setting here";
 /// Reason for the strength of an initial picture.
 pub(crate) const NO_START: &str = "the picture that it started from is not in the record";
 /// Reason for the number of steps that a branch shares with another picture.
+pub(crate) const NO_TRACK: &str = "a prompt cannot say what was changed between the steps; the API takes it as track";
 pub(crate) const NO_BRANCH: &str = "the picture whose first steps it shares is not in the record";
 
 impl NotApplied {

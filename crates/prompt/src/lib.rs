@@ -10,6 +10,7 @@
 //! [`Plan`] does 1 to 3. Before, when a task is made, [`template`] expands choices and wildcards. In [`PromptSyntax::Plain`] a prompt is one text without syntax.
 
 pub mod composition;
+mod edited;
 mod emphasis;
 pub mod networks;
 mod plan;
@@ -18,6 +19,7 @@ pub mod styles;
 pub mod template;
 mod words;
 
+pub use edited::{edited, edited_by};
 pub use emphasis::{Segment, parse};
 pub use generation::PromptSyntax;
 pub use plan::{Part, Plan, evaluations};

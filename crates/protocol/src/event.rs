@@ -4,6 +4,7 @@ use crate::{
     ExportFormat, Frame, FrameId, LibraryStatus, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId,
     TaskSummary,
 };
+use ::generation::Track;
 use serde::{Deserialize, Serialize};
 
 /// A WebSocket text frame from the server. `hello` and `metrics` have no `seq`.
@@ -57,6 +58,12 @@ pub enum Event {
     GenerationCancelled(GenerationCancelled),
     /// The task's worker is gone. The task is queued again and starts as a new attempt.
     GenerationInterrupted(GenerationInterrupted),
+    /// A user paused the task. It keeps its preview and its steps until it is resumed, kept or cancelled.
+    GenerationPaused(GenerationPaused),
+    /// A user resumed the task: it is queued at its old place, and its next attempt goes on after the steps that are done.
+    GenerationResumed(GenerationResumed),
+    /// A user changed the task while its picture formed.
+    GenerationSteered(GenerationSteered),
 }
 
 impl Event {
@@ -79,6 +86,9 @@ impl Event {
             Self::GenerationFailed(data) => Some(data.of.project_id),
             Self::GenerationCancelled(data) => Some(data.of.project_id),
             Self::GenerationInterrupted(data) => Some(data.of.project_id),
+            Self::GenerationPaused(data) => Some(data.of.project_id),
+            Self::GenerationResumed(data) => Some(data.of.project_id),
+            Self::GenerationSteered(data) => Some(data.of.project_id),
         }
     }
 }
@@ -164,6 +174,9 @@ pub struct GenerationStarted {
     pub of: GenerationIds,
     /// URL path of its previews and of its picture.
     pub preview_path: String,
+    /// Steps that are done already: of a task that goes on after a pause or an end of the server.
+    #[serde(default)]
+    pub step: u32,
     /// Number of sampling steps.
     pub total_steps: u32,
     /// [`GENERATOR`].
@@ -248,6 +261,52 @@ pub struct GenerationInterrupted {
     pub frame: Option<Frame>,
 }
 
+/// The task is paused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationPaused {
+    /// The generation; the attempt is the one that was paused, 0 for a task that was never started.
+    #[serde(flatten)]
+    pub of: GenerationIds,
+    /// Steps done, from which it goes on.
+    pub step: u32,
+    /// Number of sampling steps.
+    pub total_steps: u32,
+    /// URL path of its preview.
+    pub preview_path: String,
+    /// The frame's current state; null if it is deleted.
+    pub frame: Option<Frame>,
+}
+
+/// The task is queued again after a pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationResumed {
+    /// The generation; the attempt is the last one before the pause.
+    #[serde(flatten)]
+    pub of: GenerationIds,
+    /// Steps done, from which it goes on.
+    pub step: u32,
+    /// Number of sampling steps.
+    pub total_steps: u32,
+    /// URL path of its preview.
+    pub preview_path: String,
+    /// The frame's current state; null if it is deleted.
+    pub frame: Option<Frame>,
+}
+
+/// The task was changed while its picture formed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GenerationSteered {
+    /// The generation.
+    #[serde(flatten)]
+    pub of: GenerationIds,
+    /// Steps that were done when the change took effect.
+    pub step: u32,
+    /// Number of sampling steps, which the change may have reduced.
+    pub total_steps: u32,
+    /// All changes of the task so far.
+    pub track: Track,
+}
+
 /// A project's new state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectUpdated {
@@ -267,7 +326,7 @@ pub struct Hello {
     pub epoch: String,
     /// The newest `seq`.
     pub seq: u64,
-    /// All queued and running tasks.
+    /// All queued, running and paused tasks.
     pub tasks: Vec<TaskSummary>,
 }
 

@@ -24,17 +24,19 @@ pub enum FrameStatus {
     Queued,
     /// The preview of a running task.
     Running,
+    /// The last preview of a paused task.
+    Paused,
 }
 
 impl FrameStatus {
-    /// Whether its picture will still change.
+    /// Whether its picture is not finished.
     pub fn is_generating(self) -> bool {
         self != Self::Ready
     }
 }
 
-/// A position on a project's timeline. It shows the picture of its newest running take, otherwise of its selected take,
-/// otherwise of its queued take.
+/// A position on a project's timeline. It shows the picture of its newest running take, otherwise of its newest paused
+/// take, otherwise of its selected take, otherwise of its queued take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Frame {

@@ -1,7 +1,9 @@
 //! A generation: the request, its limits, and its parameters with all defaults filled in.
 
 use crate::{FieldError, FrameId, Problem, Recommended, TakeId, TaskId};
-use ::generation::{DEFAULT_STRENGTH, GenerationParameters, PreviewMethod, Value, parameters, rule};
+use ::generation::{
+    DEFAULT_STRENGTH, GenerationParameters, PreviewMethod, Track, TrackChange, Value, parameters, rule,
+};
 use ::prompt::{Plan, PromptSyntax};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,10 @@ parameters! {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         #[cfg_attr(feature = "openapi", schemars(length(max = crate::style::STYLES)))]
         pub styles: Vec<String>,
+        /// Changes between steps, as a task that was changed while it ran records them. The steps rise.
+        #[serde(default, skip_serializing_if = "Track::is_empty")]
+        #[cfg_attr(feature = "openapi", schemars(extend("maxItems" = limits::TRACK_CHANGES)))]
+        pub track: Track,
     }
 }
 
@@ -74,6 +80,9 @@ parameters! {
         /// How many steps it shares with that take.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub from_step: Option<u32>,
+        /// What was changed between its steps.
+        #[serde(default, skip_serializing_if = "Track::is_empty")]
+        pub track: Track,
     }
 }
 
@@ -104,7 +113,23 @@ impl Parameters {
             Vec::new(),
             None,
             None,
+            Track::default(),
         )
+    }
+
+    /// Adds a change to the track. Values that hold already are left out, so that the record has only what differs.
+    pub fn change(&mut self, change: TrackChange) {
+        let held = self.track.at(change.step);
+        let differs = |now: Option<&String>, first: &String, new: &String| now.unwrap_or(first) != new;
+        let TrackChange { step, prompt, negative_prompt, cfg_scale, finish_in } = change;
+        let prompt = prompt.filter(|new| differs(held.prompt.as_ref(), &self.prompt, new));
+        let negative_prompt =
+            negative_prompt.filter(|new| differs(held.negative_prompt.as_ref(), &self.negative_prompt, new));
+        let cfg_scale = cfg_scale.filter(|new| held.cfg_scale.unwrap_or(self.cfg_scale) != *new);
+        let change = TrackChange { step, prompt, negative_prompt, cfg_scale, finish_in };
+        if !change.is_empty() {
+            self.track.add(change);
+        }
     }
 
     /// Whether they are for an imported picture. It cannot be generated again.
@@ -164,6 +189,7 @@ impl NewGeneration {
             ("strength", check("strength", self.strength.as_ref().map(Value::from))),
             ("strength", is_alone.then(needs_take)),
             ("num_variants", check("num_variants", self.num_variants.as_ref().map(Value::from))),
+            ("track", self.track.error().or_else(|| self.track.iter().find_map(track_error))),
         ];
         errors.extend(own.into_iter().filter_map(|(field, message)| Some(FieldError::new(field, message?))));
         errors
@@ -193,6 +219,7 @@ impl NewGeneration {
             self.styles.clone(),
             None,
             None,
+            self.track.clone(),
         ))
     }
 
@@ -228,6 +255,19 @@ fn plan_errors(of: &GenerationParameters) -> Vec<FieldError> {
         ("negative_prompt", Plan::of_negative_prompt(&of.negative_prompt, PromptSyntax::A1111, evaluations)),
     ];
     plans.into_iter().filter_map(|(field, plan)| Some(FieldError::new(field, plan.error()?))).collect()
+}
+
+/// The first error of a changed prompt that its rule does not find.
+fn track_error(change: &TrackChange) -> Option<String> {
+    let error = prompt_errors(change.prompt.as_deref(), change.negative_prompt.as_deref()).into_iter().next()?;
+    Some(format!("has at step {} a {} that {}", change.step, error.field, error.message))
+}
+
+/// Errors of prompts that their rules do not find, by field: too many `BREAK`s, a faulty tag.
+pub(crate) fn prompt_errors(prompt: Option<&str>, negative_prompt: Option<&str>) -> Vec<FieldError> {
+    let prompt = prompt.and_then(|text| breaks(text).or_else(|| ::prompt::networks::faulty_tag(text)));
+    let both = [("prompt", prompt), ("negative_prompt", negative_prompt.and_then(breaks))];
+    both.into_iter().filter_map(|(field, message)| Some(FieldError::new(field, message?))).collect()
 }
 
 fn breaks(prompt: &str) -> Option<String> {
@@ -331,6 +371,27 @@ mod tests {
         let all = "prompt negative_prompt steps cfg_scale sampler scheduler seed width height preview_interval_ms \
                    strength strength num_variants";
         assert_eq!(bad_fields(&new).join(" "), all);
+    }
+
+    #[test]
+    fn a_change_records_what_differs() {
+        let mut of = NewGeneration::of("a car").resolved(&defaults()).expect("good");
+        let change = |step, prompt: &str, cfg_scale| TrackChange {
+            step,
+            prompt: Some(prompt.into()),
+            cfg_scale: Some(cfg_scale),
+            ..TrackChange::default()
+        };
+        of.change(change(2, "a car", 4.0));
+        assert!(of.track.is_empty());
+        of.change(change(3, "a tree", 4.0));
+        of.change(change(5, "a tree", 2.0));
+        of.change(change(5, "a car", 2.0));
+        let expected =
+            [TrackChange { step: 3, prompt: Some("a tree".into()), ..TrackChange::default() }, change(5, "a car", 2.0)];
+        assert_eq!(*of.track, expected);
+        let bad = NewGeneration { track: Track(vec![change(3, "a <lora:x:1,5>", 4.0)]), ..NewGeneration::of("x") };
+        assert_eq!(bad_fields(&bad), ["track"]);
     }
 
     #[test]

@@ -13,18 +13,19 @@ mod model;
 pub mod project;
 pub mod prompt;
 pub mod settings;
+mod steer;
 pub mod style;
 mod task;
 mod trace;
 
 pub use self::generation::{Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, TokenCount};
-pub use ::generation::{Lora, Loras, PreviewMethod, Recommended, Sampler, Schedule};
+pub use ::generation::{Lora, Loras, PreviewMethod, Recommended, Sampler, Schedule, Track, TrackChange};
 pub use base::{base_path, cookie_path, set_base_path, url_path};
 pub use error::{FieldError, Problem};
 pub use event::{
     Event, FrameEvent, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,
-    GenerationInterrupted, GenerationProgress, GenerationStarted, Hello, Message, Metrics, ProjectUpdated, Resync,
-    Studio, StylesUpdated,
+    GenerationInterrupted, GenerationPaused, GenerationProgress, GenerationResumed, GenerationStarted,
+    GenerationSteered, Hello, Message, Metrics, ProjectUpdated, Resync, Studio, StylesUpdated,
 };
 pub use export::{Easing, Export, ExportFormat, Formation, NewExport};
 pub use frame::{Frame, FramePatch, FrameStatus, THUMBNAIL_SIDES_PX, Take, media_path, thumbnail_url};
@@ -35,6 +36,7 @@ pub use library::{
 pub use model::{Model, RefusedModel};
 pub use project::{NewProject, Project, ProjectPatch};
 pub use settings::{Interrupted, Settings, SettingsPatch, TraceLevel};
+pub use steer::{TaskPatch, expected as task_patch_expected};
 pub use style::{NewStyle, Style, StyleImport, StylePatch};
 pub use task::{ModelLoading, Queue, QueueOrder, Task, TaskStatus, TaskSummary};
-pub use trace::{NewBranch, TakeTrace, TraceStep, step_path};
+pub use trace::{NewBranch, TakeTrace, TraceStep, finish_error, step_path};

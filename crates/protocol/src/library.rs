@@ -4,7 +4,10 @@ use crate::{FieldError, Problem, Recommended, Sampler, Schedule};
 use serde::{Deserialize, Serialize};
 use std::{convert::Infallible, fmt, str::FromStr};
 
-/// Maximum length of a title or of a distillation's name, in characters.
+/// The mark of a file that is not distilled although it looks as if it were.
+pub const NOT_DISTILLED: &str = "none";
+
+/// Maximum length of a title, in characters.
 pub const MARK_CHARS: usize = 120;
 
 /// Id of a file in the library: 16 hexadecimal digits that depend on its folder and its path in it. A rescan or a
@@ -205,7 +208,7 @@ pub struct LibraryPatch {
     /// The distillation's name; an empty text removes the mark, and `none` says that the file is not distilled although
     /// it looks as if it were.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = MARK_CHARS)))]
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = distillation_marks())))]
     pub distillation: Option<String>,
     /// Its title; an empty text removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -214,24 +217,41 @@ pub struct LibraryPatch {
 }
 
 impl LibraryPatch {
-    /// Returns the patch, or an error for each field that is too long or has control characters.
+    /// Returns the patch, or an error for each field that breaks its rule.
     pub fn validated(self) -> Result<Self, Problem> {
-        let texts = [("distillation", &self.distillation), ("title", &self.title)];
-        let is_bad = |text: &str| text.chars().count() > MARK_CHARS || text.contains(char::is_control);
-        let errors: Vec<_> = texts
+        let is_name = |name: &str| {
+            let name = name.trim();
+            name.is_empty() || name == NOT_DISTILLED || name.parse::<generation::Distillation>().is_ok()
+        };
+        let is_line = |text: &str| text.chars().count() <= MARK_CHARS && !text.contains(char::is_control);
+        let is_good = [
+            ("distillation", self.distillation.as_deref().is_none_or(is_name)),
+            ("title", self.title.as_deref().is_none_or(is_line)),
+        ];
+        let errors: Vec<_> = is_good
             .into_iter()
-            .filter(|(_, text)| text.as_deref().is_some_and(is_bad))
+            .filter(|(_, is_good)| !is_good)
             .map(|(field, _)| FieldError::new(field, expected(field).unwrap_or_default()))
             .collect();
         if errors.is_empty() { Ok(self) } else { Err(Problem::Invalid(errors)) }
     }
 }
 
+/// The values of [`LibraryPatch::distillation`], for its schema.
+#[cfg(feature = "openapi")]
+fn distillation_marks() -> Vec<Option<&'static str>> {
+    let names = generation::Distillation::NAMES.iter().copied();
+    names.chain([NOT_DISTILLED, ""]).map(Some).chain([None]).collect()
+}
+
 /// The rule of a field of [`LibraryPatch`], for users; `None` for unknown fields.
 pub fn expected(field: &str) -> Option<String> {
     match field {
         "favourite" => Some("must be true or false".to_owned()),
-        "distillation" | "title" => Some(format!("must be a text of at most {MARK_CHARS} characters in one line")),
+        "distillation" => {
+            Some(format!("must be one of {}, {NOT_DISTILLED}, or empty", generation::Distillation::NAMES.join(", ")))
+        }
+        "title" => Some(format!("must be a text of at most {MARK_CHARS} characters in one line")),
         _ => None,
     }
 }
@@ -262,5 +282,16 @@ mod tests {
             let Err(Problem::Invalid(errors)) = patch(bad).validated() else { panic!("{bad:?} is accepted") };
             assert_eq!(errors[0].field, "title");
         }
+    }
+
+    #[test]
+    fn a_distillation_is_a_name_that_is_known() {
+        let patch = |name: &str| LibraryPatch { distillation: Some(name.to_owned()), ..LibraryPatch::default() };
+        for good in ["", "none", "lightning-8", " dmd2 "] {
+            assert!(patch(good).validated().is_ok(), "{good:?}");
+        }
+        let Err(Problem::Invalid(errors)) = patch("lightening").validated() else { panic!("it is accepted") };
+        assert_eq!(errors[0].field, "distillation");
+        assert!(errors[0].message.starts_with("must be one of lightning-2, "), "{}", errors[0].message);
     }
 }

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_tells_the_limit() {
+    fn the_message_names_the_limit() {
         let problem = project("x", 1001, 64, 1).expect_err("not a multiple of 8");
         assert_eq!(problem.to_string(), "width: must be a multiple of 8 from 64 to 2048, not 1001");
     }

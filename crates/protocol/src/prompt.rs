@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_told_once_at_its_field() {
+    fn each_kind_is_reported_once_at_its_field() {
         let told = warnings("<hypernet:a:1> <hypernet:b:1> __c__ x AND y", "a AND b, <lora:c:0.5>");
         let told: Vec<(&str, &str)> = told.iter().map(|w| (w.field.as_str(), w.message.as_str())).collect();
         let lora = "`<lora:c:0.5>` is read as words: LoRA files are named in the prompt, not in the negative prompt";
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_embedding_that_exists_is_not_told() {
+    fn an_embedding_that_exists_is_no_warning() {
         let (prompt, negative) = ("embedding:cat, a dog", "(embedding:bad-hands:1.2) embedding:worse");
         let told = super::warnings(prompt, negative, &|name| ["cat", "bad-hands"].contains(&name));
         let told: Vec<(&str, &str)> = told.iter().map(|w| (w.field.as_str(), w.message.as_str())).collect();

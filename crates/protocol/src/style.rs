@@ -66,6 +66,7 @@ pub struct StylePatch {
 #[serde(deny_unknown_fields)]
 pub struct StyleImport {
     /// The text of A1111's `styles.csv`.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub csv: String,
 }
 

@@ -1,6 +1,7 @@
 //! How a take formed, and branches from its steps.
 
 use crate::{FieldError, FrameId, NewGeneration, Parameters, Problem, TakeId};
+use ::generation::{Track, TrackChange};
 use serde::{Deserialize, Serialize};
 
 /// What is kept of how a take formed.
@@ -64,16 +65,52 @@ pub struct NewBranch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = ::generation::limits::SEED)))]
     pub seed: Option<u64>,
+    /// Number of steps in which the rest is done, at most as many as are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = *::generation::limits::STEPS.start(), max = *::generation::limits::STEPS.end())))]
+    pub finish_in: Option<u32>,
 }
 
 impl NewBranch {
+    /// The changes that the new take has between its steps: those of `of` that still hold, and its own `finish_in`.
+    fn track(&self, of: &Parameters) -> Track {
+        let mut track = Track::default();
+        for change in of.track.iter() {
+            let mut change = change.clone();
+            if change.step <= self.from_step {
+                // Its values are those that the new take begins with.
+                change = TrackChange { step: change.step, finish_in: change.finish_in, ..TrackChange::default() };
+            } else {
+                change.prompt = change.prompt.filter(|_| self.prompt.is_none());
+                change.negative_prompt = change.negative_prompt.filter(|_| self.negative_prompt.is_none());
+                change.cfg_scale = change.cfg_scale.filter(|_| self.cfg_scale.is_none());
+                change.finish_in = change.finish_in.filter(|_| self.finish_in.is_none());
+            }
+            if !change.is_empty() {
+                track.0.push(change);
+            }
+        }
+        if self.finish_in.is_some() {
+            let own = TrackChange { step: self.from_step, finish_in: self.finish_in, ..TrackChange::default() };
+            let at = track.iter().take_while(|change| change.step < own.step).count();
+            match track.0.get_mut(at).filter(|change| change.step == own.step) {
+                Some(change) => change.add(own),
+                None => track.0.insert(at, own),
+            }
+        }
+        track
+    }
+
     /// The request for a take of `frame` with the parameters and the seed of another one, and these changes.
     pub fn generation(&self, frame: FrameId, of: &Parameters, seed: u64) -> NewGeneration {
+        let held = of.track.at(self.from_step);
+        let prompt = || held.prompt.clone().unwrap_or_else(|| of.prompt.clone());
+        let negative_prompt = || held.negative_prompt.clone().unwrap_or_else(|| of.negative_prompt.clone());
         NewGeneration {
-            prompt: self.prompt.clone().unwrap_or_else(|| of.prompt.clone()),
-            negative_prompt: Some(self.negative_prompt.clone().unwrap_or_else(|| of.negative_prompt.clone())),
+            prompt: self.prompt.clone().unwrap_or_else(prompt),
+            negative_prompt: Some(self.negative_prompt.clone().unwrap_or_else(negative_prompt)),
             steps: Some(of.steps),
-            cfg_scale: Some(self.cfg_scale.unwrap_or(of.cfg_scale)),
+            cfg_scale: Some(self.cfg_scale.or(held.cfg_scale).unwrap_or(of.cfg_scale)),
             cfg_rescale: Some(of.cfg_rescale),
             sampler: Some(self.sampler.clone().unwrap_or_else(|| of.sampler.to_string())),
             scheduler: Some(of.scheduler.to_string()),
@@ -89,6 +126,7 @@ impl NewBranch {
             frame_id: Some(frame),
             num_variants: None,
             styles: Vec::new(),
+            track: self.track(of),
         }
     }
 }
@@ -109,6 +147,17 @@ impl TakeTrace {
         };
         Err(Problem::Invalid(vec![FieldError::new("from_step", message)]))
     }
+}
+
+/// Why the rest of a run cannot be done in `finish_in` steps when `done` of `total` are done; none if it can.
+pub fn finish_error(finish_in: u32, done: u32, total: u32) -> Option<FieldError> {
+    let left = total.saturating_sub(done);
+    let message = match done {
+        0 => "must not be given before the first step: it is the number of steps".to_owned(),
+        _ if finish_in > left => format!("must be at most the {left} steps that are left, not {finish_in}"),
+        _ => return None,
+    };
+    Some(FieldError::new("finish_in", message))
 }
 
 /// URL path of the picture of a step's estimate. `run` is the trace's random number: the path of another attempt's trace

@@ -54,7 +54,7 @@ fn params(seed: u64, prompt: &str) -> Params {
 fn generate(pipeline: &Pipeline, seed: u64, prompt: &str) -> Output {
     match pipeline.generate(&params(seed, prompt), &mut diffusion::Unobserved).expect("it draws") {
         Generated::Picture(output) => *output,
-        Generated::Cancelled { step } => panic!("nobody cancelled step {step}"),
+        ended => panic!("nobody stopped it: {ended:?}"),
     }
 }
 

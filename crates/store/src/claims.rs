@@ -4,7 +4,7 @@ use crate::changes::{Change, Outcome, frame_after, frame_updated, ids_of};
 use crate::clock::now_ms;
 use crate::locks::LockQueries;
 use crate::log::LogLock;
-use crate::rows::from_column;
+use crate::rows::{from_column, to_column};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{FullRow, TaskQueries, is_waiting, task_from_row};
@@ -29,6 +29,10 @@ pub struct OpenTask {
     pub key: String,
     /// How often the server ended uncleanly while this task ran, since a user last queued it.
     pub unclean_ends: u32,
+    /// Steps that were done and saved when it was last paused or interrupted.
+    pub done_steps: u32,
+    /// Whether its current estimate becomes the finished picture: it was kept while it was paused.
+    pub keeps: bool,
 }
 
 /// Result of a claim by a worker that runs beside others.
@@ -66,6 +70,7 @@ impl Outcome for Claimed {
             let started = Event::GenerationStarted(GenerationStarted {
                 of: ids_of(&open.task, open.take_id),
                 preview_path: media_path(&open.key),
+                step: open.done_steps,
                 total_steps: self.total_steps,
                 generator: GENERATOR.to_owned(),
             });
@@ -135,7 +140,10 @@ on_connections! {
             if unclean_ends > 0 && !is_alone {
                 return Ok(Claimed::nothing(Claim::Alone, changes));
             }
-            let waiting = tasks::table.find(id).filter(tasks::status.eq(TaskStatus::Queued.as_str()));
+            let waiting = tasks::table
+                .find(id)
+                .filter(tasks::status.eq(TaskStatus::Queued.as_str()))
+                .filter(tasks::paused.eq(false));
             let start = (
                 tasks::status.eq(TaskStatus::Running.as_str()),
                 tasks::attempt.eq(tasks::attempt + 1),
@@ -187,7 +195,12 @@ on_connections! {
     }
 
     /// See [`Store::requeue_task`].
-    async fn requeue(conn: Db, id: TaskId, unclean_ends: i32) -> Result<Requeued, StoreError> {
+    async fn requeue(
+        conn: Db,
+        id: TaskId,
+        unclean_ends: i32,
+        done_steps: Option<i32>,
+    ) -> Result<Requeued, StoreError> {
         conn.lock_task(id).await?;
         let running = tasks::table.find(id.0).filter(tasks::status.eq(TaskStatus::Running.as_str()));
         let waiting = (
@@ -196,6 +209,9 @@ on_connections! {
         );
         if diesel::update(running).set(waiting).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, TaskStatus::Running.as_str().to_owned()).await?);
+        }
+        if let Some(done) = done_steps {
+            diesel::update(tasks::table.find(id.0)).set(tasks::done_steps.eq(done)).execute(conn).await?;
         }
         let open = open_task_from_row(conn.task_with_take(id.0).await?)?;
         let frame = conn.frame_shown(open.task.frame_id.0).await?;
@@ -236,7 +252,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it is not running; [`StoreError::NotFound`].
     pub async fn requeue_task(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        Ok(change!(self, |conn| { conn.requeue(id, 0).await })?.open)
+        Ok(change!(self, |conn| { conn.requeue(id, 0, None).await })?.open)
+    }
+
+    /// As [`Store::requeue_task`], for a task that goes on after this number of saved steps.
+    ///
+    /// # Errors
+    /// As [`Store::requeue_task`].
+    pub async fn requeue_after_steps(&self, id: TaskId, done: u32) -> Result<OpenTask, StoreError> {
+        let done = to_column("tasks.done_steps", done)?;
+        Ok(change!(self, |conn| { conn.requeue(id, 0, Some(done)).await })?.open)
     }
 
     /// As [`Store::requeue_task`], for a task during which the server ended uncleanly; counts that end.
@@ -244,7 +269,7 @@ impl Store {
     /// # Errors
     /// As [`Store::requeue_task`].
     pub async fn requeue_after_unclean_end(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        Ok(change!(self, |conn| { conn.requeue(id, 1).await })?.open)
+        Ok(change!(self, |conn| { conn.requeue(id, 1, None).await })?.open)
     }
 }
 
@@ -262,5 +287,6 @@ pub(crate) fn open_task_from_row(row: FullRow) -> Result<OpenTask, StoreError> {
         return Err(StoreError::Corrupt { column: "takes.task_id", value: format!("none for task {}", row.0.id) });
     };
     let unclean_ends = from_column("tasks.unclean_ends", row.0.unclean_ends)?;
-    Ok(OpenTask { task: task_from_row(row)?, take_id: TakeId(take_id), key, unclean_ends })
+    let (done_steps, keeps) = (from_column("tasks.done_steps", row.0.done_steps)?, row.0.keeps);
+    Ok(OpenTask { task: task_from_row(row)?, take_id: TakeId(take_id), key, unclean_ends, done_steps, keeps })
 }

@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_of_a_disk_is_told_from_the_others() {
+    fn each_fault_of_a_disk_is_distinguished_from_the_others() {
         let kind = |words: &str| {
             let error = DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(words.to_owned()));
             match StoreError::from(error) {

@@ -130,11 +130,19 @@ on_connections! {
             End::Failed(why) => (TaskStatus::Failed, Some(why.replace('\0', "\u{fffd}"))),
         };
         let names: Vec<&str> = from.iter().filter(|status| status.is_open()).map(|status| status.as_str()).collect();
+        // A paused task is `queued` in the table.
+        let paused = from.contains(&TaskStatus::Paused).then_some(TaskStatus::Queued.as_str());
+        let is_paused = tasks::paused.eq(true).and(tasks::status.eq_any(paused.into_iter().collect::<Vec<_>>()));
         let open = tasks::table
             .find(id.0)
-            .filter(tasks::status.eq_any(names.clone()))
+            .filter(tasks::paused.eq(false).and(tasks::status.eq_any(names.clone())).or(is_paused))
             .filter(tasks::attempt.between(*attempts.start(), *attempts.end()));
-        let change = (tasks::status.eq(status.as_str()), tasks::error.eq(error), tasks::finished_at.eq(now));
+        let change = (
+            tasks::status.eq(status.as_str()),
+            tasks::error.eq(error),
+            tasks::finished_at.eq(now),
+            tasks::paused.eq(false),
+        );
         if diesel::update(open).set(change).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, names.join(" or ")).await?);
         }
@@ -176,6 +184,8 @@ on_connections! {
             tasks::finished_at.eq(None::<i64>),
             tasks::queue_order.eq(conn.end_of_queue().await?),
             tasks::unclean_ends.eq(0),
+            tasks::done_steps.eq(0),
+            tasks::keeps.eq(false),
         );
         let ended = tasks::table.find(id.0).filter(tasks::status.eq_any(ended));
         if diesel::update(ended).set(again).execute(conn).await? == 0 {

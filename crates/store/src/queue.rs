@@ -5,7 +5,7 @@ use crate::claims::{OpenTask, open_tasks_from_rows};
 use crate::not_found::no_task;
 use crate::rows::SettingRow;
 use crate::schema::{frames, projects, settings, takes, tasks};
-use crate::tasks::{FullRow, full_tasks, is_waiting, joined_tasks};
+use crate::tasks::{FullRow, full_tasks, is_open_but_not_running, is_paused, is_waiting, joined_tasks};
 use crate::transaction::{change, on_connections, read};
 use crate::unreadable::load_readable;
 use crate::{Store, StoreError};
@@ -39,7 +39,7 @@ on_connections! {
     }
 
 
-    /// The rows of running tasks, then of queued tasks in queue order.
+    /// The rows of running tasks, then of queued tasks in queue order, then of paused tasks.
     async fn open_rows(conn: Db) -> Result<Vec<FullRow>, StoreError> {
         let is_running = tasks::status.eq(TaskStatus::Running.as_str());
         let order = (tasks::queue_order.asc(), tasks::id.asc());
@@ -56,6 +56,13 @@ on_connections! {
             one: |id| full_tasks!().filter(tasks::id.eq(id)),
         );
         rows.extend(waiting);
+        let paused: Vec<FullRow> = load_readable!(
+            conn, "tasks",
+            all: full_tasks!().filter(is_paused!()).order(order),
+            ids: joined_tasks!().filter(is_paused!()).order(order).select(tasks::id),
+            one: |id| full_tasks!().filter(tasks::id.eq(id)),
+        );
+        rows.extend(paused);
         Ok(rows)
     }
 
@@ -71,11 +78,14 @@ on_connections! {
             .await?;
         let known: BTreeSet<i64> = waiting.iter().map(|(id, _)| *id).collect();
         if let Some(unknown) = wanted.iter().find(|id| !known.contains(&id.0)) {
-            let status: Option<String> =
-                tasks::table.find(unknown.0).select(tasks::status).first(conn).await.optional()?;
-            return Err(status.map_or_else(
+            let found: Option<(String, bool)> =
+                tasks::table.find(unknown.0).select((tasks::status, tasks::paused)).first(conn).await.optional()?;
+            return Err(found.map_or_else(
                 || no_task(*unknown),
-                |status| StoreError::Conflict { why: not_waiting(*unknown, &status) },
+                |(status, paused)| {
+                    let status = if paused { TaskStatus::Paused.as_str() } else { &status };
+                    StoreError::Conflict { why: not_waiting(*unknown, status) }
+                },
             ));
         }
         for (id, place) in new_places(&waiting, &wanted) {
@@ -114,8 +124,8 @@ fn new_places(waiting: &[(i64, i64)], wanted: &[TaskId]) -> BTreeMap<i64, i64> {
 }
 
 impl Store {
-    /// Running tasks, then queued tasks in the order in which they will run, without queued tasks of deleted frames and
-    /// projects.
+    /// Running tasks, then queued tasks in the order in which they will run, then paused tasks; without queued and paused
+    /// tasks of deleted frames and projects.
     pub async fn get_queue(&self) -> Result<Vec<Task>, StoreError> {
         Ok(self.open_tasks().await?.into_iter().map(|open| open.task).collect())
     }
@@ -153,11 +163,13 @@ impl Store {
         Ok(())
     }
 
-    /// The number of tasks of each status; every status is listed. Queued tasks of deleted frames and projects are not
-    /// counted.
+    /// The number of tasks of each status; every status is listed. Queued and paused tasks of deleted frames and projects are
+    /// not counted.
     pub async fn counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
         let known = TaskStatus::ALL.map(TaskStatus::as_str);
-        let (by_status, waiting): (Vec<(String, i64)>, i64) = read!(self, |conn| {
+        /// Rows of a grouped query: each value with its number.
+        type Grouped<T> = Vec<(T, i64)>;
+        let (by_status, waiting): (Grouped<String>, Grouped<bool>) = read!(self, |conn| {
             // Without the filter a status that is not valid text would fail the query.
             let grouped = tasks::table
                 .filter(tasks::status.eq_any(known))
@@ -166,13 +178,16 @@ impl Store {
             let waiting = tasks::table
                 .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
                 .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
-                .filter(is_waiting!())
-                .count();
-            Ok((grouped.load(conn).await?, waiting.get_result(conn).await?))
+                .filter(is_open_but_not_running!())
+                .group_by(tasks::paused)
+                .select((tasks::paused, diesel::dsl::count_star()));
+            Ok((grouped.load(conn).await?, waiting.load(conn).await?))
         })?;
         let by_status: HashMap<String, i64> = by_status.into_iter().collect();
+        let waiting: HashMap<bool, i64> = waiting.into_iter().collect();
         let count = |status: TaskStatus| match status {
-            TaskStatus::Queued => waiting,
+            TaskStatus::Queued => waiting.get(&false).copied().unwrap_or_default(),
+            TaskStatus::Paused => waiting.get(&true).copied().unwrap_or_default(),
             _ => by_status.get(status.as_str()).copied().unwrap_or_default(),
         };
         Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).to_vec())

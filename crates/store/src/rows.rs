@@ -64,7 +64,7 @@ pub struct TaskRow {
     pub project_id: i64,
     /// Its frame.
     pub frame_id: i64,
-    /// One of `protocol::TaskStatus`' names.
+    /// One of `protocol::TaskStatus`' names, except `paused`.
     pub status: String,
     /// Number of starts.
     pub attempt: i32,
@@ -84,6 +84,12 @@ pub struct TaskRow {
     pub finished_at: Option<i64>,
     /// How often the server ended uncleanly while it ran.
     pub unclean_ends: i32,
+    /// Whether a user paused it. Its status is `queued` then.
+    pub paused: bool,
+    /// Steps that are done and saved.
+    pub done_steps: i32,
+    /// Whether its next start makes the current estimate the finished picture.
+    pub keeps: bool,
 }
 
 /// A row of `takes`.

@@ -56,7 +56,7 @@ diesel::table! {
         project_id -> BigInt,
         /// Its frame.
         frame_id -> BigInt,
-        /// One of `protocol::TaskStatus`' names.
+        /// One of `protocol::TaskStatus`' names, except `paused`.
         status -> Text,
         /// Number of starts; 0 before the first.
         attempt -> Integer,
@@ -76,6 +76,12 @@ diesel::table! {
         finished_at -> Nullable<BigInt>,
         /// How often the server ended uncleanly while it ran.
         unclean_ends -> Integer,
+        /// Whether a user paused it. Its status is `queued` then.
+        paused -> Bool,
+        /// Steps that are done and saved.
+        done_steps -> Integer,
+        /// Whether its next start makes the current estimate the finished picture.
+        keeps -> Bool,
     }
 }
 

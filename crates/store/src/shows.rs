@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 use protocol::{Frame, FrameId, FrameStatus, ProjectId, TakeId, TaskId, TaskStatus, media_path};
 use std::collections::HashMap;
 
-/// The open statuses: those that change without a user's request.
+/// The open statuses in the table. A paused task is `queued` there.
 pub(crate) const OPEN: [&str; 2] = ["queued", "running"];
 
 /// A take that its frame may show, and its task's status.
@@ -25,15 +25,19 @@ struct Candidate {
     height: i32,
     etag: Option<String>,
     status: String,
+    paused: bool,
 }
 
-/// The rule: the newest running take, else the selected one, else the oldest queued one.
+/// The rule: the newest running take, else the newest paused one, else the selected one, else the oldest queued one.
 fn shown_take(selected: Option<i64>, candidates: &[Candidate]) -> Option<&Candidate> {
-    let of = |status: TaskStatus| candidates.iter().filter(move |take| take.status == status.as_str());
-    let running = of(TaskStatus::Running).max_by_key(|take| take.id);
+    let of = |status: TaskStatus, paused| {
+        candidates.iter().filter(move |take| take.status == status.as_str() && take.paused == paused)
+    };
+    let running = of(TaskStatus::Running, false).max_by_key(|take| take.id);
+    let paused = of(TaskStatus::Queued, true).max_by_key(|take| take.id);
     let selected = selected.and_then(|id| candidates.iter().find(|take| take.id == id));
-    let queued = of(TaskStatus::Queued).min_by_key(|take| take.id);
-    running.or(selected).or(queued)
+    let queued = of(TaskStatus::Queued, false).min_by_key(|take| take.id);
+    running.or(paused).or(selected).or(queued)
 }
 
 /// Selected takes and takes of open tasks. Selects few columns: showing a timeline must not read the prompts of
@@ -53,6 +57,7 @@ macro_rules! candidates {
                 takes::height,
                 takes::etag,
                 tasks::status,
+                tasks::paused,
             ))
     };
 }
@@ -151,6 +156,7 @@ pub(crate) fn changed_frames(id: i64, before: &[Frame], after: Vec<Frame>) -> Ve
 
 fn frame_from_rows(row: FrameRow, rank: usize, take: &Candidate) -> Result<Frame, StoreError> {
     let status = match TaskStatus::from_name(&take.status) {
+        Some(TaskStatus::Queued) if take.paused => FrameStatus::Paused,
         Some(TaskStatus::Running) => FrameStatus::Running,
         Some(TaskStatus::Queued) => FrameStatus::Queued,
         _ => FrameStatus::Ready,
@@ -186,35 +192,37 @@ mod tests {
             width: 64,
             height: 64,
             etag: None,
-            status: status.as_str().to_owned(),
+            // As the table has it.
+            status: if status == TaskStatus::Paused { TaskStatus::Queued } else { status }.as_str().to_owned(),
+            paused: status == TaskStatus::Paused,
         }
     }
 
-    /// All combinations of 0 to 2 queued takes, 0 to 2 running takes, and a selected take that is missing, the oldest or
-    /// the newest.
+    /// All combinations of 0 to 2 queued takes, 0 to 2 running takes, 0 to 2 paused takes, and a selected take that is
+    /// missing, the oldest or the newest.
     #[test]
     fn the_rule_holds_for_every_combination() {
-        for queued in 0..=2 {
-            for running in 0..=2 {
-                for selected in [None, Some(1), Some(90)] {
-                    let queued_ids = (0..queued).map(|n| 10 + n);
-                    let running_ids = (0..running).map(|n| 20 + n);
-                    let mut takes: Vec<Candidate> = queued_ids.map(|id| take(id, TaskStatus::Queued)).collect();
-                    takes.extend(selected.map(|id| take(id, TaskStatus::Completed)));
-                    takes.extend(running_ids.map(|id| take(id, TaskStatus::Running)));
-                    for _ in 0..takes.len().max(1) {
-                        let expected = match (running, selected, queued) {
-                            (1.., _, _) => Some(20 + running - 1),
-                            (_, Some(id), _) => Some(id),
-                            (_, None, 1..) => Some(10),
-                            _ => None,
-                        };
-                        let shown = shown_take(selected, &takes).map(|take| take.id);
-                        assert_eq!(shown, expected, "{queued} queued, {running} running, selected {selected:?}");
-                        // The result does not depend on the order of the rows.
-                        if !takes.is_empty() {
-                            takes.rotate_left(1);
-                        }
+        for (queued, running, paused) in (0..27).map(|n| (n % 3, n / 3 % 3, n / 9)) {
+            for selected in [None, Some(1), Some(90)] {
+                let many = |count, first, status| (0..count).map(move |n| take(first + n, status));
+                let mut takes: Vec<Candidate> = many(queued, 10, TaskStatus::Queued).collect();
+                takes.extend(selected.map(|id| take(id, TaskStatus::Completed)));
+                takes.extend(many(running, 20, TaskStatus::Running));
+                takes.extend(many(paused, 30, TaskStatus::Paused));
+                let expected = match (running, paused, selected, queued) {
+                    (1.., ..) => Some(20 + running - 1),
+                    (_, 1.., ..) => Some(30 + paused - 1),
+                    (_, _, Some(id), _) => Some(id),
+                    (_, _, None, 1..) => Some(10),
+                    _ => None,
+                };
+                for _ in 0..takes.len().max(1) {
+                    let shown = shown_take(selected, &takes).map(|take| take.id);
+                    let what = format!("{queued} queued, {running} running, {paused} paused, selected {selected:?}");
+                    assert_eq!(shown, expected, "{what}");
+                    // The result does not depend on the order of the rows.
+                    if !takes.is_empty() {
+                        takes.rotate_left(1);
                     }
                 }
             }

@@ -8,7 +8,7 @@ use crate::order::OrderQueries;
 use crate::rows::{TakeRow, TaskRow, from_column};
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::{OPEN, ShowQueries};
-use crate::tasks::{parameters_from_text, seed_from_row, status_from_text};
+use crate::tasks::{parameters_from_text, seed_from_row, status_from_row};
 use crate::transaction::{change, on_connections, read};
 use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
@@ -105,16 +105,16 @@ on_connections! {
             Err(StoreError::NotFound { .. }) => return Err(no_take(id)),
             Err(error) => return Err(error),
         };
-        let row: Option<(TakeRow, String)> = takes::table
+        let row: Option<(TakeRow, TaskRow)> = takes::table
             .inner_join(tasks::table.on(tasks::id.eq(takes::task_id)))
             .filter(takes::id.eq(id.0))
-            .select((TakeRow::as_select(), tasks::status))
+            .select((TakeRow::as_select(), TaskRow::as_select()))
             .first(conn)
             .await
             .optional()?;
-        let (row, status) = row.ok_or_else(|| no_take(id))?;
-        if OPEN.contains(&status.as_str()) {
-            let task = row.task_id;
+        let (row, task) = row.ok_or_else(|| no_take(id))?;
+        if OPEN.contains(&task.status.as_str()) {
+            let (task, status) = (row.task_id, status_from_row(&task)?.as_str());
             let why = format!("take {id} is still being made: task {task} is {status}; cancel it first");
             return Err(StoreError::Conflict { why });
         }
@@ -189,7 +189,7 @@ fn keyed_take_from_row((row, task, selected): FullRow) -> Result<KeyedTake, Stor
         path: media_path(&row.key),
         width: from_column("takes.width", row.width)?,
         height: from_column("takes.height", row.height)?,
-        status: status_from_text(&task.status)?,
+        status: status_from_row(&task)?,
         selected: selected == Some(row.id),
         parameters: parameters_from_text(&task.parameters)?,
         seed: seed_from_row(task.seed)?,

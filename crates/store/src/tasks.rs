@@ -51,8 +51,24 @@ macro_rules! full_tasks {
 }
 pub(crate) use full_tasks;
 
-/// A condition on `joined_tasks!`: the task is queued, and neither its frame nor its project is deleted.
+/// A condition on `joined_tasks!`: the task is queued, not paused, and neither its frame nor its project is deleted.
 macro_rules! is_waiting {
+    () => {
+        $crate::tasks::is_open_but_not_running!().and(tasks::paused.eq(false))
+    };
+}
+pub(crate) use is_waiting;
+
+/// As `is_waiting!`, for a paused task.
+macro_rules! is_paused {
+    () => {
+        $crate::tasks::is_open_but_not_running!().and(tasks::paused.eq(true))
+    };
+}
+pub(crate) use is_paused;
+
+/// A condition on `joined_tasks!`: the task is queued or paused, and neither its frame nor its project is deleted.
+macro_rules! is_open_but_not_running {
     () => {
         tasks::status
             .eq(protocol::TaskStatus::Queued.as_str())
@@ -60,7 +76,7 @@ macro_rules! is_waiting {
             .and(projects::deleted_at.is_null())
     };
 }
-pub(crate) use is_waiting;
+pub(crate) use is_open_but_not_running;
 
 on_connections! {
     trait TaskQueries;
@@ -82,13 +98,14 @@ on_connections! {
         Ok(last.unwrap_or_default().saturating_add(1))
     }
 
-    /// `QueueFull` when the queue has no room for `more` tasks. Two processes at the same moment may exceed the limit by
+    /// `QueueFull` when the queue has no room for `more` tasks. Paused tasks keep their room, so that resuming one never
+    /// fails. Two processes at the same moment may exceed the limit by
     /// one request.
     async fn assert_room(conn: Db, more: usize) -> Result<(), StoreError> {
         let waiting: i64 = tasks::table
             .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
             .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
-            .filter(is_waiting!())
+            .filter(is_open_but_not_running!())
             .count()
             .get_result(conn)
             .await?;
@@ -101,10 +118,11 @@ on_connections! {
 
     /// The error for a task whose status is not `needed`: `Conflict`, or `NotFound` when there is no such task.
     async fn wrong_status(conn: Db, id: TaskId, needed: String) -> Result<StoreError, StoreError> {
-        let of_task = tasks::table.find(id.0).select((tasks::status, tasks::attempt));
-        let found: Option<(String, i32)> = of_task.first(conn).await.optional()?;
+        let of_task = tasks::table.find(id.0).select((tasks::status, tasks::attempt, tasks::paused));
+        let found: Option<(String, i32, bool)> = of_task.first(conn).await.optional()?;
         Ok(match found {
-            Some((status, attempt)) => {
+            Some((status, attempt, paused)) => {
+                let status = if paused { TaskStatus::Paused.as_str().to_owned() } else { status };
                 let attempt = if status == TaskStatus::Running.as_str() {
                     format!(" (attempt {attempt})")
                 } else {
@@ -158,8 +176,10 @@ impl Store {
             let ids = joined_tasks!().select(tasks::id);
             let mut ids = ids.filter(live).order(tasks::id.desc()).limit(most).into_boxed();
             if let Some(status) = filter.status {
-                all = all.filter(tasks::status.eq(status.as_str()));
-                ids = ids.filter(tasks::status.eq(status.as_str()));
+                let paused = status == TaskStatus::Paused;
+                let stored = if paused { TaskStatus::Queued } else { status }.as_str();
+                all = all.filter(tasks::status.eq(stored).and(tasks::paused.eq(paused)));
+                ids = ids.filter(tasks::status.eq(stored).and(tasks::paused.eq(paused)));
             }
             if let Some(project) = filter.project_id {
                 all = all.filter(tasks::project_id.eq(project.0));
@@ -211,6 +231,11 @@ pub(crate) fn status_from_text(text: &str) -> Result<TaskStatus, StoreError> {
     TaskStatus::from_name(text).ok_or_else(|| StoreError::Corrupt { column: "tasks.status", value: text.to_owned() })
 }
 
+/// The status as clients see it.
+pub(crate) fn status_from_row(row: &TaskRow) -> Result<TaskStatus, StoreError> {
+    if row.paused { Ok(TaskStatus::Paused) } else { status_from_text(&row.status) }
+}
+
 pub(crate) fn parameters_from_text(text: &str) -> Result<Parameters, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt { column: "tasks.parameters", value: text.to_owned() })
 }
@@ -220,7 +245,7 @@ pub(crate) fn seed_from_row(seed: i64) -> Result<u64, StoreError> {
 }
 
 pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
-    let status = status_from_text(&row.status)?;
+    let status = status_from_row(&row)?;
     let parameters = parameters_from_text(&row.parameters)?;
     let time = |column, ms: Option<i64>| ms.map(|ms| rfc3339_from_ms(column, ms)).transpose();
     let (take_id, key, finished_step) = match take {
@@ -231,6 +256,7 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         (_, Some(step)) => from_column("takes.finished_step", step)?,
         // The take, and with it the step at which it was kept, is deleted.
         (TaskStatus::Completed, None) => parameters.steps,
+        (TaskStatus::Queued | TaskStatus::Paused, None) => from_column("tasks.done_steps", row.done_steps)?,
         _ => 0,
     };
     Ok(Task {

@@ -9,7 +9,7 @@ use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
     LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject,
     NewStyle, Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId,
-    StylePatch, Take, TakeId, TakeTrace, Task, TaskId, TaskStatus, TokenCount,
+    StylePatch, Take, TakeId, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -154,10 +154,18 @@ pub trait Services: Send + Sync {
     async fn list_tasks(&self, query: TaskQuery) -> Result<Vec<Task>, Problem>;
     /// One task.
     async fn get_task(&self, id: TaskId) -> Result<Task, Problem>;
-    /// Cancels a queued or running task and removes its files. [`Problem::Conflict`] for one that has ended.
+    /// Cancels a queued, running or paused task and removes its files. [`Problem::Conflict`] for one that has ended.
     async fn cancel_task(&self, id: TaskId) -> Result<Task, Problem>;
-    /// Stops a running task and makes its current estimate the finished picture. [`Problem::Conflict`] for a task
-    /// that is not running.
+    /// Pauses a queued or running task; a running one stops before its next step and keeps its steps. Does nothing to a
+    /// paused task. [`Problem::Conflict`] for one that has ended.
+    async fn pause_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Queues a paused task at its old place, to go on after the steps that are done. Does nothing to a queued or running
+    /// task. [`Problem::Conflict`] for one that has ended.
+    async fn resume_task(&self, id: TaskId) -> Result<Task, Problem>;
+    /// Changes the fields that are set; of a running task before its next step. [`Problem::Conflict`] for one that has ended.
+    async fn update_task(&self, id: TaskId, patch: TaskPatch) -> Result<Task, Problem>;
+    /// Stops a running task and makes its current estimate the finished picture; of a paused task as soon as a worker is free.
+    /// [`Problem::Conflict`] for a task that is neither running nor paused.
     async fn keep_task(&self, id: TaskId) -> Result<Task, Problem>;
     /// Queues a failed or cancelled task again with the same seed. [`Problem::Conflict`] for any other.
     async fn retry_task(&self, id: TaskId) -> Result<Task, Problem>;

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_begins_anew_in_both_directions() {
+    fn a_loop_wraps_in_both_directions() {
         assert_eq!(play(0.0, 1.0, true).time_at(500.0 + 2000.0, 12), Some(0.0));
         assert_eq!(play(0.0, -1.0, true).time_at(500.0 + 500.0, 12), Some(6.0));
         assert_eq!(play(3.0, -1.0, false).time_at(500.0 + 500.0, 12), None);

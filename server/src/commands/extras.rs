@@ -1,7 +1,8 @@
-//! What `emberline inspect` prints about a LoRA or an embedding.
+//! What `emberline inspect` prints about a LoRA, an embedding or an upscaler.
 
 use super::text::{name_of, shares};
-use checkpoint::{EmbeddingFile, FileKind, LoraReport, Part, sniff};
+use anyhow::{Context, Result};
+use checkpoint::{EmbeddingFile, FileKind, LoraReport, Part, UpscalerFile, sniff};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -9,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file that is used together with a checkpoint.
+/// A file that is used beside a checkpoint.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Extra {
@@ -17,6 +18,21 @@ pub enum Extra {
     Lora(Box<LoraReport>),
     /// A textual inversion.
     Embedding(EmbeddingReport),
+    /// An upscaling network.
+    Upscaler(UpscalerReport),
+}
+
+/// Description of an upscaler.
+#[derive(Serialize)]
+pub struct UpscalerReport {
+    #[serde(skip)]
+    path: PathBuf,
+    /// The network; none if it cannot be used.
+    network: Option<&'static str>,
+    /// The factor.
+    scale: Option<usize>,
+    /// Why it cannot be used.
+    problem: Option<String>,
 }
 
 /// Description of an embedding.
@@ -35,13 +51,42 @@ pub struct EmbeddingReport {
 }
 
 impl Extra {
-    /// Describes a file, if it is a LoRA or an embedding.
+    /// Describes a file, if it is a LoRA, an embedding or an upscaler.
     pub fn of(path: &Path) -> Option<Self> {
         match sniff(path) {
             FileKind::Lora => LoraReport::read(path).ok().map(|report| Self::Lora(Box::new(report))),
             FileKind::Embedding => Some(Self::Embedding(EmbeddingReport::of(path))),
+            FileKind::Upscaler => Some(Self::Upscaler(UpscalerReport::of(path))),
+            // A pickle, of which only upscalers are read.
+            FileKind::Unreadable(_) => {
+                Some(UpscalerReport::of(path)).filter(|report| report.problem.is_none()).map(Self::Upscaler)
+            }
             _ => None,
         }
+    }
+}
+
+impl Extra {
+    /// The description, or its JSON.
+    ///
+    /// # Errors
+    /// The JSON cannot be written.
+    pub fn text(&self, json: bool) -> Result<String> {
+        if json {
+            return serde_json::to_string_pretty(self).context("the report cannot be written as JSON");
+        }
+        Ok(self.to_string())
+    }
+}
+
+impl UpscalerReport {
+    fn of(path: &Path) -> Self {
+        let (spec, problem) = match UpscalerFile::inspect(path) {
+            Ok(spec) => (Some(spec), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let (network, scale) = (spec.map(|spec| spec.name()), spec.map(|spec| spec.scale()));
+        Self { path: path.to_owned(), network, scale, problem }
     }
 }
 
@@ -74,6 +119,7 @@ impl Display for Extra {
         match self {
             Self::Lora(report) => lora(f, report),
             Self::Embedding(report) => embedding(f, report),
+            Self::Upscaler(report) => upscaler(f, report),
         }
     }
 }
@@ -81,6 +127,14 @@ impl Display for Extra {
 /// One line: a label and its text, unless there is none.
 fn line(f: &mut Formatter<'_>, label: &str, text: Option<impl Display>) -> fmt::Result {
     text.map_or(Ok(()), |text| write!(f, "\n  {label:<11} {text}"))
+}
+
+fn upscaler(f: &mut Formatter<'_>, report: &UpscalerReport) -> fmt::Result {
+    write!(f, "{}", report.path.display())?;
+    line(f, "model", Some("upscaler"))?;
+    line(f, "network", report.network)?;
+    line(f, "factor", report.scale)?;
+    line(f, "problem", report.problem.as_ref())
 }
 
 fn lora(f: &mut Formatter<'_>, report: &LoraReport) -> fmt::Result {

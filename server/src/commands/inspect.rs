@@ -1,4 +1,4 @@
-//! `emberline inspect`: reports on a checkpoint, a LoRA or an embedding from its headers alone, or shows a picture's
+//! `emberline inspect`: reports on a checkpoint, a LoRA, an embedding or an upscaler from its headers alone, or shows a picture's
 //! generation record.
 
 use crate::{
@@ -27,7 +27,7 @@ use std::{
 /// Options of `emberline inspect`.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// A safetensors file (also a LoRA or an embedding), a diffusers folder, a folder with several of either, or `starter`,
+    /// A safetensors file (also a LoRA, an embedding or an upscaler), an upscaler's .pth file, a diffusers folder, a folder with several of either, or `starter`,
     /// the embedded model. For a PNG, JPEG or WebP picture, its generation record is shown.
     #[arg(value_name = "PATH")]
     pub path: ModelChoice,
@@ -49,6 +49,8 @@ pub fn run(args: &InspectArgs) -> Result<()> {
             folder if folder.models.is_empty() && folder.refused.is_empty() => return Err(error),
             folder => folder.text(args.json)?,
         },
+        // A pickle, of which only upscalers are read.
+        (ModelChoice::Path(path), Err(error)) => Extra::of(path).ok_or(error)?.text(args.json)?,
         (_, described) => described?.text(args.json)?,
     };
     writeln!(io::stdout().lock(), "{text}").context("cannot print the report")
@@ -103,7 +105,7 @@ struct Described {
     recommended: Option<Recommended>,
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<&'static Card>,
-    /// `lora` or `embedding`, for such a file.
+    /// `lora`, `embedding` or `upscaler`, for such a file.
     #[serde(flatten)]
     extra: Option<Extra>,
 }

@@ -2,6 +2,7 @@
 
 pub mod doctor;
 mod extras;
+mod files;
 pub mod generate;
 pub mod inspect;
 pub mod library;
@@ -11,6 +12,7 @@ mod picture;
 pub mod scan;
 pub mod settings;
 mod text;
+pub mod upscale;
 mod wildcards;
 
 pub use wildcards::wildcards;

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_any_more_is_a_resync() {
+    fn events_that_are_no_longer_kept_become_a_resync() {
         let hub = Hub::new();
         (0..HISTORY + 10).for_each(|_| hub.publish(state()));
         assert_eq!(since(&hub, 9).resync, Some("too much has happened since"));
@@ -412,10 +412,10 @@ mod tests {
         }
         let subscription = since(&hub, 10);
         assert_eq!(subscription.resync, None, "1000 states of 300 kB are one to remember");
-        let told: Vec<_> = std::iter::from_fn(|| subscription.reader.try_next()).collect();
-        assert!(told.windows(2).all(|pair| pair[0].seq < pair[1].seq));
-        assert!(told.iter().any(|entry| entry.seq == Some(1999) && entry.text.contains("queue_updated")));
-        assert_eq!(told.last().and_then(|entry| entry.seq), Some(2000));
+        let received: Vec<_> = std::iter::from_fn(|| subscription.reader.try_next()).collect();
+        assert!(received.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+        assert!(received.iter().any(|entry| entry.seq == Some(1999) && entry.text.contains("queue_updated")));
+        assert_eq!(received.last().and_then(|entry| entry.seq), Some(2000));
         assert!(hub.lock().history_bytes <= HISTORY_BYTES);
     }
 

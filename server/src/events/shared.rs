@@ -107,9 +107,9 @@ async fn a_client_continues_on_another_server_and_after_a_restart() {
     for other in [&one, &two, &three] {
         let subscription = other.join(Some(position.clone()));
         assert_eq!((subscription.resync, subscription.seq), (None, 2 << 16));
-        let told = waiting(&subscription.reader);
-        assert!(told.len() == 1 && told[0].contains("\"missed\""), "{told:?}");
-        assert_eq!(numbers(&told), [2 << 16]);
+        let received = waiting(&subscription.reader);
+        assert!(received.len() == 1 && received[0].contains("\"missed\""), "{received:?}");
+        assert_eq!(numbers(&received), [2 << 16]);
     }
     let other_epoch = two.join(Some(("another".to_owned(), position.1)));
     assert!(other_epoch.resync.is_some());
@@ -126,8 +126,8 @@ async fn progress_after_a_change_of_servers_is_numbered_after_the_others() {
     let subscription = two.join(Some(position.clone()));
     assert_eq!(subscription.resync, None);
     two.hub.publish(progress(51));
-    let told = waiting(&subscription.reader);
-    assert_eq!(numbers(&told), [position.1 + 1], "a page ignores numbers that it has seen");
+    let received = waiting(&subscription.reader);
+    assert_eq!(numbers(&received), [position.1 + 1], "a page ignores numbers that it has seen");
     assert_eq!(two.join(Some((position.0, 9 << 16))).resync, Some("the server has no event of that number yet"));
 }
 

@@ -41,7 +41,8 @@ bodies! {
     protocol::LibraryPatch => protocol::library::expected,
     protocol::QueueOrder => order_expected,
     protocol::NewExport => protocol::export::expected,
-    protocol::NewBranch => protocol::generation::expected,
+    protocol::NewBranch => protocol::task_patch_expected,
+    protocol::TaskPatch => protocol::task_patch_expected,
 }
 
 fn order_expected(field: &str) -> Option<String> {

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_past_the_limit_are_counted_and_told_with_the_next() {
+    fn lines_past_the_limit_are_counted_and_logged_with_the_next() {
         let (limit, now) = (LogLimit::new(2, Duration::from_secs(10)), Instant::now());
         let passes: Vec<_> = (0..5).map(|_| limit.pass_at(now)).collect();
         assert_eq!(passes, [Some(0), Some(0), None, None, None]);

@@ -1,14 +1,14 @@
 //! `/api/v1/tasks`
 
 use super::{
-    extract::{IdPath, Query},
+    extract::{IdPath, Json as JsonBody, Query},
     listed::{Listed, Part},
     openapi::{About, Api},
 };
 use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{Json, extract::State};
-use protocol::{Problem, ProjectId, Task, TaskId, TaskStatus};
+use protocol::{Problem, ProjectId, Task, TaskId, TaskPatch, TaskStatus};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use studio::{Services, TaskQuery};
@@ -18,15 +18,30 @@ pub fn routes(api: Api) -> Api {
     let about = |summary| About::new("tasks", summary);
     api.get("/tasks", list_tasks, about("Lists tasks, newest first, at most a thousand."))
         .get("/tasks/{id}", get_task, about("Returns a task."))
+        .patch(
+            "/tasks/{id}",
+            update_task,
+            about("Changes a queued, running or paused task; a running one before its next step.").fails(&[409]),
+        )
         .post(
             "/tasks/{id}/cancel",
             cancel_task,
-            about("Cancels a queued or running task and removes its files.").fails(&[409]),
+            about("Cancels a queued, running or paused task and removes its files.").fails(&[409]),
+        )
+        .post(
+            "/tasks/{id}/pause",
+            pause_task,
+            about("Pauses a queued or running task; a running one stops before its next step.").fails(&[409]),
+        )
+        .post(
+            "/tasks/{id}/resume",
+            resume_task,
+            about("Queues a paused task at its old place; it goes on after the steps that are done.").fails(&[409]),
         )
         .post(
             "/tasks/{id}/keep",
             keep_task,
-            about("Stops a running task and keeps its current estimate as the picture.").fails(&[409]),
+            about("Stops a running or paused task and keeps its current estimate as the picture.").fails(&[409]),
         )
         .post("/tasks/{id}/retry", retry_task, about("Queues a failed or cancelled task again.").fails(&[409]))
 }
@@ -34,8 +49,8 @@ pub fn routes(api: Api) -> Api {
 /// Query of [`list_tasks`]. An empty value means that the filter is not set.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Filter {
-    /// Only tasks of this status: queued, running, completed, failed or cancelled.
-    #[schemars(extend("enum" = ["", "queued", "running", "completed", "failed", "cancelled"]))]
+    /// Only tasks of this status: queued, running, paused, completed, failed or cancelled.
+    #[schemars(extend("enum" = ["", "queued", "running", "paused", "completed", "failed", "cancelled"]))]
     status: Option<String>,
     /// Only tasks of this project.
     #[schemars(with = "Option<i64>", extend("type" = ["integer", "string"], "maxLength" = 0))]
@@ -70,8 +85,24 @@ async fn get_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> 
     Ok(Json(state.services.get_task(id).await?))
 }
 
+async fn update_task(
+    State(state): State<AppState>,
+    IdPath(id): IdPath<TaskId>,
+    JsonBody(patch): JsonBody<TaskPatch>,
+) -> Result<Json<Task>, ApiError> {
+    Ok(Json(state.services.update_task(id, patch).await?))
+}
+
 async fn cancel_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {
     Ok(Json(state.services.cancel_task(id).await?))
+}
+
+async fn pause_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {
+    Ok(Json(state.services.pause_task(id).await?))
+}
+
+async fn resume_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {
+    Ok(Json(state.services.resume_task(id).await?))
 }
 
 async fn keep_task(State(state): State<AppState>, IdPath(id): IdPath<TaskId>) -> Result<Json<Task>, ApiError> {

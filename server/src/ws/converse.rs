@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_pings_without_end_is_told_so() {
+    fn a_client_that_pings_without_end_is_closed_with_the_reason() {
         let running = running(QUICK);
         let mut client = running.connect();
         for _ in 0..=MOST_FRAMES {

@@ -173,7 +173,7 @@ fn a_password_comes_from_a_file_and_a_form_is_checked() {
 }
 
 #[test]
-fn an_open_address_answers_to_addresses_and_to_the_names_it_was_told() {
+fn an_open_address_answers_to_addresses_and_to_configured_names() {
     let options = ["--listen", "0.0.0.0:0", "--token", TOKEN, "--host", "studio.example,other.example:8443"];
     let server = TestServer::start_with(&options);
     let port = server.url.rsplit(':').next().expect("a port").to_owned();

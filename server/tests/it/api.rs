@@ -126,7 +126,7 @@ fn what_does_not_exist_is_a_problem_document() {
 }
 
 #[test]
-fn health_is_told() {
+fn health_is_reported() {
     let server = TestServer::start();
     for path in ["/health/live", "/health/ready"] {
         assert_eq!((server.get(path).status, server.get(path).text.as_str()), (200, "ok"), "{path}");

@@ -89,8 +89,8 @@ fn answers_and_events_name_paths_that_can_be_fetched() {
     assert_eq!((at(&server, &picture).status, at(&server, &picture).header("content-type")), (200, "image/png"));
     for kind in ["frame_created", "generation_started", "generation_progress", "generation_completed"] {
         let event = heard.iter().find(|event| event["type"] == kind).unwrap_or_else(|| panic!("{kind}: {heard:?}"));
-        let told = paths(event);
-        assert!(!told.is_empty() && told.iter().all(|path| *path == picture), "{kind}: {event}");
+        let received = paths(event);
+        assert!(!received.is_empty() && received.iter().all(|path| *path == picture), "{kind}: {event}");
     }
     let exported = server.send("POST", "/api/v1/projects/1/exports", &json!({"format": "zip"})).json();
     let deadline = std::time::Instant::now() + Duration::from_secs(30);

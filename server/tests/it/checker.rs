@@ -52,12 +52,18 @@ pub fn check(data: &Path) -> BTreeMap<String, usize> {
     }
     let keys: BTreeSet<_> = takes.iter().map(|take| format!("{}.png", take.key)).collect();
     assert_eq!(names, keys, "no file without a row, no row without a file");
-    // A take has the trace that is there, or none.
+    // A take has the trace that is there, or none. A saved state is of a take that is not finished.
     for entry in fs::read_dir(data.join("traces")).into_iter().flatten() {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        let key = name.strip_suffix(".trace").unwrap_or_else(|| panic!("{name} is not a trace"));
-        assert!(takes.iter().any(|take| take.key == key), "{name} has no row");
+        let (key, is_state) = match (name.strip_suffix(".trace"), name.strip_suffix(".state")) {
+            (Some(key), _) => (key, false),
+            (_, Some(key)) => (key, true),
+            _ => panic!("{name} is neither a trace nor a state"),
+        };
+        let take = takes.iter().find(|take| take.key == key);
+        let take = take.unwrap_or_else(|| panic!("{name} has no row"));
+        assert!(!(is_state && take.finished), "{name} is of a finished take");
         let trace = trace::Trace::read(fs::File::open(&path).expect("opens")).expect("a trace");
         assert!(!trace.is_cut(), "{name} is half-written");
     }

@@ -152,7 +152,7 @@ fn a_connection_is_kept_between_requests_for_a_while() {
     stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET /who HTTP/1.1\r\nhost: x\r\n\r\n").expect("sent");
     assert!(answer(&mut stream).ends_with("hello"), "two requests at once");
     let own = stream.local_addr().expect("an address").to_string();
-    assert!(answer(&mut stream).ends_with(&own), "the peer's address is told");
+    assert!(answer(&mut stream).ends_with(&own), "the answer names the peer's address");
     let idle = lasts(&mut stream);
     assert!((QUICK.idle / 2..3 * QUICK.idle).contains(&idle), "{idle:?}");
 }
@@ -169,12 +169,15 @@ fn a_body_that_stops_or_trickles_is_answered_with_408() {
     for path in ["/read", "/refuse"] {
         let mut half = server.open(&format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nhalf"));
         let began = Instant::now();
-        let told = rest(&mut half);
+        let received = rest(&mut half);
         match path {
             "/read" => {
-                assert!(told.starts_with("HTTP/1.1 408 ") && told.contains("application/problem+json"), "{told}")
+                assert!(
+                    received.starts_with("HTTP/1.1 408 ") && received.contains("application/problem+json"),
+                    "{received}"
+                )
             }
-            _ => assert!(told.starts_with("HTTP/1.1 403 "), "who does not read it answers at once: {told}"),
+            _ => assert!(received.starts_with("HTTP/1.1 403 "), "who does not read it answers at once: {received}"),
         }
         assert!(began.elapsed() < 5 * QUICK.stall, "{path}: {:?}", began.elapsed());
     }
@@ -224,7 +227,7 @@ fn a_reader_that_does_not_read_is_let_go_and_a_slow_one_is_not() {
 }
 
 #[test]
-fn who_asks_before_sending_is_told_whether_to() {
+fn expect_continue_is_answered_before_the_body() {
     let server = start(QUICK);
     let head = "HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n";
     let mut wanted = server.open(&format!("POST /read {head}"));
@@ -251,15 +254,15 @@ fn an_answer_is_heard_though_nobody_reads_the_body() {
 #[test]
 fn http_2_without_asking_is_closed_and_what_is_no_http_is_refused() {
     let server = start(QUICK);
-    let told = rest(&mut server.open("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
-    assert!(!told.contains("200"), "{told}");
+    let received = rest(&mut server.open("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    assert!(!received.contains("200"), "{received}");
     assert!(rest(&mut server.open("\x16\x03\x01 no HTTP\r\n\r\n")).starts_with("HTTP/1.1 400 "));
     let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(100_000));
     assert!(rest(&mut server.open(&long)).starts_with("HTTP/1.1 431 "));
 }
 
 #[test]
-fn who_waits_makes_room_and_where_all_work_the_newest_is_told_so() {
+fn idle_connections_make_room_and_the_newest_is_refused_where_all_are_busy() {
     let server = start(Limits { header: Duration::from_secs(20), per_loopback: 8, ..QUICK });
     let half: Vec<_> = (0..8).map(|_| server.open("GET / HTTP/1.1\r\n")).collect();
     thread::sleep(Duration::from_millis(700));
@@ -270,8 +273,8 @@ fn who_waits_makes_room_and_where_all_work_the_newest_is_told_so() {
     let mut working: Vec<_> =
         (0..8).map(|_| server.open("GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).collect();
     thread::sleep(Duration::from_millis(200));
-    let told = rest(&mut server.open("GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
-    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("retry-after: 1"), "{told}");
+    let received = rest(&mut server.open("GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
+    assert!(received.starts_with("HTTP/1.1 503 ") && received.contains("retry-after: 1"), "{received}");
     assert!(working.iter_mut().all(|stream| rest(stream).ends_with("done")), "and those that work go on");
 }
 
@@ -293,7 +296,10 @@ fn stopping_waits_for_work_and_for_nothing_else() {
     thread::sleep(Duration::from_millis(200));
     let took = server.stop();
     assert!(took < Duration::from_secs(3), "{took:?}");
-    let told = rest(&mut working);
-    assert!(told.ends_with("done") && told.contains("connection: close"), "the request in work is answered: {told}");
+    let received = rest(&mut working);
+    assert!(
+        received.ends_with("done") && received.contains("connection: close"),
+        "the request in work is answered: {received}"
+    );
     assert!(rest(&mut idle).is_empty());
 }

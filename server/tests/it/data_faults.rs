@@ -132,7 +132,7 @@ fn damaged_pages_are_refused_in_words_and_left_alone() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("is damaged") && said.contains("backup"), "{said}");
-    assert_eq!(said.lines().count(), 1, "told once: {said}");
+    assert_eq!(said.lines().count(), 1, "logged once: {said}");
     assert_eq!(fs::read(&path).expect("the database"), damaged, "nothing was written");
     fs::write(&path, whole).expect("restored");
     assert_eq!(TestServer::start_in(folder, &[]).names().len(), 150);

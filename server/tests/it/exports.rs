@@ -88,7 +88,7 @@ fn a_sequence_becomes_a_file_of_each_kind() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_told() {
+fn what_cannot_be_exported_is_refused_with_the_reason() {
     let server = TestServer::start();
     let empty = server.create("Empty");
     let path = format!("/api/v1/projects/{}/exports", empty["id"]);
@@ -153,7 +153,7 @@ fn a_damaged_picture_and_a_pipe_are_named_with_their_frames() {
 }
 
 #[test]
-fn a_copy_of_a_frame_stands_behind_it_and_lives_by_itself() {
+fn a_copy_of_a_frame_follows_it_and_is_independent() {
     let server = TestServer::start();
     let project = project_with(&server, 2);
     let frames = || server.get(&format!("/api/v1/projects/{}/frames", project["id"])).json();
@@ -249,7 +249,7 @@ fn a_deleted_export_ends_its_encoder_at_once_and_the_encoder_knows_no_secret() {
     assert_eq!(count(), 0, "at once");
     let pid = std::fs::read_to_string(&pid_file).expect("written").trim().to_owned();
     let is_there =
-        || std::process::Command::new("kill").args(["-0", &pid]).output().is_ok_and(|told| told.status.success());
+        || std::process::Command::new("kill").args(["-0", &pid]).output().is_ok_and(|output| output.status.success());
     wait_until("the encoder has ended", || !is_there());
     assert_eq!((count(), begin().status), (0, 202), "there is room again");
 }

@@ -83,9 +83,9 @@ fn who_is_not_signed_in_sends_no_large_body() {
     ] {
         let head =
             format!("POST {path} HTTP/1.1\r\nhost: {own}\r\nconnection: close\r\ncontent-type: {}\r\n", form[0].1);
-        let mut told = String::new();
-        open(&server, &(head + rest)).read_to_string(&mut told).expect("an answer");
-        assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {told}");
+        let mut received = String::new();
+        open(&server, &(head + rest)).read_to_string(&mut received).expect("an answer");
+        assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {received}");
     }
     let answer =
         server.request("POST", "/sign-in", &form, Some(format!("password={}", PASSWORD.replace(' ', "+")).as_bytes()));

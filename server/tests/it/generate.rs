@@ -60,7 +60,7 @@ impl Workshop {
 }
 
 #[test]
-fn the_json_tells_all_and_stands_alone_on_standard_output() {
+fn the_json_is_complete_and_alone_on_standard_output() {
     let shop = Workshop::new();
     let output = shop.generate(&["--json", "--sampler", "dpmpp_2m", "--scheduler", "karras"]);
     let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
@@ -168,16 +168,20 @@ fn a_picture_to_start_from_is_taken_in_as_the_server_does() {
     let moving = foreign.join("moving.webp").display().to_string();
     let report: Value =
         serde_json::from_slice(&shop.generate(&["--init-image", &moving, "--json"]).stdout).expect("JSON");
-    let told = json!([{"field": "init_image", "message": "the file is an animation; only its first picture is used"}]);
-    assert_eq!(report["warnings"], told);
+    let expected =
+        json!([{"field": "init_image", "message": "the file is an animation; only its first picture is used"}]);
+    assert_eq!(report["warnings"], expected);
 
     // A truncated file is an error, not a partial picture.
     let jpeg = fs::read(foreign.join("baseline.jpg")).expect("the fixture");
     fs::write(shop.path("cut.jpg"), &jpeg[..jpeg.len() / 2]).expect("written");
     let output = shop.command(&["--init-image", &shop.text("cut.jpg")]).output().expect("the binary starts");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("--init-image") && told.contains("it is a broken picture: the file is cut short"), "{told}");
+    let received = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{received}");
+    assert!(
+        received.contains("--init-image") && received.contains("it is a broken picture: the file is cut short"),
+        "{received}"
+    );
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn ctrl_c_stops_within_a_step_and_leaves_no_file() {
 }
 
 #[test]
-fn bad_input_is_told_in_a_line_and_leaves_no_file() {
+fn bad_input_gets_one_line_and_leaves_no_file() {
     let shop = Workshop::new();
     fs::write(shop.path("text.safetensors"), "just words").expect("written");
     fs::create_dir(shop.path("empty")).expect("made");
@@ -242,8 +246,11 @@ fn bad_input_is_told_in_a_line_and_leaves_no_file() {
         let output = shop.command(arguments).output().expect("the binary starts");
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(*status), "{arguments:?}: {error}");
-        let told: Vec<_> = error.lines().filter(|line| line.starts_with("emberline: ")).collect();
-        assert!(*status == 2 || (told.len() == 1 && told[0].contains(word)), "{arguments:?}: one line: {error}");
+        let received: Vec<_> = error.lines().filter(|line| line.starts_with("emberline: ")).collect();
+        assert!(
+            *status == 2 || (received.len() == 1 && received[0].contains(word)),
+            "{arguments:?}: one line: {error}"
+        );
         assert!(error.contains(word), "{arguments:?}: {error} does not tell {word}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
         assert_eq!(shop.files(), before, "{arguments:?} left something");
@@ -251,7 +258,7 @@ fn bad_input_is_told_in_a_line_and_leaves_no_file() {
 }
 
 #[test]
-fn inspect_tells_a_checkpoint_from_its_headers() {
+fn inspect_recognizes_a_checkpoint_by_its_headers() {
     for name in ["tiny/diffusers", "tiny/single-f32.safetensors", "tiny/single-f16.safetensors"] {
         let path = fixture(name).display().to_string();
         let output = run(&["inspect", &path, "--json"]);
@@ -343,7 +350,7 @@ fn inspect_describes_the_model_inside() {
 
 /// Unsupported prompt syntax is reported: in the JSON, or on standard error.
 #[test]
-fn syntax_that_is_read_as_words_is_told() {
+fn syntax_that_is_read_as_words_is_a_warning() {
     let shop = Workshop::new();
     let prompts = ["--prompt", "a fox <hypernet:detail:0.8> # red", "--negative-prompt", "<lora:blur:0.5>"];
     let generate = |more: &[&str]| {

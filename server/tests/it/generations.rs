@@ -93,7 +93,7 @@ fn merged(mut into: Value, more: &Value) -> Value {
 
 /// Unsupported prompt syntax is reported in the answer, and in the task for as long as it exists.
 #[test]
-fn syntax_that_is_read_as_words_is_told() {
+fn syntax_that_is_read_as_words_is_a_warning() {
     let server = TestServer::start();
     let project = server.create("Words");
     let path = format!("/api/v1/projects/{}/generations", project["id"]);
@@ -129,7 +129,7 @@ fn syntax_that_is_read_as_words_is_told() {
 }
 
 #[test]
-fn a_generation_is_told_step_by_step_and_its_picture_stays_at_its_address() {
+fn a_generation_is_published_step_by_step_and_its_picture_stays_at_its_address() {
     let server = TestServer::start();
     let project = server.create("Storm");
     let mut events = Events::connect(&server, "");
@@ -244,8 +244,8 @@ fn a_deleted_project_makes_nothing_more() {
     let path = format!("/api/v1/projects/{}", project["id"]);
     assert!(server.request("DELETE", &path, &[], None).status < 300);
     for made in [&running, &waiting] {
-        let told = events.until("generation_cancelled", Duration::from_secs(10));
-        assert_eq!(told.last().expect("told")["data"]["task_id"], made["task_id"]);
+        let received = events.until("generation_cancelled", Duration::from_secs(10));
+        assert_eq!(received.last().expect("received")["data"]["task_id"], made["task_id"]);
     }
     server.wait_for_idle();
     assert!(files(&server).is_empty());
@@ -263,8 +263,8 @@ fn a_cancelled_generation_leaves_nothing() {
     let made = generate(&server, &project, &json!({"steps": 1000}));
     events.until("generation_progress", Duration::from_secs(60));
     assert_eq!(act(&server, &made["task_id"], "cancel"), 200);
-    let told = events.until("generation_cancelled", Duration::from_secs(10));
-    assert_eq!(told.last().expect("told")["data"]["frame_removed"], true);
+    let received = events.until("generation_cancelled", Duration::from_secs(10));
+    assert_eq!(received.last().expect("received")["data"]["frame_removed"], true);
     events.until("frame_deleted", Duration::from_secs(10));
     assert!(frames(&server, &project).is_empty() && files(&server).is_empty());
     let (answer, _) = server.bytes(made["preview_path"].as_str().expect("a path"));
@@ -305,8 +305,8 @@ fn a_kept_generation_ends_with_the_estimate_that_it_has() {
     assert_eq!(server.request("POST", "/api/v1/tasks/999/keep", &[], None).status, 404);
     events.until("generation_progress", Duration::from_secs(60));
     assert_eq!(act(&server, &made["task_id"], "keep"), 200);
-    let told = events.until("generation_completed", Duration::from_secs(20));
-    let step = told.last().expect("told")["data"]["step"].as_u64().expect("a step");
+    let received = events.until("generation_completed", Duration::from_secs(20));
+    let step = received.last().expect("received")["data"]["step"].as_u64().expect("a step");
     assert!((1..1000).contains(&step), "{step}");
     let kept = task(&server, &made["task_id"]);
     assert_eq!((&kept["status"], &kept["step"]), (&json!("completed"), &json!(step)));
@@ -332,8 +332,8 @@ fn takes_of_one_frame_stay_and_can_be_chosen_and_deleted() {
     events.until("generation_progress", Duration::from_secs(60));
     assert_eq!(frames(&server, &project)[0]["task_id"], third["task_id"], "the running one is shown");
     assert_eq!(act(&server, &third["task_id"], "cancel"), 200);
-    let told = events.until("generation_cancelled", Duration::from_secs(10));
-    assert_eq!(told.last().expect("told")["data"]["frame_removed"], false);
+    let received = events.until("generation_cancelled", Duration::from_secs(10));
+    assert_eq!(received.last().expect("received")["data"]["frame_removed"], false);
     assert_eq!(frames(&server, &project)[0]["path"], takes[1]["path"]);
 
     let delete = |id: &Value| server.request("DELETE", &format!("/api/v1/takes/{id}"), &[], None).status;
@@ -357,14 +357,15 @@ fn four_at_once_share_the_model_and_none_is_lost_or_doubled() {
     let tasks: Vec<_> =
         (0..6).map(|seed| generate(&server, &project, &json!({"steps": 6, "seed": seed}))["task_id"].clone()).collect();
     tasks.iter().for_each(|id| server.wait_for_task(id, "completed"));
-    let told = events.drain(Duration::from_millis(500));
+    let received = events.drain(Duration::from_millis(500));
     for id in &tasks {
-        let of =
-            |kind: &str| told.iter().filter(|event| event["type"] == kind && event["data"]["task_id"] == *id).count();
+        let of = |kind: &str| {
+            received.iter().filter(|event| event["type"] == kind && event["data"]["task_id"] == *id).count()
+        };
         assert_eq!((of("generation_started"), of("generation_progress"), of("generation_completed")), (1, 6, 1));
     }
-    let first_end = told.iter().position(|event| event["type"] == "generation_completed").expect("ended");
-    let started = told[..first_end].iter().filter(|event| event["type"] == "generation_started").count();
+    let first_end = received.iter().position(|event| event["type"] == "generation_completed").expect("ended");
+    let started = received[..first_end].iter().filter(|event| event["type"] == "generation_started").count();
     assert_eq!(started, 4, "four run before the first ends");
     let frames = frames(&server, &project);
     let paths: HashSet<_> = frames.iter().map(|frame| frame["path"].as_str().expect("a path")).collect();

@@ -100,7 +100,7 @@ fn a_picture_of_each_format_becomes_a_frame() {
 }
 
 #[test]
-fn it_stands_where_it_is_asked_for_and_all_that_moves_is_told() {
+fn it_is_inserted_where_asked_and_every_move_is_published() {
     let server = TestServer::start();
     let project = server.create("Places");
     let picture = file(pattern(64, 64), ImageFormat::Png);
@@ -112,7 +112,7 @@ fn it_stands_where_it_is_asked_for_and_all_that_moves_is_told() {
     let d = between["id"].clone();
     assert_eq!(between["position"], 1);
     assert_eq!(ids(&frames(&server, &project)), [a, d.clone(), b.clone(), c.clone()]);
-    let told: Vec<_> = events
+    let received: Vec<_> = events
         .drain(Duration::from_millis(500))
         .iter()
         .map(|event| (event["type"].clone(), event["data"]["id"].clone(), event["data"]["position"].clone()))
@@ -122,11 +122,11 @@ fn it_stands_where_it_is_asked_for_and_all_that_moves_is_told() {
         (json!("frame_updated"), b, json!(2)),
         (json!("frame_updated"), c, json!(3)),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(received, expected);
 }
 
 #[test]
-fn what_cannot_be_taken_is_told_and_leaves_nothing() {
+fn what_cannot_be_imported_is_refused_and_leaves_nothing() {
     let server = TestServer::start();
     let project = server.create("Refused");
     let mut events = Events::connect(&server, "");
@@ -168,8 +168,8 @@ fn what_cannot_be_taken_is_told_and_leaves_nothing() {
 
     assert_eq!((frames(&server, &project), server.get("/api/v1/tasks").json()), (json!([]), json!([])));
     assert_eq!(files(&server), 0);
-    let told = events.drain(Duration::from_millis(300));
-    assert!(told.iter().all(|event| event["type"] != "frame_created"), "{told:?}");
+    let received = events.drain(Duration::from_millis(300));
+    assert!(received.iter().all(|event| event["type"] != "frame_created"), "{received:?}");
     imported(&server, &project, "", &png);
 }
 
@@ -265,8 +265,9 @@ fn colours_are_converted_and_what_is_not_shown_is_said() {
     }
     for name in ["moving.png", "moving.webp"] {
         let frame = imported(&server, &project, "", &foreign(name));
-        let told = json!([{"field": "body", "message": "the file is an animation; only its first picture is used"}]);
-        assert_eq!(frame["warnings"], told, "{name}");
+        let expected =
+            json!([{"field": "body", "message": "the file is an animation; only its first picture is used"}]);
+        assert_eq!(frame["warnings"], expected, "{name}");
     }
     let jpeg = foreign("baseline.jpg");
     let before = files(&server);
@@ -380,12 +381,12 @@ fn bodies_that_trickle_hold_up_nobody_for_long() {
         sent.join().expect("no panic");
     });
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
-    let told = slow.iter_mut().any(|stream| {
+    let received = slow.iter_mut().any(|stream| {
         stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).is_ok_and(|()| &answer == b"HTTP/1.1 408")
     });
-    assert!(told, "408 for one of them");
+    assert!(received, "408 for one of them");
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn samples(server: &TestServer) -> HashMap<String, f64> {
         if let Some(kind) = line.strip_prefix("# TYPE ") {
             let (name, kind) = kind.split_once(' ').expect("a name and a kind");
             assert!(matches!(kind, "counter" | "gauge" | "summary"), "{line}");
-            assert!(kinds.insert(name.to_owned(), kind.to_owned()).is_none(), "{name} is told twice");
+            assert!(kinds.insert(name.to_owned(), kind.to_owned()).is_none(), "{name} is declared twice");
         } else if !line.starts_with("# HELP ") {
             let (series, value) = line.rsplit_once(' ').expect("a sample");
             let name = series.split('{').next().expect("a name");

@@ -306,7 +306,7 @@ fn leading_takes_the_checkpoints_own_offset() {
 }
 
 #[test]
-fn inspect_tells_where_each_setting_comes_from() {
+fn inspect_prints_the_source_of_each_setting() {
     let shelf = turbo();
     let model = shelf.path("turbo").display().to_string();
     let output = run(&["inspect", &model, "--json"]);
@@ -392,9 +392,9 @@ fn a_vae_of_another_model_family_is_refused_at_the_start() {
         let out = folder.path().join(out);
         let output = emberline().args(arguments).arg(&out).arg("--model").arg(&model).arg("--vae").arg(&vae).output();
         let output = output.expect("the binary starts");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("its latents have 16 channels; SDXL's have 4"), "{told}");
+        let received = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{received}");
+        assert!(received.contains("its latents have 16 channels; SDXL's have 4"), "{received}");
     }
 }
 

@@ -107,7 +107,7 @@ fn every_operation_is_a_route_and_every_promised_route_is_there() {
 }
 
 #[test]
-fn references_lead_somewhere_and_bounds_are_told() {
+fn references_resolve_and_bounds_are_documented() {
     let server = TestServer::start();
     let document = document(&server);
     let mut open = vec![&document];
@@ -135,7 +135,7 @@ fn references_lead_somewhere_and_bounds_are_told() {
 }
 
 #[test]
-fn the_page_tells_every_operation_without_script() {
+fn the_page_lists_every_operation_without_script() {
     let server = TestServer::start();
     let page = server.get("/api/v1/docs");
     assert_eq!(page.status, 200);

@@ -51,7 +51,7 @@ fn a_form_without_script_makes_a_project_and_comes_back() {
 }
 
 #[test]
-fn a_bad_form_without_script_stores_nothing_and_tells_the_field() {
+fn a_bad_form_without_script_stores_nothing_and_names_the_field() {
     let server = TestServer::start();
     let form = b"name=&size=custom&width=0&height=7&fps=0";
     let answer = post_form(&server, "/fn/projects/create", form);

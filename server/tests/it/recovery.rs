@@ -73,7 +73,7 @@ fn killed_at_any_moment_it_comes_back_whole() {
 }
 
 #[test]
-fn what_a_crash_left_behind_is_mended_at_the_next_start() {
+fn what_a_crash_left_behind_is_repaired_at_the_next_start() {
     let server = TestServer::start();
     let project = server.create("Crash");
     let path = format!("/api/v1/projects/{}/generations", project["id"]);

@@ -34,23 +34,24 @@ fn a_client_continues_where_a_killed_server_ended() {
     let mut events = Events::connect(&server, "");
     let epoch = events.hello["epoch"].as_str().expect("an epoch").to_owned();
     let made = generate(&server, &project, 40);
-    let told = events.until("generation_progress", WITHIN);
-    let since = told.last().expect("told")["seq"].as_u64().expect("a number");
+    let received = events.until("generation_progress", WITHIN);
+    let since = received.last().expect("received")["seq"].as_u64().expect("a number");
     let server = TestServer::start_in(server.kill(), &options);
     let mut events = Events::connect(&server, &format!("?epoch={epoch}&since={since}"));
     assert_eq!(events.hello["epoch"], json!(epoch), "the log is the same");
-    let told = events.until("generation_completed", Duration::from_secs(120));
-    let numbers: Vec<_> = told.iter().filter_map(|event| event["seq"].as_u64()).collect();
+    let received = events.until("generation_completed", Duration::from_secs(120));
+    let numbers: Vec<_> = received.iter().filter_map(|event| event["seq"].as_u64()).collect();
     assert!(numbers.iter().all(|number| *number > since) && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
     let of_task = |event: &&Value| event["data"]["task_id"] == made["task_id"] && event["data"]["step"].is_null();
-    let names: Vec<_> = told.iter().filter(of_task).map(|event| (&event["type"], &event["data"]["attempt"])).collect();
+    let names: Vec<_> =
+        received.iter().filter(of_task).map(|event| (&event["type"], &event["data"]["attempt"])).collect();
     let (interrupted, started) = (json!("generation_interrupted"), json!("generation_started"));
     let frame = json!("frame_updated");
     let expected = [(&interrupted, &json!(1)), (&frame, &Value::Null), (&started, &json!(2)), (&frame, &Value::Null)];
-    assert_eq!(names, expected, "{told:?}");
-    let reason = &told.iter().find(|event| event["type"] == interrupted).expect("told")["data"]["reason"];
+    assert_eq!(names, expected, "{received:?}");
+    let reason = &received.iter().find(|event| event["type"] == interrupted).expect("received")["data"]["reason"];
     assert_eq!(reason, "the server ended unexpectedly");
-    assert!(told.iter().all(|event| event["type"] != "resync"));
+    assert!(received.iter().all(|event| event["type"] != "resync"));
 }
 
 /// Promise 1 on PostgreSQL, where events reach clients by way of the log: the answer still comes last.
@@ -66,8 +67,8 @@ fn the_answer_comes_after_the_events() {
         let hello = Events::connect(&server, "").hello;
         let (epoch, seq) = (before["epoch"].as_str().expect("an epoch"), &before["seq"]);
         let mut events = Events::connect(&server, &format!("?epoch={epoch}&since={seq}"));
-        let told = events.until("frame_created", WITHIN);
-        let created = told.last().expect("told");
+        let received = events.until("frame_created", WITHIN);
+        let created = received.last().expect("received");
         assert_eq!(created["data"]["path"], made["preview_path"]);
         assert!(created["seq"].as_u64() <= hello["seq"].as_u64(), "{created} came after the answer, {hello}");
     }

@@ -67,7 +67,7 @@ fn file(server: &TestServer, task: &Value) -> Vec<u8> {
 }
 
 /// The compressed pixels of a PNG: all but its text. Equal pictures have equal ones.
-fn pixels(png: &[u8]) -> Vec<u8> {
+pub fn pixels(png: &[u8]) -> Vec<u8> {
     let (mut at, mut data) = (8, Vec::new());
     while at + 12 <= png.len() {
         let length = u32::from_be_bytes(png[at..at + 4].try_into().expect("four bytes")) as usize;

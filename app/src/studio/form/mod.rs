@@ -2,11 +2,13 @@
 
 mod branch;
 mod dropped;
+mod loaded;
 mod loras;
 mod model;
 mod preset;
 mod prompt;
 mod start;
+mod steer;
 mod styles;
 pub mod view;
 
@@ -64,7 +66,7 @@ impl GenerationForm {
             branch: RwSignal::new(None),
             tokens: RwSignal::new(None),
             model: RwSignal::new(String::new()),
-            loras: loras::LoraChips::new(),
+            loras: loras::LoraChips::new(store),
             styles: styles::Styles::new(),
             settings: RwSignal::new(preset::Settings::default()),
             applied: RwSignal::new(None),
@@ -73,7 +75,7 @@ impl GenerationForm {
             version: RwSignal::new(0),
         };
         form.watch_prompt();
-        form.watch_library();
+        form.watch_loras();
         form.watch_models();
         Effect::new(move |_| {
             form.version.track();

@@ -1,13 +1,14 @@
 //! The settings of a distilled model or LoRA file: offered while one is chosen, set by one click, undone by another.
 
-use super::GenerationForm;
+use super::{
+    GenerationForm,
+    loaded::{self, Part},
+};
 use crate::{
-    act::Act,
-    buttons::button,
     drafts::Draft,
     view::{Erase, dynamic, nothing},
 };
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
 use protocol::{LibraryDistillation, LibraryItem};
 
 /// The fields that such settings are.
@@ -66,7 +67,7 @@ impl GenerationForm {
     }
 
     /// Sets the settings of the distilled file that is chosen.
-    pub fn use_preset(self) {
+    fn use_preset(self) {
         let Offer::Use(name, distillation) = untrack(|| self.offer()) else { return };
         let (set, before) = (of(&distillation), self.settings.get_untracked());
         self.applied.set(Some(Applied { name, set: set.clone(), before }));
@@ -74,7 +75,7 @@ impl GenerationForm {
     }
 
     /// Restores the settings that the form had before.
-    pub fn undo_preset(self) {
+    fn undo_preset(self) {
         if let Some(applied) = self.applied.try_update(Option::take).flatten() {
             self.set_settings(applied.before);
         }
@@ -86,26 +87,35 @@ impl GenerationForm {
 
     /// The offer, announced by screen readers.
     pub(super) fn preset(self) -> AnyView {
+        let offered = self.loras.loaded.view(move || loaded::part(self, Part::Preset));
+        view! { <div class="preset" role="status">{offered}</div> }.erase()
+    }
+
+    /// The offer's content.
+    pub fn offered(self) -> AnyView {
         let offered = Memo::new(move |_| self.offer());
-        let shown = dynamic(move || match offered.get() {
+        dynamic(move || match offered.get() {
             Offer::Nothing => nothing(),
             Offer::Use(name, LibraryDistillation { title, steps, cfg_scale, sampler, scheduler, .. }) => {
                 let unit = if steps == 1 { "step" } else { "steps" };
                 let settings = format!("{steps} {unit}, {sampler}, {scheduler}, guidance {cfg_scale}.");
                 view! {
                     <p class="preset-text"><bdi>{name}</bdi>" is distilled ("{title}"). It needs "{settings}</p>
-                    {button("button button-small", Act::UsePreset, "", "Use its settings")}
+                    {button("use-preset", "Use its settings", move |_| self.use_preset())}
                 }
                 .erase()
             }
             Offer::Undo(name) => view! {
                 <p class="preset-text">"The settings of "<bdi>{name}</bdi>" are set."</p>
-                {button("button button-small", Act::UndoPreset, "", "Undo")}
+                {button("undo-preset", "Undo", move |_| self.undo_preset())}
             }
             .erase(),
-        });
-        view! { <div class="preset" role="status">{shown}</div> }.erase()
+        })
     }
+}
+
+fn button(act: &'static str, label: &'static str, click: impl Fn(ev::MouseEvent) + 'static) -> AnyView {
+    view! { <button class="button button-small" type="button" data-act=act on:click=click>{label}</button> }.erase()
 }
 
 #[cfg(test)]

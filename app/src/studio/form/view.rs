@@ -115,6 +115,7 @@ impl GenerationForm {
                 <div class="maker-foot">
                     <button class="button button-primary maker-go" type="submit" aria-keyshortcuts="Control+Enter">{words(move || self.submit_label())}</button>
                     <p class="maker-time">{words(move || self.time())}</p>
+                    {self.steer_button()}
                 </div>
             </form>
             {self.styles_panel()}

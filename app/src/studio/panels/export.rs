@@ -1,7 +1,7 @@
 //! Exports of the sequence: choose a format, follow the progress, download.
 
 use crate::{
-    act::Act,
+    act::clicked,
     browser,
     buttons::{button, icon_button},
     error::AppError,
@@ -10,11 +10,14 @@ use crate::{
     studio::Store,
     view::{Erase, dynamic, nothing, words},
 };
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Export as Job, ExportFormat, ExportId, TaskStatus};
 
 /// Interval at which a running export is polled.
 const POLL_MS: u32 = 250;
+/// The actions of the panel's buttons.
+const EXPORT: &str = "export";
+const DELETE: &str = "delete-export";
 
 /// The panel's state: the project's exports, newest first.
 #[derive(Clone, Copy)]
@@ -24,7 +27,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// The panel of a studio; reads the project's exports and follows those that are still running.
+    /// The state for a studio; reads the project's exports and follows those that are still running.
     pub fn new(store: Store) -> Self {
         let export = Self { store, jobs: RwSignal::new(Vec::new()) };
         Effect::new(move |_| {
@@ -40,14 +43,23 @@ impl Export {
         export
     }
 
+    /// Carries out the action of the button that was clicked.
+    fn click(self, event: &ev::MouseEvent) {
+        match clicked(event) {
+            Some((act, _)) if act == EXPORT => self.start(),
+            Some((act, id)) if act == DELETE => self.delete(ExportId(id)),
+            _ => {}
+        }
+    }
+
     /// Deletes an export.
-    pub fn delete(self, id: ExportId) {
+    fn delete(self, id: ExportId) {
         self.jobs.update(|jobs| jobs.retain(|job| job.id != id));
         self.store.run(delete_export(id));
     }
 
     /// Starts an export in the chosen format.
-    pub fn start(self) {
+    fn start(self) {
         let chosen = browser::find("#export-format").and_then(|field| browser::value(&field)).unwrap_or_default();
         let Some(format) = ExportFormat::ALL.into_iter().find(|format| format.as_str() == chosen) else { return };
         let (store, project) = (self.store, self.store.project_id());
@@ -95,12 +107,8 @@ impl Export {
         });
     }
 
-    /// The panel.
-    pub fn panel(self) -> AnyView {
-        super::panel("export", "Export", move || self.content())
-    }
-
-    fn content(self) -> AnyView {
+    /// The panel's content.
+    pub fn content(self) -> AnyView {
         let formats = self.store.state.with_untracked(|state| state.export_formats.clone());
         let options: Vec<AnyView> = formats
             .into_iter()
@@ -108,12 +116,14 @@ impl Export {
             .collect();
         let ids = Memo::new(move |_| self.jobs.with(|jobs| jobs.iter().map(|job| job.id.0).collect::<Vec<_>>()));
         view! {
-            <div class="field">
-                <label for="export-format">"Kind of file"</label>
-                <select id="export-format">{options}</select>
+            <div class="export-content" on:click=move |event: ev::MouseEvent| self.click(&event)>
+                <div class="field">
+                    <label for="export-format">"Kind of file"</label>
+                    <select id="export-format">{options}</select>
+                </div>
+                <div class="flyout-acts">{button("button button-primary", EXPORT, "", "Export")}</div>
+                <ul class="export-list">{crate::view::list(ids.into(), move |id| self.row(ExportId(id)))}</ul>
             </div>
-            <div class="flyout-acts">{button("button button-primary", Act::Export, "", "Export")}</div>
-            <ul class="export-list">{crate::view::list(ids.into(), move |id| self.row(ExportId(id)))}</ul>
         }
         .erase()
     }
@@ -141,7 +151,7 @@ impl Export {
             <li class="export-row">
                 <p class="export-stand">{status}</p>
                 {file}
-                {icon_button(Act::DeleteExport, id, "Remove this export", crate::icons::Icon::Close)}
+                {icon_button(DELETE, id, "Remove this export", crate::icons::Icon::Close)}
                 {progress}
             </li>
         }

@@ -1,7 +1,7 @@
 //! The event log: the raw messages of the socket, for developers.
 
 use crate::{
-    act::Act,
+    act::clicked,
     browser,
     buttons::button,
     live::Live,
@@ -9,7 +9,11 @@ use crate::{
 };
 use leptos::{ev, prelude::*};
 
-/// The log's state. It records only while its panel is open.
+/// The actions of the panel's buttons.
+const PAUSE: &str = "log-pause";
+const CLEAR: &str = "log-clear";
+
+/// The log's state.
 #[derive(Clone, Copy)]
 pub struct Log {
     live: Live,
@@ -17,31 +21,26 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log that does not record yet.
+    /// The log of a connection.
     pub fn new(live: Live) -> Self {
         Self { live, filter: RwSignal::new(String::new()) }
     }
 
-    /// Pauses or resumes recording.
-    pub fn toggle(self) {
-        self.live.log_open.update(|open| *open = !*open);
+    /// Carries out the action of the button that was clicked.
+    fn click(self, event: &ev::MouseEvent) {
+        match clicked(event) {
+            Some((act, _)) if act == PAUSE => self.live.log_open.update(|open| *open = !*open),
+            Some((act, _)) if act == CLEAR => self.live.log.update(Vec::clear),
+            _ => {}
+        }
     }
 
-    /// Empties the log.
-    pub fn clear(self) {
-        self.live.log.update(Vec::clear);
-    }
-
-    /// The panel.
-    pub fn panel(self) -> AnyView {
+    /// The panel's content.
+    pub fn content(self) -> AnyView {
         let typed = move |event: ev::Event| {
             if let Some(text) = browser::target(&event).and_then(|field| browser::value(&field)) {
                 self.filter.set(text);
             }
-        };
-        let opened = move |event: ev::Event| {
-            let is_open = browser::target(&event).and_then(|drawer| drawer.matches(":popover-open").ok());
-            self.live.log_open.set(is_open == Some(true));
         };
         let lines = words(move || {
             let filter = self.filter.get();
@@ -51,16 +50,13 @@ impl Log {
             })
         });
         view! {
-            <section id="event-log" class="flyout flyout-wide" popover="manual" aria-label="Event log" on:toggle=opened>
-                <h2 class="flyout-title">"Event log"</h2>
-                <div class="flyout-acts">
-                    <input class="log-filter" type="search" aria-label="Only lines with" placeholder="Only lines with…" on:input=typed/>
-                    {dynamic(move || button("button button-small", Act::PauseLog, "", if self.live.log_open.get() { "Pause" } else { "Listen" }))}
-                    {button("button button-small", Act::ClearLog, "", "Clear")}
-                    <button class="button button-small" type="button" popovertarget="event-log" popovertargetaction="hide">"Close"</button>
-                </div>
-                <pre class="log-lines" tabindex="0" role="log" aria-live="off" aria-label="Events">{lines}</pre>
-            </section>
+            <div class="flyout-acts" on:click=move |event: ev::MouseEvent| self.click(&event)>
+                <input class="log-filter" type="search" aria-label="Only lines with" placeholder="Only lines with…" on:input=typed/>
+                {dynamic(move || button("button button-small", PAUSE, "", if self.live.log_open.get() { "Pause" } else { "Listen" }))}
+                {button("button button-small", CLEAR, "", "Clear")}
+                <button class="button button-small" type="button" popovertarget="event-log" popovertargetaction="hide">"Close"</button>
+            </div>
+            <pre class="log-lines" tabindex="0" role="log" aria-live="off" aria-label="Events">{lines}</pre>
         }
         .erase()
     }

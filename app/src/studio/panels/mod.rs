@@ -1,25 +1,28 @@
 //! The panels that open from the top bar: queue, export, settings, event log, shortcuts. They are popovers, so that they
-//! open and close without script.
+//! open and close without script. The content of all but the queue needs script; it is loaded when a panel is opened for the
+//! first time.
 
+mod content;
 mod export;
 mod log;
 mod queue;
 mod settings;
 mod shortcuts;
 
-use super::Store;
+use super::{Store, on_demand::Loaded};
 use crate::{
     icons::Icon,
+    live::Live,
     view::{Erase, dynamic},
 };
-pub use export::{Export, label as format_label};
+use content::Content;
+pub use export::label as format_label;
 use leptos::prelude::*;
-pub use log::Log;
 #[cfg(feature = "browser")]
 pub use settings::MOTION;
 
 /// The buttons of the top bar and the panels that they open.
-pub fn panels(store: Store, export: Export, log: Log) -> AnyView {
+pub fn panels(store: Store, live: Live) -> AnyView {
     view! {
         {queue::opener(store)}
         {opener("export", "Export", Icon::Export)}
@@ -27,10 +30,10 @@ pub fn panels(store: Store, export: Export, log: Log) -> AnyView {
         {opener("event-log", "Event log", Icon::Log)}
         {opener("keys", "Keyboard", Icon::Keys)}
         {queue::panel(store)}
-        {export.panel()}
-        {settings::panel(store)}
-        {log.panel()}
-        {shortcuts::panel()}
+        {loaded_panel(store, "export", "Export", Content::Export(store))}
+        {loaded_panel(store, "settings", "Settings", Content::Settings(store))}
+        {log_panel(store, live)}
+        {loaded_panel(store, "keys", "Keyboard", Content::Shortcuts)}
     }
     .erase()
 }
@@ -49,6 +52,32 @@ fn panel(id: &'static str, title: &'static str, content: impl Fn() -> AnyView + 
         <section id=id class="flyout" popover="auto" aria-label=title>
             <h2 class="flyout-title">{title}</h2>
             {dynamic(content)}
+        </section>
+    }
+    .erase()
+}
+
+/// A panel whose content is loaded when it is opened for the first time.
+fn loaded_panel(store: Store, id: &'static str, title: &'static str, content: Content) -> AnyView {
+    let loaded = Loaded::new(store);
+    let is_open = loaded.watch_popover(id, content::fetch);
+    view! {
+        <section id=id class="flyout" popover="auto" aria-label=title on:toggle=move |_| _ = is_open()>
+            <h2 class="flyout-title">{title}</h2>
+            {loaded.view(move || content::content(content))}
+        </section>
+    }
+    .erase()
+}
+
+/// The panel of the event log. The log records only while its panel is open.
+fn log_panel(store: Store, live: Live) -> AnyView {
+    let loaded = Loaded::new(store);
+    let is_open = loaded.watch_popover("event-log", content::fetch);
+    view! {
+        <section id="event-log" class="flyout flyout-wide" popover="manual" aria-label="Event log" on:toggle=move |_| live.log_open.set(is_open())>
+            <h2 class="flyout-title">"Event log"</h2>
+            {loaded.view(move || content::content(Content::Log(live)))}
         </section>
     }
     .erase()

@@ -3,7 +3,7 @@
 use crate::{
     act::Act,
     browser,
-    buttons::{button, post_button},
+    buttons::{button, pause_button, post_button},
     icons::Icon,
     serverfns::queue::reorder_queue,
     studio::{Store, progress_text},
@@ -164,13 +164,17 @@ fn row(store: Store, id: TaskId) -> AnyView {
         }
         false => nothing(),
     });
+    let paused =
+        Memo::new(move |_| task.with(|task| task.as_ref().is_some_and(|task| task.status == TaskStatus::Paused)));
+    let is_queued = move || !running.get() && !paused.get();
     view! {
-        <li class="queue-row" data-task=id.0 draggable=words(move || (!running.get()).to_string())>
-            {dynamic(move || if running.get() { nothing() } else { grip() })}
+        <li class="queue-row" data-task=id.0 draggable=words(move || is_queued().to_string())>
+            {dynamic(move || if is_queued() { grip() } else { nothing() })}
             <p class="queue-prompt" dir="auto">{of(|task| task.prompt.clone())}</p>
             <p class="queue-stand">{status}</p>
             {progress}
-            {dynamic(move || if running.get() { nothing() } else { button("button button-small", Act::RunNext, id, "Next") })}
+            {dynamic(move || if is_queued() { button("button button-small", Act::RunNext, id, "Next") } else { nothing() })}
+            {dynamic(move || pause_button(id, paused.get()))}
             {post_button("button button-small", "/fn/tasks/cancel", Act::CancelTask, id, "Cancel")}
         </li>
     }

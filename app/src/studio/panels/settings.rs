@@ -13,12 +13,8 @@ use protocol::{Interrupted, PreviewMethod, SettingsPatch, TraceLevel};
 /// Storage key of the motion setting; also the name of `<html data-motion>`.
 pub const MOTION: &str = "motion";
 
-/// The panel.
-pub fn panel(store: Store) -> AnyView {
-    super::panel("settings", "Settings", move || content(store))
-}
-
-fn content(store: Store) -> AnyView {
+/// The panel's content.
+pub fn content(store: Store) -> AnyView {
     let pace = store.pace.get();
     let settings = store.state.with(|state| state.settings.clone());
     let paces = Pace::ALL.map(|pace| {

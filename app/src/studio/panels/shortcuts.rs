@@ -26,10 +26,8 @@ const SHORTCUTS: [(&str, &str); 20] = [
     ("?", "This list"),
 ];
 
-/// The panel.
-pub fn panel() -> AnyView {
-    super::panel("keys", "Keyboard", || {
-        let rows = SHORTCUTS.map(|(keys, does)| view! { <dt><kbd>{keys}</kbd></dt><dd>{does}</dd> }.erase());
-        view! { <dl class="keys">{rows.into_iter().collect::<Vec<_>>()}</dl> }.erase()
-    })
+/// The panel's content.
+pub fn content() -> AnyView {
+    let rows = SHORTCUTS.map(|(keys, does)| view! { <dt><kbd>{keys}</kbd></dt><dd>{does}</dd> }.erase());
+    view! { <dl class="keys">{rows.into_iter().collect::<Vec<_>>()}</dl> }.erase()
 }

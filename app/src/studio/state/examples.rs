@@ -99,7 +99,13 @@ pub fn ids(id: i64, attempt: u32) -> GenerationIds {
 /// `generation_started`.
 pub fn started(of: GenerationIds) -> Event {
     let preview_path = format!("/media/k{}.png", of.take_id);
-    Event::GenerationStarted(GenerationStarted { of, preview_path, total_steps: 30, generator: GENERATOR.into() })
+    Event::GenerationStarted(GenerationStarted {
+        of,
+        step: 0,
+        preview_path,
+        total_steps: 30,
+        generator: GENERATOR.into(),
+    })
 }
 
 /// `generation_progress` of a step.
@@ -147,6 +153,24 @@ pub fn interrupted(of: GenerationIds, frame: Option<Frame>) -> Event {
     Event::GenerationInterrupted(GenerationInterrupted { of, reason: "its worker has stopped".into(), frame })
 }
 
+/// `generation_paused`.
+pub fn paused(of: GenerationIds, step: u32, frame: Option<Frame>) -> Event {
+    let preview_path = format!("/media/k{}.png", of.take_id);
+    Event::GenerationPaused(GenerationPaused { of, step, total_steps: 30, preview_path, frame })
+}
+
+/// `generation_resumed`.
+pub fn resumed(of: GenerationIds, step: u32, frame: Option<Frame>) -> Event {
+    let preview_path = format!("/media/k{}.png", of.take_id);
+    Event::GenerationResumed(GenerationResumed { of, step, total_steps: 30, preview_path, frame })
+}
+
+/// `generation_steered`: five more steps.
+pub fn steered(of: GenerationIds, step: u32) -> Event {
+    let track = Track(vec![TrackChange { step, finish_in: Some(5), ..TrackChange::default() }]);
+    Event::GenerationSteered(GenerationSteered { of, step, total_steps: step + 5, track })
+}
+
 /// The first message of a connection.
 pub fn hello(epoch: &str, seq: u64, tasks: Vec<TaskSummary>) -> Event {
     Event::Hello(Hello { version: "0.1.0".into(), epoch: epoch.into(), seq, tasks })
@@ -182,5 +206,8 @@ pub fn every_event() -> Vec<Event> {
         failed(ids(1, 1), None),
         cancelled(ids(1, 1), Some(frame(1))),
         interrupted(ids(1, 1), Some(frame(1))),
+        paused(ids(1, 1), 8, Some(frame(1))),
+        resumed(ids(1, 1), 8, None),
+        steered(ids(1, 1), 8),
     ]
 }

@@ -3,18 +3,18 @@
 use super::{Ended, MAX_ENDED, StudioState};
 use protocol::{
     Frame, FrameStatus, GenerationCompleted, GenerationIds, GenerationInterrupted, GenerationProgress,
-    GenerationStarted, TaskStatus, TaskSummary,
+    GenerationStarted, GenerationSteered, TaskStatus, TaskSummary,
 };
 
 impl StudioState {
     /// A worker has claimed a task. `has_ended`: the event is older than the last list of open tasks, so that an unlisted task
     /// has ended since.
     pub(super) fn started(&mut self, data: GenerationStarted, has_ended: bool) {
-        let GenerationStarted { of, preview_path, total_steps, .. } = data;
+        let GenerationStarted { of, preview_path, step, total_steps, .. } = data;
         if has_ended && self.task(of.task_id).is_none() {
             return;
         }
-        self.advance(&of, 0, total_steps, &preview_path, (None, None));
+        self.advance(&of, step, total_steps, &preview_path, (None, None));
         self.show_running(&of, preview_path);
         if let Some(place) = self.frames.iter().position(|frame| frame.id == of.frame_id) {
             self.spoken = format!("Frame {} is being made.", place + 1);
@@ -74,9 +74,31 @@ impl StudioState {
     /// newer than the queue's state, and the task would seem to run until it does.
     pub(super) fn interrupted(&mut self, data: GenerationInterrupted) {
         let GenerationInterrupted { of, frame, .. } = data;
+        self.halt(&of, (TaskStatus::Queued, 0), frame, "was interrupted and waits again");
+    }
+
+    /// A user changed the task.
+    pub(super) fn steered(&mut self, data: GenerationSteered) {
+        for task in self.tasks.iter_mut().chain(&mut self.queue.tasks) {
+            if task.task_id == data.of.task_id {
+                task.total_steps = data.total_steps;
+            }
+        }
+    }
+
+    /// A user paused the task, or resumed it: then it waits.
+    pub(super) fn paused(&mut self, of: &GenerationIds, step: u32, frame: Option<Frame>, is_paused: bool) {
+        match is_paused {
+            true => self.halt(of, (TaskStatus::Paused, step), frame, "is paused"),
+            false => self.halt(of, (TaskStatus::Queued, step), frame, "waits to go on"),
+        }
+    }
+
+    /// The attempt no longer runs, but the task is open.
+    fn halt(&mut self, of: &GenerationIds, (status, step): (TaskStatus, u32), frame: Option<Frame>, spoken: &str) {
         for task in self.tasks.iter_mut().chain(&mut self.queue.tasks) {
             if task.task_id == of.task_id && task.attempt <= of.attempt {
-                (task.status, task.attempt, task.step) = (TaskStatus::Queued, of.attempt, 0);
+                (task.status, task.attempt, task.step) = (status, of.attempt, step);
                 (task.eta_ms, task.waiting_for, task.loading) = (None, None, None);
             }
         }
@@ -84,7 +106,7 @@ impl StudioState {
             self.put(frame);
         }
         if let Some(place) = self.frames.iter().position(|frame| frame.id == of.frame_id) {
-            self.spoken = format!("Frame {} was interrupted and waits again.", place + 1);
+            self.spoken = format!("Frame {} {spoken}.", place + 1);
         }
     }
 

@@ -144,6 +144,9 @@ impl StudioState {
             }
             Event::GenerationCancelled(data) => self.ended(&data.of, data.frame_removed, data.frame, None),
             Event::GenerationInterrupted(data) => self.interrupted(data),
+            Event::GenerationSteered(data) => self.steered(data),
+            Event::GenerationPaused(data) => self.paused(&data.of, data.step, data.frame, true),
+            Event::GenerationResumed(data) => self.paused(&data.of, data.step, data.frame, false),
             Event::LibraryUpdated(data) => self.library_revision = data.files_revision,
             Event::Hello(_) | Event::Metrics(_) | Event::ProjectUpdated(_) | Event::StylesUpdated(_) => {}
         }
@@ -219,7 +222,7 @@ impl StudioState {
     pub fn default_frame(&self, before: Option<FrameId>) -> Option<&Frame> {
         let made = |status| self.tasks.iter().filter(move |task| task.status == status);
         let task = made(TaskStatus::Running).max_by_key(|task| task.take_id);
-        let task = task.or_else(|| made(TaskStatus::Queued).next());
+        let task = task.or_else(|| made(TaskStatus::Queued).next()).or_else(|| made(TaskStatus::Paused).next());
         let made = task.and_then(|task| self.frame(task.frame_id));
         made.or_else(|| self.frame(before?)).or(self.frames.last())
     }

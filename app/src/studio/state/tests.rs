@@ -1,5 +1,5 @@
 use super::{examples::*, *};
-use protocol::{FrameStatus, GenerationIds, Resync, TakeId};
+use protocol::{FrameStatus, GenerationIds, GenerationStarted, Resync, TakeId};
 
 fn queued(id: i64) -> Frame {
     Frame { status: FrameStatus::Queued, selected_take_id: None, etag: None, ..frame(id) }
@@ -77,6 +77,38 @@ fn an_interrupted_task_waits_again_at_its_first_step() {
 }
 
 #[test]
+fn a_paused_task_keeps_its_steps_and_goes_on_after_them() {
+    let (first, second) = (ids(1, 1), ids(1, 2));
+    let stopped = Frame { status: FrameStatus::Paused, ..queued(1) };
+    let listed = TaskSummary { status: TaskStatus::Paused, attempt: 1, step: 8, ..task(1) };
+    let goes_on = match started(second.clone()) {
+        Event::GenerationStarted(data) => Event::GenerationStarted(GenerationStarted { step: 8, ..data }),
+        other => panic!("{other:?}"),
+    };
+    let events = [
+        started(first.clone()),
+        progress(first.clone(), 8),
+        paused(first.clone(), 8, Some(stopped)),
+        Event::QueueUpdated(Queue { paused: false, tasks: vec![listed] }),
+        resumed(first, 8, Some(queued(1))),
+        goes_on,
+        progress(second, 9),
+    ];
+    let before = state(vec![queued(1)], vec![task(1)]);
+    let at = |count: usize| {
+        let now = applied(before.clone(), &events[..count]);
+        let task = &now.tasks[0];
+        (task.status, task.attempt, task.step, now.spoken.clone())
+    };
+    for count in [3, 4] {
+        assert_eq!(at(count), (TaskStatus::Paused, 1, 8, "Frame 1 is paused.".into()), "after {count} events");
+    }
+    assert_eq!(at(5), (TaskStatus::Queued, 1, 8, "Frame 1 waits to go on.".into()));
+    assert_eq!(at(6), (TaskStatus::Running, 2, 8, "Frame 1 is being made.".into()));
+    assert_eq!(at(7).2, 9);
+}
+
+#[test]
 fn a_task_that_waits_says_so_until_it_goes_on() {
     let of = ids(1, 1);
     let waits = waits(of.clone(), 30, "the disk is full");
@@ -99,7 +131,7 @@ fn hearing_an_event_twice_changes_nothing() {
 }
 
 #[test]
-fn a_state_read_at_any_moment_and_told_the_rest_ends_the_same() {
+fn a_snapshot_of_any_moment_and_the_later_events_give_the_same_state() {
     let all = whole_life();
     let end = applied(state(vec![], vec![]), &all);
     for read_at in 0..=all.len() {
@@ -149,7 +181,7 @@ fn a_frame_that_never_had_a_picture_goes_with_its_generation() {
 }
 
 #[test]
-fn a_frame_shows_again_what_it_showed_and_a_failure_is_told_until_tried_again() {
+fn a_frame_shows_again_what_it_showed_and_a_failure_stays_until_a_retry() {
     let of = GenerationIds { task_id: TaskId(7), take_id: TakeId(7), ..ids(1, 1) };
     let summary = TaskSummary { task_id: TaskId(7), take_id: TakeId(7), ..task(1) };
     let before = state(vec![frame(1)], vec![summary]);
@@ -171,7 +203,7 @@ fn the_newest_running_take_is_shown() {
 }
 
 #[test]
-fn frames_keep_their_order_whatever_order_they_are_told_in() {
+fn frames_keep_their_order_whatever_the_order_of_events() {
     let at = |id, position| Frame { position, ..frame(id) };
     let events = [
         Event::FrameUpdated(at(3, 0).into()),
@@ -199,7 +231,7 @@ fn frames_close_ranks_when_one_goes_and_make_room_when_one_comes() {
 }
 
 #[test]
-fn an_edit_is_shown_over_what_is_told_until_the_server_has_answered_for_it() {
+fn an_edit_is_shown_over_events_until_the_server_has_answered_it() {
     let stretched = |duration| Event::FrameUpdated(Frame { duration, ..frame(1) }.into());
     let stretch = |from, to| Edit::Stretch { id: 1, from, to };
     let duration = |state: &StudioState| state.frame(FrameId(1)).map(|frame| frame.duration);
@@ -230,7 +262,7 @@ fn another_projects_frames_are_none_of_ours() {
 }
 
 #[test]
-fn another_epoch_or_a_lost_history_asks_for_everything_anew_and_loses_nothing_meanwhile() {
+fn another_epoch_or_a_lost_history_reloads_everything_and_loses_nothing_meanwhile() {
     let resync = Event::Resync(Resync { seq: 20, reason: "gone".into() });
     for lost in [hello("other", 3, vec![]), resync] {
         let mut now = state(vec![frame(1)], vec![]);

@@ -6,7 +6,7 @@ use super::{GenerationForm, Store, address, formation, progress_text};
 use crate::act::Act;
 use crate::{
     browser,
-    buttons::{button, icon_button, post_button},
+    buttons::{button, icon_button, pause_button, post_button},
     icons::Icon,
     view::{Erase, dynamic, nothing, words},
 };
@@ -118,6 +118,7 @@ fn picture(store: Store) -> AnyView {
         let place = of(store, |frame| frame.position) + 1;
         match of(store, |frame| Some(frame.status)) {
             Some(FrameStatus::Ready) | None => format!("Frame {place}"),
+            Some(FrameStatus::Paused) => format!("Frame {place}, paused"),
             _ => format!("Frame {place}, being made"),
         }
     });
@@ -130,7 +131,7 @@ fn picture(store: Store) -> AnyView {
         .erase()
 }
 
-/// Progress and remaining time of the current task, with Keep and Cancel.
+/// Progress and remaining time of the current task, with Pause or Resume, Keep and Cancel.
 fn status(store: Store) -> AnyView {
     let task = Memo::new(move |_| store.current_task());
     let id = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| (task.task_id, task.status))));
@@ -145,16 +146,16 @@ fn status(store: Store) -> AnyView {
             let loading = task.with(|task| task.as_ref().is_some_and(|task| task.loading.is_some()));
             if loading { "Model loaded" } else { "Steps done" }.to_owned()
         });
-        let keep = if status == TaskStatus::Running {
-            post_button("button button-small", "/fn/tasks/keep", Act::KeepTask, id, "Keep")
-        } else {
-            nothing()
+        let keep = match status {
+            TaskStatus::Queued => nothing(),
+            _ => post_button("button button-small", "/fn/tasks/keep", Act::KeepTask, id, "Keep"),
         };
         view! {
             <div class="viewer-status">
                 <progress class="viewer-progress" max="1000" value=done aria-label=label></progress>
                 <span class="viewer-step">{step}</span>
                 <span class="viewer-left">{left}</span>
+                {pause_button(id, status == TaskStatus::Paused)}
                 {keep}
                 {post_button("button button-small", "/fn/tasks/cancel", Act::CancelTask, id, "Cancel")}
             </div>

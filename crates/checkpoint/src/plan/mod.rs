@@ -66,15 +66,16 @@ impl Entry {
     }
 
     /// Whether the CPU, which computes in f32, keeps the parameter in 16 bits and converts its values when they are
-    /// used. True if the file has it in f16, bf16 or fp8 (which is kept as f16) and it is large enough. All parameters of
-    /// that size are weights of layers, or embeddings.
+    /// used. True if the file has it in f16, bf16, fp8 or a block type (which are kept as f16) and it is large enough. All
+    /// parameters of that size are weights of layers, or embeddings.
     pub fn stays_narrow(&self) -> bool {
-        let narrow = matches!(self.source.dtype, Dtype::F16 | Dtype::Bf16) || self.source.dtype.is_f8();
+        let dtype = self.source.dtype;
+        let narrow = matches!(dtype, Dtype::F16 | Dtype::Bf16) || dtype.is_f8() || dtype.is_quantised();
         narrow && self.elements() >= WORTH_KEEPING_NARROW
     }
 
     /// Bytes to read from disk.
     pub fn source_bytes(&self) -> u64 {
-        self.elements() * self.source.dtype.bytes()
+        self.elements() / self.source.dtype.block_values() * self.source.dtype.bytes()
     }
 }

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-/// An open safetensors file and its header.
+/// An open safetensors or GGUF file and its header.
 #[derive(Debug)]
 pub(crate) struct WeightFile {
     pub path: PathBuf,

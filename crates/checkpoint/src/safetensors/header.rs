@@ -2,25 +2,25 @@
 
 use super::{
     file::Content,
-    json::{MAX_RANK, RawTensor, one_line, parse_json},
+    json::{RawTensor, one_line, parse_json},
     sniff,
 };
 use crate::{
     Dtype,
     error::{HeaderError, TensorError},
+    gguf::{self, GgufHeader, GgufTensor},
+    limits::{MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_RANK},
 };
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io,
+};
 
-/// The longest header that the format allows; the limit of the reference implementation.
-pub const MAX_HEADER_BYTES: u64 = 100_000_000;
-/// The maximum length of a name in bytes. SDXL's longest has 102.
-const MAX_NAME_BYTES: usize = 1024;
-
-/// The checked header of a safetensors file: every tensor lies inside the file, none overlap, and no bytes are left
-/// over.
+/// The checked header of a safetensors file, or of a GGUF file: every tensor lies inside the file, none overlap, and no
+/// bytes are left over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The free-form `__metadata__`.
+    /// The free-form `__metadata__`; of a GGUF file its numbers and short texts.
     pub metadata: BTreeMap<String, String>,
     /// All tensors, by offset.
     pub tensors: Vec<Tensor>,
@@ -44,7 +44,7 @@ pub struct Tensor {
 impl Tensor {
     /// Number of values.
     pub fn elements(&self) -> u64 {
-        self.bytes / self.dtype.bytes()
+        self.bytes / self.dtype.bytes() * self.dtype.block_values()
     }
 }
 
@@ -54,6 +54,15 @@ impl Header {
     /// # Errors
     /// Any [`HeaderError`].
     pub fn from_bytes(file: &[u8]) -> Result<Self, HeaderError> {
+        if gguf::is_gguf(file) {
+            let mut read = |buffer: &mut [u8], offset: u64| {
+                let piece = usize::try_from(offset).ok().and_then(|offset| file.get(offset..)?.get(..buffer.len()));
+                piece.map(|piece| buffer.copy_from_slice(piece)).ok_or(io::ErrorKind::UnexpectedEof.into())
+            };
+            // A slice gives no other errors than that it ends.
+            let ends = |_| HeaderError::Gguf { message: "it is cut short".to_owned() };
+            return gguf::read(&mut read, file.len() as u64).map_err(ends)?.map(Self::from);
+        }
         let length = header_length(file, file.len() as u64)?;
         let json = file.get(8..8 + length as usize).unwrap_or_default();
         Self::from_json(json, file.len() as u64)
@@ -63,10 +72,14 @@ impl Header {
     ///
     /// # Errors
     /// I/O errors, or any [`HeaderError`].
-    pub(super) fn read(file: &Content, file_bytes: u64) -> std::io::Result<Result<Self, HeaderError>> {
+    pub(super) fn read(file: &Content, file_bytes: u64) -> io::Result<Result<Self, HeaderError>> {
         let mut start = [0; 64];
         let known = file_bytes.min(64) as usize;
         file.read_exact_at(&mut start[..known], 0)?;
+        if gguf::is_gguf(&start[..known]) {
+            let mut read = |buffer: &mut [u8], offset| file.read_exact_at(buffer, offset);
+            return Ok(gguf::read(&mut read, file_bytes)?.map(Self::from));
+        }
         let length = match header_length(&start[..known], file_bytes) {
             Ok(length) => length,
             Err(error) => return Ok(Err(error)),
@@ -98,6 +111,13 @@ impl Header {
         tensors.sort_by(|a, b| (a.offset, a.bytes, &a.name).cmp(&(b.offset, b.bytes, &b.name)));
         check_cover(&tensors, start, data)?;
         Ok(Self { metadata: raw.metadata, tensors })
+    }
+}
+
+impl From<GgufHeader> for Header {
+    fn from(GgufHeader { metadata, tensors }: GgufHeader) -> Self {
+        let tensor = |GgufTensor { name, dtype, shape, offset, bytes }| Tensor { name, dtype, shape, offset, bytes };
+        Self { metadata, tensors: tensors.into_iter().map(tensor).collect() }
     }
 }
 

@@ -1,16 +1,14 @@
 //! Parses the header's JSON in one pass into types that cannot become larger than the text.
 
-use crate::error::HeaderError;
+use crate::{
+    error::HeaderError,
+    limits::{MAX_RANK, MAX_TENSORS},
+};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use std::{collections::BTreeMap, fmt};
-
-/// The maximum number of tensors. SDXL with a second, averaged copy of its weights has about 5,000.
-pub const MAX_TENSORS: usize = 100_000;
-/// The maximum number of dimensions. Weights of convolutions in space and time have five.
-pub(super) const MAX_RANK: usize = 8;
 
 /// Marks, in a serde error, that the limit was reached: serde errors carry only text.
 const TOO_MANY: &str = "more tensors than the limit";

@@ -1,4 +1,5 @@
-//! The safetensors format: header and positioned reads. Independent of Stable Diffusion.
+//! Files of tensors: the safetensors format's header (GGUF's is converted into it) and positioned reads. Independent of Stable
+//! Diffusion.
 
 mod file;
 mod header;
@@ -6,6 +7,5 @@ mod json;
 mod sniff;
 
 pub(crate) use file::WeightFile;
-pub use header::{Header, MAX_HEADER_BYTES, Tensor};
-pub use json::MAX_TENSORS;
+pub use header::{Header, Tensor};
 pub(crate) use json::one_line;

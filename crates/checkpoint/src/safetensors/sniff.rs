@@ -7,7 +7,6 @@ pub(super) fn not_safetensors(start: &[u8]) -> Option<HeaderError> {
     let looks_like = match start {
         // PyTorch's newer files are zip archives with a pickle inside.
         [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => return Some(HeaderError::Pickle),
-        [b'G', b'G', b'U', b'F', ..] => "a GGUF file",
         [0x00, 0x05, 0x16, 0x07, ..] => "what macOS keeps beside a file on foreign disks (AppleDouble), not the file",
         [0x89, b'H', b'D', b'F', ..] => "an HDF5 file",
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => "a picture",

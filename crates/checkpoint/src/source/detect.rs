@@ -57,6 +57,9 @@ pub(crate) fn family_of_names(tensors: &[Tensor]) -> Family {
     if has("decoder.conv_in.weight") || has("first_stage_model.decoder.conv_in.weight") {
         return Family::Vae;
     }
+    if has("input_blocks.0.0.weight") && has("label_emb.0.0.weight") {
+        return Family::SdxlUnet;
+    }
     let part_marks = ["down_blocks.0.resnets.0.conv1.weight", "input_blocks.0.0.weight", "positional_embedding"];
     if part_marks.iter().any(|name| has(name)) || starts("text_model.") || starts("encoder.layers.0.self_attn.") {
         return Family::Component;

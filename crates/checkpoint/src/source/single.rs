@@ -1,4 +1,4 @@
-//! A single safetensors file: a whole checkpoint in LDM's naming, or one part.
+//! A single safetensors or GGUF file: a whole checkpoint in LDM's naming, or one part.
 
 use super::{PartSource, Sources, detect::family_of_names, part_of_file};
 use crate::naming::Naming;
@@ -113,7 +113,7 @@ pub(super) fn open_part(part: Part, path: &Path) -> Result<Sources, Error> {
 fn other(path: &Path, part: Part, family: Family) -> Error {
     let path = path.to_owned();
     match family {
-        Family::Unknown | Family::Sdxl | Family::Component => Error::NoPart { path, part },
+        Family::Unknown | Family::Sdxl | Family::Component | Family::SdxlUnet => Error::NoPart { path, part },
         family => Error::NotPart { path, part, family },
     }
 }

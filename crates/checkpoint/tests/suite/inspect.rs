@@ -26,7 +26,7 @@ fn a_good_checkpoint_in_every_layout() {
 }
 
 #[test]
-fn what_does_not_match_is_told_part_by_part() {
+fn what_does_not_match_is_listed_part_by_part() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sdxl.safetensors");
     let mut tensors = single_file_tensors("F16");

@@ -7,6 +7,7 @@ mod embedding;
 mod folder;
 mod fp8;
 mod full_size;
+mod gguf;
 mod hostile;
 mod inspect;
 mod layouts;

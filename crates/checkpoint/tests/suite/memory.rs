@@ -50,7 +50,7 @@ fn it_has_the_same_shapes_plans_and_numbers() {
 }
 
 #[test]
-fn inspect_tells_the_same() {
+fn inspect_prints_the_same() {
     let disk = inspect(&model(), &OpenOptions::default()).expect("a report");
     let memory = inspect_memory(&MemoryFolder::new(model(), files()), &OpenOptions::default()).expect("a report");
     assert_eq!(memory, disk);

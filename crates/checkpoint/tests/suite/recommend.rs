@@ -229,7 +229,7 @@ fn what_emberline_has_not_is_said_of_each_class() {
 }
 
 #[test]
-fn a_network_that_is_told_no_timesteps_is_refused() {
+fn a_network_without_timesteps_is_refused() {
     let config = json!({"_class_name": "EulerDiscreteScheduler", "beta_schedule": "scaled_linear",
         "timestep_type": "continuous", "prediction_type": "v_prediction"});
     let error = Checkpoint::open(&Folder::new().with_scheduler(&config).root).expect_err("refused").to_string();

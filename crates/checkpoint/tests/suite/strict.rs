@@ -31,7 +31,7 @@ fn a_missing_tensor_is_named_as_the_file_would_have_it() {
 }
 
 #[test]
-fn a_stacked_tensor_that_is_missing_is_told_once() {
+fn a_stacked_tensor_that_is_missing_is_reported_once() {
     let gone = "conditioner.embedders.1.model.transformer.resblocks.7.attn.in_proj_weight";
     let error = plan_error(Part::TextEncoder2, |tensors| tensors.retain(|(name, ..)| name != gone));
     assert_eq!(error.missing, [gone]);

@@ -30,6 +30,11 @@ pub enum Outcome {
         /// The step at which it was stopped, from 1.
         step: usize,
     },
+    /// The observer paused the run before a step.
+    Paused {
+        /// From which [`Sample::sample_from`] continues it.
+        state: SamplerState,
+    },
     /// The observer cancelled the run.
     Cancelled {
         /// The step in which it was stopped, from 1.
@@ -38,11 +43,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The latents, unless the run was cancelled.
+    /// The latents, unless the run was cancelled or paused.
     pub fn latents(self) -> Option<Tensor<4>> {
         match self {
             Self::Finished { latents } | Self::Kept { latents, .. } => Some(latents),
-            Self::Cancelled { .. } => None,
+            Self::Paused { .. } | Self::Cancelled { .. } => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Shared by all samplers: the steps of a run, calls of model and observer, early ends.
 
 use super::Outcome;
-use crate::{Denoise, ModelSigmas, NoiseSource, Observer, Past, Step, Stop};
+use crate::{Denoise, ModelSigmas, NoiseSource, Observer, Past, SamplerState, Step, Stop};
 use burn::tensor::Tensor;
 use std::ops::ControlFlow;
 
@@ -85,6 +85,10 @@ impl<'a, D: Denoise> Run<'a, D> {
 
     /// As [`Run::observed`], for a sampler that keeps `past` of earlier steps.
     pub(super) fn observed_with(&mut self, step: &Interval, x: &Tensor<4>, past: &[Past]) -> Stepped<D> {
+        if self.observer.pauses_before(step.index) {
+            let (x, past, noise) = (x.clone(), past.to_vec(), self.noise.position());
+            return Err(Halt::stopped(Outcome::Paused { state: SamplerState { step: step.index, x, past, noise } }));
+        }
         let denoised = self.evaluated(step, x.clone(), step.sigma)?;
         let (index, sigma, noise) = (step.index, step.sigma as f32, self.noise.position());
         let seen = Step { index, total: self.total(), sigma, x, denoised: &denoised, past, noise };

@@ -2,8 +2,10 @@
 
 mod beta_quantile;
 mod points;
+mod replan;
 mod table;
 
+pub use replan::replanned;
 pub use table::{Betas, Edm, ModelSigmas, TRAINING_STEPS};
 
 use crate::STRENGTH;

@@ -1,7 +1,8 @@
 //! The observer is called once per step with the estimate and can stop the run.
 
 use crate::reference::{Mixture, deviation, tensor, values};
-use diffusion::{Generator, Observer, Outcome, Sample, Sampler, Step, Stop};
+use burn::tensor::Tensor;
+use diffusion::{Generator, Observer, Outcome, Sample, Sampler, Step, Stop, Unobserved};
 use std::{cell::Cell, convert::Infallible, ops::ControlFlow};
 
 const SIGMAS: [f32; 6] = [9.0, 5.0, 2.5, 1.0, 0.3, 0.0];
@@ -101,6 +102,44 @@ fn cancelling_from_elsewhere_takes_effect_before_the_next_evaluation() {
             assert!(matches!(outcome, Outcome::Cancelled { .. }), "{sampler}: {outcome:?}");
             assert_eq!(evaluations.get(), limit, "{sampler}");
             assert!(seen <= limit, "{sampler}: {seen} steps seen");
+        }
+    }
+}
+
+/// Pauses before a step.
+struct PausesBefore(usize);
+
+impl Observer for PausesBefore {
+    fn step(&mut self, step: &Step<'_>) -> ControlFlow<Stop> {
+        assert!(step.index < self.0, "no step runs after the pause");
+        ControlFlow::Continue(())
+    }
+
+    fn pauses_before(&mut self, index: usize) -> bool {
+        index == self.0
+    }
+}
+
+#[test]
+fn a_paused_run_evaluates_nothing_twice_and_goes_on_to_the_same_result() {
+    for &sampler in Sampler::ALL {
+        let whole_evaluations = Cell::new(0);
+        let whole = run(sampler, &whole_evaluations, &mut Unobserved).latents().expect("finished");
+        for at in 0..5 {
+            let evaluations = Cell::new(0);
+            let Outcome::Paused { state } = run(sampler, &evaluations, &mut PausesBefore(at)) else {
+                panic!("{sampler} was to pause before step {at}")
+            };
+            assert_eq!(state.step, at, "{sampler}");
+            let mut noise = Generator::at(4, state.noise).expect("a position of this test");
+            let mut denoise = |x, sigma| -> Result<_, Infallible> {
+                evaluations.set(evaluations.get() + 1);
+                Mixture::USUAL.denoise(x, sigma)
+            };
+            let Ok(rest) = sampler.sample_from(&mut denoise, state, &SIGMAS, &mut noise, &mut Unobserved);
+            let bits = |of: &Tensor<4>| values(of).iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&rest.latents().expect("finished")), bits(&whole), "{sampler} paused before step {at}");
+            assert_eq!(evaluations.get(), whole_evaluations.get(), "{sampler} paused before step {at}");
         }
     }
 }

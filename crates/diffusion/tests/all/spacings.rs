@@ -47,7 +47,7 @@ impl Case {
 }
 
 #[test]
-fn a_schedule_that_stands_for_a_scheduler_has_its_sigmas() {
+fn a_schedule_that_replaces_a_scheduler_has_its_sigmas() {
     let mut compared = 0;
     for case in read::<File>("spacings.json").cases {
         let Some(name) = &case.schedule else { continue };

@@ -4,6 +4,7 @@ mod etags;
 mod files;
 mod identity;
 mod keys;
+mod states;
 #[cfg(test)]
 mod tests;
 mod traces;
@@ -241,6 +242,7 @@ impl Media {
     pub fn remove(&self, key: &str) -> io::Result<()> {
         self.etags.remove(key);
         self.remove_trace(key)?;
+        self.remove_state(key)?;
         match fs::remove_file(self.path(key)?) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

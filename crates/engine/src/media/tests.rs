@@ -102,7 +102,7 @@ fn what_is_not_ours_is_not_listed() {
 }
 
 #[test]
-fn a_broken_picture_is_told_from_a_whole_one() {
+fn a_broken_picture_is_distinguished_from_a_complete_one() {
     let (_folder, media) = media();
     let key = new_key();
     assert!(!media.is_whole(&key));

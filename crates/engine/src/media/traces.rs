@@ -1,5 +1,5 @@
-//! The folder of traces, beside the pictures' folder. The trace of a take is `<key>.trace`. Traces have no rows: a take
-//! has the trace that is there.
+//! The folder of traces, beside the pictures' folder. The trace of a take is `<key>.trace`, and the saved state of one that
+//! is not finished `<key>.state`. Neither has a row: a take has what is there.
 
 use super::{Media, UNFINISHED, files::private, is_key};
 use std::{
@@ -27,7 +27,9 @@ pub struct TraceFile {
 pub struct TraceListing {
     /// Traces.
     pub traces: Vec<TraceFile>,
-    /// Temporary files of traces that did not begin.
+    /// Saved states.
+    pub states: Vec<TraceFile>,
+    /// Temporary files of traces and states that were not finished.
     pub unfinished: Vec<PathBuf>,
 }
 
@@ -57,17 +59,26 @@ impl Media {
         key: &str,
         begin: impl FnOnce(File) -> io::Result<Writer<File>>,
     ) -> io::Result<Writer<File>> {
-        let path = self.trace_path(key)?;
+        self.write_beside(key, &self.trace_path(key)?, begin)
+    }
+
+    /// Writes a file under another name in this folder, then renames it to `path`.
+    pub(super) fn write_beside<T>(
+        &self,
+        key: &str,
+        path: &Path,
+        write: impl FnOnce(File) -> io::Result<T>,
+    ) -> io::Result<T> {
         self.faults.get().map_or(Ok(()), |faults| faults.write_error())?;
         private_folder(&self.traces_folder())?;
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let fresh = self.traces_folder().join(format!("{key}.{number}{UNFINISHED}"));
-        let begun = private().create_new(true).open(&fresh).and_then(begin);
-        let started = begun.and_then(|writer| fs::rename(&fresh, &path).map(|()| writer));
-        if started.is_err() {
+        let written = private().create_new(true).open(&fresh).and_then(write);
+        let done = written.and_then(|value| fs::rename(&fresh, path).map(|()| value));
+        if done.is_err() {
             fs::remove_file(&fresh).ok();
         }
-        started
+        done
     }
 
     /// Opens a take's trace.
@@ -110,11 +121,12 @@ impl Media {
             if !is_key(key) {
                 continue;
             }
-            if rest == "trace" {
+            if let "trace" | "state" = rest {
                 // It may have been removed since it was listed.
                 let Ok(metadata) = entry.metadata() else { continue };
                 let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                listing.traces.push(TraceFile { key: key.to_owned(), bytes: metadata.len(), modified });
+                let list = if rest == "trace" { &mut listing.traces } else { &mut listing.states };
+                list.push(TraceFile { key: key.to_owned(), bytes: metadata.len(), modified });
             } else if rest.strip_suffix(UNFINISHED).is_some_and(|n| n.bytes().all(|digit| digit.is_ascii_digit())) {
                 listing.unfinished.push(entry.path());
             }

@@ -73,7 +73,7 @@ impl Models {
     ) -> Result<Arc<Pipeline>, NoPipeline> {
         let offer = loop {
             // Read first: what is offered before it becomes true is then seen.
-            let is_complete = self.is_complete.load(Ordering::Acquire);
+            let is_complete = self.is_complete();
             match self.offer(name) {
                 Some(offer) => break offer,
                 None if is_complete => {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_may_work_later_is_told_from_one_that_will_not() {
+    fn a_load_that_may_work_later_is_distinguished_from_one_that_will_not() {
         let path = PathBuf::from("model.safetensors");
         let of = |number: i32| {
             let path = path.clone();

@@ -123,6 +123,11 @@ impl Models {
         self.is_complete.store(is_complete, Ordering::Release);
     }
 
+    /// Whether all models are offered.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Acquire)
+    }
+
     /// Sets where LoRA files are found. The first call counts.
     pub fn set_loras(&self, loras: Arc<dyn LoraFiles>) {
         _ = self.loras.set(loras);

@@ -5,15 +5,15 @@ mod first;
 
 pub use first::first_preview;
 
-use crate::{media::Media, slot::Slot};
+use crate::{
+    media::Media,
+    slot::Slot,
+    step_queue::{StepQueue, Waiting},
+};
 use burn::tensor::Tensor;
 use protocol::PreviewMethod;
 use sdxl::Pipeline;
-use std::{
-    collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// `auto` switches from TAESD to latent2rgb when decoding one preview takes more than this share of a step's time.
 const TAESD_SHARE: f64 = 0.25;
@@ -41,21 +41,18 @@ struct Pending {
     always: bool,
 }
 
-/// Steps that wait for the writer, and the spacing of previews.
+/// The spacing of previews.
 #[derive(Default)]
-struct Waiting {
-    steps: VecDeque<Pending>,
+struct Spacing {
     /// Time of the last preview.
     last_taken: Option<Instant>,
     /// Least time to the next preview, except the first and the last step's.
     pause: Duration,
-    ended: bool,
 }
 
-/// The queue from the sampler's thread, which never waits, to the writer's thread.
+/// The steps that wait for the writer of previews.
 pub(crate) struct PreviewQueue {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
+    waiting: StepQueue<Pending, Spacing>,
     method: PreviewMethod,
     least: Duration,
 }
@@ -77,47 +74,28 @@ pub struct PreviewTimes {
 
 impl PreviewQueue {
     pub(crate) fn new(method: PreviewMethod, least: Duration) -> Self {
-        let (waiting, changed) = Default::default();
-        Self { waiting, changed, method, least }
+        Self { waiting: StepQueue::default(), method, least }
     }
 
     /// Adds a finished step. Keeps a handle on its estimate and reads nothing from the device.
     pub(crate) fn push(&self, done: DoneStep, estimate: &Tensor<4>) {
         let always = done.step == 1 || done.step >= done.total;
-        let mut waiting = self.lock();
-        let least = self.least.max(waiting.pause);
-        let spaced = always || waiting.last_taken.is_none_or(|last| last.elapsed() >= least);
-        let estimate = (spaced && self.method != PreviewMethod::None).then(|| estimate.clone());
-        if estimate.is_some() {
-            waiting.last_taken = Some(Instant::now());
-            // The writer is behind: it skips older previews but publishes their steps.
-            waiting.steps.iter_mut().filter(|older| !older.always).for_each(|older| older.estimate = None);
-        }
-        waiting.steps.push_back(Pending { done, estimate, always });
-        self.changed.notify_one();
+        self.waiting.update(|Waiting { steps, shared: spacing, .. }| {
+            let least = self.least.max(spacing.pause);
+            let spaced = always || spacing.last_taken.is_none_or(|last| last.elapsed() >= least);
+            let estimate = (spaced && self.method != PreviewMethod::None).then(|| estimate.clone());
+            if estimate.is_some() {
+                spacing.last_taken = Some(Instant::now());
+                // The writer is behind: it skips older previews but publishes their steps.
+                steps.iter_mut().filter(|older| !older.always).for_each(|older| older.estimate = None);
+            }
+            steps.push_back(Pending { done, estimate, always });
+        });
     }
 
     /// Ends the queue: no further step follows.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_one();
-    }
-
-    fn next(&self) -> Option<Pending> {
-        let mut waiting = self.lock();
-        loop {
-            if let Some(pending) = waiting.steps.pop_front() {
-                return Some(pending);
-            }
-            if waiting.ended {
-                return None;
-            }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.end();
     }
 
     /// Writes previews until the queue ends. Calls `on_step` for each step after its preview is written or skipped.
@@ -130,7 +108,7 @@ impl PreviewQueue {
     ) -> PreviewTimes {
         let mut writer = Writer { pipeline, media, slot, method: self.first_method(pipeline), has_logged: false };
         let mut times = PreviewTimes::default();
-        while let Some(pending) = self.next() {
+        while let Some(pending) = self.waiting.next() {
             match &pending.estimate {
                 Some(estimate) => self.write_one(&mut writer, &pending, estimate, &mut times),
                 None => times.dropped += 1,
@@ -146,7 +124,7 @@ impl PreviewQueue {
             writer.log_once(&why);
         }
         if writer.method == sdxl::PreviewDecoder::Latent2Rgb {
-            self.lock().pause = started.elapsed() * PREVIEW_SPACING;
+            self.waiting.lock().shared.pause = started.elapsed() * PREVIEW_SPACING;
         }
         let decode = times.decode - before;
         if self.method == PreviewMethod::Auto && decode > pending.done.took.mul_f64(TAESD_SHARE) {
@@ -206,11 +184,11 @@ mod tests {
             queue.push(DoneStep { step, total, took: Duration::ZERO, eta_ms: 0 }, &estimate);
         }
         queue.end();
-        std::iter::from_fn(|| queue.next()).map(|p| (p.done.step, p.estimate.is_some())).collect()
+        std::iter::from_fn(|| queue.waiting.next()).map(|p| (p.done.step, p.estimate.is_some())).collect()
     }
 
     #[test]
-    fn when_the_writer_is_behind_first_newest_and_last_are_left_and_every_step_is_told() {
+    fn when_the_writer_is_behind_first_newest_and_last_are_left_and_every_step_is_published() {
         let of = |steps| pushed(PreviewMethod::Auto, Duration::ZERO, steps, 6);
         assert_eq!(of(5), [(1, true), (2, false), (3, false), (4, false), (5, true)]);
         assert_eq!(of(6), [(1, true), (2, false), (3, false), (4, false), (5, false), (6, true)]);
@@ -227,16 +205,16 @@ mod tests {
         let queue = PreviewQueue::new(PreviewMethod::Latent2Rgb, Duration::ZERO);
         let estimate = Tensor::zeros([1, 4, 2, 2], &Device::flex());
         let push = |step| queue.push(DoneStep { step, total: 9, took: Duration::ZERO, eta_ms: 0 }, &estimate);
-        let has_one = || queue.next().map(|pending| pending.estimate.is_some());
+        let has_one = || queue.waiting.next().map(|pending| pending.estimate.is_some());
         push(1);
         assert_eq!(has_one(), Some(true));
-        queue.lock().pause = Duration::from_secs(3600);
+        queue.waiting.lock().shared.pause = Duration::from_secs(3600);
         push(2);
         assert_eq!(has_one(), Some(false));
-        queue.lock().pause = Duration::ZERO;
+        queue.waiting.lock().shared.pause = Duration::ZERO;
         push(3);
         assert_eq!(has_one(), Some(true));
-        queue.lock().pause = Duration::from_secs(3600);
+        queue.waiting.lock().shared.pause = Duration::from_secs(3600);
         push(9);
         assert_eq!(has_one(), Some(true), "the last is never left out");
     }

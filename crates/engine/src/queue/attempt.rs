@@ -1,7 +1,9 @@
 //! One attempt at a task: it starts, generates its picture, retries after temporary errors, and ends.
 
 use super::{
-    generate::{Finished, GenerationError, Generator, Inputs, Outcome, SourceKeys},
+    error::GenerationError,
+    generate::{Finished, Generator, Outcome, SourceKeys},
+    inputs::Inputs,
     shared::Shared,
 };
 use crate::{
@@ -70,8 +72,22 @@ impl Attempt<'_> {
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, attempt = self.task.attempt, "generation started");
     }
 
-    /// Generates the picture. Retries temporary errors before the first sampling step until they pass.
+    /// Generates the picture. When it is changed, it goes on with the changed task.
     pub(crate) fn generate(&self) -> Result<Outcome, GenerationError> {
+        let mut steered: Option<Task> = None;
+        loop {
+            let now = Attempt { task: steered.as_ref().unwrap_or(self.task), ..*self };
+            let run = match now.generate_until_steered()? {
+                Outcome::Steered(run) => run,
+                ended => return Ok(ended),
+            };
+            let Some(task) = now.steer(&run)? else { return Ok(Outcome::Stopped) };
+            steered = Some(task);
+        }
+    }
+
+    /// Generates the picture, or stops to be changed. Retries temporary errors before the first sampling step until they pass.
+    fn generate_until_steered(&self) -> Result<Outcome, GenerationError> {
         let started = Instant::now();
         let is_worth_it = |why: &&str| *why != retry::DISK_ERRORS || started.elapsed() < DISK_RETRY_LIMIT;
         let waits_for = |error: &GenerationError| error.waits_for().filter(is_worth_it);
@@ -149,7 +165,10 @@ impl Attempt<'_> {
         let completed =
             self.change(|| self.shared.store.complete_task(self.task.id, self.task.attempt, etag.clone(), step));
         match completed {
-            Ok(_) => self.log_completed(step),
+            Ok(_) => {
+                self.remove_state();
+                self.log_completed(step);
+            }
             // The connection broke after the change was committed, and a retry found it completed.
             Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => self.log_completed(step),
             // Cancelled during the write: the cancellation removed the preview, and this removes the final picture.
@@ -163,6 +182,13 @@ impl Attempt<'_> {
             }
         }
         true
+    }
+
+    /// Removes the saved state of a picture that is finished. One that stays is removed at the next start.
+    fn remove_state(&self) {
+        if let Err(error) = self.shared.media.remove_state(&self.slot.key) {
+            tracing::warn!(task.id = %self.task.id, %error, "the saved state of a finished picture could not be removed");
+        }
     }
 
     fn log_completed(&self, step: u32) {
@@ -203,14 +229,17 @@ impl Attempt<'_> {
     }
 
     /// Changes the database; retries while it is busy, full, read-only or unreachable.
-    fn change<T, F: Future<Output = Result<T, StoreError>>>(&self, call: impl Fn() -> F) -> Result<T, StoreError> {
+    pub(super) fn change<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<T, StoreError> {
         let call = || self.shared.faults.database_error().and_then(|()| self.block_on(&call));
         self.retry(call, StoreError::waits_for, || self.is_over())
     }
 
     /// Repeats a call while it fails with a temporary error, and publishes what the task waits for. Returns the result of
     /// the first call that succeeds, fails permanently, or fails after `gives_up`.
-    fn retry<T, E: Error + 'static>(
+    pub(super) fn retry<T, E: Error + 'static>(
         &self,
         mut call: impl FnMut() -> Result<T, E>,
         waits_for: impl Fn(&E) -> Option<&'static str>,

@@ -1,80 +1,45 @@
 //! Generates the picture of one attempt: loads the inputs, samples, and encodes the result.
 
-use super::eta::Eta;
+use super::{
+    error::GenerationError,
+    inputs::Inputs,
+    sample::{Pace, sample},
+};
 use crate::{
-    Costs, Media, Models, NoPipeline, PreviewTimes, TraceLimits,
+    Costs, Media, Models, PreviewTimes, TraceLimits,
     injected::FaultInjector,
     models,
     previews::{DoneStep, PreviewQueue},
-    retry,
     slot::Slot,
-    traces::{NotShared, SharedSteps, TraceQueue, header},
+    traces::{Begun, NotShared, Saved, SharedSteps, TraceQueue, header, read_state},
 };
 use checkpoint::{EmbeddingFile, LoraFile};
-use diffusion::{Observer, Step, Stop};
 use protocol::{Lora, Parameters, Task};
-use sdxl::{Generated, InitImage, LoraUse, Networks, Output, Params, Picture, Pipeline};
+use sdxl::{Generated, InitImage, LoraUse, Output, Params, Picture};
 use std::{
     io,
-    ops::ControlFlow,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
-use store::StoreError;
-
-/// Why an attempt failed. The messages are shown to users.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum GenerationError {
-    #[error(transparent)]
-    Model(#[from] NoPipeline),
-    #[error("a LoRA file cannot be used: {0}")]
-    Lora(String),
-    #[error("an embedding cannot be used: {0}")]
-    Embedding(checkpoint::Error),
-    #[error("the first steps cannot be taken from the other take: {0}")]
-    Branch(#[from] NotShared),
-    #[error("the picture to start from is not there any more")]
-    NoInitImage,
-    #[error("the picture to start from cannot be read: {0}")]
-    InitImage(io::Error),
-    #[error("the picture to start from cannot be looked up: {0}")]
-    Database(StoreError),
-    #[error("no thread for previews could be started: {0}")]
-    Thread(io::Error),
-    #[error("the generation failed: {0}")]
-    Sampling(#[from] sdxl::Error),
-    #[error("the picture could not be encoded: {0}")]
-    Png(#[from] png_info::Error),
-}
-
-impl GenerationError {
-    /// What a retry has to wait for, if the error is temporary. Always none after the first sampling step.
-    pub(crate) fn waits_for(&self) -> Option<&'static str> {
-        match self {
-            Self::Model(error) => error.waits_for,
-            Self::InitImage(error) | Self::Thread(error) => retry::io_waits_for(error),
-            Self::Database(error) => error.waits_for(),
-            Self::Branch(NotShared::Trace(trace::Error::Io(error))) => retry::io_waits_for(error),
-            Self::NoInitImage
-            | Self::Lora(_)
-            | Self::Embedding(_)
-            | Self::Branch(_)
-            | Self::Sampling(_)
-            | Self::Png(_) => None,
-        }
-    }
-
-    /// Whether the device may be lost. Then the model is loaded again for the next task.
-    pub(crate) fn is_of_device(&self) -> bool {
-        matches!(self, Self::Sampling(sdxl::Error::Device(_)))
-    }
-}
 
 /// Result of an attempt that did not fail.
 pub(crate) enum Outcome {
     Picture(Box<Finished>),
+    /// It stopped between two steps, to go on later.
+    Paused(Box<PausedRun>),
+    /// It stopped between two steps to be changed.
+    Steered(Box<PausedRun>),
     Stopped,
+}
+
+/// A run that stopped between two steps.
+pub(crate) struct PausedRun {
+    pub(crate) header: trace::Header,
+    /// Steps that are done.
+    pub(crate) step: u32,
+    /// The state after them.
+    pub(crate) state: trace::State,
 }
 
 /// A finished picture.
@@ -83,17 +48,6 @@ pub(crate) struct Finished {
     /// The last sampling step that ran.
     pub(crate) step: u32,
     pub(crate) costs: Costs,
-}
-
-/// The loaded inputs of an attempt.
-pub(crate) struct Inputs {
-    params: Params,
-    pipeline: Arc<Pipeline>,
-    networks: Arc<Networks>,
-    /// What the trace is of.
-    header: trace::Header,
-    /// The steps that it shares with another take.
-    shared: Option<SharedSteps>,
 }
 
 /// Keys of the pictures that an attempt reads.
@@ -118,8 +72,8 @@ pub(crate) struct Generator<'a> {
 }
 
 impl Generator<'_> {
-    /// Loads the initial image, the first steps of the take that it branches from, the model, the LoRA files and the
-    /// embeddings. `own_key` is the take's own key.
+    /// Loads the initial image, the steps that are done, the model, the LoRA files and the embeddings. `own_key` is the take's
+    /// own key.
     pub(crate) fn prepare(
         &self,
         task: &Task,
@@ -129,30 +83,31 @@ impl Generator<'_> {
     ) -> Result<Inputs, GenerationError> {
         let mut params = params(&task.parameters, task.seed);
         params.init_image = self.init_image(sources.init, task.parameters.strength)?;
-        let shared = self.shared_steps(task, own_key, sources.branch)?;
         params.embeddings = self.embeddings(&task.parameters)?;
         let loras = task.parameters.loras.iter().map(|lora| self.lora(lora)).collect::<Result<Vec<_>, _>>()?;
         let pipeline = self.models.pipeline_for(&task.parameters, watch)?;
         let networks = pipeline.networks(&loras)?;
         let header = header(task, &params, &pipeline)?;
-        Ok(Inputs { params, pipeline, networks, header, shared })
+        let begun = self.begun(task, own_key, sources.branch, &header)?;
+        Ok(Inputs { params, pipeline, networks, header, track: task.parameters.track.clone(), begun })
     }
 
-    /// The first steps of a branch: from its own trace, which has them since it was created; otherwise (a retry with a new
-    /// key) from that of the take that it branches from.
-    fn shared_steps(
+    /// The steps that are done: the saved ones of the take's own run, which a branch has since it was created; otherwise (a
+    /// branch that is retried with a new key) those of the take that it branches from.
+    fn begun(
         &self,
         task: &Task,
         own_key: &str,
         source_key: Option<&str>,
-    ) -> Result<Option<SharedSteps>, NotShared> {
-        let Some(step) = task.parameters.from_step else { return Ok(None) };
-        match SharedSteps::read(self.media, own_key, step) {
-            Err(NotShared::NoTrace | NotShared::NoState { .. }) => {}
-            read => return read.map(Some),
+        header: &trace::Header,
+    ) -> Result<Option<Begun>, NotShared> {
+        if let Some(saved) = Saved::newest(self.media, own_key, &header.parameters) {
+            return Ok(Some(Begun::Saved(saved)));
         }
+        let Some(step) = task.parameters.from_step else { return Ok(None) };
         let source = source_key.ok_or(NotShared::NoTrace)?;
-        Ok(Some(SharedSteps::read(self.media, source, step)?.for_sampler(task.parameters.sampler)))
+        let shared = SharedSteps::read(self.media, source, step)?.for_sampler(task.parameters.sampler);
+        Ok(Some(Begun::Shared(shared)))
     }
 
     fn lora(&self, lora: &Lora) -> Result<LoraUse, GenerationError> {
@@ -162,7 +117,10 @@ impl Generator<'_> {
     }
 
     fn embeddings(&self, of: &Parameters) -> Result<Vec<Arc<EmbeddingFile>>, GenerationError> {
-        let paths = self.models.embeddings_in(&format!("{}\n{}", of.prompt, of.negative_prompt));
+        let changed = of.track.iter().flat_map(|change| [&change.prompt, &change.negative_prompt]).flatten();
+        let texts: Vec<&str> =
+            [&of.prompt, &of.negative_prompt].into_iter().chain(changed).map(String::as_str).collect();
+        let paths = self.models.embeddings_in(&texts.join("\n"));
         let open = |path| EmbeddingFile::open(path).map(Arc::new).map_err(GenerationError::Embedding);
         paths.iter().map(|path| open(path)).collect()
     }
@@ -181,7 +139,7 @@ impl Generator<'_> {
         let least = Duration::from_millis(task.parameters.preview_interval_ms.into());
         let queue = PreviewQueue::new(task.parameters.preview_method, least);
         let trace = TraceQueue::new(self.traces);
-        let shared = inputs.shared.as_ref();
+        let begun = inputs.begun.as_ref();
         let (generated, previews) = thread::scope(|scope| {
             // A builder, because `scope.spawn` panics when no thread can be started.
             let writer = thread::Builder::new().name("previews".to_owned());
@@ -193,9 +151,10 @@ impl Generator<'_> {
             let writer = writer?;
             let traces = thread::Builder::new().name("trace".to_owned());
             let traces = traces
-                .spawn_scoped(scope, || trace.write(&inputs.pipeline, self.media, slot, &inputs.header, shared))
+                .spawn_scoped(scope, || trace.write(&inputs.pipeline, self.media, slot, &inputs.header, begun))
                 .map_err(GenerationError::Thread)?;
-            let generated = self.sample(inputs, slot, &queue, &trace);
+            let pace = Pace { decode: self.decode, faults: self.faults };
+            let generated = sample(&pace, inputs, slot, (&queue, &trace));
             drop(ends);
             // A panic of a writer does not fail the generation.
             traces.join().ok();
@@ -205,29 +164,14 @@ impl Generator<'_> {
             Generated::Picture(output) if !slot.is_stopped() => {
                 Ok(Outcome::Picture(Box::new(finished(task, *output, previews)?)))
             }
+            Generated::Paused { state, .. } if !slot.is_stopped() => {
+                let step = u32::try_from(state.step).unwrap_or(u32::MAX);
+                let state = read_state(&state).map_err(GenerationError::State)?;
+                let run = Box::new(PausedRun { header: inputs.header.clone(), step, state });
+                Ok(if slot.steer.is_due(step as usize) { Outcome::Steered(run) } else { Outcome::Paused(run) })
+            }
             _ => Ok(Outcome::Stopped),
         }
-    }
-
-    fn sample(
-        &self,
-        Inputs { params, pipeline, networks, header, shared }: &Inputs,
-        slot: &Slot,
-        queue: &PreviewQueue,
-        trace: &TraceQueue,
-    ) -> Result<Generated, GenerationError> {
-        let device = &pipeline.compute().device;
-        let state = shared.as_ref().map(|shared| shared.state_for(header, device)).transpose()?;
-        let conditioning = pipeline.encode_with(networks, params)?;
-        let eta = Eta::new(self.decode, Instant::now());
-        let mut watch = Watch { slot, queue, trace, eta, faults: self.faults };
-        Ok(match state {
-            Some(state) => {
-                let sigmas = header.sigmas.clone();
-                pipeline.continue_from_with(networks, params, conditioning, (sigmas, state), &mut watch)?
-            }
-            None => pipeline.generate_from_with(networks, params, conditioning, &mut watch)?,
-        })
     }
 
     fn init_image(&self, key: Option<&str>, strength: Option<f64>) -> Result<Option<InitImage>, GenerationError> {
@@ -272,43 +216,12 @@ fn record(task: &Task) -> png_info::Parameters {
     let of = &task.parameters;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let branch_of = of.branch_of.map(|take| take.0);
-    let model = of.model.clone();
-    let styles = of.styles.clone();
-    png_info::Parameters::new(of.shared(), task.seed, model, of.strength, styles, branch_of, of.from_step, version)
+    let (model, styles, track) = (of.model.clone(), of.styles.clone(), of.track.clone());
+    let (shared, from_step) = (of.shared(), of.from_step);
+    png_info::Parameters::new(shared, task.seed, model, of.strength, styles, branch_of, from_step, track, version)
 }
 
 /// Converts a task's parameters for the pipeline, without the initial picture.
 pub(crate) fn params(of: &Parameters, seed: u64) -> Params {
     Params { seed, ..of.shared().into() }
-}
-
-/// Observes the sampler: passes each step on without reading from the device.
-struct Watch<'a> {
-    slot: &'a Slot,
-    queue: &'a PreviewQueue,
-    trace: &'a TraceQueue,
-    eta: Eta,
-    faults: &'a FaultInjector,
-}
-
-impl Observer for Watch<'_> {
-    fn step(&mut self, step: &Step<'_>) -> ControlFlow<Stop> {
-        if self.slot.is_stopped() {
-            return ControlFlow::Break(Stop::Cancel);
-        }
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let (index, total) = (count(step.index + 1), count(step.total));
-        self.faults.at_step(index);
-        let (took, eta_ms) = self.eta.step_done(index, total, Instant::now());
-        self.queue.push(DoneStep { step: index, total, took, eta_ms }, step.denoised);
-        self.trace.push(step);
-        match self.slot.is_kept() {
-            true => ControlFlow::Break(Stop::Keep),
-            false => ControlFlow::Continue(()),
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.slot.is_stopped()
-    }
 }

@@ -3,8 +3,12 @@
 mod admission;
 mod attempt;
 mod control;
+mod error;
 mod eta;
 mod generate;
+mod inputs;
+mod pausing;
+mod sample;
 mod shared;
 mod worker;
 mod workers;

@@ -1,7 +1,7 @@
 //! State that the engine and all workers share.
 
 use super::{admission::Admission, control::Control};
-use crate::{Announce, Media, Models, Statistics, TraceLimits, injected::FaultInjector, slot::Slots, traces};
+use crate::{Announce, Media, Models, Statistics, TraceLimits, injected::FaultInjector, slots::Slots, traces};
 use protocol::{TaskId, TaskStatus};
 use std::sync::{Arc, PoisonError, RwLock as StdRwLock, atomic::AtomicBool};
 use store::{End, Ended, Store, StoreError};

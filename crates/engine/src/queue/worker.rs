@@ -1,7 +1,7 @@
 //! Worker loop: claims the next queued task and runs it, until the workers are stopped.
 
 use super::{admission::Permit, attempt::Attempt, generate::Outcome, shared::Shared};
-use crate::{retry::Backoff, slot::Listed};
+use crate::{retry::Backoff, slots::Listed};
 use protocol::TaskStatus;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -91,6 +91,10 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
     }
     let Claim::Task(claimed) = claim else { return Ok(None) };
     let listed = shared.slots.begin(claimed.task.id, claimed.task.attempt, claimed.key.clone());
+    listed.slot.begin_at(claimed.done_steps);
+    if claimed.keeps {
+        listed.slot.keep();
+    }
     Ok(Some(Taken { claimed: *claimed, listed, _permit: permit }))
 }
 
@@ -143,6 +147,12 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
     };
     let may_be_completed = match outcome {
         Ok(Ok(Outcome::Picture(picture))) => attempt.complete(*picture),
+        Ok(Ok(Outcome::Paused(run))) => {
+            attempt.pause(&run);
+            false
+        }
+        // [`Attempt::generate`] goes on after a change.
+        Ok(Ok(Outcome::Steered(_))) => false,
         // Cancelled: recorded already. Server stopping: the next start runs the task again.
         Ok(Ok(Outcome::Stopped)) => false,
         // It was waiting for a temporary error to pass when it was cancelled or the server stopped.

@@ -133,15 +133,18 @@ pub(crate) fn move_picture(media: &Media, key: &str, folder: &Path) -> io::Resul
     move_file(&media.path(key)?, &folder.join(format!("{key}.png")), folder)
 }
 
-/// As [`move_picture`], for a trace. A missing one is not an error.
+/// As [`move_picture`], for a trace and a saved state. A missing one is not an error.
 ///
 /// # Errors
-/// A trace that could not be moved. It stays in its place.
+/// A trace or a state that could not be moved. It stays in its place.
 pub(crate) fn move_trace(media: &Media, key: &str, folder: &Path) -> io::Result<()> {
-    match move_file(&media.trace_path(key)?, &folder.join(format!("{key}.trace")), folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        moved => moved,
+    for (from, kind) in [(media.trace_path(key)?, "trace"), (media.state_path(key)?, "state")] {
+        match move_file(&from, &folder.join(format!("{key}.{kind}")), folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            moved => moved?,
+        }
     }
+    Ok(())
 }
 
 fn move_file(from: &Path, to: &Path, folder: &Path) -> io::Result<()> {

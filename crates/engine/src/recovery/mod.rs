@@ -1,15 +1,22 @@
 //! Recovery at a start, after a stop or a crash: reconciles the database's rows with the pictures' files.
 
 mod identity;
+mod interrupted;
 pub mod lost_found;
 
+pub use interrupted::LastEnd;
 pub use lost_found::LostFound;
 
 use crate::{Media, first_preview, media::Listing};
 use identity::{CompareError, Match, Mismatch};
+use interrupted::{newer_step, remove_preview, requeue, skip_unreadable};
 use protocol::{Interrupted, TakeId, Task, TaskId};
-use std::{collections::HashSet, io, path::PathBuf};
-use store::{End, OpenTask, Store, StoreError};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    io,
+    path::PathBuf,
+};
+use store::{End, Store, StoreError};
 
 /// Differences between rows and files, and what recovery does about them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,9 +25,9 @@ pub struct Findings {
     pub interrupted: Vec<TaskId>,
     /// Pictures without a row: moved to `lost+found`.
     pub orphaned_files: Vec<String>,
-    /// Traces without a row: moved to `lost+found`.
+    /// Keys of traces and saved states without a row: moved to `lost+found`.
     pub orphaned_traces: Vec<String>,
-    /// Temporary files of unfinished writes: removed.
+    /// Temporary files of unfinished writes, and saved states of pictures that are finished: removed.
     pub unfinished_files: Vec<PathBuf>,
     /// Queued or interrupted tasks whose preview is missing or damaged: rendered again.
     pub lost_previews: Vec<(Task, String)>,
@@ -40,19 +47,6 @@ pub struct RecoveryOptions {
     /// Receives orphaned pictures and the rows of missing ones.
     pub lost_found: LostFound,
 }
-
-/// How the server's last run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LastEnd {
-    /// It was stopped, or this is unknown.
-    Stopped,
-    /// It ended without being stopped: killed, out of memory, power failure.
-    Unclean,
-}
-
-/// A task fails after this many unclean ends while it ran. Otherwise it would end each server that runs it, and block the
-/// queue.
-const MAX_UNCLEAN_ENDS: u32 = 2;
 
 /// Why rows and files could not be reconciled.
 #[derive(Debug, thiserror::Error)]
@@ -152,7 +146,11 @@ async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
     let open = store.open_tasks().await?;
     let present: HashSet<&str> = listing.keys.iter().map(String::as_str).collect();
     let traces = media.list_traces().map_err(|source| folder_error(media, source))?;
-    let orphaned_traces = traces.traces.into_iter().map(|trace| trace.key).filter(|key| !known.contains(key)).collect();
+    let all_traces = traces.traces.iter().chain(&traces.states).map(|trace| trace.key.clone());
+    let orphaned_traces = all_traces.filter(|key| !known.contains(key)).collect::<BTreeSet<_>>().into_iter().collect();
+    let finished: HashSet<&str> = takes.iter().filter(|take| take.finished).map(|take| take.key.as_str()).collect();
+    let ended = traces.states.iter().filter(|state| finished.contains(state.key.as_str()));
+    let ended: Vec<PathBuf> = ended.filter_map(|state| media.state_path(&state.key).ok()).collect();
     let orphaned_files = listing.keys.iter().filter(|key| !known.contains(key.as_str())).cloned().collect();
     let lost_pictures = takes
         .iter()
@@ -165,7 +163,7 @@ async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
         .map(|open| (open.task.clone(), open.key.clone()))
         .collect();
     let interrupted = store.interrupted_tasks().await?.into_iter().map(|open| open.task.id).collect();
-    let unfinished_files = [listing.unfinished, traces.unfinished].concat();
+    let unfinished_files = [listing.unfinished, traces.unfinished, ended].concat();
     Ok(Findings {
         interrupted,
         orphaned_files,
@@ -204,10 +202,14 @@ pub async fn reconcile(
             tracing::warn!(task.id = %task.id, %error, "a preview could not be written");
         }
     }
+    // Of the interrupted tasks, the steps from which they go on.
+    let open = store.interrupted_tasks().await?;
+    let saved: HashMap<TaskId, u32> =
+        open.iter().filter_map(|open| Some((open.task.id, newer_step(media, open)?))).collect();
     findings.lost_found = move_to_lost_found(store, media, &options.lost_found, &findings).await?;
     for id in &findings.interrupted {
         match interrupted {
-            Interrupted::Requeue => requeue(store, media, *id, options.last_end).await?,
+            Interrupted::Requeue => requeue(store, media, *id, &saved, options.last_end).await?,
             Interrupted::Fail => {
                 let error = "the server stopped while this was being made".to_owned();
                 let ended = store.end_task(*id, &[protocol::TaskStatus::Running], End::Failed(error)).await;
@@ -218,34 +220,6 @@ pub async fn reconcile(
         }
     }
     Ok(findings)
-}
-
-/// Requeues an interrupted task, or fails it if it seems to end the server each time.
-async fn requeue(store: &Store, media: &Media, id: TaskId, last_end: LastEnd) -> Result<(), RecoveryError> {
-    if last_end == LastEnd::Stopped {
-        skip_unreadable(store.requeue_task(id).await)?;
-        return Ok(());
-    }
-    let Some(OpenTask { unclean_ends, .. }) = skip_unreadable(store.requeue_after_unclean_end(id).await)? else {
-        return Ok(());
-    };
-    if unclean_ends < MAX_UNCLEAN_ENDS {
-        return Ok(());
-    }
-    tracing::warn!(task.id = %id, unclean_ends, "the server ended each time it made this picture; it is not made again");
-    let error = format!(
-        "the server ended {unclean_ends} times while it made this picture: probably out of memory; choose a smaller width \
-         and height, or give the server more memory, and try again"
-    );
-    let ended = store.end_task(id, &[protocol::TaskStatus::Queued], End::Failed(error)).await?;
-    remove_preview(media, &ended.key);
-    Ok(())
-}
-
-fn remove_preview(media: &Media, key: &str) {
-    if let Err(error) = media.remove(key) {
-        tracing::warn!(key, %error, "a preview could not be removed; the next start puts it into lost+found");
-    }
 }
 
 /// Moves pictures and traces without a row, and the rows of missing pictures, to `lost+found`. Returns the folder of this start; none
@@ -290,14 +264,6 @@ async fn move_to_lost_found(
         skip_unreadable(store.forget_take(TakeId(record.take.id)).await)?;
     }
     Ok(Some(folder))
-}
-
-/// Skips a row that cannot be read; lists report it.
-fn skip_unreadable<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-    match result {
-        Err(error) if error.is_unreadable() => Ok(None),
-        result => result.map(Some),
-    }
 }
 
 fn compare_error(media: &Media, error: CompareError) -> RecoveryError {

@@ -49,7 +49,11 @@ pub(crate) async fn remove_oldest(
     limits: TraceLimits,
     in_use: &HashSet<String>,
 ) -> Result<(), BudgetError> {
-    let mut traces = media.list_traces()?.traces;
+    let listing = media.list_traces()?;
+    let mut traces = listing.traces;
+    // States are of pictures that are not finished. They count, and stay.
+    let states: u64 = listing.states.iter().map(|state| state.bytes).sum();
+    let limits = TraceLimits { total_bytes: limits.total_bytes.saturating_sub(states), ..limits };
     let total: u64 = traces.iter().map(|trace| trace.bytes).sum();
     // No project has more than all together, so in most cases the database need not be asked.
     if total <= limits.total_bytes.min(limits.project_bytes) {

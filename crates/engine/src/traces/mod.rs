@@ -2,22 +2,23 @@
 //! appends them to the take's file. The sampler never waits for it.
 
 mod budget;
+mod saved;
 mod shared_steps;
 
 pub use budget::TraceLimits;
 pub(crate) use budget::remove_oldest;
+pub(crate) use saved::Saved;
 pub use shared_steps::{NotShared, SharedSteps, parameters_hash};
 
-use crate::{media::Media, slot::Slot};
-use burn::tensor::Tensor;
-use diffusion::{SamplerState, Sigmas, Step};
+use crate::{media::Media, slot::Slot, step_queue::StepQueue};
+use burn::tensor::{Device, Tensor};
+use diffusion::{SamplerState, Sigmas, Step, replanned};
 use protocol::{Task, TraceLevel};
 use sdxl::{HostTensor, Params, Pipeline, PreviewDecoder};
 use std::{
-    collections::VecDeque,
     fs::File,
     io,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use trace::{Header, PastValue, Precision, State, Writer};
 
@@ -25,33 +26,70 @@ use trace::{Header, PastValue, Precision, State, Writer};
 /// of filling the memory.
 const MOST_WAITING_BYTES: usize = 256 << 20;
 
+/// Least time between two states that are saved for a server that is killed: the most work that it loses. A state of 1024 x 1024
+/// pixels takes at most 1 MB.
+const SAVE_INTERVAL: Duration = Duration::from_millis(500);
+
 /// A step that is not written yet: handles on its tensors.
 struct Pending {
     /// 1 for the first.
     step: u32,
     estimate: Tensor<4>,
+    /// The state before the step, if it is written.
     state: Option<SamplerState>,
+    /// Whether the state is saved for a server that is killed.
+    is_saved: bool,
     bytes: usize,
 }
 
-#[derive(Default)]
-struct Waiting {
-    steps: VecDeque<Pending>,
-    bytes: usize,
-    ended: bool,
+/// When a state was last taken to be saved.
+struct LastSaved(Instant);
+
+impl Default for LastSaved {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
 }
 
-/// The queue from the sampler's thread, which never waits, to the writer's thread.
+/// What a run goes on from.
+#[derive(Clone, Debug)]
+pub(crate) enum Begun {
+    /// The first steps of another take.
+    Shared(SharedSteps),
+    /// The saved state of the take's own run.
+    Saved(Saved),
+}
+
+impl Begun {
+    /// Number of steps that are done.
+    pub(crate) fn step(&self) -> u32 {
+        match self {
+            Self::Shared(shared) => shared.step,
+            Self::Saved(saved) => saved.step,
+        }
+    }
+
+    /// The state on a device, for a run with this header.
+    ///
+    /// # Errors
+    /// A run with another size or other noise levels.
+    pub(crate) fn state_for(&self, run: &Header, device: &Device) -> Result<SamplerState, NotShared> {
+        match self {
+            Self::Shared(shared) => shared.state_for(run, device),
+            Self::Saved(saved) => saved.state_for(run, device),
+        }
+    }
+}
+
+/// The steps that wait for the writer of the trace.
 pub(crate) struct TraceQueue {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
+    waiting: StepQueue<Pending, LastSaved>,
     limits: TraceLimits,
 }
 
 impl TraceQueue {
     pub(crate) fn new(limits: TraceLimits) -> Self {
-        let (waiting, changed) = Default::default();
-        Self { waiting, changed, limits }
+        Self { waiting: StepQueue::default(), limits }
     }
 
     /// Whether traces are kept.
@@ -64,40 +102,26 @@ impl TraceQueue {
         if !self.is_on() {
             return;
         }
-        let state = (self.limits.level == TraceLevel::All).then(|| step.state());
-        let tensors = 1 + state.as_ref().map_or(0, |state| 1 + state.past.len());
-        let bytes = tensors * step.denoised.dims().iter().product::<usize>() * size_of::<f32>();
-        let number = u32::try_from(step.index + 1).unwrap_or(u32::MAX);
-        let mut waiting = self.lock();
-        if waiting.bytes + bytes <= MOST_WAITING_BYTES {
-            waiting.bytes += bytes;
-            waiting.steps.push_back(Pending { step: number, estimate: step.denoised.clone(), state, bytes });
-        }
-        self.changed.notify_one();
+        self.waiting.update(|waiting| {
+            let is_saved = step.index > 0 && waiting.shared.0.elapsed() >= SAVE_INTERVAL;
+            let state = (is_saved || self.limits.level == TraceLevel::All).then(|| step.state());
+            let tensors = 1 + state.as_ref().map_or(0, |state| 1 + state.past.len());
+            let bytes = tensors * step.denoised.dims().iter().product::<usize>() * size_of::<f32>();
+            let number = u32::try_from(step.index + 1).unwrap_or(u32::MAX);
+            let before: usize = waiting.steps.iter().map(|pending| pending.bytes).sum();
+            if before + bytes <= MOST_WAITING_BYTES {
+                if is_saved {
+                    waiting.shared = LastSaved::default();
+                }
+                let estimate = step.denoised.clone();
+                waiting.steps.push_back(Pending { step: number, estimate, state, is_saved, bytes });
+            }
+        });
     }
 
     /// Ends the queue: no further step follows.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_one();
-    }
-
-    fn next(&self) -> Option<Pending> {
-        let mut waiting = self.lock();
-        loop {
-            if let Some(pending) = waiting.steps.pop_front() {
-                waiting.bytes -= pending.bytes;
-                return Some(pending);
-            }
-            if waiting.ended {
-                return None;
-            }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.end();
     }
 
     /// Writes the trace until the queue ends; nothing if none is kept. A trace that cannot be written does not fail the
@@ -108,15 +132,22 @@ impl TraceQueue {
         media: &Media,
         slot: &Slot,
         header: &Header,
-        shared: Option<&SharedSteps>,
+        begun: Option<&Begun>,
     ) {
         if !self.is_on() {
             return;
         }
-        let mut written = self.start(media, slot, header, shared);
-        while let Some(pending) = self.next() {
+        let mut written = self.start(media, slot, header, begun);
+        while let Some(pending) = self.waiting.next() {
+            let pending = match read(media, slot, header, pending) {
+                Ok(pending) => pending,
+                Err(error) => {
+                    written = written.and(Err(error));
+                    continue;
+                }
+            };
             let Ok(Some(writer)) = &mut written else { continue };
-            let appended = self.append(writer, pipeline, slot, &pending, shared);
+            let appended = self.append(writer, pipeline, slot, &pending, begun);
             if let Err(error) = appended {
                 written = Err(error);
             }
@@ -132,11 +163,16 @@ impl TraceQueue {
         media: &Media,
         slot: &Slot,
         header: &Header,
-        shared: Option<&SharedSteps>,
+        begun: Option<&Begun>,
     ) -> Result<Option<Writer<File>>, String> {
         let begin = |file: File| -> io::Result<Writer<File>> {
             let mut writer = Writer::start(file, header)?;
-            shared.map_or(Ok(()), |shared| shared.write(&mut writer))?;
+            let with_states = self.limits.level == TraceLevel::All;
+            match begun {
+                Some(Begun::Shared(shared)) => shared.write(&mut writer)?,
+                Some(Begun::Saved(saved)) => saved.write(media, &slot.key, with_states, &mut writer)?,
+                None => {}
+            }
             Ok(writer)
         };
         let started = slot.if_open(|| media.start_trace(&slot.key, begin));
@@ -149,18 +185,17 @@ impl TraceQueue {
         writer: &mut Writer<File>,
         pipeline: &Pipeline,
         slot: &Slot,
-        pending: &Pending,
-        shared: Option<&SharedSteps>,
+        pending: &Read,
+        begun: Option<&Begun>,
     ) -> Result<(), String> {
         let fits = |writer: &Writer<File>, bytes: u64| writer.bytes() + bytes <= self.limits.take_bytes;
         let finished = pending.step - 1;
-        // A branch has the state that it began with already.
-        let is_shared = shared.is_some_and(|shared| shared.step == finished);
-        if let Some(state) = pending.state.as_ref().filter(|_| !is_shared) {
-            let state = read_state(state)?;
-            if fits(writer, Writer::<File>::state_bytes(&state)) {
-                written(slot.if_open(|| writer.state(finished, &state)))?;
-            }
+        // The trace has the state that it began with already.
+        let is_new = begun.is_none_or(|begun| begun.step() != finished) && self.limits.level == TraceLevel::All;
+        if let Some(state) = pending.state.as_ref().filter(|_| is_new)
+            && fits(writer, Writer::<File>::state_bytes(state))
+        {
+            written(slot.if_open(|| writer.state(finished, state)))?;
         }
         let picture = pipeline.preview(PreviewDecoder::Latent2Rgb, &pending.estimate).map_err(|e| e.to_string())?;
         let rgb = picture.to_rgb8();
@@ -172,6 +207,26 @@ impl TraceQueue {
     }
 }
 
+/// A step that is not written yet, with its state as numbers.
+struct Read {
+    step: u32,
+    estimate: Tensor<4>,
+    state: Option<State>,
+}
+
+/// Reads a step's state from the device, and saves it if it is to be saved. A state that cannot be saved does not end the
+/// trace: it is logged, and the next one is tried.
+fn read(media: &Media, slot: &Slot, header: &Header, pending: Pending) -> Result<Read, String> {
+    let state = pending.state.as_ref().map(read_state).transpose()?;
+    if let Some(state) = state.as_ref().filter(|_| pending.is_saved) {
+        let save = || media.write_state(&slot.key, header, (pending.step - 1, state), false);
+        if let Err(why) = written(slot.if_open(save)) {
+            tracing::warn!(task.id = %slot.task_id, why, "the state of a generation could not be saved; if the server is killed now, earlier steps run again");
+        }
+    }
+    Ok(Read { step: pending.step, estimate: pending.estimate, state })
+}
+
 /// A closed slot is not an error.
 fn written(result: Option<io::Result<()>>) -> Result<(), String> {
     result.unwrap_or(Ok(())).map_err(|error| error.to_string())
@@ -180,19 +235,25 @@ fn written(result: Option<io::Result<()>>) -> Result<(), String> {
 /// What the trace of a task's picture is of.
 pub(crate) fn header(task: &Task, params: &Params, pipeline: &Pipeline) -> Result<Header, sdxl::Error> {
     let (steps, strength) = (params.steps as usize, task.parameters.strength.unwrap_or(1.0));
+    let planned = params.scheduler.truncated(pipeline.table(), steps, strength)?;
+    let finishes = task.parameters.track.finishes();
+    let sigmas = finishes.fold(planned, |sigmas, (done, rest)| replanned(&sigmas, done as usize, rest as usize));
     Ok(Header {
         run: rand::random(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parameters: parameters_hash(&task.parameters, task.seed),
         sampler: params.sampler.to_string(),
-        sigmas: params.scheduler.truncated(pipeline.table(), steps, strength)?,
+        sigmas,
         shape: params.latent_shape(pipeline.unet().config().in_channels),
         precision: Precision::F32,
     })
 }
 
 /// Reads a state from the device.
-fn read_state(state: &SamplerState) -> Result<State, String> {
+///
+/// # Errors
+/// The device's.
+pub(crate) fn read_state(state: &SamplerState) -> Result<State, String> {
     let read = |tensor: &Tensor<4>| {
         let host = HostTensor::read(tensor.clone(), "reading the sampler's state").map_err(|e| e.to_string())?;
         Ok::<_, String>(host.data)

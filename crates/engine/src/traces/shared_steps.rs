@@ -3,7 +3,7 @@
 use crate::media::Media;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use diffusion::{NoisePosition, Past, SamplerState};
-use protocol::{Parameters, Sampler};
+use protocol::{Parameters, Sampler, Track};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use trace::{Header, State, Writer};
@@ -45,9 +45,11 @@ pub enum NotShared {
     },
 }
 
-/// SHA-256 of a task's parameters and seed, as hexadecimal digits.
+/// SHA-256 of a task's parameters and seed, as hexadecimal digits. The changes between its steps do not count: those of later
+/// steps do not affect the steps that are done.
 pub fn parameters_hash(parameters: &Parameters, seed: u64) -> String {
-    let json = serde_json::to_vec(&(parameters, seed)).unwrap_or_default();
+    let first = Parameters { track: Track::default(), ..parameters.clone() };
+    let json = serde_json::to_vec(&(first, seed)).unwrap_or_default();
     Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -99,23 +101,35 @@ impl SharedSteps {
     /// # Errors
     /// [`NotShared::Other`] if the run has other noise levels or latents.
     pub(crate) fn state_for(&self, run: &Header, device: &Device) -> Result<SamplerState, NotShared> {
-        let own = &self.header;
-        if own.shape != run.shape {
-            return Err(NotShared::Other { what: "size" });
-        }
-        let same = |(a, b): (&f32, &f32)| (a - b).abs() <= SAME_SIGMA * b.abs();
-        if own.sigmas.len() != run.sigmas.len() || !own.sigmas.iter().zip(&run.sigmas).all(same) {
-            return Err(NotShared::Other { what: "schedule of noise levels" });
-        }
-        // The sampler's latents are f32 on every device.
-        let tensor =
-            |values: &[f32]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), own.shape), (device, DType::F32));
-        let past = self.state.past.iter();
-        Ok(SamplerState {
-            step: self.step as usize,
-            x: tensor(&self.state.x),
-            past: past.map(|past| Past { sigma: past.sigma, value: tensor(&past.values) }).collect(),
-            noise: NoisePosition { words: self.state.noise_words, spare: self.state.noise_spare },
-        })
+        on_device(&self.header, (self.step, &self.state), run, device)
     }
+}
+
+/// A state after `step` steps of the run `own` on a device, for a run with the header `run`, which has the same noise levels
+/// up to that step.
+pub(super) fn on_device(
+    own: &Header,
+    (step, state): (u32, &State),
+    run: &Header,
+    device: &Device,
+) -> Result<SamplerState, NotShared> {
+    if own.shape != run.shape {
+        return Err(NotShared::Other { what: "size" });
+    }
+    let done = step as usize;
+    let same = |(a, b): (&f32, &f32)| (a - b).abs() <= SAME_SIGMA * b.abs();
+    let are_long = own.sigmas.len() > done && run.sigmas.len() > done;
+    if !are_long || !own.sigmas.iter().zip(&run.sigmas).take(done + 1).all(same) {
+        return Err(NotShared::Other { what: "schedule of noise levels" });
+    }
+    // The sampler's latents are f32 on every device.
+    let tensor =
+        |values: &[f32]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), own.shape), (device, DType::F32));
+    let past = state.past.iter();
+    Ok(SamplerState {
+        step: done,
+        x: tensor(&state.x),
+        past: past.map(|past| Past { sigma: past.sigma, value: tensor(&past.values) }).collect(),
+        noise: NoisePosition { words: state.noise_words, spare: state.noise_spare },
+    })
 }

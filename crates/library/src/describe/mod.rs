@@ -5,7 +5,7 @@ mod metadata;
 mod tests;
 
 use crate::{CheckpointFacts, Facts, walk::Found};
-use checkpoint::{EmbeddingFile, FileKind, LoraFile, LoraKind, LoraReport, Part};
+use checkpoint::{EmbeddingFile, FileKind, LoraFile, LoraKind, LoraReport, Part, UpscalerFile};
 use metadata::{one_line, with_metadata};
 use protocol::LibraryKind;
 use std::{collections::BTreeMap, path::Path};
@@ -31,6 +31,8 @@ pub(crate) fn describe(found: &Found, read: &dyn ReadCheckpoint) -> Facts {
     }
     let file = match LoraFile::open(&found.path) {
         Ok(file) => file,
+        // Most are published as .pth, which is read for no other kind.
+        Err(_) if of_folder == LibraryKind::Upscaler => return upscaler(&found.path),
         Err(error) => return Facts { problem: Some(reason(&found.path, &error)), ..Facts::new(of_folder) },
     };
     let metadata = file.metadata();
@@ -39,10 +41,7 @@ pub(crate) fn describe(found: &Found, read: &dyn ReadCheckpoint) -> Facts {
         LibraryKind::Lora => lora(&file),
         LibraryKind::Embedding => embedding(&file),
         LibraryKind::Vae => vae(&found.path),
-        LibraryKind::Upscaler => {
-            let problem = Some("upscalers cannot be used yet".to_owned());
-            Facts { problem, ..Facts::new(LibraryKind::Upscaler) }
-        }
+        LibraryKind::Upscaler => upscaler(&found.path),
     };
     with_metadata(facts, &stem, metadata)
 }
@@ -82,6 +81,15 @@ fn vae(path: &Path) -> Facts {
     let opened = checkpoint::Checkpoint::open_part(Part::Vae, path, &checkpoint::OpenOptions::default());
     let problem = opened.and_then(|vae| vae.plan(Part::Vae)).err().map(|error| reason(path, &error));
     Facts { problem, ..Facts::new(LibraryKind::Vae) }
+}
+
+/// An upscaler's network and factor.
+fn upscaler(path: &Path) -> Facts {
+    let facts = Facts::new(LibraryKind::Upscaler);
+    match UpscalerFile::inspect(path) {
+        Ok(spec) => Facts { details: Some(format!("{}, {}x", spec.name(), spec.scale())), ..facts },
+        Err(error) => Facts { problem: Some(reason(path, &error)), ..facts },
+    }
 }
 
 /// A LoRA's method, rank and family.

@@ -45,6 +45,23 @@ fn contents_come_before_the_folders_name() {
     assert_eq!((unknown.kind, unknown.problem.as_deref()), (LibraryKind::Checkpoint, Some("is no checkpoint")));
     let upscaler = described(Some(LibraryKind::Upscaler), "a.safetensors", &[("x", &[1])], &[]);
     assert_eq!(upscaler.kind, LibraryKind::Upscaler);
+    assert!(upscaler.problem.is_some_and(|why| why.contains("is not an upscaler that can be used")));
+}
+
+#[test]
+fn an_upscaler_has_its_network_and_factor() {
+    let tensors: [(&str, &[usize]); 5] = [
+        ("body.0.weight", &[8, 3, 3, 3]),
+        ("body.0.bias", &[8]),
+        ("body.1.weight", &[8]),
+        ("body.2.weight", &[12, 8, 3, 3]),
+        ("body.2.bias", &[12]),
+    ];
+    for folder in [Some(LibraryKind::Upscaler), None] {
+        let facts = described(folder, "x2.safetensors", &tensors, &[]);
+        assert_eq!((facts.kind, facts.details.as_deref()), (LibraryKind::Upscaler, Some("Compact, 2x")));
+        assert_eq!(facts.problem, None);
+    }
 }
 
 #[test]

@@ -13,9 +13,7 @@ use usage::Usage;
 
 use crate::{LocalStudio, problem::problem};
 use ::library::{Entry, Preview, Shelf};
-use protocol::{
-    Event, FieldError, LibraryId, LibraryItem, LibraryPage, LibraryPatch, LibraryStatus, Problem, library::expected,
-};
+use protocol::{Event, LibraryId, LibraryItem, LibraryPage, LibraryPatch, LibraryStatus, Problem};
 use std::{io::Read, sync::Arc};
 use studio::{LibraryQuery, Thumbnail};
 
@@ -24,9 +22,6 @@ const THUMBNAIL_PX: u32 = 512;
 
 /// Maximum size of a preview file, bytes.
 const PREVIEW_BYTES: u64 = 64 << 20;
-
-/// The mark of a file that is not distilled although its name says so.
-const NOT_DISTILLED: &str = "none";
 
 impl LocalStudio {
     /// Requires that [`LocalStudio::publish_library`] is called after changes.
@@ -39,7 +34,7 @@ impl LocalStudio {
         Ok(LibraryPage {
             items: items.map(|entry| presented(entry, &usage, &loaded)).collect(),
             matching: matching.len() as u64,
-            status: self.library.status(),
+            status: self.library_status(),
         })
     }
 
@@ -55,16 +50,6 @@ impl LocalStudio {
         patch: LibraryPatch,
     ) -> Result<LibraryItem, Problem> {
         let patch = patch.validated()?;
-        let is_known =
-            |name: &str| name.is_empty() || name == NOT_DISTILLED || name.parse::<generation::Distillation>().is_ok();
-        if let Some(name) = patch.distillation.as_deref().filter(|name| !is_known(name.trim())) {
-            let names = generation::Distillation::NAMES.join(", ");
-            let why = format!("must be one of {names}, {NOT_DISTILLED}, or empty, not \"{name}\"");
-            return Err(Problem::Invalid(vec![FieldError::new("distillation", why)]));
-        }
-        if patch.title.as_deref().is_some_and(|title| title.trim().chars().count() > protocol::library::MARK_CHARS) {
-            return Err(Problem::invalid("title", expected("title").unwrap_or_default()));
-        }
         let marked = self.library.marked(id, &patch).ok_or_else(|| no_file(id))?;
         self.store.mark_library_file(keeper::row(&marked)).await.map_err(problem)?;
         self.library.mark(&marked);
@@ -97,15 +82,22 @@ impl LocalStudio {
             return Err(Problem::Conflict("the server has no library; start it with --models".to_owned()));
         }
         self.library.request_scan();
-        Ok(self.library.status())
+        Ok(self.library_status())
     }
 
     /// After a change of the library: offers its models to the engine, and publishes and returns its state.
     pub async fn publish_library(&self) -> LibraryStatus {
         self.offer_models().await;
-        let status = self.library.status();
+        let status = self.library_status();
         self.publish(Event::LibraryUpdated(status.clone()));
         status
+    }
+
+    /// The state of the library. A scan has ended only when the engine offers the checkpoints that it found.
+    fn library_status(&self) -> LibraryStatus {
+        let is_complete = self.engine.models().is_complete();
+        let status = self.library.status();
+        LibraryStatus { scanning: status.scanning || !is_complete, ..status }
     }
 }
 

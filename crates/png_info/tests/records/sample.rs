@@ -16,5 +16,5 @@ pub fn parameters(prompt: &str, negative_prompt: &str) -> Parameters {
         scheduler: Schedule::Karras,
         ..GenerationParameters::default()
     };
-    Parameters::new(shared, 42, "sdxl".to_owned(), None, Vec::new(), None, None, "0.1.0".to_owned())
+    Parameters::new(shared, 42, "sdxl".to_owned(), None, Vec::new(), None, None, Default::default(), "0.1.0".to_owned())
 }

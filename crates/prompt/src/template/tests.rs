@@ -64,7 +64,7 @@ fn text_stays_as_it_is() {
 }
 
 #[test]
-fn faults_are_told_and_work_is_bounded() {
+fn faults_are_reported_and_work_is_bounded() {
     let fault = |text: &str| expanded(text, 3).expect_err("a fault");
     assert_eq!(fault("__hair/colour__"), "has the unknown wildcard `__hair/colour__`; the nearest is `__hair/color__`");
     assert_eq!(fault("__xyzzy1__"), "has the unknown wildcard `__xyzzy1__`");

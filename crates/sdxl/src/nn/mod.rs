@@ -31,6 +31,14 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     device::silu(x)
 }
 
+/// PReLU (He et al., 2015): `max(x, 0) + slope * min(x, 0)`.
+///
+/// # Shapes
+/// `x`: `[b, c, h, w]`, `slopes`: `[c]`; result as `x`
+pub fn prelu(x: Tensor<4>, slopes: &Tensor<1>) -> Tensor<4> {
+    device::prelu(x, slopes)
+}
+
 /// GEGLU (Shazeer, 2020): `a * gelu(b)`, where `[a, b] = x`.
 ///
 /// # Shapes

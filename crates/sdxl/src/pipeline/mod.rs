@@ -19,7 +19,7 @@ use crate::{
     Compute, Conditioning, Error, HostTensor, Inversion, Layers, Picture, Precision, Taesd, Unet, Vae, turns::Turns,
 };
 use checkpoint::{Latent2Rgb, Part, Shape};
-use diffusion::{ModelSigmas, Observer, Passes, Prediction};
+use diffusion::{ModelSigmas, Observer, Passes, Prediction, SamplerState};
 use sets::Sets;
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -49,6 +49,13 @@ pub struct Pipeline {
 pub enum Generated {
     /// A picture was made.
     Picture(Box<Output>),
+    /// The observer paused the generation before a step.
+    Paused {
+        /// From which [`Pipeline::continue_from_with`] continues it.
+        state: Box<SamplerState>,
+        /// The noise levels of the whole run.
+        sigmas: Vec<f32>,
+    },
     /// The observer cancelled the generation.
     Cancelled {
         /// The step in which it was stopped, from 1.

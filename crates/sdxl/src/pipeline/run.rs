@@ -124,6 +124,7 @@ impl Pipeline {
         let (latents, finish) = match outcome {
             Outcome::Finished { latents } => (latents, Finish::Complete),
             Outcome::Kept { latents, step } => (latents, Finish::Kept { step }),
+            Outcome::Paused { state } => return Ok(Generated::Paused { state: Box::new(state), sigmas }),
             Outcome::Cancelled { step } => return Ok(Generated::Cancelled { step }),
         };
         let (picture, latents, decode_s) = self.finish(latents)?;

@@ -75,6 +75,10 @@ impl Observer for Timed<'_> {
         flow
     }
 
+    fn pauses_before(&mut self, index: usize) -> bool {
+        self.observer.pauses_before(index)
+    }
+
     fn is_cancelled(&self) -> bool {
         self.observer.is_cancelled()
     }

@@ -109,7 +109,7 @@ fn it_grows_with_the_picture_and_tiles_bound_it() {
 }
 
 #[test]
-fn inspect_tells_it_of_a_model_that_can_be_loaded() {
+fn inspect_prints_it_for_a_model_that_can_be_loaded() {
     let (sdxl, shapes) = sdxl();
     let memory = MemoryReport::of(&sdxl).expect("a whole SDXL");
     let large = large_parameters();

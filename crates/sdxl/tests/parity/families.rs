@@ -49,7 +49,7 @@ fn params(root: &TempDir, notes: &Value, spec: &Value) -> Params {
 fn generate(pipeline: &Pipeline, params: &Params) -> Output {
     match pipeline.generate(params, &mut Unobserved).expect("it generates") {
         Generated::Picture(output) => *output,
-        Generated::Cancelled { step } => panic!("nobody cancelled step {step}"),
+        ended => panic!("nobody stopped it: {ended:?}"),
     }
 }
 

@@ -79,7 +79,7 @@ fn networks(pipeline: &Pipeline, uses: &[LoraUse]) -> Arc<Networks> {
 fn latents(pipeline: &Pipeline, networks: &Networks, params: &Params) -> Vec<f32> {
     match pipeline.generate_with(networks, params, &mut Unobserved).unwrap_or_else(|e| panic!("{e}")) {
         Generated::Picture(output) => output.latents.data,
-        Generated::Cancelled { step } => panic!("nobody cancelled step {step}"),
+        ended => panic!("nobody stopped it: {ended:?}"),
     }
 }
 

@@ -34,7 +34,7 @@ fn params(spec: &Value) -> Params {
 fn generate(pipeline: &Pipeline, params: &Params, observer: &mut dyn Observer) -> Output {
     match pipeline.generate(params, observer).unwrap_or_else(|e| panic!("{e}")) {
         Generated::Picture(output) => *output,
-        Generated::Cancelled { step } => panic!("nobody cancelled step {step}"),
+        ended => panic!("nobody stopped it: {ended:?}"),
     }
 }
 

@@ -27,7 +27,7 @@ fn params(notes: &Value, case: &Value) -> Params {
 fn generate(pipeline: &Pipeline, params: &Params) -> Output {
     match pipeline.generate(params, &mut Unobserved).unwrap_or_else(|e| panic!("{}: {e}", params.prompt)) {
         Generated::Picture(output) => *output,
-        Generated::Cancelled { step } => panic!("nobody cancelled step {step}"),
+        ended => panic!("nobody stopped it: {ended:?}"),
     }
 }
 

@@ -21,6 +21,6 @@ pub fn params(prompt: &str, seed: u64) -> Result<Params> {
 pub fn draw(pipeline: &Pipeline, params: &Params, observer: &mut dyn diffusion::Observer) -> Result<Output> {
     match pipeline.generate(params, observer)? {
         Generated::Picture(output) => Ok(*output),
-        Generated::Cancelled { step } => Err(format!("cancelled in step {step}").into()),
+        ended => Err(format!("it was stopped: {ended:?}").into()),
     }
 }

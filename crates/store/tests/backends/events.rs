@@ -89,11 +89,20 @@ async fn each_change_says_what_it_did(database: &Database) {
     assert_eq!(heard.names(), ["generation_interrupted", "frame_updated", "queue"]);
     let open = claim(&store).await;
     heard.take();
+    store.pause_attempt(open.task.id, open.task.attempt, 8).await.expect("paused");
+    let told = heard.take();
+    assert_eq!(told.iter().map(name).collect::<Vec<_>>(), ["generation_paused", "frame_updated", "queue"]);
+    let Change::Event { event: Event::GenerationPaused(paused), .. } = &told[0] else { panic!("{told:?}") };
+    assert_eq!((paused.of.attempt, paused.step, paused.total_steps), (2, 8, 30));
+    store.resume_task(open.task.id, false).await.expect("queued");
+    assert_eq!(heard.names(), ["generation_resumed", "frame_updated", "queue"]);
+    let open = claim(&store).await;
+    heard.take();
     let ended = finish(&store, &open).await;
     let told = heard.take();
     assert_eq!(told.iter().map(name).collect::<Vec<_>>(), ["generation_completed", "frame_updated", "queue"]);
     let Change::Event { event: Event::GenerationCompleted(completed), .. } = &told[0] else { panic!("{told:?}") };
-    assert_eq!((completed.step, completed.of.attempt, &completed.frame), (30, 2, &ended.frame));
+    assert_eq!((completed.step, completed.of.attempt, &completed.frame), (30, 3, &ended.frame));
     assert_eq!(Some(&completed.etag), ended.frame.as_ref().and_then(|frame| frame.etag.as_ref()));
 
     // A second take of the frame, and one of a new frame, which is removed with it.

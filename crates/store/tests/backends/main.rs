@@ -10,6 +10,7 @@ mod library;
 mod log;
 mod model;
 mod opening;
+mod pauses;
 mod projects;
 mod queue;
 mod random;

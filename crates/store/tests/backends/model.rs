@@ -94,6 +94,10 @@ impl Model {
         if let Some((task, _)) = newest_running {
             return Some((task, FrameStatus::Running));
         }
+        let paused = self.takes_of(frame.id).filter(|(task, _)| task.status == TaskStatus::Paused);
+        if let Some((task, _)) = paused.max_by_key(|(_, take)| take.id) {
+            return Some((task, FrameStatus::Paused));
+        }
         if let Some((task, _)) = self.takes_of(frame.id).find(|(_, take)| Some(take.id) == frame.selected) {
             return Some((task, FrameStatus::Ready));
         }

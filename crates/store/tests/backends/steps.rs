@@ -15,6 +15,8 @@ pub enum Step {
     End { task: usize, has_failed: bool, from: usize },
     Retry { task: usize },
     Requeue { task: usize },
+    Pause { task: usize, is_stale: bool },
+    Resume { task: usize },
     DeleteFrame { frame: usize },
     RestoreFrame { frame: usize },
     DeleteTake { take: usize },
@@ -58,6 +60,8 @@ pub async fn take_step(store: &Store, project: ProjectId, model: &mut Model, ste
         Step::End { task, has_failed, from } => end_one(store, model, task, has_failed, from).await,
         Step::Retry { task } => retry_one(store, model, task).await,
         Step::Requeue { task } => requeue_one(store, model, task).await,
+        Step::Pause { task, is_stale } => pause_one(store, model, task, is_stale).await,
+        Step::Resume { task } => resume_one(store, model, task).await,
         Step::DeleteFrame { frame } => delete_frame(store, model, frame).await,
         Step::RestoreFrame { frame } => restore_frame(store, model, frame).await,
         Step::DeleteTake { take } => delete_take(store, model, take).await,
@@ -145,7 +149,9 @@ async fn end_one(
 ) -> Option<(Outcome, Outcome)> {
     let task = any_task(model, n)?;
     let from: &[TaskStatus] =
-        [&[TaskStatus::Queued], &[TaskStatus::Running], &TaskStatus::ALL as &[_]].get(from).copied()?;
+        [&[TaskStatus::Queued], &[TaskStatus::Running], &[TaskStatus::Paused], &TaskStatus::ALL as &[_]]
+            .get(from)
+            .copied()?;
     let end = if has_failed { End::Failed("it broke".into()) } else { End::Cancelled };
     let result = store.end_task(task.id, from, end).await;
     let may = task.status.is_open() && from.contains(&task.status);
@@ -185,6 +191,34 @@ async fn requeue_one(store: &Store, model: &mut Model, n: usize) -> Option<(Outc
     let task = any_task(model, n)?;
     let result = store.requeue_task(task.id).await;
     let may = task.status == TaskStatus::Running;
+    if may {
+        model.task(task.id).status = TaskStatus::Queued;
+    }
+    Some((outcome(&result), if may { Outcome::Done } else { Outcome::Conflict }))
+}
+
+/// Pauses a task: the attempt of a running one, else the queued one.
+async fn pause_one(store: &Store, model: &mut Model, n: usize, is_stale: bool) -> Option<(Outcome, Outcome)> {
+    let task = any_task(model, n)?;
+    let (result, may) = match task.status {
+        TaskStatus::Running => {
+            let attempt = if is_stale { task.attempt.saturating_sub(1) } else { task.attempt };
+            (store.pause_attempt(task.id, attempt, 5).await, !is_stale)
+        }
+        status => (store.pause_task(task.id).await, status == TaskStatus::Queued),
+    };
+    if may {
+        let open = result.as_ref().expect("paused");
+        assert_eq!((open.task.status, open.task.attempt), (TaskStatus::Paused, task.attempt));
+        model.task(task.id).status = TaskStatus::Paused;
+    }
+    Some((outcome(&result), if may { Outcome::Done } else { Outcome::Conflict }))
+}
+
+async fn resume_one(store: &Store, model: &mut Model, n: usize) -> Option<(Outcome, Outcome)> {
+    let task = any_task(model, n)?;
+    let result = store.resume_task(task.id, false).await;
+    let may = task.status == TaskStatus::Paused;
     if may {
         model.task(task.id).status = TaskStatus::Queued;
     }

@@ -119,6 +119,9 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         started_at: Some(5_000_000_008),
         finished_at: Some(5_000_000_009),
         unclean_ends: 1,
+        paused: false,
+        done_steps: 0,
+        keeps: false,
     };
     let take_row = TakeRow {
         id: take,

@@ -18,7 +18,7 @@ on_both![
     a_frame_that_a_person_deleted_does_not_come_back_by_itself,
     takes_are_deleted_but_not_the_last_one,
     a_purge_takes_old_deleted_frames_only,
-    a_copy_stands_right_behind,
+    a_copy_follows_its_original,
     a_picture_is_imported_where_it_is_asked_for,
     nothing_is_imported_into_a_project_that_is_not_there,
     a_large_timeline_is_read_at_once,
@@ -260,7 +260,7 @@ async fn a_purge_takes_old_deleted_frames_only(database: &Database) {
     assert_eq!(missing(store.get_task(task.task.id).await), format!("task {}", task.task.id));
 }
 
-async fn a_copy_stands_right_behind(database: &Database) {
+async fn a_copy_follows_its_original(database: &Database) {
     let store = database.open().await;
     let project = create(&store, "Storm").await.id;
     let (a, b) = (ready_frame(&store, project).await, ready_frame(&store, project).await);

@@ -1,18 +1,20 @@
 //! `emberline generate`: generates one picture without a server.
 
 mod args;
-mod files;
 mod lora;
-mod report;
+pub(super) mod report;
 
 pub use args::GenerateArgs;
 
-use super::{library, settings::Recommended};
+use super::{
+    files::{PreviewFolder, check_writable, write_whole},
+    library,
+    settings::Recommended,
+};
 use ::library::{Entry, Shelf};
 use anyhow::{Context, Result, anyhow, bail};
 use checkpoint::{Checkpoint, EmbeddingFile, OpenOptions, Part};
 use diffusion::{Observer, Step, Stop};
-use files::{PreviewFolder, check_writable, write_whole};
 use generation::{Loras, PreviewMethod, PromptSyntax};
 use indicatif::ProgressBar;
 use local_studio::TAKE;
@@ -240,6 +242,7 @@ fn write_picture(args: &GenerateArgs, params: &Params, output: &Output) -> Resul
         Vec::new(),
         None,
         None,
+        generation::Track::default(),
         version,
     );
     // The dump is written first: a picture without its dump would look like a complete run.
@@ -296,7 +299,7 @@ impl Observer for Watch<'_> {
     }
 }
 
-fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
+pub(super) fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);
     // The first one ends the run after its step. A step can take minutes while a GPU's kernels are compiled, so a second

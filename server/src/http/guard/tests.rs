@@ -75,7 +75,7 @@ fn an_address_and_localhost_need_no_name_on_any_port_of_any_listening_address() 
 }
 
 #[test]
-fn the_usual_port_need_not_be_told() {
+fn the_default_port_need_not_be_given() {
     for (host, origin) in [("localhost", "http://localhost"), ("127.0.0.1", "http://127.0.0.1")] {
         assert!(!refused_at("127.0.0.1:80", host, Some(origin)), "{host}");
     }
@@ -94,7 +94,7 @@ fn an_origin_has_a_scheme_and_no_path() {
 }
 
 #[test]
-fn names_that_were_told_are_its_own() {
+fn configured_names_are_its_own() {
     for host in [
         "studio.example",
         "studio.example:3000",
@@ -148,8 +148,8 @@ fn a_request_has_one_host_and_all_that_name_it_agree() {
 #[test]
 fn every_origin_counts_and_no_forwarded_host_does() {
     let forwarded = header::HeaderName::from_static("x-forwarded-host");
-    let told = [(header::HOST, "evil.example"), (forwarded, "127.0.0.1:3000")];
-    assert!(matches!(refusal_of(LISTEN, Version::HTTP_11, "/", &told), Some(Refusal::Host(_))));
+    let two = [(header::HOST, "evil.example"), (forwarded, "127.0.0.1:3000")];
+    assert!(matches!(refusal_of(LISTEN, Version::HTTP_11, "/", &two), Some(Refusal::Host(_))));
     let two =
         [(header::HOST, LISTEN), (header::ORIGIN, "http://127.0.0.1:3000"), (header::ORIGIN, "http://evil.example")];
     assert_eq!(

@@ -11,10 +11,10 @@ const LOSES_ITS_DEVICE: [&str; 2] = ["--inject-fault", "device@3"];
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// Type, attempt and step of a generation's event.
-type Told<'a> = (&'a str, Option<u64>, Option<u64>);
+type Published<'a> = (&'a str, Option<u64>, Option<u64>);
 
 /// Events of one task.
-fn told_of<'a>(events: &'a [Value], id: &Value) -> Vec<Told<'a>> {
+fn events_of<'a>(events: &'a [Value], id: &Value) -> Vec<Published<'a>> {
     let named = |event: &'a Value| (event["type"].as_str().expect("a type"), &event["data"]);
     let of_task =
         events.iter().map(named).filter(|(name, data)| name.starts_with("generation_") && data["task_id"] == *id);
@@ -22,7 +22,7 @@ fn told_of<'a>(events: &'a [Value], id: &Value) -> Vec<Told<'a>> {
 }
 
 /// Events of an attempt that completes.
-fn a_whole_attempt(attempt: u64, steps: u64) -> Vec<Told<'static>> {
+fn a_whole_attempt(attempt: u64, steps: u64) -> Vec<Published<'static>> {
     let step = |step| ("generation_progress", Some(attempt), Some(step));
     iter::once(("generation_started", Some(attempt), None))
         .chain((1..=steps).map(step))
@@ -42,12 +42,12 @@ fn takes(server: &TestServer, frame: &Value) -> usize {
 }
 
 #[test]
-fn a_device_that_is_lost_costs_one_attempt_and_the_model_is_loaded_anew() {
+fn a_device_that_is_lost_costs_one_attempt_and_the_model_is_loaded_again() {
     let server = TestServer::start_with(&LOSES_ITS_DEVICE);
     let project = server.create("Lost");
     let mut events = Events::connect(&server, "");
     let made = generate(&server, &project, &json!({"steps": 20, "preview_method": "latent2rgb"}));
-    let told = events.until("frame_deleted", WITHIN);
+    let received = events.until("frame_deleted", WITHIN);
     let expected = [
         "frame_created",
         "generation_started",
@@ -57,12 +57,12 @@ fn a_device_that_is_lost_costs_one_attempt_and_the_model_is_loaded_anew() {
         "generation_failed",
         "frame_deleted",
     ];
-    assert_eq!(names(&told), expected, "two steps are told, and the end once");
-    let failed = &told.iter().find(|event| event["type"] == "generation_failed").expect("told")["data"];
+    assert_eq!(names(&received), expected, "two steps are received, and the end once");
+    let failed = &received.iter().find(|event| event["type"] == "generation_failed").expect("received")["data"];
     assert_eq!((&failed["task_id"], &failed["attempt"]), (&made["task_id"], &json!(1)));
     assert_eq!((&failed["frame_removed"], &failed["frame"]), (&json!(true), &Value::Null));
     assert!(failed["error"].as_str().is_some_and(|error| error.contains("device lost")), "{failed}");
-    assert_eq!(told.last().expect("told")["data"]["frame_id"], made["frame_id"]);
+    assert_eq!(received.last().expect("received")["data"]["frame_id"], made["frame_id"]);
     assert!(frames(&server, &project).is_empty() && files(&server).is_empty());
     assert_eq!(server.get(made["preview_path"].as_str().expect("a path")).status, 404);
     let ended = task(&server, &made["task_id"]);
@@ -71,15 +71,16 @@ fn a_device_that_is_lost_costs_one_attempt_and_the_model_is_loaded_anew() {
 
     // The worker continues and has loaded the model again.
     let next = generate(&server, &project, &json!({"steps": 4}));
-    let told = events.until("generation_completed", WITHIN);
-    assert_eq!(told_of(&told, &next["task_id"]), a_whole_attempt(1, 4));
+    let received = events.until("generation_completed", WITHIN);
+    assert_eq!(events_of(&received, &next["task_id"]), a_whole_attempt(1, 4));
     assert_eq!(files(&server), [file_name(&next["preview_path"])]);
 
     // A retry is a new attempt with its own step numbers, and the frame is restored.
     assert_eq!(act(&server, &made["task_id"], "retry"), 200);
-    let told = events.until("generation_completed", WITHIN);
-    assert_eq!(told_of(&told, &made["task_id"]), a_whole_attempt(2, 20));
-    let back = told.iter().find(|event| event["type"] == "frame_created").expect("told")["data"]["frame_id"].clone();
+    let received = events.until("generation_completed", WITHIN);
+    assert_eq!(events_of(&received, &made["task_id"]), a_whole_attempt(2, 20));
+    let back =
+        received.iter().find(|event| event["type"] == "frame_created").expect("received")["data"]["frame_id"].clone();
     assert_eq!(back, made["frame_id"]);
     let shown = frames(&server, &project);
     let shown = shown.iter().find(|frame| frame["id"] == back).expect("the frame is back");
@@ -102,7 +103,7 @@ fn a_frame_shows_its_earlier_take_again_after_the_device_is_lost() {
     events.until("frame_updated", WITHIN);
     let (shown, finished) = (frames(&server, &project), on_disk(&server, &first["preview_path"]));
     let lost = generate(&server, &project, &json!({"steps": 20, "frame_id": first["frame_id"]}));
-    let told = events.until("generation_failed", WITHIN);
+    let received = events.until("generation_failed", WITHIN);
     let expected = [
         "frame_updated",
         "generation_started",
@@ -111,12 +112,12 @@ fn a_frame_shows_its_earlier_take_again_after_the_device_is_lost() {
         "generation_progress",
         "generation_failed",
     ];
-    assert_eq!(names(&told), expected);
-    let failed = &told.last().expect("told")["data"];
+    assert_eq!(names(&received), expected);
+    let failed = &received.last().expect("received")["data"];
     assert_eq!((&failed["task_id"], &failed["frame_removed"]), (&lost["task_id"], &json!(false)));
     assert_eq!(failed["frame"], shown[0], "the event says what the frame shows again");
-    let told = events.until("frame_updated", WITHIN);
-    assert_eq!(told.last().expect("told")["data"]["path"], first["preview_path"]);
+    let received = events.until("frame_updated", WITHIN);
+    assert_eq!(received.last().expect("received")["data"]["path"], first["preview_path"]);
     assert_eq!(frames(&server, &project), shown);
     assert_eq!(on_disk(&server, &first["preview_path"]), finished, "nobody wrote to the finished picture");
     assert_eq!(files(&server), [file_name(&first["preview_path"])]);
@@ -145,10 +146,10 @@ fn a_frame_shows_its_earlier_take_again_after_the_disk_failed() {
     fs::create_dir(&in_the_way).expect("made");
     let mut events = Events::connect(&server, "");
     assert_eq!(server.request("POST", "/api/v1/queue/resume", &[], None).status, 200);
-    let told = events.until("generation_failed", WITHIN);
-    let steps = told.iter().filter(|event| event["type"] == "generation_progress").count();
+    let received = events.until("generation_failed", WITHIN);
+    let steps = received.iter().filter(|event| event["type"] == "generation_progress").count();
     assert_eq!(steps, 4, "a preview that cannot be written fails nothing");
-    let failed = &told.last().expect("told")["data"];
+    let failed = &received.last().expect("received")["data"];
     assert!(failed["error"].as_str().is_some_and(|error| error.contains("could not be written")), "{failed}");
     assert_eq!((&failed["frame_removed"], &failed["frame"]), (&json!(false), &shown[0]));
     assert_eq!(frames(&server, &project), shown);
@@ -165,7 +166,7 @@ fn a_frame_shows_its_earlier_take_again_after_the_disk_failed() {
 
 /// Promise 1: first the file, then the rows, then the event. If the file cannot be written, the others do not happen.
 #[test]
-fn what_cannot_be_written_is_neither_recorded_nor_told() {
+fn what_cannot_be_written_is_neither_recorded_nor_published() {
     let server = TestServer::start();
     let project = server.create("Refused");
     let mut events = Events::connect(&server, "");
@@ -176,6 +177,6 @@ fn what_cannot_be_written_is_neither_recorded_nor_told() {
     assert!(frames(&server, &project).is_empty());
     assert_eq!(server.get(&format!("/api/v1/tasks?project_id={}", project["id"])).json(), json!([]));
     server.create("later");
-    let told = events.until("project_updated", WITHIN);
-    assert!(names(&told).is_empty(), "{told:?}");
+    let received = events.until("project_updated", WITHIN);
+    assert!(names(&received).is_empty(), "{received:?}");
 }

@@ -44,25 +44,25 @@ fn the_address_shows_the_steps_in_their_order_and_in_the_end_the_final_picture()
     assert_eq!(server.request("POST", "/api/v1/queue/resume", &[], None).status, 200);
 
     let mut shown = 0;
-    let mut look = |told: usize| {
+    let mut look = |received: usize| {
         let picture = decoded(&server.bytes(path).1);
         let number = pictures.iter().rposition(|known| *known == picture);
         let number =
-            number.unwrap_or_else(|| panic!("after step {told} a picture is shown that is none of the steps'"));
-        assert!(number >= shown, "after step {told} picture {number} is shown, and {shown} was before");
+            number.unwrap_or_else(|| panic!("after step {received} a picture is shown that is none of the steps'"));
+        assert!(number >= shown, "after step {received} picture {number} is shown, and {shown} was before");
         shown = number;
         number
     };
     for step in 1..=STEPS {
-        let told = events.until("generation_progress", WITHIN);
-        assert_eq!(told.last().expect("told")["data"]["step"], json!(step));
+        let received = events.until("generation_progress", WITHIN);
+        assert_eq!(received.last().expect("received")["data"]["step"], json!(step));
         let number = look(step);
         // Intermediate previews may be skipped when the writer is behind.
-        assert!(step != 1 || number >= 1, "the first step is told, and its preview is not there");
-        assert!(step != STEPS || number >= STEPS, "the last step is told, and picture {number} is shown");
+        assert!(step != 1 || number >= 1, "the first step is published, and its preview is not there");
+        assert!(step != STEPS || number >= STEPS, "the last step is published, and picture {number} is shown");
     }
     events.until("generation_completed", WITHIN);
-    assert_eq!(look(STEPS), STEPS + 1, "the picture is told, and a preview is shown");
+    assert_eq!(look(STEPS), STEPS + 1, "the picture is published, and a preview is shown");
 
     // A completed picture is not overwritten, neither during the next generation nor after it.
     let (answer, png) = server.bytes(path);
@@ -83,9 +83,9 @@ fn the_answer_comes_last() {
     let (epoch, seq) = (before["epoch"].as_str().expect("an epoch"), &before["seq"]);
     let mut events = Events::connect(&server, &format!("?epoch={epoch}&since={seq}"));
     let by_now = events.hello["seq"].as_u64();
-    let told = events.until("frame_created", WITHIN);
-    let created = told.last().expect("told");
-    assert!(created["seq"].as_u64() <= by_now, "{created} was told after the answer, {by_now:?}");
+    let received = events.until("frame_created", WITHIN);
+    let created = received.last().expect("received");
+    assert!(created["seq"].as_u64() <= by_now, "{created} was published after the answer, {by_now:?}");
     assert_eq!(created["data"]["path"], made["preview_path"]);
     assert_eq!(frames(&server, &project)[0]["path"], made["preview_path"]);
     assert_eq!(task(&server, &made["task_id"])["status"], "queued");
@@ -106,13 +106,18 @@ fn a_new_attempt_begins_at_its_own_first_step() {
     let server = TestServer::start_in(server.kill(), &[]);
     // All events since the server started, however far its worker has come.
     let mut events = Events::connect(&server, "?since=0");
-    let told = events.until("generation_completed", Duration::from_secs(120));
-    let of_task: Vec<_> = told.iter().filter(|event| event["data"]["preview_path"] == made["preview_path"]).collect();
+    let received = events.until("generation_completed", Duration::from_secs(120));
+    let of_task: Vec<_> =
+        received.iter().filter(|event| event["data"]["preview_path"] == made["preview_path"]).collect();
     assert!(of_task.iter().all(|event| event["data"]["attempt"] == 2), "{of_task:?}");
     let expected: Vec<_> = iter::once(json!(null)).chain((1..=STEPS).map(|step| json!(step))).collect();
     let steps: Vec<_> = of_task.iter().map(|event| event["data"]["step"].clone()).collect();
     assert_eq!(steps, expected, "started, then each step once");
     let order = ["generation_started", "frame_updated", "generation_progress"];
-    assert_eq!(names(&told)[..3], order, "the frame was there before");
-    assert_eq!(told.last().expect("told")["data"]["final_path"], made["preview_path"], "the address is the same");
+    assert_eq!(names(&received)[..3], order, "the frame was there before");
+    assert_eq!(
+        received.last().expect("received")["data"]["final_path"],
+        made["preview_path"],
+        "the address is the same"
+    );
 }

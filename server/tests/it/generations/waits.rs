@@ -67,10 +67,10 @@ fn a_finished_picture_is_kept_until_the_disk_has_room() {
         Some(1)
     );
 
-    let told = events.until("generation_completed", WITHIN);
+    let received = events.until("generation_completed", WITHIN);
     let mut expected: Vec<_> = (1..=4).map(|step| (step, None)).collect();
     expected.extend([(4, Some("the disk is full")), (4, None)]);
-    assert_eq!(progress(&told), expected, "every step once, then the wait and its end");
+    assert_eq!(progress(&received), expected, "every step once, then the wait and its end");
     let done = task(&server, &made["task_id"]);
     assert_eq!(
         (&done["status"], &done["attempt"], &done["waiting_for"]),
@@ -91,9 +91,9 @@ fn a_model_is_not_given_up_for_lack_of_files() {
     let project = server.create("Files");
     let mut events = Events::connect(&server, "");
     let made = generate(&server, &project, &json!({"steps": 3}));
-    let told = events.until("generation_completed", WITHIN);
+    let received = events.until("generation_completed", WITHIN);
     let expected = [(0, Some("too many files are open")), (0, None), (1, None), (2, None), (3, None)];
-    assert_eq!(progress(&told), expected);
+    assert_eq!(progress(&received), expected);
     assert_eq!(task(&server, &made["task_id"])["attempt"], 1);
 }
 
@@ -112,14 +112,14 @@ fn a_picture_finished_while_too_many_files_are_open_is_kept() {
     let made = generate(&server, &project, &json!({"steps": 60, "preview_method": "latent2rgb"}));
     events.until("generation_progress", WITHIN);
     limit("3");
-    let mut told = Vec::new();
-    while progress(&told).last().is_none_or(|(_, reason)| reason.is_none()) {
-        told = events.until("generation_progress", WITHIN);
+    let mut received = Vec::new();
+    while progress(&received).last().is_none_or(|(_, reason)| reason.is_none()) {
+        received = events.until("generation_progress", WITHIN);
     }
-    assert_eq!(progress(&told).last(), Some(&(60, Some("too many files are open"))));
+    assert_eq!(progress(&received).last(), Some(&(60, Some("too many files are open"))));
     limit("1024");
-    let told = events.until("generation_completed", WITHIN);
-    assert_eq!(told.last().map(|event| &event["data"]["attempt"]), Some(&json!(1)));
+    let received = events.until("generation_completed", WITHIN);
+    assert_eq!(received.last().map(|event| &event["data"]["attempt"]), Some(&json!(1)));
     assert_eq!(whole_png(&server.bytes(made["preview_path"].as_str().expect("a path")).1), Some((128, 128)));
 }
 
@@ -166,8 +166,8 @@ fn a_cancellation_that_cannot_be_recorded_yet_stops_the_task_and_is_recorded_lat
     assert_eq!(answer.status, 503, "{}", answer.text);
     assert!(answer.text.contains("is stopped") && answer.text.contains("disk is full"), "{}", answer.text);
     assert!(files(&server).is_empty(), "its preview's room is free");
-    let told = events.until("generation_cancelled", WITHIN);
-    assert_eq!(told.last().map(|event| &event["data"]["task_id"]), Some(&made["task_id"]));
+    let received = events.until("generation_cancelled", WITHIN);
+    assert_eq!(received.last().map(|event| &event["data"]["task_id"]), Some(&made["task_id"]));
     assert_eq!(task(&server, &made["task_id"])["status"], "cancelled");
     assert!(frames(&server, &project).is_empty());
 }

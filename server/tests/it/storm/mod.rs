@@ -2,6 +2,7 @@
 //! database and the media folder. The short form is part of the tests. `cargo xtask storm` runs the long form: 500
 //! kills, 300,000 reads, 20 minutes of soak.
 
+mod continued;
 mod disk;
 mod floods;
 mod kills;
@@ -16,6 +17,8 @@ use std::{fs, time::Duration};
 pub struct Scale {
     /// Minimum number of kills.
     pub kills: usize,
+    /// Number of kills after each of which a picture is compared with that of an uninterrupted run.
+    pub compared: usize,
     /// Minimum number of reads of pictures that are being generated.
     pub reads: usize,
     /// Number of incomplete requests.
@@ -28,9 +31,10 @@ pub struct Scale {
 
 impl Scale {
     const SHORT: Self =
-        Self { kills: 8, reads: 200, half_requests: 300, large_bodies: 60, soak: Duration::from_secs(8) };
+        Self { kills: 8, compared: 25, reads: 200, half_requests: 300, large_bodies: 60, soak: Duration::from_secs(8) };
     const LONG: Self = Self {
         kills: 500,
+        compared: 1_000,
         reads: 300_000,
         half_requests: 1_100,
         large_bodies: 900,
@@ -39,11 +43,16 @@ impl Scale {
 }
 
 mod short {
-    use super::{Scale, disk, floods, kills, soak};
+    use super::{Scale, continued, disk, floods, kills, soak};
 
     #[test]
     fn pictures_survive_kills() {
         kills::run(Scale::SHORT);
+    }
+
+    #[test]
+    fn pictures_go_on_after_kills_as_if_nothing_had_happened() {
+        continued::run(Scale::SHORT);
     }
 
     #[test]
@@ -63,12 +72,18 @@ mod short {
 }
 
 mod long {
-    use super::{Scale, disk, floods, kills, soak};
+    use super::{Scale, continued, disk, floods, kills, soak};
 
     #[test]
     #[ignore = "minutes to hours; run by `cargo xtask storm`"]
     fn kills() {
         kills::run(Scale::LONG);
+    }
+
+    #[test]
+    #[ignore = "minutes to hours; run by `cargo xtask storm`"]
+    fn continued() {
+        continued::run(Scale::LONG);
     }
 
     #[test]

@@ -76,7 +76,8 @@ fn cancel_all(server: &TestServer) {
     }
 }
 
-/// Sends a random request. Every status is allowed except server errors; 503 and 507 report a limit.
+/// Sends a random request. Every status is allowed except server errors, of which a full queue is none: a machine that
+/// generates more slowly than the requests arrive fills it.
 fn one_request(url: &str, project: &str) {
     let id = random(60).to_string();
     let small = json!({"prompt": "a star", "steps": 1 + random(4), "width": 64, "height": 64}).to_string();
@@ -115,7 +116,10 @@ fn one_request(url: &str, project: &str) {
     let headers = [("content-type", "application/json")];
     let answer = request(&format!("{url}{path}"), method, &headers, body.as_deref().map(str::as_bytes));
     match answer {
-        Ok(answer) => assert!(answer.status < 500, "{method} {path} {body:?}: {} {}", answer.status, answer.text),
+        Ok(answer) => {
+            let is_full = answer.status == 503 && answer.text.contains("the queue is full");
+            assert!(answer.status < 500 || is_full, "{method} {path} {body:?}: {} {}", answer.status, answer.text);
+        }
         Err(error) => panic!("{method} {path} {body:?}: {error}"),
     }
 }

@@ -1,34 +1,32 @@
 //! The field that adds a LoRA file: a search in the library while one types (a combobox with a list of options).
 
-use super::super::GenerationForm;
-use crate::{
-    act::Act,
-    browser,
-    drafts::Filter,
-    serverfns::library::list_library,
-    view::{Erase, dynamic, nothing, words},
+use super::super::{
+    GenerationForm,
+    loaded::{self, Part},
 };
-use leptos::{ev, prelude::*, task::spawn_local};
-use protocol::{LibraryItem, LibraryKind};
+use crate::{
+    browser,
+    view::{Erase, words},
+};
+use leptos::{ev, prelude::*};
+use protocol::LibraryItem;
 
 /// The field.
-pub const FIELD: &str = "#generation-lora";
-/// Pause in typing after which the library is searched, milliseconds.
-const PAUSE_MS: u32 = 150;
-/// Most options.
-const MAX_OPTIONS: usize = 20;
+const FIELD: &str = "#generation-lora";
 
 /// State of the field.
 #[derive(Clone, Copy)]
 pub struct Picker {
     /// The options: files of the library that match what was typed.
-    found: RwSignal<Vec<LibraryItem>>,
+    pub found: RwSignal<Vec<LibraryItem>>,
     /// The highlighted option.
-    active: RwSignal<usize>,
+    pub active: RwSignal<usize>,
     /// Whether the options are shown.
     open: RwSignal<bool>,
     /// Counts the searches.
-    version: RwSignal<u32>,
+    pub version: RwSignal<u32>,
+    /// Whether the field gets the focus without showing the options.
+    is_quiet: StoredValue<bool>,
 }
 
 impl Picker {
@@ -38,28 +36,31 @@ impl Picker {
             active: RwSignal::new(0),
             open: RwSignal::new(false),
             version: RwSignal::new(0),
+            is_quiet: StoredValue::new(false),
         }
     }
 
-    /// Searches for what is in the field, once typing pauses.
+    /// Shows the options for what is in the field.
     fn search(self) {
         self.open.set(true);
-        let version = self.version.get_untracked().wrapping_add(1);
-        self.version.set(version);
-        spawn_local(async move {
-            browser::wait(PAUSE_MS).await;
-            let is_newest = || self.version.try_get_untracked() == Some(version);
-            if !is_newest() {
-                return;
-            }
-            let filter = Filter { kind: LibraryKind::Lora.as_str().to_owned(), search: typed(), ..Filter::default() };
-            let Ok(page) = list_library(filter).await.and_then(|page| page.open()) else { return };
-            if is_newest() {
-                let usable = page.items.into_iter().filter(|item| item.problem.is_none());
-                self.found.set(usable.take(MAX_OPTIONS).collect());
-                self.active.set(0);
-            }
-        });
+        self.version.update(|version| *version = version.wrapping_add(1));
+    }
+
+    /// Whether there are options to show.
+    pub fn is_open(self) -> bool {
+        self.open.get() && !self.found.with(Vec::is_empty)
+    }
+
+    /// Whether the field is in use.
+    pub fn is_used(self) -> bool {
+        self.open.get()
+    }
+
+    /// Moves the focus to the field, without showing the options.
+    pub fn focus(self) {
+        self.is_quiet.set_value(true);
+        browser::focus(FIELD);
+        self.is_quiet.set_value(false);
     }
 
     fn close(self) {
@@ -80,9 +81,8 @@ impl Picker {
 
 impl GenerationForm {
     /// Adds the option at this place.
-    pub fn add_found(self, place: i64) {
+    pub fn add_found(self, place: usize) {
         let picker = self.loras.picker;
-        let place = usize::try_from(place).unwrap_or(usize::MAX);
         let name = picker.found.with_untracked(|found| found.get(place).map(|item| item.name.clone()));
         if let Some(name) = name.or_else(|| Some(typed()).filter(|name| !name.is_empty())) {
             self.add_lora(&name);
@@ -100,7 +100,7 @@ impl GenerationForm {
         match event.key().as_str() {
             // Ctrl+Enter submits the form, as everywhere in it.
             "Enter" if event.ctrl_key() || event.meta_key() => return,
-            "Enter" => self.add_found(i64::try_from(picker.active.get_untracked()).unwrap_or_default()),
+            "Enter" => self.add_found(picker.active.get_untracked()),
             "ArrowDown" | "ArrowUp" if picker.open.get_untracked() => picker.step(event.key() == "ArrowDown"),
             "ArrowDown" => picker.search(),
             "Escape" if picker.open.get_untracked() => picker.close(),
@@ -112,17 +112,8 @@ impl GenerationForm {
     /// The field and its options.
     pub(super) fn pick_lora(self, error: Signal<Option<String>>) -> AnyView {
         let picker = self.loras.picker;
-        let is_open = Memo::new(move |_| picker.open.get() && !picker.found.with(Vec::is_empty));
+        let is_open = Memo::new(move |_| picker.is_open());
         let active = Signal::derive(move || is_open.get().then(|| option_id(picker.active.get())));
-        let options = dynamic(move || {
-            let found = if is_open.get() { picker.found.get() } else { Vec::new() };
-            found
-                .into_iter()
-                .enumerate()
-                .map(|(place, item)| option(picker, place, item))
-                .collect::<Vec<_>>()
-                .into_any()
-        });
         view! {
             <label for="generation-lora">"LoRA"</label>
             <div class="lora-picker">
@@ -140,7 +131,7 @@ impl GenerationForm {
                     aria-invalid=Signal::derive(move || error.with(Option::is_some).then(|| "true".to_owned()))
                     aria-describedby=Signal::derive(move || error.with(Option::is_some).then(|| super::ERROR_ID.to_owned()))
                     on:input=move |_| picker.search()
-                    on:focus=move |_| picker.search()
+                    on:focus=move |_| if !picker.is_quiet.get_value() { picker.search() }
                     on:blur=move |_| picker.close()
                     on:keydown=move |event| self.picker_key(&event)
                 />
@@ -154,7 +145,7 @@ impl GenerationForm {
                     on:pointerdown=|event| event.prevent_default()
                     on:mousedown=|event| event.prevent_default()
                 >
-                    {options}
+                    {self.loras.loaded.view(move || loaded::part(self, Part::Options))}
                 </ul>
             </div>
         }
@@ -162,36 +153,12 @@ impl GenerationForm {
     }
 }
 
-fn option(picker: Picker, place: usize, item: LibraryItem) -> AnyView {
-    let LibraryItem { name, title, trigger_words, thumbnail: picture, base, favourite, .. } = item;
-    let facts = match trigger_words.is_empty() {
-        true => title.filter(|title| *title != name).or(base).unwrap_or_default(),
-        false => trigger_words.into_iter().take(super::edit::MAX_WORDS).collect::<Vec<_>>().join(", "),
-    };
-    let selected = words(move || (picker.active.get() == place).to_string());
-    let name = if favourite { format!("★ {name}") } else { name };
-    view! {
-        <li class="lora-option" id=option_id(place) role="option" data-act=Act::AddLora.as_str() data-id=place.to_string() aria-selected=selected>
-            {thumbnail(picture)}
-            <span class="lora-name" dir="auto">{name}</span>
-            <span class="lora-facts" dir="auto">{facts}</span>
-        </li>
-    }
-    .erase()
-}
-
-/// A small picture of a file; nothing without one.
-pub fn thumbnail(src: Option<String>) -> AnyView {
-    match src {
-        Some(src) => view! { <img class="lora-thumbnail" src=src alt="" loading="lazy" decoding="async"/> }.erase(),
-        None => nothing(),
-    }
-}
-
-fn option_id(place: usize) -> String {
+/// The id of the option at this place.
+pub fn option_id(place: usize) -> String {
     format!("lora-option-{place}")
 }
 
-fn typed() -> String {
+/// What is in the field.
+pub fn typed() -> String {
     browser::find(FIELD).and_then(|field| browser::value(&field)).unwrap_or_default().trim().to_owned()
 }

@@ -1,14 +1,18 @@
 //! The LoRA files that the prompt names, `<lora:ink:0.8>`: a chip for each that is not in the form's list.
 
-use super::{super::GenerationForm, LoraChips, edit, note_line, picker};
+use super::{LoraChips, edit, note_line, options::thumbnail};
 use crate::{
-    act::Act,
+    act::clicked,
     browser,
     buttons::button,
+    studio::GenerationForm,
     view::{Erase, dynamic},
 };
 use generation::Lora;
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
+
+/// The action of the button that moves a tag into the list.
+const MOVE: &str = "move-lora";
 
 /// The weights of a tag as text.
 pub fn weights(lora: &Lora) -> String {
@@ -41,7 +45,7 @@ impl LoraChips {
 
 impl GenerationForm {
     /// Moves the file of the prompt's tag at this place into the list, where its weight has a slider.
-    pub fn move_tag(self, place: i64) {
+    fn move_tag(self, place: i64) {
         let tag = self.loras.tagged.with_untracked(|tagged| tagged.get(usize::try_from(place).ok()?).cloned());
         if let Some(tag) = tag {
             let name = untrack(|| self.loras.name(&tag));
@@ -55,24 +59,29 @@ impl GenerationForm {
     }
 
     /// The chips.
-    pub(super) fn tag_chips(self) -> AnyView {
+    pub fn tag_chips(self) -> AnyView {
         let chips = self.loras;
         let shown = Memo::new(move |_| chips.only_tagged());
         dynamic(move || {
             let tags = shown.get().into_iter();
-            tags.map(|(place, tag)| chips.tag_chip(place, &tag)).collect::<Vec<_>>().into_any()
+            tags.map(|(place, tag)| self.tag_chip(place, &tag)).collect::<Vec<_>>().into_any()
         })
     }
 }
 
-impl LoraChips {
+impl GenerationForm {
     fn tag_chip(self, place: usize, tag: &Lora) -> AnyView {
-        let item = self.item(&tag.name);
-        let note = self.note(item.as_ref()).map(|text| note_line(&text));
+        let item = self.loras.item(&tag.name);
+        let note = self.loras.note(item.as_ref()).map(|text| note_line(&text));
         let (name, weights) = (item.as_ref().map_or(&tag.name, |item| &item.name).clone(), weights(tag));
-        let thumbnail = picker::thumbnail(item.and_then(|item| item.thumbnail));
+        let thumbnail = thumbnail(item.and_then(|item| item.thumbnail));
+        let click = move |event: ev::MouseEvent| {
+            if let Some((_, place)) = clicked(&event).filter(|(act, _)| act == MOVE) {
+                self.move_tag(place);
+            }
+        };
         view! {
-            <div class="lora lora-tagged" role="group" aria-label=format!("In the prompt: {name}")>
+            <div class="lora lora-tagged" role="group" aria-label=format!("In the prompt: {name}") on:click=click>
                 <div class="lora-head">
                     {thumbnail}
                     <span class="lora-name" dir="auto" title=name.clone()>{name.clone()}</span>
@@ -81,7 +90,7 @@ impl LoraChips {
                 {note}
                 <div class="lora-tag-foot">
                     <span>"From the prompt"</span>
-                    {button("button button-small", Act::MoveTag, place, "Move to the list")}
+                    {button("button button-small", MOVE, place, "Move to the list")}
                 </div>
             </div>
         }

@@ -58,6 +58,14 @@ pub(super) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     tensor(x, shape)
 }
 
+pub(super) fn prelu(x: Tensor<4>, slopes: &Tensor<1>) -> Tensor<4> {
+    let shape = x.dims();
+    let [_, _, h, w] = shape;
+    let mut x = into_values(x);
+    kernels::prelu(&mut x, &values(slopes), h * w);
+    tensor(x, shape)
+}
+
 pub(super) fn geglu(x: &Tensor<3>) -> Tensor<3> {
     let [b, n, inner] = x.dims();
     let inner = inner / 2;

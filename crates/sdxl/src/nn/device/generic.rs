@@ -23,6 +23,12 @@ pub(super) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activation::silu(x)
 }
 
+pub(super) fn prelu(x: Tensor<4>, slopes: &Tensor<1>) -> Tensor<4> {
+    let [channels] = slopes.dims();
+    let slopes = slopes.clone().reshape([1, channels, 1, 1]);
+    x.clone().clamp_min(0.0) + x.clamp_max(0.0) * slopes
+}
+
 pub(super) fn geglu(x: Tensor<3>) -> Tensor<3> {
     let [_, _, inner] = x.dims();
     let inner = inner / 2;

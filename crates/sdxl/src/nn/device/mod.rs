@@ -115,6 +115,11 @@ pub(super) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if is_cpu(&x) { cpu::silu(x) } else { generic::silu(x) }
 }
 
+/// `max(x, 0) + slope * min(x, 0)`, with a slope for each channel
+pub(super) fn prelu(x: Tensor<4>, slopes: &Tensor<1>) -> Tensor<4> {
+    if is_cpu(&x) { cpu::prelu(x, slopes) } else { generic::prelu(x, slopes) }
+}
+
 /// `a * gelu(b)`, where `[a, b] = x`: `[b, n, 2 * inner] -> [b, n, inner]`
 pub(super) fn geglu(x: Tensor<3>) -> Tensor<3> {
     if is_cpu(&x) { cpu::geglu(&x) } else { generic::geglu(x) }

@@ -1,0 +1,73 @@
+//! Pausing and resuming single tasks.
+
+use crate::{Engine, EngineError};
+use protocol::{Task, TaskId, TaskStatus};
+use std::time::Duration;
+use store::StoreError;
+
+/// How often a change is tried again when the task's status changes meanwhile: it is claimed, or its attempt ends.
+const TRIES: usize = 5;
+
+impl Engine {
+    /// Pauses a queued or running task. A running one stops before its next step, and this waits until it has, at most
+    /// `at_most`. Returns the task in its state at that time. A paused task stays as it is.
+    ///
+    /// # Errors
+    /// [`EngineError::Ended`] for a task that has ended or ends meanwhile; a task that does not exist.
+    pub async fn pause_task(&self, id: TaskId, at_most: Duration) -> Result<Task, EngineError> {
+        for _ in 0..TRIES {
+            match self.shared.store.pause_task(id).await {
+                Ok(open) => return Ok(open.task),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            // It is running, paused or has ended.
+            if self.shared.store.get_task(id).await?.status == TaskStatus::Running {
+                match self.shared.slots.pause(id) {
+                    Some(slot) => slot.wait_for_end(at_most).await,
+                    // It is claimed and starts now, or ends now.
+                    None if self.shared.store.get_task(id).await?.status != TaskStatus::Running => {
+                        self.shared.slots.forget_pause(id);
+                    }
+                    None => {}
+                }
+            }
+            let task = self.shared.store.get_task(id).await?;
+            match task.status {
+                TaskStatus::Paused | TaskStatus::Running => return Ok(task),
+                // It was interrupted.
+                TaskStatus::Queued => {}
+                status => return Err(EngineError::Ended { task: id, status, to: "paused" }),
+            }
+        }
+        Ok(self.shared.store.get_task(id).await?)
+    }
+
+    /// Queues a paused task at its old place in the queue; its next attempt goes on after the steps that are done. A task that
+    /// is queued or running stays as it is.
+    ///
+    /// # Errors
+    /// [`EngineError::Ended`] for a task that has ended; a task that does not exist.
+    pub async fn resume_task(&self, id: TaskId, at_most: Duration) -> Result<Task, EngineError> {
+        for _ in 0..TRIES {
+            match self.shared.store.resume_task(id, false).await {
+                Ok(open) => return Ok(open.task),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let task = self.shared.store.get_task(id).await?;
+            match (task.status, self.shared.slots.get(id)) {
+                // It may be about to stop.
+                (TaskStatus::Running, Some(slot)) if !slot.unpause() => slot.wait_for_end(at_most).await,
+                (TaskStatus::Running, None) => {
+                    self.shared.slots.forget_pause(id);
+                    return Ok(task);
+                }
+                (TaskStatus::Running | TaskStatus::Queued, _) => return Ok(task),
+                (TaskStatus::Paused, _) => {}
+                (status, _) => return Err(EngineError::Ended { task: id, status, to: "resumed" }),
+            }
+        }
+        Ok(self.shared.store.get_task(id).await?)
+    }
+}

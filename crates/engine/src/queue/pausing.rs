@@ -1,0 +1,71 @@
+//! An attempt that stops between two steps: a user paused or changed its task, or the server stops.
+
+use super::{attempt::Attempt, error::GenerationError, generate::PausedRun};
+use crate::{retry, total_steps};
+use protocol::{Task, TrackChange};
+use std::error::Error;
+use store::StoreError;
+
+impl Attempt<'_> {
+    /// Saves the steps that are done, and records the pause. While the server stops nothing is recorded: the next start
+    /// queues the task again, and it goes on after these steps.
+    pub(super) fn pause(&self, run: &PausedRun) {
+        // Without a step there is nothing to save: the next attempt starts with the same noise.
+        let done = if run.step > 0 && self.saves(run) { run.step } else { 0 };
+        if self.shared.control.is_stopping() {
+            return;
+        }
+        match self.change(|| self.shared.store.pause_attempt(self.task.id, self.task.attempt, done)) {
+            Ok(_) => tracing::info!(task.id = %self.task.id, step = done, "generation paused"),
+            // Cancelled meanwhile, or the connection broke after the change was committed.
+            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
+            Err(_) if self.is_over() => {}
+            Err(error) => {
+                tracing::error!(task.id = %self.task.id, error = &error as &dyn Error, "a pause could not be recorded; the next start takes the task up again");
+            }
+        }
+    }
+
+    /// Records the change that stopped the sampler. Returns the changed task, which goes on after the steps that are done; none
+    /// if it was cancelled meanwhile.
+    pub(super) fn steer(&self, run: &PausedRun) -> Result<Option<Task>, GenerationError> {
+        let mut parameters = self.task.parameters.clone();
+        if let Some(change) = self.slot.steer.take() {
+            let left = total_steps(&parameters).saturating_sub(run.step);
+            let finish_in = change.finish_in.map(|steps| steps.min(left));
+            parameters.change(TrackChange { step: run.step, finish_in, ..change });
+        }
+        // What cannot be saved is computed again: the changes so far are replayed.
+        if run.step > 0 {
+            self.saves(run);
+        }
+        let (id, attempt) = (self.task.id, self.task.attempt);
+        let recorded = self.change(|| self.shared.store.steer_attempt(id, attempt, run.step, &parameters));
+        match recorded {
+            Ok(open) => {
+                self.slot.steer.record();
+                tracing::info!(task.id = %id, step = run.step, "generation changed");
+                Ok(Some(open.task))
+            }
+            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => Ok(None),
+            Err(_) if self.is_over() => Ok(None),
+            Err(error) => Err(GenerationError::Unrecorded(error)),
+        }
+    }
+
+    /// Saves the state, retrying while the disk refuses it. Returns whether it is saved.
+    fn saves(&self, run: &PausedRun) -> bool {
+        let media = &self.shared.media;
+        let write = || {
+            let write = || media.write_state(&self.slot.key, &run.header, (run.step, &run.state), true);
+            self.slot.if_open(write).transpose()
+        };
+        match self.retry(write, retry::write_waits_for, || self.is_over()) {
+            Ok(written) => written.is_some(),
+            Err(error) => {
+                tracing::warn!(task.id = %self.task.id, %error, "the steps of a paused picture could not be saved; it starts again when it is resumed");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Tasks that a user pauses, and resumes later.
+//!
+//! In the table a paused task is `queued` with the flag `paused`. It keeps its place in the queue.
+
+use crate::changes::{Change, Outcome, frame_updated, ids_of};
+use crate::claims::{OpenTask, open_task_from_row};
+use crate::locks::LockQueries;
+use crate::rows::to_column;
+use crate::schema::tasks;
+use crate::shows::ShowQueries;
+use crate::tasks::TaskQueries;
+use crate::transaction::{change, on_connections};
+use crate::{Store, StoreError};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use protocol::{Event, Frame, GenerationPaused, GenerationResumed, TaskId, TaskStatus, media_path};
+use std::sync::Arc;
+
+/// A task that was paused or resumed.
+pub(crate) struct Moved {
+    open: OpenTask,
+    /// Its frame in its new state.
+    frame: Option<Frame>,
+    total_steps: u32,
+    is_paused: bool,
+}
+
+impl Outcome for Moved {
+    fn changes(&self) -> Vec<Change> {
+        let (of, frame) = (ids_of(&self.open.task, self.open.take_id), self.frame.clone());
+        let (step, total_steps, preview_path) = (self.open.done_steps, self.total_steps, media_path(&self.open.key));
+        let event = match self.is_paused {
+            true => Event::GenerationPaused(GenerationPaused { of, step, total_steps, preview_path, frame }),
+            false => Event::GenerationResumed(GenerationResumed { of, step, total_steps, preview_path, frame }),
+        };
+        let frame = self.frame.as_ref().map(frame_updated);
+        [event.into()].into_iter().chain(frame).chain([Change::Queue]).collect()
+    }
+}
+
+on_connections! {
+    trait PauseQueries;
+
+    /// See [`Store::pause_task`].
+    async fn pause_queued(conn: Db, id: TaskId) -> Result<Moved, StoreError> {
+        conn.lock_task(id).await?;
+        let queued = tasks::table
+            .find(id.0)
+            .filter(tasks::status.eq(TaskStatus::Queued.as_str()))
+            .filter(tasks::paused.eq(false));
+        if diesel::update(queued).set(tasks::paused.eq(true)).execute(conn).await? == 0 {
+            return Err(conn.wrong_status(id, "queued or running".to_owned()).await?);
+        }
+        conn.moved(id, true).await
+    }
+
+    /// See [`Store::pause_attempt`].
+    async fn pause_running(conn: Db, id: TaskId, attempt: i32, done_steps: i32) -> Result<Moved, StoreError> {
+        conn.lock_task(id).await?;
+        let running = tasks::table
+            .find(id.0)
+            .filter(tasks::status.eq(TaskStatus::Running.as_str()))
+            .filter(tasks::attempt.eq(attempt));
+        let pause = (
+            tasks::status.eq(TaskStatus::Queued.as_str()),
+            tasks::paused.eq(true),
+            tasks::done_steps.eq(done_steps),
+        );
+        if diesel::update(running).set(pause).execute(conn).await? == 0 {
+            return Err(conn.wrong_status(id, format!("running as attempt {attempt}")).await?);
+        }
+        conn.moved(id, true).await
+    }
+
+    /// See [`Store::resume_task`].
+    async fn resume_paused(conn: Db, id: TaskId, keeps: bool) -> Result<Moved, StoreError> {
+        conn.lock_task(id).await?;
+        let resume = (tasks::paused.eq(false), tasks::keeps.eq(keeps), tasks::unclean_ends.eq(0));
+        let paused = tasks::table.find(id.0).filter(tasks::paused.eq(true));
+        if diesel::update(paused).set(resume).execute(conn).await? == 0 {
+            return Err(conn.wrong_status(id, TaskStatus::Paused.as_str().to_owned()).await?);
+        }
+        conn.moved(id, false).await
+    }
+
+    /// A task and its frame after a change.
+    async fn moved(conn: Db, id: TaskId, is_paused: bool) -> Result<Moved, StoreError> {
+        let open = open_task_from_row(conn.task_with_take(id.0).await?)?;
+        let frame = conn.frame_shown(open.task.frame_id.0).await?;
+        Ok(Moved { open, frame, total_steps: 0, is_paused })
+    }
+}
+
+/// Runs a change of [`PauseQueries`], and counts the steps of the task.
+macro_rules! moved {
+    ($store:expr, |$conn:ident| $moved:expr) => {{
+        let inner = Arc::clone(&$store.inner);
+        let moved = change!($store, |$conn| {
+            let mut moved: Moved = $moved.await?;
+            moved.total_steps = inner.total_steps(&moved.open.task.parameters);
+            Ok(moved)
+        })?;
+        Ok(moved.open)
+    }};
+}
+
+impl Store {
+    /// Pauses a queued task: no worker starts it until it is resumed.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is not queued, or paused already; [`StoreError::NotFound`].
+    pub async fn pause_task(&self, id: TaskId) -> Result<OpenTask, StoreError> {
+        moved!(self, |conn| conn.pause_queued(id))
+    }
+
+    /// Pauses a running task whose state after `done_steps` steps is saved.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
+    pub async fn pause_attempt(&self, id: TaskId, attempt: u32, done_steps: u32) -> Result<OpenTask, StoreError> {
+        let (attempt, done) = (to_column("tasks.attempt", attempt)?, to_column("tasks.done_steps", done_steps)?);
+        moved!(self, |conn| conn.pause_running(id, attempt, done))
+    }
+
+    /// Queues a paused task at its old place. With `keeps` its next start makes the current estimate the finished picture.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is not paused; [`StoreError::NotFound`].
+    pub async fn resume_task(&self, id: TaskId, keeps: bool) -> Result<OpenTask, StoreError> {
+        moved!(self, |conn| conn.resume_paused(id, keeps))
+    }
+}

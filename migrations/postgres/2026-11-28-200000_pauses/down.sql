@@ -1,0 +1,3 @@
+ALTER TABLE tasks DROP COLUMN keeps;
+ALTER TABLE tasks DROP COLUMN done_steps;
+ALTER TABLE tasks DROP COLUMN paused;
