@@ -57,5 +57,6 @@ fn branch(new: protocol::NewGeneration, from_step: u32) -> protocol::NewBranch {
         sampler: new.sampler,
         loras: new.loras,
         seed: new.seed,
+        finish_in: None,
     }
 }

@@ -7,16 +7,14 @@ mod export;
 mod hover;
 mod steps;
 
+#[cfg(feature = "split")]
+use crate::studio::on_demand;
 use crate::{
-    browser,
     error::AppError,
-    studio::{GenerationForm, StepPicture, Store},
+    studio::{GenerationForm, StepPicture, Store, on_demand::Loaded},
     view::{Erase, dynamic, nothing, words},
 };
-use leptos::{prelude::*, task::spawn_local};
-
-/// Wait before a failed request for this code is repeated.
-const RETRY_MS: u32 = 2000;
+use leptos::prelude::*;
 
 #[cfg_attr(
     feature = "split",
@@ -34,7 +32,7 @@ fn content(store: Store, form: GenerationForm) -> AnyView {
 /// [`fetch`] has loaded its code, so that the first poll renders it.
 #[cfg(feature = "split")]
 fn content(store: Store, form: GenerationForm) -> AnyView {
-    futures::FutureExt::now_or_never(formation(store, form)).and_then(Result::ok).unwrap_or_else(nothing)
+    on_demand::now(formation(store, form))
 }
 
 async fn fetch() -> Result<(), AppError> {
@@ -45,22 +43,13 @@ async fn fetch() -> Result<(), AppError> {
 
 /// The row of the scrub bar. It is always there, so that nothing moves when a take with a trace is shown.
 pub fn row(store: Store, form: GenerationForm) -> AnyView {
-    let is_loaded = RwSignal::new(false);
+    let loaded = Loaded::new(store);
     Effect::new(move |_| {
-        if store.current.with(Option::is_some) && !is_loaded.get_untracked() {
-            spawn_local(async move {
-                // The connection status shows that the server is gone.
-                while fetch().await.is_err() && is_loaded.try_get_untracked() == Some(false) {
-                    browser::wait(RETRY_MS).await;
-                }
-                is_loaded.try_set(true);
-            });
+        if store.current.with(Option::is_some) {
+            loaded.load(fetch());
         }
     });
-    view! {
-        <div class="scrub-row">{dynamic(move || if is_loaded.get() { content(store, form) } else { nothing() })}</div>
-    }
-    .erase()
+    view! { <div class="scrub-row">{loaded.view(move || content(store, form))}</div> }.erase()
 }
 
 /// The picture of the step that is scrubbed to, over the picture of the take.

@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn a_branch_is_described_by_the_number_of_its_take() {
         let takes = takes(&[(9, 5), (7, 3), (5, 0)]);
-        let origin = |index: usize| super::origin(&takes, &takes[index]);
-        assert_eq!(origin(0).as_deref(), Some("Branch of take 1 at step 8"));
-        assert_eq!(origin(1).as_deref(), Some("Branch of another take at step 8"));
-        assert_eq!((origin(2), number(&takes, TakeId(9))), (None, Some(3)));
+        let described = |index: usize| origin(&takes, &takes[index]);
+        assert_eq!(described(0).as_deref(), Some("Branch of take 1 at step 8"));
+        assert_eq!(described(1).as_deref(), Some("Branch of another take at step 8"));
+        assert_eq!((described(2), number(&takes, TakeId(9))), (None, Some(3)));
     }
 }
