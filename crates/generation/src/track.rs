@@ -99,10 +99,9 @@ impl Track {
         all
     }
 
-    /// The number of done steps of the next change of a prompt or of the guidance scale after `done` steps.
+    /// The number of done steps at the next change after `done` steps.
     pub fn next_after(&self, done: u32) -> Option<u32> {
-        let is_of_values = |change: &&TrackChange| !TrackChange { finish_in: None, ..(*change).clone() }.is_empty();
-        self.iter().filter(is_of_values).map(|change| change.step).find(|step| *step > done)
+        self.iter().map(|change| change.step).find(|step| *step > done)
     }
 
     /// The steps of the whole run, of which `planned` were planned at first.
@@ -153,7 +152,7 @@ mod tests {
         assert_eq!(track.at(2), TrackChange { step: 2, ..TrackChange::default() });
         assert_eq!(track.at(6), TrackChange { step: 6, cfg_scale: Some(2.0), finish_in: Some(4), ..prompt(6, "a") });
         assert_eq!((track.at(7).prompt.as_deref(), track.at(7).cfg_scale), (Some("b"), Some(2.0)));
-        assert_eq!([0, 2, 3, 5, 7].map(|done| track.next_after(done)), [Some(3), Some(3), Some(7), Some(7), None]);
+        assert_eq!([0, 2, 3, 5, 7].map(|done| track.next_after(done)), [Some(3), Some(3), Some(5), Some(7), None]);
         assert_eq!((track.total_steps(30), track.total_steps(8), track.error()), (9, 8, None));
     }
 

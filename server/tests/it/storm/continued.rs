@@ -118,7 +118,7 @@ fn ask_and_kill(server: TestServer, (method, path, body): (&'static str, String,
         let json = [("content-type", "application/json")];
         crate::support::request(&url, method, &json, Some(body.to_string().as_bytes())).ok()
     });
-    thread::sleep(Duration::from_millis(random(40)));
+    thread::sleep(Duration::from_millis(random(300)));
     let folder = server.kill();
     asked.join().expect("no panic");
     folder
