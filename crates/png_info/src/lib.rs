@@ -7,6 +7,7 @@
 mod comfyui;
 mod container;
 mod detect;
+mod hash;
 mod infotext;
 mod json;
 mod loras;

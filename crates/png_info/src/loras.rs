@@ -1,6 +1,9 @@
 //! LoRA files in records of other programs.
 
-use crate::record::{Reading, text};
+use crate::{
+    hash::short_hash,
+    record::{Reading, text},
+};
 use generation::{Lora, Loras};
 use serde_json::Value;
 
@@ -16,14 +19,6 @@ pub(crate) fn lora(name: &str, weight: f64) -> Lora {
 pub(crate) fn lora_with(name: &str, unet_weight: f64, text_weight: f64) -> Lora {
     let text_weight = Some(text_weight).filter(|weight| *weight != unet_weight);
     Lora { text_weight, ..lora(name, unet_weight) }
-}
-
-/// The first 12 digits of an AutoV3 hash (SHA-256 of the file behind its header), after `0x` or not; or the 10 digits of an
-/// AutoV2 hash (SHA-256 of the whole file).
-pub(crate) fn short_hash(hash: &str) -> Option<String> {
-    let hash = hash.trim().trim_start_matches("0x").to_lowercase();
-    let digits = if hash.len() == 10 { &hash } else { hash.get(..12)? };
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| digits.to_owned())
 }
 
 /// A number, or a text that is one.
@@ -100,14 +95,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_no_extension_and_hashes_have_12_or_10_digits() {
+    fn names_have_no_extension() {
         assert_eq!(lora_name(" style\\ink.v2.safetensors "), "style/ink.v2");
         assert_eq!(lora_name("ink.v2"), "ink.v2");
-        assert_eq!(short_hash("0x0123456789ABcdef"), Some("0123456789ab".to_owned()));
-        assert_eq!(short_hash("0123456789"), Some("0123456789".to_owned()));
-        for other in ["01234567", "01234567890", "blake3:0123456789ab", "é123456789abc", "blake3:012"] {
-            assert_eq!(short_hash(other), None, "{other}");
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A picture's record, whichever program wrote it.
 
-use crate::{loras::short_hash, names};
+use crate::{hash::short_hash, names};
 use generation::{PartialParameters, limits::SEED};
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -3,7 +3,8 @@
 
 use super::{even_schedule, reason};
 use crate::{
-    loras::{lora, number, short_hash},
+    hash::short_hash,
+    loras::{lora, number},
     record::{Means, Reading, Record, UNKNOWN, text},
 };
 use generation::Lora;

@@ -3,7 +3,8 @@
 
 use super::{even_schedule, reason};
 use crate::{
-    loras::{lora, lora_with, number, short_hash},
+    hash::short_hash,
+    loras::{lora, lora_with, number},
     record::{Means, Reading, Record, text},
 };
 use generation::Lora;
