@@ -6,6 +6,7 @@ mod control;
 mod eta;
 mod generate;
 mod shared;
+mod unwritten;
 mod worker;
 mod workers;
 

@@ -13,6 +13,7 @@ mod opening;
 mod projects;
 mod queue;
 mod random;
+mod runs;
 mod steps;
 mod studio;
 mod styles;
