@@ -12,6 +12,7 @@ use crate::{
     },
     http::{access::Secret, base_path::BasePath, client::Network},
     logging::{self, LogFormat},
+    shared_folder::SharedFolder,
 };
 use clap::{Args, Parser, Subcommand};
 use engine::InjectedFault;
@@ -69,6 +70,15 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
+    /// Folder for the pictures, in place of the data folder: a path, or file:///PATH. All servers on one PostgreSQL database need
+    /// the same one, for example on NFS; each has its own data folder.
+    #[arg(long, env = "EMBERLINE_MEDIA_URL", value_name = "URL")]
+    pub media_url: Option<SharedFolder>,
+
+    /// Seconds until another server takes up the pictures of one that does not answer, 2 to 60. Only with PostgreSQL.
+    #[arg(long, env = "EMBERLINE_LEASE", value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u8).range(2..=60))]
+    pub lease: u8,
+
     /// Start although pictures are missing, if they are lost for good. For one start only. Their rows in the database are
     /// saved to `lost+found` in the data folder.
     #[arg(long, env = "EMBERLINE_ACCEPT_MISSING_PICTURES")]
@@ -111,8 +121,9 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_MODELS_IN_MEMORY", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub models_in_memory: Option<u8>,
 
-    /// Generations at the same time, 1 to 16. Those with the same model share it.
-    #[arg(long, env = "EMBERLINE_CONCURRENCY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    /// Generations at the same time, 1 to 16. Those with the same model share it. 0: this server makes no pictures; others on the
+    /// same PostgreSQL database do.
+    #[arg(long, env = "EMBERLINE_CONCURRENCY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=16))]
     pub concurrency: u8,
 
     /// Password to sign in, at least 8 characters, or its argon2 hash. With a password or a token set, every request needs

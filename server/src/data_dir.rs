@@ -13,6 +13,11 @@ pub fn media_in(data_dir: &Path) -> PathBuf {
     data_dir.join("media")
 }
 
+/// Path of what did not match at a start, in the folder of the pictures' folder.
+pub fn lost_found_in(folder: &Path) -> PathBuf {
+    folder.join("lost+found")
+}
+
 /// A data folder that this process owns until it is dropped.
 #[derive(Debug)]
 pub struct DataDir {
@@ -50,19 +55,27 @@ impl DataDir {
         }
     }
 
-    /// The folder of the pictures.
-    pub fn media(&self) -> PathBuf {
-        media_in(&self.path)
-    }
-
     /// The folder of exported files.
     pub fn exports(&self) -> PathBuf {
         self.path.join("exports")
     }
 
-    /// The folder for files and rows that did not match at a start.
-    pub fn lost_found(&self) -> PathBuf {
-        self.path.join("lost+found")
+    /// The id that the last server on this folder had in a PostgreSQL database; none if it is unknown.
+    pub fn server_id(&self) -> Option<String> {
+        fs::read_to_string(self.server_id_path()).ok().map(|id| id.trim().to_owned())
+    }
+
+    /// Stores the id of this server, so that the next start on this folder takes up what it leaves behind without waiting until
+    /// its leases are over.
+    pub fn set_server_id(&self, id: &str) {
+        let path = self.server_id_path();
+        if let Err(error) = fs::write(&path, id) {
+            tracing::warn!(path = %path.display(), %error, "cannot write the id of this server; after a crash its pictures wait for their leases");
+        }
+    }
+
+    fn server_id_path(&self) -> PathBuf {
+        self.path.join("emberline.server")
     }
 
     /// The folder.

@@ -1,6 +1,7 @@
 //! The binary `emberline`: command line, configuration, HTTP, WebSocket, media. It is also a library, so that the tests in
 //! `tests/` can call it.
 
+mod away;
 pub mod cli;
 pub mod commands;
 pub mod data_dir;
@@ -15,6 +16,7 @@ mod purge;
 mod record;
 mod running;
 pub mod serve;
+mod shared_folder;
 mod state;
 mod ws;
 

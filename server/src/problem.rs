@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::any::Any;
 
-/// `Retry-After` of a 429, seconds.
+/// `Retry-After` of a 429 and a 503, seconds.
 const RETRY_AFTER_S: header::HeaderValue = header::HeaderValue::from_static("5");
 
 /// A problem with the status of its response.
@@ -69,7 +69,7 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, axum::Json(document)).into_response();
         let problem_json = header::HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }
         response

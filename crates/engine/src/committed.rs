@@ -1,9 +1,9 @@
 //! What the engine does about committed changes before clients hear of them.
 
-use crate::{Announce, Media, queue::Control, slots::Slots};
+use crate::{Announce, Media, cluster::Remote, queue::Control, slots::Slots};
 use protocol::{Event, GenerationIds};
 use std::sync::Arc;
-use store::{Change, LogEntry, Subscriber};
+use store::{Change, Live, LogEntry, Run, Subscriber};
 
 /// Receives the store's changes for the engine, and passes them on.
 ///
@@ -12,6 +12,7 @@ pub(crate) struct Committed {
     pub(crate) slots: Arc<Slots>,
     pub(crate) control: Arc<Control>,
     pub(crate) media: Arc<Media>,
+    pub(crate) remote: Arc<Remote>,
     pub(crate) announce: Arc<dyn Announce>,
 }
 
@@ -28,6 +29,7 @@ impl Subscriber for Committed {
             if let Some(of) = lost_attempt(event) {
                 self.close(of);
             }
+            self.remote.note(event);
             if let Some(key) = deleted_take {
                 self.remove(key);
             }
@@ -36,6 +38,24 @@ impl Subscriber for Committed {
         self.announce.committed(entries);
         if is_queue_changed {
             self.control.wake();
+        }
+    }
+
+    /// Passes the steps of other servers on, and keeps the pictures that other servers were asked to keep.
+    fn heard(&self, messages: Vec<Live>) {
+        for message in messages {
+            match message {
+                Live::Progress { event, .. } => {
+                    if self.remote.advance(&event) {
+                        self.announce.announce(Event::GenerationProgress(event));
+                    }
+                }
+                Live::Keep(Run { task, attempt }) => {
+                    if let Some(slot) = self.slots.get(task).filter(|slot| slot.attempt == attempt) {
+                        slot.keep();
+                    }
+                }
+            }
         }
     }
 }
@@ -114,7 +134,9 @@ mod tests {
         media.write_preview(KEY, b"a preview").expect("written");
         let (slots, control) = (Arc::new(Slots::default()), Arc::new(Control::new(false)));
         let client = Arc::new(Client { media: media.clone(), slots: slots.clone(), saw: Mutex::default() });
-        let committed = Committed { slots: slots.clone(), control: control.clone(), media, announce: client.clone() };
+        let remote = Arc::default();
+        let announce = client.clone();
+        let committed = Committed { slots: slots.clone(), control: control.clone(), media, remote, announce };
         let _listed = slots.begin(TaskId(1), 2, KEY.to_owned());
         committed.committed(vec![cancelled(1)]);
         assert_eq!(*client.saw.lock().expect("unpoisoned"), [(true, true)], "an earlier attempt was cancelled");

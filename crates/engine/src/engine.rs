@@ -2,6 +2,7 @@
 
 use crate::{
     Announce, InjectedFault, Media, Models, Progress, Statistics, TraceLimits,
+    cluster::{self, Cluster, ReadInterrupted, Remote},
     committed::Committed,
     injected::FaultInjector,
     priority,
@@ -10,18 +11,26 @@ use crate::{
     total_steps,
 };
 use protocol::{ModelLoading, Task, TaskId, TaskStatus};
-use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    io,
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use store::{End, Store, StoreError};
+use tokio::task::JoinHandle;
 
 /// Options of an engine.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineOptions {
-    /// Number of workers: generations at the same time.
-    pub concurrency: NonZeroUsize,
+    /// Number of workers: generations at the same time. None: other servers make the pictures.
+    pub concurrency: Option<NonZeroUsize>,
     /// Whether the queue is paused at first.
     pub paused: bool,
     /// What is kept of how pictures form, at first.
     pub traces: TraceLimits,
+    /// Reads what becomes of tasks whose server is gone.
+    pub interrupted: ReadInterrupted,
     /// For tests of the recovery only.
     pub fault: Option<InjectedFault>,
 }
@@ -31,6 +40,9 @@ pub struct EngineOptions {
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
     workers: Arc<Workers>,
+    remote: Arc<Remote>,
+    /// Renew leases and report steps until the workers have ended; none on SQLite.
+    beside_others: Arc<Vec<JoinHandle<()>>>,
 }
 
 /// Why an engine could not be started.
@@ -66,6 +78,14 @@ pub enum EngineError {
         /// What was asked for: paused, resumed.
         to: &'static str,
     },
+    /// Another server runs the task. It takes requests to cancel and to keep, and no others.
+    #[error("task {task} runs on another server, where it can be cancelled or kept, but not be {to}")]
+    Elsewhere {
+        /// The task.
+        task: TaskId,
+        /// What was asked for: paused, resumed, changed.
+        to: &'static str,
+    },
     /// The picture has begun: its strength cannot change.
     #[error("task {task} has begun: the strength can only be changed before the first step")]
     Begun {
@@ -86,6 +106,9 @@ pub enum EngineError {
 /// which may free the space that the database needs, and retries.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a request to keep a picture looks whether the other server has finished it.
+const KEEP_POLL: Duration = Duration::from_millis(100);
+
 impl Engine {
     /// Starts the workers on their own threads, and gives the computing threads a lower priority than the others.
     ///
@@ -103,24 +126,36 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let faults = Arc::new(FaultInjector::new(options.fault));
         media.inject(&faults);
-        let shared = Arc::new(Shared::new(store, media, models, announce, options.paused, options.traces, faults));
+        // On PostgreSQL the database has no task for a claim while the queue is paused, whichever server paused it.
+        let (paused, cluster) = (options.paused && !store.is_shared(), Cluster::of(&store, options.interrupted));
+        let shared = Shared::new(store, media, models, announce, paused, options.traces, faults, cluster);
+        let (shared, remote) = (Arc::new(shared), Arc::<Remote>::default());
         shared.store.count_steps(total_steps);
         let committed = Committed {
             slots: Arc::clone(&shared.slots),
             control: Arc::clone(&shared.control),
             media: Arc::clone(&shared.media),
+            remote: Arc::clone(&remote),
             announce: Arc::clone(&shared.announce),
         };
         shared.store.subscribe(Arc::new(committed)).await?;
         priority::lower();
+        let beside_others = match shared.cluster.is_some() {
+            true => vec![
+                tokio::spawn(cluster::keep_leases(Arc::clone(&shared))),
+                tokio::spawn(cluster::send_reports(Arc::clone(&shared))),
+            ],
+            false => Vec::new(),
+        };
         let for_workers = Arc::clone(&shared);
-        let workers = Workers::start(options.concurrency, move || queue::run_worker(&for_workers))?;
-        Ok(Self { shared, workers: Arc::new(workers) })
+        let count = options.concurrency.map_or(0, NonZeroUsize::get);
+        let workers = Workers::start(count, move || queue::run_worker(&for_workers))?;
+        Ok(Self { shared, workers: Arc::new(workers), remote, beside_others: Arc::new(beside_others) })
     }
 
-    /// Pauses or resumes the queue. Running tasks go on.
+    /// Pauses or resumes the queue. Running tasks go on. On PostgreSQL the stored pause decides.
     pub fn pause(&self, paused: bool) {
-        self.shared.control.pause(paused);
+        self.shared.control.pause(paused && self.shared.cluster.is_none());
     }
 
     /// Sets what is kept of how pictures form. Applies to tasks that start later.
@@ -133,14 +168,10 @@ impl Engine {
         !self.shared.slots.is_empty()
     }
 
-    /// Whether the queue is paused.
-    pub fn is_paused(&self) -> bool {
-        self.shared.control.is_paused()
-    }
-
-    /// Progress of a running task; none when it is not running.
+    /// Progress of a running task, also of one that another server runs; none when it is not running.
     pub fn progress(&self, task: TaskId) -> Option<Progress> {
-        self.shared.slots.get(task).map(|slot| slot.progress())
+        let here = self.shared.slots.get(task).map(|slot| slot.progress());
+        here.or_else(|| self.remote.progress(task))
     }
 
     /// A running task's warning for the user, if it has one.
@@ -208,20 +239,56 @@ impl Engine {
             let task = self.shared.store.get_task(id).await?;
             return match task.status {
                 TaskStatus::Paused => Ok(self.shared.store.resume_task(id, true).await?.task),
-                _ => Err(EngineError::NotRunning { task: id }),
+                _ => self.keep_elsewhere(id, at_most).await,
             };
         };
         slot.wait_for_end(at_most).await;
         Ok(self.shared.store.get_task(id).await?)
     }
 
-    /// Stops the workers between two steps, and saves the steps that are done. Running tasks stay `running` in the database,
-    /// and after the next start they go on. Waits for the workers, at most `at_most`. Returns whether all of them have ended.
+    /// Whether another server runs this task, which is `running` in the database.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(crate) async fn runs_elsewhere(&self, id: TaskId) -> Result<bool, EngineError> {
+        if self.shared.cluster.is_none() || self.shared.slots.get(id).is_some() {
+            return Ok(false);
+        }
+        // One that this server has claimed is not listed at once.
+        Ok(!self.shared.store.own_runs().await?.iter().any(|run| run.task == id))
+    }
+
+    /// As [`Engine::keep`], for a task that another server runs.
+    async fn keep_elsewhere(&self, id: TaskId, at_most: Duration) -> Result<Task, EngineError> {
+        let Some(attempt) = self.shared.store.keep_run(id).await? else {
+            return Err(EngineError::NotRunning { task: id });
+        };
+        let deadline = Instant::now() + at_most;
+        loop {
+            let task = self.shared.store.get_task(id).await?;
+            let is_running = task.status == TaskStatus::Running && task.attempt == attempt;
+            if !is_running || Instant::now() >= deadline {
+                return Ok(task);
+            }
+            tokio::time::sleep(KEEP_POLL).await;
+        }
+    }
+
+    /// Stops the workers between two steps, and saves the steps that are done. Waits for the workers, at most `at_most`.
+    /// Returns whether all of them have ended. On SQLite running tasks stay `running` in the database, and after the next start
+    /// they go on; on PostgreSQL they are given back to the queue.
     pub async fn stop(&self, at_most: Duration) -> bool {
         self.shared.control.stop();
         // An attempt that is listed after this checks `is_stopping` itself before it samples.
         self.shared.slots.all().iter().for_each(|slot| slot.pause());
-        self.workers.wait(at_most).await
+        let have_ended = self.workers.wait(at_most).await;
+        self.beside_others.iter().for_each(JoinHandle::abort);
+        if let Some(cluster) = &self.shared.cluster {
+            // A worker that has not ended writes and publishes nothing more.
+            self.shared.slots.all().iter().for_each(|slot| slot.close());
+            cluster::give_back(&self.shared, cluster).await;
+        }
+        have_ended
     }
 }
 

@@ -11,6 +11,7 @@
 //! - A panic or an error ends one task only.
 
 mod announce;
+mod cluster;
 mod committed;
 mod engine;
 mod injected;
@@ -34,6 +35,7 @@ mod test_parameters;
 pub mod traces;
 
 pub use announce::Announce;
+pub use cluster::ReadInterrupted;
 pub use engine::{Engine, EngineError, EngineOptions, StartError};
 pub use injected::{InjectedFault, TemporaryFault, UnknownFault};
 pub use media::{Media, OpenPicture, new_key};

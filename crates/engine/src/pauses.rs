@@ -13,7 +13,7 @@ impl Engine {
     /// `at_most`. Returns the task in its state at that time. A paused task stays as it is.
     ///
     /// # Errors
-    /// [`EngineError::Ended`] for a task that has ended or ends meanwhile; a task that does not exist.
+    /// [`EngineError::Ended`] for a task that has ended or ends meanwhile; [`EngineError::Elsewhere`]; a task that does not exist.
     pub async fn pause_task(&self, id: TaskId, at_most: Duration) -> Result<Task, EngineError> {
         for _ in 0..TRIES {
             match self.shared.store.pause_task(id).await {
@@ -23,6 +23,9 @@ impl Engine {
             }
             // It is running, paused or has ended.
             if self.shared.store.get_task(id).await?.status == TaskStatus::Running {
+                if self.runs_elsewhere(id).await? {
+                    return Err(EngineError::Elsewhere { task: id, to: "paused" });
+                }
                 match self.shared.slots.pause(id) {
                     Some(slot) => slot.wait_for_end(at_most).await,
                     // It is claimed and starts now, or ends now.

@@ -7,7 +7,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
@@ -25,6 +25,8 @@ pub(crate) struct Slot {
     cancelled: AtomicBool,
     /// Whether the attempt may write files and publish events; locked while it does.
     open: Mutex<bool>,
+    /// Until when this server is sure to hold the run. None where no other server can take it up.
+    sure_until: Mutex<Option<Instant>>,
     /// Has its own lock, so that a list of tasks does not wait for a picture to be written.
     progress: Mutex<Progress>,
     /// A warning for the user.
@@ -74,6 +76,7 @@ impl Slot {
             steer: Steer::new(),
             cancelled,
             open,
+            sure_until: Mutex::default(),
             progress,
             warning: Mutex::default(),
             loading: Mutex::default(),
@@ -154,16 +157,27 @@ impl Slot {
         *self.lock() = false;
     }
 
-    /// Runs `action` unless the slot is closed. It cannot be closed meanwhile.
-    pub(crate) fn if_open<T>(&self, action: impl FnOnce() -> T) -> Option<T> {
-        let open = self.lock();
-        open.then(action)
+    /// The run is this server's until then at least. Without a further call nothing is written or published afterwards.
+    pub(crate) fn renew(&self, until: Instant) {
+        *self.sure_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
-    /// Records a step whose preview is written, and publishes it unless the slot is closed.
+    /// Whether another server may have taken the task up: the run could not be renewed, or this process was stopped.
+    fn is_unsure(&self) -> bool {
+        let sure_until = *self.sure_until.lock().unwrap_or_else(PoisonError::into_inner);
+        sure_until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// Runs `action` unless the slot is closed or the run may be another server's. The slot cannot be closed meanwhile.
+    pub(crate) fn if_open<T>(&self, action: impl FnOnce() -> T) -> Option<T> {
+        let open = self.lock();
+        (*open && !self.is_unsure()).then(action)
+    }
+
+    /// Records a step whose preview is written, and publishes it unless the slot is closed or the run may be another server's.
     pub(crate) fn advance(&self, step: u32, eta_ms: Option<u64>, publish: impl FnOnce(Progress)) {
         let open = self.lock();
-        if *open {
+        if *open && !self.is_unsure() {
             let progress = Progress { attempt: self.attempt, step, eta_ms, waiting_for: None };
             *self.lock_progress() = progress;
             publish(progress);
@@ -180,7 +194,9 @@ impl Slot {
                 (progress.eta_ms, progress.waiting_for) = (None, reason);
                 *progress
             };
-            publish(now);
+            if !self.is_unsure() {
+                publish(now);
+            }
         }
     }
 

@@ -86,7 +86,7 @@ impl Drop for Listed<'_> {
 mod tests {
     use super::*;
     use crate::slot::Progress;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn a_closed_attempt_writes_and_publishes_nothing() {
@@ -103,6 +103,20 @@ mod tests {
         assert_eq!((slot.if_open(|| 7), slot.progress().step, slot.is_stopped()), (None, 1, true));
         drop(listed);
         assert!(slots.get(TaskId(1)).is_none());
+    }
+
+    #[test]
+    fn an_attempt_that_may_be_another_servers_writes_and_publishes_nothing_until_it_is_renewed() {
+        let slot = Slot::new(TaskId(1), 2, "key".into());
+        let mut steps = Vec::new();
+        let now = Instant::now();
+        for (step, until) in [(1, now + Duration::from_secs(60)), (2, now), (3, now + Duration::from_secs(60))] {
+            slot.renew(until);
+            slot.advance(step, None, |progress| steps.push(progress.step));
+            assert_eq!(slot.if_open(|| ()).is_some(), step != 2);
+        }
+        assert_eq!(steps, [1, 3]);
+        assert!(!slot.is_stopped(), "it goes on meanwhile");
     }
 
     #[test]

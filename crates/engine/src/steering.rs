@@ -22,7 +22,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Begun`] for a strength after the first step; [`EngineError::Ended`] for a task that has ended or ends
-    /// meanwhile; a task that does not exist.
+    /// meanwhile; [`EngineError::Elsewhere`]; a task that does not exist.
     pub async fn steer_task(
         &self,
         id: TaskId,
@@ -45,6 +45,8 @@ impl Engine {
                         if slot.steer.is_recorded(number) || task.status == TaskStatus::Running {
                             return Ok(task);
                         }
+                    } else if self.runs_elsewhere(id).await? {
+                        return Err(EngineError::Elsewhere { task: id, to: "changed" });
                     }
                 }
                 TaskStatus::Queued | TaskStatus::Paused => {

@@ -28,6 +28,12 @@ pub(crate) fn problem(error: StoreError) -> Problem {
             tracing::error!(error = %unreachable, "the database cannot be reached");
             Problem::Unavailable("the server's database cannot be reached; nothing was changed".to_owned())
         }
+        lost @ StoreError::Lost { .. } => {
+            tracing::error!(error = %lost, "the database went away during a call");
+            Problem::Unavailable(
+                "the server's database cannot be reached; the change may or may not be stored".to_owned(),
+            )
+        }
         damaged @ StoreError::Damaged { .. } => {
             tracing::error!(error = %damaged, "the database is damaged; stop the server and run `emberline doctor`");
             Problem::Fault("the server's database is damaged; its administrator must repair it".to_owned())
@@ -58,7 +64,7 @@ pub(crate) fn file_problem(error: &io::Error, what: &str) -> Problem {
 pub(crate) fn engine_problem(error: EngineError) -> Problem {
     match error {
         EngineError::Store(error) => problem(error),
-        refused @ (EngineError::NotRunning { .. } | EngineError::Ended { .. }) => {
+        refused @ (EngineError::NotRunning { .. } | EngineError::Ended { .. } | EngineError::Elsewhere { .. }) => {
             Problem::Conflict(refused.to_string())
         }
         EngineError::Begun { .. } => {

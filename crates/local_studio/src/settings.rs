@@ -2,8 +2,8 @@
 
 use crate::{LocalStudio, problem::problem};
 use engine::{Models, TraceLimits};
-use protocol::{Problem, Settings, SettingsPatch};
-use std::num::NonZeroUsize;
+use protocol::{Interrupted, Problem, Settings, SettingsPatch};
+use std::{future::Future, num::NonZeroUsize, pin::Pin};
 use store::{Store, StoreError};
 
 /// Name of their row in the store.
@@ -31,6 +31,11 @@ impl LocalStudio {
     pub async fn apply_settings(store: &Store, models: &Models) -> Result<(), StoreError> {
         apply(&Self::stored_settings(store).await?, models);
         Ok(())
+    }
+
+    /// What becomes of interrupted tasks, by the stored settings; the default while they cannot be read.
+    pub fn interrupted(store: Store) -> Pin<Box<dyn Future<Output = Interrupted> + Send>> {
+        Box::pin(async move { Self::stored_settings(&store).await.unwrap_or_default().interrupted })
     }
 
     /// Why the stored settings cannot be parsed; `None` if they can.

@@ -3,6 +3,7 @@
 //! Each result of a change says so itself, as a pure function ([`Outcome`]), next to the transaction that makes it. No
 //! other crate publishes events about what is stored.
 
+use crate::live::Live;
 use protocol::{Event, Frame, FrameEvent, GenerationIds, TakeId, Task};
 
 /// One consequence of a committed change.
@@ -47,6 +48,10 @@ pub trait Subscriber: Send + Sync {
     /// change is gone. On PostgreSQL those of all servers. The next transaction waits, so this must not block for long, and
     /// must not call the store.
     fn committed(&self, entries: Vec<LogEntry>);
+
+    /// Messages of other servers, in their order. They are handed over after the changes that were committed before them, but
+    /// may come after later ones. Lost while the database cannot be reached. Never called on SQLite.
+    fn heard(&self, _messages: Vec<Live>) {}
 }
 
 impl From<Event> for Change {

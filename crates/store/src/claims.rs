@@ -5,9 +5,10 @@ use crate::clock::now_ms;
 use crate::locks::LockQueries;
 use crate::log::LogLock;
 use crate::rows::{from_column, to_column};
-use crate::schema::{frames, projects, takes, tasks};
+use crate::runs::{Holder, NextWaiting, RunRows, Waiting};
+use crate::schema::{takes, tasks};
 use crate::shows::ShowQueries;
-use crate::tasks::{FullRow, TaskQueries, is_waiting, task_from_row};
+use crate::tasks::{FullRow, TaskQueries, task_from_row};
 use crate::transaction::{change, on_connections};
 use crate::unreadable::{readable, report};
 use crate::{Store, StoreError};
@@ -90,6 +91,13 @@ pub(crate) struct Requeued {
     reason: &'static str,
 }
 
+impl Requeued {
+    /// How often the server of the task was lost since a user last queued it.
+    pub(crate) fn unclean_ends(&self) -> u32 {
+        self.open.unclean_ends
+    }
+}
+
 impl Outcome for Requeued {
     fn changes(&self) -> Vec<Change> {
         let interrupted = Event::GenerationInterrupted(GenerationInterrupted {
@@ -106,22 +114,14 @@ on_connections! {
     trait ClaimQueries;
 
     /// See [`Store::claim_task`].
-    async fn claim(conn: Db, is_alone: bool) -> Result<Claimed, StoreError> {
+    async fn claim(conn: Db, is_alone: bool, in_turns: bool, holder: Holder) -> Result<Claimed, StoreError> {
         // Queued tasks whose rows cannot be decoded or make no sense. They are skipped so that later tasks run.
         let mut unreadable: Vec<i64> = Vec::new();
         let mut changes = Vec::new();
         loop {
-            let first: Option<(i64, i32, i32, Option<i64>)> = tasks::table
-                .inner_join(frames::table.on(frames::id.eq(tasks::frame_id)))
-                .inner_join(projects::table.on(projects::id.eq(tasks::project_id)))
-                .filter(is_waiting!())
-                .filter(tasks::id.ne_all(unreadable.clone()))
-                .order((tasks::queue_order.asc(), tasks::id.asc()))
-                .select((tasks::id, tasks::unclean_ends, tasks::attempt, tasks::finished_at))
-                .first(conn)
-                .await
-                .optional()?;
-            let Some((id, unclean_ends, attempt, finished_at)) = first else {
+            let Some(Waiting { id, unclean_ends, attempt, finished_at }) =
+                conn.next_waiting(unreadable.clone(), in_turns).await?
+            else {
                 return Ok(Claimed::nothing(Claim::Nothing, changes));
             };
             // The database would refuse to start it, again and again, and the tasks after it would never run.
@@ -152,6 +152,7 @@ on_connections! {
             );
             // 0 rows: another worker claimed it first. Look for the next one.
             if diesel::update(waiting).set(start).execute(conn).await? == 1 {
+                conn.begin_run(id, holder.clone()).await?;
                 match open_task_from_row(conn.task_with_take(id).await?) {
                     Err(StoreError::Corrupt { column, value }) => {
                         changes.extend(conn.fail_unreadable(id, column, value).await?);
@@ -222,7 +223,8 @@ on_connections! {
 
 impl Store {
     /// Claims the first queued task: it is running now, as a new attempt. None when no task is queued. Skips tasks of
-    /// deleted frames and projects, and tasks that cannot be read. Safe with any number of workers and processes.
+    /// deleted frames and projects, and tasks that cannot be read. Safe with any number of workers and processes. On
+    /// PostgreSQL there is also none while the queue is paused.
     pub async fn claim_task(&self) -> Result<Option<OpenTask>, StoreError> {
         match self.claim(true).await? {
             Claim::Task(open) => Ok(Some(*open)),
@@ -236,9 +238,9 @@ impl Store {
     }
 
     async fn claim(&self, is_alone: bool) -> Result<Claim, StoreError> {
-        let inner = Arc::clone(&self.inner);
+        let (inner, holder) = (Arc::clone(&self.inner), self.inner.own.holder());
         let claimed = change!(self, |conn| {
-            let mut claimed = conn.claim(is_alone).await?;
+            let mut claimed = conn.claim(is_alone, inner.own.in_turns(), holder).await?;
             if let Claim::Task(open) = &claimed.claim {
                 claimed.total_steps = inner.total_steps(&open.task.parameters);
             }

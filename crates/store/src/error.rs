@@ -39,6 +39,12 @@ pub enum StoreError {
     /// Other connections held the database for too long. Nothing was changed; the same call may succeed later.
     #[error("the database is busy")]
     Busy,
+    /// The database went away during the call. If it was a change, it is not known whether it was committed.
+    #[error("the connection to the database is lost: {message}")]
+    Lost {
+        /// The database's message.
+        message: String,
+    },
     /// The disk or the quota is full. Nothing was changed.
     #[error("the database's disk is full")]
     DiskFull,
@@ -219,8 +225,7 @@ impl StoreError {
             Self::Disk { .. } => Some("the database's disk reports errors"),
             // Only a user can repair it. Waiting keeps a finished picture until then.
             Self::Damaged { .. } => Some("the database is damaged"),
-            Self::Open { fault: OpenFault::Unreachable(_), .. } => Some("the database cannot be reached"),
-            Self::Database(DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) => {
+            Self::Open { fault: OpenFault::Unreachable(_), .. } | Self::Lost { .. } => {
                 Some("the database cannot be reached")
             }
             Self::Database(DieselError::DatabaseError(..) | DieselError::BrokenTransactionManager) => {
@@ -263,6 +268,9 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(Kind::ReadOnlyTransaction, info) => {
                 Self::ReadOnly { message: info.message().to_owned() }
             }
+            DieselError::DatabaseError(Kind::ClosedConnection, info) => {
+                Self::Lost { message: info.message().to_owned() }
+            }
             DieselError::DatabaseError(_, ref info) => from_message(info.message()).unwrap_or(Self::Database(error)),
             DieselError::DeserializationError(why) => Self::Undecodable { why: chain(why.as_ref()) },
             // The failed rollback follows from the failed commit.
@@ -274,12 +282,19 @@ impl From<DieselError> for StoreError {
 
 /// Classifies an error by its message, because diesel drops the error code: SQLite's messages for SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL,
 /// SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_CORRUPT and SQLITE_NOTADB; PostgreSQL's for 40P01, 55P03, 53100,
-/// 58030 and XX001.
+/// 58030, XX001, 57P01 to 57P03 and 25P03, and tokio-postgres' for a connection that is gone.
 fn from_message(message: &str) -> Option<StoreError> {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     let message = || message.to_owned();
     if says(&["database is locked", "table is locked", "deadlock detected", "lock timeout"]) {
         Some(StoreError::Busy)
+    } else if says(&[
+        "terminating connection",
+        "the database system is",
+        "connection closed",
+        "error communicating with the server",
+    ]) {
+        Some(StoreError::Lost { message: message() })
     } else if says(&["database or disk is full", "No space left on device"]) {
         Some(StoreError::DiskFull)
     } else if says(&["attempt to write a readonly database", "Read-only file system"]) {
@@ -307,6 +322,7 @@ mod tests {
                 StoreError::Disk { .. } => "disk",
                 StoreError::Damaged { .. } => "damaged",
                 StoreError::Busy => "busy",
+                StoreError::Lost { .. } => "lost",
                 StoreError::Database(_) => "other",
                 error => panic!("{error:?}"),
             }
@@ -322,6 +338,10 @@ mod tests {
         assert_eq!(kind("database disk image is malformed"), "damaged");
         assert_eq!(kind("invalid page in block 7 of relation base/5/16384"), "damaged");
         assert_eq!(kind("database is locked"), "busy");
+        assert_eq!(kind("terminating connection due to administrator command"), "lost");
+        assert_eq!(kind("terminating connection due to idle-in-transaction timeout"), "lost");
+        assert_eq!(kind("the database system is shutting down"), "lost");
+        assert_eq!(kind("canceling statement due to lock timeout"), "busy");
         assert_eq!(kind("no such table: projects"), "other");
     }
 }

@@ -12,6 +12,7 @@ use crate::locks::LockQueries;
 use crate::not_found::no_task;
 use crate::order::OrderQueries;
 use crate::rows::{FrameRow, to_column};
+use crate::runs::{Holder, RunRows};
 use crate::schema::{frames, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{TaskQueries, parameters_from_text};
@@ -91,8 +92,16 @@ on_connections! {
     trait LifecycleQueries;
 
     /// See [`Store::complete_task`].
-    async fn complete(conn: Db, id: TaskId, attempt: i32, etag: String, step: i32) -> Result<Ended, StoreError> {
+    async fn complete(
+        conn: Db,
+        id: TaskId,
+        attempt: i32,
+        etag: String,
+        step: i32,
+        holder: Holder,
+    ) -> Result<Ended, StoreError> {
         let (frame_id, project_id) = conn.lock_task(id).await?;
+        conn.assert_held(id, attempt, holder).await?;
         let now = now_ms();
         let running = tasks::table
             .find(id.0)
@@ -113,7 +122,27 @@ on_connections! {
         Ok(Ended { task, frame, frame_removed: None, take_id: TakeId(take_id), key })
     }
 
-    /// See [`Store::end_task`] and [`Store::fail_attempt`].
+    /// `Conflict` if a task runs as this attempt, but in another process. Each other status is left to the update that follows.
+    async fn assert_held(conn: Db, id: TaskId, attempt: i32, holder: Holder) -> Result<(), StoreError> {
+        if conn.holds_run(id.0, attempt, holder).await? {
+            return Ok(());
+        }
+        let task = tasks::table.find(id.0).filter(tasks::status.eq(TaskStatus::Running.as_str()));
+        let runs: i64 = task.filter(tasks::attempt.eq(attempt)).count().get_result(conn).await?;
+        match runs {
+            0 => Ok(()),
+            _ => Err(StoreError::Conflict { why: format!("task {id} runs on another server (attempt {attempt})") }),
+        }
+    }
+
+    /// See [`Store::fail_attempt`].
+    async fn fail(conn: Db, id: TaskId, attempt: i32, why: String, holder: Holder) -> Result<Ended, StoreError> {
+        conn.lock_task(id).await?;
+        conn.assert_held(id, attempt, holder).await?;
+        conn.end(id, vec![TaskStatus::Running], attempt..=attempt, End::Failed(why)).await
+    }
+
+    /// See [`Store::end_task`].
     async fn end(
         conn: Db,
         id: TaskId,
@@ -215,12 +244,12 @@ impl Store {
     /// moves the project to the top of the list. `step` is the last sampling step that ran.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
+    /// [`StoreError::Conflict`] unless it is running as this attempt, in this process; [`StoreError::NotFound`].
     pub async fn complete_task(&self, id: TaskId, attempt: u32, etag: String, step: u32) -> Result<Ended, StoreError> {
         let (attempt, step) = (to_column("tasks.attempt", attempt)?, to_column("takes.finished_step", step)?);
-        let (inner, finished) = (Arc::clone(&self.inner), etag.clone());
+        let (inner, finished, holder) = (Arc::clone(&self.inner), etag.clone(), self.inner.own.holder());
         let completed = change!(self, |conn| {
-            let ended = conn.complete(id, attempt, finished, step).await?;
+            let ended = conn.complete(id, attempt, finished, step, holder).await?;
             let total_steps = inner.total_steps(&ended.task.parameters);
             Ok(Completed { ended, etag, total_steps })
         })?;
@@ -241,10 +270,10 @@ impl Store {
     /// retry) is running.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
+    /// [`StoreError::Conflict`] unless it is running as this attempt, in this process; [`StoreError::NotFound`].
     pub async fn fail_attempt(&self, id: TaskId, attempt: u32, why: String) -> Result<Ended, StoreError> {
-        let (attempt, end) = (to_column("tasks.attempt", attempt)?, End::Failed(why));
-        change!(self, |conn| { conn.end(id, vec![TaskStatus::Running], attempt..=attempt, end).await })
+        let (attempt, holder) = (to_column("tasks.attempt", attempt)?, self.inner.own.holder());
+        change!(self, |conn| { conn.fail(id, attempt, why, holder).await })
     }
 
     /// Queues a failed or cancelled task again, at the end of the queue, with a new take whose first preview

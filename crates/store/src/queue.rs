@@ -7,6 +7,7 @@ use crate::rows::SettingRow;
 use crate::schema::{frames, projects, settings, takes, tasks};
 use crate::tasks::{FullRow, full_tasks, is_open_but_not_running, is_paused, is_waiting, joined_tasks};
 use crate::transaction::{change, on_connections, read};
+use crate::turns::in_turns;
 use crate::unreadable::load_readable;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -133,10 +134,11 @@ impl Store {
     /// As [`Store::get_queue`], with the keys of the takes.
     pub async fn open_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
         let rows: Vec<FullRow> = read!(self, |conn| { conn.open_rows().await })?;
-        open_tasks_from_rows(rows)
+        open_tasks_from_rows(self.in_claim_order(rows))
     }
 
-    /// Puts queued tasks into this order. Tasks that are left out follow in their old order. Returns the queue.
+    /// Puts queued tasks into this order. Tasks that are left out follow in their old order. Returns the queue. Where projects
+    /// take turns, the order is that of each project's own tasks.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] for a task that is not queued, [`StoreError::NotFound`] for one that does not exist,
@@ -149,7 +151,12 @@ impl Store {
         }
         let wanted = order.to_vec();
         let Rearranged(rows) = change!(self, |conn| { conn.reorder(wanted).await })?;
-        Ok(open_tasks_from_rows(rows)?.into_iter().map(|open| open.task).collect())
+        Ok(open_tasks_from_rows(self.in_claim_order(rows))?.into_iter().map(|open| open.task).collect())
+    }
+
+    /// The queue's rows in the order in which their tasks will be claimed.
+    fn in_claim_order(&self, rows: Vec<FullRow>) -> Vec<FullRow> {
+        if self.inner.own.in_turns() { in_turns(rows) } else { rows }
     }
 
     /// Whether the queue is paused. Stored, so that it is still paused after a restart.

@@ -1,17 +1,22 @@
 //! The store: opening, closing, and the connection pools behind one handle.
 
-use crate::backend::{Owner, Pools, postgres, sqlite};
+use crate::backend::{Pools, postgres, sqlite};
 use crate::changes::{Change, LogEntry, Subscriber};
 use crate::clock::{LATEST_MS, not_before};
 use crate::log::{Tail, TailError};
 use crate::migrate::Missing;
+use crate::runs::{Leases, Own};
 use crate::transaction::{checkout, in_own_task, read};
 use crate::url::Address;
 use crate::{OpenFault, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use protocol::Parameters;
-use std::sync::{Arc, OnceLock};
+use std::{
+    fs::File,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio_postgres::Config;
 
 /// The database. Cheap to clone; clones share the connections.
@@ -24,14 +29,17 @@ pub(crate) struct Inner {
     /// The database's name for messages, without a password.
     pub(crate) database: String,
     pub(crate) pools: Pools,
-    /// Held by the one server that uses the database: see [`Store::own`].
-    owner: Option<Owner>,
+    /// The lock of the one server that uses a SQLite file: see [`Store::own`]. It lasts as long as the file is open.
+    _owner: Option<File>,
     subscriber: OnceLock<Arc<dyn Subscriber>>,
     count_steps: OnceLock<fn(&Parameters) -> u32>,
     /// Follows the log for the subscriber, on PostgreSQL.
     tail: OnceLock<Tail>,
     /// How PostgreSQL is reached.
-    config: Option<Config>,
+    pub(crate) config: Option<Config>,
+    /// Renews the leases of runs, on PostgreSQL.
+    pub(crate) leases: Option<Leases>,
+    pub(crate) own: Own,
 }
 
 impl Inner {
@@ -70,11 +78,12 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the database as the only server that uses it, until the last clone is dropped. A second server would treat
-    /// the running tasks of the first as interrupted, and write its pictures to another folder.
+    /// Opens the database for a server. A SQLite file has one server at a time, until the last clone is dropped: a second one
+    /// would treat the running tasks of the first as interrupted. On PostgreSQL several servers share the queue; see
+    /// [`Store::begin_start`].
     ///
     /// # Errors
-    /// As [`Store::open`], and [`StoreError::Owned`] while another server uses the database.
+    /// As [`Store::open`], and [`StoreError::Owned`] while another server uses the file.
     pub async fn own(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect(url, Missing::Run, true).await?;
         store.set_clock().await?;
@@ -97,22 +106,28 @@ impl Store {
             Address::Sqlite(_) => None,
             Address::Postgres(config) => Some((**config).clone()),
         };
-        // The lock comes first: opening may migrate the tables.
         let (owner, pools) = match address {
             Address::Sqlite(path) => {
+                // The lock comes first: opening may migrate the tables.
                 let owner = own.then(|| sqlite::own(&database, &path)).transpose()?;
-                (owner.map(Owner::Sqlite), sqlite::open(&database, path, missing).await?)
+                (owner, sqlite::open(&database, path, missing).await?)
             }
-            Address::Postgres(config) => {
-                let owner = match own {
-                    true => Some(postgres::own(&database, (*config).clone()).await?),
-                    false => None,
-                };
-                (owner.map(Owner::Postgres), Pools::Postgres(postgres::open(&database, *config, missing).await?))
-            }
+            Address::Postgres(config) => (None, Pools::Postgres(postgres::open(&database, *config, missing).await?)),
         };
-        let (subscriber, count_steps, tail) = Default::default();
-        Ok(Self { inner: Arc::new(Inner { database, pools, owner, subscriber, count_steps, tail, config }) })
+        let leases = config.as_ref().map(|config| Leases::new(&database, config));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                database,
+                pools,
+                _owner: owner,
+                subscriber: OnceLock::new(),
+                count_steps: OnceLock::new(),
+                tail: OnceLock::new(),
+                config,
+                leases,
+                own: Own::new(),
+            }),
+        })
     }
 
     /// Ensures that new timestamps are later than the stored ones: the system clock may have been set back.
@@ -139,7 +154,9 @@ impl Store {
             None => _ = self.inner.subscriber.set(subscriber),
             Some(_) if self.inner.tail.get().is_some() => {}
             Some(config) => {
-                let started = Tail::start(&self.inner.database, config.clone(), subscriber).await;
+                let started =
+                    Tail::start(&self.inner.database, config.clone(), &self.inner.own.holder().server, subscriber)
+                        .await;
                 _ = self.inner.tail.set(started.map_err(|error| self.unreachable(error))?);
             }
         }
@@ -150,6 +167,11 @@ impl Store {
     /// entry.
     pub async fn published(&self, seq: u64) {
         self.inner.published(Some(seq)).await;
+    }
+
+    /// How long the database has not answered this server. Zero on SQLite, and before [`Store::subscribe`].
+    pub fn silence(&self) -> Duration {
+        self.inner.tail.get().map(Tail::silence).unwrap_or_default()
     }
 
     fn unreachable(&self, error: TailError) -> StoreError {
@@ -163,9 +185,12 @@ impl Store {
         self.inner.count_steps.set(count).ok();
     }
 
-    /// Whether this store was opened with [`Store::own`].
-    pub fn is_owner(&self) -> bool {
-        self.inner.owner.is_some()
+    /// From now on projects take turns: the next task is of the project with the fewest tasks before it, running ones included.
+    /// Otherwise, and always on SQLite, tasks run in the order in which they were queued.
+    pub fn take_turns(&self) {
+        if self.is_shared() {
+            self.inner.own.take_turns();
+        }
     }
 
     /// Runs a trivial query.

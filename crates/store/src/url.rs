@@ -1,5 +1,6 @@
 //! Database addresses.
 
+use crate::backend::postgres::completed;
 use crate::{OpenFault, StoreError};
 use std::path::{Path, PathBuf};
 use tokio_postgres::config::{Config, Host};
@@ -18,7 +19,7 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let config = url.parse::<Config>().map_err(|e| refused("PostgreSQL address", &format!("{e}")))?;
-            return Ok(Self::Postgres(Box::new(config)));
+            return Ok(Self::Postgres(Box::new(completed(config))));
         }
         let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
         match path {

@@ -4,6 +4,7 @@ use crate::{
     commands::{model::ModelChoice, offers::Offers},
     data_dir,
     one_line::one_line,
+    shared_folder::SharedFolder,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use checkpoint::OpenOptions;
@@ -34,6 +35,10 @@ pub struct DoctorArgs {
     /// The server's database [default: SQLite inside the data folder]
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+
+    /// The folder for the pictures that the server is started with, if it has one.
+    #[arg(long, env = "EMBERLINE_MEDIA_URL", value_name = "URL")]
+    pub media_url: Option<SharedFolder>,
 
     /// The model that the server is started with.
     #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
@@ -141,7 +146,8 @@ async fn database_and_data(args: &DoctorArgs, folder: &Path) -> (Result<String>,
         return (absent(), absent());
     }
     let url = args.database_url.clone().unwrap_or_else(|| data_dir::database_url_in(folder));
-    let media = Media::at(&data_dir::media_in(folder));
+    let root = args.media_url.as_ref().map_or(folder, |shared| shared.0.as_path());
+    let media = Media::at(&data_dir::media_in(root));
     if store::sqlite_file(&url).is_some_and(|file| !file.exists() && !store::has_log_alone(&file)) {
         let data = recovery::expect_no_pictures(&media).map(|()| "there are no pictures yet".to_owned());
         return (Ok("there is none yet; the first start makes it".to_owned()), data.map_err(Into::into));

@@ -1,6 +1,7 @@
 //! `/health`: for supervisors and load balancers.
 
 use super::openapi::{About, Api};
+use crate::away;
 use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::extract::State;
@@ -25,6 +26,7 @@ async fn ready(State(state): State<AppState>) -> Result<&'static str, ApiError> 
     if state.stopping.is_cancelled() {
         return Err(Problem::Unavailable("the server is stopping".to_owned()).into());
     }
+    away::check(&state, away::NOT_READY)?;
     state.store.ping().await.map_err(|error| {
         tracing::warn!(error = &error as &dyn std::error::Error, "the database does not answer");
         Problem::Unavailable("the database does not answer".to_owned())

@@ -5,13 +5,13 @@ use crate::{
     data_dir::{self, DataDir},
     running::RunningMark,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use engine::{
     LostFound, Media,
     recovery::{self, RecoveryOptions},
 };
 use local_studio::{Exports, LocalStudio};
-use std::{fs, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 use store::Store;
 
 /// The opened data folder.
@@ -37,24 +37,49 @@ pub(super) fn lock(args: &ServeArgs) -> Result<DataDir> {
 /// Opens the database, reconciles it with the pictures, and empties the folder of exports.
 pub(super) async fn open(args: &ServeArgs, dir: DataDir) -> Result<Data> {
     let url = args.database_url.clone().unwrap_or_else(|| dir.database_url());
-    let media = Arc::new(Media::at(&dir.media()));
-    let options = recovery_options(&dir, args.accept_missing_pictures);
-    let store = open_recovered(&url, &media, &options).await?;
+    if args.concurrency == 0 && store::sqlite_file(&url).is_some() {
+        bail!(
+            "--concurrency 0 needs a PostgreSQL database (--database-url) that other servers use: nobody would make pictures"
+        );
+    }
+    let root = args.media_url.as_ref().map_or_else(|| dir.path().to_owned(), |folder| folder.0.clone());
+    let media = Arc::new(Media::at(&data_dir::media_in(&root)));
+    let opening = Opening {
+        url,
+        lease: Duration::from_secs(args.lease.into()),
+        predecessor: dir.server_id(),
+        recovery: recovery_options(&dir, &root, args.accept_missing_pictures),
+    };
+    let store = open_recovered(&opening, &media).await?;
+    if let Some(id) = store.server_id() {
+        dir.set_server_id(&id);
+    }
     let running = RunningMark::set(dir.path())?;
     let first_export = LocalStudio::first_export_id(&store).await?;
     let exports = Exports::open(dir.exports(), first_export)
         .with_context(|| format!("cannot make the folder of exports {}", dir.exports().display()))?;
-    Ok(Data { dir, store, media, exports: Arc::new(exports), running, lost_found: options.lost_found })
+    Ok(Data { dir, store, media, exports: Arc::new(exports), running, lost_found: opening.recovery.lost_found })
 }
 
-fn recovery_options(data_dir: &DataDir, accept_missing: bool) -> RecoveryOptions {
+/// How the database is opened.
+struct Opening {
+    url: String,
+    lease: Duration,
+    /// The id of the last server on this data folder, which is dead: the folder is locked.
+    predecessor: Option<String>,
+    recovery: RecoveryOptions,
+}
+
+fn recovery_options(data_dir: &DataDir, pictures: &Path, accept_missing: bool) -> RecoveryOptions {
     let last_end = RunningMark::last_end(data_dir.path());
-    RecoveryOptions { last_end, accept_missing, lost_found: LostFound::at(data_dir.lost_found()) }
+    // On the pictures' disk: files are moved there by renaming.
+    RecoveryOptions { last_end, accept_missing, lost_found: LostFound::at(data_dir::lost_found_in(pictures)) }
 }
 
 /// Opens the database and reconciles rows and files. If that fails the database is closed: a log file left beside it would be
 /// applied to a backup that somebody puts in its place.
-async fn open_recovered(url: &str, media: &Media, options: &RecoveryOptions) -> Result<Store> {
+async fn open_recovered(opening: &Opening, media: &Media) -> Result<Store> {
+    let url = &opening.url;
     let is_new = store::sqlite_file(url).is_some_and(|file| {
         // Opening the database reports a log without a database file.
         fs::metadata(&file).map_or(0, |file| file.len()) == 0 && !store::has_log_alone(&file)
@@ -63,7 +88,8 @@ async fn open_recovered(url: &str, media: &Media, options: &RecoveryOptions) -> 
         recovery::expect_no_pictures(media)?;
     }
     let store = Store::own(url).await.context("cannot open the database")?;
-    match recover(&store, media, options).await {
+    store.set_lease(opening.lease);
+    match recover_or_join(&store, media, opening).await {
         Ok(()) => Ok(store),
         Err(error) => {
             // An error from closing would hide the first one.
@@ -71,6 +97,26 @@ async fn open_recovered(url: &str, media: &Media, options: &RecoveryOptions) -> 
             Err(error)
         }
     }
+}
+
+/// Reconciles rows and files, unless other servers use the database: then what looks like the remains of a crash may be their
+/// work, and only the runs that this server left behind are taken up.
+async fn recover_or_join(store: &Store, media: &Media, opening: &Opening) -> Result<()> {
+    let Some(start) = store.begin_start(opening.predecessor.as_deref()).await.context("cannot begin the start")? else {
+        return recover(store, media, &opening.recovery).await;
+    };
+    if start.others == 0 {
+        recover(store, media, &opening.recovery).await?;
+    } else {
+        tracing::info!(servers = start.others, "other servers use the database as well");
+        recovery::join(store, media).await?;
+        let fails = recovery::why_interrupted(LocalStudio::interrupted(store.clone()).await);
+        for run in &start.left {
+            store.end_expired_run(*run, fails.clone()).await?;
+        }
+    }
+    store.take_turns();
+    store.end_start(start).await.context("cannot register this server")
 }
 
 async fn recover(store: &Store, media: &Media, options: &RecoveryOptions) -> Result<()> {

@@ -76,7 +76,9 @@ async fn serve(args: ServeArgs) -> Result<()> {
     ];
     let Parts { library, engine, base, .. } = parts;
     library.start().context("cannot start the library")?;
-    models::load_first(&engine, &library, &base);
+    if args.concurrency > 0 {
+        models::load_first(&engine, &library, &base);
+    }
     log_ready(data.dir.path(), &engine);
     // Before the address is printed: a process that waits for the address may stop the server at once.
     let stop = stop_signal()?;
@@ -120,11 +122,14 @@ impl Parts {
         models.set_complete(!library.has_folders());
         models.set_loras(Arc::new(LibraryLoras(library.clone())));
         let options = EngineOptions {
-            concurrency: NonZeroUsize::new(args.concurrency.into()).unwrap_or(NonZeroUsize::MIN),
+            concurrency: NonZeroUsize::new(args.concurrency.into()),
             paused: data.store.queue_paused().await?,
             traces: TraceLimits::from(&LocalStudio::stored_settings(&data.store).await?),
+            interrupted: LocalStudio::interrupted,
             fault: args.inject_fault,
         };
+        let offered = models.offers().iter().map(|offer| (offer.name.clone(), offer.title.clone())).collect::<Vec<_>>();
+        data.store.note_offered(format!("{offered:?}")).await?;
         let engine = Engine::start(data.store.clone(), Arc::clone(&data.media), models, hub.clone(), options).await;
         let engine = engine.context("cannot start the engine")?;
         keeper.set_engine(engine.clone());

@@ -1,6 +1,7 @@
 //! One client's connection.
 
 use super::converse::{Farewell, Timing, converse};
+use crate::away;
 use crate::events::Position;
 use crate::events::Subscription;
 use crate::problem::ApiError;
@@ -31,6 +32,9 @@ const MAX_INCOMING_BYTES: usize = 4096;
 
 /// Frames from this size on are written to the socket at once, bytes.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
+const DATABASE_AWAY: Farewell =
+    Farewell { code: close_code::AGAIN, reason: "the database cannot be reached; connect again" };
 
 /// The query, every field optional: `/ws?epoch=E&since=SEQ&project_id=N`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -67,6 +71,7 @@ async fn connect(
         let problem = Problem::invalid("query", format!("epoch, since and project_id: {}", rejection.body_text()));
         ApiError::with_status(StatusCode::BAD_REQUEST, problem)
     })?;
+    away::check(&state, away::CLOSE_SOCKETS)?;
     let crowded = || Problem::Unavailable("there are too many WebSockets from this address".to_owned());
     let place = connection.map(|Extension(connection)| connection.become_socket().ok_or_else(crowded)).transpose()?;
     let position = Position { epoch, since, project_id: project_id.map(ProjectId) };
@@ -89,7 +94,7 @@ async fn serve(mut socket: WebSocket, state: AppState, position: Position, sessi
     }
     let subscription = state.hub.subscribe(&position);
     let greeting = greeting(&state, &position, &subscription).await;
-    let stopping = state.stopping.clone();
+    let (stopping, database) = (state.stopping.clone(), state.clone());
     let farewell = async move {
         let signed_out = async {
             match session {
@@ -99,6 +104,7 @@ async fn serve(mut socket: WebSocket, state: AppState, position: Position, sessi
         };
         tokio::select! {
             () = stopping.cancelled() => Farewell { code: close_code::AWAY, reason: "the server is stopping" },
+            () = away::wait(&database) => DATABASE_AWAY,
             () = signed_out => Farewell { code: close_code::POLICY, reason: "signed out" },
         }
     };

@@ -27,6 +27,8 @@ mod records;
 mod recovery;
 mod schema;
 mod server_functions;
+#[cfg(unix)]
+mod several_servers;
 mod shared_log;
 mod start_and_stop;
 mod steering;

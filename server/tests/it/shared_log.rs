@@ -73,3 +73,20 @@ fn the_answer_comes_after_the_events() {
         assert!(created["seq"].as_u64() <= hello["seq"].as_u64(), "{created} came after the answer, {hello}");
     }
 }
+
+/// The log's epoch outlives a server, but a page that is open has the models of the last start.
+#[test]
+fn open_pages_read_everything_again_after_a_start_with_another_model() {
+    let Some(url) = database() else { return };
+    let options = ["--device", "cpu", "--database-url", &url];
+    let server = TestServer::start_with(&options);
+    let epoch = Events::connect(&server, "").hello["epoch"].clone();
+    let server = TestServer::start_in(server.stop().2, &options);
+    assert_eq!(Events::connect(&server, "").hello["epoch"], epoch, "nothing has changed");
+    let other = ["--model", "../crates/sdxl/tests/fixtures/tiny/single-f16.safetensors"];
+    let server = TestServer::start_in(server.stop().2, &[&options[..], &other].concat());
+    let since = format!("?epoch={}&since=65536", epoch.as_str().expect("an epoch"));
+    let mut events = Events::connect(&server, &since);
+    assert_ne!(events.hello["epoch"], epoch);
+    events.until("resync", WITHIN);
+}

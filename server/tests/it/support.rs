@@ -335,6 +335,18 @@ impl Events {
         panic!("no {kind} in {within:?}; heard {heard:#?}");
     }
 
+    /// The code and the reason with which the server closes the socket.
+    pub fn farewell(&mut self, within: Duration) -> (u16, String) {
+        self.socket.get_ref().set_read_timeout(Some(within)).expect("a timeout");
+        loop {
+            match self.socket.read() {
+                Ok(tungstenite::Message::Close(Some(frame))) => return (frame.code.into(), frame.reason.to_string()),
+                Ok(_) => {}
+                Err(error) => panic!("no farewell within {within:?}: {error}"),
+            }
+        }
+    }
+
     /// Events until none arrives for `quiet`, without metrics.
     pub fn drain(&mut self, quiet: Duration) -> Vec<Value> {
         std::iter::from_fn(|| self.next(quiet)).filter(|event| event["type"] != "metrics").collect()

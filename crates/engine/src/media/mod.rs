@@ -80,7 +80,9 @@ impl Media {
 
     /// Refers to the folder without creating it: its disk may not be mounted.
     pub fn at(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), counter: AtomicU64::new(0), etags: Etags::default(), faults: OnceLock::new() }
+        // Another server on the same folder may write a file of the same key at the same time.
+        let counter = AtomicU64::new(u64::from(rand::random::<u32>()) << 20);
+        Self { folder: folder.to_owned(), counter, etags: Etags::default(), faults: OnceLock::new() }
     }
 
     /// Creates the folder if it does not exist. On Unix only its owner can open it.

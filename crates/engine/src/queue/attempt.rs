@@ -5,6 +5,7 @@ use super::{
     generate::{Finished, Generator, Outcome, SourceKeys},
     inputs::Inputs,
     shared::Shared,
+    unwritten::Unwritten,
 };
 use crate::{
     models::Watch,
@@ -134,24 +135,29 @@ impl Attempt<'_> {
     }
 
     fn publish_progress(&self, progress: Progress) {
-        self.shared.announce.announce(Event::GenerationProgress(GenerationProgress {
+        let event = GenerationProgress {
             of: self.ids(),
             step: progress.step,
             total_steps: total_steps(&self.task.parameters),
             preview_path: self.path(),
             eta_ms: progress.eta_ms,
             waiting_for: progress.waiting_for.map(str::to_owned),
-        }));
+        };
+        if let Some(cluster) = &self.shared.cluster {
+            cluster.reports.add(event.clone());
+        }
+        self.shared.announce.announce(Event::GenerationProgress(event));
     }
 
     /// Writes the picture, retrying while the disk refuses it, and records it in the database. Returns whether the database
     /// was asked to record it: then it may have done so even if it returned an error.
     pub(crate) fn complete(&self, picture: Finished) -> bool {
-        let write = || {
-            let written = self.slot.if_open(|| self.shared.media.write_final(&self.slot.key, &picture.png));
-            written.transpose()
+        let write = || match self.slot.if_open(|| self.shared.media.write_final(&self.slot.key, &picture.png)) {
+            Some(written) => written.map(Some).map_err(Unwritten::Io),
+            None if self.slot.is_stopped() => Ok(None),
+            None => Err(Unwritten::Unsure),
         };
-        let etag = match self.retry(write, retry::write_waits_for, || self.is_over()) {
+        let etag = match self.retry(write, Unwritten::waits_for, || self.is_over()) {
             Ok(Some(etag)) => etag,
             Ok(None) => return false,
             Err(_) if self.is_over() => return false,
@@ -172,9 +178,7 @@ impl Attempt<'_> {
             // The connection broke after the change was committed, and a retry found it completed.
             Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => self.log_completed(step),
             // Cancelled during the write: the cancellation removed the preview, and this removes the final picture.
-            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {
-                self.shared.media.remove(&self.slot.key).ok();
-            }
+            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => self.remove_picture(),
             Err(_) if self.is_over() => {}
             Err(error) => {
                 tracing::error!(task.id = %self.task.id, error = &error as &dyn Error, "a finished picture could not be recorded");
@@ -188,6 +192,14 @@ impl Attempt<'_> {
     fn remove_state(&self) {
         if let Err(error) = self.shared.media.remove_state(&self.slot.key) {
             tracing::warn!(task.id = %self.task.id, %error, "the saved state of a finished picture could not be removed");
+        }
+    }
+
+    /// Removes the picture of an attempt that was not recorded. Where other servers use the folder it may be the picture of a
+    /// later attempt; there the event of a cancellation removes it.
+    fn remove_picture(&self) {
+        if self.shared.cluster.is_none() {
+            self.shared.media.remove(&self.slot.key).ok();
         }
     }
 
@@ -212,7 +224,7 @@ impl Attempt<'_> {
     pub(crate) fn record_cancellation(&self, may_be_completed: bool) {
         if !may_be_completed {
             // No other thread writes this file, and the database may need the space.
-            self.shared.media.remove(&self.slot.key).ok();
+            self.remove_picture();
         }
         let ended = self.retry(
             || self.block_on(|| self.shared.end(self.task.id, &[TaskStatus::Running], End::Cancelled)),

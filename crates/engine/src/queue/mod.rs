@@ -10,6 +10,7 @@ mod inputs;
 mod pausing;
 mod sample;
 mod shared;
+mod unwritten;
 mod worker;
 mod workers;
 

@@ -1,7 +1,9 @@
 //! State that the engine and all workers share.
 
 use super::{admission::Admission, control::Control};
-use crate::{Announce, Media, Models, Statistics, TraceLimits, injected::FaultInjector, slots::Slots, traces};
+use crate::{
+    Announce, Media, Models, Statistics, TraceLimits, cluster::Cluster, injected::FaultInjector, slots::Slots, traces,
+};
 use protocol::{TaskId, TaskStatus};
 use std::sync::{Arc, PoisonError, RwLock as StdRwLock, atomic::AtomicBool};
 use store::{End, Ended, Store, StoreError};
@@ -21,10 +23,13 @@ pub(crate) struct Shared {
     pub(crate) has_lost_claim: AtomicBool,
     /// What is kept of how pictures form.
     traces: StdRwLock<TraceLimits>,
+    /// This server beside others; none on SQLite.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) runtime: Handle,
 }
 
 impl Shared {
+    #[allow(clippy::too_many_arguments, reason = "each is a part that the engine is made of")]
     pub(crate) fn new(
         store: Store,
         media: Arc<Media>,
@@ -33,6 +38,7 @@ impl Shared {
         paused: bool,
         traces: TraceLimits,
         faults: Arc<FaultInjector>,
+        cluster: Option<Cluster>,
     ) -> Self {
         Self {
             store,
@@ -46,6 +52,7 @@ impl Shared {
             faults,
             has_lost_claim: AtomicBool::new(false),
             traces: StdRwLock::new(traces),
+            cluster,
             runtime: Handle::current(),
         }
     }

@@ -1,12 +1,12 @@
 //! Worker loop: claims the next queued task and runs it, until the workers are stopped.
 
 use super::{admission::Permit, attempt::Attempt, generate::Outcome, shared::Shared};
-use crate::{retry::Backoff, slots::Listed};
+use crate::{cluster::sure_until, retry::Backoff, slots::Listed};
 use protocol::TaskStatus;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::Ordering,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::{Claim, OpenTask, StoreError};
 
@@ -83,10 +83,12 @@ struct Taken<'a> {
 fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
     let turn = shared.admission.wait();
     let mut permit = turn.shared();
+    let mut began = Instant::now();
     let mut claim = shared.runtime.block_on(claim(shared, false))?;
     if matches!(claim, Claim::Alone) {
         drop(permit);
         permit = turn.exclusive();
+        began = Instant::now();
         claim = shared.runtime.block_on(self::claim(shared, true))?;
     }
     let Claim::Task(claimed) = claim else { return Ok(None) };
@@ -94,6 +96,9 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
     listed.slot.begin_at(claimed.done_steps);
     if claimed.keeps {
         listed.slot.keep();
+    }
+    if shared.cluster.is_some() {
+        listed.slot.renew(sure_until(began, shared.store.lease()));
     }
     Ok(Some(Taken { claimed: *claimed, listed, _permit: permit }))
 }
@@ -103,7 +108,8 @@ async fn claim(shared: &Shared, is_alone: bool) -> Result<Claim, StoreError> {
         return Ok(Claim::Nothing);
     }
     shared.faults.database_error()?;
-    if shared.has_lost_claim.load(Ordering::Relaxed) {
+    // On PostgreSQL such a task has a run that nobody renews: it is taken up as those of servers that are gone.
+    if shared.cluster.is_none() && shared.has_lost_claim.load(Ordering::Relaxed) {
         requeue_unlisted(shared).await?;
         shared.has_lost_claim.store(false, Ordering::Relaxed);
     }

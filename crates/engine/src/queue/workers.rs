@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    num::NonZeroUsize,
     sync::{Mutex, PoisonError},
     thread::{Builder, JoinHandle},
     time::Duration,
@@ -38,10 +37,10 @@ impl Workers {
     ///
     /// # Errors
     /// A thread that cannot be started.
-    pub(crate) fn start(count: NonZeroUsize, run: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(count: usize, run: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
         let running = watch::Sender::new(0);
         let mut threads = Vec::new();
-        for number in 0..count.get() {
+        for number in 0..count {
             let (run, guard) = (run.clone(), Running::new(&running));
             let thread = Builder::new().name(format!("sampler-{number}")).spawn(move || {
                 let _guard = guard;
@@ -84,7 +83,7 @@ mod tests {
         let run = move || {
             ended.lock().expect("unpoisoned").recv().ok();
         };
-        let workers = Workers::start(NonZeroUsize::new(3).expect("not 0"), run).expect("started");
+        let workers = Workers::start(3, run).expect("started");
         runtime().block_on(async {
             assert!(!workers.wait(Duration::from_millis(20)).await, "they are still running");
             std::thread::spawn(move || {
@@ -100,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_panics_has_ended() {
-        let workers = Workers::start(NonZeroUsize::MIN, || panic!("on purpose")).expect("started");
+        let workers = Workers::start(1, || panic!("on purpose")).expect("started");
         runtime().block_on(async {
             assert_eq!(tokio::time::timeout(Duration::from_secs(20), workers.wait(LONG)).await, Ok(true));
         });

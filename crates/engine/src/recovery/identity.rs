@@ -140,6 +140,11 @@ impl Evidence {
 }
 
 impl Match {
+    /// Whether both the database and the folder hold it already.
+    pub(crate) fn is_known(&self) -> bool {
+        self.in_store && self.in_folder
+    }
+
     /// Stores the identity in both. The folder comes first, because a database with an identity refuses a folder
     /// without one.
     pub(crate) async fn store(&self, store: &Store, media: &Media) -> Result<(), CompareError> {

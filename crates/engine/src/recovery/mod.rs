@@ -48,6 +48,14 @@ pub struct RecoveryOptions {
     pub lost_found: LostFound,
 }
 
+/// Why an interrupted task fails, if the user has chosen that.
+const STOPPED: &str = "the server stopped while this was being made";
+
+/// The error of interrupted tasks; none if they are queued again.
+pub fn why_interrupted(interrupted: Interrupted) -> Option<String> {
+    (interrupted == Interrupted::Fail).then(|| STOPPED.to_owned())
+}
+
 /// Why rows and files could not be reconciled.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
@@ -112,6 +120,22 @@ async fn matching(store: &Store, media: &Media, accept_missing: bool) -> Result<
         Ok(matching) => Ok(matching),
         Err(Mismatch::Foreign(why)) => Err(RecoveryError::Foreign { folder, why }),
         Err(Mismatch::Missing(why)) => Err(RecoveryError::Missing { folder, why }),
+    }
+}
+
+/// Checks that the folder is the one that other servers use with this database, for a server that starts beside them. Changes
+/// nothing: what looks like the remains of a crash may be the others' work.
+///
+/// # Errors
+/// Another folder, or one that cannot be read.
+pub async fn join(store: &Store, media: &Media) -> Result<(), RecoveryError> {
+    let matching = matching(store, media, false).await?;
+    match matching.is_known() {
+        true => Ok(()),
+        false => {
+            let why = "the folder does not hold the identity that the database knows".to_owned();
+            Err(RecoveryError::Foreign { folder: media.folder().to_owned(), why })
+        }
     }
 }
 
@@ -211,7 +235,7 @@ pub async fn reconcile(
         match interrupted {
             Interrupted::Requeue => requeue(store, media, *id, &saved, options.last_end).await?,
             Interrupted::Fail => {
-                let error = "the server stopped while this was being made".to_owned();
+                let error = STOPPED.to_owned();
                 let ended = store.end_task(*id, &[protocol::TaskStatus::Running], End::Failed(error)).await;
                 if let Some(ended) = skip_unreadable(ended)? {
                     remove_preview(media, &ended.key);

@@ -1,4 +1,4 @@
-//! The two databases: how each is opened, its connections and its owner's lock.
+//! The two databases: how each is opened, and its connections.
 
 pub(crate) mod files;
 pub(crate) mod postgres;
@@ -13,12 +13,4 @@ pub(crate) enum Pools {
     Sqlite { writer: Pool<sqlite::Connection>, readers: Pool<sqlite::Connection> },
     /// PostgreSQL: any connection can read and write.
     Postgres(Pool<postgres::Connection>),
-}
-
-/// The lock of the one server that uses the database.
-pub(crate) enum Owner {
-    /// A locked file beside the database. The lock lasts as long as the file is open.
-    Sqlite(#[allow(dead_code, reason = "kept for its lock")] std::fs::File),
-    /// A session that holds an advisory lock.
-    Postgres(#[allow(dead_code, reason = "kept for its session")] postgres::Session),
 }

@@ -2,7 +2,7 @@
 
 use crate::migrate::{self, MigrateError, Missing};
 use crate::{OpenFault, StoreError};
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::prelude::*;
 use diesel_async::{
     AsyncPgConnection,
@@ -10,7 +10,8 @@ use diesel_async::{
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, deadpool::Pool},
 };
 use std::time::Duration;
-use tokio_postgres::{NoTls, config::Config};
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, config::Config};
 
 /// A connection over tokio-postgres; no libpq is needed.
 pub(crate) type Connection = AsyncPgConnection;
@@ -24,20 +25,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Key of the advisory lock for migrations (an arbitrary constant).
 const MIGRATION_LOCK: i64 = 0x656d_6265_726c_696e;
 
-/// Key of the advisory lock of the one server that uses the database.
-const OWNER_LOCK: i64 = 0x656d_6265_726c_6f77;
+/// Settings of the pool's connections. All changes wait for a transaction that has taken numbers from the log: one whose process
+/// hangs is ended, and nobody waits for another one for long.
+const SETUP: &str = "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '3s'";
 
-/// Delay between attempts to reopen a lost session.
-const SESSION_RETRY: Duration = Duration::from_secs(2);
+/// A machine that is gone without a word, for example because its network was cut: noticed after this time without an answer
+/// to a packet, and by a probe on a connection that has been idle for as long.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Connects, migrates the tables and returns the pool.
-pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -> Result<Pool<Connection>, StoreError> {
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("emberline");
-    }
+pub(crate) async fn open(database: &str, config: Config, missing: Missing) -> Result<Pool<Connection>, StoreError> {
     let first = connect(&config).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
     let name = database.to_owned();
     // The migration harness blocks, so it runs on a blocking thread.
@@ -46,7 +43,11 @@ pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -
     let mut manager = ManagerConfig::<Connection>::default();
     manager.custom_setup = Box::new(move |_url| {
         let config = config.clone();
-        Box::pin(async move { connect(&config).await.map_err(ConnectFailure::into_connection_error) })
+        Box::pin(async move {
+            let mut connection = connect(&config).await.map_err(ConnectFailure::into_connection_error)?;
+            let setup = diesel_async::SimpleAsyncConnection::batch_execute(&mut connection, SETUP).await;
+            setup.map(|()| connection).map_err(ConnectionError::CouldntSetupConfiguration)
+        })
     });
     Pool::builder(AsyncDieselConnectionManager::new_with_config(database, manager))
         .max_size(CONNECTIONS)
@@ -54,80 +55,79 @@ pub(crate) async fn open(database: &str, mut config: Config, missing: Missing) -
         .map_err(|error| StoreError::Open { database: database.to_owned(), fault: OpenFault::Other(Box::new(error)) })
 }
 
-/// A session that holds the owner's lock until it is dropped.
-pub(crate) struct Session {
-    keeper: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.keeper.abort();
-    }
-}
-
-/// Takes the lock of the one server that uses the database. The lock belongs to a session of its own, so a server that is
-/// killed leaves no lock behind. A lost session is opened again.
-pub(crate) async fn own(database: &str, mut config: Config) -> Result<Session, StoreError> {
+/// The address with what it leaves open.
+pub(crate) fn completed(mut config: Config) -> Config {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }
-    config.application_name("emberline (owner)");
-    let lock = take_lock(&config).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
-    let Some(mut held) = lock else { return Err(StoreError::Owned { database: database.to_owned() }) };
-    let name = database.to_owned();
-    let keeper = tokio::spawn(async move {
-        loop {
-            held.ended().await;
-            held = loop {
-                tokio::time::sleep(SESSION_RETRY).await;
-                match take_lock(&config).await {
-                    Ok(Some(again)) => break again,
-                    Ok(None) => {
-                        tracing::error!(
-                            database = name,
-                            "another emberline uses the database as well; stop one of the two"
-                        )
-                    }
-                    // The database is unreachable; every other call reports that.
-                    Err(_) => {}
-                }
-            };
-        }
-    });
-    Ok(Session { keeper })
-}
-
-/// A connection that holds the lock.
-struct Held {
-    /// Drives the connection; ends with it.
-    driver: tokio::task::JoinHandle<()>,
-    client: tokio_postgres::Client,
-}
-
-impl Held {
-    async fn ended(&mut self) {
-        // A panic in the driver ends the connection as well.
-        let _ = (&mut self.driver).await;
+    if config.get_application_name().is_none() {
+        config.application_name("emberline");
     }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_idle(SILENCE).keepalives_interval(Duration::from_secs(2)).keepalives_retries(3);
+    }
+    config
 }
 
-impl Drop for Held {
+/// One connection for statements that are sent as text: opened when it is needed, and again after an error.
+pub(crate) struct Line {
+    database: String,
+    config: Config,
+    /// Statements that each new connection begins with.
+    setup: &'static str,
+    session: tokio::sync::Mutex<Option<Session>>,
+}
+
+struct Session {
+    client: Client,
+    /// Drives the connection.
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
     }
 }
 
-/// Connects and tries to lock. None while another session has the lock.
-async fn take_lock(config: &Config) -> Result<Option<Held>, tokio_postgres::Error> {
-    let (client, connection) = config.connect(NoTls).await?;
-    let driver = tokio::spawn(async move { drop(connection.await) });
-    let held = Held { driver, client };
-    // If this machine loses its network, PostgreSQL notices by keepalives (first after 30 s) and releases the lock within
-    // a minute.
-    let keepalives = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
-    held.client.batch_execute(keepalives).await?;
-    let row = held.client.query_one("SELECT pg_try_advisory_lock($1)", &[&OWNER_LOCK]).await?;
-    Ok(row.get::<_, bool>(0).then_some(held))
+impl Line {
+    pub(crate) fn new(database: &str, mut config: Config, name: &str, setup: &'static str) -> Self {
+        config.application_name(name);
+        Self { database: database.to_owned(), config, setup, session: tokio::sync::Mutex::default() }
+    }
+
+    /// The answer to statements that the database answers within `at_most`. They are one transaction.
+    pub(crate) async fn query(&self, sql: &str, at_most: Duration) -> Result<Vec<SimpleQueryMessage>, StoreError> {
+        let mut held = self.session.lock().await;
+        let answer = timeout(at_most, async {
+            // Taken out: a session whose statement did not end is not used again.
+            let session = match held.take().filter(|session| !session.client.is_closed()) {
+                Some(session) => session,
+                None => self.connect().await?,
+            };
+            let answer = session.client.simple_query(sql).await?;
+            *held = Some(session);
+            Ok::<_, tokio_postgres::Error>(answer)
+        });
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| unreachable_error(&self.database, source);
+        match answer.await {
+            Ok(answer) => answer.map_err(|error| failed(Box::new(error))),
+            Err(elapsed) => Err(failed(Box::new(elapsed))),
+        }
+    }
+
+    async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
+        let (client, connection) = self.config.connect(NoTls).await?;
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        let session = Session { client, driver };
+        if !self.setup.is_empty() {
+            session.client.batch_execute(self.setup).await?;
+        }
+        Ok(session)
+    }
 }
 
 /// Why a connection failed.

@@ -4,6 +4,7 @@
 //! [`Tail`].
 
 mod append;
+mod messages;
 mod read;
 mod tail;
 

@@ -1,12 +1,14 @@
 //! Follows the log.
 
 use super::CHANNEL;
+use super::messages::Messages;
 use super::read::{MOST_ROWS, Row, changes_of, rows_query};
 use crate::changes::Subscriber;
+use crate::live::LIVE;
 use std::{
     convert::Infallible,
     future::poll_fn,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::{
@@ -40,6 +42,8 @@ const KEPT_FOR: &str = "15 minutes";
 pub(crate) struct Tail {
     wake: Arc<Notify>,
     published: watch::Receiver<u64>,
+    /// When the database last answered.
+    answered: Arc<Mutex<Instant>>,
     follower: JoinHandle<()>,
 }
 
@@ -54,13 +58,15 @@ impl Tail {
     pub(crate) async fn start(
         database: &str,
         mut config: Config,
+        server: &str,
         subscriber: Arc<dyn Subscriber>,
     ) -> Result<Self, TailError> {
         config.application_name("emberline (events)");
-        let wake = Arc::new(Notify::new());
-        let listener = Listener::connect(&config, &wake).await?;
+        let (wake, messages) = (Arc::new(Notify::new()), Arc::new(Messages::of_others(server)));
+        let listener = Listener::connect(&config, &wake, &messages).await?;
         let start = listener.start().await?;
         let (published, receiver) = watch::channel(start.seq);
+        let answered = Arc::new(Mutex::new(Instant::now()));
         let mut follower = Follower {
             database: database.to_owned(),
             config,
@@ -68,16 +74,23 @@ impl Tail {
             at: start.clone(),
             published,
             wake: Arc::clone(&wake),
+            messages,
+            answered: Arc::clone(&answered),
             pruned: Instant::now(),
         };
         follower.begin_at(start);
         while follower.hand_over_batch(&listener).await? {}
-        Ok(Self { wake, published: receiver, follower: tokio::spawn(follower.run(listener)) })
+        Ok(Self { wake, published: receiver, answered, follower: tokio::spawn(follower.run(listener)) })
     }
 
     /// Stops following.
     pub(crate) fn end(&self) {
         self.follower.abort();
+    }
+
+    /// How long the database has not answered: normally less than the time between two looks.
+    pub(crate) fn silence(&self) -> Duration {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Waits until this number is published here: the answer to a request comes after the request's events.
@@ -121,12 +134,13 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    async fn connect(config: &Config, wake: &Arc<Notify>) -> Result<Self, TailError> {
+    async fn connect(config: &Config, wake: &Arc<Notify>, messages: &Arc<Messages>) -> Result<Self, TailError> {
         let (client, mut connection) = timeout(ANSWER, config.connect(NoTls)).await??;
-        let wake = Arc::clone(wake);
+        let (wake, messages) = (Arc::clone(wake), Arc::clone(messages));
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                if matches!(message, AsyncMessage::Notification(_)) {
+                if let AsyncMessage::Notification(notification) = message {
+                    messages.add(&notification);
                     wake.notify_one();
                 }
             }
@@ -134,7 +148,7 @@ impl Listener {
             wake.notify_one();
         });
         let listener = Self { client, driver };
-        listener.query(&format!("LISTEN {CHANNEL}")).await?;
+        listener.query(&format!("LISTEN {CHANNEL}; LISTEN {LIVE}")).await?;
         Ok(listener)
     }
 
@@ -174,6 +188,8 @@ struct Follower {
     at: Place,
     published: watch::Sender<u64>,
     wake: Arc<Notify>,
+    messages: Arc<Messages>,
+    answered: Arc<Mutex<Instant>>,
     pruned: Instant,
 }
 
@@ -192,7 +208,7 @@ impl Follower {
     async fn connect_again(&mut self) -> Listener {
         loop {
             tokio::time::sleep(RETRY).await;
-            let Ok(listener) = Listener::connect(&self.config, &self.wake).await else { continue };
+            let Ok(listener) = Listener::connect(&self.config, &self.wake, &self.messages).await else { continue };
             if self.resume(&listener).await.is_ok() {
                 return listener;
             }
@@ -214,6 +230,11 @@ impl Follower {
     async fn follow(&mut self, listener: &Listener) -> Result<Infallible, TailError> {
         loop {
             while self.hand_over_batch(listener).await? {}
+            // After the changes: a step of an attempt comes after its start.
+            let messages = self.messages.take();
+            if !messages.is_empty() {
+                self.subscriber.heard(messages);
+            }
             if self.pruned.elapsed() >= PRUNE_EVERY {
                 self.pruned = Instant::now();
                 listener.query(&prune(self.at.seq)).await?;
@@ -225,6 +246,7 @@ impl Follower {
     /// Hands over the next rows. Returns whether there may be more.
     async fn hand_over_batch(&mut self, listener: &Listener) -> Result<bool, TailError> {
         let rows = Row::all(&listener.query(&rows_query(self.at.seq, BATCH)).await?);
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(false) };
         if first.seq != self.at.seq + 1 {
             // Those between were pruned while this process did not run: the computer was asleep.

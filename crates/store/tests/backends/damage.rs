@@ -1,7 +1,6 @@
 //! Damaged, missing and foreign files; owners; the copy before a migration.
 
 use crate::database::{Database, create, names};
-use crate::on_both;
 use diesel::prelude::*;
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use std::{
@@ -11,9 +10,9 @@ use std::{
 };
 use store::{OpenFault, Store, StoreError};
 
-on_both![a_database_has_one_owner_at_a_time];
-
-async fn a_database_has_one_owner_at_a_time(database: &Database) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_has_one_owner_at_a_time() {
+    let database = Database::sqlite();
     let first = Store::own(&database.url).await.expect("the first owns it");
     create(&first, "Storm").await;
     let error = Store::own(&database.url).await.expect_err("the second is refused");
@@ -23,19 +22,7 @@ async fn a_database_has_one_owner_at_a_time(database: &Database) {
     assert_eq!(names(&Store::look(&database.url).await.expect("looked at")).await, ["Storm"]);
     first.close().await.expect("closed");
     drop(first);
-    // PostgreSQL releases the lock a moment after the session has ended.
-    for attempt in 0.. {
-        match Store::own(&database.url).await {
-            Ok(store) => {
-                assert_eq!(names(&store).await, ["Storm"]);
-                break;
-            }
-            Err(StoreError::Owned { .. }) if attempt < 100 => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
+    assert_eq!(names(&Store::own(&database.url).await.expect("free again")).await, ["Storm"]);
 }
 
 /// A closed database with hundreds of pages.

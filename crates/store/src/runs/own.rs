@@ -1,0 +1,47 @@
+//! What a store knows of its own runs and of the queue's rule.
+
+use super::holder::Holder;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long a run lasts without a renewal, in milliseconds. A server's network may be away for some seconds, and a picture whose
+/// server is gone shall not wait for long.
+const LEASE_MS: u64 = 8000;
+
+/// This process in the database, and its rule for the queue.
+pub(crate) struct Own {
+    server: Arc<str>,
+    lease_ms: AtomicU64,
+    in_turns: AtomicBool,
+}
+
+impl Own {
+    /// With a new id.
+    pub(crate) fn new() -> Self {
+        let server = format!("{:032x}", rand::random::<u128>()).into();
+        Self { server, lease_ms: AtomicU64::new(LEASE_MS), in_turns: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn holder(&self) -> Holder {
+        let lease = Duration::from_millis(self.lease_ms.load(Ordering::Relaxed));
+        Holder { server: Arc::clone(&self.server), lease }
+    }
+
+    pub(crate) fn set_lease(&self, lease: Duration) {
+        self.lease_ms.store(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether projects take turns in the queue.
+    pub(crate) fn in_turns(&self) -> bool {
+        self.in_turns.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn take_turns(&self) {
+        self.in_turns.store(true, Ordering::Relaxed);
+    }
+}
