@@ -32,7 +32,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule { crate_name: "diffusion", never: &["protocol", "axum", "leptos", "diesel", "sdxl", "checkpoint"] },
     Rule { crate_name: "sdxl", never: &["protocol", "axum", "leptos", "diesel"] },
-    Rule { crate_name: "upscale", never: &["protocol", "tokio", "axum", "leptos", "diesel", "engine", "store"] },
+    Rule { crate_name: "upscale", never: &["protocol", "axum", "leptos", "diesel", "engine", "store"] },
     Rule { crate_name: "starter_model", never: &["protocol", "tokio", "axum", "leptos", "diesel", "burn", "clap"] },
     Rule { crate_name: "store", never: &["axum", "leptos", "burn", "sdxl", "diffusion"] },
     Rule { crate_name: "library", never: &["tokio", "axum", "leptos", "diesel", "burn", "sdxl", "engine", "store"] },
