@@ -2,7 +2,7 @@
 
 use crate::{
     Announce, InjectedFault, Media, Models, Progress, Statistics, TraceLimits,
-    cluster::{self, Cluster, ReadInterrupted, Remote},
+    cluster::{self, ReadInterrupted, Remote},
     committed::Committed,
     injected::FaultInjector,
     priority,
@@ -127,8 +127,8 @@ impl Engine {
         let faults = Arc::new(FaultInjector::new(options.fault));
         media.inject(&faults);
         // On PostgreSQL the database has no task for a claim while the queue is paused, whichever server paused it.
-        let (paused, cluster) = (options.paused && !store.is_shared(), Cluster::of(&store, options.interrupted));
-        let shared = Shared::new(store, media, models, announce, paused, options.traces, faults, cluster);
+        let paused = options.paused && !store.is_shared();
+        let shared = Shared::new(store, media, models, announce, paused, options.traces, faults, options.interrupted);
         let (shared, remote) = (Arc::new(shared), Arc::<Remote>::default());
         shared.store.count_steps(total_steps);
         let committed = Committed {
@@ -140,13 +140,13 @@ impl Engine {
         };
         shared.store.subscribe(Arc::new(committed)).await?;
         priority::lower();
-        let beside_others = match shared.cluster.is_some() {
-            true => vec![
-                tokio::spawn(cluster::keep_leases(Arc::clone(&shared))),
-                tokio::spawn(cluster::send_reports(Arc::clone(&shared))),
-            ],
-            false => Vec::new(),
-        };
+        let beside_others = shared.cluster.iter().flat_map(|cluster| {
+            [
+                tokio::spawn(cluster::keep_leases(Arc::clone(cluster))),
+                tokio::spawn(cluster::send_reports(Arc::clone(cluster))),
+            ]
+        });
+        let beside_others = beside_others.collect();
         let for_workers = Arc::clone(&shared);
         let count = options.concurrency.map_or(0, NonZeroUsize::get);
         let workers = Workers::start(count, move || queue::run_worker(&for_workers))?;
@@ -286,7 +286,7 @@ impl Engine {
         if let Some(cluster) = &self.shared.cluster {
             // A worker that has not ended writes and publishes nothing more.
             self.shared.slots.all().iter().for_each(|slot| slot.close());
-            cluster::give_back(&self.shared, cluster).await;
+            cluster::give_back(cluster).await;
         }
         have_ended
     }

@@ -1,7 +1,7 @@
 //! Renews the leases of this server's runs, and takes up those of servers that are gone.
 
 use super::Cluster;
-use crate::{queue::Shared, slot::Slot};
+use crate::slot::Slot;
 use std::{
     collections::HashMap,
     error::Error,
@@ -19,7 +19,7 @@ const GIVE_BACK: Duration = Duration::from_secs(3);
 
 /// Until when this server is sure of a run whose lease was renewed by a call that began at `began`. The lease began at that
 /// time or later. The last quarter of it is left for a write that is under way: it must not end after the lease.
-pub(crate) fn sure_until(began: Instant, lease: Duration) -> Instant {
+pub(super) fn sure_until(began: Instant, lease: Duration) -> Instant {
     began + lease * 3 / 4
 }
 
@@ -54,13 +54,13 @@ impl Contact {
 }
 
 /// Renews until the task is aborted.
-pub(crate) async fn keep_leases(shared: Arc<Shared>) {
-    let lease = shared.store.lease();
+pub(crate) async fn keep_leases(cluster: Arc<Cluster>) {
+    let lease = cluster.store.lease();
     let (mut contact, mut is_lost, mut sweep) = (Contact::new(), false, None::<JoinHandle<()>>);
     loop {
-        let (began, slots) = (Instant::now(), shared.slots.all());
+        let (began, slots) = (Instant::now(), cluster.slots.all());
         let runs: Vec<Run> = slots.iter().map(|slot| run_of(slot)).collect();
-        match shared.store.renew_runs(&runs, lease / 4).await {
+        match cluster.store.renew_runs(&runs, lease / 4).await {
             Ok(Renewed { mine, expired }) => {
                 settle(&slots, &mine, sure_until(began, lease));
                 contact.answered(Instant::now(), lease);
@@ -69,7 +69,7 @@ pub(crate) async fn keep_leases(shared: Arc<Shared>) {
                 }
                 let is_idle = sweep.as_ref().is_none_or(JoinHandle::is_finished);
                 if !expired.is_empty() && contact.is_steady(lease) && is_idle {
-                    sweep = Some(tokio::spawn(take_up(Arc::clone(&shared), expired)));
+                    sweep = Some(tokio::spawn(take_up(Arc::clone(&cluster), expired)));
                 }
             }
             Err(error) => {
@@ -108,11 +108,10 @@ fn settle(slots: &[Arc<Slot>], mine: &[(Run, Kept)], until: Instant) {
 }
 
 /// Queues the tasks of servers that are gone again.
-async fn take_up(shared: Arc<Shared>, expired: Vec<Run>) {
-    let Some(cluster) = &shared.cluster else { return };
-    let fails = cluster.fails(&shared.store).await;
+async fn take_up(cluster: Arc<Cluster>, expired: Vec<Run>) {
+    let fails = cluster.fails().await;
     for run in expired {
-        match shared.store.end_expired_run(run, fails.clone()).await {
+        match cluster.store.end_expired_run(run, fails.clone()).await {
             Ok(RunEnd::Queued) => {
                 tracing::warn!(task.id = %run.task, attempt = run.attempt, "the server of this task is gone; it is queued again")
             }
@@ -132,14 +131,14 @@ fn log_untaken(run: Run, error: &StoreError) {
 }
 
 /// Gives the runs back that this server has not finished, so that another one begins them at once, and leaves the list of
-/// servers. `cluster` is the engine's.
-pub(crate) async fn give_back(shared: &Shared, cluster: &Cluster) {
+/// servers.
+pub(crate) async fn give_back(cluster: &Cluster) {
     let give_back = async {
-        let fails = cluster.fails(&shared.store).await;
-        for run in shared.store.own_runs().await? {
-            shared.store.give_back_run(run, fails.clone()).await?;
+        let fails = cluster.fails().await;
+        for run in cluster.store.own_runs().await? {
+            cluster.store.give_back_run(run, fails.clone()).await?;
         }
-        shared.store.unregister().await
+        cluster.store.unregister().await
     };
     match tokio::time::timeout(GIVE_BACK, give_back).await {
         Ok(Ok(())) => {}

@@ -5,32 +5,42 @@ mod keeper;
 mod remote;
 mod reports;
 
-pub(crate) use keeper::{give_back, keep_leases, sure_until};
+use keeper::sure_until;
+pub(crate) use keeper::{give_back, keep_leases};
 pub(crate) use remote::Remote;
 pub(crate) use reports::{Reports, send_reports};
 
 use crate::recovery::why_interrupted;
+use crate::slot::Slots;
 use protocol::Interrupted;
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 use store::Store;
 
 /// Reads what becomes of interrupted tasks: a setting of the user's.
 pub type ReadInterrupted = fn(Store) -> Pin<Box<dyn Future<Output = Interrupted> + Send>>;
 
-/// State of a server beside others.
+/// A server beside others.
 pub(crate) struct Cluster {
+    store: Store,
+    slots: Arc<Slots>,
     pub(crate) reports: Reports,
-    pub(crate) interrupted: ReadInterrupted,
+    interrupted: ReadInterrupted,
 }
 
 impl Cluster {
     /// None where no other server can use the database.
-    pub(crate) fn of(store: &Store, interrupted: ReadInterrupted) -> Option<Self> {
-        store.is_shared().then(|| Self { reports: Reports::default(), interrupted })
+    pub(crate) fn of(store: &Store, slots: &Arc<Slots>, interrupted: ReadInterrupted) -> Option<Arc<Self>> {
+        let (store, slots) = (store.clone(), Arc::clone(slots));
+        store.is_shared().then(|| Arc::new(Self { store, slots, reports: Reports::default(), interrupted }))
+    }
+
+    /// Until when a run is surely this server's that was claimed by a call that began at `began`.
+    pub(crate) fn sure_until(&self, began: Instant) -> Instant {
+        sure_until(began, self.store.lease())
     }
 
     /// Why interrupted tasks fail; none if they are queued again.
-    async fn fails(&self, store: &Store) -> Option<String> {
-        why_interrupted((self.interrupted)(store.clone()).await)
+    async fn fails(&self) -> Option<String> {
+        why_interrupted((self.interrupted)(self.store.clone()).await)
     }
 }

@@ -86,7 +86,13 @@ mod tests {
 
     fn started(attempt: u32) -> Event {
         let (preview_path, generator) = Default::default();
-        Event::GenerationStarted(GenerationStarted { of: of(attempt), preview_path, step: 0, total_steps: 9, generator })
+        Event::GenerationStarted(GenerationStarted {
+            of: of(attempt),
+            preview_path,
+            step: 0,
+            total_steps: 9,
+            generator,
+        })
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reports this server's steps to the others.
 
-use crate::queue::Shared;
+use super::Cluster;
 use protocol::{GenerationProgress, TaskId};
 use std::{
     collections::HashMap,
@@ -28,12 +28,11 @@ impl Reports {
 
 /// Sends reports until the task is aborted. One that fails is not sent again: the next step follows, and the renewals log that the
 /// database is away.
-pub(crate) async fn send_reports(shared: Arc<Shared>) {
-    let Some(cluster) = &shared.cluster else { return };
+pub(crate) async fn send_reports(cluster: Arc<Cluster>) {
     loop {
         cluster.reports.added.notified().await;
         for event in cluster.reports.take().into_values() {
-            shared.store.report_step(event).await.ok();
+            cluster.store.report_step(event).await.ok();
         }
     }
 }

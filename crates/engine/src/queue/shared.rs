@@ -2,7 +2,8 @@
 
 use super::{admission::Admission, control::Control};
 use crate::{
-    Announce, Media, Models, Statistics, TraceLimits, cluster::Cluster, injected::FaultInjector, slots::Slots, traces,
+    Announce, Media, Models, ReadInterrupted, Statistics, TraceLimits, cluster::Cluster, injected::FaultInjector,
+    slots::Slots, traces,
 };
 use protocol::{TaskId, TaskStatus};
 use std::sync::{Arc, PoisonError, RwLock as StdRwLock, atomic::AtomicBool};
@@ -24,7 +25,7 @@ pub(crate) struct Shared {
     /// What is kept of how pictures form.
     traces: StdRwLock<TraceLimits>,
     /// This server beside others; none on SQLite.
-    pub(crate) cluster: Option<Cluster>,
+    pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) runtime: Handle,
 }
 
@@ -38,14 +39,16 @@ impl Shared {
         paused: bool,
         traces: TraceLimits,
         faults: Arc<FaultInjector>,
-        cluster: Option<Cluster>,
+        interrupted: ReadInterrupted,
     ) -> Self {
+        let slots = Arc::default();
+        let cluster = Cluster::of(&store, &slots, interrupted);
         Self {
             store,
             media,
             models,
             announce,
-            slots: Arc::default(),
+            slots,
             control: Arc::new(Control::new(paused)),
             admission: Admission::default(),
             statistics: Statistics::default(),

@@ -1,7 +1,7 @@
 //! Worker loop: claims the next queued task and runs it, until the workers are stopped.
 
 use super::{admission::Permit, attempt::Attempt, generate::Outcome, shared::Shared};
-use crate::{cluster::sure_until, retry::Backoff, slots::Listed};
+use crate::{retry::Backoff, slots::Listed};
 use protocol::TaskStatus;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -97,8 +97,8 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
     if claimed.keeps {
         listed.slot.keep();
     }
-    if shared.cluster.is_some() {
-        listed.slot.renew(sure_until(began, shared.store.lease()));
+    if let Some(cluster) = &shared.cluster {
+        listed.slot.renew(cluster.sure_until(began));
     }
     Ok(Some(Taken { claimed: *claimed, listed, _permit: permit }))
 }

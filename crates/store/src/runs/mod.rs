@@ -8,16 +8,10 @@
 //!
 //! [`Store::end_expired_run`]: crate::Store::end_expired_run
 
-mod claim;
 mod holder;
 mod leases;
 mod own;
-mod servers;
-mod steps;
 
-pub(crate) use claim::{NextWaiting, Waiting};
 pub(crate) use holder::{Holder, RunRows};
 pub(crate) use leases::Leases;
-pub use leases::{Kept, Renewed};
 pub(crate) use own::Own;
-pub use servers::SharedStart;

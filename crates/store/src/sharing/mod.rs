@@ -1,0 +1,9 @@
+//! What a server does beside others on one PostgreSQL: it renews the leases of its runs, reports steps, and starts and stops. On
+//! SQLite these calls do nothing.
+
+mod renewals;
+mod servers;
+mod steps;
+
+pub use renewals::{Kept, Renewed};
+pub use servers::SharedStart;
