@@ -11,7 +11,7 @@ pub(crate) use remote::Remote;
 pub(crate) use reports::{Reports, send_reports};
 
 use crate::recovery::why_interrupted;
-use crate::slot::Slots;
+use crate::slots::Slots;
 use protocol::Interrupted;
 use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 use store::Store;
