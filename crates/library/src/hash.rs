@@ -18,7 +18,7 @@ const PIECE: usize = 1 << 20;
 pub struct Hashed {
     /// SHA-256 of the whole file, 64 digits.
     pub sha256: String,
-    /// SHA-256 of the bytes behind a safetensors file's header, 64 digits; none for other files.
+    /// SHA-256 of the bytes behind the header of a safetensors or GGUF file, 64 digits; none for other files.
     pub tensors: Option<String>,
 }
 

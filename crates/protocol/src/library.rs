@@ -78,7 +78,7 @@ pub struct FileHashes {
     pub sha256: Option<String>,
     /// AutoV2: the first 10 digits of `sha256`.
     pub auto_v2: Option<String>,
-    /// AutoV3: the first 12 digits of the SHA-256 of a safetensors file behind its header. A LoRA keeps it when its
+    /// AutoV3: the first 12 digits of the SHA-256 of a safetensors or GGUF file behind its header. A LoRA keeps it when its
     /// metadata is edited.
     pub auto_v3: Option<String>,
 }

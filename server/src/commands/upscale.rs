@@ -35,8 +35,8 @@ pub struct UpscaleArgs {
 
     /// The network: a .safetensors or .pth file (ESRGAN, Real-ESRGAN, Compact, SPAN) [default: realesr-animevideov3, which
     /// is inside this program]
-    #[arg(long, env = "EMBERLINE_UPSCALE_MODEL", value_name = "PATH")]
-    pub model: Option<PathBuf>,
+    #[arg(long, visible_alias = "model", env = "EMBERLINE_UPSCALER", value_name = "PATH")]
+    pub upscaler: Option<PathBuf>,
 
     /// The factor, from 1 to 8. The network runs as often as needed; a larger result is reduced by Lanczos. [default: the
     /// network's own]
@@ -79,7 +79,7 @@ pub fn run(args: &UpscaleArgs) -> Result<()> {
     let picture = picture_file::read(&bytes, &bounds).map_err(|error| anyhow!("{} {error}", args.input.display()))?;
     let record = png_info::read(&bytes).ok().and_then(|info| info.parameters);
     drop(bytes);
-    let file = match &args.model {
+    let file = match &args.upscaler {
         Some(path) => UpscalerFile::open(path)?,
         None => built_in()?,
     };
@@ -105,7 +105,7 @@ pub fn run(args: &UpscaleArgs) -> Result<()> {
     write_whole("OUT", &args.out, &png)?;
     let report = Report {
         out: args.out.display().to_string(),
-        model: args.model.as_ref().map_or_else(|| BUILT_IN.to_owned(), |path| path.display().to_string()),
+        model: args.upscaler.as_ref().map_or_else(|| BUILT_IN.to_owned(), |path| path.display().to_string()),
         network: file.spec().name(),
         scale,
         width,
