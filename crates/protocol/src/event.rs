@@ -166,6 +166,10 @@ pub struct GenerationIds {
     pub attempt: u32,
 }
 
+fn is_zero(steps: &u32) -> bool {
+    *steps == 0
+}
+
 /// A worker started a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationStarted {
@@ -174,8 +178,8 @@ pub struct GenerationStarted {
     pub of: GenerationIds,
     /// URL path of its previews and of its picture.
     pub preview_path: String,
-    /// Steps that are done already: of a task that goes on after a pause or an end of the server.
-    #[serde(default)]
+    /// Steps that are done already: of a task that goes on after a pause or an end of the server. Absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub step: u32,
     /// Number of sampling steps.
     pub total_steps: u32,

@@ -154,6 +154,7 @@ pub fn finish_error(finish_in: u32, done: u32, total: u32) -> Option<FieldError>
     let left = total.saturating_sub(done);
     let message = match done {
         0 => "must not be given before the first step: it is the number of steps".to_owned(),
+        _ if finish_in == 0 => "must be at least 1".to_owned(),
         _ if finish_in > left => format!("must be at most the {left} steps that are left, not {finish_in}"),
         _ => return None,
     };

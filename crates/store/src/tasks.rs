@@ -227,8 +227,10 @@ pub(crate) fn tasks_from_rows(rows: Vec<FullRow>) -> Result<Vec<Task>, StoreErro
     Ok(tasks)
 }
 
+/// The status in the column. It is never `paused`: such a task is `queued`, with the flag.
 pub(crate) fn status_from_text(text: &str) -> Result<TaskStatus, StoreError> {
-    TaskStatus::from_name(text).ok_or_else(|| StoreError::Corrupt { column: "tasks.status", value: text.to_owned() })
+    let stored = TaskStatus::from_name(text).filter(|status| *status != TaskStatus::Paused);
+    stored.ok_or_else(|| StoreError::Corrupt { column: "tasks.status", value: text.to_owned() })
 }
 
 /// The status as clients see it.

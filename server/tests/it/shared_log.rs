@@ -42,7 +42,8 @@ fn a_client_continues_where_a_killed_server_ended() {
     let received = events.until("generation_completed", Duration::from_secs(120));
     let numbers: Vec<_> = received.iter().filter_map(|event| event["seq"].as_u64()).collect();
     assert!(numbers.iter().all(|number| *number > since) && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
-    let of_task = |event: &&Value| event["data"]["task_id"] == made["task_id"] && event["data"]["step"].is_null();
+    let is_step = |event: &Value| event["type"] == "generation_progress" || event["type"] == "generation_completed";
+    let of_task = |event: &&Value| event["data"]["task_id"] == made["task_id"] && !is_step(event);
     let names: Vec<_> =
         received.iter().filter(of_task).map(|event| (&event["type"], &event["data"]["attempt"])).collect();
     let (interrupted, started) = (json!("generation_interrupted"), json!("generation_started"));
