@@ -144,6 +144,8 @@ test("a picture that forms can be scrubbed back while it goes on", async ({ page
   await generate(page, "a red circle", 400);
   await expect(slider(page)).toHaveAttribute("max", "400", { timeout: 30_000 });
   await expect(slider(page)).toHaveAttribute("aria-valuetext", "Newest step");
+  // While the first step is the newest one, there is nothing to go back to.
+  await expect(page.getByText(/^Step ([3-9]|\d\d+)\/400$/)).toBeVisible();
   await slider(page).focus();
   await page.keyboard.press("Home");
   await expect(step(page)).toHaveAttribute("src", at(1));
