@@ -212,7 +212,7 @@ pub struct LibraryPatch {
     pub distillation: Option<String>,
     /// Its title; an empty text removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = MARK_CHARS)))]
+    #[cfg_attr(feature = "openapi", schemars(length(max = MARK_CHARS), extend("pattern" = r"^[^\x00-\x1f\x7f-\x9f]*$")))]
     pub title: Option<String>,
 }
 
