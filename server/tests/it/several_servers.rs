@@ -172,7 +172,15 @@ fn another_server_cancels_and_keeps() {
     let second = generate(&web, &project, 512, 1000, 1).remove(0);
     let step = wait_for(&web, &first, "running", runs_as(1))["step"].as_u64().expect("a step");
     assert!(step > 0, "the step of the other server");
-    let cancelled = web.request("POST", &format!("/api/v1/tasks/{}/cancel", first["task_id"]), &[], None);
+    // What the other server does not hear of is refused, not answered as if it were done.
+    let address = format!("/api/v1/tasks/{}", first["task_id"]);
+    let paused = web.request("POST", &format!("{address}/pause"), &[], None);
+    let changed = web.send("PATCH", &address, &json!({"prompt": "a tree"}));
+    for (answer, to) in [(paused, "paused"), (changed, "changed")] {
+        let why = format!("runs on another server, where it can be cancelled or kept, but not be {to}");
+        assert!(answer.status == 409 && answer.text.contains(&why), "{} {}", answer.status, answer.text);
+    }
+    let cancelled = web.request("POST", &format!("{address}/cancel"), &[], None);
     assert_eq!((cancelled.status, &cancelled.json()["status"]), (200, &json!("cancelled")));
     // One worker: the second begins when the first has stopped, and not after its thousand steps.
     wait_for(&web, &second, "running", runs_as(1));
