@@ -10,7 +10,7 @@ pub struct Tiles {
 }
 
 impl Default for Tiles {
-    /// 256: the largest tensor of a network of 64 channels and factor 4 then has 67 to 370 MB.
+    /// 256. With 64 channels the largest tensor of Compact then has 22 MB, and that of an ESRGAN, at four times the size, 419 MB.
     fn default() -> Self {
         Self { side: 256 }
     }

@@ -68,7 +68,8 @@ pub fn paused(server: &TestServer, started: &Value) -> u64 {
 }
 
 pub fn settings(server: &TestServer, settings: &Value) {
-    assert_eq!(server.send("PATCH", "/api/v1/settings", settings).status, 200);
+    let answer = server.send("PATCH", "/api/v1/settings", settings);
+    assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
 fn states(server: &TestServer) -> usize {

@@ -2,26 +2,11 @@
 
 use crate::{
     checker::check,
+    pauses::{ask, settings},
     support::{Events, TestServer, whole_png},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, thread, time::Duration};
-
-/// Sets how much of a picture's formation is kept.
-fn keep(server: &TestServer, settings: &Value) {
-    let answer = server.send("PATCH", "/api/v1/settings", settings);
-    assert_eq!(answer.status, 200, "{}", answer.text);
-}
-
-fn ask(server: &TestServer, project: &Value, more: &Value) -> Value {
-    let mut body = json!({"prompt": "a red car on a yellow background", "seed": 7, "width": 64, "height": 64});
-    for (name, value) in more.as_object().expect("an object") {
-        body[name] = value.clone();
-    }
-    let answer = server.send("POST", &format!("/api/v1/projects/{}/generations", project["id"]), &body);
-    assert_eq!(answer.status, 202, "{}", answer.text);
-    answer.json()["tasks"][0].clone()
-}
 
 /// A finished take, as its task in the answer to the request.
 fn made(server: &TestServer, project: &Value, more: &Value) -> Value {
@@ -126,7 +111,7 @@ fn every_step_of_a_take_can_be_seen_and_its_address_never_changes() {
     let refused = server.send("POST", &format!("/api/v1/takes/{take}/branch"), &json!({"from_step": 2}));
     assert_eq!((refused.status, refused.bad_fields()), (422, vec!["from_step".to_owned()]));
     // Without traces there is none, which is not an error.
-    keep(&server, &json!({"trace": "off"}));
+    settings(&server, &json!({"trace": "off"}));
     let task = made(&server, &project, &json!({"steps": 2}));
     let none = trace(&server, &task["take_id"]);
     assert_eq!((&none["steps"], &none["bytes"], &none["total_steps"]), (&json!([]), &json!(0), &json!(0)));
@@ -137,7 +122,7 @@ fn every_step_of_a_take_can_be_seen_and_its_address_never_changes() {
 fn an_unchanged_branch_from_any_step_is_the_same_picture() {
     let server = TestServer::start();
     let project = server.create("Unchanged");
-    keep(&server, &json!({"trace": "all"}));
+    settings(&server, &json!({"trace": "all"}));
     let steps_of = |more: &Value, from: &[u64]| {
         let original = made(&server, &project, more);
         let (take, whole) = (&original["take_id"], file(&server, &original));
@@ -182,7 +167,7 @@ fn an_unchanged_branch_from_any_step_is_the_same_picture() {
 fn a_changed_branch_shares_the_first_steps_and_says_so() {
     let server = TestServer::start();
     let project = server.create("Changed");
-    keep(&server, &json!({"trace": "all"}));
+    settings(&server, &json!({"trace": "all"}));
     let original = made(&server, &project, &json!({"steps": 6, "sampler": "euler_ancestral", "cfg_scale": 3.0}));
     let take = &original["take_id"];
     let (whole, formed) = (pixels(&file(&server, &original)), pictures(&server, take));
@@ -239,7 +224,7 @@ fn a_changed_branch_shares_the_first_steps_and_says_so() {
 fn a_branch_of_a_picture_from_a_picture_needs_it_no_more() {
     let server = TestServer::start();
     let project = server.create("Over a picture");
-    keep(&server, &json!({"trace": "all"}));
+    settings(&server, &json!({"trace": "all"}));
     let start = made(&server, &project, &json!({"steps": 3, "seed": 1}));
     // A second take, so that the first one can be deleted.
     made(&server, &project, &json!({"steps": 1, "seed": 2, "frame_id": start["frame_id"]}));
@@ -268,7 +253,7 @@ fn a_branch_of_a_picture_from_a_picture_needs_it_no_more() {
 fn traces_live_and_end_with_their_takes() {
     let server = TestServer::start();
     let project = server.create("Life");
-    keep(&server, &json!({"trace": "all"}));
+    settings(&server, &json!({"trace": "all"}));
     let first = made(&server, &project, &json!({"steps": 3}));
     let second = made(&server, &project, &json!({"steps": 3, "frame_id": first["frame_id"], "seed": 8}));
     let third = made(&server, &project, &json!({"steps": 3}));
@@ -336,7 +321,7 @@ fn traces_live_and_end_with_their_takes() {
 fn a_branch_that_was_cancelled_can_be_retried() {
     let server = TestServer::start();
     let project = server.create("Retried");
-    keep(&server, &json!({"trace": "all"}));
+    settings(&server, &json!({"trace": "all"}));
     let original = made(&server, &project, &json!({"steps": 400}));
     let on = branch(&server, &original["take_id"], &json!({"from_step": 100}));
     let act = |verb: &str| server.request("POST", &format!("/api/v1/tasks/{}/{verb}", on["task_id"]), &[], None);
@@ -363,7 +348,7 @@ fn space_for_traces_is_limited_for_a_take_and_in_total() {
     let project = server.create("Limits");
     // A state of uni_pc at 256 x 256 pixels has up to 5 tensors of 16 kB: 25 steps take almost 2 MiB.
     let large = |seed: u64| json!({"steps": 25, "width": 256, "height": 256, "sampler": "uni_pc", "seed": seed});
-    keep(&server, &json!({"trace": "all", "trace_take_mib": 1}));
+    settings(&server, &json!({"trace": "all", "trace_take_mib": 1}));
     let cut = made(&server, &project, &large(1));
     let seen = trace(&server, &cut["take_id"]);
     assert!(seen["bytes"].as_u64().expect("a number") <= 1 << 20, "{seen}");
@@ -372,7 +357,7 @@ fn space_for_traces_is_limited_for_a_take_and_in_total() {
     let next = branched(&server, &cut["take_id"], &json!({"from_step": with_state}));
     assert_eq!(pixels(&file(&server, &next)), pixels(&file(&server, &cut)), "those that fit are whole");
 
-    keep(&server, &json!({"trace_take_mib": 100, "trace_project_mib": 4}));
+    settings(&server, &json!({"trace_take_mib": 100, "trace_project_mib": 4}));
     let all: Vec<Value> = (2..6).map(|seed| made(&server, &project, &large(seed))).collect();
     server.wait_for_idle();
     // The end of the last task frees the space.
@@ -394,7 +379,7 @@ fn space_for_traces_is_limited_for_a_take_and_in_total() {
 fn after_a_kill_traces_can_be_read_and_a_branch_is_made_again() {
     let server = TestServer::start();
     let project = server.create("Killed");
-    keep(&server, &json!({"trace": "all"}));
+    settings(&server, &json!({"trace": "all"}));
     let original = made(&server, &project, &json!({"steps": 300, "sampler": "euler_ancestral"}));
     let expected = pixels(&file(&server, &original));
     let on = branch(&server, &original["take_id"], &json!({"from_step": 20}));

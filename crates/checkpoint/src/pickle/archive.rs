@@ -6,7 +6,7 @@ use zip::{ZipArchive, result::ZipError};
 
 /// The largest tensor that is read. The largest of an ESRGAN has 442 kB.
 const MAX_TENSOR_BYTES: u64 = 256 << 20;
-/// The most files in an archive: one for each storage. An ESRGAN has 705.
+/// The most files in an archive: one for each storage. An ESRGAN has 708.
 const MAX_FILES: usize = 20_000;
 
 /// An open archive.

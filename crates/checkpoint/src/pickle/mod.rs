@@ -12,7 +12,7 @@ use archive::Archive;
 use std::{fs::File, rc::Rc};
 use value::{RawTensor, Value};
 
-/// The longest pickle that is interpreted. That of a network of 702 tensors has 60 kB.
+/// The longest pickle that is interpreted. That of an ESRGAN of 702 tensors has 85 kB.
 const MAX_PICKLE_BYTES: u64 = 4 << 20;
 
 /// The dictionaries in which training programs keep a network's tensors, in the order in which they are preferred.

@@ -20,11 +20,11 @@ use std::{
     sync::Arc,
 };
 
-/// The most channels of a layer. Published networks have 24 to 128.
+/// The most channels of a layer. Real-ESRGAN's networks have 64.
 const MAX_CHANNELS: usize = 1024;
-/// The most blocks or convolutions in a row. Published networks have at most 64.
+/// The most blocks or convolutions in a row. Real-ESRGAN's networks have 6 to 32.
 const MAX_BLOCKS: usize = 256;
-/// The largest factor of one network. Published networks have 1, 2, 3, 4 and 8.
+/// The largest factor of one network. Most have 4.
 const MAX_SCALE: usize = 16;
 
 /// What a network is, from the names and shapes of its tensors.

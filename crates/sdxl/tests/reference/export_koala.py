@@ -20,23 +20,12 @@ CASES = {"a": (8, 8, 981.0), "b": (10, 7, 481.0), "c": (9, 6, 1.0)}
 
 
 def build() -> UNet2DConditionModel:
-    shape = tiny_model.TINY
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=shape.widths,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    unet = tiny_model.build_unet(
+        tiny_model.TINY,
         mid_block_type=None,
         layers_per_block=1,
         transformer_layers_per_block=[1, [2], [3]],
         reverse_transformer_layers_per_block=[[3, 3], [2, 2], 1],
-        attention_head_dim=list(shape.heads),
-        norm_num_groups=shape.groups,
-        cross_attention_dim=shape.encoder.width + shape.encoder_2.width,
-        use_linear_projection=True,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=shape.time_ids_dim,
-        projection_class_embeddings_input_dim=shape.pooled + 6 * shape.time_ids_dim,
     )
     tiny_model.enliven(unet, SEED)
     return unet.eval()

@@ -126,14 +126,15 @@ def text_config(encoder: Encoder, act: str, pad: int, projection: int) -> CLIPTe
     )
 
 
-def build_unet(shape: Shape) -> UNet2DConditionModel:
+def build_unet(shape: Shape, **layers) -> UNet2DConditionModel:
+    """The UNet of this shape; `layers` replace its number of layers and transformer blocks."""
+    layers = {"layers_per_block": shape.layers, "transformer_layers_per_block": list(shape.depths)} | layers
     return UNet2DConditionModel(
         sample_size=8,
         block_out_channels=shape.widths,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=shape.layers,
-        transformer_layers_per_block=list(shape.depths),
+        **layers,
         attention_head_dim=list(shape.heads),
         norm_num_groups=shape.groups,
         cross_attention_dim=shape.encoder.width + shape.encoder_2.width,
