@@ -20,6 +20,7 @@ mod studio;
 mod styles;
 mod tables;
 mod timeline;
+mod tls;
 mod unreadable;
 
 /// Defines a test for each database from an `async fn(&Database)`.
