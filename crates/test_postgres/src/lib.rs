@@ -25,14 +25,15 @@ clean() {
 trap clean EXIT
 trap : INT TERM HUP PIPE
 "$1/initdb" -D "$dir/data" -U ember -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
-tls=-clisten_addresses=
+addresses=
 if [ -n "$3" ]; then
     umask 077
     printf %s "$3" >"$dir/data/server.pem"
     printf %s "$4" >"$dir/data/server.key"
-    tls='-clisten_addresses=127.0.0.1 -cssl=on -cssl_cert_file=server.pem -cssl_key_file=server.key'
+    printf 'ssl = on\nssl_cert_file = server.pem\nssl_key_file = server.key\n' >>"$dir/data/postgresql.conf"
+    addresses=127.0.0.1
 fi
-"$1/postgres" -D "$dir/data" -k "$dir" -p "$2" $tls -c max_connections=300 \
+"$1/postgres" -D "$dir/data" -k "$dir" -p "$2" -c listen_addresses="$addresses" -c max_connections=300 \
     -c fsync=off -c full_page_writes=off >>"$dir/log" 2>&1 </dev/null &
 server=$!
 echo "$dir"

@@ -1,8 +1,8 @@
 //! How PostgreSQL is reached: its address, with what the address leaves open, and TLS.
 
 use super::tls::{Mode, connector};
-use std::time::Duration;
-use tokio_postgres::{Client, Config, Connection, Error, Socket, tls::MakeTlsConnect};
+use std::{net::IpAddr, time::Duration};
+use tokio_postgres::{Client, Config, Connection, Error, Socket, config::Host, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long to wait for a host that does not answer, unless the address sets `connect_timeout`.
@@ -31,8 +31,12 @@ impl Reach {
         let (address, mode, root) = split(url);
         let config = address.parse::<Config>().map_err(|error| error.to_string())?;
         let mut config = completed(config);
-        let mode = mode.map_or_else(|| Ok(Mode::default_for(config.get_hosts())), |name| Mode::parse(&name))?;
-        let tls = connector(&mut config, mode, root.as_deref())?;
+        let is_here = is_within_machine(&config);
+        let mode = match mode {
+            Some(name) => Mode::parse(&name)?,
+            None => Mode::default_for(is_here),
+        };
+        let tls = connector(&mut config, mode, is_here, root.as_deref())?;
         Ok(Self { config, tls })
     }
 
@@ -46,6 +50,16 @@ impl Reach {
     pub(crate) async fn connect(&self) -> Result<(Client, Connection<Socket, Encrypted>), Error> {
         self.config.connect(self.tls.clone()).await
     }
+}
+
+/// Whether all hosts of an address are this machine: nobody is between two programs on one machine.
+fn is_within_machine(config: &Config) -> bool {
+    let is_here = |host: &Host| match host {
+        Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    };
+    config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 /// Takes `sslmode` and `sslrootcert` out of an address: the driver does not know all of their values.
@@ -106,11 +120,18 @@ mod tests {
             assert_eq!(mode(here), Ok(SslMode::Disable), "{here}");
         }
         assert_eq!(mode("postgres://db.example/d?sslmode=disable"), Ok(SslMode::Disable));
-        assert_eq!(mode("postgres://db.example/d?sslmode=prefer"), Ok(SslMode::Prefer));
+        assert_eq!(mode("postgres://localhost/d?sslmode=prefer"), Ok(SslMode::Prefer));
+        for elsewhere in [
+            "postgres://db.example/d",
+            "postgres://localhost,db.example/d",
+            "postgres://localhost/d?hostaddr=192.0.2.1",
+        ] {
+            let mark = if elsewhere.contains('?') { '&' } else { '?' };
+            assert_eq!(mode(&format!("{elsewhere}{mark}sslmode=prefer")), Ok(SslMode::Require), "{elsewhere}");
+            let why = mode(&format!("{elsewhere}{mark}sslrootcert=/nowhere/ca.pem")).expect_err("verified by default");
+            assert!(why.contains("sslrootcert /nowhere/ca.pem"), "{why}");
+        }
         assert_eq!(mode("postgres://db.example/d?sslmode=require"), Ok(SslMode::Require));
-        let why =
-            mode("postgres://localhost,db.example/d?sslrootcert=/nowhere/ca.pem").expect_err("verified by default");
-        assert!(why.contains("sslrootcert /nowhere/ca.pem"), "{why}");
         let why = mode("postgres://u:s3cret@h/d?sslmode=s3cret").expect_err("no mode");
         assert!(why.contains("verify-full") && !why.contains("s3cret"), "{why}");
     }

@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL, by `sslmode` and `sslrootcert` of the address, with the meanings that they have for libpq.
+//! TLS to PostgreSQL, by `sslmode` and `sslrootcert` of the address, as libpq understands them.
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -10,7 +10,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use std::sync::Arc;
-use tokio_postgres::{Config, config::Host, config::SslMode};
+use tokio_postgres::{Config, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The value of `sslrootcert` for the certificates of the operating system, which is also the default.
@@ -21,7 +21,8 @@ const SYSTEM: &str = "system";
 pub(crate) enum Mode {
     /// Never encrypted.
     Disable,
-    /// Encrypted if the server can. Anyone in between can read along.
+    /// Encrypted if the server can. Unlike libpq, this does not accept a plain connection to another machine: anyone in between
+    /// could ask for one.
     Prefer,
     /// Encrypted, by whoever answers.
     Require,
@@ -44,30 +45,29 @@ impl Mode {
         }
     }
 
-    /// The mode of an address without one: nobody is between two programs on one machine.
-    pub(crate) fn default_for(hosts: &[Host]) -> Self {
-        let is_here = |host: &Host| match host {
-            Host::Tcp(name) => {
-                name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-            }
-            #[cfg(unix)]
-            Host::Unix(_) => true,
-        };
-        if hosts.iter().all(is_here) { Self::Disable } else { Self::VerifyFull }
+    /// The mode of an address without one. `is_here`: the server is on this machine.
+    pub(crate) fn default_for(is_here: bool) -> Self {
+        if is_here { Self::Disable } else { Self::VerifyFull }
     }
 }
 
-/// Sets the mode in the address, and returns how its TLS connections are made. `root` is `sslrootcert`.
+/// Sets the mode in the address, and returns how its TLS connections are made. `is_here`: the server is on this machine. `root`
+/// is `sslrootcert`.
 ///
 /// # Errors
 /// Certificates that cannot be read.
-pub(crate) fn connector(config: &mut Config, mode: Mode, root: Option<&str>) -> Result<MakeRustlsConnect, String> {
+pub(crate) fn connector(
+    config: &mut Config,
+    mode: Mode,
+    is_here: bool,
+    root: Option<&str>,
+) -> Result<MakeRustlsConnect, String> {
     // As libpq does: whoever names certificates wants them checked.
     let mode = if mode == Mode::Require && root.is_some() { Mode::VerifyCa } else { mode };
     config.ssl_mode(match mode {
         Mode::Disable => SslMode::Disable,
-        Mode::Prefer => SslMode::Prefer,
-        Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
+        Mode::Prefer if is_here => SslMode::Prefer,
+        Mode::Prefer | Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
     });
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
