@@ -6,7 +6,7 @@ use super::{
     generate::PausedRun,
     unwritten::{Unwritten, write_if_open},
 };
-use crate::total_steps;
+use crate::{steer::Wanted, total_steps};
 use protocol::{Task, TrackChange};
 use std::error::Error;
 use store::StoreError;
@@ -35,7 +35,8 @@ impl Attempt<'_> {
     /// if it was cancelled meanwhile.
     pub(super) fn steer(&self, run: &PausedRun) -> Result<Option<Task>, GenerationError> {
         let mut parameters = self.task.parameters.clone();
-        if let Some(change) = self.slot.steer.take() {
+        let Wanted { change, asked } = self.slot.steer.take().unwrap_or_default();
+        if !change.is_empty() {
             let left = total_steps(&parameters).saturating_sub(run.step);
             let finish_in = change.finish_in.map(|steps| steps.min(left));
             parameters.change(TrackChange { step: run.step, finish_in, ..change });
@@ -45,7 +46,7 @@ impl Attempt<'_> {
             self.saves(run);
         }
         let (id, attempt) = (self.task.id, self.task.attempt);
-        let recorded = self.change(|| self.shared.store.steer_attempt(id, attempt, run.step, &parameters));
+        let recorded = self.change(|| self.shared.store.steer_attempt(id, attempt, run.step, &parameters, &asked));
         match recorded {
             Ok(open) => {
                 self.slot.steer.record();

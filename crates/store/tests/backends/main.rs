@@ -14,6 +14,7 @@ mod pauses;
 mod projects;
 mod queue;
 mod random;
+mod requests;
 mod runs;
 mod steps;
 mod studio;
