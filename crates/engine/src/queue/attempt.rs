@@ -5,7 +5,7 @@ use super::{
     generate::{Finished, Generator, Outcome, SourceKeys},
     inputs::Inputs,
     shared::Shared,
-    unwritten::Unwritten,
+    unwritten::{Unwritten, write_if_open},
 };
 use crate::{
     models::Watch,
@@ -152,11 +152,7 @@ impl Attempt<'_> {
     /// Writes the picture, retrying while the disk refuses it, and records it in the database. Returns whether the database
     /// was asked to record it: then it may have done so even if it returned an error.
     pub(crate) fn complete(&self, picture: Finished) -> bool {
-        let write = || match self.slot.if_open(|| self.shared.media.write_final(&self.slot.key, &picture.png)) {
-            Some(written) => written.map(Some).map_err(Unwritten::Io),
-            None if self.slot.is_stopped() => Ok(None),
-            None => Err(Unwritten::Unsure),
-        };
+        let write = || write_if_open(self.slot, || self.shared.media.write_final(&self.slot.key, &picture.png));
         let etag = match self.retry(write, Unwritten::waits_for, || self.is_over()) {
             Ok(Some(etag)) => etag,
             Ok(None) => return false,

@@ -2,8 +2,11 @@
 //! SQLite these calls do nothing.
 
 mod renewals;
+mod requests;
 mod servers;
 mod steps;
 
 pub use renewals::{Kept, Renewed};
+pub(crate) use requests::RequestRows;
+pub use requests::{Asked, RequestState, RunRequest};
 pub use servers::SharedStart;

@@ -14,12 +14,14 @@ mod pauses;
 mod projects;
 mod queue;
 mod random;
+mod requests;
 mod runs;
 mod steps;
 mod studio;
 mod styles;
 mod tables;
 mod timeline;
+mod tls;
 mod unreadable;
 
 /// Defines a test for each database from an `async fn(&Database)`.
