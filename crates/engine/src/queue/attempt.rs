@@ -73,9 +73,8 @@ impl Attempt<'_> {
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, attempt = self.task.attempt, "generation started");
     }
 
-    /// Generates the picture. When it is changed, it goes on with the changed task.
-    pub(crate) fn generate(&self) -> Result<Outcome, GenerationError> {
-        let mut steered: Option<Task> = None;
+    /// Generates the picture. When it is changed, it goes on with the changed task, which `steered` has afterwards.
+    pub(crate) fn generate(&self, steered: &mut Option<Task>) -> Result<Outcome, GenerationError> {
         loop {
             let now = Attempt { task: steered.as_ref().unwrap_or(self.task), ..*self };
             let run = match now.generate_until_steered()? {
@@ -83,7 +82,7 @@ impl Attempt<'_> {
                 ended => return Ok(ended),
             };
             let Some(task) = now.steer(&run)? else { return Ok(Outcome::Stopped) };
-            steered = Some(task);
+            *steered = Some(task);
         }
     }
 
