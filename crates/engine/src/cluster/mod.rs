@@ -4,11 +4,14 @@
 mod keeper;
 mod remote;
 mod reports;
+mod shown;
 
 use keeper::sure_until;
 pub(crate) use keeper::{give_back, keep_leases};
 pub(crate) use remote::Remote;
-pub(crate) use reports::{Reports, send_reports};
+pub(crate) use reports::{Reports, send_reports, vacuum};
+use shown::Kept;
+pub use shown::SharedPictureError;
 
 use crate::recovery::why_interrupted;
 use crate::slots::Slots;
@@ -24,6 +27,8 @@ pub(crate) struct Cluster {
     store: Store,
     slots: Arc<Slots>,
     pub(crate) reports: Reports,
+    /// Previews that clients of this server have read.
+    kept: Kept,
     interrupted: ReadInterrupted,
 }
 
@@ -31,7 +36,9 @@ impl Cluster {
     /// None where no other server can use the database.
     pub(crate) fn of(store: &Store, slots: &Arc<Slots>, interrupted: ReadInterrupted) -> Option<Arc<Self>> {
         let (store, slots) = (store.clone(), Arc::clone(slots));
-        store.is_shared().then(|| Arc::new(Self { store, slots, reports: Reports::default(), interrupted }))
+        store
+            .is_shared()
+            .then(|| Arc::new(Self { store, slots, reports: Reports::default(), kept: Kept::default(), interrupted }))
     }
 
     /// Until when a run is surely this server's that was claimed by a call that began at `began`.
