@@ -1,8 +1,8 @@
 //! The engine: the server's handle on the workers.
 
 use crate::{
-    Announce, InjectedFault, Media, Models, Progress, Statistics, TraceLimits,
-    cluster::{self, ReadInterrupted, Remote},
+    Announce, InjectedFault, Media, Models, OpenPicture, Progress, Statistics, TraceLimits,
+    cluster::{self, ReadInterrupted, Remote, SharedPictureError},
     committed::Committed,
     injected::FaultInjector,
     priority,
@@ -128,7 +128,8 @@ impl Engine {
         let beside_others = shared.cluster.iter().flat_map(|cluster| {
             [
                 tokio::spawn(cluster::keep_leases(Arc::clone(cluster))),
-                tokio::spawn(cluster::send_reports(Arc::clone(cluster))),
+                tokio::spawn(cluster::send_reports(Arc::clone(cluster), Arc::clone(&shared.announce))),
+                tokio::spawn(cluster::vacuum(Arc::clone(cluster))),
             ]
         });
         let beside_others = beside_others.collect();
@@ -177,6 +178,22 @@ impl Engine {
     /// The pictures' folder.
     pub fn media(&self) -> &Arc<Media> {
         &self.shared.media
+    }
+
+    /// What is at a picture's address, if it is not (or not known to be) what [`Engine::media`] has: where servers share the
+    /// database, forming pictures are there. `version` is the ETag that the address names. None on SQLite.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if no take has this key; the database does not answer.
+    pub async fn shared_picture(
+        &self,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Option<OpenPicture>, SharedPictureError> {
+        match &self.shared.cluster {
+            Some(cluster) => cluster.picture(&self.shared.media, key, version).await,
+            None => Ok(None),
+        }
     }
 
     /// Time that generations took.

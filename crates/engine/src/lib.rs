@@ -36,10 +36,10 @@ mod test_parameters;
 pub mod traces;
 
 pub use announce::Announce;
-pub use cluster::ReadInterrupted;
+pub use cluster::{ReadInterrupted, SharedPictureError};
 pub use engine::{Engine, EngineError, EngineOptions, StartError};
 pub use injected::{InjectedFault, TemporaryFault, UnknownFault};
-pub use media::{Media, OpenPicture, new_key};
+pub use media::{Formed, Media, OpenPicture, PictureBytes, new_key};
 pub use models::{LoraFiles, ModelOptions, Models, NoPipeline, Offer, memory_bytes};
 pub use previews::{PreviewTimes, first_preview};
 pub use recovery::{LostFound, lost_found};

@@ -20,7 +20,7 @@ const KEY_CHARS: usize = 255;
 
 impl LocalStudio {
     /// Order of work: the files of the first previews, the rows, their event (by the store), the answer. So no client ever sees an
-    /// address without a file.
+    /// address without a picture.
     pub(crate) async fn create_generation(
         &self,
         id: ProjectId,
@@ -113,7 +113,11 @@ impl LocalStudio {
         Ok(all.map(|all| u64::try_from(all.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// Writes the files of first previews. Where servers share the database there are none: each makes them when they are read.
     pub(crate) async fn write_first_previews(&self, takes: &[NewTake]) -> Result<(), Problem> {
+        if self.store.is_shared() {
+            return Ok(());
+        }
         let (media, takes) = (Arc::clone(self.media()), takes.to_vec());
         let write = move || -> io::Result<()> {
             for take in &takes {

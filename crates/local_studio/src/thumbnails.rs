@@ -3,8 +3,8 @@
 //! They are not files: a thumbnail of a picture of 1024 x 1024 takes 20 ms, and browsers keep it by its version. So there is
 //! nothing on disk to keep in step with the pictures.
 
-use crate::{Budget, LocalStudio};
-use engine::Media;
+use crate::{Budget, LocalStudio, problem::problem};
+use engine::{Media, OpenPicture, SharedPictureError};
 use protocol::Problem;
 use quick_cache::{Weighter, sync::Cache};
 use std::{
@@ -61,14 +61,12 @@ impl fmt::Debug for Thumbnails {
 }
 
 impl Thumbnails {
-    /// The thumbnail of the picture with this key. Concurrent requests for the same one decode it once.
-    async fn get(&self, media: &Arc<Media>, key: &str, side_px: u32) -> io::Result<TakeThumbnail> {
-        let (media, key) = (Arc::clone(media), key.to_owned());
-        let picture = tokio::task::spawn_blocking(move || media.picture(&key)).await??;
+    /// The thumbnail of a picture. Concurrent requests for the same one decode it once.
+    async fn get(&self, picture: OpenPicture, side_px: u32) -> io::Result<TakeThumbnail> {
         let id = (picture.etag, side_px);
         let made = self.made.get_or_insert_async(&id, async {
             // The bytes are those of the ETag: they are read from the same open file.
-            let mut file = picture.file;
+            let mut file = picture.bytes;
             let read = tokio::task::spawn_blocking(move || {
                 let mut png = Vec::new();
                 file.read_to_end(&mut png).map(|_| png)
@@ -87,16 +85,43 @@ impl Thumbnails {
     }
 }
 
+async fn opened(media: &Arc<Media>, key: &str) -> io::Result<OpenPicture> {
+    let (media, key) = (Arc::clone(media), key.to_owned());
+    tokio::task::spawn_blocking(move || media.picture(&key)).await?
+}
+
 impl LocalStudio {
     /// The thumbnail of the picture with this key, whose longer side is at most `side_px`.
     ///
     /// # Errors
     /// [`Problem::NotFound`] if there is no such picture, [`Problem::Internal`] if its file cannot be read.
     pub async fn take_thumbnail(&self, key: &str, side_px: u32) -> Result<TakeThumbnail, Problem> {
-        self.thumbnails.get(self.media(), key, side_px).await.map_err(|error| match error.kind() {
+        let made = match self.shared_picture(key, None).await? {
+            Some(picture) => self.thumbnails.get(picture, side_px).await,
+            None => match opened(self.media(), key).await {
+                Ok(picture) => self.thumbnails.get(picture, side_px).await,
+                Err(error) => Err(error),
+            },
+        };
+        made.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Problem::NotFound(format!("picture {key:?}")),
             _ => {
                 tracing::error!(key, %error, "cannot make a thumbnail");
+                Problem::Internal
+            }
+        })
+    }
+
+    /// What is at a picture's address, if that is not the file in the folder: where servers share the database, forming pictures
+    /// are in it. `version` is the ETag that the address names.
+    ///
+    /// # Errors
+    /// [`Problem::NotFound`] if there is no such picture, [`Problem::Unavailable`] while the database is away.
+    pub async fn shared_picture(&self, key: &str, version: Option<&str>) -> Result<Option<OpenPicture>, Problem> {
+        self.engine.shared_picture(key, version).await.map_err(|error| match error {
+            SharedPictureError::Store(error) => problem(error),
+            SharedPictureError::Io(error) => {
+                tracing::error!(key, %error, "cannot show a picture");
                 Problem::Internal
             }
         })
@@ -118,7 +143,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let media = Arc::new(Media::open(folder.path()).expect("opens"));
         let (thumbnails, key) = (Thumbnails::default(), engine::new_key());
-        let get = |side_px| block_on(thumbnails.get(&media, &key, side_px));
+        let get = |side_px| block_on(async { thumbnails.get(opened(&media, &key).await?, side_px).await });
         assert_eq!(get(160).expect_err("no picture").kind(), io::ErrorKind::NotFound);
 
         let first = media.write_final(&key, &file(pattern(640, 320), ImageFormat::Png)).expect("written");
@@ -138,11 +163,12 @@ mod tests {
         let media = Arc::new(Media::open(folder.path()).expect("opens"));
         let (thumbnails, key) = (Thumbnails::default(), engine::new_key());
         let whole = file(pattern(320, 320), ImageFormat::Png);
+        let get = || block_on(async { thumbnails.get(opened(&media, &key).await?, 160).await });
         media.write_final(&key, &whole[..whole.len() / 2]).expect("written");
         for _ in 0..2 {
-            block_on(thumbnails.get(&media, &key, 160)).expect_err("half a picture");
+            get().expect_err("half a picture");
         }
         media.write_final(&key, &whole).expect("written");
-        block_on(thumbnails.get(&media, &key, 160)).expect("a picture");
+        get().expect("a picture");
     }
 }

@@ -28,7 +28,8 @@ pub fn routes(api: Api) -> Api {
         get_picture,
         About::new(
             "media",
-            "Returns a picture, <key>.png. With ?v=<etag>, the response is immutable if the tag matches.",
+            "Returns a picture, <key>.png. With ?v=<etag>, the response is immutable if the tag matches. The response's header \
+             Emberline-Step says how far a forming picture is, <attempt>.<step>, 0.0 before the first step.",
         )
         .answers(&["image/png"])
         .also(&[(206, "The requested range."), (304, "Not modified."), (416, "The range is beyond the end.")])
@@ -36,13 +37,16 @@ pub fn routes(api: Api) -> Api {
     )
 }
 
+/// How far a forming picture is: `<attempt>.<step>`, 0.0 before the first step.
+const STEP: header::HeaderName = header::HeaderName::from_static("emberline-step");
+
 /// `?v=<etag>` asks for these exact bytes, which are then immutable. Any other query only avoids the browser's cache.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Version {
     pub(super) v: Option<String>,
 }
 
-/// Headers and body come from one open file, so they always match. 304 if the client has these bytes.
+/// Headers and body come from one open file, or from memory, so they always match. 304 if the client has these bytes.
 async fn get_picture(
     State(state): State<AppState>,
     Path(name): Path<String>,
@@ -53,8 +57,12 @@ async fn get_picture(
     let key = name.strip_suffix(".png").ok_or_else(unknown)?.to_owned();
     let media = std::sync::Arc::clone(state.services.engine().media());
     let version = version.ok().and_then(|Query(Version { v })| v);
+    let shared = state.services.shared_picture(&key, version.as_deref()).await.map_err(|problem| match problem {
+        Problem::NotFound(_) => unknown(),
+        other => other.into(),
+    })?;
     let answer = tokio::task::spawn_blocking(move || {
-        let picture = media.picture(&key)?;
+        let picture = shared.map_or_else(|| media.picture(&key), Ok)?;
         answer(picture, version.as_deref(), &headers)
     });
     match answer.await {
@@ -68,7 +76,16 @@ async fn get_picture(
     }
 }
 
-fn answer(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) -> std::io::Result<Response<Body>> {
+fn answer(picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) -> std::io::Result<Response<Body>> {
+    let formed = picture.formed;
+    let mut response = content(picture, version, headers)?;
+    if let Some(formed) = formed {
+        insert(&mut response, STEP, &formed.to_string());
+    }
+    Ok(response)
+}
+
+fn content(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) -> std::io::Result<Response<Body>> {
     let tag = format!("\"{}\"", picture.etag);
     let caching = caching(version, &picture.etag);
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -81,7 +98,7 @@ fn answer(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) 
     let mut response = match range {
         None => {
             let mut bytes = Vec::with_capacity(usize::try_from(picture.length).unwrap_or_default());
-            picture.file.read_to_end(&mut bytes)?;
+            picture.bytes.read_to_end(&mut bytes)?;
             bytes.into_response()
         }
         Some(Err(Unsatisfiable)) => {
@@ -92,8 +109,8 @@ fn answer(mut picture: OpenPicture, version: Option<&str>, headers: &HeaderMap) 
         Some(Ok(range)) => {
             let (start, end) = (*range.start(), *range.end());
             let mut bytes = Vec::new();
-            picture.file.seek(SeekFrom::Start(start))?;
-            picture.file.take(end - start + 1).read_to_end(&mut bytes)?;
+            picture.bytes.seek(SeekFrom::Start(start))?;
+            picture.bytes.take(end - start + 1).read_to_end(&mut bytes)?;
             let mut response = (StatusCode::PARTIAL_CONTENT, bytes).into_response();
             insert(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{end}/{}", picture.length));
             response

@@ -1,5 +1,7 @@
 //! Several servers on one PostgreSQL and one folder of pictures.
 
+mod previews;
+
 use crate::support::{Events, TestServer};
 use serde_json::{Value, json};
 use std::{
@@ -327,6 +329,10 @@ fn a_picture_survives_the_absence_of_the_database() {
     let (proxy, url) = Proxy::of(&place.url);
     let server = place.server_at(&url, &[]);
     let project = server.create("Away");
+    let finished = generate(&server, &project, 64, 4, 1).remove(0);
+    server.wait_for_task(&finished["task_id"], "completed");
+    let finished = finished["preview_path"].as_str().expect("a path");
+    let finished = format!("{finished}?v={}", server.get(finished).header("etag").trim_matches('"'));
     let made = generate(&server, &project, 64, 1000, 1).remove(0);
     let waits = generate(&server, &project, 64, 4, 1).remove(0);
     wait_for(&server, &made, "running", runs_as(1));
@@ -338,6 +344,9 @@ fn a_picture_survives_the_absence_of_the_database() {
     for _ in 0..3 {
         let list = server.get("/api/v1/projects");
         assert_eq!((list.status, list.header("retry-after")), (503, "5"), "{}", list.text);
+        let forming = server.get(made["preview_path"].as_str().expect("a path"));
+        assert_eq!((forming.status, forming.header("retry-after")), (503, "5"), "{}", forming.text);
+        assert_eq!(server.get(&finished).status, 200, "its address names its bytes");
         assert_eq!(server.get("/health/ready").status, 503);
         assert_eq!(server.get("/health/live").status, 200);
     }

@@ -335,6 +335,17 @@ impl Events {
         panic!("no {kind} in {within:?}; heard {heard:#?}");
     }
 
+    /// The next event of one of these types.
+    pub fn any_of(&mut self, kinds: &[&str], within: Duration) -> Value {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Some(event) = self.next(within).filter(|event| kinds.iter().any(|kind| event["type"] == *kind)) {
+                return event;
+            }
+        }
+        panic!("none of {kinds:?} in {within:?}");
+    }
+
     /// The code and the reason with which the server closes the socket.
     pub fn farewell(&mut self, within: Duration) -> (u16, String) {
         self.socket.get_ref().set_read_timeout(Some(within)).expect("a timeout");

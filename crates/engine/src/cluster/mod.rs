@@ -5,11 +5,14 @@ mod asked;
 mod keeper;
 mod remote;
 mod reports;
+mod shown;
 
 use keeper::sure_until;
 pub(crate) use keeper::{give_back, keep_leases};
 pub(crate) use remote::Remote;
-pub(crate) use reports::{Reports, send_reports};
+pub(crate) use reports::{Reports, send_reports, vacuum};
+use shown::Kept;
+pub use shown::SharedPictureError;
 
 use crate::recovery::why_interrupted;
 use crate::slots::Slots;
@@ -28,6 +31,8 @@ pub(crate) struct Cluster {
     pub(crate) reports: Reports,
     /// Notified when there is a request about a run of this server.
     pub(crate) asked: Arc<Notify>,
+    /// Previews that clients of this server have read.
+    kept: Kept,
     interrupted: ReadInterrupted,
 }
 
@@ -35,9 +40,16 @@ impl Cluster {
     /// None where no other server can use the database.
     pub(crate) fn of(store: &Store, slots: &Arc<Slots>, interrupted: ReadInterrupted) -> Option<Arc<Self>> {
         let (store, slots) = (store.clone(), Arc::clone(slots));
-        store
-            .is_shared()
-            .then(|| Arc::new(Self { store, slots, reports: Reports::default(), asked: Arc::default(), interrupted }))
+        store.is_shared().then(|| {
+            Arc::new(Self {
+                store,
+                slots,
+                reports: Reports::default(),
+                asked: Arc::default(),
+                kept: Kept::default(),
+                interrupted,
+            })
+        })
     }
 
     /// Until when a run is surely this server's that was claimed by a call that began at `began`.

@@ -1,5 +1,6 @@
 //! ETags of pictures, cached by file.
 
+use super::Formed;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -31,35 +32,43 @@ impl FileIdentity {
     }
 }
 
+/// What is known of a file's picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tag {
+    pub(super) etag: String,
+    /// How far it is formed, of a preview that this process has written.
+    pub(super) formed: Option<Formed>,
+}
+
 /// A cache of ETags by key.
 #[derive(Debug, Default)]
-pub(super) struct Etags(Mutex<HashMap<String, (FileIdentity, String)>>);
+pub(super) struct Etags(Mutex<HashMap<String, (FileIdentity, Tag)>>);
 
 impl Etags {
     /// The ETag of this file, if it is cached.
-    pub(super) fn get(&self, key: &str, identity: &FileIdentity) -> Option<String> {
-        self.lock().get(key).filter(|(of, _)| of == identity).map(|(_, etag)| etag.clone())
+    pub(super) fn get(&self, key: &str, identity: &FileIdentity) -> Option<Tag> {
+        self.lock().get(key).filter(|(of, _)| of == identity).map(|(_, tag)| tag.clone())
     }
 
-    pub(super) fn insert(&self, key: &str, identity: FileIdentity, etag: &str) {
+    pub(super) fn insert(&self, key: &str, identity: FileIdentity, tag: Tag) {
         let mut etags = self.lock();
         if etags.len() >= CACHED {
             etags.clear();
         }
-        etags.insert(key.to_owned(), (identity, etag.to_owned()));
+        etags.insert(key.to_owned(), (identity, tag));
     }
 
     pub(super) fn remove(&self, key: &str) {
         self.lock().remove(key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (FileIdentity, String)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (FileIdentity, Tag)>> {
         // A lost entry costs one hash of a file.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub(super) fn of_bytes(bytes: &[u8]) -> String {
+pub(crate) fn of_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

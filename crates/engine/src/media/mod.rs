@@ -1,19 +1,21 @@
 //! The pictures' folder. Files are replaced by renaming, so that a reader always has one complete picture.
 
-mod etags;
+pub(crate) mod etags;
 mod files;
 mod identity;
 mod keys;
+mod opened;
 mod states;
 #[cfg(test)]
 mod tests;
 mod traces;
 
 pub use keys::{is_key, new_key};
+pub use opened::{Formed, OpenPicture, PictureBytes};
 pub use traces::{TraceFile, TraceListing};
 
 use crate::injected::FaultInjector;
-use etags::{Etags, FileIdentity};
+use etags::{Etags, FileIdentity, Tag};
 use files::{exchange, private};
 use std::{
     fs::{self, File},
@@ -36,17 +38,6 @@ pub struct Media {
     etags: Etags,
     /// For tests of the recovery.
     faults: OnceLock<Arc<FaultInjector>>,
-}
-
-/// An open picture with the strong ETag of its bytes.
-#[derive(Debug)]
-pub struct OpenPicture {
-    /// Open for reading, at the start.
-    pub file: File,
-    /// Length in bytes.
-    pub length: u64,
-    /// Hash of the bytes, 32 hexadecimal digits.
-    pub etag: String,
 }
 
 /// Whether a write is synced to the disk.
@@ -134,12 +125,20 @@ impl Media {
         &self.folder
     }
 
-    /// Writes a preview, replacing the file with this key. Not synced.
+    /// Writes a first preview, replacing the file with this key. Not synced.
     ///
     /// # Errors
     /// A full or read-only disk, for example. The old file stays.
     pub fn write_preview(&self, key: &str, png: &[u8]) -> io::Result<()> {
-        self.write(key, png, Durability::Preview).map(drop)
+        self.write_preview_of(key, png, Formed::default())
+    }
+
+    /// As [`Media::write_preview`], for a preview that is made so far.
+    ///
+    /// # Errors
+    /// As [`Media::write_preview`].
+    pub(crate) fn write_preview_of(&self, key: &str, png: &[u8], formed: Formed) -> io::Result<()> {
+        self.write(key, png, Durability::Preview, Some(formed)).map(drop)
     }
 
     /// Writes the final picture, replacing its preview. Synced when this returns. Returns its ETag.
@@ -147,10 +146,10 @@ impl Media {
     /// # Errors
     /// As [`Media::write_preview`].
     pub fn write_final(&self, key: &str, png: &[u8]) -> io::Result<String> {
-        self.write(key, png, Durability::Final)
+        self.write(key, png, Durability::Final, None)
     }
 
-    fn write(&self, key: &str, png: &[u8], durability: Durability) -> io::Result<String> {
+    fn write(&self, key: &str, png: &[u8], durability: Durability, formed: Option<Formed>) -> io::Result<String> {
         let path = self.path(key)?;
         self.faults.get().map_or(Ok(()), |faults| faults.write_error())?;
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
@@ -161,7 +160,7 @@ impl Media {
         }
         let identity = written?;
         let etag = etags::of_bytes(png);
-        self.etags.insert(key, identity, &etag);
+        self.etags.insert(key, identity, Tag { etag: etag.clone(), formed });
         Ok(etag)
     }
 
@@ -213,15 +212,15 @@ impl Media {
         let file = self.open_file(key)?;
         let metadata = file.metadata()?;
         let identity = FileIdentity::of(&metadata);
-        let etag = match self.etags.get(key, &identity) {
-            Some(etag) => etag,
+        let tag = match self.etags.get(key, &identity) {
+            Some(tag) => tag,
             None => {
-                let etag = etags::of_file(&file)?;
-                self.etags.insert(key, identity, &etag);
-                etag
+                let tag = Tag { etag: etags::of_file(&file)?, formed: None };
+                self.etags.insert(key, identity, tag.clone());
+                tag
             }
         };
-        Ok(OpenPicture { file, length: metadata.len(), etag })
+        Ok(OpenPicture::of_file(file, metadata.len(), tag.etag, tag.formed))
     }
 
     fn open_file(&self, key: &str) -> io::Result<File> {

@@ -15,7 +15,7 @@ fn a_picture_is_replaced_whole_and_an_open_one_stays_what_it_was() {
     media.write_preview(&key, b"another").expect("written");
     let etag = media.write_final(&key, b"second, longer").expect("written");
     let mut text = String::new();
-    old.file.read_to_string(&mut text).expect("read");
+    old.bytes.read_to_string(&mut text).expect("read");
     assert_eq!((text.as_str(), old.length), ("first", 5));
     let new = media.picture(&key).expect("there");
     assert_eq!((new.etag.as_str(), new.length), (etag.as_str(), 14));
@@ -32,7 +32,7 @@ fn a_tag_is_of_the_bytes_also_when_nothing_is_remembered() {
     let mut picture = fresh.picture(&key).expect("there");
     assert_eq!(picture.etag, etag);
     let mut bytes = Vec::new();
-    picture.file.read_to_end(&mut bytes).expect("read from its start");
+    picture.bytes.read_to_end(&mut bytes).expect("read from its start");
     assert_eq!(bytes, b"a picture");
     // `printf 'a picture' | sha256sum`
     assert_eq!(etag, "92b2fa58028958317e408bd84ecfa70f");

@@ -1,19 +1,18 @@
-//! Previews of one attempt. A writer thread beside the sampler decodes, encodes and writes them in the order of the steps.
+//! Previews of one attempt. A writer thread beside the sampler decodes, encodes and shows them in the order of the steps.
 //! When it is behind, it skips older previews.
 
 mod first;
 
 pub use first::first_preview;
 
-use crate::{
-    media::Media,
-    slot::Slot,
-    step_queue::{StepQueue, Waiting},
-};
+use crate::step_queue::{StepQueue, Waiting};
 use burn::tensor::Tensor;
-use protocol::PreviewMethod;
+use protocol::{PreviewMethod, TaskId};
 use sdxl::Pipeline;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 /// `auto` switches from TAESD to latent2rgb when decoding one preview takes more than this share of a step's time.
 const TAESD_SHARE: f64 = 0.25;
@@ -30,6 +29,21 @@ pub(crate) struct DoneStep {
     pub(crate) total: u32,
     pub(crate) took: Duration,
     pub(crate) eta_ms: u64,
+}
+
+/// Receives the steps of an attempt and their previews, in their order, on the writer's thread.
+pub(crate) trait Show: Sync {
+    /// The task, for messages.
+    fn task_id(&self) -> TaskId;
+
+    /// Takes the PNG of a step's preview; drops it if the attempt is over. Returns the least time to the next preview.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn preview(&self, step: u32, png: Vec<u8>) -> io::Result<Duration>;
+
+    /// Publishes a step. Its preview, if it has one, came before.
+    fn step(&self, done: DoneStep);
 }
 
 /// A finished step that is not published yet.
@@ -98,34 +112,30 @@ impl PreviewQueue {
         self.waiting.end();
     }
 
-    /// Writes previews until the queue ends. Calls `on_step` for each step after its preview is written or skipped.
-    pub(crate) fn write(
-        &self,
-        pipeline: &Pipeline,
-        media: &Media,
-        slot: &Slot,
-        on_step: &dyn Fn(DoneStep),
-    ) -> PreviewTimes {
-        let mut writer = Writer { pipeline, media, slot, method: self.first_method(pipeline), has_logged: false };
+    /// Makes previews until the queue ends. Each step is shown after its preview is shown or skipped.
+    pub(crate) fn write(&self, pipeline: &Pipeline, show: &dyn Show) -> PreviewTimes {
+        let mut writer = Writer { pipeline, show, method: self.first_method(pipeline), has_logged: false };
         let mut times = PreviewTimes::default();
         while let Some(pending) = self.waiting.next() {
             match &pending.estimate {
                 Some(estimate) => self.write_one(&mut writer, &pending, estimate, &mut times),
                 None => times.dropped += 1,
             }
-            on_step(pending.done);
+            show.step(pending.done);
         }
         times
     }
 
     fn write_one(&self, writer: &mut Writer, pending: &Pending, estimate: &Tensor<4>, times: &mut PreviewTimes) {
         let (before, started) = (times.decode, Instant::now());
-        if let Err(why) = writer.write(estimate, times) {
+        let mut pause = writer.write(pending.done.step, estimate, times).unwrap_or_else(|why| {
             writer.log_once(&why);
-        }
+            Duration::ZERO
+        });
         if writer.method == sdxl::PreviewDecoder::Latent2Rgb {
-            self.waiting.lock().shared.pause = started.elapsed() * PREVIEW_SPACING;
+            pause = pause.max(started.elapsed() * PREVIEW_SPACING);
         }
+        self.waiting.lock().shared.pause = pause;
         let decode = times.decode - before;
         if self.method == PreviewMethod::Auto && decode > pending.done.took.mul_f64(TAESD_SHARE) {
             writer.method = sdxl::PreviewDecoder::Latent2Rgb;
@@ -142,32 +152,31 @@ impl PreviewQueue {
 
 struct Writer<'a> {
     pipeline: &'a Pipeline,
-    media: &'a Media,
-    slot: &'a Slot,
+    show: &'a dyn Show,
     method: sdxl::PreviewDecoder,
     has_logged: bool,
 }
 
 impl Writer<'_> {
-    fn write(&self, estimate: &Tensor<4>, times: &mut PreviewTimes) -> Result<(), String> {
+    fn write(&self, step: u32, estimate: &Tensor<4>, times: &mut PreviewTimes) -> Result<Duration, String> {
         let started = Instant::now();
         let picture = self.pipeline.preview(self.method, estimate).map_err(|error| error.to_string())?;
         let decoded = Instant::now();
         let rgb = picture.to_rgb8();
         let png = png_info::encode_quickly(rgb.as_raw(), rgb.width(), rgb.height()).map_err(|e| e.to_string())?;
         let encoded = Instant::now();
-        let written = self.slot.if_open(|| self.media.write_preview(&self.slot.key, &png));
+        let written = self.show.preview(step, png);
         times.count += 1;
         times.decode += decoded - started;
         times.encode += encoded - decoded;
         times.write += encoded.elapsed();
-        written.unwrap_or(Ok(())).map_err(|error| error.to_string())
+        written.map_err(|error| error.to_string())
     }
 
     /// Logs the first preview that failed. A failed preview does not fail the generation.
     fn log_once(&mut self, why: &str) {
         if !std::mem::replace(&mut self.has_logged, true) {
-            tracing::warn!(task.id = %self.slot.task_id, why, "a preview could not be made; the generation goes on");
+            tracing::warn!(task.id = %self.show.task_id(), why, "a preview could not be made; the generation goes on");
         }
     }
 }

@@ -9,17 +9,14 @@ use super::{
 };
 use crate::{
     models::Watch,
-    previews::DoneStep,
     retry::{self, Backoff},
-    slot::{Progress, Slot},
-    total_steps,
+    slot::Slot,
 };
-use protocol::{
-    Event, GenerationIds, GenerationProgress, ModelLoading, Parameters, TakeId, Task, TaskStatus, media_path,
-};
+use protocol::{ModelLoading, Parameters, TakeId, Task, TaskStatus};
 use std::{
     error::Error,
     future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use store::{End, StoreError};
@@ -33,7 +30,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) struct Attempt<'a> {
     pub(crate) shared: &'a Shared,
-    pub(crate) slot: &'a Slot,
+    pub(crate) slot: &'a Arc<Slot>,
     pub(crate) task: &'a Task,
     pub(crate) take_id: TakeId,
 }
@@ -53,20 +50,6 @@ impl Attempt<'_> {
     /// Whether the attempt should stop: it was cancelled, or the server stops and the next start runs the task again.
     pub(crate) fn is_over(&self) -> bool {
         self.slot.is_stopped() || self.shared.control.is_stopping()
-    }
-
-    fn ids(&self) -> GenerationIds {
-        GenerationIds {
-            task_id: self.task.id,
-            frame_id: self.task.frame_id,
-            project_id: self.task.project_id,
-            take_id: self.take_id,
-            attempt: self.task.attempt,
-        }
-    }
-
-    fn path(&self) -> String {
-        media_path(&self.slot.key)
     }
 
     pub(crate) fn log_start(&self) {
@@ -93,8 +76,10 @@ impl Attempt<'_> {
         let waits_for = |error: &GenerationError| error.waits_for().filter(is_worth_it);
         let generator = self.generator();
         let inputs = self.retry(|| self.prepare(&generator), waits_for, || self.is_over())?;
-        let generate = || generator.generate(&inputs, self.task, self.slot, &|done| self.publish_step(done));
-        self.retry(generate, waits_for, || self.is_over())
+        let generate = || generator.generate(&inputs, self.task, self.slot, self);
+        let generated = self.retry(generate, waits_for, || self.is_over());
+        self.end_reports();
+        generated
     }
 
     fn generator(&self) -> Generator<'_> {
@@ -127,25 +112,6 @@ impl Attempt<'_> {
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(GenerationError::Database(error)),
         }
-    }
-
-    fn publish_step(&self, done: DoneStep) {
-        self.slot.advance(done.step, Some(done.eta_ms), |progress| self.publish_progress(progress));
-    }
-
-    fn publish_progress(&self, progress: Progress) {
-        let event = GenerationProgress {
-            of: self.ids(),
-            step: progress.step,
-            total_steps: total_steps(&self.task.parameters),
-            preview_path: self.path(),
-            eta_ms: progress.eta_ms,
-            waiting_for: progress.waiting_for.map(str::to_owned),
-        };
-        if let Some(cluster) = &self.shared.cluster {
-            cluster.reports.add(event.clone());
-        }
-        self.shared.announce.announce(Event::GenerationProgress(event));
     }
 
     /// Writes the picture, retrying while the disk refuses it, and records it in the database. Returns whether the database
@@ -273,7 +239,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn block_on<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
+    pub(super) fn block_on<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
         self.shared.runtime.block_on(call())
     }
 }

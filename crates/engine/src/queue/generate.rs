@@ -9,7 +9,7 @@ use crate::{
     Costs, Media, Models, PreviewTimes, TraceLimits,
     injected::FaultInjector,
     models,
-    previews::{DoneStep, PreviewQueue},
+    previews::{PreviewQueue, Show},
     slot::Slot,
     traces::{Begun, NotShared, Saved, SharedSteps, TraceQueue, header, read_state},
 };
@@ -125,13 +125,13 @@ impl Generator<'_> {
         paths.iter().map(|path| open(path)).collect()
     }
 
-    /// Samples and encodes the picture. Calls `on_step` for each step after its preview is written.
+    /// Samples and encodes the picture. Each step is shown after its preview.
     pub(crate) fn generate(
         &self,
         inputs: &Inputs,
         task: &Task,
         slot: &Slot,
-        on_step: &(dyn Fn(DoneStep) + Sync),
+        show: &dyn Show,
     ) -> Result<Outcome, GenerationError> {
         if slot.is_stopped() {
             return Ok(Outcome::Stopped);
@@ -143,9 +143,8 @@ impl Generator<'_> {
         let (generated, previews) = thread::scope(|scope| {
             // A builder, because `scope.spawn` panics when no thread can be started.
             let writer = thread::Builder::new().name("previews".to_owned());
-            let writer = writer
-                .spawn_scoped(scope, || queue.write(&inputs.pipeline, self.media, slot, on_step))
-                .map_err(GenerationError::Thread);
+            let writer =
+                writer.spawn_scoped(scope, || queue.write(&inputs.pipeline, show)).map_err(GenerationError::Thread);
             // Ends the writers even when the sampler panics: the scope waits for them.
             let ends = EndOnDrop(&queue, &trace);
             let writer = writer?;

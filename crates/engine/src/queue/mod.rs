@@ -8,6 +8,7 @@ mod eta;
 mod generate;
 mod inputs;
 mod pausing;
+mod progress;
 mod sample;
 mod shared;
 mod unwritten;

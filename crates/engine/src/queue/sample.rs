@@ -99,6 +99,8 @@ impl Observer for Watch<'_> {
         let (index, total) = (count(step.index + 1), self.total);
         self.faults.at_step(index);
         let (took, eta_ms) = self.eta.step_done(index, total, Instant::now());
+        // The benchmark `live` measures from here.
+        tracing::trace!(task.id = %self.slot.task_id, step = index, "step done");
         self.queue.push(DoneStep { step: index, total, took, eta_ms }, step.denoised);
         self.trace.push(step);
         match self.slot.is_kept() {

@@ -181,9 +181,10 @@ async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryErro
         .filter(|take| take.finished && !present.contains(take.key.as_str()))
         .map(|take| (take.take_id, take.key.clone()))
         .collect();
+    // Where servers share the database, previews are in it, and the first is made when it is read.
     let lost_previews = open
         .iter()
-        .filter(|open| !media.is_whole(&open.key))
+        .filter(|open| !store.is_shared() && !media.is_whole(&open.key))
         .map(|open| (open.task.clone(), open.key.clone()))
         .collect();
     let interrupted = store.interrupted_tasks().await?.into_iter().map(|open| open.task.id).collect();

@@ -12,7 +12,10 @@ use diesel_async::{
 };
 use std::time::Duration;
 use tokio::{task::JoinHandle, time::timeout};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{
+    Client, Row, SimpleQueryMessage,
+    types::{ToSql, Type},
+};
 
 /// A connection over tokio-postgres; no libpq is needed.
 pub(crate) type Connection = AsyncPgConnection;
@@ -49,7 +52,7 @@ pub(crate) async fn open(database: &str, reach: Reach, missing: Missing) -> Resu
         .map_err(|error| StoreError::Open { database: database.to_owned(), fault: OpenFault::Other(Box::new(error)) })
 }
 
-/// One connection for statements that are sent as text: opened when it is needed, and again after an error.
+/// One connection for statements of one purpose: opened when it is needed, and again after an error.
 pub(crate) struct Line {
     database: String,
     reach: Reach,
@@ -78,6 +81,24 @@ impl Line {
 
     /// The answer to statements that the database answers within `at_most`. They are one transaction.
     pub(crate) async fn query(&self, sql: &str, at_most: Duration) -> Result<Vec<SimpleQueryMessage>, StoreError> {
+        self.ask(at_most, async |client| client.simple_query(sql).await).await
+    }
+
+    /// The rows of one statement with bound values, which the database answers within `at_most`.
+    pub(crate) async fn query_with(
+        &self,
+        sql: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+        at_most: Duration,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.ask(at_most, async |client| client.query_typed(sql, values).await).await
+    }
+
+    async fn ask<T>(
+        &self,
+        at_most: Duration,
+        question: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, StoreError> {
         let mut held = self.session.lock().await;
         let answer = timeout(at_most, async {
             // Taken out: a session whose statement did not end is not used again.
@@ -85,7 +106,7 @@ impl Line {
                 Some(session) => session,
                 None => self.connect().await?,
             };
-            let answer = session.client.simple_query(sql).await?;
+            let answer = question(&session.client).await?;
             *held = Some(session);
             Ok::<_, tokio_postgres::Error>(answer)
         });

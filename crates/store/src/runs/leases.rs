@@ -1,12 +1,13 @@
-//! The connections on which leases are renewed and steps reported.
+//! The connections on which leases are renewed, and steps and previews sent.
 
 use crate::backend::{Reach, postgres::Line};
 
-/// The connections that only renew leases and report steps. With those of the pool, which wait for each other's transactions,
-/// a busy server would lose its runs.
+/// The connections that only renew leases, send steps, and free the space of old previews. With those of the pool, which wait for
+/// each other's transactions, a busy server would lose its runs.
 pub(crate) struct Leases {
     pub(crate) renewals: Line,
     pub(crate) steps: Line,
+    pub(crate) vacuum: Line,
 }
 
 impl Leases {
@@ -14,6 +15,10 @@ impl Leases {
         // A renewal that is lost in a crash of the database costs nothing.
         let setup = "SET synchronous_commit = off; SET lock_timeout = '3s'";
         let line = |name| Line::new(database, reach.clone(), name, setup);
-        Self { renewals: line("emberline (leases)"), steps: line("emberline (steps)") }
+        Self {
+            renewals: line("emberline (leases)"),
+            steps: line("emberline (steps)"),
+            vacuum: line("emberline (vacuum)"),
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! What a server does beside others on one PostgreSQL: it renews the leases of its runs, reports steps, and starts and stops. On
 //! SQLite these calls do nothing.
 
+mod previews;
 mod renewals;
 mod requests;
 mod servers;
 mod steps;
 
+pub use previews::{NewPreview, Showing};
 pub use renewals::{Kept, Renewed};
 pub(crate) use requests::RequestRows;
 pub use requests::{Asked, RequestState, RunRequest};

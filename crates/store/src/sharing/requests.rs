@@ -10,13 +10,26 @@ use diesel_async::RunQueryDsl;
 use protocol::{TaskId, TrackChange};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{
+    SimpleQueryMessage,
+    types::{ToSql, Type},
+};
 
 /// How long the database may take to answer.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// Commits are otherwise not waited for on these connections. What a user was promised must survive a crash of the database.
 const DURABLE: &str = "set_config('synchronous_commit', 'on', TRUE)";
+
+/// Adds a request and notifies the servers. The lock: a run that ends meanwhile removes the request too. Requests that are done
+/// and that no server has asked about in ten minutes go.
+const ASK: &str = "\
+    WITH old AS (DELETE FROM run_requests WHERE done AND asked_at < clock_timestamp() - interval '10 minutes'), \
+    asked AS (INSERT INTO run_requests (task_id, attempt, body) \
+        SELECT task_id, attempt, $2 FROM runs WHERE task_id = $1 FOR KEY SHARE RETURNING id, task_id, attempt) \
+    SELECT id, set_config('synchronous_commit', 'on', TRUE), \
+        pg_notify($3, json_build_object('asked', json_build_object('task', task_id, 'attempt', attempt))::text)::text \
+    FROM asked";
 
 /// What a user wants of a run.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -61,16 +74,10 @@ impl Store {
     pub async fn ask_run(&self, task: TaskId, request: &RunRequest) -> Result<Option<i64>, StoreError> {
         let Some(leases) = &self.inner.leases else { return Ok(None) };
         let Ok(body) = serde_json::to_string(request) else { return Ok(None) };
-        // The lock: a run that ends meanwhile removes the request too.
-        let sql = format!(
-            "DELETE FROM run_requests WHERE done AND asked_at < clock_timestamp() - interval '10 minutes'; \
-             WITH asked AS (INSERT INTO run_requests (task_id, attempt, body) \
-                 SELECT task_id, attempt, '{}' FROM runs WHERE task_id = {task} FOR KEY SHARE RETURNING id, task_id, attempt) \
-             SELECT id, {DURABLE}, pg_notify('{LIVE}', \
-                 json_build_object('asked', json_build_object('task', task_id, 'attempt', attempt))::text) FROM asked",
-            body.replace('\'', "''")
-        );
-        Ok(number(&leases.steps.query(&sql, ANSWER).await?, 0))
+        let values: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&task.0, Type::INT8), (&body, Type::TEXT), (&LIVE, Type::TEXT)];
+        let asked = leases.steps.query_with(ASK, &values, ANSWER).await?;
+        Ok(asked.into_iter().next().map(|row| row.get(0)))
     }
 
     /// What has become of a request. One that is done is forgotten.

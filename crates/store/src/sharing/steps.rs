@@ -1,38 +1,68 @@
-//! Messages to other servers: steps, and requests to keep a picture.
+//! Messages to other servers: steps with their previews, and requests to keep a picture.
 
+use super::previews::NewPreview;
 use crate::live::{LIVE, Live};
+use crate::rows::to_column;
 use crate::{Store, StoreError};
 use protocol::{GenerationProgress, TaskId};
 use std::time::Duration;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{
+    SimpleQueryMessage,
+    types::{ToSql, Type},
+};
 
-/// How long the database may take to answer. A report that fails is not repeated: the next step follows.
+/// How long the database may take to answer.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// PostgreSQL refuses notifications of 8000 bytes and more.
 const MOST_BYTES: usize = 7999;
 
+/// Notes a step of a run that this process holds, stores its preview if that is newer than the stored one, and notifies the other
+/// servers. Does none of it if the run is over: no other statement can come in between.
+const STEP: &str = "\
+    WITH mine AS (UPDATE runs SET step = greatest(step, $4) \
+        WHERE task_id = $1 AND attempt = $2 AND server_id = $3 RETURNING task_id), \
+    shown AS (INSERT INTO live_previews AS p (take_id, attempt, step, etag, png) \
+        SELECT $5, $2, $6, $7, $8 FROM mine WHERE $8 IS NOT NULL \
+        ON CONFLICT (take_id) DO UPDATE \
+            SET attempt = excluded.attempt, step = excluded.step, etag = excluded.etag, png = excluded.png \
+            WHERE (p.attempt, p.step) < (excluded.attempt, excluded.step)) \
+    SELECT CASE WHEN length($10) > 0 THEN pg_notify($9, $10)::text END FROM mine";
+
 impl Store {
-    /// Tells the other servers about a step, unless this process has lost the run. Nothing on SQLite.
+    /// Tells the other servers about a step, after storing the run's newest preview for them, if one is given. Returns false if
+    /// this process has lost the run: then nothing is stored, and nobody hears of it. Always false on SQLite.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn report_step(&self, event: GenerationProgress) -> Result<(), StoreError> {
-        let Some(leases) = &self.inner.leases else { return Ok(()) };
-        let server = self.inner.own.holder().server;
-        let (task, attempt, step) = (event.of.task_id, event.of.attempt, event.step);
-        let message = Live::Progress { server: server.to_string(), event };
-        let Ok(message) = serde_json::to_string(&message) else { return Ok(()) };
-        if message.len() > MOST_BYTES {
-            return Ok(());
-        }
-        let sql = format!(
-            "WITH mine AS (UPDATE runs SET step = greatest(step, {step}) \
-                 WHERE task_id = {task} AND attempt = {attempt} AND server_id = '{server}' RETURNING task_id) \
-             SELECT pg_notify('{LIVE}', '{}') FROM mine",
-            message.replace('\'', "''")
-        );
-        leases.steps.query(&sql, ANSWER).await.map(drop)
+    pub async fn report_step(
+        &self,
+        event: GenerationProgress,
+        preview: Option<&NewPreview>,
+    ) -> Result<bool, StoreError> {
+        let Some(leases) = &self.inner.leases else { return Ok(false) };
+        let server = self.inner.own.holder().server.to_string();
+        let (task, take, step) = (event.of.task_id.0, event.of.take_id.0, to_column("runs.step", event.step)?);
+        let attempt = to_column("runs.attempt", event.of.attempt)?;
+        let preview_step =
+            preview.map(|preview| to_column("live_previews.step", preview.step)).transpose()?.unwrap_or_default();
+        let (etag, png) = preview.map(|preview| (preview.etag.as_str(), preview.png.as_slice())).unzip();
+        let message = serde_json::to_string(&Live::Progress { server: server.clone(), event });
+        // PostgreSQL would refuse the whole statement.
+        let message = message.ok().filter(|message| message.len() <= MOST_BYTES).unwrap_or_default();
+        let values: [(&(dyn ToSql + Sync), Type); 10] = [
+            (&task, Type::INT8),
+            (&attempt, Type::INT4),
+            (&server, Type::TEXT),
+            (&step, Type::INT4),
+            (&take, Type::INT8),
+            (&preview_step, Type::INT4),
+            (&etag, Type::TEXT),
+            (&png, Type::BYTEA),
+            (&LIVE, Type::TEXT),
+            (&message, Type::TEXT),
+        ];
+        Ok(!leases.steps.query_with(STEP, &values, ANSWER).await?.is_empty())
     }
 
     /// Asks the server that runs a task to keep its current estimate as the final picture. Returns the attempt; none if the task

@@ -11,6 +11,7 @@ mod log;
 mod model;
 mod opening;
 mod pauses;
+mod previews;
 mod projects;
 mod queue;
 mod random;

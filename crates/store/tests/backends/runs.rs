@@ -278,14 +278,14 @@ async fn steps_reach_the_other_servers_unless_the_run_is_lost() {
     let (at_one, at_two) = (Heard::of(&one).await, Heard::of(&two).await);
     new_frame(&one, project).await;
     let open = claim(&one).await;
-    one.report_step(step(&open, 7)).await.expect("reported");
+    assert!(one.report_step(step(&open, 7), None).await.expect("reported"));
     let server = one.server_id().expect("on PostgreSQL");
     assert_eq!(at_two.next().await, [Live::Progress { server, event: step(&open, 7) }]);
     expired(&two, run_of(&open)).await;
     two.end_expired_run(run_of(&open), None).await.expect("queued again");
     let again = claim(&two).await;
     // From the dead: nobody hears it. The next message would come after it.
-    one.report_step(step(&open, 8)).await.expect("answered");
+    assert!(!one.report_step(step(&open, 8), None).await.expect("answered"));
     let three = Heard::of(&one).await;
     assert!(three.take().is_empty());
     assert_eq!(one.keep_run(open.task.id).await.expect("asked"), Some(2));

@@ -1,0 +1,134 @@
+//! Pictures that are being made, on every server that shares the database: what is at their addresses.
+
+use crate::backend::{Pools, postgres};
+use crate::rows::from_column;
+use crate::tasks::{parameters_from_text, seed_from_row};
+use crate::transaction::{checkout, in_own_task};
+use crate::{Store, StoreError};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
+use diesel_async::RunQueryDsl;
+use protocol::Parameters;
+use std::{sync::Arc, time::Duration};
+
+/// How long freeing the space of old previews may take.
+const VACUUM: Duration = Duration::from_secs(60);
+
+/// A preview to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPreview {
+    /// The step after which it was made.
+    pub step: u32,
+    /// Hash of the bytes.
+    pub etag: String,
+    /// PNG file.
+    pub png: Vec<u8>,
+}
+
+/// What is at a take's address.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Showing {
+    /// The final picture: a file.
+    Finished,
+    /// The newest preview.
+    Preview {
+        /// The attempt that made it.
+        attempt: u32,
+        /// The step after which it was made.
+        step: u32,
+        /// Hash of its bytes.
+        etag: String,
+        /// PNG file; none if its hash was named in the call.
+        png: Option<Vec<u8>>,
+    },
+    /// No step is done: the first preview, which these determine.
+    First {
+        /// Parameters of the task.
+        parameters: Box<Parameters>,
+        /// Seed of the task.
+        seed: u64,
+    },
+}
+
+/// `$2` is the hash of a preview that the caller has: its bytes are not read again.
+const SHOWING: &str = "\
+    SELECT t.etag IS NOT NULL AS is_finished, p.attempt, p.step, p.etag, \
+        CASE WHEN p.etag IS DISTINCT FROM $2 THEN p.png END AS png, \
+        CASE WHEN t.etag IS NULL AND p.take_id IS NULL THEN k.parameters END AS parameters, k.seed \
+    FROM takes t JOIN tasks k ON k.id = t.task_id LEFT JOIN live_previews p ON p.take_id = t.id WHERE t.key = $1";
+
+#[derive(QueryableByName)]
+struct ShowingRow {
+    #[diesel(sql_type = Bool)]
+    is_finished: bool,
+    #[diesel(sql_type = Nullable<Integer>)]
+    attempt: Option<i32>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    step: Option<i32>,
+    #[diesel(sql_type = Nullable<Text>)]
+    etag: Option<String>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    png: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    parameters: Option<String>,
+    #[diesel(sql_type = BigInt)]
+    seed: i64,
+}
+
+impl Store {
+    /// What is at the address of the take with this key. `known` is the hash of a preview whose bytes the caller has. None on
+    /// SQLite, where it is a file in any case.
+    ///
+    /// Each call reads the database, so that answers of different servers never go back.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if no take has this key; the database does not answer.
+    pub async fn showing(&self, key: &str, known: Option<&str>) -> Result<Option<Showing>, StoreError> {
+        let Pools::Postgres(pool) = &self.inner.pools else { return Ok(None) };
+        let (inner, pool) = (Arc::clone(&self.inner), pool.clone());
+        let (name, known) = (key.to_owned(), known.map(str::to_owned));
+        let row: Option<ShowingRow> = in_own_task(async move {
+            let mut object = checkout(&inner.database, pool.get()).await?;
+            let conn: &mut postgres::Connection = &mut object;
+            let query = diesel::sql_query(SHOWING).bind::<Text, _>(name).bind::<Nullable<Text>, _>(known);
+            Ok(query.get_result(conn).await.optional()?)
+        })
+        .await?;
+        match row {
+            Some(row) => row.showing().map(Some),
+            None => Err(StoreError::NotFound { what: format!("picture {key:?}") }),
+        }
+    }
+
+    /// Frees the space of previews that newer ones have replaced, unless another server is doing that. PostgreSQL's own job comes
+    /// once a minute, and a picture of a megapixel can replace its preview four times a second. Nothing on SQLite.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn vacuum_previews(&self) -> Result<(), StoreError> {
+        let Some(leases) = &self.inner.leases else { return Ok(()) };
+        // Shortening the file would wait for readers.
+        leases.vacuum.query("VACUUM (SKIP_LOCKED, TRUNCATE FALSE) live_previews", VACUUM).await.map(drop)
+    }
+}
+
+impl ShowingRow {
+    fn showing(self) -> Result<Showing, StoreError> {
+        let Self { attempt, step, etag, png, .. } = self;
+        if self.is_finished {
+            return Ok(Showing::Finished);
+        }
+        match (attempt, step, etag, self.parameters) {
+            (Some(attempt), Some(step), Some(etag), _) => Ok(Showing::Preview {
+                attempt: from_column("live_previews.attempt", attempt)?,
+                step: from_column("live_previews.step", step)?,
+                etag,
+                png,
+            }),
+            (.., parameters) => Ok(Showing::First {
+                parameters: Box::new(parameters_from_text(&parameters.unwrap_or_default())?),
+                seed: seed_from_row(self.seed)?,
+            }),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+DROP TRIGGER takes_end_preview ON takes;
+DROP FUNCTION end_preview();
+DROP TABLE live_previews;
