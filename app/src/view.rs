@@ -26,6 +26,12 @@ pub fn words(read: impl Fn() -> String + Send + Sync + 'static) -> Signal<String
     Signal::derive(read)
 }
 
+/// Subscribes to a memo whose value is not needed. `Track::track` does not evaluate the memo: one that nothing else reads then
+/// has no sources that could change, and never changes.
+pub fn subscribe<T: Send + Sync + 'static>(memo: Memo<T>) {
+    memo.with(|_| ());
+}
+
 /// A part of the page that is rendered again whenever a signal that it reads changes.
 pub fn dynamic(make: impl Fn() -> AnyView + Send + Sync + 'static) -> AnyView {
     fn erased(make: Arc<dyn Fn() -> AnyView + Send + Sync>) -> AnyView {
@@ -84,6 +90,21 @@ pub fn in_textarea(text: &str) -> String {
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_memo_that_nothing_else_reads_is_subscribed_to() {
+        Owner::new().with(|| {
+            let source = RwSignal::new(1);
+            let read_by_nothing = Memo::new(move |_| source.get() * 2);
+            let runs = Memo::new(move |runs: Option<&u32>| {
+                subscribe(read_by_nothing);
+                runs.map_or(1, |runs| runs + 1)
+            });
+            assert_eq!(runs.get_untracked(), 1);
+            source.set(2);
+            assert_eq!(runs.get_untracked(), 2);
+        });
+    }
 
     #[test]
     fn text_cannot_close_its_textarea() {

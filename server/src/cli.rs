@@ -66,7 +66,8 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Database: `sqlite:FILE` or `postgres://...` [default: SQLite inside the data folder]
+    /// Database: `sqlite:FILE` or `postgres://...` [default: SQLite inside the data folder]. A PostgreSQL server on another machine
+    /// needs TLS; `?sslmode=` and `&sslrootcert=` are those of libpq.
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 

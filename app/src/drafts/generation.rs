@@ -5,7 +5,7 @@ use crate::{drafts::CUSTOM, error::AppError};
 use generation::{DEFAULT_STRENGTH, GenerationParameters, Loras, PartialParameters, parameters};
 use prompt::edited_by;
 use protocol::{
-    FieldError, NewGeneration, Parameters, Problem, Project, Recommended, Take, TakeId, generation::expected,
+    FieldError, NewGeneration, Parameters, Problem, Project, Recommended, Take, TakeId, task_patch_expected,
 };
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -34,6 +34,8 @@ parameters! {
         pub branch_of: String,
         /// The number of steps that it shares with that take.
         pub from_step: String,
+        /// The number of steps in which a branch does the rest; empty for all that are left.
+        pub finish_in: String,
         /// Names of styles, one in each line.
         pub styles: String,
         /// Idempotency key: submitting the same form again returns the first result. It is not remembered with the form.
@@ -45,7 +47,7 @@ parameters! {
 pub fn fields_with_errors() -> Vec<&'static str> {
     let parameters = Draft::default();
     let parameters = parameters.parameters().into_iter().map(|(field, _)| field);
-    parameters.chain(["num_variants", "strength", "model", "styles"]).collect()
+    parameters.chain(["num_variants", "strength", "model", "styles", "finish_in"]).collect()
 }
 
 impl Draft {
@@ -137,6 +139,16 @@ impl Draft {
         }
         errors.extend(new.errors());
         if errors.is_empty() { Ok(new) } else { Err(Problem::Invalid(errors)) }
+    }
+
+    /// The number of steps in which a branch does the rest; none for all that are left.
+    ///
+    /// # Errors
+    /// A field that cannot be read.
+    pub fn finish_in(&self) -> Result<Option<u32>, Problem> {
+        let mut errors = Vec::new();
+        let steps = read("finish_in", &self.finish_in, &mut errors);
+        if errors.is_empty() { Ok(steps) } else { Err(Problem::Invalid(errors)) }
     }
 
     /// The take that it branches from, and the number of steps that it shares with it; none for a generation of its own.
@@ -308,7 +320,7 @@ fn read<T: FromStr>(field: &str, text: &str, errors: &mut Vec<FieldError>) -> Op
 }
 
 fn unreadable(field: &str, text: &str) -> FieldError {
-    let rule = expected(field).unwrap_or_else(|| "must be a whole number".to_owned());
+    let rule = task_patch_expected(field).unwrap_or_else(|| "must be a whole number".to_owned());
     let shown: String = text.chars().take(20).collect();
     FieldError::new(field, format!("{rule}, not {shown}"))
 }
@@ -426,8 +438,12 @@ mod tests {
         assert_eq!((new.prompt.as_str(), new.steps, new.seed), ("a red car, oil on canvas", Some(20), Some(9)));
         assert_eq!((new.styles.len(), new.init_take_id, new.height), (0, None, Some(64)));
         assert_eq!(Draft::of(&take.parameters, None).branch(), Ok(None));
-        let problem = Draft { from_step: "early".into(), ..draft }.branch().expect_err("no number");
+        let problem = Draft { from_step: "early".into(), ..draft.clone() }.branch().expect_err("no number");
         assert_eq!(problem.field_errors()[0].message, "must be a whole number, 1 for the first step, not early");
+        assert_eq!(draft.finish_in(), Ok(None));
+        assert_eq!(Draft { finish_in: " 4".into(), ..draft.clone() }.finish_in(), Ok(Some(4)));
+        let problem = Draft { finish_in: "few".into(), ..draft.clone() }.finish_in().expect_err("no number");
+        assert_eq!(problem.field_errors()[0].message, "must be a whole number from 1 to 1000, not few");
     }
 
     #[test]

@@ -13,10 +13,13 @@ pub async fn create_generation(
     draft: Draft,
 ) -> Result<(FrameId, u64), AppError> {
     let services = super::services()?;
-    let accepted = match (draft.read(), draft.branch()) {
-        (Ok(new), Ok(None)) => services.create_generation(project_id, new, draft.idempotency_key()).await,
-        (Ok(new), Ok(Some((take, from_step)))) => services.branch_take(take, branch(new, from_step)).await,
-        (Err(problem), _) | (_, Err(problem)) => Err(problem),
+    let key = draft.idempotency_key();
+    let accepted = match (draft.read(), draft.branch(), draft.finish_in()) {
+        (Ok(new), Ok(None), _) => services.create_generation(project_id, new, key).await,
+        (Ok(new), Ok(Some((take, from_step))), Ok(finish_in)) => {
+            services.branch_take(take, branch(new, from_step, finish_in), key).await
+        }
+        (Err(problem), ..) | (_, Err(problem), _) | (.., Err(problem)) => Err(problem),
     };
     let first = accepted.and_then(|accepted| {
         let first = accepted.tasks.first().ok_or(protocol::Problem::Internal)?;
@@ -38,7 +41,10 @@ pub async fn estimate_generation(
             let (steps, shared) = (new.steps.unwrap_or_default(), draft.branch().ok().flatten().map_or(0, |(_, k)| k));
             let whole = super::services()?.estimate_generation(project_id, new).await;
             // A branch computes the steps that it does not share.
-            let share = |ms: u64| (ms * u64::from(steps.saturating_sub(shared))).checked_div(steps.into());
+            let left = steps.saturating_sub(shared);
+            let finish_in = draft.finish_in().ok().flatten().filter(|_| shared > 0);
+            let own = finish_in.map_or(left, |steps| steps.min(left));
+            let share = |ms: u64| (ms * u64::from(own)).checked_div(steps.into());
             whole.map(|ms| ms.map(|ms| share(ms).unwrap_or(ms)))
         }
         Err(problem) => Err(problem),
@@ -48,7 +54,7 @@ pub async fn estimate_generation(
 
 /// What the form changes after the shared steps.
 #[cfg(feature = "ssr")]
-fn branch(new: protocol::NewGeneration, from_step: u32) -> protocol::NewBranch {
+fn branch(new: protocol::NewGeneration, from_step: u32, finish_in: Option<u32>) -> protocol::NewBranch {
     protocol::NewBranch {
         from_step,
         prompt: Some(new.prompt),
@@ -57,6 +63,6 @@ fn branch(new: protocol::NewGeneration, from_step: u32) -> protocol::NewBranch {
         sampler: new.sampler,
         loras: new.loras,
         seed: new.seed,
-        finish_in: None,
+        finish_in,
     }
 }

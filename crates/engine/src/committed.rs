@@ -4,6 +4,7 @@ use crate::{Announce, Media, cluster::Remote, queue::Control, slots::Slots};
 use protocol::{Event, GenerationIds};
 use std::sync::Arc;
 use store::{Change, Live, LogEntry, Run, Subscriber};
+use tokio::sync::Notify;
 
 /// Receives the store's changes for the engine, and passes them on.
 ///
@@ -13,6 +14,8 @@ pub(crate) struct Committed {
     pub(crate) control: Arc<Control>,
     pub(crate) media: Arc<Media>,
     pub(crate) remote: Arc<Remote>,
+    /// Notified when there is a request about one of this server's runs.
+    pub(crate) asked: Arc<Notify>,
     pub(crate) announce: Arc<dyn Announce>,
 }
 
@@ -41,7 +44,7 @@ impl Subscriber for Committed {
         }
     }
 
-    /// Passes the steps of other servers on, and keeps the pictures that other servers were asked to keep.
+    /// Passes the steps of other servers on, and hears of what other servers were asked for.
     fn heard(&self, messages: Vec<Live>) {
         for message in messages {
             match message {
@@ -53,6 +56,11 @@ impl Subscriber for Committed {
                 Live::Keep(Run { task, attempt }) => {
                     if let Some(slot) = self.slots.get(task).filter(|slot| slot.attempt == attempt) {
                         slot.keep();
+                    }
+                }
+                Live::Asked(Run { task, .. }) => {
+                    if self.slots.get(task).is_some() {
+                        self.asked.notify_one();
                     }
                 }
             }
@@ -134,9 +142,9 @@ mod tests {
         media.write_preview(KEY, b"a preview").expect("written");
         let (slots, control) = (Arc::new(Slots::default()), Arc::new(Control::new(false)));
         let client = Arc::new(Client { media: media.clone(), slots: slots.clone(), saw: Mutex::default() });
-        let remote = Arc::default();
+        let (remote, asked) = Default::default();
         let announce = client.clone();
-        let committed = Committed { slots: slots.clone(), control: control.clone(), media, remote, announce };
+        let committed = Committed { slots: slots.clone(), control: control.clone(), media, remote, asked, announce };
         let _listed = slots.begin(TaskId(1), 2, KEY.to_owned());
         committed.committed(vec![cancelled(1)]);
         assert_eq!(*client.saw.lock().expect("unpoisoned"), [(true, true)], "an earlier attempt was cancelled");

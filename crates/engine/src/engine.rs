@@ -11,12 +11,7 @@ use crate::{
     total_steps,
 };
 use protocol::{ModelLoading, Task, TaskId, TaskStatus};
-use std::{
-    io,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 use store::{End, Store, StoreError};
 use tokio::task::JoinHandle;
 
@@ -78,14 +73,6 @@ pub enum EngineError {
         /// What was asked for: paused, resumed.
         to: &'static str,
     },
-    /// Another server runs the task. It takes requests to cancel and to keep, and no others.
-    #[error("task {task} runs on another server, where it can be cancelled or kept, but not be {to}")]
-    Elsewhere {
-        /// The task.
-        task: TaskId,
-        /// What was asked for: paused, resumed, changed.
-        to: &'static str,
-    },
     /// The picture has begun: its strength cannot change.
     #[error("task {task} has begun: the strength can only be changed before the first step")]
     Begun {
@@ -105,9 +92,6 @@ pub enum EngineError {
 /// How long [`Engine::cancel`] waits for a database that refuses the change. Meanwhile the worker removes its picture,
 /// which may free the space that the database needs, and retries.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often a request to keep a picture looks whether the other server has finished it.
-const KEEP_POLL: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Starts the workers on their own threads, and gives the computing threads a lower priority than the others.
@@ -136,6 +120,7 @@ impl Engine {
             control: Arc::clone(&shared.control),
             media: Arc::clone(&shared.media),
             remote: Arc::clone(&remote),
+            asked: shared.cluster.as_ref().map(|cluster| Arc::clone(&cluster.asked)).unwrap_or_default(),
             announce: Arc::clone(&shared.announce),
         };
         shared.store.subscribe(Arc::new(committed)).await?;
@@ -261,34 +246,6 @@ impl Engine {
         };
         slot.wait_for_end(at_most).await;
         Ok(self.shared.store.get_task(id).await?)
-    }
-
-    /// Whether another server runs this task, which is `running` in the database.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub(crate) async fn runs_elsewhere(&self, id: TaskId) -> Result<bool, EngineError> {
-        if self.shared.cluster.is_none() || self.shared.slots.get(id).is_some() {
-            return Ok(false);
-        }
-        // One that this server has claimed is not listed at once.
-        Ok(!self.shared.store.own_runs().await?.iter().any(|run| run.task == id))
-    }
-
-    /// As [`Engine::keep`], for a task that another server runs.
-    async fn keep_elsewhere(&self, id: TaskId, at_most: Duration) -> Result<Task, EngineError> {
-        let Some(attempt) = self.shared.store.keep_run(id).await? else {
-            return Err(EngineError::NotRunning { task: id });
-        };
-        let deadline = Instant::now() + at_most;
-        loop {
-            let task = self.shared.store.get_task(id).await?;
-            let is_running = task.status == TaskStatus::Running && task.attempt == attempt;
-            if !is_running || Instant::now() >= deadline {
-                return Ok(task);
-            }
-            tokio::time::sleep(KEEP_POLL).await;
-        }
     }
 
     /// Stops the workers between two steps, and saves the steps that are done. Waits for the workers, at most `at_most`.

@@ -13,6 +13,7 @@
 mod announce;
 mod cluster;
 mod committed;
+mod elsewhere;
 mod engine;
 mod injected;
 pub mod media;

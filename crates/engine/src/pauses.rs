@@ -3,7 +3,7 @@
 use crate::{Engine, EngineError};
 use protocol::{Task, TaskId, TaskStatus};
 use std::time::Duration;
-use store::StoreError;
+use store::{RequestState, RunRequest, StoreError};
 
 /// How often a change is tried again when the task's status changes meanwhile: it is claimed, or its attempt ends.
 const TRIES: usize = 5;
@@ -13,7 +13,7 @@ impl Engine {
     /// `at_most`. Returns the task in its state at that time. A paused task stays as it is.
     ///
     /// # Errors
-    /// [`EngineError::Ended`] for a task that has ended or ends meanwhile; [`EngineError::Elsewhere`]; a task that does not exist.
+    /// [`EngineError::Ended`] for a task that has ended or ends meanwhile; a task that does not exist.
     pub async fn pause_task(&self, id: TaskId, at_most: Duration) -> Result<Task, EngineError> {
         for _ in 0..TRIES {
             match self.shared.store.pause_task(id).await {
@@ -22,21 +22,18 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
             // It is running, paused or has ended.
+            let mut is_over = false;
             if self.shared.store.get_task(id).await?.status == TaskStatus::Running {
                 if self.runs_elsewhere(id).await? {
-                    return Err(EngineError::Elsewhere { task: id, to: "paused" });
-                }
-                match self.shared.slots.pause(id) {
-                    Some(slot) => slot.wait_for_end(at_most).await,
-                    // It is claimed and starts now, or ends now.
-                    None if self.shared.store.get_task(id).await?.status != TaskStatus::Running => {
-                        self.shared.slots.forget_pause(id);
-                    }
-                    None => {}
+                    is_over = self.ask_elsewhere(id, RunRequest::Pause, at_most).await? == RequestState::Over;
+                } else {
+                    self.pause_here(id, at_most).await?;
                 }
             }
             let task = self.shared.store.get_task(id).await?;
             match task.status {
+                // It is another attempt, which was not asked.
+                TaskStatus::Running if is_over => {}
                 TaskStatus::Paused | TaskStatus::Running => return Ok(task),
                 // It was interrupted.
                 TaskStatus::Queued => {}
@@ -44,6 +41,19 @@ impl Engine {
             }
         }
         Ok(self.shared.store.get_task(id).await?)
+    }
+
+    /// Asks the attempt of this server to stop before its next step, and waits until it has, at most `at_most`.
+    async fn pause_here(&self, id: TaskId, at_most: Duration) -> Result<(), EngineError> {
+        match self.shared.slots.pause(id) {
+            Some(slot) => slot.wait_for_end(at_most).await,
+            // It is claimed and starts now, or ends now.
+            None if self.shared.store.get_task(id).await?.status != TaskStatus::Running => {
+                self.shared.slots.forget_pause(id);
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     /// Queues a paused task at its old place in the queue; its next attempt goes on after the steps that are done. A task that
@@ -62,6 +72,12 @@ impl Engine {
             match (task.status, self.shared.slots.get(id)) {
                 // It may be about to stop.
                 (TaskStatus::Running, Some(slot)) if !slot.unpause() => slot.wait_for_end(at_most).await,
+                (TaskStatus::Running, None) if self.runs_elsewhere(id).await? => {
+                    // Over: it may have stopped.
+                    if self.ask_elsewhere(id, RunRequest::Unpause, at_most).await? != RequestState::Over {
+                        return Ok(self.shared.store.get_task(id).await?);
+                    }
+                }
                 (TaskStatus::Running, None) => {
                     self.shared.slots.forget_pause(id);
                     return Ok(task);

@@ -15,9 +15,17 @@ pub(crate) struct Steer {
     recorded: watch::Sender<u64>,
 }
 
+/// What the sampler takes up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) change: TrackChange,
+    /// Numbers of the requests of other servers that it does.
+    pub(crate) asked: Vec<i64>,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    wanted: Option<TrackChange>,
+    wanted: Option<Wanted>,
     /// How many changes were taken.
     taken: u64,
 }
@@ -29,22 +37,32 @@ impl Steer {
 
     /// Wants a change; several before one step become one. Returns its number for [`Steer::wait_until_recorded`].
     pub(crate) fn want(&self, change: TrackChange) -> u64 {
+        self.add(change, None)
+    }
+
+    /// As [`Steer::want`], for the request of another server with this number.
+    pub(crate) fn want_for(&self, change: TrackChange, request: i64) {
+        self.add(change, Some(request));
+    }
+
+    fn add(&self, change: TrackChange, request: Option<i64>) -> u64 {
         let mut state = self.lock();
         match &mut state.wanted {
-            Some(wanted) => wanted.add(change),
-            None => state.wanted = Some(change),
+            Some(wanted) => wanted.change.add(change),
+            None => state.wanted = Some(Wanted { change, asked: Vec::new() }),
         }
+        state.wanted.iter_mut().for_each(|wanted| wanted.asked.extend(request));
         state.taken + 1
     }
 
     /// Whether the sampler should stop before the step after `done` steps to take the change. The number of steps can only be
     /// changed after the first.
     pub(crate) fn is_due(&self, done: usize) -> bool {
-        self.lock().wanted.as_ref().is_some_and(|change| done > 0 || change.finish_in.is_none())
+        self.lock().wanted.as_ref().is_some_and(|wanted| done > 0 || wanted.change.finish_in.is_none())
     }
 
     /// The change that is wanted.
-    pub(crate) fn take(&self) -> Option<TrackChange> {
+    pub(crate) fn take(&self) -> Option<Wanted> {
         let mut state = self.lock();
         let taken = state.wanted.take();
         state.taken += u64::from(taken.is_some());
@@ -88,7 +106,7 @@ mod tests {
         assert!(!steer.is_due(0) && steer.take().is_none());
         assert_eq!((steer.want(scale(2.0)), steer.want(scale(3.0))), (1, 1));
         assert!(steer.is_due(0));
-        assert_eq!(steer.take(), Some(scale(3.0)));
+        assert_eq!(steer.take(), Some(Wanted { change: scale(3.0), asked: Vec::new() }));
         assert_eq!(steer.want(scale(4.0)), 2, "the first is taken");
         steer.record();
         assert!(steer.is_recorded(1) && !steer.is_recorded(2));

@@ -6,7 +6,7 @@ use crate::{
 };
 use protocol::{Parameters, Task, TaskId, TaskStatus, TrackChange};
 use std::{sync::Arc, time::Duration};
-use store::StoreError;
+use store::{RequestState, RunRequest, StoreError};
 
 /// How often a change is tried again when the task's status changes meanwhile: it is claimed, or its attempt ends.
 const TRIES: usize = 100;
@@ -22,7 +22,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Begun`] for a strength after the first step; [`EngineError::Ended`] for a task that has ended or ends
-    /// meanwhile; [`EngineError::Elsewhere`]; a task that does not exist.
+    /// meanwhile; a task that does not exist.
     pub async fn steer_task(
         &self,
         id: TaskId,
@@ -46,7 +46,10 @@ impl Engine {
                             return Ok(task);
                         }
                     } else if self.runs_elsewhere(id).await? {
-                        return Err(EngineError::Elsewhere { task: id, to: "changed" });
+                        let asked = self.ask_elsewhere(id, RunRequest::Change(change.clone()), at_most).await?;
+                        if asked != RequestState::Over {
+                            return Ok(self.shared.store.get_task(id).await?);
+                        }
                     }
                 }
                 TaskStatus::Queued | TaskStatus::Paused => {

@@ -10,6 +10,7 @@ use protocol::{
     Accepted, AcceptedTask, Defaults, FieldError, NewGeneration, Parameters, Problem, Project, ProjectId, Recommended,
     generation::limits::SEED,
 };
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{borrow::Cow, io, sync::Arc};
 use store::{Idempotency, NewTake, NewTasks};
@@ -27,15 +28,9 @@ impl LocalStudio {
         idempotency_key: Option<String>,
     ) -> Result<Accepted, Problem> {
         let project = self.get_project(id).await?;
-        let idempotency = idempotency_key.map(|key| idempotency(key, id, &new)).transpose()?;
-        if let Some(idempotency) = idempotency.clone()
-            && let Some(done) = self.store.replayed(id, idempotency).await.map_err(problem)?
-        {
-            let tasks = done.accepted;
-            let (prompt, negative) = (&new.prompt, new.negative_prompt.as_deref().unwrap_or_default());
-            let shelf = self.library.shelf();
-            let warnings = protocol::prompt::warnings(prompt, negative, &|name| shelf.is_embedding(name));
-            return Ok(Accepted { tasks, warnings });
+        let idempotency = idempotency_key.map(|key| idempotency(key, &(id, &new))).transpose()?;
+        if let Some(tasks) = self.accepted_before(id, idempotency.as_ref()).await? {
+            return Ok(Accepted { tasks, warnings: self.request_warnings(&new) });
         }
         let new = self.styled(new).await?;
         let defaults = self.defaults(&project, &new).await?;
@@ -59,6 +54,17 @@ impl LocalStudio {
         Ok(Accepted { tasks, warnings })
     }
 
+    /// The tasks of the request that had this idempotency key before; none for a new key.
+    pub(crate) async fn accepted_before(
+        &self,
+        project: ProjectId,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Option<Vec<AcceptedTask>>, Problem> {
+        let Some(idempotency) = idempotency else { return Ok(None) };
+        let done = self.store.replayed(project, idempotency.clone()).await.map_err(problem)?;
+        Ok(done.map(|done| done.accepted))
+    }
+
     /// Creates tasks whose first previews are written. Removes the files if that fails.
     pub(crate) async fn queue_takes(&self, tasks: NewTasks) -> Result<Vec<AcceptedTask>, Problem> {
         let takes = tasks.takes.clone();
@@ -73,6 +79,13 @@ impl LocalStudio {
     pub(crate) fn warnings(&self, parameters: &Parameters) -> Vec<FieldError> {
         let shelf = self.library.shelf();
         parameters.warnings(&|name| shelf.is_embedding(name))
+    }
+
+    /// As [`Self::warnings`], for a request whose tasks exist already.
+    pub(crate) fn request_warnings(&self, new: &NewGeneration) -> Vec<FieldError> {
+        let (prompt, negative) = (&new.prompt, new.negative_prompt.as_deref().unwrap_or_default());
+        let shelf = self.library.shelf();
+        protocol::prompt::warnings(prompt, negative, &|name| shelf.is_embedding(name))
     }
 
     /// The request with the choices and wildcards of its prompts as this seed expands them; `None` if there are none.
@@ -168,12 +181,13 @@ impl LocalStudio {
     }
 }
 
-fn idempotency(key: String, project: ProjectId, new: &NewGeneration) -> Result<Idempotency, Problem> {
+/// The key of a request. Another request under the same key is a conflict.
+pub(crate) fn idempotency(key: String, request: &impl Serialize) -> Result<Idempotency, Problem> {
     let count = key.chars().count();
     if !(1..=KEY_CHARS).contains(&count) || key.chars().any(char::is_control) {
         return Err(Problem::invalid("Idempotency-Key", format!("must be 1 to {KEY_CHARS} characters, not {count}")));
     }
-    let request = serde_json::to_vec(&(project, new)).map_err(|_| Problem::Internal)?;
+    let request = serde_json::to_vec(request).map_err(|_| Problem::Internal)?;
     let fingerprint = Sha256::digest(request).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Idempotency { key, fingerprint })
 }

@@ -64,7 +64,7 @@ pub(crate) fn file_problem(error: &io::Error, what: &str) -> Problem {
 pub(crate) fn engine_problem(error: EngineError) -> Problem {
     match error {
         EngineError::Store(error) => problem(error),
-        refused @ (EngineError::NotRunning { .. } | EngineError::Ended { .. } | EngineError::Elsewhere { .. }) => {
+        refused @ (EngineError::NotRunning { .. } | EngineError::Ended { .. }) => {
             Problem::Conflict(refused.to_string())
         }
         EngineError::Begun { .. } => {

@@ -120,8 +120,13 @@ impl Services for LocalStudio {
         self.get_trace(id).await
     }
 
-    async fn branch_take(&self, id: TakeId, new: NewBranch) -> Result<Accepted, Problem> {
-        self.to_completion(move |studio| async move { studio.branch_take(id, new).await }).await
+    async fn branch_take(
+        &self,
+        id: TakeId,
+        new: NewBranch,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, Problem> {
+        self.to_completion(move |studio| async move { studio.branch_take(id, new, idempotency_key).await }).await
     }
 
     async fn create_generation(

@@ -2,6 +2,7 @@
 
 use crate::{
     LocalStudio,
+    generations::idempotency,
     problem::{file_problem, problem},
 };
 use engine::{
@@ -31,8 +32,18 @@ impl LocalStudio {
     }
 
     /// Order of work: the first steps and the first preview are in files, then the rows, the event, the answer.
-    pub(crate) async fn branch_take(&self, id: TakeId, new: NewBranch) -> Result<Accepted, Problem> {
+    pub(crate) async fn branch_take(
+        &self,
+        id: TakeId,
+        new: NewBranch,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, Problem> {
         let KeyedTake { take, key } = self.store.get_take(id).await.map_err(problem)?;
+        let idempotency = idempotency_key.map(|key| idempotency(key, &(id, &new))).transpose()?;
+        if let Some(tasks) = self.accepted_before(take.project_id, idempotency.as_ref()).await? {
+            let request = new.generation(take.frame_id, &take.parameters, take.seed);
+            return Ok(Accepted { tasks, warnings: self.request_warnings(&request) });
+        }
         self.trace_of(&take, key.clone()).await?.check_branch(new.from_step)?;
         if let Some(error) =
             new.finish_in.and_then(|steps| finish_error(steps, new.from_step, total_steps(&take.parameters)))
@@ -49,7 +60,7 @@ impl LocalStudio {
         let made = NewTake { key: new_key(), parameters, seed: request.seed.unwrap_or(take.seed) };
         self.write_shared_steps(key, new.from_step, made.clone()).await?;
         let (project_id, frame_id) = (take.project_id, Some(take.frame_id));
-        let tasks = self.queue_takes(NewTasks { project_id, frame_id, takes: vec![made], idempotency: None }).await?;
+        let tasks = self.queue_takes(NewTasks { project_id, frame_id, takes: vec![made], idempotency }).await?;
         Ok(Accepted { tasks, warnings })
     }
 

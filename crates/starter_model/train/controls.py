@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from dataset import BACKGROUNDS, Data, prompt
-from evaluate import Classifier, border_color, load_pipe, nearest, pictures, small, suite
+from evaluate import Classifier, border_color, nearest, pictures, small, suite
+from pipeline import load_pipe
 
 
 def gray(x, augment=False):

@@ -22,12 +22,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
+from diffusers import AutoencoderTiny
 from PIL import Image, ImageDraw
 
 from common import alphas_cumprod, setup
 from dataset import BACKGROUNDS, HUES, RECOLORABLE, Data, Spec, held_out, prompt
-from tokenizer import pair
+from pipeline import load_pipe
 
 
 class Classifier(torch.nn.Module):
@@ -82,14 +82,6 @@ def train_classifier(args):
         accuracy = (model(x).argmax(1) == y).float().mean().item()
     print(f"accuracy on real held-out composites {accuracy:.3f}")
     torch.save({"model": model.state_dict(), "objects": data.objects, "accuracy": accuracy}, args.classifier)
-
-
-def load_pipe(args):
-    one, two = pair(args.tokenizers)
-    pipe = StableDiffusionXLPipeline.from_pretrained(
-        args.weights, torch_dtype=torch.float32, tokenizer=one, tokenizer_2=two, add_watermarker=False)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def pictures(pipe, texts, seeds, steps, cfg):

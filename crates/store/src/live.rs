@@ -28,6 +28,8 @@ pub enum Live {
     },
     /// The current estimate of a run shall become the final picture.
     Keep(Run),
+    /// There is a request about a run, as a row.
+    Asked(Run),
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::claims::{OpenTask, open_task_from_row};
 use crate::locks::LockQueries;
 use crate::rows::{json_for_column, to_column};
 use crate::schema::tasks;
+use crate::sharing::RequestRows;
 use crate::tasks::{TaskQueries, parameters_from_text};
 use crate::transaction::{change, on_connections};
 use crate::{Store, StoreError};
@@ -36,7 +37,13 @@ on_connections! {
     trait SteeringQueries;
 
     /// See [`Store::steer_attempt`].
-    async fn steer_running(conn: Db, id: TaskId, attempt: i32, parameters: String) -> Result<OpenTask, StoreError> {
+    async fn steer_running(
+        conn: Db,
+        id: TaskId,
+        attempt: i32,
+        parameters: String,
+        asked: Vec<i64>,
+    ) -> Result<OpenTask, StoreError> {
         conn.lock_task(id).await?;
         let running = tasks::table
             .find(id.0)
@@ -45,6 +52,7 @@ on_connections! {
         if diesel::update(running).set(tasks::parameters.eq(parameters)).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, format!("running as attempt {attempt}")).await?);
         }
+        conn.requests_done(asked).await?;
         open_task_from_row(conn.task_with_take(id.0).await?)
     }
 
@@ -64,7 +72,7 @@ on_connections! {
 }
 
 impl Store {
-    /// Replaces the parameters of a running task after `step` steps.
+    /// Replaces the parameters of a running task after `step` steps. `asked`: the numbers of the requests that this does.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
@@ -74,11 +82,12 @@ impl Store {
         attempt: u32,
         step: u32,
         parameters: &Parameters,
+        asked: &[i64],
     ) -> Result<OpenTask, StoreError> {
         let (attempt, total_steps) = (to_column("tasks.attempt", attempt)?, self.inner.total_steps(parameters));
-        let text = json_for_column("tasks.parameters", parameters)?;
+        let (text, asked) = (json_for_column("tasks.parameters", parameters)?, asked.to_vec());
         let steered = change!(self, |conn| {
-            let open = conn.steer_running(id, attempt, text).await?;
+            let open = conn.steer_running(id, attempt, text, asked).await?;
             Ok(Steered { open, step, total_steps })
         })?;
         Ok(steered.open)

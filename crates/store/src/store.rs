@@ -1,6 +1,6 @@
 //! The store: opening, closing, and the connection pools behind one handle.
 
-use crate::backend::{Pools, postgres, sqlite};
+use crate::backend::{Pools, Reach, postgres, sqlite};
 use crate::changes::{Change, LogEntry, Subscriber};
 use crate::clock::{LATEST_MS, not_before};
 use crate::log::{Tail, TailError};
@@ -17,7 +17,6 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use tokio_postgres::Config;
 
 /// The database. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -36,7 +35,7 @@ pub(crate) struct Inner {
     /// Follows the log for the subscriber, on PostgreSQL.
     tail: OnceLock<Tail>,
     /// How PostgreSQL is reached.
-    pub(crate) config: Option<Config>,
+    pub(crate) reach: Option<Reach>,
     /// Renews the leases of runs, on PostgreSQL.
     pub(crate) leases: Option<Leases>,
     pub(crate) own: Own,
@@ -102,9 +101,9 @@ impl Store {
     async fn connect(url: &str, missing: Missing, own: bool) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
         let database = address.display();
-        let config = match &address {
+        let reach = match &address {
             Address::Sqlite(_) => None,
-            Address::Postgres(config) => Some((**config).clone()),
+            Address::Postgres(reach) => Some((**reach).clone()),
         };
         let (owner, pools) = match address {
             Address::Sqlite(path) => {
@@ -112,9 +111,9 @@ impl Store {
                 let owner = own.then(|| sqlite::own(&database, &path)).transpose()?;
                 (owner, sqlite::open(&database, path, missing).await?)
             }
-            Address::Postgres(config) => (None, Pools::Postgres(postgres::open(&database, *config, missing).await?)),
+            Address::Postgres(reach) => (None, Pools::Postgres(postgres::open(&database, *reach, missing).await?)),
         };
-        let leases = config.as_ref().map(|config| Leases::new(&database, config));
+        let leases = reach.as_ref().map(|reach| Leases::new(&database, reach));
         Ok(Self {
             inner: Arc::new(Inner {
                 database,
@@ -123,7 +122,7 @@ impl Store {
                 subscriber: OnceLock::new(),
                 count_steps: OnceLock::new(),
                 tail: OnceLock::new(),
-                config,
+                reach,
                 leases,
                 own: Own::new(),
             }),
@@ -150,13 +149,12 @@ impl Store {
     /// # Errors
     /// PostgreSQL cannot be reached.
     pub async fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<(), StoreError> {
-        match &self.inner.config {
+        match &self.inner.reach {
             None => _ = self.inner.subscriber.set(subscriber),
             Some(_) if self.inner.tail.get().is_some() => {}
-            Some(config) => {
+            Some(reach) => {
                 let started =
-                    Tail::start(&self.inner.database, config.clone(), &self.inner.own.holder().server, subscriber)
-                        .await;
+                    Tail::start(&self.inner.database, reach.clone(), &self.inner.own.holder().server, subscriber).await;
                 _ = self.inner.tail.set(started.map_err(|error| self.unreachable(error))?);
             }
         }

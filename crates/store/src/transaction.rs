@@ -8,36 +8,50 @@ use std::{future::Future, time::Duration};
 /// call that waits for another process does not fail the calls that wait after it.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Runs one of two bodies with a connection of the pool, each with the [`Inner`] that it names. The body runs in a task of
+/// its own (see [`in_own_task`]), so it must own the values that it uses.
+///
+/// [`Inner`]: crate::store::Inner
+macro_rules! checked_out {
+    ($store:expr, |$inner:ident, $object:ident| sqlite($pool:ident) $on_sqlite:block postgres $on_postgres:block) => {{
+        let $inner = std::sync::Arc::clone(&$store.inner);
+        match &$store.inner.pools {
+            $crate::backend::Pools::Sqlite { $pool, .. } => {
+                $crate::transaction::checked_out!($inner, $object, $pool, $on_sqlite)
+            }
+            $crate::backend::Pools::Postgres(pool) => {
+                $crate::transaction::checked_out!($inner, $object, pool, $on_postgres)
+            }
+        }
+    }};
+    ($inner:ident, $object:ident, $pool:ident, $body:block) => {{
+        let pool = $pool.clone();
+        $crate::transaction::in_own_task(async move {
+            let mut $object = $crate::transaction::checkout(&$inner.database, pool.get()).await?;
+            $body
+        })
+        .await
+    }};
+}
+
 /// Runs queries in one read-only snapshot: `read!(store, |conn| { ... Ok(value) })`.
 ///
-/// The body is compiled once for each kind of connection. It runs in a task of its own, so it must own the values that
-/// it uses (see [`in_own_task`]).
+/// The body is compiled once for each kind of connection.
 ///
 /// All queries see the database at one moment. Without the snapshot, a task that a worker claimed between the query for
 /// running tasks and the query for queued tasks was in neither result, and the queue looked empty.
 macro_rules! read {
-    ($store:expr, |$conn:ident| $body:block) => {{
-        let inner = std::sync::Arc::clone(&$store.inner);
-        match &$store.inner.pools {
-            $crate::backend::Pools::Sqlite { readers, .. } => {
-                let pool = readers.clone();
-                $crate::transaction::in_own_task(async move {
-                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
-                    diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| $body).await
-                })
-                .await
+    ($store:expr, |$conn:ident| $body:block) => {
+        $crate::transaction::checked_out!($store, |inner, object|
+            sqlite(readers) {
+                diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| $body).await
             }
-            $crate::backend::Pools::Postgres(pool) => {
-                let pool = pool.clone();
-                $crate::transaction::in_own_task(async move {
-                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
-                    let mut snapshot = object.build_transaction().repeatable_read().read_only();
-                    snapshot.run(async move |$conn| $body).await
-                })
-                .await
+            postgres {
+                let mut snapshot = object.build_transaction().repeatable_read().read_only();
+                snapshot.run(async move |$conn| $body).await
             }
-        }
-    }};
+        )
+    };
 }
 
 /// Runs queries and changes in one transaction. Otherwise as `read!`.
@@ -45,27 +59,16 @@ macro_rules! read {
 /// On SQLite the transaction begins as a writer (`IMMEDIATE`). A transaction that begins as a reader and then writes
 /// fails at once, without waiting, when another process has written in between.
 macro_rules! write {
-    ($store:expr, |$conn:ident| $body:block) => {{
-        let inner = std::sync::Arc::clone(&$store.inner);
-        match &$store.inner.pools {
-            $crate::backend::Pools::Sqlite { writer, .. } => {
-                let pool = writer.clone();
-                $crate::transaction::in_own_task(async move {
-                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
-                    object.immediate_transaction(async move |$conn| $body).await
-                })
-                .await
+    ($store:expr, |$conn:ident| $body:block) => {
+        $crate::transaction::checked_out!($store, |inner, object|
+            sqlite(writer) {
+                object.immediate_transaction(async move |$conn| $body).await
             }
-            $crate::backend::Pools::Postgres(pool) => {
-                let pool = pool.clone();
-                $crate::transaction::in_own_task(async move {
-                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
-                    diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| $body).await
-                })
-                .await
+            postgres {
+                diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| $body).await
             }
-        }
-    }};
+        )
+    };
 }
 
 /// As `write!`, for a change that others hear of: the changes of its [`Outcome`] reach the subscriber after the commit, in
@@ -76,40 +79,29 @@ macro_rules! write {
 ///
 /// [`Outcome`]: crate::changes::Outcome
 macro_rules! change {
-    ($store:expr, |$conn:ident| $body:block) => {{
-        let inner = std::sync::Arc::clone(&$store.inner);
-        match &$store.inner.pools {
-            $crate::backend::Pools::Sqlite { writer, .. } => {
-                let pool = writer.clone();
-                $crate::transaction::in_own_task(async move {
-                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
-                    let committed = object.immediate_transaction::<_, $crate::StoreError, _>(async move |$conn| $body);
-                    let outcome = committed.await?;
-                    inner.announce($crate::changes::Outcome::changes(&outcome));
-                    drop(object);
-                    Ok(outcome)
-                })
-                .await
+    ($store:expr, |$conn:ident| $body:block) => {
+        $crate::transaction::checked_out!($store, |inner, object|
+            sqlite(writer) {
+                let committed = object.immediate_transaction::<_, $crate::StoreError, _>(async move |$conn| $body);
+                let outcome = committed.await?;
+                inner.announce($crate::changes::Outcome::changes(&outcome));
+                drop(object);
+                Ok(outcome)
             }
-            $crate::backend::Pools::Postgres(pool) => {
-                let pool = pool.clone();
-                $crate::transaction::in_own_task(async move {
-                    let mut object = $crate::transaction::checkout(&inner.database, pool.get()).await?;
-                    let committed = diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| {
-                        let done: Result<_, $crate::StoreError> = $body;
-                        let outcome = done?;
-                        let seq = $crate::log::append($conn, &$crate::changes::Outcome::changes(&outcome)).await?;
-                        Ok::<_, $crate::StoreError>((outcome, seq))
-                    });
-                    let (outcome, seq) = committed.await?;
-                    drop(object);
-                    inner.published(seq).await;
-                    Ok(outcome)
-                })
-                .await
+            postgres {
+                let committed = diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| {
+                    let done: Result<_, $crate::StoreError> = $body;
+                    let outcome = done?;
+                    let seq = $crate::log::append($conn, &$crate::changes::Outcome::changes(&outcome)).await?;
+                    Ok::<_, $crate::StoreError>((outcome, seq))
+                });
+                let (outcome, seq) = committed.await?;
+                drop(object);
+                inner.published(seq).await;
+                Ok(outcome)
             }
-        }
-    }};
+        )
+    };
 }
 
 /// Defines query functions for the bodies of `read!` and `write!`. Each is written once and compiled for each kind of
@@ -145,7 +137,7 @@ macro_rules! on_connections {
 /// The future of a query function.
 pub(crate) type Query<'conn, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'conn>>;
 
-pub(crate) use {change, on_connections, read, write};
+pub(crate) use {change, checked_out, on_connections, read, write};
 
 /// Runs a database call in a task of its own, so that it runs to its end even if the caller's future is dropped (a
 /// client disconnects). A call that stopped half-way would return its connection to the pool with an open transaction

@@ -1,16 +1,16 @@
 //! Database addresses.
 
-use crate::backend::postgres::completed;
+use crate::backend::Reach;
 use crate::{OpenFault, StoreError};
 use std::path::{Path, PathBuf};
-use tokio_postgres::config::{Config, Host};
+use tokio_postgres::config::Host;
 
 /// A parsed database address.
 pub(crate) enum Address {
     /// A SQLite file, by its absolute path.
     Sqlite(PathBuf),
     /// A PostgreSQL server and a database on it.
-    Postgres(Box<Config>),
+    Postgres(Box<Reach>),
 }
 
 impl Address {
@@ -18,8 +18,8 @@ impl Address {
     /// SQLite.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let config = url.parse::<Config>().map_err(|e| refused("PostgreSQL address", &format!("{e}")))?;
-            return Ok(Self::Postgres(Box::new(completed(config))));
+            let reach = Reach::parse(url).map_err(|why| refused("PostgreSQL address", &why))?;
+            return Ok(Self::Postgres(Box::new(reach)));
         }
         let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
         match path {
@@ -41,7 +41,8 @@ impl Address {
     pub(crate) fn display(&self) -> String {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
-            Self::Postgres(config) => {
+            Self::Postgres(reach) => {
+                let config = &reach.config;
                 let host = match config.get_hosts().first() {
                     Some(Host::Tcp(host)) => host.clone(),
                     #[cfg(unix)]

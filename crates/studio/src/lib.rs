@@ -135,8 +135,14 @@ pub trait Services: Send + Sync {
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem>;
     /// What is kept of how a take formed. Without a trace it has no steps.
     async fn get_trace(&self, id: TakeId) -> Result<TakeTrace, Problem>;
-    /// Queues a new take of the same frame that shares the first steps of a finished or running take.
-    async fn branch_take(&self, id: TakeId, new: NewBranch) -> Result<Accepted, Problem>;
+    /// Queues a new take of the same frame that shares the first steps of a finished or running take. Repeating a call with the
+    /// same `idempotency_key` returns the task of the first one.
+    async fn branch_take(
+        &self,
+        id: TakeId,
+        new: NewBranch,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, Problem>;
 
     /// Queues a generation. Before this returns, the frame is on the timeline and its first preview is at its
     /// address. Repeating a call with the same `idempotency_key` returns the tasks of the first one.

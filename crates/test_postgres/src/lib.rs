@@ -10,7 +10,8 @@ use std::time::Duration;
 /// it ends, killed included, and then the server is stopped and its folder removed. A signal, or the broken
 /// pipe of a test program that is killed while initdb still works, comes to the same end. The server is told to
 /// stop until it is gone: one that has only just begun does not hear the first time.
-/// `$1` is the folder of the programs. The folder is short, because a socket's path may have 107 bytes.
+/// `$1` is the folder of the programs, `$2` the port. With `$3`, a certificate, and `$4`, its key, it also listens on
+/// 127.0.0.1, with TLS. The folder is short, because a socket's path may have 107 bytes.
 const SUPERVISOR: &str = r#"
 set -eu
 cd /
@@ -24,7 +25,15 @@ clean() {
 trap clean EXIT
 trap : INT TERM HUP PIPE
 "$1/initdb" -D "$dir/data" -U ember -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
-"$1/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 \
+addresses=
+if [ -n "$3" ]; then
+    umask 077
+    printf %s "$3" >"$dir/data/server.pem"
+    printf %s "$4" >"$dir/data/server.key"
+    printf 'ssl = on\nssl_cert_file = server.pem\nssl_key_file = server.key\n' >>"$dir/data/postgresql.conf"
+    addresses=127.0.0.1
+fi
+"$1/postgres" -D "$dir/data" -k "$dir" -p "$2" -c listen_addresses="$addresses" -c max_connections=300 \
     -c fsync=off -c full_page_writes=off >>"$dir/log" 2>&1 </dev/null &
 server=$!
 echo "$dir"
@@ -35,6 +44,8 @@ read -r _ || true
 pub struct Cluster {
     /// The folder of its socket.
     pub folder: String,
+    /// Its port; part of the socket's name.
+    pub port: u16,
     /// The folder of its programs.
     programs: PathBuf,
     _supervisor: Child,
@@ -44,15 +55,25 @@ pub struct Cluster {
 /// The cluster, started by the first test that uses it. None if PostgreSQL is not installed.
 pub fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    let start = || match start() {
-        Ok(cluster) => Some(cluster),
-        Err(why) => {
+    CLUSTER.get_or_init(|| or_skip(start(PORT, ["", ""]))).as_ref()
+}
+
+/// Another cluster, which also listens on 127.0.0.1, with TLS. None if PostgreSQL is not installed.
+pub fn cluster_with_tls(certificate: &str, key: &str) -> Option<Cluster> {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    or_skip(start(free.unwrap_or_else(|error| panic!("no port: {error}")).port(), [certificate, key]))
+}
+
+/// PostgreSQL's own. A socket's name needs one, though nothing listens on it.
+const PORT: u16 = 5432;
+
+fn or_skip(started: Result<Cluster, String>) -> Option<Cluster> {
+    started
+        .map_err(|why| {
             // Not eprintln!, whose output the test harness hides when a test passes.
             let _ = writeln!(std::io::stderr(), "\nSKIPPED: the tests on PostgreSQL: {why}");
-            None
-        }
-    };
-    CLUSTER.get_or_init(start).as_ref()
+        })
+        .ok()
 }
 
 impl Cluster {
@@ -71,7 +92,7 @@ impl Cluster {
     pub fn execute(&self, database: &str, sql: &str) -> String {
         for attempt in 0.. {
             let mut psql = Command::new(self.programs.join("psql"));
-            psql.args(["-h", &self.folder, "-U", "ember", "-d", database, "-AXqtc", sql]);
+            psql.args(["-h", &self.folder, "-p", &self.port.to_string(), "-U", "ember", "-d", database, "-AXqtc", sql]);
             let output = psql.output().unwrap_or_else(|error| panic!("psql: {error}"));
             if output.status.success() {
                 return String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -85,10 +106,10 @@ impl Cluster {
     }
 }
 
-fn start() -> Result<Cluster, String> {
+fn start(port: u16, tls: [&str; 2]) -> Result<Cluster, String> {
     let programs = programs().ok_or("initdb is not on this machine (Debian: apt install postgresql)")?;
     let mut command = Command::new("sh");
-    command.args(["-c", SUPERVISOR, "supervisor"]).arg(&programs);
+    command.args(["-c", SUPERVISOR, "supervisor"]).arg(&programs).arg(port.to_string()).args(tls);
     command.env_remove("PGDATA").stdin(Stdio::piped()).stdout(Stdio::piped());
     as_ordinary_user(&mut command)?;
     let mut supervisor = command.spawn().map_err(|e| format!("sh: {e}"))?;
@@ -99,10 +120,10 @@ fn start() -> Result<Cluster, String> {
     let folder = folder.trim().to_owned();
     // initdb exists but fails: an error to investigate, not a reason to skip the tests.
     assert!(!folder.is_empty(), "initdb of {} failed; its output is above", programs.display());
-    let socket = Path::new(&folder).join(".s.PGSQL.5432");
+    let socket = Path::new(&folder).join(format!(".s.PGSQL.{port}"));
     for _ in 0..600 {
         if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-            return Ok(Cluster { folder, programs, _supervisor: supervisor, _alive: alive });
+            return Ok(Cluster { folder, port, programs, _supervisor: supervisor, _alive: alive });
         }
         std::thread::sleep(Duration::from_millis(100));
     }

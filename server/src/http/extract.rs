@@ -129,6 +129,19 @@ impl<S: Send + Sync, T: PathId> FromRequestParts<S> for IdPath<T> {
     }
 }
 
+/// The field `Idempotency-Key`, if the request has it.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let key = parts.headers.get("idempotency-key").map(|value| value.to_str().map(str::to_owned)).transpose();
+        Ok(Self(key.map_err(|_| Problem::invalid("Idempotency-Key", "must be ASCII text"))?))
+    }
+}
+
 /// The query parameters. 400 if they cannot be parsed.
 #[derive(Debug)]
 pub struct Query<T>(pub T);

@@ -1,7 +1,7 @@
 //! `/api/v1/frames/{id}/takes` and `/api/v1/takes`
 
 use super::{
-    extract::{IdPath, Json as JsonBody},
+    extract::{IdPath, IdempotencyKey, Json as JsonBody},
     listed::{Listed, Part},
     openapi::{About, Api},
 };
@@ -47,9 +47,10 @@ async fn get_trace(State(state): State<AppState>, IdPath(id): IdPath<TakeId>) ->
 async fn branch_take(
     State(state): State<AppState>,
     IdPath(id): IdPath<TakeId>,
+    IdempotencyKey(key): IdempotencyKey,
     JsonBody(new): JsonBody<NewBranch>,
 ) -> Result<(StatusCode, Json<Accepted>), ApiError> {
-    Ok((StatusCode::ACCEPTED, Json(state.services.branch_take(id, new).await?)))
+    Ok((StatusCode::ACCEPTED, Json(state.services.branch_take(id, new, key).await?)))
 }
 
 async fn delete_take(State(state): State<AppState>, IdPath(id): IdPath<TakeId>) -> Result<StatusCode, ApiError> {

@@ -432,6 +432,35 @@ fn an_idempotency_key_makes_one_generation_of_two_requests() {
 }
 
 #[test]
+fn an_idempotency_key_makes_one_branch_of_two_requests() {
+    let server = TestServer::start();
+    assert_eq!(server.send("PATCH", "/api/v1/settings", &json!({"trace": "all"})).status, 200);
+    let project = server.create("Once");
+    let made = generate(&server, &project, &json!({"steps": 4}));
+    server.wait_for_idle();
+    let branch = |from_step: u32, key: &str| {
+        let (path, body) = (format!("/api/v1/takes/{}/branch", made["take_id"]), json!({"from_step": from_step}));
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        server.request("POST", &path, &headers, Some(body.to_string().as_bytes()))
+    };
+    let (first, second) = (branch(2, "abc"), branch(2, "abc"));
+    assert_eq!((first.status, second.status, first.json()), (202, 202, second.json()));
+    assert_eq!(branch(3, "abc").status, 409);
+    assert_eq!((branch(2, "").status, branch(2, "x y").status), (422, 202));
+    server.wait_for_idle();
+    // The first steps of a request that changed nothing are not left behind.
+    assert_eq!((files(&server).len(), trace_files(&server)), (3, 3));
+    // A key that is known is answered although the trace is gone.
+    let trace = server.data_dir().join("traces");
+    fs::remove_dir_all(&trace).expect("removed");
+    assert_eq!(branch(2, "abc").json(), first.json());
+}
+
+fn trace_files(server: &TestServer) -> usize {
+    fs::read_dir(server.data_dir().join("traces")).expect("a folder").count()
+}
+
+#[test]
 fn pictures_are_cached_by_their_tags_and_only_keys_are_addresses() {
     let server = TestServer::start();
     let project = server.create("Media");

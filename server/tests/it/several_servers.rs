@@ -174,14 +174,7 @@ fn another_server_cancels_and_keeps() {
     let second = generate(&web, &project, 512, 1000, 1).remove(0);
     let step = wait_for(&web, &first, "running", runs_as(1))["step"].as_u64().expect("a step");
     assert!(step > 0, "the step of the other server");
-    // What the other server does not hear of is refused, not answered as if it were done.
     let address = format!("/api/v1/tasks/{}", first["task_id"]);
-    let paused = web.request("POST", &format!("{address}/pause"), &[], None);
-    let changed = web.send("PATCH", &address, &json!({"prompt": "a tree"}));
-    for (answer, to) in [(paused, "paused"), (changed, "changed")] {
-        let why = format!("runs on another server, where it can be cancelled or kept, but not be {to}");
-        assert!(answer.status == 409 && answer.text.contains(&why), "{} {}", answer.status, answer.text);
-    }
     let cancelled = web.request("POST", &format!("{address}/cancel"), &[], None);
     assert_eq!((cancelled.status, &cancelled.json()["status"]), (200, &json!("cancelled")));
     // One worker: the second begins when the first has stopped, and not after its thousand steps.
@@ -191,6 +184,59 @@ fn another_server_cancels_and_keeps() {
     assert!(kept.json()["step"].as_u64().is_some_and(|step| step < 1000));
     let (_, log, _) = one.stop();
     assert_eq!(log.matches("generation started").count(), 2, "{log}");
+}
+
+/// The database of a place, for SQL that bypasses the servers.
+fn execute(place: &Place, sql: &str) -> String {
+    let name = place.url.trim_start_matches("postgres:///").split('?').next().expect("a name");
+    test_postgres::cluster().expect("it runs").execute(name, sql)
+}
+
+#[test]
+fn another_server_pauses_resumes_and_changes() {
+    let Some(place) = Place::new() else { return };
+    let (one, web) = (place.server(&[]), place.server(&["--concurrency", "0"]));
+    let project = web.create("Steered");
+    let made = generate(&web, &project, 256, 500, 1).remove(0);
+    let address = format!("/api/v1/tasks/{}", made["task_id"]);
+    wait_for(&web, &made, "running", runs_as(1));
+    let changed = web.send("PATCH", &address, &json!({"prompt": "it's a tree", "cfg_scale": 3.5}));
+    let track = changed.json()["parameters"]["track"].clone();
+    let change = json!({"step": track[0]["step"], "prompt": "it's a tree", "cfg_scale": 3.5});
+    assert_eq!((changed.status, &track), (200, &json!([change])), "{}", changed.text);
+    assert!(track[0]["step"].as_u64() > Some(2));
+    assert_eq!(task(&one, &made)["parameters"]["track"], track, "it is recorded when it is answered");
+    let post = |what: &str| web.request("POST", &format!("{address}/{what}"), &[], None);
+    let paused = post("pause");
+    assert_eq!((paused.status, &paused.json()["status"]), (200, &json!("paused")), "{}", paused.text);
+    let step = paused.json()["step"].as_u64().expect("a step");
+    assert!(step > 0 && step == task(&one, &made)["step"], "{step}");
+    assert_eq!(post("resume").status, 200);
+    let goes_on = wait_for(&web, &made, "running again", runs_as(2));
+    assert!(goes_on["step"].as_u64() >= Some(step), "{goes_on}");
+    // Of a picture that forms there is nothing to resume.
+    let running = post("resume");
+    assert_eq!((running.status, &running.json()["status"]), (200, &json!("running")), "{}", running.text);
+    // The message is lost: only the row is there.
+    execute(&place, "INSERT INTO run_requests (task_id, attempt, body) SELECT task_id, attempt, '\"pause\"' FROM runs");
+    wait_for(&web, &made, "paused", |task| task["status"] == "paused");
+    assert_eq!(post("resume").status, 200);
+    wait_for(&web, &made, "running again", runs_as(3));
+    let shortened = web.send("PATCH", &address, &json!({"finish_in": 4}));
+    assert_eq!(shortened.status, 200, "{}", shortened.text);
+    let total = shortened.json()["total_steps"].as_u64().expect("a number");
+    assert!(total < 500, "{}", shortened.text);
+    web.wait_for_task(&made["task_id"], "completed");
+    let done = task(&web, &made);
+    assert_eq!((&done["step"], done["parameters"]["track"].as_array().map(Vec::len)), (&json!(total), Some(2)));
+    // It has ended: refused as on the server that made it.
+    let late = [post("pause"), web.send("PATCH", &address, &json!({"prompt": "late"}))];
+    assert!(late.iter().all(|answer| answer.status == 409));
+    assert_eq!(execute(&place, "SELECT count(*) FROM run_requests"), "0");
+    let (_, log, _) = one.stop();
+    let of = |what: &str| log.matches(what).count();
+    let logged = [of("generation started"), of("generation changed"), of("generation paused")];
+    assert_eq!(logged, [3, 2, 2], "{log}");
 }
 
 #[test]
@@ -203,13 +249,7 @@ fn a_server_that_stops_gives_its_task_back() {
     let (status, log, _) = one.stop();
     assert!(status.success(), "{log}");
     assert_eq!(task(&two, &made)["status"], "queued", "before its lease is over");
-    assert_eq!(
-        test_postgres::cluster().expect("it runs").execute(
-            place.url.trim_start_matches("postgres:///").split('?').next().expect("a name"),
-            "SELECT count(*) FROM servers",
-        ),
-        "1"
-    );
+    assert_eq!(execute(&place, "SELECT count(*) FROM servers"), "1");
 }
 
 #[test]

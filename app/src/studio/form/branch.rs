@@ -6,8 +6,10 @@ use crate::{
     browser,
     buttons::button,
     drafts::Draft,
+    forms::field::Number,
     view::{Erase, dynamic, nothing},
 };
+use generation::limits;
 use leptos::prelude::*;
 
 /// The controls of what a branch takes over from its take.
@@ -37,6 +39,7 @@ impl GenerationForm {
         self.edit(|draft| {
             draft.branch_of.clear();
             draft.from_step.clear();
+            draft.finish_in.clear();
         });
         self.focus_prompt();
     }
@@ -65,6 +68,9 @@ impl GenerationForm {
     pub(super) fn branch(self, draft: &mut Draft) -> AnyView {
         self.branch.set(draft.branch().ok().flatten());
         let (of, step) = (draft.take("branch_of"), draft.take("from_step"));
+        let is_any = Memo::new(move |_| self.branch.with(Option::is_some));
+        let number = Number { placeholder: Some("All that are left"), ..Number::within(&limits::STEPS, 1) };
+        let finish_in = self.field(draft, "finish_in", "Finish in").number(number);
         let said = dynamic(move || {
             let Some((_, step)) = self.branch.get() else { return nothing() };
             let steps = if step == 1 { "step".to_owned() } else { format!("{step} steps") };
@@ -84,6 +90,7 @@ impl GenerationForm {
             <input type="hidden" id="generation-branch-of" name="draft[branch_of]" value=of/>
             <input type="hidden" id="generation-from-step" name="draft[from_step]" value=step/>
             {said}
+            <div class="maker-finish" hidden=move || !is_any.get()>{finish_in}</div>
         }
         .erase()
     }

@@ -9,7 +9,7 @@ use crate::{
     icons::Icon,
     serverfns::{generations::estimate_generation, prompts::count_tokens},
     studio::Store,
-    view::{Erase, dynamic, nothing},
+    view::{Erase, dynamic, nothing, subscribe},
 };
 use leptos::{prelude::*, task::spawn_local};
 
@@ -60,9 +60,9 @@ impl GenerationForm {
         // Which LoRA files the prompt may name.
         let library = Memo::new(move |_| self.store.state.with(|state| state.library_revision));
         Effect::new(move |_| {
-            open.track();
+            subscribe(open);
             self.styles.known.track();
-            library.track();
+            subscribe(library);
             let version = self.version.get();
             spawn_local(async move {
                 browser::wait(PAUSE_MS).await;

@@ -1,9 +1,11 @@
-//! How a take formed: the scrub bar under the viewer, and the steps of a clip under the pointer. This code is a file of its own,
-//! which is loaded after the page has started if it has a frame: without script there is nothing to scrub.
+//! How a take formed: the scrub bar under the viewer, the steps of a clip under the pointer, and finishing in fewer steps. This
+//! code is a file of its own, which is loaded after the page has started if it has a frame: without script there is nothing to
+//! scrub.
 
 mod bar;
 mod branch;
 mod export;
+mod finish;
 mod hover;
 mod steps;
 
@@ -15,24 +17,35 @@ use crate::{
     view::{Erase, dynamic, nothing, words},
 };
 use leptos::prelude::*;
+use protocol::TaskId;
 
 #[cfg_attr(
     feature = "split",
     leptos::wasm_split::wasm_split(formation, wasm_split_path = leptos::wasm_split, preload(fetch_formation), fallible)
 )]
-fn formation(store: Store, form: GenerationForm) -> Result<AnyView, AppError> {
-    Ok([bar::view(store, form), hover::view(store)].into_any())
+fn formation(store: Store, form: GenerationForm, part: Part) -> Result<AnyView, AppError> {
+    Ok(match part {
+        Part::Bar => [bar::view(store, form), hover::view(store)].into_any(),
+        Part::Finish(task) => finish::view(store, task),
+    })
+}
+
+/// What this code renders.
+#[derive(Clone, Copy)]
+enum Part {
+    Bar,
+    Finish(TaskId),
 }
 
 #[cfg(not(feature = "split"))]
-fn content(store: Store, form: GenerationForm) -> AnyView {
-    formation(store, form).unwrap_or_else(|_| nothing())
+fn content(store: Store, form: GenerationForm, part: Part) -> AnyView {
+    formation(store, form, part).unwrap_or_else(|_| nothing())
 }
 
 /// [`fetch`] has loaded its code, so that the first poll renders it.
 #[cfg(feature = "split")]
-fn content(store: Store, form: GenerationForm) -> AnyView {
-    on_demand::now(formation(store, form))
+fn content(store: Store, form: GenerationForm, part: Part) -> AnyView {
+    on_demand::now(formation(store, form, part))
 }
 
 async fn fetch() -> Result<(), AppError> {
@@ -41,15 +54,25 @@ async fn fetch() -> Result<(), AppError> {
     Ok(())
 }
 
-/// The row of the scrub bar. It is always there, so that nothing moves when a take with a trace is shown.
-pub fn row(store: Store, form: GenerationForm) -> AnyView {
+/// Loads this code once the studio shows a frame.
+pub fn load(store: Store) -> Loaded {
     let loaded = Loaded::new(store);
     Effect::new(move |_| {
         if store.current.with(Option::is_some) {
             loaded.load(fetch());
         }
     });
-    view! { <div class="scrub-row">{loaded.view(move || content(store, form))}</div> }.erase()
+    loaded
+}
+
+/// The row of the scrub bar. It is always there, so that nothing moves when a take with a trace is shown.
+pub fn row(loaded: Loaded, store: Store, form: GenerationForm) -> AnyView {
+    view! { <div class="scrub-row">{loaded.view(move || content(store, form, Part::Bar))}</div> }.erase()
+}
+
+/// The button that finishes the picture of a running or paused task in fewer steps.
+pub fn finish_button(loaded: Loaded, store: Store, form: GenerationForm, task: TaskId) -> AnyView {
+    loaded.view(move || content(store, form, Part::Finish(task)))
 }
 
 /// The picture of the step that is scrubbed to, over the picture of the take.

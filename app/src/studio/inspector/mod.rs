@@ -15,7 +15,7 @@ use crate::{
         takes::{delete_take, list_takes},
     },
     studio::GenerationForm,
-    view::{Erase, dynamic, list, nothing, words},
+    view::{Erase, dynamic, list, nothing, subscribe, words},
 };
 use generation::Lora;
 use leptos::{ev, prelude::*, task::spawn_local};
@@ -46,7 +46,7 @@ impl Inspector {
         });
         let id = Memo::new(move |_| frame.get().map(|(id, _)| id));
         Effect::new(move |_| {
-            id.track();
+            subscribe(id);
             store.compared.set(None);
         });
         Effect::new(move |before: Option<(_, usize)>| {

@@ -7,7 +7,7 @@ use crate::{
     icons::Icon,
     serverfns::queue::reorder_queue,
     studio::{Store, progress_text},
-    view::{Erase, dynamic, list, nothing, words},
+    view::{Erase, dynamic, list, nothing, subscribe, words},
 };
 use leptos::{
     ev,
@@ -49,7 +49,7 @@ fn content(store: Store) -> AnyView {
     let (dragged, moved) = (RwSignal::new(None), RwSignal::new(None));
     // A row that is moved in the DOM loses the focus.
     Effect::new(move |_| {
-        ids.track();
+        subscribe(ids);
         if let Some(TaskId(id)) = moved.get_untracked() {
             request_animation_frame(move || browser::focus(&format!("[data-task=\"{id}\"] .queue-grip")));
             moved.set(None);

@@ -2,7 +2,7 @@
 
 mod stage;
 
-use super::{GenerationForm, Store, address, formation, progress_text};
+use super::{GenerationForm, Store, address, formation, on_demand::Loaded, progress_text};
 use crate::act::Act;
 use crate::{
     browser,
@@ -17,6 +17,7 @@ pub use stage::Stage;
 /// The section in the middle of the studio.
 pub fn viewer(store: Store, stage: Stage, form: GenerationForm) -> AnyView {
     let empty = Memo::new(move |_| store.current.with(Option::is_none));
+    let formation = formation::load(store);
     view! {
         <section class="viewer" aria-label="Viewer">
             <div
@@ -34,9 +35,9 @@ pub fn viewer(store: Store, stage: Stage, form: GenerationForm) -> AnyView {
                 {dynamic(move || onion(store))}
                 {dynamic(move || compare(store))}
             </div>
-            {formation::row(store, form)}
+            {formation::row(formation, store, form)}
             {dynamic(move || if empty.get() { nothing() } else { tools(stage) })}
-            {status(store)}
+            {status(formation, store, form)}
         </section>
     }
     .erase()
@@ -131,8 +132,8 @@ fn picture(store: Store) -> AnyView {
         .erase()
 }
 
-/// Progress and remaining time of the current task, with Pause or Resume, Keep and Cancel.
-fn status(store: Store) -> AnyView {
+/// Progress and remaining time of the current task, with Pause or Resume, Keep, finishing in fewer steps, and Cancel.
+fn status(formation: Loaded, store: Store, form: GenerationForm) -> AnyView {
     let task = Memo::new(move |_| store.current_task());
     let id = Memo::new(move |_| task.with(|task| task.as_ref().map(|task| (task.task_id, task.status))));
     dynamic(move || {
@@ -148,7 +149,11 @@ fn status(store: Store) -> AnyView {
         });
         let keep = match status {
             TaskStatus::Queued => nothing(),
-            _ => post_button("button button-small", "/fn/tasks/keep", Act::KeepTask, id, "Keep"),
+            _ => [
+                post_button("button button-small", "/fn/tasks/keep", Act::KeepTask, id, "Keep"),
+                formation::finish_button(formation, store, form, id),
+            ]
+            .into_any(),
         };
         view! {
             <div class="viewer-status">

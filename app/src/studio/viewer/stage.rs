@@ -6,6 +6,7 @@ use crate::{
         Store,
         zoom::{Sides, Zoom},
     },
+    view::subscribe,
 };
 use leptos::{ev, prelude::*};
 
@@ -34,7 +35,7 @@ impl Stage {
             store.scrubbed.track();
             store.onion.track();
             store.playing.track();
-            store.current.track();
+            subscribe(store.current);
             request_animation_frame(move || untrack(|| stage.show()));
         });
         stage

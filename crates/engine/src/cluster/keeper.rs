@@ -1,6 +1,6 @@
 //! Renews the leases of this server's runs, and takes up those of servers that are gone.
 
-use super::Cluster;
+use super::{Cluster, asked::Requests};
 use crate::slot::Slot;
 use std::{
     collections::HashMap,
@@ -57,12 +57,15 @@ impl Contact {
 pub(crate) async fn keep_leases(cluster: Arc<Cluster>) {
     let lease = cluster.store.lease();
     let (mut contact, mut is_lost, mut sweep) = (Contact::new(), false, None::<JoinHandle<()>>);
+    let mut requests = Requests::default();
     loop {
         let (began, slots) = (Instant::now(), cluster.slots.all());
         let runs: Vec<Run> = slots.iter().map(|slot| run_of(slot)).collect();
         match cluster.store.renew_runs(&runs, lease / 4).await {
-            Ok(Renewed { mine, expired }) => {
+            Ok(Renewed { mine, expired, asked }) => {
                 settle(&slots, &mine, sure_until(began, lease));
+                requests.obey(&cluster.slots, asked);
+                requests.record(&cluster.store).await;
                 contact.answered(Instant::now(), lease);
                 if std::mem::take(&mut is_lost) {
                     tracing::info!("the runs of this server are renewed again");
@@ -83,7 +86,8 @@ pub(crate) async fn keep_leases(cluster: Arc<Cluster>) {
                 }
             }
         }
-        tokio::time::sleep(lease / RENEWALS).await;
+        // An error is the time for the next renewal.
+        tokio::time::timeout(lease / RENEWALS, cluster.asked.notified()).await.ok();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Several servers on one PostgreSQL: this server renews the leases of its runs, takes up those of servers that are gone, and
 //! exchanges steps and requests with the others. On SQLite none of this runs.
 
+mod asked;
 mod keeper;
 mod remote;
 mod reports;
@@ -18,6 +19,7 @@ use crate::slots::Slots;
 use protocol::Interrupted;
 use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 use store::Store;
+use tokio::sync::Notify;
 
 /// Reads what becomes of interrupted tasks: a setting of the user's.
 pub type ReadInterrupted = fn(Store) -> Pin<Box<dyn Future<Output = Interrupted> + Send>>;
@@ -29,6 +31,8 @@ pub(crate) struct Cluster {
     pub(crate) reports: Reports,
     /// Previews that clients of this server have read.
     kept: Kept,
+    /// Notified when there is a request about a run of this server.
+    pub(crate) asked: Arc<Notify>,
     interrupted: ReadInterrupted,
 }
 
@@ -36,9 +40,10 @@ impl Cluster {
     /// None where no other server can use the database.
     pub(crate) fn of(store: &Store, slots: &Arc<Slots>, interrupted: ReadInterrupted) -> Option<Arc<Self>> {
         let (store, slots) = (store.clone(), Arc::clone(slots));
-        store
-            .is_shared()
-            .then(|| Arc::new(Self { store, slots, reports: Reports::default(), kept: Kept::default(), interrupted }))
+        store.is_shared().then(|| {
+            let (reports, kept, asked) = Default::default();
+            Arc::new(Self { store, slots, reports, kept, asked, interrupted })
+        })
     }
 
     /// Until when a run is surely this server's that was claimed by a call that began at `began`.

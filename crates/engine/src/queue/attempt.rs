@@ -5,7 +5,7 @@ use super::{
     generate::{Finished, Generator, Outcome, SourceKeys},
     inputs::Inputs,
     shared::Shared,
-    unwritten::Unwritten,
+    unwritten::{Unwritten, write_if_open},
 };
 use crate::{
     models::Watch,
@@ -56,9 +56,8 @@ impl Attempt<'_> {
         tracing::info!(task.id = %self.task.id, frame.id = %self.task.frame_id, attempt = self.task.attempt, "generation started");
     }
 
-    /// Generates the picture. When it is changed, it goes on with the changed task.
-    pub(crate) fn generate(&self) -> Result<Outcome, GenerationError> {
-        let mut steered: Option<Task> = None;
+    /// Generates the picture. When it is changed, it goes on with the changed task, which `steered` has afterwards.
+    pub(crate) fn generate(&self, steered: &mut Option<Task>) -> Result<Outcome, GenerationError> {
         loop {
             let now = Attempt { task: steered.as_ref().unwrap_or(self.task), ..*self };
             let run = match now.generate_until_steered()? {
@@ -66,7 +65,7 @@ impl Attempt<'_> {
                 ended => return Ok(ended),
             };
             let Some(task) = now.steer(&run)? else { return Ok(Outcome::Stopped) };
-            steered = Some(task);
+            *steered = Some(task);
         }
     }
 
@@ -118,11 +117,7 @@ impl Attempt<'_> {
     /// Writes the picture, retrying while the disk refuses it, and records it in the database. Returns whether the database
     /// was asked to record it: then it may have done so even if it returned an error.
     pub(crate) fn complete(&self, picture: Finished) -> bool {
-        let write = || match self.slot.if_open(|| self.shared.media.write_final(&self.slot.key, &picture.png)) {
-            Some(written) => written.map(Some).map_err(Unwritten::Io),
-            None if self.slot.is_stopped() => Ok(None),
-            None => Err(Unwritten::Unsure),
-        };
+        let write = || write_if_open(self.slot, || self.shared.media.write_final(&self.slot.key, &picture.png));
         let etag = match self.retry(write, Unwritten::waits_for, || self.is_over()) {
             Ok(Some(etag)) => etag,
             Ok(None) => return false,

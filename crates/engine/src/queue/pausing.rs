@@ -1,7 +1,12 @@
 //! An attempt that stops between two steps: a user paused or changed its task, or the server stops.
 
-use super::{attempt::Attempt, error::GenerationError, generate::PausedRun};
-use crate::{retry, total_steps};
+use super::{
+    attempt::Attempt,
+    error::GenerationError,
+    generate::PausedRun,
+    unwritten::{Unwritten, write_if_open},
+};
+use crate::{steer::Wanted, total_steps};
 use protocol::{Task, TrackChange};
 use std::error::Error;
 use store::StoreError;
@@ -30,7 +35,8 @@ impl Attempt<'_> {
     /// if it was cancelled meanwhile.
     pub(super) fn steer(&self, run: &PausedRun) -> Result<Option<Task>, GenerationError> {
         let mut parameters = self.task.parameters.clone();
-        if let Some(change) = self.slot.steer.take() {
+        let Wanted { change, asked } = self.slot.steer.take().unwrap_or_default();
+        if !change.is_empty() {
             let left = total_steps(&parameters).saturating_sub(run.step);
             let finish_in = change.finish_in.map(|steps| steps.min(left));
             parameters.change(TrackChange { step: run.step, finish_in, ..change });
@@ -40,7 +46,7 @@ impl Attempt<'_> {
             self.saves(run);
         }
         let (id, attempt) = (self.task.id, self.task.attempt);
-        let recorded = self.change(|| self.shared.store.steer_attempt(id, attempt, run.step, &parameters));
+        let recorded = self.change(|| self.shared.store.steer_attempt(id, attempt, run.step, &parameters, &asked));
         match recorded {
             Ok(open) => {
                 self.slot.steer.record();
@@ -53,14 +59,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// Saves the state, retrying while the disk refuses it. Returns whether it is saved.
+    /// Saves the state, retrying while the disk refuses it and while another server may have the run. Returns whether it is saved.
     fn saves(&self, run: &PausedRun) -> bool {
         let media = &self.shared.media;
-        let write = || {
-            let write = || media.write_state(&self.slot.key, &run.header, (run.step, &run.state), true);
-            self.slot.if_open(write).transpose()
-        };
-        match self.retry(write, retry::write_waits_for, || self.is_over()) {
+        let state = (run.step, &run.state);
+        let write = || write_if_open(self.slot, || media.write_state(&self.slot.key, &run.header, state, true));
+        match self.retry(write, Unwritten::waits_for, || self.is_over()) {
             Ok(written) => written.is_some(),
             Err(error) => {
                 tracing::warn!(task.id = %self.task.id, %error, "the steps of a paused picture could not be saved; it starts again when it is resumed");

@@ -144,13 +144,16 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
     if !attempt.is(TaskStatus::Running) || shared.control.is_stopping() {
         return;
     }
+    let mut steered = None;
     let outcome = match attempt.is_over() {
         true => Ok(Ok(Outcome::Stopped)),
         false => {
             attempt.log_start();
-            catch_unwind(AssertUnwindSafe(|| attempt.generate()))
+            catch_unwind(AssertUnwindSafe(|| attempt.generate(&mut steered)))
         }
     };
+    // It has another number of steps after `finish_in`.
+    let attempt = Attempt { task: steered.as_ref().unwrap_or(&claimed.task), ..attempt };
     let may_be_completed = match outcome {
         Ok(Ok(Outcome::Picture(picture))) => attempt.complete(*picture),
         Ok(Ok(Outcome::Paused(run))) => {

@@ -18,8 +18,9 @@ import random
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
+from diffusers import AutoencoderTiny
 
+from pipeline import load_pipe
 from second import judges as j
 from second.dataset import HUES, PAIRED, PLACES, RECOLORABLE, SIZES, Data, Spec, held_out, prompt
 from second.pool import read
@@ -28,7 +29,6 @@ from second.scenes import COLOURS, NAMES, SCENES
 from second.sheet import grid
 from second.train_unet import SHEET
 from second.train_vae import as_input, check, differences
-from tokenizer import pair
 
 
 def suite(objects, seed):
@@ -54,14 +54,6 @@ def suite(objects, seed):
         some(12, [one(o, b, place, size) for o in objects for b in NAMES for place in PLACES], "trained")
     some(48, [one(o, b, None, None, c) for o in RECOLORABLE for b in NAMES for c in HUES if c != b], "trained")
     return out
-
-
-def load_pipe(args):
-    one, two = pair(args.tokenizers)
-    pipe = StableDiffusionXLPipeline.from_pretrained(
-        args.weights, torch_dtype=torch.float32, tokenizer=one, tokenizer_2=two, add_watermarker=False)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def drawn(pipe, texts, seeds, args):

@@ -13,7 +13,7 @@ import os
 import torch
 import torch.nn.functional as F
 
-from common import cosine, make_preview_decoder, set_lr
+from common import cosine, descend, make_preview_decoder, set_lr
 from second.cache_latents import load_vae, whitened
 from second.models import Averaged
 from second.pool import read
@@ -143,10 +143,7 @@ def main():
             judge_opt.step()
             fooled = -judge(y).mean()
             loss = loss + args.adversarial * fooled
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
-        opt.step()
+        descend(loss, opt, params)
         ema.update()
         step, seen = step + 1, seen + args.batch
         tally += torch.tensor([l1.item(), fooled.item(), 1])

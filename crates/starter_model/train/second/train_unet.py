@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from common import alphas_cumprod, cosine, encode_text, make_text, set_lr
+from common import alphas_cumprod, cosine, descend, encode_text, make_text, set_lr
 from second.cache_latents import load_vae
 from second.models import Averaged, make_unet
 from second.runtime import Run, options
@@ -140,10 +140,7 @@ def main():
         drop = torch.rand(args.batch)
         ids[drop < 0.1] = empty
         loss, weighted = error(model, ids.long(), (drop >= 0.07).float(), latents[pick].float(), args, ab)
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
-        opt.step()
+        descend(loss, opt, params)
         ema.update()
         step, seen = step + 1, seen + args.batch
         tally += (loss.item(), weighted.item(), 1)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from common import cosine, set_lr
+from common import cosine, descend, set_lr, vae_in_training
 from second.models import Averaged, make_vae
 from second.pool import read
 from second.runtime import Run, options
@@ -77,11 +77,7 @@ def arguments():
 def main():
     args = arguments()
     torch.manual_seed(args.seed)
-    vae = make_vae().to(memory_format=torch.channels_last).train()
-    head = torch.nn.Conv2d(4, 3, 1)
-    torch.nn.init.normal_(head.weight, std=0.3)
-    params = [*vae.parameters(), *head.parameters()]
-    opt = torch.optim.AdamW(params, lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-3)
+    vae, head, params, opt = vae_in_training(make_vae(), args.lr)
     ck = torch.load(args.out) if os.path.exists(args.out) else None
     step, seen = (ck["step"], ck["seen"]) if ck else (0, 0.0)
     if ck:
@@ -115,10 +111,7 @@ def main():
         kl = 0.5 * (post.mean.square() + post.var - 1 - post.logvar).mean()
         aux = (head(z) - F.avg_pool2d(x, 8)).abs().mean()
         loss = loss + args.kl * kl + max(0.05, 1 - at / args.aux_until) * aux
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
-        opt.step()
+        descend(loss, opt, params)
         ema.update()
         step += 1
         seen += n / 4 if crops else n

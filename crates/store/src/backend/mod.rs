@@ -2,7 +2,11 @@
 
 pub(crate) mod files;
 pub(crate) mod postgres;
+mod reach;
 pub(crate) mod sqlite;
+mod tls;
+
+pub(crate) use reach::Reach;
 
 use diesel_async::pooled_connection::deadpool::Pool;
 

@@ -1,5 +1,6 @@
 //! PostgreSQL.
 
+use super::reach::Reach;
 use crate::migrate::{self, MigrateError, Missing};
 use crate::{OpenFault, StoreError};
 use diesel::connection::{Connection as _, SimpleConnection as _};
@@ -12,8 +13,7 @@ use diesel_async::{
 use std::time::Duration;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{
-    Client, NoTls, Row, SimpleQueryMessage,
-    config::Config,
+    Client, Row, SimpleQueryMessage,
     types::{ToSql, Type},
 };
 
@@ -23,9 +23,6 @@ pub(crate) type Connection = AsyncPgConnection;
 /// Connections in the pool.
 const CONNECTIONS: usize = 8;
 
-/// How long to wait for a host that does not answer, unless the address sets `connect_timeout`.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Key of the advisory lock for migrations (an arbitrary constant).
 const MIGRATION_LOCK: i64 = 0x656d_6265_726c_696e;
 
@@ -33,22 +30,18 @@ const MIGRATION_LOCK: i64 = 0x656d_6265_726c_696e;
 /// hangs is ended, and nobody waits for another one for long.
 const SETUP: &str = "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '3s'";
 
-/// A machine that is gone without a word, for example because its network was cut: noticed after this time without an answer
-/// to a packet, and by a probe on a connection that has been idle for as long.
-const SILENCE: Duration = Duration::from_secs(10);
-
 /// Connects, migrates the tables and returns the pool.
-pub(crate) async fn open(database: &str, config: Config, missing: Missing) -> Result<Pool<Connection>, StoreError> {
-    let first = connect(&config).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
+pub(crate) async fn open(database: &str, reach: Reach, missing: Missing) -> Result<Pool<Connection>, StoreError> {
+    let first = connect(&reach).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
     let name = database.to_owned();
     // The migration harness blocks, so it runs on a blocking thread.
     tokio::task::spawn_blocking(move || prepare(&name, first, missing)).await.map_err(StoreError::Aborted)??;
 
     let mut manager = ManagerConfig::<Connection>::default();
     manager.custom_setup = Box::new(move |_url| {
-        let config = config.clone();
+        let reach = reach.clone();
         Box::pin(async move {
-            let mut connection = connect(&config).await.map_err(ConnectFailure::into_connection_error)?;
+            let mut connection = connect(&reach).await.map_err(ConnectFailure::into_connection_error)?;
             let setup = diesel_async::SimpleAsyncConnection::batch_execute(&mut connection, SETUP).await;
             setup.map(|()| connection).map_err(ConnectionError::CouldntSetupConfiguration)
         })
@@ -59,27 +52,10 @@ pub(crate) async fn open(database: &str, config: Config, missing: Missing) -> Re
         .map_err(|error| StoreError::Open { database: database.to_owned(), fault: OpenFault::Other(Box::new(error)) })
 }
 
-/// The address with what it leaves open.
-pub(crate) fn completed(mut config: Config) -> Config {
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("emberline");
-    }
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(SILENCE);
-    }
-    if config.get_keepalives_interval().is_none() {
-        config.keepalives_idle(SILENCE).keepalives_interval(Duration::from_secs(2)).keepalives_retries(3);
-    }
-    config
-}
-
 /// One connection for statements of one purpose: opened when it is needed, and again after an error.
 pub(crate) struct Line {
     database: String,
-    config: Config,
+    reach: Reach,
     /// Statements that each new connection begins with.
     setup: &'static str,
     session: tokio::sync::Mutex<Option<Session>>,
@@ -98,9 +74,9 @@ impl Drop for Session {
 }
 
 impl Line {
-    pub(crate) fn new(database: &str, mut config: Config, name: &str, setup: &'static str) -> Self {
-        config.application_name(name);
-        Self { database: database.to_owned(), config, setup, session: tokio::sync::Mutex::default() }
+    pub(crate) fn new(database: &str, reach: Reach, name: &str, setup: &'static str) -> Self {
+        let reach = reach.named(name);
+        Self { database: database.to_owned(), reach, setup, session: tokio::sync::Mutex::default() }
     }
 
     /// The answer to statements that the database answers within `at_most`. They are one transaction.
@@ -142,7 +118,7 @@ impl Line {
     }
 
     async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
-        let (client, connection) = self.config.connect(NoTls).await?;
+        let (client, connection) = self.reach.connect().await?;
         let driver = tokio::spawn(async move { drop(connection.await) });
         let session = Session { client, driver };
         if !self.setup.is_empty() {
@@ -172,8 +148,8 @@ impl ConnectFailure {
 
 /// Opens one connection. diesel-async's `establish` is not used because its error drops the cause ("error connecting to
 /// server").
-async fn connect(config: &Config) -> Result<Connection, ConnectFailure> {
-    let (client, connection) = config.connect(NoTls).await?;
+async fn connect(reach: &Reach) -> Result<Connection, ConnectFailure> {
+    let (client, connection) = reach.connect().await?;
     Ok(Connection::try_from_client_and_connection(client, connection).await?)
 }
 

@@ -3,6 +3,7 @@
 use super::CHANNEL;
 use super::messages::Messages;
 use super::read::{MOST_ROWS, Row, changes_of, rows_query};
+use crate::backend::Reach;
 use crate::changes::Subscriber;
 use crate::live::LIVE;
 use std::{
@@ -16,7 +17,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 /// How often the log is read without a notification. PostgreSQL's notifications get lost with a connection, and do not pass
 /// through every pooler.
@@ -57,19 +58,19 @@ impl Tail {
     /// Hands over what the log has, then follows it.
     pub(crate) async fn start(
         database: &str,
-        mut config: Config,
+        reach: Reach,
         server: &str,
         subscriber: Arc<dyn Subscriber>,
     ) -> Result<Self, TailError> {
-        config.application_name("emberline (events)");
+        let reach = reach.named("emberline (events)");
         let (wake, messages) = (Arc::new(Notify::new()), Arc::new(Messages::of_others(server)));
-        let listener = Listener::connect(&config, &wake, &messages).await?;
+        let listener = Listener::connect(&reach, &wake, &messages).await?;
         let start = listener.start().await?;
         let (published, receiver) = watch::channel(start.seq);
         let answered = Arc::new(Mutex::new(Instant::now()));
         let mut follower = Follower {
             database: database.to_owned(),
-            config,
+            reach,
             subscriber,
             at: start.clone(),
             published,
@@ -134,8 +135,8 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    async fn connect(config: &Config, wake: &Arc<Notify>, messages: &Arc<Messages>) -> Result<Self, TailError> {
-        let (client, mut connection) = timeout(ANSWER, config.connect(NoTls)).await??;
+    async fn connect(reach: &Reach, wake: &Arc<Notify>, messages: &Arc<Messages>) -> Result<Self, TailError> {
+        let (client, mut connection) = timeout(ANSWER, reach.connect()).await??;
         let (wake, messages) = (Arc::clone(wake), Arc::clone(messages));
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
@@ -182,7 +183,7 @@ impl Listener {
 
 struct Follower {
     database: String,
-    config: Config,
+    reach: Reach,
     subscriber: Arc<dyn Subscriber>,
     /// Up to here the rows are handed over.
     at: Place,
@@ -208,7 +209,7 @@ impl Follower {
     async fn connect_again(&mut self) -> Listener {
         loop {
             tokio::time::sleep(RETRY).await;
-            let Ok(listener) = Listener::connect(&self.config, &self.wake, &self.messages).await else { continue };
+            let Ok(listener) = Listener::connect(&self.reach, &self.wake, &self.messages).await else { continue };
             if self.resume(&listener).await.is_ok() {
                 return listener;
             }

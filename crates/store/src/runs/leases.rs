@@ -1,7 +1,6 @@
 //! The connections on which leases are renewed, and steps and previews sent.
 
-use crate::backend::postgres::Line;
-use tokio_postgres::Config;
+use crate::backend::{Reach, postgres::Line};
 
 /// The connections that only renew leases, send steps, and free the space of old previews. With those of the pool, which wait for
 /// each other's transactions, a busy server would lose its runs.
@@ -12,10 +11,10 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    pub(crate) fn new(database: &str, config: &Config) -> Self {
+    pub(crate) fn new(database: &str, reach: &Reach) -> Self {
         // A renewal that is lost in a crash of the database costs nothing.
         let setup = "SET synchronous_commit = off; SET lock_timeout = '3s'";
-        let line = |name| Line::new(database, config.clone(), name, setup);
+        let line = |name| Line::new(database, reach.clone(), name, setup);
         Self {
             renewals: line("emberline (leases)"),
             steps: line("emberline (steps)"),

@@ -3,9 +3,12 @@
 
 mod previews;
 mod renewals;
+mod requests;
 mod servers;
 mod steps;
 
 pub use previews::{NewPreview, Showing};
 pub use renewals::{Kept, Renewed};
+pub(crate) use requests::RequestRows;
+pub use requests::{Asked, RequestState, RunRequest};
 pub use servers::SharedStart;

@@ -1,5 +1,6 @@
 //! Leases: renewed once a second or so by each server, in one statement for all of its runs.
 
+use super::requests::Asked;
 use crate::live::Run;
 use crate::runs::Holder;
 use crate::{Store, StoreError};
@@ -11,12 +12,14 @@ use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// The result of a renewal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Renewed {
     /// The runs of this process: their leases last from now on. One that is not here is over.
     pub mine: Vec<(Run, Kept)>,
     /// Runs whose leases are over.
     pub expired: Vec<Run>,
+    /// What users want of the runs of this process through other servers and is not done, the oldest request first.
+    pub asked: Vec<Asked>,
 }
 
 /// Whether a user wants the current estimate as the final picture.
@@ -34,8 +37,10 @@ fn renewal(holder: &Holder, runs: &[Run]) -> String {
         "INSERT INTO servers (id, version, lease_until) VALUES ('{server}', '{version}', {until}) \
              ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until; \
          UPDATE runs SET lease_until = {until} WHERE server_id = '{server}' AND {mine} \
-             RETURNING TRUE, task_id, attempt, keep; \
-         SELECT FALSE, task_id, attempt, FALSE FROM runs WHERE lease_until < clock_timestamp()"
+             RETURNING 'mine', task_id, attempt, keep; \
+         SELECT 'over', task_id, attempt FROM runs WHERE lease_until < clock_timestamp(); \
+         SELECT 'asked', r.task_id, r.attempt, q.id, q.body FROM run_requests q JOIN runs r USING (task_id, attempt) \
+             WHERE r.server_id = '{server}' AND NOT q.done ORDER BY q.id"
     )
 }
 
@@ -63,10 +68,12 @@ impl Store {
         let Some(leases) = &self.inner.leases else { return Ok(Renewed::default()) };
         let sql = renewal(&self.inner.own.holder(), runs);
         let mut renewed = Renewed::default();
-        for (is_mine, run, is_kept) in rows(&leases.renewals.query(&sql, at_most).await?) {
-            match is_mine {
-                true => renewed.mine.push((run, is_kept)),
-                false => renewed.expired.push(run),
+        for row in rows(&leases.renewals.query(&sql, at_most).await?) {
+            let Some(run) = run(row) else { continue };
+            match row.get(0) {
+                Some("mine") => renewed.mine.push((run, row.get(3) == Some("t"))),
+                Some("over") => renewed.expired.push(run),
+                _ => renewed.asked.extend(asked(row, run)),
             }
         }
         Ok(renewed)
@@ -79,23 +86,27 @@ impl Store {
     pub async fn own_runs(&self) -> Result<Vec<Run>, StoreError> {
         let Some(leases) = &self.inner.leases else { return Ok(Vec::new()) };
         let server = self.inner.own.holder().server;
-        let sql = format!("SELECT TRUE, task_id, attempt, keep FROM runs WHERE server_id = '{server}'");
+        let sql = format!("SELECT 'mine', task_id, attempt FROM runs WHERE server_id = '{server}'");
         let answer = leases.renewals.query(&sql, ANSWER).await?;
-        Ok(rows(&answer).into_iter().map(|(_, run, _)| run).collect())
+        Ok(rows(&answer).filter_map(run).collect())
     }
 }
 
-/// `(is mine, run, is kept)` of an answer.
-fn rows(answer: &[SimpleQueryMessage]) -> Vec<(bool, Run, Kept)> {
-    let read = |row: &SimpleQueryRow| {
-        let is = |column| row.try_get(column).ok().flatten().map(|text| text == "t");
-        let number = |column| row.try_get(column).ok().flatten().and_then(|text: &str| text.parse::<i64>().ok());
-        let run = Run { task: TaskId(number(1)?), attempt: u32::try_from(number(2)?).ok()? };
-        Some((is(0)?, run, is(3)?))
-    };
-    let rows = answer.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => read(row),
+fn rows(answer: &[SimpleQueryMessage]) -> impl Iterator<Item = &SimpleQueryRow> {
+    answer.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
-    });
-    rows.collect()
+    })
+}
+
+/// The run in a row's second and third column.
+fn run(row: &SimpleQueryRow) -> Option<Run> {
+    let number = |column| row.try_get(column).ok()??.parse::<i64>().ok();
+    Some(Run { task: TaskId(number(1)?), attempt: u32::try_from(number(2)?).ok()? })
+}
+
+/// The request in a row. None if it cannot be read: another version wrote it.
+fn asked(row: &SimpleQueryRow, run: Run) -> Option<Asked> {
+    let text = |column| row.try_get(column).ok()?;
+    Some(Asked { id: text(3)?.parse().ok()?, run, request: serde_json::from_str(text(4)?).ok()? })
 }

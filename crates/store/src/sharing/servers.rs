@@ -40,8 +40,8 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn begin_start(&self, predecessor: Option<&str>) -> Result<Option<SharedStart>, StoreError> {
-        let Some(config) = self.inner.config.clone().filter(|_| self.is_shared()) else { return Ok(None) };
-        let line = Line::new(&self.inner.database, config, "emberline (start)", "");
+        let Some(reach) = self.inner.reach.clone() else { return Ok(None) };
+        let line = Line::new(&self.inner.database, reach, "emberline (start)", "");
         line.query(&format!("SELECT pg_advisory_lock({START_LOCK})"), LONGEST_START).await?;
         // Anything but a server's id would be SQL.
         let predecessor = predecessor.filter(|id| id.bytes().all(|digit| digit.is_ascii_hexdigit()));

@@ -15,12 +15,14 @@ mod previews;
 mod projects;
 mod queue;
 mod random;
+mod requests;
 mod runs;
 mod steps;
 mod studio;
 mod styles;
 mod tables;
 mod timeline;
+mod tls;
 mod unreadable;
 
 /// Defines a test for each database from an `async fn(&Database)`.

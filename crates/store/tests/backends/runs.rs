@@ -13,7 +13,7 @@ const LEASE: Duration = Duration::from_millis(400);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Two servers, and a project.
-async fn servers() -> Option<(Database, Store, Store, ProjectId)> {
+pub async fn servers() -> Option<(Database, Store, Store, ProjectId)> {
     let database = Database::postgres().await?;
     let (one, two) = (database.open().await, database.open().await);
     [&one, &two].iter().for_each(|store| store.set_lease(LEASE));
@@ -21,11 +21,11 @@ async fn servers() -> Option<(Database, Store, Store, ProjectId)> {
     Some((database, one, two, project))
 }
 
-fn run_of(open: &OpenTask) -> Run {
+pub fn run_of(open: &OpenTask) -> Run {
     Run { task: open.task.id, attempt: open.task.attempt }
 }
 
-async fn renew(store: &Store, runs: &[Run]) -> Renewed {
+pub async fn renew(store: &Store, runs: &[Run]) -> Renewed {
     store.renew_runs(runs, ANSWER).await.expect("renewed")
 }
 
@@ -230,7 +230,7 @@ async fn a_start_knows_the_other_servers_and_takes_up_what_its_predecessor_left(
 }
 
 #[derive(Default)]
-struct Heard(Mutex<Vec<Live>>);
+pub struct Heard(Mutex<Vec<Live>>);
 
 impl Subscriber for Heard {
     fn log_opened(&self, _: &str, _: u64) {}
@@ -241,7 +241,7 @@ impl Subscriber for Heard {
 }
 
 impl Heard {
-    async fn of(store: &Store) -> Arc<Self> {
+    pub async fn of(store: &Store) -> Arc<Self> {
         let heard = Arc::new(Self::default());
         store.subscribe(heard.clone()).await.expect("subscribed");
         heard
@@ -251,7 +251,7 @@ impl Heard {
         std::mem::take(&mut self.0.lock().expect("unpoisoned"))
     }
 
-    async fn next(&self) -> Vec<Live> {
+    pub async fn next(&self) -> Vec<Live> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let heard = self.take();

@@ -4,7 +4,7 @@ use super::operation::Draft;
 use crate::problem::ApiError;
 use crate::{
     http::{
-        extract::{Body, IdPath, Json, PathId, Picture, PictureFile, Query},
+        extract::{Body, IdPath, IdempotencyKey, Json, PathId, Picture, PictureFile, Query},
         listed::{Asked, Listed, Part},
     },
     state::AppState,
@@ -52,6 +52,16 @@ impl Input for Part {
 impl<T: PathId + JsonSchema> Input for IdPath<T> {
     fn describe(draft: &mut Draft<'_>) {
         draft.path_parameter::<T>(&format!("The {}'s id.", T::OF));
+    }
+}
+
+impl Input for IdempotencyKey {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.parameters.push(serde_json::json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "Idempotency key: repeating a request with the same key returns the tasks of the first one.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        }));
     }
 }
 

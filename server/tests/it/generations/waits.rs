@@ -97,27 +97,51 @@ fn a_model_is_not_given_up_for_lack_of_files() {
     assert_eq!(task(&server, &made["task_id"])["attempt"], 1);
 }
 
+#[cfg(target_os = "linux")]
+fn limit_files(server: &TestServer, soft: &str) {
+    let pid = server.id().to_string();
+    let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={soft}:")]).status();
+    assert!(limited.expect("prlimit is part of util-linux").success());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_waits_says_the_number_of_steps_that_it_was_changed_to() {
+    let server = start("device@1000", &[]);
+    let project = server.create("Changed");
+    let mut events = Events::connect(&server, "");
+    let made = generate(&server, &project, &json!({"steps": 600, "preview_method": "latent2rgb"}));
+    events.until("generation_progress", WITHIN);
+    let path = format!("/api/v1/tasks/{}", made["task_id"]);
+    let changed = server.send("PATCH", &path, &json!({"finish_in": 60}));
+    let total = 60 + changed.json()["parameters"]["track"][0]["step"].as_u64().expect("a step");
+    limit_files(&server, "3");
+    let mut received = Vec::new();
+    while progress(&received).last().is_none_or(|(_, reason)| reason.is_none()) {
+        received = events.until("generation_progress", WITHIN);
+    }
+    limit_files(&server, "1024");
+    let last = &received.last().expect("progress")["data"];
+    assert_eq!((&last["step"], &last["total_steps"]), (&json!(total), &json!(total)), "{last}");
+    server.wait_for_task(&made["task_id"], "completed");
+}
+
 /// No injected fault: `prlimit` lowers the running process's file limit below the number of its open files.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_picture_finished_while_too_many_files_are_open_is_kept() {
     let server = start("device@1000", &[]);
     let project = server.create("Descriptors");
-    let limit = |soft: &str| {
-        let pid = server.id().to_string();
-        let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={soft}:")]).status();
-        assert!(limited.expect("prlimit is part of util-linux").success());
-    };
     let mut events = Events::connect(&server, "");
     let made = generate(&server, &project, &json!({"steps": 60, "preview_method": "latent2rgb"}));
     events.until("generation_progress", WITHIN);
-    limit("3");
+    limit_files(&server, "3");
     let mut received = Vec::new();
     while progress(&received).last().is_none_or(|(_, reason)| reason.is_none()) {
         received = events.until("generation_progress", WITHIN);
     }
     assert_eq!(progress(&received).last(), Some(&(60, Some("too many files are open"))));
-    limit("1024");
+    limit_files(&server, "1024");
     let received = events.until("generation_completed", WITHIN);
     assert_eq!(received.last().map(|event| &event["data"]["attempt"]), Some(&json!(1)));
     assert_eq!(whole_png(&server.bytes(made["preview_path"].as_str().expect("a path")).1), Some((128, 128)));

@@ -7,7 +7,7 @@ use crate::{
     browser,
     serverfns::takes::get_trace,
     studio::{GenerationForm, Store},
-    view::{Erase, dynamic, nothing, words},
+    view::{Erase, dynamic, nothing, subscribe, words},
 };
 use leptos::{
     ev, prelude::*, reactive::owner::LocalStorage, task::spawn_local, wasm_bindgen::JsCast, web_sys::Element,
@@ -98,8 +98,7 @@ impl Bar {
             now
         });
         Effect::new(move |_| {
-            // Not `track`: it does not evaluate the memo, which then has no sources that could change.
-            _ = self.done.get();
+            subscribe(self.done);
             let is_kept = store.state.with_untracked(|state| state.settings.trace != TraceLevel::Off);
             let is_new = is_kept && self.steps.with_untracked(|steps| steps.len() == 0);
             if let Some(now) = shown.get_untracked().filter(|now| now.is_forming)
@@ -214,9 +213,15 @@ impl Bar {
         }
     }
 
+    /// The step that a branch begins after: the one that is scrubbed to, or the last one of a take that was kept before its end.
+    fn branch_step(self) -> Option<u32> {
+        let kept = || self.steps.with(|steps| steps.ends().map(|(_, last)| last).filter(|last| *last < steps.total));
+        self.at.get().or_else(|| if self.is_forming() { None } else { kept() })
+    }
+
     /// Fills the form to continue the take after the shown step.
     fn branch(self) {
-        let Some(step) = self.at.get_untracked() else { return };
+        let Some(step) = untrack(|| self.branch_step()) else { return };
         let frame = self.store.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.id));
         let (Some(frame), Some(Shown { take, .. })) = (frame, self.shown.get_untracked()) else { return };
         spawn_local(async move {
@@ -250,8 +255,8 @@ impl Bar {
             let said = words(move || self.said());
             let take = Signal::derive(move || self.shown.get().map(|shown| shown.take));
             let is_forming = Memo::new(move |_| self.is_forming());
-            let is_off = Signal::derive(move || self.at.with(Option::is_none));
-            let branch = words(move || match self.at.get() {
+            let is_off = Signal::derive(move || self.branch_step().is_none());
+            let branch = words(move || match self.branch_step() {
                 Some(step) => format!("Branch from step {step}"),
                 None => "Branch".to_owned(),
             });
