@@ -29,10 +29,10 @@ pub(crate) struct Cluster {
     store: Store,
     slots: Arc<Slots>,
     pub(crate) reports: Reports,
-    /// Notified when there is a request about a run of this server.
-    pub(crate) asked: Arc<Notify>,
     /// Previews that clients of this server have read.
     kept: Kept,
+    /// Notified when there is a request about a run of this server.
+    pub(crate) asked: Arc<Notify>,
     interrupted: ReadInterrupted,
 }
 
@@ -41,14 +41,8 @@ impl Cluster {
     pub(crate) fn of(store: &Store, slots: &Arc<Slots>, interrupted: ReadInterrupted) -> Option<Arc<Self>> {
         let (store, slots) = (store.clone(), Arc::clone(slots));
         store.is_shared().then(|| {
-            Arc::new(Self {
-                store,
-                slots,
-                reports: Reports::default(),
-                asked: Arc::default(),
-                kept: Kept::default(),
-                interrupted,
-            })
+            let (reports, kept, asked) = Default::default();
+            Arc::new(Self { store, slots, reports, kept, asked, interrupted })
         })
     }
 
