@@ -30,7 +30,7 @@ if [ -n "$3" ]; then
     umask 077
     printf %s "$3" >"$dir/data/server.pem"
     printf %s "$4" >"$dir/data/server.key"
-    printf 'ssl = on\nssl_cert_file = server.pem\nssl_key_file = server.key\n' >>"$dir/data/postgresql.conf"
+    printf "ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n" >>"$dir/data/postgresql.conf"
     addresses=127.0.0.1
 fi
 "$1/postgres" -D "$dir/data" -k "$dir" -p "$2" -c listen_addresses="$addresses" -c max_connections=300 \
