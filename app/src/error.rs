@@ -55,7 +55,7 @@ impl FromServerFnError for AppError {
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
             ServerFnErrorErr::Request(_) => {
-                Problem::Unavailable("the server cannot be reached; nothing was changed".to_owned())
+                Problem::Unavailable("can't reach the server; the change is not saved".to_owned())
             }
             ServerFnErrorErr::Args(why) | ServerFnErrorErr::MissingArg(why) | ServerFnErrorErr::Serialization(why) => {
                 Problem::invalid("request", why)

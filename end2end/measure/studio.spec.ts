@@ -100,7 +100,7 @@ test("memory after many previews", async ({ page, request }) => {
     await openStudio(page, server.url, project);
     const session = await page.context().newCDPSession(page);
     await page.getByRole("button", { name: "Settings", exact: true }).click();
-    await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption("live");
+    await page.getByRole("combobox", { name: "Update previews on this page" }).selectOption("live");
     await page.keyboard.press("Escape");
     let done = 0;
     const report = async () => tell(`${of}: after ${done} generations`, `heap ${(await heapMb(session)).toFixed(1)} MB, WASM ${(await wasmMb(page)).toFixed(1)} MB`);
@@ -153,7 +153,7 @@ test("what the page draws while three generations run", async ({ page, request }
   for (let i = 0; i < 3; i++) await ask(request, server.url, project, { prompt: "a blue square", steps: 1000 });
   for (const pace of ["1", "live"]) {
     await page.getByRole("button", { name: "Settings", exact: true }).click();
-    await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption(pace);
+    await page.getByRole("combobox", { name: "Update previews on this page" }).selectOption(pace);
     await page.keyboard.press("Escape");
     tell(`drawn while three generations run, refreshed at "${pace}"`, await drawn());
   }

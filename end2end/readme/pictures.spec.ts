@@ -25,7 +25,7 @@ test("the studio, and a picture forming", async ({ page, request }) => {
 
   await openStudio(page, server.url, project);
   await page.getByRole("button", { name: "Settings", exact: true }).click();
-  await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption("live");
+  await page.getByRole("combobox", { name: "Update previews on this page" }).selectOption("live");
   await page.keyboard.press("Escape");
   await page.getByRole("spinbutton", { name: "Seed" }).fill("3");
   await generate(page, "a red apple on a blue background", 200);

@@ -30,8 +30,8 @@ test("several frames are marked, moved, stretched, copied and deleted together, 
   await openStudio(page, server.url, project);
   await clip(page, 2).click();
   await clip(page, 4).click({ modifiers: ["Shift"] });
-  await expect(told).toContainText("3 marked");
-  await expect(page.locator("p[role=status]")).toHaveText("3 frames marked.");
+  await expect(told).toContainText("3 selected");
+  await expect(page.locator("p[role=status]")).toHaveText("3 frames selected.");
   await expect(page.locator("#strip [aria-pressed=true]")).toHaveCount(3);
   await expectAccessible(page);
   await page.keyboard.press("Alt+ArrowRight");
@@ -52,10 +52,10 @@ test("several frames are marked, moved, stretched, copied and deleted together, 
 
   // Several by clicks, without a keyboard.
   await clip(page, 1).click();
-  await page.getByRole("button", { name: "Mark several" }).click();
+  await page.getByRole("button", { name: "Select several" }).click();
   await clip(page, 3).click();
   await clip(page, 6).click();
-  await expect(told).toContainText("3 marked");
+  await expect(told).toContainText("3 selected");
   await page.keyboard.press("Alt+ArrowUp");
   const lengths = async () => (await (await request.get(`${server.url}/api/v1/projects/${project}/frames`)).json()).map((frame: { duration: number }) => frame.duration);
   await expect.poll(lengths).toEqual([2, 1, 2, 1, 1, 2]);
@@ -65,11 +65,11 @@ test("several frames are marked, moved, stretched, copied and deleted together, 
   await expect.poll(now).toEqual([a, b, c, d, e, f]);
   await page.keyboard.press("Control+z");
   await expect.poll(lengths).toEqual([1, 1, 1, 1, 1, 1]);
-  await page.getByRole("button", { name: "Mark several" }).click();
-  await expect(told).not.toContainText("marked");
+  await page.getByRole("button", { name: "Select several" }).click();
+  await expect(told).not.toContainText("selected");
 
   await page.keyboard.press("Control+a");
-  await expect(told).toContainText("6 marked");
+  await expect(told).toContainText("6 selected");
   await page.keyboard.press("Control+d");
   await expect.poll(async () => (await now()).length).toBe(12);
   const copied = await now();
@@ -78,7 +78,7 @@ test("several frames are marked, moved, stretched, copied and deleted together, 
   await page.getByRole("button", { name: "Undo" }).click();
   await expect.poll(now).toEqual([a, b, c, d, e, f]);
   await page.keyboard.press("Escape");
-  await expect(told).not.toContainText("marked");
+  await expect(told).not.toContainText("selected");
 });
 
 test("a note belongs to its frame", async ({ page, request }) => {
@@ -117,7 +117,7 @@ test("pictures from elsewhere and blank ones stand beside generated ones", async
   const any = expect.any(Number);
   await expect.poll(() => order(request, server.url, project)).toEqual([a, any, any, any, b]);
   await expect(clip(page, 4)).toHaveAttribute("aria-current", "true");
-  await expect(page.getByText("Added from elsewhere.")).toBeVisible();
+  await expect(page.getByText("Imported or blank.")).toBeVisible();
   await expect(page.getByText("64 × 64")).toBeVisible();
   await expectAccessible(page);
   // One import of several files is one step for Undo.
@@ -196,9 +196,9 @@ test("the queue is put into another order by pointer and by keyboard", async ({ 
   await expectAccessible(page);
   const queued = (await (await request.get(`${server.url}/api/v1/queue`)).json()).tasks.map((task: { prompt: string }) => task.prompt);
   expect(queued).toEqual(["two", "three", "four", "one"]);
-  await page.getByRole("button", { name: "Cancel this project's" }).click();
+  await page.getByRole("button", { name: "Cancel all in this project" }).click();
   await expect.poll(told).toEqual([]);
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Resume" }).click();
 });
 
 test("the form tells how long it will take, once the machine's pace is known", async ({ page, request }) => {
@@ -207,7 +207,7 @@ test("the form tells how long it will take, once the machine's pace is known", a
   await openStudio(page, server.url, project);
   await page.getByRole("spinbutton", { name: "Steps" }).fill("1000");
   await expect(page.getByText(/^About \d+ (s|min)$/)).toBeVisible();
-  await page.getByRole("spinbutton", { name: "Variants" }).fill("16");
+  await page.getByRole("spinbutton", { name: "Takes" }).fill("16");
   await expect(page.getByText(/^About \d+ (min|h)$/)).toBeVisible();
 });
 
@@ -229,6 +229,6 @@ test("three that form are each fetched by the interval", async ({ page, request 
     expect(count, "at 1 s").toBeLessThanOrEqual(11);
   }
   await page.getByRole("button", { name: /^Queue/ }).click();
-  await page.getByRole("button", { name: "Cancel this project's" }).click();
+  await page.getByRole("button", { name: "Cancel all in this project" }).click();
   await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(0);
 });

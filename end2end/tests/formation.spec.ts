@@ -197,7 +197,7 @@ test("a take branches from a step, and the takes are drawn as a tree", async ({ 
   await expect(prompt).toHaveValue("a red car on a yellow background");
   await expect(form.getByText("Branches from step 3")).toBeVisible();
   await expect(form.getByRole("spinbutton", { name: "Steps" })).toHaveValue(String(LAST));
-  for (const name of ["Steps", "Rescale", "Variants"]) await expect(form.getByRole("spinbutton", { name })).toBeDisabled();
+  for (const name of ["Steps", "Rescale", "Takes"]) await expect(form.getByRole("spinbutton", { name })).toBeDisabled();
   for (const name of ["Schedule", "Picture size"]) await expect(form.getByRole("combobox", { name, exact: true })).toBeDisabled();
   await expect(form.getByRole("spinbutton", { name: "Guidance" })).toBeEnabled();
   await expectAccessible(page);
@@ -236,7 +236,7 @@ test("a take branches from a step, and the takes are drawn as a tree", async ({ 
   await expectAccessible(page);
 
   // Without the branch it is a generation of its own again, with everything enabled.
-  await form.getByRole("button", { name: "Do without" }).click();
+  await form.getByRole("button", { name: "Remove" }).click();
   await expect(form.getByRole("button", { name: "Generate", exact: true })).toBeVisible();
   await expect(form.getByRole("spinbutton", { name: "Steps" })).toBeEnabled();
   await keep(request, "looking");
@@ -248,7 +248,7 @@ test("how a take formed is exported as an animation", async ({ page, request, co
   await openStudio(page, server.url, project);
   await page.getByRole("button", { name: "Export how it formed" }).click();
   const panel = page.getByRole("region", { name: "Export how it formed" });
-  await panel.getByRole("combobox", { name: "Kind of file" }).selectOption("webp");
+  await panel.getByRole("combobox", { name: "Format" }).selectOption("webp");
   await panel.getByRole("combobox", { name: "Speed" }).selectOption("ease_out");
   await panel.getByRole("spinbutton", { name: "Seconds" }).fill("0");
   await panel.getByRole("button", { name: "Export" }).click();

@@ -62,7 +62,7 @@ for (const colorScheme of ["dark", "light"] as const) {
           if (panel === "Event log") await page.getByRole("button", { name: "Close" }).click();
           else await page.keyboard.press("Escape");
         }
-        await page.getByRole("button", { name: "Keep" }).click();
+        await page.getByRole("button", { name: "Finish now" }).click();
         await expect(page.locator("#picture")).toHaveAttribute("src", /\?v=/, { timeout: 30_000 });
         await keep("finished");
         const [first] = await order(request, server.url, project);
@@ -73,7 +73,7 @@ for (const colorScheme of ["dark", "light"] as const) {
         await keep("compared");
         await page.getByRole("button", { name: "Compare two takes" }).click();
         await page.keyboard.press("Control+a");
-        await expect(page.getByText("5 marked")).toBeAttached();
+        await expect(page.getByText("5 selected")).toBeAttached();
         await keep("marked");
       });
     });

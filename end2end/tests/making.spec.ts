@@ -60,7 +60,7 @@ test("a picture starts from another one", async ({ page, request }) => {
   const project = await newProject(request, server.url);
   await finishedFrames(request, server.url, project, 1);
   await openStudio(page, server.url, project);
-  await page.getByRole("button", { name: "Start from it" }).click();
+  await page.getByRole("button", { name: "Use as starting picture" }).click();
   const start = page.getByRole("group", { name: "Start from this picture" });
   await expect(start).toBeVisible();
   await expect(page.getByRole("spinbutton", { name: "Strength" })).toBeFocused();
@@ -74,7 +74,7 @@ test("a picture starts from another one", async ({ page, request }) => {
   await expect.poll(async () => (await newest()).status, { timeout: 30_000 }).toBe("completed");
   await page.reload();
   await expect(start).toBeVisible();
-  await page.getByRole("button", { name: "Do without" }).click();
+  await page.getByRole("button", { name: "Remove" }).click();
   await expect(start).toBeHidden();
 });
 
@@ -123,7 +123,7 @@ test("the sequence is exported, and removed again", async ({ page, request }) =>
   await openStudio(page, server.url, project);
   await page.getByRole("button", { name: "Export", exact: true }).first().click();
   const panel = page.getByRole("region", { name: "Export" });
-  await panel.getByRole("combobox", { name: "Kind of file" }).selectOption("zip");
+  await panel.getByRole("combobox", { name: "Format" }).selectOption("zip");
   await panel.getByRole("button", { name: "Export" }).click();
   const [download] = await Promise.all([page.waitForEvent("download"), panel.getByRole("link", { name: "Download" }).click()]);
   expect(download.suggestedFilename()).toBe("Storm-over-the-bay.zip");

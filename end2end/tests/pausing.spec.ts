@@ -20,7 +20,7 @@ test("a picture is paused, outlives the server, is changed, and goes on where it
     await page.getByRole("button", { name: "Queue, 1" }).click();
     const row = page.locator("#queue [data-task]");
     await expect(row).toContainText(words);
-    await expect(row.getByRole("button", { name: "Next" })).toHaveCount(0);
+    await expect(row.getByRole("button", { name: "Move to front" })).toHaveCount(0);
     await page.keyboard.press("Escape");
 
     // Another picture is made meanwhile.
@@ -43,7 +43,7 @@ test("a picture is paused, outlives the server, is changed, and goes on where it
     await expect(status.getByRole("button", { name: "Pause it" })).toBeVisible();
     const step = Number(/Step (\d+)/.exec(await status.locator(".viewer-step").innerText())?.[1]);
     expect(step).toBeGreaterThanOrEqual(before);
-    await status.getByRole("button", { name: "Keep" }).click();
+    await status.getByRole("button", { name: "Finish now" }).click();
     await expect.poll(async () => (await task()).status, { timeout: 30_000 }).toBe("completed");
     expect((await task()).step).toBeGreaterThan(before);
     await expect(status).toHaveCount(0);

@@ -41,7 +41,7 @@ test("requests fit the interval", async ({ page, request }) => {
   expect(one, "one generation at 1 s").toBeGreaterThanOrEqual(6);
   expect(one, "one generation at 1 s").toBeLessThanOrEqual(11);
   await page.getByRole("button", { name: "Settings" }).click();
-  await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption("2");
+  await page.getByRole("combobox", { name: "Update previews on this page" }).selectOption("2");
   await page.keyboard.press("Escape");
   const slower = await within(10_000);
   expect(slower, "one generation at 2 s").toBeGreaterThanOrEqual(3);
@@ -75,7 +75,7 @@ test("the interval runs while a picture forms, and at no other time", async ({ p
   await generate(page, "a red circle", 1000);
   await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
   expect(await running(), "one interval, however many frames").toBe(1);
-  await page.getByRole("button", { name: "Keep" }).click();
+  await page.getByRole("button", { name: "Finish now" }).click();
   await expect(page.locator(picture)).toHaveAttribute("src", /\?v=/, { timeout: 30_000 });
   await expect.poll(running).toBe(0);
 });
@@ -85,7 +85,7 @@ test("live refreshes at each step that is heard of, with no interval at all", as
   const project = await slowProject(request, server.url);
   await openStudio(page, server.url, project);
   await page.getByRole("button", { name: "Settings" }).click();
-  await page.getByRole("combobox", { name: "Refresh what forms" }).selectOption("live");
+  await page.getByRole("combobox", { name: "Update previews on this page" }).selectOption("live");
   await page.keyboard.press("Escape");
   await generate(page, "a red circle", 1000);
   const seen = new Set<string>();
@@ -141,7 +141,7 @@ test("the server's page shows what is being made, and hydration changes nothing"
   await expect(page.getByText(/^Step \d+\/1000$/)).toBeVisible();
   await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(1);
 
-  await page.getByRole("button", { name: "Keep" }).click();
+  await page.getByRole("button", { name: "Finish now" }).click();
   await expect(page.locator(picture)).toHaveAttribute("src", /\?v=/, { timeout: 30_000 });
   await expect(page.getByText(/^Step \d/)).toBeHidden();
 });
@@ -364,7 +364,7 @@ test("a server that is killed and comes back finds the page in the same state", 
     await hydrated(page);
     await expect(page.getByText(/^Step [1-9]\d*\/400$/)).toBeVisible({ timeout: 30_000 });
     await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(1);
-    await page.getByRole("button", { name: "Keep" }).click();
+    await page.getByRole("button", { name: "Finish now" }).click();
     await expect(page.locator(picture)).toHaveAttribute("src", /\?v=/, { timeout: 60_000 });
     await expect(page.getByRole("button", { name: /^Frame \d/ })).toHaveCount(1);
     const ours = consoleMessages.filter((message) => !/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/.test(message));

@@ -42,7 +42,7 @@ pub fn DeleteDialog(
             <h2 id=title_id.clone() class="dialog-title">
                 "Delete “"<bdi>{words(move || project.read().name.clone())}</bdi>"”?"
             </h2>
-            <p class="dialog-text">"Its pictures go with it. You can take this back for a while."</p>
+            <p class="dialog-text">"Its pictures are deleted too. You can undo this for 30 days."</p>
             <form method="post" action=action.address() class="form" on:submit=submit>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <div class="form-actions">

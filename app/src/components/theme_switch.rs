@@ -25,7 +25,7 @@ pub fn ThemeSwitch() -> impl IntoView {
     };
     let button = move |theme: Theme| {
         let (label, icon) = match theme {
-            Theme::System => ("As the system", Icon::System),
+            Theme::System => ("Match system", Icon::System),
             Theme::Dark => ("Dark", Icon::Dark),
             Theme::Light => ("Light", Icon::Light),
         };

@@ -32,13 +32,17 @@ pub fn lasting(ms: u64) -> String {
     }
 }
 
-/// A task's line in the queue: `waits`, `12 of 30 8 s left`, `loading sdxl: 37 %`, or `Paused at step 12 of 30`.
+/// A task's line in the queue: `Waiting`, `Step 12 of 30 · 8 s left`, `loading sdxl: 37 %`, or `Paused at step 12 of 30`.
 pub fn in_queue(task: &TaskSummary) -> String {
     match (task.status, &task.loading) {
-        (TaskStatus::Queued, _) => "waits".to_owned(),
+        (TaskStatus::Queued, _) => "Waiting".to_owned(),
         (TaskStatus::Paused, _) => step(task),
         (_, Some(_)) => time_left(task),
-        _ => format!("{} of {} {}", task.step, task.total_steps, time_left(task)),
+        _ => {
+            let step = format!("Step {} of {}", task.step, task.total_steps);
+            let left = time_left(task);
+            if left.is_empty() { step } else { format!("{step} · {left}") }
+        }
     }
 }
 
@@ -83,8 +87,8 @@ mod tests {
         let loading = Some(protocol::ModelLoading { model: "sdxl".into(), percent: 37 });
         let loads = TaskSummary { loading, ..at(TaskStatus::Running, 0, None) };
         assert_eq!((in_queue(&loads), done_permille(&loads)), ("loading sdxl: 37 %".into(), 370));
-        assert_eq!(in_queue(&at(TaskStatus::Running, 12, Some(8000))), "12 of 30 8 s left");
-        assert_eq!(in_queue(&at(TaskStatus::Queued, 0, None)), "waits");
+        assert_eq!(in_queue(&at(TaskStatus::Running, 12, Some(8000))), "Step 12 of 30 · 8 s left");
+        assert_eq!(in_queue(&at(TaskStatus::Queued, 0, None)), "Waiting");
     }
 
     #[test]

@@ -121,7 +121,7 @@ on_connections! {
         let key = row.key.clone();
         conn.delete_finished_take(row).await?;
         if conn.shows_nothing(frame_id).await? {
-            let why = format!("take {id} is all that frame {frame_id} has to show; delete the frame instead");
+            let why = "a frame's only take cannot be deleted; delete the frame instead".to_owned();
             return Err(StoreError::Conflict { why });
         }
         conn.touch_project(project_id, now_ms()).await?;

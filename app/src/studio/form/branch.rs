@@ -80,7 +80,7 @@ impl GenerationForm {
             view! {
                 <div class="maker-branch" role="group" aria-label="Branch">
                     <p class="maker-branch-title">{format!("Branches from step {step}")}</p>
-                    {button("button button-small", Act::ClearBranch, "", "Do without")}
+                    {button("button button-small", Act::ClearBranch, "", "Remove")}
                     <p class="maker-branch-text">{shares}</p>
                 </div>
             }

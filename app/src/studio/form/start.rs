@@ -65,7 +65,7 @@ impl GenerationForm {
                 <legend>"Start from this picture"</legend>
                 {picture}
                 {self.field(draft, "strength", "Strength").number(Number::within(&limits::STRENGTH, "0.05"))}
-                {button("button button-small", Act::ClearStart, "", "Do without")}
+                {button("button button-small", Act::ClearStart, "", "Remove")}
             </fieldset>
         }
         .erase()

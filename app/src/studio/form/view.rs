@@ -108,7 +108,7 @@ impl GenerationForm {
                 {self.size(draft)}
                 {self.start(draft)}
                 <div class="maker-pair">
-                    {self.field(draft, "num_variants", "Variants").number(Number::within(&limits::NUM_VARIANTS, 1))}
+                    {self.field(draft, "num_variants", "Takes").number(Number::within(&limits::NUM_VARIANTS, 1))}
                     {self.field(draft, "preview_method", "Preview").choice(methods())}
                 </div>
                 {self.model(draft)}
@@ -177,7 +177,7 @@ fn same(names: &[&str]) -> Vec<(String, String)> {
 }
 
 fn methods() -> Vec<(String, String)> {
-    let mut methods = vec![(String::new(), "As set".to_owned())];
+    let mut methods = vec![(String::new(), "Use default".to_owned())];
     methods
         .extend(PreviewMethod::ALL.iter().map(|method| (method.as_str().to_owned(), method_label(*method).to_owned())));
     methods

@@ -57,7 +57,7 @@ pub fn view(store: Store, take: Signal<Option<TakeId>>) -> AnyView {
         <section id="formation" class="flyout" popover="auto" aria-label="Export how it formed">
             <h2 class="flyout-title">"Export how it formed"</h2>
             <div class="field">
-                <label for="formation-format">"Kind of file"</label>
+                <label for="formation-format">"Format"</label>
                 <select id="formation-format">{formats}</select>
             </div>
             <div class="formation-pair">

@@ -196,8 +196,8 @@ impl Inspector {
         view! {
             <div class="inspector-head" data-id=of(|frame| frame.id.to_string())>
                 <h2 class="inspector-title">"Frame "{of(|frame| (frame.position + 1).to_string())}</h2>
-                {icon_button(Act::MoveEarlier, "", "Earlier", Icon::Before)}
-                {icon_button(Act::MoveLater, "", "Later", Icon::After)}
+                {icon_button(Act::MoveEarlier, "", "Move left", Icon::Before)}
+                {icon_button(Act::MoveLater, "", "Move right", Icon::After)}
                 {icon_button(Act::DuplicateFrame, "", "Duplicate frame", Icon::Copy)}
                 {icon_button(Act::DeleteFrame, "", "Delete frame", Icon::Delete)}
             </div>
@@ -264,9 +264,9 @@ impl Inspector {
         let id = take.id;
         view! {
             <section class="parameters" aria-label="Parameters">
-                <p class="flyout-text">"Added from elsewhere."</p>
+                <p class="flyout-text">"Imported or blank."</p>
                 <div class="inspector-acts">
-                    {button("button button-small", Act::StartFrom, id, "Start from it")}
+                    {button("button button-small", Act::StartFrom, id, "Use as starting picture")}
                     <a class="button button-small" href=take.path.clone() download="" rel="external">"Download"</a>
                     {button("button button-small", Act::DeleteTake, id, "Delete take")}
                 </div>
@@ -326,7 +326,7 @@ impl Inspector {
                     {button("button button-small", Act::NewTake, id, "New take")}
                     {button("button button-small", Act::VaryTake, id, "Vary")}
                     {button("button button-small", Act::UseSettings, id, "Use these settings")}
-                    {button("button button-small", Act::StartFrom, id, "Start from it")}
+                    {button("button button-small", Act::StartFrom, id, "Use as starting picture")}
                     <a class="button button-small" href=path download="" rel="external">"Download"</a>
                     {button("button button-small", Act::DeleteTake, id, "Delete take")}
                 </div>

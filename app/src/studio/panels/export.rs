@@ -118,7 +118,7 @@ impl Export {
         view! {
             <div class="export-content" on:click=move |event: ev::MouseEvent| self.click(&event)>
                 <div class="field">
-                    <label for="export-format">"Kind of file"</label>
+                    <label for="export-format">"Format"</label>
                     <select id="export-format">{options}</select>
                 </div>
                 <div class="flyout-acts">{button("button button-primary", EXPORT, "", "Export")}</div>
@@ -179,7 +179,7 @@ fn status_text(job: &Job) -> String {
         n => format!(", {n} unfinished frames left out"),
     };
     match (job.status, &job.error) {
-        (TaskStatus::Queued, _) => format!("{kind}: waits"),
+        (TaskStatus::Queued, _) => format!("{kind}: waiting"),
         (TaskStatus::Running, _) => format!("{kind}: {} of {}", job.done, job.total),
         (TaskStatus::Completed, _) => {
             format!("{kind}, {}{skipped}", crate::format::size(job.bytes.unwrap_or_default()))

@@ -58,15 +58,15 @@ fn content(store: Store) -> AnyView {
     view! {
         <div class="flyout-acts">
             {dynamic(move || if paused.get() {
-                button("button button-small", Act::ResumeQueue, "", "Go on")
+                button("button button-small", Act::ResumeQueue, "", "Resume")
             } else {
                 button("button button-small", Act::PauseQueue, "", "Pause")
             })}
-            {dynamic(move || if empty.get() { nothing() } else { button("button button-small", Act::CancelAll, "", "Cancel this project's") })}
+            {dynamic(move || if empty.get() { nothing() } else { button("button button-small", Act::CancelAll, "", "Cancel all in this project") })}
         </div>
         {dynamic(move || match (empty.get(), paused.get()) {
-            (true, _) => view! { <p class="flyout-text">"Nothing runs, nothing waits."</p> }.erase(),
-            (false, true) => view! { <p class="flyout-text">"Paused: what waits goes on waiting."</p> }.erase(),
+            (true, _) => view! { <p class="flyout-text">"The queue is empty."</p> }.erase(),
+            (false, true) => view! { <p class="flyout-text">"Queue paused. Waiting pictures won't start."</p> }.erase(),
             _ => nothing(),
         })}
         <ol
@@ -173,7 +173,7 @@ fn row(store: Store, id: TaskId) -> AnyView {
             <p class="queue-prompt" dir="auto">{of(|task| task.prompt.clone())}</p>
             <p class="queue-stand">{status}</p>
             {progress}
-            {dynamic(move || if is_queued() { button("button button-small", Act::RunNext, id, "Next") } else { nothing() })}
+            {dynamic(move || if is_queued() { button("button button-small", Act::RunNext, id, "Move to front") } else { nothing() })}
             {dynamic(move || pause_button(id, paused.get()))}
             {post_button("button button-small", "/fn/tasks/cancel", Act::CancelTask, id, "Cancel")}
         </li>

@@ -26,11 +26,11 @@ pub fn content(store: Store) -> AnyView {
         };
         (pace.as_str(), label)
     });
-    let motions = [("system", "As the system says"), ("less", "Less")];
+    let motions = [("system", "Match system"), ("less", "Reduced")];
     let motion = browser::recall(MOTION).unwrap_or_default();
     let methods: Vec<_> = PreviewMethod::ALL.iter().map(|method| (method.as_str(), method_label(*method))).collect();
     let intervals = [("0", "Every step"), ("250", "0.25 s"), ("500", "0.5 s"), ("1000", "1 s"), ("2000", "2 s")];
-    let policies = [("requeue", "Begin them again"), ("fail", "Mark them failed")];
+    let policies = [("requeue", "Start again"), ("fail", "Mark as failed")];
     let models = [("1", "1"), ("2", "2"), ("3", "3"), ("4", "4"), ("6", "6"), ("8", "8"), ("16", "16")];
     let policy = match settings.interrupted {
         Interrupted::Requeue => "requeue",
@@ -44,12 +44,12 @@ pub fn content(store: Store) -> AnyView {
     };
     view! {
         <div class="settings" on:change=move |event| changed(store, &event)>
-            {choice("pace", "Refresh what forms", &paces, pace.as_str())}
+            {choice("pace", "Update previews on this page", &paces, pace.as_str())}
             {choice(MOTION, "Motion", &motions, &motion)}
             {choice("preview_method", "Previews", &methods, settings.preview_method.as_str())}
-            {choice("preview_interval_ms", "At least this far apart", &intervals, &settings.preview_interval_ms.to_string())}
+            {choice("preview_interval_ms", "Minimum time between previews", &intervals, &settings.preview_interval_ms.to_string())}
             {choice("trace", "Keep of a picture that forms", &traces, trace)}
-            {choice("interrupted", "Pictures interrupted by a restart", &policies, policy)}
+            {choice("interrupted", "After a restart, unfinished pictures", &policies, policy)}
             {choice("models_in_memory", "Models in memory at most", &models, &settings.models_in_memory.to_string())}
         </div>
     }

@@ -4,16 +4,16 @@ use crate::view::Erase;
 use leptos::prelude::*;
 
 const SHORTCUTS: [(&str, &str); 20] = [
-    ("Ctrl + Enter", "Make a picture"),
+    ("Ctrl + Enter", "Generate"),
     ("Space", "Play, pause"),
-    ("J, K, L", "Backwards, stop, forwards; again for quicker"),
-    ("← →", "Frame before, after"),
+    ("J, K, L", "Play backwards, stop, play forwards; again for faster"),
+    ("← →", "Previous, next frame"),
     ("Home, End", "First, last frame"),
     ("Alt + ← →", "Move the frame"),
     ("Alt + ↑ ↓", "Longer, shorter"),
-    ("Shift + ← →, click", "Mark a range"),
-    ("Ctrl + click", "Mark one more"),
-    ("Ctrl + A, Esc", "Mark all, none"),
+    ("Shift + ← →, click", "Select a range"),
+    ("Ctrl + click", "Select one more"),
+    ("Ctrl + A, Esc", "Select all, none"),
     ("Ctrl + D", "Duplicate the frame"),
     ("Delete", "Delete the frame"),
     ("Ctrl + Z", "Undo"),

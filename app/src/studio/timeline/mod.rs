@@ -212,7 +212,7 @@ impl Timeline {
             let tenths = start * 10 / u64::from(fps);
             let selected = match self.selected().len() {
                 0 | 1 => String::new(),
-                n => format!(" · {n} marked"),
+                n => format!(" · {n} selected"),
             };
             format!("{} of {frames} · {}.{} s{selected}", (place + 1).min(frames), tenths / 10, tenths % 10)
         });
@@ -222,19 +222,19 @@ impl Timeline {
         let can = move |can: fn(&History) -> bool| Signal::derive(move || !self.history.with(can));
         view! {
             <div class="timeline-bar" role="toolbar" aria-label="Timeline">
-                {icon_button(Act::PreviousFrame, "", "Frame before", Icon::Before)}
+                {icon_button(Act::PreviousFrame, "", "Previous frame", Icon::Before)}
                 {play}
-                {icon_button(Act::NextFrame, "", "Frame after", Icon::After)}
+                {icon_button(Act::NextFrame, "", "Next frame", Icon::After)}
                 {toggle_button(Act::Loop, "Loop", "Loop", Icon::Loop, looping)}
                 {toggle_button(Act::OnionSkin, "Onion skin", "Onion skin: off, faint, half, strong", Icon::Onion, onion)}
                 <span class="timeline-at">{at}</span>
                 <span class="timeline-bar-end">
                     {self.import_buttons()}
-                    {toggle_button(Act::SelectSeveral, "Mark several", "Mark several: each click marks one more", Icon::Mark, several)}
+                    {toggle_button(Act::SelectSeveral, "Select several", "Select several: each click selects one more", Icon::Mark, several)}
                     <button class="icon-button" type="button" data-act=Act::Undo.as_str() aria-label="Undo" title="Undo" disabled=can(History::can_undo)>{Icon::Undo.view()}</button>
                     <button class="icon-button" type="button" data-act=Act::Redo.as_str() aria-label="Redo" title="Redo" disabled=can(History::can_redo)>{Icon::Redo.view()}</button>
-                    {icon_button(Act::Narrower, "", "Narrower", Icon::Minus)}
-                    {icon_button(Act::Wider, "", "Wider", Icon::Plus)}
+                    {icon_button(Act::Narrower, "", "Zoom timeline out", Icon::Minus)}
+                    {icon_button(Act::Wider, "", "Zoom timeline in", Icon::Plus)}
                 </span>
             </div>
         }

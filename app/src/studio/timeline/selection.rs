@@ -70,7 +70,7 @@ impl Timeline {
     fn announce(self) {
         let count = untrack(|| self.selected()).len();
         if count > 1 {
-            self.store.state.update(|state| state.spoken = format!("{count} frames marked."));
+            self.store.state.update(|state| state.spoken = format!("{count} frames selected."));
         }
     }
 }

@@ -150,7 +150,7 @@ fn status(formation: Loaded, store: Store, form: GenerationForm) -> AnyView {
         let keep = match status {
             TaskStatus::Queued => nothing(),
             _ => [
-                post_button("button button-small", "/fn/tasks/keep", Act::KeepTask, id, "Keep"),
+                post_button("button button-small", "/fn/tasks/keep", Act::KeepTask, id, "Finish now"),
                 formation::finish_button(formation, store, form, id),
             ]
             .into_any(),
@@ -176,14 +176,10 @@ fn welcome(store: Store) -> AnyView {
         .with_untracked(|state| state.models.first().map(|model| model.examples.clone()).unwrap_or_default());
     let examples: Vec<AnyView> =
         examples.into_iter().take(6).map(|prompt| button("example", Act::UseExample, "", prompt)).collect();
-    let heading = if examples.is_empty() {
-        "Write what the picture shows."
-    } else {
-        "Write what the picture shows, or begin with one of these."
-    };
+    let heading = if examples.is_empty() { "Describe a picture." } else { "Describe a picture, or try an example." };
     view! {
         <div class="viewer-welcome">
-            <h2 class="viewer-welcome-title">"The first frame"</h2>
+            <h2 class="viewer-welcome-title">"Make your first frame"</h2>
             <p>{heading}</p>
             <div class="examples">{examples}</div>
         </div>

@@ -207,7 +207,7 @@ async fn takes_are_deleted_but_not_the_last_one(database: &Database) {
     let project = create(&store, "Storm").await.id;
     let first = ready_frame(&store, project).await;
     let id = first.id;
-    assert!(conflict(store.delete_take(first.take_id).await).contains("all that frame"));
+    assert!(conflict(store.delete_take(first.take_id).await).contains("only take"));
     let made = generate(&store, project, Some(id), 3).await;
     // Finished in the order 1, 0: the newest is not the one of the largest id.
     let (zero, one) = (claim(&store).await, claim(&store).await);
