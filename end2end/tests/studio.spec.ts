@@ -75,9 +75,11 @@ test("the interval runs while a picture forms, and at no other time", async ({ p
   await generate(page, "a red circle", 1000);
   await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
   expect(await running(), "one interval, however many frames").toBe(1);
+  await expect(page).toHaveTitle(/^\d+ % · .+ · Emberline$/);
   await page.getByRole("button", { name: "Finish now" }).click();
   await expect(page.locator(picture)).toHaveAttribute("src", /\?v=/, { timeout: 30_000 });
   await expect.poll(running).toBe(0);
+  await expect(page).toHaveTitle(/^[^%]+ · Emberline$/);
 });
 
 test("live refreshes at each step that is heard of, with no interval at all", async ({ page, request }) => {

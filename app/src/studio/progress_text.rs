@@ -54,6 +54,13 @@ pub fn done_permille(task: &TaskSummary) -> u32 {
     (task.step.min(task.total_steps) * 1000).checked_div(task.total_steps).unwrap_or_default()
 }
 
+/// The mean progress of the running tasks, percent; none if none runs.
+pub fn running_percent(tasks: &[TaskSummary]) -> Option<u32> {
+    let running = tasks.iter().filter(|task| task.status == TaskStatus::Running).map(done_permille);
+    let (count, sum) = running.fold((0, 0), |(count, sum), permille| (count + 1, sum + permille));
+    (sum / 10).checked_div(count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +78,14 @@ mod tests {
         assert_eq!(in_queue(&at(TaskStatus::Paused, 8, None)), "Paused at step 8 of 30");
         assert_eq!(done_permille(&at(TaskStatus::Running, 12, None)), 400);
         assert_eq!(done_permille(&TaskSummary { total_steps: 0, ..task(1) }), 0);
+    }
+
+    #[test]
+    fn the_percentage_is_of_running_tasks_alone() {
+        let running = |step| at(TaskStatus::Running, step, None);
+        assert_eq!(running_percent(&[running(12), running(21), at(TaskStatus::Queued, 0, None)]), Some(55));
+        assert_eq!(running_percent(&[running(30)]), Some(100));
+        assert_eq!(running_percent(&[at(TaskStatus::Paused, 12, None)]), None);
     }
 
     #[test]

@@ -33,8 +33,16 @@ pub fn Studio(
     #[cfg(feature = "browser")]
     {
         super::pictures::follow(store, live);
-        let name = Memo::new(move |_| store.state.with(|state| state.project.name.clone()));
-        Effect::new(move |_| document().set_title(&crate::page::title(&name.get())));
+        let title = Memo::new(move |_| {
+            store.state.with(|state| {
+                let title = crate::page::title(&state.project.name);
+                match super::progress_text::running_percent(&state.tasks) {
+                    Some(percent) => format!("{percent} % · {title}"),
+                    None => title,
+                }
+            })
+        });
+        Effect::new(move |_| document().set_title(&title.get()));
     }
     let (form, stage) = (GenerationForm::new(store), Stage::new(store));
     let (inspector, timeline) = (Inspector::new(store, form), Timeline::new(store, stage));
