@@ -28,6 +28,14 @@ pub struct Area {
     pub height: f64,
 }
 
+impl Area {
+    /// Whether the pointer is inside, or outside by at most `margin`.
+    pub fn is_near(self, event: &leptos::ev::MouseEvent, margin: f64) -> bool {
+        let (x, y) = (f64::from(event.client_x()) - self.left, f64::from(event.client_y()) - self.top);
+        (-margin..=self.width + margin).contains(&x) && (-margin..=self.height + margin).contains(&y)
+    }
+}
+
 #[cfg(feature = "browser")]
 mod here {
     use super::Area;

@@ -50,6 +50,29 @@ test("several frames are marked, moved, stretched, copied and deleted together, 
   await page.getByRole("button", { name: "Undo" }).click();
   await expect.poll(now).toEqual([a, b, c, d, e, f]);
 
+  // Escape, or a release away from the strip, ends a drag without a change.
+  for (const end of ["Escape", "release outside"]) {
+    await clip(page, 3).hover();
+    await page.mouse.down();
+    await page.mouse.move(first.x + 200, first.y + 20);
+    await page.mouse.move(first.x + 5, first.y + 20, { steps: 4 });
+    await expect(page.locator(".strip-gap")).toBeAttached();
+    if (end === "Escape") await page.keyboard.press("Escape");
+    else await page.mouse.move(first.x + 5, first.y - 200);
+    await expect(page.locator(".strip-gap")).toHaveCount(0);
+    await page.mouse.up();
+    await expect(told, end).toContainText("3 selected");
+  }
+  expect(await now()).toEqual([a, b, c, d, e, f]);
+
+  // A key of another alphabet counts by its place.
+  const onion = page.getByRole("button", { name: "Onion skin" });
+  await expect(onion).toHaveAttribute("aria-pressed", "false");
+  await page.evaluate(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "щ", code: "KeyO", bubbles: true })));
+  await expect(onion).toHaveAttribute("aria-pressed", "true");
+  for (let more = 0; more < 3; more++) await page.keyboard.press("O");
+  await expect(onion).toHaveAttribute("aria-pressed", "false");
+
   // Several by clicks, without a keyboard.
   await clip(page, 1).click();
   await page.getByRole("button", { name: "Select several" }).click();

@@ -16,6 +16,8 @@ pub struct Drag {
     from_x_px: f64,
     /// Whether the pointer has moved far enough to be a drag and not a click.
     started: bool,
+    /// Whether the pointer is outside the strip, where releasing it changes nothing.
+    outside: bool,
     kind: Kind,
 }
 
@@ -30,12 +32,15 @@ enum Kind {
 /// A pointer that moves less than this clicks, CSS pixels.
 const THRESHOLD_PX: f64 = 5.0;
 
+/// A pointer that is this near to the strip still counts as inside, CSS pixels: a hand that drags along does not keep its height.
+const NEAR_PX: f64 = 24.0;
+
 impl Drag {
     /// The clip with the duration to which its edge is dragged.
     pub fn stretched(&self) -> Option<Clip> {
         match self.kind {
-            Kind::Stretch { duration } => Some(Clip { duration, ..self.clip }),
-            Kind::Move { .. } => None,
+            Kind::Stretch { duration } if !self.outside => Some(Clip { duration, ..self.clip }),
+            Kind::Stretch { .. } | Kind::Move { .. } => None,
         }
     }
 }
@@ -60,7 +65,7 @@ impl Timeline {
         } else {
             Kind::Move { gap: place }
         };
-        self.drag.set(Some(Drag { clip, from_x_px: self.x_of(event), started: false, kind }));
+        self.drag.set(Some(Drag { clip, from_x_px: self.x_of(event), started: false, outside: false, kind }));
     }
 
     /// Position of the pointer on the axis, CSS pixels.
@@ -86,6 +91,7 @@ impl Timeline {
                 browser::capture(&element, event.pointer_id());
             }
         }
+        drag.outside = browser::find(STRIP).is_some_and(|strip| !browser::area(&strip).is_near(event, NEAR_PX));
         let axis = self.axis.get_untracked();
         drag.kind = match drag.kind {
             Kind::Move { .. } => {
@@ -101,8 +107,8 @@ impl Timeline {
 
     /// Ends the drag and edits the timeline.
     pub fn dropped(self) {
-        let Some(Drag { clip, started, kind, .. }) = self.drag.get_untracked() else { return };
-        if started {
+        let Some(Drag { clip, started, outside, kind, .. }) = self.drag.get_untracked() else { return };
+        if started && !outside {
             match kind {
                 Kind::Move { gap } => self.move_into(FrameId(clip.id), gap),
                 Kind::Stretch { duration } => self.stretch(FrameId(clip.id), clip.duration, duration),
@@ -113,7 +119,9 @@ impl Timeline {
 
     /// The marker of the gap into which the dragged clip would go.
     pub fn gap(self) -> AnyView {
-        let Some(Drag { started: true, kind: Kind::Move { gap }, .. }) = self.drag.get() else { return nothing() };
+        let Some(Drag { started: true, outside: false, kind: Kind::Move { gap }, .. }) = self.drag.get() else {
+            return nothing();
+        };
         let x = self.clips.with(|clips| self.axis.get().x_from_time(clips.start(gap) as f64));
         let left = format!("{}px", (x + super::SIDE_PX).round() as i64 - 2);
         view! { <span class="strip-gap" style:left=left aria-hidden="true"></span> }.erase()

@@ -8,6 +8,23 @@ use timeline::Selection;
 /// Keys that act once for each press and do not repeat while held.
 const NO_REPEAT: [&str; 8] = ["Delete", "Backspace", " ", "Enter", "d", "o", "j", "l"];
 
+/// Signs that are bound themselves, wherever a layout has them.
+const BOUND: [char; 3] = ['+', '-', '?'];
+
+/// The name by which a key is bound. A Latin letter counts as typed, also with Caps Lock. A key that types no Latin letter counts as
+/// the one in its place on the US layout: `щ` as `o`, and the unshifted digits of a French keyboard as digits.
+fn binding(key: &str, code: &str, shift: bool) -> String {
+    let mut chars = key.chars();
+    match (chars.next(), chars.next()) {
+        (Some(letter), None) if letter.is_ascii_alphabetic() => letter.to_ascii_lowercase().to_string(),
+        (Some(letter), None) if letter.is_alphabetic() && code.starts_with("Key") => code["Key".len()..].to_lowercase(),
+        (Some(sign), None) if !shift && !BOUND.contains(&sign) && code.starts_with("Digit") => {
+            code["Digit".len()..].to_owned()
+        }
+        _ => key.to_owned(),
+    }
+}
+
 impl Timeline {
     /// Handles a key press.
     pub fn key(self, event: &ev::KeyboardEvent) {
@@ -19,7 +36,7 @@ impl Timeline {
         }
         let on_button = target.closest("button:not(.clip-button), a, summary").ok().flatten().is_some();
         let command = event.ctrl_key() || event.meta_key();
-        let key = event.key();
+        let key = binding(&event.key(), &event.code(), event.shift_key());
         if event.repeat() && NO_REPEAT.contains(&key.as_str()) {
             return event.prevent_default();
         }
@@ -28,7 +45,7 @@ impl Timeline {
             self.stop();
         }
         let done = match (command, key.as_str()) {
-            (true, "z" | "Z") => {
+            (true, "z") => {
                 if event.shift_key() {
                     self.redo()
                 } else {
@@ -70,6 +87,7 @@ impl Timeline {
             ("Home", _) => self.step_with_focus(isize::MIN, shift),
             ("End", _) => self.step_with_focus(isize::MAX, shift),
             ("Delete" | "Backspace", Some(id)) => self.delete(id),
+            ("Escape", _) if self.drag.get_untracked().is_some() => self.drag.set(None),
             // Without a selection the browser handles it: it closes panels.
             ("Escape", Some(id)) if !self.selection.with_untracked(Selection::is_empty) => {
                 self.selection.update(|selection| selection.clear(id.0))
@@ -101,6 +119,37 @@ impl Timeline {
         }
         if focused {
             request_animation_frame(|| browser::focus("#strip [aria-current=\"true\"]"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::binding;
+
+    #[test]
+    fn keys_are_bound_by_letter_then_by_place() {
+        for (key, code, shift, bound) in [
+            ("o", "KeyO", false, "o"),
+            ("O", "KeyO", false, "o"),
+            ("Z", "KeyZ", true, "z"),
+            ("щ", "KeyO", false, "o"),
+            ("Я", "KeyZ", true, "z"),
+            // Dvorak: what is typed counts.
+            ("o", "KeyS", false, "o"),
+            // AZERTY types digits with Shift.
+            ("à", "Digit0", false, "0"),
+            ("&", "Digit1", false, "1"),
+            ("1", "Digit1", true, "1"),
+            ("-", "Digit6", false, "-"),
+            ("!", "Digit1", true, "!"),
+            ("+", "Equal", true, "+"),
+            ("?", "Slash", true, "?"),
+            (" ", "Space", false, " "),
+            ("ArrowLeft", "ArrowLeft", false, "ArrowLeft"),
+            ("é", "", false, "é"),
+        ] {
+            assert_eq!(binding(key, code, shift), bound, "{key} at {code}");
         }
     }
 }
