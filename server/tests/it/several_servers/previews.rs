@@ -252,7 +252,7 @@ fn reads_through_changing_servers_never_go_back() {
     let steady = Instant::now() + Duration::from_secs(7);
     let project = web.create("Read");
     assert_eq!(web.request("POST", "/api/v1/queue/pause", &[], None).status, 200);
-    let made: Vec<Value> = (0..4).flat_map(|_| generate(&web, &project, 256, 200, 1)).collect();
+    let made: Vec<Value> = (0..4).flat_map(|_| generate(&web, &project, 256, 100, 1)).collect();
     let urls = [&one, &two, &web].map(|server| server.url.clone()).to_vec();
     let readers = Readers::start(urls, made.iter().map(|made| path(made).to_owned()).collect());
     thread::sleep(steady.saturating_duration_since(Instant::now()));
