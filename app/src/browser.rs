@@ -236,9 +236,13 @@ mod here {
         FormData::new_with_form(form).ok()?.get(name).as_string()
     }
 
-    /// The `value` of a form's field, also of a disabled one, which would not be posted.
+    /// The `value` of a form's field, also of a disabled one, which would not be posted. Empty for a checkbox that is off.
     pub fn field_value(form: &Element, name: &str) -> Option<String> {
-        value(&form.query_selector(&format!("[name=\"{name}\"]")).ok()??)
+        let field = form.query_selector(&format!("[name=\"{name}\"]")).ok()??;
+        match field.matches(CHECKBOX) == Ok(true) && field.matches(":checked") == Ok(false) {
+            true => Some(String::new()),
+            false => value(&field),
+        }
     }
 
     /// Disables a control, with the reason as its tooltip, or enables it.
@@ -261,12 +265,17 @@ mod here {
         _ = js_sys::Reflect::set(field, &"value".into(), &value.into());
     }
 
-    /// Sets the value of a form's field.
+    /// Sets the value of a form's field. A checkbox is on with any value.
     pub fn set_field(form: &Element, name: &str, value: &str) {
         if let Ok(Some(field)) = form.query_selector(&format!("[name=\"{name}\"]")) {
-            set_value(&field, value);
+            match field.matches(CHECKBOX) == Ok(true) {
+                true => _ = js_sys::Reflect::set(&field, &"checked".into(), &(!value.is_empty()).into()),
+                false => set_value(&field, value),
+            }
         }
     }
+
+    const CHECKBOX: &str = "[type=checkbox]";
 
     /// Captures a pointer, so that a drag continues outside the element.
     pub fn capture(element: &Element, pointer: i32) {

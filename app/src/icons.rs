@@ -74,6 +74,8 @@ pub enum Icon {
     Library,
     /// A star.
     Star,
+    /// A pin.
+    Pin,
 }
 
 impl Icon {
@@ -119,6 +121,7 @@ impl Icon {
             Self::SignOut => "M9.5 2.5h-6v11h6M6.5 8h7.5M11.25 5.25 14 8l-2.75 2.75",
             Self::Library => "M2.5 2.5h3v11h-3ZM5.5 2.5h3v11h-3ZM9.1 3.3l2.9-.8 2.4 10.2-2.9.8Z",
             Self::Star => "m8 1.9 1.85 3.9 4.25.55-3.1 2.95.8 4.2L8 11.45 4.2 13.5l.8-4.2-3.1-2.95 4.25-.55Z",
+            Self::Pin => "M5.5 2.5h5M6.25 2.5v4L4 9.25h8L9.75 6.5v-4M8 9.25v4.25",
             Self::Back => "M9.75 3.25 5 8l4.75 4.75",
         }
     }

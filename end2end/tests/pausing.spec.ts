@@ -56,3 +56,35 @@ test("a picture is paused, outlives the server, is changed, and goes on where it
     server.clean();
   }
 });
+
+test("an overnight picture makes room for another one, and goes on", async ({ page, request }) => {
+  const server = new Server();
+  try {
+    await server.start();
+    const project = await newProject(request, server.url, "Overnight", 192);
+    await openStudio(page, server.url, project);
+    const overnight = page.getByRole("checkbox", { name: "Overnight" });
+    await overnight.check();
+    await page.reload();
+    await hydrated(page);
+    await expect(overnight).toBeChecked();
+    await generate(page, "a red circle", 400);
+    await expect(page.locator(".viewer-step")).toHaveText(/^Step [1-9]\d*\/400$/);
+    await overnight.uncheck();
+    await generate(page, "a blue square", 200);
+    await page.getByRole("button", { name: "Queue, 2" }).click();
+    await expect(page.locator("#queue [data-task]").last()).toContainText(/^a red circle.*Overnight, at step [1-9]\d* of 400/s);
+    await expectAccessible(page);
+    const tasks = async () => (await (await request.get(`${server.url}/api/v1/tasks?project_id=${project}`)).json()) as { status: string; overnight: boolean; attempt: number; step: number }[];
+    await expect.poll(async () => (await tasks()).map((task) => [task.overnight, task.status]), { timeout: 60_000 }).toEqual([[false, "completed"], [true, "running"]]);
+    await page.keyboard.press("Escape");
+    await page.locator(".clip-button").first().click();
+    await page.locator(".viewer-status").getByRole("button", { name: "Keep" }).click();
+    await expect.poll(async () => (await tasks()).at(-1)?.status, { timeout: 30_000 }).toBe("completed");
+    expect((await tasks()).at(-1)?.attempt).toBe(2);
+    await page.goto("about:blank");
+  } finally {
+    await server.stop();
+    server.clean();
+  }
+});

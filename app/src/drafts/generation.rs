@@ -36,6 +36,8 @@ parameters! {
         pub from_step: String,
         /// The number of steps in which a branch does the rest; empty for all that are left.
         pub finish_in: String,
+        /// Whether others go first; empty if not.
+        pub overnight: String,
         /// Names of styles, one in each line.
         pub styles: String,
         /// Idempotency key: submitting the same form again returns the first result. It is not remembered with the form.
@@ -131,6 +133,7 @@ impl Draft {
             strength: if from_take { read("strength", &self.strength, &mut errors) } else { None },
             frame_id: read("frame_id", &self.frame_id, &mut errors),
             num_variants: read("num_variants", &self.num_variants, &mut errors),
+            overnight: !self.overnight.is_empty(),
             styles: self.style_names(),
             ..NewGeneration::from_partial(partial)
         };
@@ -351,6 +354,8 @@ mod tests {
         let draft = Draft { prompt: "a red car".into(), ..Draft::new(Some(&model), &project()) };
         let new = draft.read().expect("good");
         assert_eq!((new.steps, new.cfg_scale, new.seed, new.width), (Some(25), Some(4.5), None, None));
+        let overnight = Draft { overnight: "on".into(), ..draft.clone() }.read().expect("good");
+        assert_eq!((new.overnight, overnight.overnight), (false, true));
         assert_eq!((new.sampler.as_deref(), new.num_variants, new.strength), (Some("euler"), Some(1), None));
     }
 

@@ -117,7 +117,7 @@ generation_events! {
     "generation_completed" => GenerationCompleted { final_path, step, total_steps, generator, etag, frame }
     "generation_failed" => GenerationFailed { error, frame_removed, frame }
     "generation_cancelled" => GenerationCancelled { frame_removed, frame }
-    "generation_interrupted" => GenerationInterrupted { reason, frame }
+    "generation_interrupted" => GenerationInterrupted { reason, step, frame }
     "generation_paused" => GenerationPaused { step, total_steps, preview_path, frame }
     "generation_steered" => GenerationSteered { step, total_steps, track }
     "generation_resumed" => GenerationResumed { step, total_steps, preview_path, frame }

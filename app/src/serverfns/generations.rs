@@ -64,5 +64,6 @@ fn branch(new: protocol::NewGeneration, from_step: u32, finish_in: Option<u32>) 
         loras: new.loras,
         seed: new.seed,
         finish_in,
+        overnight: new.overnight,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{error::AppError, packed::Packed};
 use leptos::{prelude::*, server_fn::codec::GetUrl};
-use protocol::{FrameId, Take, TakeId, TakeTrace};
+use protocol::{FrameId, Take, TakeId, TakePatch, TakeTrace};
 
 /// A frame's takes, newest first. Empty for a deleted frame, which may be deleted while this request is sent.
 #[server(prefix = "/fn", endpoint = "frames/takes", input = GetUrl)]
@@ -24,6 +24,17 @@ pub async fn get_trace(
     id: TakeId,
 ) -> Result<Packed<TakeTrace>, AppError> {
     super::answer(super::services()?.get_trace(id).await.and_then(|trace| Packed::new(&trace)))
+}
+
+/// Changes a take.
+#[server(prefix = "/fn", endpoint = "takes/update")]
+pub async fn update_take(
+    /// Id of the take.
+    id: TakeId,
+    /// What changes.
+    patch: TakePatch,
+) -> Result<(), AppError> {
+    super::answer(super::services()?.update_take(id, patch).await.map(|_| ()))
 }
 
 /// Deletes a take and its picture for good.

@@ -2,9 +2,13 @@
 
 use protocol::{TaskStatus, TaskSummary};
 
-/// `Queued`, `Step 12/30` or `Paused at step 12 of 30`.
+/// `Queued`, `Overnight`, `Overnight, at step 12 of 30`, `Step 12/30` or `Paused at step 12 of 30`.
 pub fn step(task: &TaskSummary) -> String {
     match task.status {
+        TaskStatus::Queued if task.overnight && task.step > 0 => {
+            format!("Overnight, at step {} of {}", task.step, task.total_steps)
+        }
+        TaskStatus::Queued if task.overnight => "Overnight".to_owned(),
         TaskStatus::Queued => "Queued".to_owned(),
         TaskStatus::Paused => format!("Paused at step {} of {}", task.step, task.total_steps),
         _ => format!("Step {}/{}", task.step, task.total_steps),
@@ -32,9 +36,11 @@ pub fn lasting(ms: u64) -> String {
     }
 }
 
-/// A task's line in the queue: `Waiting`, `Step 12 of 30 · 8 s left`, `loading sdxl: 37 %`, or `Paused at step 12 of 30`.
+/// A task's line in the queue: `Waiting`, `Overnight`, `Step 12 of 30 · 8 s left`, `loading sdxl: 37 %`, or `Paused at step 12 of
+/// 30`.
 pub fn in_queue(task: &TaskSummary) -> String {
     match (task.status, &task.loading) {
+        (TaskStatus::Queued, _) if task.overnight => step(task),
         (TaskStatus::Queued, _) => "Waiting".to_owned(),
         (TaskStatus::Paused, _) => step(task),
         (_, Some(_)) => time_left(task),
@@ -76,6 +82,8 @@ mod tests {
         assert_eq!(step(&at(TaskStatus::Running, 12, None)), "Step 12/30");
         assert_eq!(step(&at(TaskStatus::Paused, 8, None)), "Paused at step 8 of 30");
         assert_eq!(in_queue(&at(TaskStatus::Paused, 8, None)), "Paused at step 8 of 30");
+        let overnight = |step| TaskSummary { overnight: true, ..at(TaskStatus::Queued, step, None) };
+        assert_eq!([0, 8].map(|step| in_queue(&overnight(step))), ["Overnight", "Overnight, at step 8 of 30"]);
         assert_eq!(done_permille(&at(TaskStatus::Running, 12, None)), 400);
         assert_eq!(done_permille(&TaskSummary { total_steps: 0, ..task(1) }), 0);
     }

@@ -19,6 +19,7 @@ pub(crate) struct Slot {
     pub(crate) key: String,
     stopped: AtomicBool,
     keep: AtomicBool,
+    overnight: AtomicBool,
     pause: Mutex<Pause>,
     pub(crate) steer: Steer,
     /// Whether it was cancelled while the database could not be changed. The attempt records it later.
@@ -65,13 +66,14 @@ impl Slot {
     pub(crate) fn new(task_id: TaskId, attempt: u32, key: String) -> Self {
         let progress = Progress { attempt, ..Progress::default() };
         let (open, progress) = (Mutex::new(true), Mutex::new(progress));
-        let (stopped, keep, pause, cancelled) = Default::default();
+        let (stopped, keep, overnight, pause, cancelled) = Default::default();
         Self {
             task_id,
             attempt,
             key,
             stopped,
             keep,
+            overnight,
             pause,
             steer: Steer::new(),
             cancelled,
@@ -97,6 +99,16 @@ impl Slot {
     /// Asks the sampler to stop and return its current estimate.
     pub(crate) fn keep(&self) {
         self.keep.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the attempt steps aside for others.
+    pub(crate) fn is_overnight(&self) -> bool {
+        self.overnight.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether the attempt steps aside for others, before it runs.
+    pub(crate) fn set_overnight(&self, overnight: bool) {
+        self.overnight.store(overnight, Ordering::Relaxed);
     }
 
     /// Asks the sampler to stop before its next step.

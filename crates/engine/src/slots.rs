@@ -56,6 +56,11 @@ impl Slots {
         self.lock().pauses.remove(&task_id);
     }
 
+    /// Whether an attempt runs that is not overnight.
+    pub(crate) fn has_others(&self) -> bool {
+        self.lock().slots.values().any(|slot| !slot.is_overnight())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().slots.is_empty()
     }

@@ -50,7 +50,8 @@ impl LocalStudio {
             takes.push(NewTake { key: new_key(), parameters, seed });
         }
         self.write_first_previews(&takes).await?;
-        let tasks = self.queue_takes(NewTasks { project_id: id, frame_id: new.frame_id, takes, idempotency }).await?;
+        let (frame_id, overnight) = (new.frame_id, new.overnight);
+        let tasks = self.queue_takes(NewTasks { project_id: id, frame_id, takes, idempotency, overnight }).await?;
         Ok(Accepted { tasks, warnings })
     }
 

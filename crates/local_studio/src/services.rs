@@ -6,7 +6,7 @@ use protocol::{
     Accepted, Export, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem, LibraryKind,
     LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject, NewStyle,
     Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
-    Take, TakeId, TakeTrace, Task, TaskId, TaskPatch, TokenCount,
+    Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TokenCount,
 };
 use studio::{ExportFile, FileBytes, LibraryQuery, Services, TaskQuery, Thumbnail};
 
@@ -114,6 +114,10 @@ impl Services for LocalStudio {
 
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {
         self.to_completion(move |studio| async move { studio.delete_take(id).await }).await
+    }
+
+    async fn update_take(&self, id: TakeId, patch: TakePatch) -> Result<Take, Problem> {
+        self.to_completion(move |studio| async move { studio.update_take(id, patch).await }).await
     }
 
     async fn get_trace(&self, id: TakeId) -> Result<TakeTrace, Problem> {

@@ -12,8 +12,8 @@ use engine::{
 use generation::PromptSyntax;
 use prompt::networks::networks;
 use protocol::{
-    Accepted, Loras, NewBranch, NewGeneration, Parameters, Problem, Take, TakeId, TakeTrace, TraceStep, finish_error,
-    step_path,
+    Accepted, Loras, NewBranch, NewGeneration, Parameters, Problem, Take, TakeId, TakePatch, TakeTrace, TraceStep,
+    finish_error, step_path,
 };
 use std::{collections::BTreeSet, io, sync::Arc};
 use store::{KeyedTake, NewTake, NewTasks};
@@ -27,8 +27,14 @@ impl LocalStudio {
 
     async fn trace_of(&self, take: &Take, key: String) -> Result<TakeTrace, Problem> {
         let (media, id) = (Arc::clone(self.media()), take.id);
-        let read = tokio::task::spawn_blocking(move || read_trace(&media, id, &key));
+        let empty =
+            TakeTrace { take_id: id, total_steps: 0, bytes: 0, trace_pinned: take.trace_pinned, steps: Vec::new() };
+        let read = tokio::task::spawn_blocking(move || read_trace(&media, empty, &key));
         read.await.map_err(|_| Problem::Internal)?.map_err(|error| unreadable(id, &error))
+    }
+
+    pub(crate) async fn update_take(&self, id: TakeId, patch: TakePatch) -> Result<Take, Problem> {
+        Ok(self.store.update_take(id, patch).await.map_err(problem)?.take)
     }
 
     /// Order of work: the first steps and the first preview are in files, then the rows, the event, the answer.
@@ -60,7 +66,8 @@ impl LocalStudio {
         let made = NewTake { key: new_key(), parameters, seed: request.seed.unwrap_or(take.seed) };
         self.write_shared_steps(key, new.from_step, made.clone()).await?;
         let (project_id, frame_id) = (take.project_id, Some(take.frame_id));
-        let tasks = self.queue_takes(NewTasks { project_id, frame_id, takes: vec![made], idempotency }).await?;
+        let (takes, overnight) = (vec![made], new.overnight);
+        let tasks = self.queue_takes(NewTasks { project_id, frame_id, takes, idempotency, overnight }).await?;
         Ok(Accepted { tasks, warnings })
     }
 
@@ -122,10 +129,11 @@ pub(crate) fn without_tagged(of: &Parameters) -> Loras {
     Loras(of.loras.iter().filter(|lora| !is_tagged(lora)).cloned().collect())
 }
 
-fn read_trace(media: &Media, id: TakeId, key: &str) -> Result<TakeTrace, trace::Error> {
+/// The trace of a take, `empty` without one.
+fn read_trace(media: &Media, empty: TakeTrace, key: &str) -> Result<TakeTrace, trace::Error> {
     let trace = match media.open_trace(key) {
         Err(trace::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(TakeTrace { take_id: id, total_steps: 0, bytes: 0, steps: Vec::new() });
+            return Ok(empty);
         }
         trace => trace?,
     };
@@ -145,7 +153,7 @@ fn read_trace(media: &Media, id: TakeId, key: &str) -> Result<TakeTrace, trace::
     };
     let bytes = pictures.iter().chain(&states).map(|(_, bytes)| bytes).sum();
     let steps = kept.into_iter().map(step).collect();
-    Ok(TakeTrace { take_id: id, total_steps: trace.header().steps(), bytes, steps })
+    Ok(TakeTrace { total_steps: trace.header().steps(), bytes, steps, ..empty })
 }
 
 fn unreadable(id: TakeId, error: &trace::Error) -> Problem {

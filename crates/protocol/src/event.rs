@@ -56,7 +56,8 @@ pub enum Event {
     GenerationFailed(GenerationFailed),
     /// A user cancelled the task; its preview is gone.
     GenerationCancelled(GenerationCancelled),
-    /// The task's worker is gone. The task is queued again and starts as a new attempt.
+    /// The task's worker is gone, or it is overnight and other tasks go first. It is queued again; its next start is a new
+    /// attempt.
     GenerationInterrupted(GenerationInterrupted),
     /// A user paused the task. It keeps its preview and its steps until it is resumed, kept or cancelled.
     GenerationPaused(GenerationPaused),
@@ -253,14 +254,17 @@ pub struct GenerationCancelled {
     pub frame: Option<Frame>,
 }
 
-/// The task's worker is gone.
+/// The task is queued again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationInterrupted {
     /// The generation; the attempt is the one that was interrupted.
     #[serde(flatten)]
     pub of: GenerationIds,
-    /// What happened to the worker, for users.
+    /// Why, for users.
     pub reason: String,
+    /// Steps that are done and saved, from which its next attempt goes on.
+    #[serde(default)]
+    pub step: u32,
     /// The frame's current state; null if it is deleted.
     pub frame: Option<Frame>,
 }

@@ -116,6 +116,7 @@ pub fn expected(field: &str) -> Option<String> {
             format!("must be a whole number from {} to {}", limits::DURATION.start(), limits::DURATION.end())
         }
         "take_id" => "must be the id of a finished take of this frame".to_owned(),
+        "trace_pinned" => "must be true or false".to_owned(),
         "note" => format!("must be a text of at most {} characters without NUL", limits::NOTE_CHARS),
         _ => return None,
     })
@@ -155,6 +156,18 @@ pub struct Take {
     pub created_at: String,
     /// Time of completion (RFC 3339, UTC).
     pub finished_at: Option<String>,
+    /// Whether its trace stays when the space for traces is used up.
+    pub trace_pinned: bool,
+}
+
+/// The body of `PATCH /takes/{id}`. Absent fields stay unchanged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct TakePatch {
+    /// Whether its trace stays when the space for traces is used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_pinned: Option<bool>,
 }
 
 /// URL path of the picture with this key.

@@ -41,6 +41,9 @@ parameters! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "openapi", schemars(range(min = *limits::NUM_VARIANTS.start(), max = *limits::NUM_VARIANTS.end())))]
         pub num_variants: Option<u32>,
+        /// Whether the tasks wait until no other task does, and step aside for those between two steps.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub overnight: bool,
         /// Names of styles, applied to the prompts in this order when the tasks are created. Tasks record the result and
         /// the names.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -237,6 +240,7 @@ impl NewGeneration {
 pub fn expected(field: &str) -> Option<String> {
     match field {
         "model" => Some("must be the name of a model of GET /models".to_owned()),
+        "overnight" => Some("must be true or false".to_owned()),
         "init_take_id" | "frame_id" => Some("must be an id, a whole number".to_owned()),
         "from_step" => Some("must be a whole number, 1 for the first step".to_owned()),
         _ => rule(field).map(|rule| rule.expected()),

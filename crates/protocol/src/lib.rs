@@ -28,7 +28,7 @@ pub use event::{
     GenerationSteered, Hello, Message, Metrics, ProjectUpdated, Resync, Studio, StylesUpdated,
 };
 pub use export::{Easing, Export, ExportFormat, Formation, NewExport};
-pub use frame::{Frame, FramePatch, FrameStatus, THUMBNAIL_SIDES_PX, Take, media_path, thumbnail_url};
+pub use frame::{Frame, FramePatch, FrameStatus, THUMBNAIL_SIDES_PX, Take, TakePatch, media_path, thumbnail_url};
 pub use id::{ExportId, FrameId, ProjectId, StyleId, TakeId, TaskId};
 pub use library::{
     FileHashes, LibraryDistillation, LibraryId, LibraryItem, LibraryKind, LibraryPage, LibraryPatch, LibraryStatus,

@@ -89,6 +89,9 @@ pub struct TaskSummary {
     /// The model that a running task loads before its first step; null while none is loaded for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loading: Option<ModelLoading>,
+    /// Whether it waits until no other task does, and steps aside for those.
+    #[serde(default)]
+    pub overnight: bool,
     /// URL path of its preview, later of its picture.
     pub preview_path: String,
     /// The start of its prompt: at most [`PROMPT_START_CHARS`] characters.
@@ -114,6 +117,7 @@ impl From<&Task> for TaskSummary {
             eta_ms: task.eta_ms,
             waiting_for: task.waiting_for.clone(),
             loading: task.loading.clone(),
+            overnight: task.overnight,
             preview_path: task.preview_path.clone().unwrap_or_default(),
             prompt: task.parameters.prompt.chars().take(PROMPT_START_CHARS).collect(),
         }
@@ -150,6 +154,9 @@ pub struct Task {
     pub loading: Option<ModelLoading>,
     /// Why it failed.
     pub error: Option<String>,
+    /// Whether it waits until no other task does, and steps aside for those.
+    #[serde(default)]
+    pub overnight: bool,
     /// All its parameters except the seed.
     pub parameters: Parameters,
     /// Warnings for users, by field: which parts of its prompts are read as ordinary words

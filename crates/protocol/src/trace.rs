@@ -14,6 +14,8 @@ pub struct TakeTrace {
     pub total_steps: u32,
     /// Space that it takes, bytes.
     pub bytes: u64,
+    /// Whether it stays when the space for traces is used up.
+    pub trace_pinned: bool,
     /// The steps that were kept, in order.
     pub steps: Vec<TraceStep>,
 }
@@ -69,6 +71,9 @@ pub struct NewBranch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = *::generation::limits::STEPS.start(), max = *::generation::limits::STEPS.end())))]
     pub finish_in: Option<u32>,
+    /// Whether the task waits until no other task does, and steps aside for those between two steps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overnight: bool,
 }
 
 impl NewBranch {
@@ -125,6 +130,7 @@ impl NewBranch {
             strength: of.strength,
             frame_id: Some(frame),
             num_variants: None,
+            overnight: self.overnight,
             styles: Vec::new(),
             track: self.track(of),
         }
@@ -175,7 +181,7 @@ mod tests {
         let step =
             |(step, can_branch): &(u32, bool)| TraceStep { step: *step, path: None, bytes: 1, can_branch: *can_branch };
         let steps = steps.iter().map(step).collect();
-        TakeTrace { take_id: TakeId(1), total_steps: 9, bytes: 2, steps }
+        TakeTrace { take_id: TakeId(1), total_steps: 9, bytes: 2, trace_pinned: false, steps }
     }
 
     #[test]

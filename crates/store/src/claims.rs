@@ -10,7 +10,7 @@ use crate::runs::{Holder, RunRows};
 use crate::schema::{takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{FullRow, TaskQueries, task_from_row};
-use crate::transaction::{change, on_connections};
+use crate::transaction::{change, on_connections, write};
 use crate::unreadable::{readable, report};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -104,6 +104,7 @@ impl Outcome for Requeued {
         let interrupted = Event::GenerationInterrupted(GenerationInterrupted {
             of: ids_of(&self.open.task, self.open.take_id),
             reason: self.reason.to_owned(),
+            step: self.open.done_steps,
             frame: self.frame.clone(),
         });
         let frame = self.frame.as_ref().map(frame_updated);
@@ -114,17 +115,19 @@ impl Outcome for Requeued {
 on_connections! {
     trait ClaimQueries;
 
-    /// See [`Store::claim_task`].
-    async fn claim(conn: Db, is_alone: bool, in_turns: bool, holder: Holder) -> Result<Claimed, StoreError> {
-        // Queued tasks whose rows cannot be decoded or make no sense. They are skipped so that later tasks run.
-        let mut unreadable: Vec<i64> = Vec::new();
-        let mut changes = Vec::new();
+    /// The next queued task, and those that were skipped so that later ones run: their rows cannot be decoded or make no sense.
+    async fn next_readable(
+        conn: Db,
+        skipped: Vec<i64>,
+        in_turns: bool,
+        overnight: bool,
+    ) -> Result<(Option<Waiting>, Vec<i64>), StoreError> {
+        let mut unreadable = skipped;
         loop {
-            let Some(Waiting { id, unclean_ends, attempt, finished_at }) =
-                conn.next_waiting(unreadable.clone(), in_turns).await?
-            else {
-                return Ok(Claimed::nothing(Claim::Nothing, changes));
+            let Some(next) = conn.next_waiting(unreadable.clone(), in_turns, overnight).await? else {
+                return Ok((None, unreadable));
             };
+            let Waiting { id, attempt, finished_at, .. } = next;
             // The database would refuse to start it, again and again, and the tasks after it would never run.
             if finished_at.is_some() || !(0..i32::MAX).contains(&attempt) {
                 let why = format!("is queued with attempt {attempt} and finished_at {finished_at:?}");
@@ -138,6 +141,25 @@ on_connections! {
                 unreadable.push(id);
                 continue;
             }
+            return Ok((Some(next), unreadable));
+        }
+    }
+
+    /// See [`Store::claim_task`].
+    async fn claim(
+        conn: Db,
+        is_alone: bool,
+        in_turns: bool,
+        overnight: bool,
+        holder: Holder,
+    ) -> Result<Claimed, StoreError> {
+        let (mut unreadable, mut changes) = (Vec::new(), Vec::new());
+        loop {
+            let (next, skipped) = conn.next_readable(unreadable, in_turns, overnight).await?;
+            unreadable = skipped;
+            let Some(Waiting { id, unclean_ends, .. }) = next else {
+                return Ok(Claimed::nothing(Claim::Nothing, changes));
+            };
             if unclean_ends > 0 && !is_alone {
                 return Ok(Claimed::nothing(Claim::Alone, changes));
             }
@@ -224,24 +246,31 @@ on_connections! {
 
 impl Store {
     /// Claims the first queued task: it is running now, as a new attempt. None when no task is queued. Skips tasks of
-    /// deleted frames and projects, and tasks that cannot be read. Safe with any number of workers and processes. On
+    /// deleted frames and projects, and tasks that cannot be read. Overnight tasks come last. Safe with any number of workers and processes. On
     /// PostgreSQL there is also none while the queue is paused.
     pub async fn claim_task(&self) -> Result<Option<OpenTask>, StoreError> {
-        match self.claim(true).await? {
+        match self.claim(true, true).await? {
             Claim::Task(open) => Ok(Some(*open)),
             Claim::Nothing | Claim::Alone => Ok(None),
         }
     }
 
-    /// As [`Store::claim_task`], for a worker beside which others may run.
-    pub async fn claim_beside_others(&self) -> Result<Claim, StoreError> {
-        self.claim(false).await
+    /// As [`Store::claim_task`], for a worker beside which others may run. Overnight tasks only if `overnight`.
+    pub async fn claim_beside_others(&self, overnight: bool) -> Result<Claim, StoreError> {
+        self.claim(false, overnight).await
     }
 
-    async fn claim(&self, is_alone: bool) -> Result<Claim, StoreError> {
+    /// Whether a worker could claim a task that is not overnight.
+    pub async fn others_wait(&self) -> Result<bool, StoreError> {
+        let in_turns = self.inner.own.in_turns();
+        // The query locks what it finds.
+        write!(self, |conn| { Ok(conn.next_readable(Vec::new(), in_turns, false).await?.0.is_some()) })
+    }
+
+    async fn claim(&self, is_alone: bool, overnight: bool) -> Result<Claim, StoreError> {
         let (inner, holder) = (Arc::clone(&self.inner), self.inner.own.holder());
         let claimed = change!(self, |conn| {
-            let mut claimed = conn.claim(is_alone, inner.own.in_turns(), holder).await?;
+            let mut claimed = conn.claim(is_alone, inner.own.in_turns(), overnight, holder).await?;
             if let Claim::Task(open) = &claimed.claim {
                 claimed.total_steps = inner.total_steps(&open.task.parameters);
             }

@@ -28,6 +28,8 @@ pub struct NewTasks {
     pub takes: Vec<NewTake>,
     /// The client's idempotency key, if it sent one.
     pub idempotency: Option<Idempotency>,
+    /// Whether they wait until no other task does, and step aside for those.
+    pub overnight: bool,
 }
 
 /// Tasks that were created, or queued again.
@@ -105,6 +107,7 @@ on_connections! {
         frame_id: Option<FrameId>,
         new: Vec<TakeColumns>,
         idempotency: Option<Idempotency>,
+        overnight: bool,
     ) -> Result<Created, StoreError> {
         if !conn.lock_project(project_id.0).await? {
             return Err(no_project(project_id));
@@ -128,6 +131,7 @@ on_connections! {
                 seed: take.seed,
                 queue_order,
                 created_at: now,
+                overnight,
             };
             let id = conn.insert_task(task, take).await?;
             tasks.push(conn.task_shown(id).await?);
@@ -168,12 +172,12 @@ impl Store {
     /// [`StoreError::QueueFull`]; [`StoreError::Conflict`] for an idempotency key that was used for another
     /// request; [`StoreError::Invalid`] when there is no take.
     pub async fn create_tasks(&self, new: NewTasks) -> Result<Created, StoreError> {
-        let NewTasks { project_id, frame_id, takes, idempotency } = new;
+        let NewTasks { project_id, frame_id, takes, idempotency, overnight } = new;
         if takes.is_empty() {
             let message = "there must be at least one".to_owned();
             return Err(StoreError::Invalid { field: "num_variants", message });
         }
         let columns = takes.into_iter().map(columns_from_take).collect::<Result<Vec<_>, _>>()?;
-        change!(self, |conn| { conn.insert_tasks(project_id, frame_id, columns, idempotency).await })
+        change!(self, |conn| { conn.insert_tasks(project_id, frame_id, columns, idempotency, overnight).await })
     }
 }

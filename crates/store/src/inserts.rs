@@ -29,6 +29,7 @@ pub(crate) struct InsertTask {
     pub(crate) seed: i64,
     pub(crate) queue_order: i64,
     pub(crate) created_at: i64,
+    pub(crate) overnight: bool,
 }
 
 #[derive(Insertable)]

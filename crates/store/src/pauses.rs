@@ -1,4 +1,4 @@
-//! Tasks that a user pauses, and resumes later.
+//! Tasks that stop between two steps and go on later: a user pauses and resumes them, or an overnight one steps aside.
 //!
 //! In the table a paused task is `queued` with the flag `paused`. It keeps its place in the queue.
 
@@ -13,25 +13,44 @@ use crate::transaction::{change, on_connections};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{Event, Frame, GenerationPaused, GenerationResumed, TaskId, TaskStatus, media_path};
+use protocol::{
+    Event, Frame, GenerationInterrupted, GenerationPaused, GenerationResumed, TaskId, TaskStatus, media_path,
+};
 use std::sync::Arc;
 
-/// A task that was paused or resumed.
+/// What became of a task.
+#[derive(Clone, Copy)]
+pub(crate) enum Became {
+    Paused,
+    Resumed,
+    SteppedAside,
+}
+
+/// Why an overnight task was interrupted, for users.
+const STEPPED_ASIDE: &str = "other pictures go first";
+
+/// A task that was paused or resumed, or stepped aside.
 pub(crate) struct Moved {
     open: OpenTask,
     /// Its frame in its new state.
     frame: Option<Frame>,
     total_steps: u32,
-    is_paused: bool,
+    became: Became,
 }
 
 impl Outcome for Moved {
     fn changes(&self) -> Vec<Change> {
         let (of, frame) = (ids_of(&self.open.task, self.open.take_id), self.frame.clone());
         let (step, total_steps, preview_path) = (self.open.done_steps, self.total_steps, media_path(&self.open.key));
-        let event = match self.is_paused {
-            true => Event::GenerationPaused(GenerationPaused { of, step, total_steps, preview_path, frame }),
-            false => Event::GenerationResumed(GenerationResumed { of, step, total_steps, preview_path, frame }),
+        let event = match self.became {
+            Became::Paused => Event::GenerationPaused(GenerationPaused { of, step, total_steps, preview_path, frame }),
+            Became::Resumed => {
+                Event::GenerationResumed(GenerationResumed { of, step, total_steps, preview_path, frame })
+            }
+            Became::SteppedAside => {
+                let reason = STEPPED_ASIDE.to_owned();
+                Event::GenerationInterrupted(GenerationInterrupted { of, reason, step, frame })
+            }
         };
         let frame = self.frame.as_ref().map(frame_updated);
         [event.into()].into_iter().chain(frame).chain([Change::Queue]).collect()
@@ -51,7 +70,7 @@ on_connections! {
         if diesel::update(queued).set(tasks::paused.eq(true)).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, "queued or running".to_owned()).await?);
         }
-        conn.moved(id, true).await
+        conn.moved(id, Became::Paused).await
     }
 
     /// See [`Store::pause_attempt`].
@@ -69,7 +88,31 @@ on_connections! {
         if diesel::update(running).set(pause).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, format!("running as attempt {attempt}")).await?);
         }
-        conn.moved(id, true).await
+        conn.moved(id, Became::Paused).await
+    }
+
+    /// See [`Store::step_aside`].
+    async fn requeue_overnight(
+        conn: Db,
+        id: TaskId,
+        attempt: i32,
+        done_steps: i32,
+        keeps: bool,
+    ) -> Result<Moved, StoreError> {
+        conn.lock_task(id).await?;
+        let running = tasks::table
+            .find(id.0)
+            .filter(tasks::status.eq(TaskStatus::Running.as_str()))
+            .filter(tasks::attempt.eq(attempt));
+        let aside = (
+            tasks::status.eq(TaskStatus::Queued.as_str()),
+            tasks::done_steps.eq(done_steps),
+            tasks::keeps.eq(keeps),
+        );
+        if diesel::update(running).set(aside).execute(conn).await? == 0 {
+            return Err(conn.wrong_status(id, format!("running as attempt {attempt}")).await?);
+        }
+        conn.moved(id, Became::SteppedAside).await
     }
 
     /// See [`Store::resume_task`].
@@ -80,14 +123,14 @@ on_connections! {
         if diesel::update(paused).set(resume).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, TaskStatus::Paused.as_str().to_owned()).await?);
         }
-        conn.moved(id, false).await
+        conn.moved(id, Became::Resumed).await
     }
 
     /// A task and its frame after a change.
-    async fn moved(conn: Db, id: TaskId, is_paused: bool) -> Result<Moved, StoreError> {
+    async fn moved(conn: Db, id: TaskId, became: Became) -> Result<Moved, StoreError> {
         let open = open_task_from_row(conn.task_with_take(id.0).await?)?;
         let frame = conn.frame_shown(open.task.frame_id.0).await?;
-        Ok(Moved { open, frame, total_steps: 0, is_paused })
+        Ok(Moved { open, frame, total_steps: 0, became })
     }
 }
 
@@ -120,6 +163,22 @@ impl Store {
     pub async fn pause_attempt(&self, id: TaskId, attempt: u32, done_steps: u32) -> Result<OpenTask, StoreError> {
         let (attempt, done) = (to_column("tasks.attempt", attempt)?, to_column("tasks.done_steps", done_steps)?);
         moved!(self, |conn| conn.pause_running(id, attempt, done))
+    }
+
+    /// Queues a running overnight task whose state after `done_steps` steps is saved, at its old place: others go first. With
+    /// `keeps` its next start makes the current estimate the finished picture.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
+    pub async fn step_aside(
+        &self,
+        id: TaskId,
+        attempt: u32,
+        done_steps: u32,
+        keeps: bool,
+    ) -> Result<OpenTask, StoreError> {
+        let (attempt, done) = (to_column("tasks.attempt", attempt)?, to_column("tasks.done_steps", done_steps)?);
+        moved!(self, |conn| conn.requeue_overnight(id, attempt, done, keeps))
     }
 
     /// Queues a paused task at its old place. With `keeps` its next start makes the current estimate the finished picture.

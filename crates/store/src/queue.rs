@@ -50,10 +50,11 @@ on_connections! {
             ids: joined_tasks!().filter(is_running).order(order).select(tasks::id),
             one: |id| full_tasks!().filter(tasks::id.eq(id)),
         );
+        let overnight_last = (tasks::overnight.asc(), tasks::queue_order.asc(), tasks::id.asc());
         let waiting: Vec<FullRow> = load_readable!(
             conn, "tasks",
-            all: full_tasks!().filter(is_waiting!()).order(order),
-            ids: joined_tasks!().filter(is_waiting!()).order(order).select(tasks::id),
+            all: full_tasks!().filter(is_waiting!()).order(overnight_last),
+            ids: joined_tasks!().filter(is_waiting!()).order(overnight_last).select(tasks::id),
             one: |id| full_tasks!().filter(tasks::id.eq(id)),
         );
         rows.extend(waiting);
@@ -137,8 +138,8 @@ impl Store {
         open_tasks_from_rows(self.in_claim_order(rows))
     }
 
-    /// Puts queued tasks into this order. Tasks that are left out follow in their old order. Returns the queue. Where projects
-    /// take turns, the order is that of each project's own tasks.
+    /// Puts queued tasks into this order. Tasks that are left out follow in their old order. Returns the queue. Overnight tasks
+    /// stay last. Where projects take turns, the order is that of each project's own tasks.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] for a task that is not queued, [`StoreError::NotFound`] for one that does not exist,

@@ -90,6 +90,8 @@ pub struct TaskRow {
     pub done_steps: i32,
     /// Whether its next start makes the current estimate the finished picture.
     pub keeps: bool,
+    /// Whether it waits until no other task does, and steps aside for those.
+    pub overnight: bool,
 }
 
 /// A row of `takes`.
@@ -119,6 +121,8 @@ pub struct TakeRow {
     pub finished_at: Option<i64>,
     /// Epoch milliseconds.
     pub created_at: i64,
+    /// Whether its trace stays when space is needed.
+    pub trace_pinned: bool,
 }
 
 /// A row of `styles`.

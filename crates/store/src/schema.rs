@@ -82,6 +82,8 @@ diesel::table! {
         done_steps -> Integer,
         /// Whether its next start makes the current estimate the finished picture.
         keeps -> Bool,
+        /// Whether it waits until no other task does, and steps aside for those.
+        overnight -> Bool,
     }
 }
 
@@ -110,6 +112,8 @@ diesel::table! {
         finished_at -> Nullable<BigInt>,
         /// Epoch milliseconds.
         created_at -> BigInt,
+        /// Whether its trace stays when space is needed.
+        trace_pinned -> Bool,
     }
 }
 

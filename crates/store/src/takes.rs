@@ -14,7 +14,7 @@ use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{Event, Frame, FrameEvent, FrameId, ProjectId, Take, TakeId, TaskId, frame, media_path};
+use protocol::{Event, Frame, FrameEvent, FrameId, ProjectId, Take, TakeId, TakePatch, TaskId, frame, media_path};
 
 /// A take and its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,15 @@ impl Outcome for DeletedTake {
     fn changes(&self) -> Vec<Change> {
         let event = Event::FrameUpdated(FrameEvent::from(self.frame.clone()));
         vec![Change::Event { event, deleted_take: Some(self.key.clone()) }]
+    }
+}
+
+/// A take that a user changed. Frames do not show what can be changed, so nobody hears of it.
+pub(crate) struct UpdatedTake(KeyedTake);
+
+impl Outcome for UpdatedTake {
+    fn changes(&self) -> Vec<Change> {
+        Vec::new()
     }
 }
 
@@ -94,6 +103,16 @@ on_connections! {
         diesel::update(showing).set(frames::selected_take_id.eq(newest_other)).execute(conn).await?;
         diesel::delete(takes::table.find(take.id)).execute(conn).await?;
         Ok(())
+    }
+
+    /// See [`Store::update_take`].
+    async fn update_one_take(conn: Db, id: TakeId, patch: TakePatch) -> Result<UpdatedTake, StoreError> {
+        if let Some(pinned) = patch.trace_pinned {
+            diesel::update(takes::table.find(id.0)).set(takes::trace_pinned.eq(pinned)).execute(conn).await?;
+        }
+        let row: Option<FullRow> = live_takes!().filter(takes::id.eq(id.0)).first(conn).await.optional()?;
+        // An error undoes the change.
+        Ok(UpdatedTake(keyed_take_from_row(row.ok_or_else(|| no_take(id))?)?))
     }
 
     /// See [`Store::delete_take`].
@@ -169,6 +188,21 @@ impl Store {
         keyed_take_from_row(row.ok_or_else(|| no_take(id))?)
     }
 
+    /// Changes the fields that are set.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it does not exist, or its frame or project is deleted.
+    pub async fn update_take(&self, id: TakeId, patch: TakePatch) -> Result<KeyedTake, StoreError> {
+        Ok(change!(self, |conn| { conn.update_one_take(id, patch).await })?.0)
+    }
+
+    /// Keys of the takes whose traces stay when space is needed.
+    pub async fn pinned_traces(&self) -> Result<Vec<String>, StoreError> {
+        read!(self, |conn| {
+            Ok(takes::table.filter(takes::trace_pinned.eq(true)).select(takes::key).load(conn).await?)
+        })
+    }
+
     /// Deletes a take for good. If its frame had selected it, selects the newest other finished take.
     ///
     /// # Errors
@@ -197,6 +231,7 @@ fn keyed_take_from_row((row, task, selected): FullRow) -> Result<KeyedTake, Stor
         finished_step: row.finished_step.map(|step| from_column("takes.finished_step", step)).transpose()?,
         created_at: rfc3339_from_ms("takes.created_at", row.created_at)?,
         finished_at: time("takes.finished_at", row.finished_at)?,
+        trace_pinned: row.trace_pinned,
     };
     Ok(KeyedTake { take, key: row.key })
 }

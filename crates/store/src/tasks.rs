@@ -276,6 +276,7 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         waiting_for: None,
         loading: None,
         error: row.error,
+        overnight: row.overnight,
         parameters,
         warnings: Vec::new(),
         seed: seed_from_row(row.seed)?,

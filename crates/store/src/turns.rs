@@ -5,8 +5,8 @@ use protocol::TaskStatus;
 use std::collections::HashMap;
 
 /// Running tasks, then waiting ones in the order in which they are claimed when projects take turns: the k-th waiting task of
-/// a project comes after as many rounds as the project has tasks before it, running ones included. `rows` are in the
-/// queue's order. Claims compute the same in the database.
+/// a project comes after as many rounds as the project has tasks before it, running ones included; overnight tasks come last.
+/// `rows` are in the queue's order. Claims compute the same in the database.
 pub(crate) fn in_turns(rows: Vec<FullRow>) -> Vec<FullRow> {
     let mut before: HashMap<i64, u64> = HashMap::new();
     let (running, waiting): (Vec<_>, Vec<_>) =
@@ -23,6 +23,6 @@ pub(crate) fn in_turns(rows: Vec<FullRow>) -> Vec<FullRow> {
         })
         .collect();
     // Stable: within a turn the queue's order stays.
-    waiting.sort_by_key(|(turn, _)| *turn);
+    waiting.sort_by_key(|(turn, (task, _))| (task.overnight, *turn));
     running.into_iter().chain(waiting.into_iter().map(|(_, row)| row)).collect()
 }

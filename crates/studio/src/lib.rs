@@ -9,7 +9,7 @@ use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
     LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject,
     NewStyle, Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId,
-    StylePatch, Take, TakeId, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount,
+    StylePatch, Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -133,6 +133,8 @@ pub trait Services: Send + Sync {
     async fn list_takes(&self, id: FrameId) -> Result<Vec<Take>, Problem>;
     /// Deletes a take and its picture for good. Returns its frame.
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem>;
+    /// Changes the fields that are set and returns the take.
+    async fn update_take(&self, id: TakeId, patch: TakePatch) -> Result<Take, Problem>;
     /// What is kept of how a take formed. Without a trace it has no steps.
     async fn get_trace(&self, id: TakeId) -> Result<TakeTrace, Problem>;
     /// Queues a new take of the same frame that shares the first steps of a finished or running take. Repeating a call with the

@@ -37,6 +37,7 @@ bodies! {
     protocol::ProjectPatch => protocol::project::expected,
     protocol::NewGeneration => protocol::generation::expected,
     protocol::FramePatch => protocol::frame::expected,
+    protocol::TakePatch => protocol::frame::expected,
     protocol::SettingsPatch => protocol::settings::expected,
     protocol::LibraryPatch => protocol::library::expected,
     protocol::QueueOrder => order_expected,

@@ -8,13 +8,14 @@ use super::{
 use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{Json, extract::State, http::StatusCode};
-use protocol::{Accepted, FrameId, NewBranch, Take, TakeId, TakeTrace};
+use protocol::{Accepted, FrameId, NewBranch, Take, TakeId, TakePatch, TakeTrace};
 use studio::Services;
 
 /// The routes with their summaries.
 pub fn routes(api: Api) -> Api {
     let about = |summary| About::new("takes", summary);
     api.get("/frames/{id}/takes", list_takes, about("Lists a frame's takes, newest first."))
+        .patch("/takes/{id}", update_take, about("Changes a take: whether its trace is pinned."))
         .delete("/takes/{id}", delete_take, about("Deletes a take and its picture for good.").status(204).fails(&[409]))
         .get(
             "/takes/{id}/trace",
@@ -38,6 +39,14 @@ async fn list_takes(
         takes.retain(|take| take.id.0 < after);
     }
     Ok(part.of(takes, |take| take.id.to_string()))
+}
+
+async fn update_take(
+    State(state): State<AppState>,
+    IdPath(id): IdPath<TakeId>,
+    JsonBody(patch): JsonBody<TakePatch>,
+) -> Result<Json<Take>, ApiError> {
+    Ok(Json(state.services.update_take(id, patch).await?))
 }
 
 async fn get_trace(State(state): State<AppState>, IdPath(id): IdPath<TakeId>) -> Result<Json<TakeTrace>, ApiError> {

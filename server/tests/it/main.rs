@@ -20,6 +20,7 @@ mod lists;
 mod metrics;
 mod models;
 mod openapi;
+mod overnight;
 mod page;
 mod pauses;
 mod prompts;

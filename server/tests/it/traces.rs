@@ -376,6 +376,39 @@ fn space_for_traces_is_limited_for_a_take_and_in_total() {
 }
 
 #[test]
+fn a_pinned_trace_stays_when_the_space_is_used_up() {
+    let server = TestServer::start();
+    let project = server.create("Pinned");
+    let large = |seed: u64| json!({"steps": 25, "width": 256, "height": 256, "sampler": "uni_pc", "seed": seed});
+    settings(&server, &json!({"trace": "all", "trace_project_mib": 4}));
+    let first = made(&server, &project, &large(1));
+    let path = format!("/api/v1/takes/{}", first["take_id"]);
+    let pin = |trace_pinned: bool| server.send("PATCH", &path, &json!({"trace_pinned": trace_pinned}));
+    assert_eq!(trace(&server, &first["take_id"])["trace_pinned"], false);
+    let pinned = pin(true).json();
+    assert_eq!((&pinned["id"], &pinned["trace_pinned"]), (&first["take_id"], &json!(true)));
+    assert_eq!(trace(&server, &first["take_id"])["trace_pinned"], true);
+    assert_eq!(server.send("PATCH", &path, &json!({"trace_pinned": "yes"})).bad_fields(), ["trace_pinned"]);
+    assert_eq!(server.send("PATCH", "/api/v1/takes/999", &json!({"trace_pinned": true})).status, 404);
+    let all: Vec<Value> = (2..6).map(|seed| made(&server, &project, &large(seed))).collect();
+    // The end of a task frees the space.
+    let frees = || {
+        let other = server.create("Other");
+        for _ in 0..2 {
+            made(&server, &other, &json!({"steps": 1}));
+        }
+        traces(&server)
+    };
+    let left = frees();
+    assert!(left.contains(&trace_name(&first)), "it is the oldest, and stays");
+    assert!(!left.contains(&trace_name(&all[0])) && !left.contains(&trace_name(&all[1])), "the space is kept");
+    assert!(left.contains(&trace_name(&all[3])), "the newest stays");
+    assert_eq!(pin(false).status, 200);
+    made(&server, &project, &large(6));
+    assert!(!frees().contains(&trace_name(&first)));
+}
+
+#[test]
 fn after_a_kill_traces_can_be_read_and_a_branch_is_made_again() {
     let server = TestServer::start();
     let project = server.create("Killed");

@@ -112,6 +112,7 @@ impl GenerationForm {
                     {self.field(draft, "preview_method", "Preview").choice(methods())}
                 </div>
                 {self.model(draft)}
+                {overnight(draft)}
                 <div class="maker-foot">
                     <button class="button button-primary maker-go" type="submit" aria-keyshortcuts="Control+Enter">{words(move || self.submit_label())}</button>
                     <p class="maker-time">{words(move || self.time())}</p>
@@ -169,6 +170,18 @@ impl GenerationForm {
         });
         view! { <div class="field-warnings" role="status">{messages}</div> }.erase()
     }
+}
+
+/// Whether other pictures go first.
+fn overnight(draft: &mut Draft) -> AnyView {
+    let is_on = !draft.take("overnight").is_empty();
+    view! {
+        <label class="check" title="Other pictures go first. One that is forming makes room for them after a step, and goes on afterwards.">
+            <input type="checkbox" name="draft[overnight]" value="on" checked=is_on/>
+            "Overnight"
+        </label>
+    }
+    .erase()
 }
 
 /// Options whose values are their labels.

@@ -19,6 +19,8 @@ pub struct Steps {
     kept: Vec<Kept>,
     /// Number of steps of the run.
     pub total: u32,
+    /// Whether they stay when the space for traces is used up.
+    pub pinned: bool,
 }
 
 /// Steps on either side of the shown one whose pictures are decoded ahead: half a second at a step for each animation frame.
@@ -35,7 +37,7 @@ impl From<TakeTrace> for Steps {
     fn from(trace: TakeTrace) -> Self {
         let kept = trace.steps.into_iter();
         let kept = kept.filter_map(|s| Some(Kept { step: s.step, path: s.path?, can_branch: s.can_branch }));
-        Self { kept: kept.collect(), total: trace.total_steps }
+        Self { kept: kept.collect(), total: trace.total_steps, pinned: trace.trace_pinned }
     }
 }
 
@@ -111,7 +113,8 @@ mod tests {
             bytes: 1,
             can_branch: step % 2 == 0,
         };
-        TakeTrace { take_id: TakeId(1), total_steps: 90, bytes: 0, steps: numbers.iter().map(step).collect() }.into()
+        let steps = numbers.iter().map(step).collect();
+        TakeTrace { take_id: TakeId(1), total_steps: 90, bytes: 0, trace_pinned: false, steps }.into()
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub fn task(id: i64) -> TaskSummary {
         eta_ms: None,
         waiting_for: None,
         loading: None,
+        overnight: false,
         preview_path: format!("/media/k{id}.png"),
         prompt: "a red car".into(),
     }
@@ -59,6 +60,7 @@ pub fn take() -> Take {
         finished_step: None,
         created_at: "2026-11-22T10:00:00Z".into(),
         finished_at: Some("2026-11-22T10:01:00Z".into()),
+        trace_pinned: false,
     }
 }
 
@@ -150,7 +152,7 @@ pub fn cancelled(of: GenerationIds, frame: Option<Frame>) -> Event {
 
 /// `generation_interrupted`.
 pub fn interrupted(of: GenerationIds, frame: Option<Frame>) -> Event {
-    Event::GenerationInterrupted(GenerationInterrupted { of, reason: "its worker has stopped".into(), frame })
+    Event::GenerationInterrupted(GenerationInterrupted { of, reason: "its worker has stopped".into(), step: 0, frame })
 }
 
 /// `generation_paused`.

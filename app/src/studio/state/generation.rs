@@ -70,11 +70,11 @@ impl StudioState {
         self.ended.drain(..surplus);
     }
 
-    /// The task's worker is gone: the task waits again, at step 0. Without this, the step of the lost attempt would count as
+    /// The task waits again, to go on from its saved steps. Without this, the step of the lost attempt would count as
     /// newer than the queue's state, and the task would seem to run until it does.
     pub(super) fn interrupted(&mut self, data: GenerationInterrupted) {
-        let GenerationInterrupted { of, frame, .. } = data;
-        self.halt(&of, (TaskStatus::Queued, 0), frame, "was interrupted and waits again");
+        let GenerationInterrupted { of, step, frame, .. } = data;
+        self.halt(&of, (TaskStatus::Queued, step), frame, "was interrupted and waits again");
     }
 
     /// A user changed the task.
@@ -141,6 +141,7 @@ impl StudioState {
                 eta_ms,
                 waiting_for,
                 loading: None,
+                overnight: false,
                 preview_path: path.to_owned(),
                 prompt: String::new(),
             });

@@ -4,6 +4,7 @@ use super::{
     error::GenerationError,
     generate::{Finished, Generator, Outcome, SourceKeys},
     inputs::Inputs,
+    overnight::Aside,
     shared::Shared,
     unwritten::{Unwritten, write_if_open},
 };
@@ -90,6 +91,7 @@ impl Attempt<'_> {
             decode: self.shared.statistics.decode(&of.model, of.width, of.height),
             traces: self.shared.traces(),
             faults: &self.shared.faults,
+            aside: Aside::new(self.shared, self.slot),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{
     error::GenerationError,
     inputs::Inputs,
+    overnight::Aside,
     sample::{Pace, sample},
 };
 use crate::{
@@ -69,6 +70,8 @@ pub(crate) struct Generator<'a> {
     pub(crate) traces: TraceLimits,
     /// For tests of the recovery.
     pub(crate) faults: &'a FaultInjector,
+    /// Whether the attempt makes room for others.
+    pub(super) aside: Aside<'a>,
 }
 
 impl Generator<'_> {
@@ -152,7 +155,7 @@ impl Generator<'_> {
             let traces = traces
                 .spawn_scoped(scope, || trace.write(&inputs.pipeline, self.media, slot, &inputs.header, begun))
                 .map_err(GenerationError::Thread)?;
-            let pace = Pace { decode: self.decode, faults: self.faults };
+            let pace = Pace { decode: self.decode, faults: self.faults, aside: &self.aside };
             let generated = sample(&pace, inputs, slot, (&queue, &trace));
             drop(ends);
             // A panic of a writer does not fail the generation.

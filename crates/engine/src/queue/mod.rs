@@ -7,6 +7,7 @@ mod error;
 mod eta;
 mod generate;
 mod inputs;
+mod overnight;
 mod pausing;
 mod progress;
 mod sample;

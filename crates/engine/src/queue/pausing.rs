@@ -1,4 +1,4 @@
-//! An attempt that stops between two steps: a user paused or changed its task, or the server stops.
+//! An attempt that stops between two steps: a user paused or changed its task, it makes room for others, or the server stops.
 
 use super::{
     attempt::Attempt,
@@ -12,7 +12,7 @@ use std::error::Error;
 use store::StoreError;
 
 impl Attempt<'_> {
-    /// Saves the steps that are done, and records the pause. While the server stops nothing is recorded: the next start
+    /// Saves the steps that are done, and records the pause, or that it steps aside. While the server stops nothing is recorded: the next start
     /// queues the task again, and it goes on after these steps.
     pub(super) fn pause(&self, run: &PausedRun) {
         // Without a step there is nothing to save: the next attempt starts with the same noise.
@@ -20,8 +20,16 @@ impl Attempt<'_> {
         if self.shared.control.is_stopping() {
             return;
         }
-        match self.change(|| self.shared.store.pause_attempt(self.task.id, self.task.attempt, done)) {
-            Ok(_) => tracing::info!(task.id = %self.task.id, step = done, "generation paused"),
+        let (store, id, attempt) = (&self.shared.store, self.task.id, self.task.attempt);
+        // A user's pause counts if both came at once.
+        let is_paused = self.slot.takes_pause();
+        let recorded = match is_paused {
+            true => self.change(|| store.pause_attempt(id, attempt, done)),
+            false => self.change(|| store.step_aside(id, attempt, done, self.slot.is_kept())),
+        };
+        match recorded {
+            Ok(_) if is_paused => tracing::info!(task.id = %id, step = done, "generation paused"),
+            Ok(_) => tracing::info!(task.id = %id, step = done, "generation steps aside for others"),
             // Cancelled meanwhile, or the connection broke after the change was committed.
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}
             Err(_) if self.is_over() => {}

@@ -1,6 +1,6 @@
 //! Runs the sampler of one attempt, from its first step or from the steps that are done.
 
-use super::{error::GenerationError, eta::Eta, inputs::Inputs};
+use super::{error::GenerationError, eta::Eta, inputs::Inputs, overnight::Aside};
 use crate::{
     injected::FaultInjector,
     previews::{DoneStep, PreviewQueue},
@@ -21,6 +21,8 @@ pub(super) struct Pace<'a> {
     pub(super) decode: Option<Duration>,
     /// For tests of the recovery.
     pub(super) faults: &'a FaultInjector,
+    /// Whether it makes room for others.
+    pub(super) aside: &'a Aside<'a>,
 }
 
 /// Samples and decodes the picture, and passes each step to the queues. Between two steps at which the track changes
@@ -37,7 +39,8 @@ pub(super) fn sample(
     let mut now = changed(params, track, done);
     let mut conditioning = pipeline.encode_with(networks, &now)?;
     let (eta, faults) = (Eta::new(pace.decode, Instant::now()), pace.faults);
-    let mut watch = Watch { slot, queue, trace, eta, faults, total: header.steps(), change: track.next_after(done) };
+    let (total, change, aside) = (header.steps(), track.next_after(done), pace.aside);
+    let mut watch = Watch { slot, queue, trace, eta, faults, total, change, aside, began: done, is_aside: false };
     loop {
         let generated = match state.take() {
             Some(state) => {
@@ -82,12 +85,19 @@ struct Watch<'a> {
     total: u32,
     /// How many steps are done at the next change.
     change: Option<u32>,
+    aside: &'a Aside<'a>,
+    /// How many steps were done when the attempt began.
+    began: u32,
+    /// Whether it has decided to make room for others.
+    is_aside: bool,
 }
 
 impl Watch<'_> {
-    /// Whether the attempt stops before the step after `done` steps: to be paused or changed.
-    fn stops(&self, done: usize) -> bool {
-        self.slot.steer.is_due(done) || self.slot.takes_pause()
+    /// Whether the attempt stops before the step after `done` steps: to be paused or changed, or to make room for others. Each
+    /// attempt does a step at least, so that it gets on whatever waits.
+    fn stops(&mut self, done: usize) -> bool {
+        self.is_aside = self.is_aside || (count(done) > self.began && self.aside.is_due());
+        self.is_aside || self.slot.steer.is_due(done) || self.slot.takes_pause()
     }
 }
 

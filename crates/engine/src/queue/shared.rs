@@ -68,10 +68,10 @@ impl Shared {
         *self.traces.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    /// Removes the oldest traces if they take more space than allowed. Those of running tasks stay.
+    /// Removes the oldest traces if they take more space than allowed. Those of running tasks and pinned ones stay.
     pub(crate) fn remove_old_traces(&self) {
         let in_use = self.slots.all().iter().map(|slot| slot.key.clone()).collect();
-        let removed = traces::remove_oldest(&self.media, &self.store, self.traces(), &in_use);
+        let removed = traces::remove_oldest(&self.media, &self.store, self.traces(), in_use);
         if let Err(error) = self.runtime.block_on(removed) {
             tracing::warn!(%error, "old traces could not be removed; the end of the next picture tries again");
         }

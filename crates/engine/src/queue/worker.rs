@@ -94,6 +94,7 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
     let Claim::Task(claimed) = claim else { return Ok(None) };
     let listed = shared.slots.begin(claimed.task.id, claimed.task.attempt, claimed.key.clone());
     listed.slot.begin_at(claimed.done_steps);
+    listed.slot.set_overnight(claimed.task.overnight);
     if claimed.keeps {
         listed.slot.keep();
     }
@@ -115,7 +116,8 @@ async fn claim(shared: &Shared, is_alone: bool) -> Result<Claim, StoreError> {
     }
     match is_alone {
         true => Ok(shared.store.claim_task().await?.map_or(Claim::Nothing, |open| Claim::Task(Box::new(open)))),
-        false => shared.store.claim_beside_others().await,
+        // An overnight picture runs beside no other on this device.
+        false => shared.store.claim_beside_others(!shared.slots.has_others()).await,
     }
 }
 

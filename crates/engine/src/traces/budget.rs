@@ -42,12 +42,12 @@ pub(crate) enum BudgetError {
     Folder(#[from] io::Error),
 }
 
-/// Removes the oldest traces until the others keep to the limits. Those of running tasks, `in_use`, stay.
+/// Removes the oldest traces until the others keep to the limits. Those of running tasks, `in_use`, and pinned ones stay.
 pub(crate) async fn remove_oldest(
     media: &Media,
     store: &Store,
     limits: TraceLimits,
-    in_use: &HashSet<String>,
+    in_use: HashSet<String>,
 ) -> Result<(), BudgetError> {
     let listing = media.list_traces()?;
     let mut traces = listing.traces;
@@ -61,18 +61,20 @@ pub(crate) async fn remove_oldest(
     }
     traces.sort_by(|a, b| (a.modified, &a.key).cmp(&(b.modified, &b.key)));
     let projects: HashMap<String, ProjectId> = store.take_projects().await?.into_iter().collect();
-    for key in surplus(&traces, &projects, limits, in_use) {
+    // Read last: one that was pinned a moment ago stays.
+    let stay: HashSet<String> = store.pinned_traces().await?.into_iter().chain(in_use).collect();
+    for key in surplus(&traces, &projects, limits, &stay) {
         media.remove_trace(key)?;
     }
     Ok(())
 }
 
-/// The keys of the traces to remove, of `traces` from the oldest to the newest.
+/// The keys of the traces to remove, of `traces` from the oldest to the newest, without those that `stay`.
 fn surplus<'a>(
     traces: &'a [TraceFile],
     projects: &HashMap<String, ProjectId>,
     limits: TraceLimits,
-    in_use: &HashSet<String>,
+    stay: &HashSet<String>,
 ) -> Vec<&'a str> {
     let (mut total, mut of_projects) = (0, HashMap::<_, u64>::new());
     for trace in traces {
@@ -80,7 +82,7 @@ fn surplus<'a>(
         *of_projects.entry(projects.get(&trace.key)).or_default() += trace.bytes;
     }
     let mut surplus = Vec::new();
-    for trace in traces.iter().filter(|trace| !in_use.contains(&trace.key)) {
+    for trace in traces.iter().filter(|trace| !stay.contains(&trace.key)) {
         let Some(of_project) = of_projects.get_mut(&projects.get(&trace.key)) else { continue };
         if total > limits.total_bytes || *of_project > limits.project_bytes {
             total -= trace.bytes;
@@ -107,12 +109,12 @@ mod tests {
         (0..).zip(sizes).map(file).collect()
     }
 
-    fn removed(sizes: &[(&str, u64)], in_use: &[&str]) -> Vec<String> {
+    fn removed(sizes: &[(&str, u64)], stay: &[&str]) -> Vec<String> {
         // The first character of a key is its project; "x" has no row.
         let project = |key: &str| key.chars().next().and_then(|c| c.to_digit(10)).map(i64::from).map(ProjectId);
         let projects = sizes.iter().filter_map(|(key, _)| Some(((*key).to_owned(), project(key)?))).collect();
-        let in_use = in_use.iter().map(|key| (*key).to_owned()).collect();
-        surplus(&traces(sizes), &projects, LIMITS, &in_use).into_iter().map(str::to_owned).collect()
+        let stay = stay.iter().map(|key| (*key).to_owned()).collect();
+        surplus(&traces(sizes), &projects, LIMITS, &stay).into_iter().map(str::to_owned).collect()
     }
 
     #[test]
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn traces_in_use_stay() {
+    fn traces_that_stay_count_and_are_not_removed() {
         assert_eq!(removed(&[("1a", 20), ("2a", 20), ("3a", 20)], &["1a"]), ["2a"]);
         assert_eq!(removed(&[("1a", 60)], &["1a"]), Vec::<String>::new());
     }

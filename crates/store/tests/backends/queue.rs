@@ -2,12 +2,13 @@
 
 use crate::database::{Database, create};
 use crate::on_both;
-use crate::studio::{cancel, claim, conflict, finish, generate, missing, new_frame, ready_frame, timeline};
+use crate::studio::{cancel, claim, conflict, finish, generate, missing, new_frame, ready_frame, request, timeline};
 use protocol::{FrameStatus, ProjectId, TaskId, TaskStatus};
 use std::collections::BTreeSet;
-use store::{Claim, End, Store, StoreError, TaskFilter};
+use store::{Claim, End, NewTasks, Store, StoreError, TaskFilter};
 
 on_both![
+    overnight_tasks_are_last,
     the_queue_is_worked_in_its_order,
     many_workers_never_get_the_same_task,
     a_task_that_changes_hands_is_never_out_of_sight,
@@ -173,7 +174,7 @@ async fn be_busy(store: Store, project: ProjectId, who: usize) {
         let Some(frame) = frames.get((who + round) % frames.len().max(1)) else { continue };
         // Conflicts are expected: the other store may have been first.
         let named = (round % 3 != 0).then_some(frame.id);
-        let made = store.create_tasks(crate::studio::request(project, named, 2)).await;
+        let made = store.create_tasks(request(project, named, 2)).await;
         if let Ok(Some(open)) = store.claim_task().await {
             if (who + round).is_multiple_of(2) {
                 let _ = store.complete_task(open.task.id, open.task.attempt, "e".into(), 1).await;
@@ -250,12 +251,12 @@ async fn ends_without_a_stop_are_counted_until_a_person_tries_again(database: &D
     claim(&store).await;
     assert_eq!(store.requeue_after_unclean_end(heavy.id).await.expect("queued").unclean_ends, 1);
     // From now on it runs alone: a worker beside others gets neither it nor a later task.
-    assert_eq!(store.claim_beside_others().await.expect("answered"), Claim::Alone);
+    assert_eq!(store.claim_beside_others(true).await.expect("answered"), Claim::Alone);
     let alone = claim(&store).await;
     assert_eq!((alone.task.id, alone.unclean_ends), (heavy.id, 1));
-    let Claim::Task(beside) = store.claim_beside_others().await.expect("answered") else { panic!("one waits") };
+    let Claim::Task(beside) = store.claim_beside_others(true).await.expect("answered") else { panic!("one waits") };
     assert_eq!((beside.task.id, beside.unclean_ends), (light.id, 0));
-    assert_eq!(store.claim_beside_others().await.expect("answered"), Claim::Nothing);
+    assert_eq!(store.claim_beside_others(true).await.expect("answered"), Claim::Nothing);
     assert_eq!(store.requeue_after_unclean_end(heavy.id).await.expect("queued").unclean_ends, 2);
     let failed = End::Failed("too large".into());
     store.end_task(heavy.id, &[TaskStatus::Queued], failed).await.expect("failed");
@@ -316,4 +317,31 @@ async fn settings_are_kept(database: &Database) {
     let store = database.open().await;
     assert_eq!(store.setting("preview").await.expect("answered").as_deref(), Some("'; DROP TABLE settings; --"));
     assert_eq!(store.setting("other").await.expect("answered").as_deref(), Some("1"));
+}
+
+async fn overnight_tasks_are_last(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    assert!(!store.others_wait().await.expect("answered"));
+    let night = NewTasks { overnight: true, ..request(project, None, 2) };
+    let night: Vec<TaskId> =
+        store.create_tasks(night).await.expect("created").tasks.iter().map(|task| task.id).collect();
+    assert!(!store.others_wait().await.expect("answered"), "only overnight ones wait");
+    let (_, day) = new_frame(&store, project).await;
+    assert!(store.others_wait().await.expect("answered"));
+    assert_eq!(order(&store).await, [day.id, night[0], night[1]]);
+    assert_eq!(claim(&store).await.task.id, day.id);
+    assert!(!store.others_wait().await.expect("answered"));
+    assert_eq!(store.claim_beside_others(false).await.expect("answered"), Claim::Nothing);
+    let open = claim(&store).await;
+    assert_eq!((open.task.id, open.task.overnight), (night[0], true));
+    conflict(store.step_aside(night[0], 2, 5, false).await);
+    let aside = store.step_aside(night[0], 1, 5, true).await.expect("queued");
+    assert_eq!((aside.task.status, aside.done_steps, aside.keeps), (TaskStatus::Queued, 5, true));
+    let again = claim(&store).await;
+    assert_eq!((again.task.id, again.task.attempt, again.done_steps), (night[0], 2, 5), "at its old place");
+    store.set_queue_paused(true).await.expect("paused");
+    new_frame(&store, project).await;
+    // On SQLite the workers do not ask while the queue is paused.
+    assert_eq!(store.others_wait().await.expect("answered"), database.is_sqlite());
 }

@@ -27,7 +27,13 @@ pub fn parameters() -> Parameters {
 /// A request for that many takes, their seeds counting up from 100.
 pub fn request(project: ProjectId, frame: Option<FrameId>, takes: u64) -> NewTasks {
     let take = |n| NewTake { key: key(), parameters: parameters(), seed: 100 + n };
-    NewTasks { project_id: project, frame_id: frame, takes: (0..takes).map(take).collect(), idempotency: None }
+    NewTasks {
+        project_id: project,
+        frame_id: frame,
+        takes: (0..takes).map(take).collect(),
+        idempotency: None,
+        overnight: false,
+    }
 }
 
 /// A finished picture, for an import, at step 30.

@@ -80,6 +80,9 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
              finished_at = 5000000009, unclean_ends = 1",
         )
         .await;
+    let yes = if database.is_sqlite() { "1" } else { "TRUE" };
+    database.execute(&format!("UPDATE tasks SET overnight = {yes}")).await;
+    database.execute(&format!("UPDATE takes SET trace_pinned = {yes}")).await;
     database
         .execute("UPDATE takes SET width = 72, height = 80, etag = 'tag', finished_step = 29, created_at = 5000000010")
         .await;
@@ -122,6 +125,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         paused: false,
         done_steps: 0,
         keeps: false,
+        overnight: true,
     };
     let take_row = TakeRow {
         id: take,
@@ -135,6 +139,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         finished_step: Some(29),
         finished_at: Some(5_000_000_003),
         created_at: 5_000_000_010,
+        trace_pinned: true,
     };
     assert_eq!((projects, frames, tasks, takes), (vec![project_row], vec![frame_row], vec![task_row], vec![take_row]));
     assert_eq!(settings, [SettingRow { name: "a setting".into(), value: "its value".into() }]);

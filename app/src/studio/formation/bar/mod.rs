@@ -1,5 +1,6 @@
 //! The scrub bar: a slider over the steps of the shown take, also while it forms, and a button that plays them.
 
+mod pin;
 mod play;
 
 use super::{branch::branching, export, steps::Steps};
@@ -294,6 +295,7 @@ impl Bar {
                     >
                         {branch}
                     </button>
+                    {self.pin_button()}
                     {dynamic(move || if is_forming.get() { nothing() } else { export::view(self.store, take) })}
                 </div>
             }
