@@ -5,6 +5,7 @@ use crate::on_both;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use std::collections::BTreeSet;
 use store::rows::{FrameRow, IdempotencyRow, ProjectRow, SettingRow, TakeRow, TaskRow};
 use store::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
 
@@ -232,4 +233,18 @@ async fn down_undoes_up(database: &Database) {
     tokio::task::spawn_blocking(revert).await.expect("no panic");
     database.try_execute("SELECT id FROM projects").await.expect_err("the table is gone");
     assert!(database.open().await.all_projects().await.expect("anew").is_empty());
+}
+
+#[test]
+fn each_migration_has_its_own_number_and_its_counterpart() {
+    // diesel takes the letters and digits before the first `_` as the number, and runs one of two with the same.
+    let names = |database| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(database);
+        let entries = std::fs::read_dir(folder).expect("listed").map(|entry| entry.expect("an entry").file_name());
+        entries.map(|name| name.into_string().expect("UTF-8")).collect::<BTreeSet<_>>()
+    };
+    let (sqlite, postgres) = (names("sqlite"), names("postgres"));
+    assert_eq!(sqlite, postgres);
+    let numbers: BTreeSet<_> = sqlite.iter().map(|name| name.split('_').next()).collect();
+    assert_eq!(numbers.len(), sqlite.len(), "{sqlite:?}");
 }
