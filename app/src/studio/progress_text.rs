@@ -32,10 +32,13 @@ pub fn lasting(ms: u64) -> String {
     }
 }
 
-/// A task's line in the queue: `waits`, `12 of 30 8 s left`, `loading sdxl: 37 %`, or `Paused at step 12 of 30`.
+/// A task's line in the queue: `waits`, `waits for a worker with the model "sdxl"`, `12 of 30 8 s left`, `loading sdxl: 37 %`, or `Paused at step 12 of 30`.
 pub fn in_queue(task: &TaskSummary) -> String {
     match (task.status, &task.loading) {
-        (TaskStatus::Queued, _) => "waits".to_owned(),
+        (TaskStatus::Queued, _) => match &task.waiting_for {
+            Some(reason) => ["waits for ", reason].concat(),
+            None => "waits".to_owned(),
+        },
         (TaskStatus::Paused, _) => step(task),
         (_, Some(_)) => time_left(task),
         _ => format!("{} of {} {}", task.step, task.total_steps, time_left(task)),
@@ -91,5 +94,8 @@ mod tests {
     fn it_says_what_it_waits_for() {
         let waits = TaskSummary { waiting_for: Some("the disk is full".into()), ..at(TaskStatus::Running, 30, None) };
         assert_eq!((step(&waits), time_left(&waits)), ("Step 30/30".into(), "waiting: the disk is full".into()));
+        let no_worker = Some("a worker with the model \"sdxl\"".into());
+        let queued = TaskSummary { waiting_for: no_worker, ..at(TaskStatus::Queued, 0, None) };
+        assert_eq!(in_queue(&queued), "waits for a worker with the model \"sdxl\"");
     }
 }

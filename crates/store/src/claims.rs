@@ -4,9 +4,9 @@ use crate::changes::{Change, Outcome, frame_after, frame_updated, ids_of};
 use crate::clock::now_ms;
 use crate::locks::LockQueries;
 use crate::log::LogLock;
-use crate::next_task::{NextWaiting, Waiting};
+use crate::next_task::{Claimant, NextWaiting, Waiting};
 use crate::rows::{from_column, to_column};
-use crate::runs::{Holder, RunRows};
+use crate::runs::RunRows;
 use crate::schema::{takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{FullRow, TaskQueries, task_from_row};
@@ -115,13 +115,13 @@ on_connections! {
     trait ClaimQueries;
 
     /// See [`Store::claim_task`].
-    async fn claim(conn: Db, is_alone: bool, in_turns: bool, holder: Holder) -> Result<Claimed, StoreError> {
+    async fn claim(conn: Db, is_alone: bool, by: Claimant) -> Result<Claimed, StoreError> {
         // Queued tasks whose rows cannot be decoded or make no sense. They are skipped so that later tasks run.
         let mut unreadable: Vec<i64> = Vec::new();
         let mut changes = Vec::new();
         loop {
             let Some(Waiting { id, unclean_ends, attempt, finished_at }) =
-                conn.next_waiting(unreadable.clone(), in_turns).await?
+                conn.next_waiting(unreadable.clone(), by.clone()).await?
             else {
                 return Ok(Claimed::nothing(Claim::Nothing, changes));
             };
@@ -153,7 +153,7 @@ on_connections! {
             );
             // 0 rows: another worker claimed it first. Look for the next one.
             if diesel::update(waiting).set(start).execute(conn).await? == 1 {
-                conn.begin_run(id, holder.clone()).await?;
+                conn.begin_run(id, by.holder.clone()).await?;
                 match open_task_from_row(conn.task_with_take(id).await?) {
                     Err(StoreError::Corrupt { column, value }) => {
                         changes.extend(conn.fail_unreadable(id, column, value).await?);
@@ -239,9 +239,10 @@ impl Store {
     }
 
     async fn claim(&self, is_alone: bool) -> Result<Claim, StoreError> {
-        let (inner, holder) = (Arc::clone(&self.inner), self.inner.own.holder());
+        let (inner, own) = (Arc::clone(&self.inner), &self.inner.own);
+        let by = Claimant { holder: own.holder(), in_turns: own.in_turns(), models: own.models() };
         let claimed = change!(self, |conn| {
-            let mut claimed = conn.claim(is_alone, inner.own.in_turns(), holder).await?;
+            let mut claimed = conn.claim(is_alone, by).await?;
             if let Claim::Task(open) = &claimed.claim {
                 claimed.total_steps = inner.total_steps(&open.task.parameters);
             }

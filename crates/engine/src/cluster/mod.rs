@@ -3,11 +3,14 @@
 
 mod asked;
 mod keeper;
+mod processes;
 mod remote;
 mod reports;
 
 use keeper::sure_until;
 pub(crate) use keeper::{give_back, keep_leases};
+pub use processes::Identity;
+pub(crate) use processes::{Processes, starts_tasks, watch_processes};
 pub(crate) use remote::Remote;
 pub(crate) use reports::{Reports, send_reports};
 
@@ -29,15 +32,23 @@ pub(crate) struct Cluster {
     /// Notified when there is a request about a run of this server.
     pub(crate) asked: Arc<Notify>,
     interrupted: ReadInterrupted,
+    pub(crate) processes: Processes,
 }
 
 impl Cluster {
     /// None where no other server can use the database.
     pub(crate) fn of(store: &Store, slots: &Arc<Slots>, interrupted: ReadInterrupted) -> Option<Arc<Self>> {
         let (store, slots) = (store.clone(), Arc::clone(slots));
-        store
-            .is_shared()
-            .then(|| Arc::new(Self { store, slots, reports: Reports::default(), asked: Arc::default(), interrupted }))
+        store.is_shared().then(|| {
+            Arc::new(Self {
+                store,
+                slots,
+                reports: Reports::default(),
+                asked: Arc::default(),
+                interrupted,
+                processes: Processes::default(),
+            })
+        })
     }
 
     /// Until when a run is surely this server's that was claimed by a call that began at `began`.
