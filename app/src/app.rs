@@ -6,6 +6,7 @@ use crate::{
     pages::{ProblemPage, ProjectsPage, library_page, studio_page},
     query,
     view::Erase,
+    workers::WorkersPage,
 };
 use leptos::{prelude::*, server::SharedValue};
 
@@ -21,6 +22,10 @@ pub fn App() -> impl IntoView {
         },
         Content::Studio { studio, .. } => studio_page(studio),
         Content::Library(library) => library_page(library),
+        Content::Workers(workers) => match workers.open() {
+            Ok(workers) => view! { <WorkersPage workers/> }.erase(),
+            Err(error) => view! { <ProblemPage problem=error.problem/> }.erase(),
+        },
         Content::Problem(problem) => view! { <ProblemPage problem/> }.erase(),
     };
     view! {

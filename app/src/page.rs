@@ -5,7 +5,7 @@
 use crate::{drafts::Library, packed::Packed};
 #[cfg(feature = "ssr")]
 use protocol::project::SHOWN_PROJECTS;
-use protocol::{Problem, Project, ProjectId, Studio};
+use protocol::{Problem, Project, ProjectId, Studio, Worker};
 use serde::{Deserialize, Serialize};
 
 /// The page at an address.
@@ -17,6 +17,8 @@ pub enum Page {
     Studio(ProjectId),
     /// `/library`: the files in the folders of `--models`.
     Library,
+    /// `/workers`: the servers and workers that share the database.
+    Workers,
     /// Any other address.
     Nowhere,
 }
@@ -27,6 +29,7 @@ impl Page {
         match path {
             "/" => Self::Projects,
             "/library" => Self::Library,
+            "/workers" => Self::Workers,
             path => {
                 let id = path.strip_prefix("/projects/").and_then(|id| id.parse().ok());
                 id.map_or(Self::Nowhere, Self::Studio)
@@ -54,6 +57,8 @@ pub enum Content {
     },
     /// The library.
     Library(Packed<Library>),
+    /// The servers and workers.
+    Workers(Packed<Vec<Worker>>),
     /// The error page.
     Problem(Problem),
 }
@@ -65,6 +70,7 @@ impl Content {
             Self::Projects { .. } => "Projects",
             Self::Studio { name, .. } => name,
             Self::Library(_) => "Library",
+            Self::Workers(_) => "Workers",
             Self::Problem(Problem::NotFound(_)) => "Not found",
             Self::Problem(_) => "Something is wrong",
         };
@@ -99,6 +105,7 @@ impl Content {
                 Ok(Self::Studio { name: studio.project.name.clone(), studio: Packed::new(&studio)? })
             }
             Page::Library => Ok(Self::Library(Packed::new(&Library::read(query, services).await?)?)),
+            Page::Workers => Ok(Self::Workers(Packed::new(&services.list_workers().await?)?)),
             Page::Nowhere => Err(Problem::NotFound("page at this address".to_owned())),
         }
     }
@@ -112,6 +119,7 @@ mod tests {
     fn paths_map_to_pages() {
         assert_eq!(Page::at("/"), Page::Projects);
         assert_eq!(Page::at("/library"), Page::Library);
+        assert_eq!(Page::at("/workers"), Page::Workers);
         assert_eq!(Page::at("/projects/7"), Page::Studio(ProjectId(7)));
         for path in
             ["", "//", "/projects", "/projects/", "/projects/x", "/projects/7/", "/projects/7/x", "/projects/1e9"]

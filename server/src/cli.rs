@@ -9,6 +9,7 @@ use crate::{
         library::{FOLDERS, LibraryArgs},
         model::ModelChoice,
         upscale::UpscaleArgs,
+        workers::WorkersArgs,
     },
     http::{access::Secret, base_path::BasePath, client::Network},
     logging::{self, LogFormat},
@@ -41,6 +42,10 @@ pub struct Cli {
 pub enum Command {
     /// Start the studio's server and print its address.
     Serve(Box<ServeArgs>),
+    /// Make pictures for the servers of a PostgreSQL database. Opens no port.
+    Worker(Box<WorkerArgs>),
+    /// List the servers and workers of a PostgreSQL database, or drain one.
+    Workers(WorkersArgs),
     /// Make one picture without a server.
     Generate(Box<GenerateArgs>),
     /// Enlarge a picture.
@@ -85,42 +90,13 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_ACCEPT_MISSING_PICTURES")]
     pub accept_missing_pictures: bool,
 
-    /// The model: an SDXL .safetensors file, a diffusers folder, a folder with several of either to choose
-    /// from, or `starter`, the small one inside this program [default: the model of --models used last, else
-    /// starter]
-    #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH")]
-    pub model: Option<ModelChoice>,
-
-    /// A folder of checkpoints, LoRA files and embeddings, for example ComfyUI's or A1111's `models`. It is scanned in the
-    /// background and watched; nothing in it is changed. Repeat the option for several folders; in the environment variable
-    /// they are separated as in PATH.
-    #[arg(long, env = "EMBERLINE_MODELS", value_name = "DIR", value_delimiter = FOLDERS)]
-    pub models: Vec<PathBuf>,
-
-    /// Take the preview decoder from here (diffusers' AutoencoderTiny, or the original taesdxl file).
-    #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
-    pub taesd: Option<PathBuf>,
-
-    /// Take the VAE from here.
-    #[arg(long, env = "EMBERLINE_VAE", value_name = "PATH")]
-    pub vae: Option<PathBuf>,
+    /// The models and the device.
+    #[command(flatten)]
+    pub models: ModelArgs,
 
     /// Folder of wildcard files: `__hair/color__` in a prompt is a random line of `hair/color.txt`.
     #[arg(long, env = "EMBERLINE_WILDCARDS", value_name = "DIR")]
     pub wildcards: Option<PathBuf>,
-
-    /// Where to compute; auto takes a real GPU, else the CPU.
-    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
-    pub device: DeviceChoice,
-
-    /// The UNet's and text encoders' number type [default: f16 on a GPU that has it, else f32]
-    #[arg(long, env = "EMBERLINE_DTYPE", value_name = "f32|f16|bf16")]
-    pub dtype: Option<Precision>,
-
-    /// Models in memory at the same time, 1 to 16; fewer if there is not enough memory. If there is no room for another, the
-    /// one that was not used for the longest time is unloaded; one in use never is. [default: the server's setting, at first 1]
-    #[arg(long, env = "EMBERLINE_MODELS_IN_MEMORY", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
-    pub models_in_memory: Option<u8>,
 
     /// Generations at the same time, 1 to 16. Those with the same model share it. 0: this server makes no pictures; others on the
     /// same PostgreSQL database do.
@@ -168,6 +144,86 @@ pub struct ServeArgs {
     /// variable, so that it is never set by accident.
     #[arg(long, value_name = "FAULT", hide = true)]
     pub inject_fault: Option<InjectedFault>,
+}
+
+/// Which models there are, and where they are computed.
+#[derive(Clone, Debug, Args)]
+pub struct ModelArgs {
+    /// The model: an SDXL .safetensors file, a diffusers folder, a folder with several of either to choose
+    /// from, or `starter`, the small one inside this program [default: the model of --models used last, else
+    /// starter]
+    #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH")]
+    pub model: Option<ModelChoice>,
+
+    /// A folder of checkpoints, LoRA files and embeddings, for example ComfyUI's or A1111's `models`. It is scanned in the
+    /// background and watched; nothing in it is changed. Repeat the option for several folders; in the environment variable
+    /// they are separated as in PATH.
+    #[arg(long, env = "EMBERLINE_MODELS", value_name = "DIR", value_delimiter = FOLDERS)]
+    pub models: Vec<PathBuf>,
+
+    /// Take the preview decoder from here (diffusers' AutoencoderTiny, or the original taesdxl file).
+    #[arg(long, env = "EMBERLINE_TAESD", value_name = "PATH")]
+    pub taesd: Option<PathBuf>,
+
+    /// Take the VAE from here.
+    #[arg(long, env = "EMBERLINE_VAE", value_name = "PATH")]
+    pub vae: Option<PathBuf>,
+
+    /// Where to compute; auto takes a real GPU, else the CPU.
+    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
+    pub device: DeviceChoice,
+
+    /// The UNet's and text encoders' number type [default: f16 on a GPU that has it, else f32]
+    #[arg(long, env = "EMBERLINE_DTYPE", value_name = "f32|f16|bf16")]
+    pub dtype: Option<Precision>,
+
+    /// Models in memory at the same time, 1 to 16; fewer if there is not enough memory. If there is no room for another, the
+    /// one that was not used for the longest time is unloaded; one in use never is. [default: the server's setting, at first 1]
+    #[arg(long, env = "EMBERLINE_MODELS_IN_MEMORY", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub models_in_memory: Option<u8>,
+}
+
+/// Options of `emberline worker`.
+#[derive(Clone, Debug, Args)]
+#[command(args_override_self = true)]
+pub struct WorkerArgs {
+    /// The PostgreSQL database that the servers use: `postgres://...`.
+    #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: String,
+
+    /// The folder for the pictures that the servers use: a path, or file:///PATH.
+    #[arg(long, env = "EMBERLINE_MEDIA_URL", value_name = "URL")]
+    pub media_url: SharedFolder,
+
+    /// The models and the device.
+    #[command(flatten)]
+    pub models: ModelArgs,
+
+    /// Generations at the same time, 1 to 16. Those with the same model share it.
+    #[arg(long, env = "EMBERLINE_CONCURRENCY", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub concurrency: u8,
+
+    /// Its name, for people [default: the machine's name]
+    #[arg(long, env = "EMBERLINE_NAME", value_name = "NAME", value_parser = worker_name)]
+    pub name: Option<String>,
+
+    /// Seconds that it may take after SIGTERM to finish its pictures. What is not finished then goes on elsewhere, after its saved
+    /// steps. A second signal ends the wait.
+    #[arg(long, env = "EMBERLINE_DRAIN", value_name = "SECONDS", default_value_t = 60)]
+    pub drain: u16,
+
+    /// Seconds until another server takes up the pictures of one that does not answer, 2 to 60; the same as the servers'.
+    #[arg(long, env = "EMBERLINE_LEASE", value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u8).range(2..=60))]
+    pub lease: u8,
+}
+
+/// The name of a worker: 1 to 100 characters in one line.
+fn worker_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    match (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        true => Ok(name.to_owned()),
+        false => Err("must be 1 to 100 characters in one line".to_owned()),
+    }
 }
 
 #[cfg(test)]

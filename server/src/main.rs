@@ -4,7 +4,7 @@ use clap::Parser;
 use huge_pages::HugePages;
 use server::{
     cli::{Cli, Command},
-    commands::{doctor, generate, inspect, library, upscale},
+    commands::{doctor, generate, inspect, library, upscale, workers},
     logging,
     one_line::one_line,
     serve,
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     logging::init(cli.log_format, &cli.log);
     let result = match cli.command {
         Command::Serve(args) => serve::run(*args),
+        Command::Worker(args) => serve::run_worker(&args),
+        Command::Workers(args) => workers::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Upscale(args) => upscale::run(&args),
         Command::Inspect(args) => inspect::run(&args),

@@ -73,6 +73,7 @@ pub fn message(text: &str) -> Option<Message> {
         "resync" => Event::Resync(data(text)?),
         "queue_updated" => Event::QueueUpdated(data(text)?),
         "library_updated" => Event::LibraryUpdated(data(text)?),
+        "workers_updated" => Event::WorkersUpdated(data(text)?),
         "styles_updated" => Event::StylesUpdated(data(text)?),
         "project_updated" => {
             let Deleted { deleted } = data(text)?;

@@ -16,6 +16,7 @@ pub mod styles;
 pub mod takes;
 pub mod tasks;
 pub mod theme;
+pub mod workers;
 
 #[cfg(feature = "ssr")]
 mod reply {

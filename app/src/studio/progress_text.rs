@@ -36,12 +36,15 @@ pub fn lasting(ms: u64) -> String {
     }
 }
 
-/// A task's line in the queue: `Waiting`, `Overnight`, `Step 12 of 30 · 8 s left`, `loading sdxl: 37 %`, or `Paused at step 12 of
-/// 30`.
+/// A task's line in the queue: `Waiting`, `Waiting for a worker with the model "sdxl"`, `Overnight`, `Step 12 of 30 · 8 s left`,
+/// `loading sdxl: 37 %`, or `Paused at step 12 of 30`.
 pub fn in_queue(task: &TaskSummary) -> String {
     match (task.status, &task.loading) {
-        (TaskStatus::Queued, _) if task.overnight => step(task),
-        (TaskStatus::Queued, _) => "Waiting".to_owned(),
+        (TaskStatus::Queued, _) => match &task.waiting_for {
+            Some(reason) => ["Waiting for ", reason].concat(),
+            None if task.overnight => step(task),
+            None => "Waiting".to_owned(),
+        },
         (TaskStatus::Paused, _) => step(task),
         (_, Some(_)) => time_left(task),
         _ => {
@@ -118,5 +121,8 @@ mod tests {
     fn it_says_what_it_waits_for() {
         let waits = TaskSummary { waiting_for: Some("the disk is full".into()), ..at(TaskStatus::Running, 30, None) };
         assert_eq!((step(&waits), time_left(&waits)), ("Step 30/30".into(), "waiting: the disk is full".into()));
+        let no_worker = Some("a worker with the model \"sdxl\"".into());
+        let queued = TaskSummary { waiting_for: no_worker, ..at(TaskStatus::Queued, 0, None) };
+        assert_eq!(in_queue(&queued), "waits for a worker with the model \"sdxl\"");
     }
 }

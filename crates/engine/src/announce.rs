@@ -11,4 +11,6 @@ pub trait Announce: Subscriber {
     /// Schedules an event with the queue's new state, after a change that is not stored. Several changes may share one
     /// event.
     fn queue_changed(&self);
+    /// Schedules an event with the servers and workers of the database, after one of them has changed.
+    fn workers_changed(&self);
 }

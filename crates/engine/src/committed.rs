@@ -122,6 +122,7 @@ mod tests {
     impl Announce for Client {
         fn announce(&self, _: Event) {}
         fn queue_changed(&self) {}
+        fn workers_changed(&self) {}
     }
 
     fn entry(change: Change) -> LogEntry {

@@ -2,7 +2,7 @@
 
 use crate::{
     Announce, InjectedFault, Media, Models, OpenPicture, Progress, Statistics, TraceLimits,
-    cluster::{self, ReadInterrupted, Remote, SharedPictureError},
+    cluster::{self, Identity, ReadInterrupted, Remote, SharedPictureError},
     committed::Committed,
     injected::FaultInjector,
     priority,
@@ -16,8 +16,10 @@ use store::{End, Store, StoreError};
 use tokio::task::JoinHandle;
 
 /// Options of an engine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineOptions {
+    /// What this process is, for the others on its database.
+    pub identity: Identity,
     /// Number of workers: generations at the same time. None: other servers make the pictures.
     pub concurrency: Option<NonZeroUsize>,
     /// Whether the queue is paused at first.
@@ -36,6 +38,8 @@ pub struct Engine {
     pub(crate) shared: Arc<Shared>,
     workers: Arc<Workers>,
     remote: Arc<Remote>,
+    /// Whether it has workers.
+    pub(crate) makes_pictures: bool,
     /// Renew leases and report steps until the workers have ended; none on SQLite.
     beside_others: Arc<Vec<JoinHandle<()>>>,
 }
@@ -93,6 +97,9 @@ pub enum EngineError {
 /// which may free the space that the database needs, and retries.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often [`Engine::drain`] looks whether the tasks have ended.
+const DRAIN_POLL: Duration = Duration::from_millis(50);
+
 impl Engine {
     /// Starts the workers on their own threads, and gives the computing threads a lower priority than the others.
     ///
@@ -125,18 +132,27 @@ impl Engine {
         };
         shared.store.subscribe(Arc::new(committed)).await?;
         priority::lower();
+        let count = options.concurrency.map_or(0, NonZeroUsize::get);
+        let tasks_at_once = u32::try_from(count).unwrap_or(u32::MAX);
         let beside_others = shared.cluster.iter().flat_map(|cluster| {
             [
                 tokio::spawn(cluster::keep_leases(Arc::clone(cluster))),
                 tokio::spawn(cluster::send_reports(Arc::clone(cluster), Arc::clone(&shared.announce))),
                 tokio::spawn(cluster::vacuum(Arc::clone(cluster))),
+                tokio::spawn(cluster::watch_processes(
+                    Arc::clone(cluster),
+                    Arc::clone(&shared.models),
+                    options.identity.clone(),
+                    tasks_at_once,
+                    processes_changed(&shared),
+                )),
             ]
         });
         let beside_others = beside_others.collect();
         let for_workers = Arc::clone(&shared);
-        let count = options.concurrency.map_or(0, NonZeroUsize::get);
         let workers = Workers::start(count, move || queue::run_worker(&for_workers))?;
-        Ok(Self { shared, workers: Arc::new(workers), remote, beside_others: Arc::new(beside_others) })
+        let (workers, beside_others) = (Arc::new(workers), Arc::new(beside_others));
+        Ok(Self { shared, workers, remote, makes_pictures: count > 0, beside_others })
     }
 
     /// Pauses or resumes the queue. Running tasks go on. On PostgreSQL the stored pause decides.
@@ -248,6 +264,15 @@ impl Engine {
         Ok(self.shared.store.get_task(id).await?)
     }
 
+    /// Starts no more tasks, and waits until those that run have ended, at most `at_most`.
+    pub async fn drain(&self, at_most: Duration) {
+        self.shared.control.pause(true);
+        let deadline = tokio::time::Instant::now() + at_most;
+        while self.is_busy() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+    }
+
     /// Stops the workers between two steps, and saves the steps that are done. Waits for the workers, at most `at_most`.
     /// Returns whether all of them have ended. On SQLite running tasks stay `running` in the database, and after the next start
     /// they go on; on PostgreSQL they are given back to the queue.
@@ -263,6 +288,19 @@ impl Engine {
             cluster::give_back(cluster).await;
         }
         have_ended
+    }
+}
+
+/// What is done after a change of the servers and workers of the database.
+fn processes_changed(shared: &Arc<Shared>) -> impl Fn(bool) + Send + use<> {
+    let shared = Arc::clone(shared);
+    move |has_other_models| {
+        shared.announce.workers_changed();
+        if has_other_models {
+            // Waiting tasks say whether they wait for a worker with their model.
+            shared.announce.queue_changed();
+        }
+        shared.control.wake();
     }
 }
 

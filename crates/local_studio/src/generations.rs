@@ -150,20 +150,15 @@ impl LocalStudio {
 
     /// Values for the fields that the request leaves out. Fails if its model is not offered.
     pub(crate) async fn defaults(&self, project: &Project, new: &NewGeneration) -> Result<Defaults, Problem> {
-        let models = self.engine.models().offers();
-        let model = match new.model.as_deref() {
-            None => models.first(),
-            Some(name) => models.iter().find(|model| model.name == name),
-        };
-        let Some(model) = model else {
-            let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
-            return Err(Problem::invalid("model", format!("must be one of {}", names.join(", "))));
-        };
+        let (model, own) = self
+            .engine
+            .find_model(new.model.as_deref())
+            .map_err(|names| Problem::invalid("model", format!("must be one of {}", names.join(", "))))?;
         let settings = self.get_settings().await?;
-        let recommended = Recommended { width: project.width, height: project.height, ..model.recommended.clone() };
+        let recommended = Recommended { width: project.width, height: project.height, ..own };
         Ok(Defaults {
             recommended,
-            model: model.name.clone(),
+            model,
             preview_method: settings.preview_method,
             preview_interval_ms: settings.preview_interval_ms,
         })

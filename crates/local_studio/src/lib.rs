@@ -25,8 +25,9 @@ mod thumbnails;
 mod tokens;
 mod traces;
 mod wildcards;
+mod workers;
 
-pub use self::library::{BaseOffers, LibraryLoras, StoreKeeper};
+pub use self::library::{BaseOffers, LibraryLoras, Offering, StoreKeeper};
 pub use budget::{Budget, Share};
 pub use events::Events;
 pub use export_jobs::Exports;

@@ -6,7 +6,7 @@ use protocol::{
     Accepted, Export, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem, LibraryKind,
     LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject, NewStyle,
     Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
-    Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TokenCount,
+    Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TokenCount, Worker, WorkerId,
 };
 use studio::{ExportFile, FileBytes, LibraryQuery, Services, TaskQuery, Thumbnail};
 
@@ -73,7 +73,7 @@ impl Services for LocalStudio {
             frames: self.list_frames(id).await?,
             tasks,
             queue,
-            models: self.engine.models().list(),
+            models: self.engine.list_models(),
             settings: self.get_settings().await?,
             export_formats: Exports::formats(),
         })
@@ -194,8 +194,20 @@ impl Services for LocalStudio {
         self.to_completion(move |studio| async move { studio.reorder_queue(ids).await }).await
     }
 
+    async fn list_workers(&self) -> Result<Vec<Worker>, Problem> {
+        Ok(self.engine.list_workers())
+    }
+
+    async fn drain_worker(&self, id: WorkerId) -> Result<Worker, Problem> {
+        self.set_draining(&id.0, true).await
+    }
+
+    async fn resume_worker(&self, id: WorkerId) -> Result<Worker, Problem> {
+        self.set_draining(&id.0, false).await
+    }
+
     async fn list_models(&self) -> Result<Vec<Model>, Problem> {
-        Ok(self.engine.models().list())
+        Ok(self.engine.list_models())
     }
 
     async fn list_library(&self, query: LibraryQuery) -> Result<LibraryPage, Problem> {

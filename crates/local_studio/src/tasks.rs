@@ -22,7 +22,11 @@ impl LocalStudio {
             (task.step, task.eta_ms) = (progress.step, progress.eta_ms);
             task.waiting_for = progress.waiting_for.map(str::to_owned);
             task.loading = self.engine.loading(task.id);
+            task.worker = self.engine.worker_of(task.id);
             task.warnings.extend(self.engine.warning(task.id).map(|why| FieldError::new("width", why)));
+        }
+        if task.status == TaskStatus::Queued {
+            task.waiting_for = self.engine.waits_for_worker(&task.parameters.model);
         }
         task
     }

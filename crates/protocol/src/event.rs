@@ -2,7 +2,7 @@
 
 use crate::{
     ExportFormat, Frame, FrameId, LibraryStatus, Model, Project, ProjectId, Queue, Settings, TakeId, TaskId,
-    TaskSummary,
+    TaskSummary, Workers,
 };
 use ::generation::Track;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,9 @@ pub enum Event {
     QueueUpdated(Queue),
     /// Files of the library were added, changed or removed, or its scan started or ended. Several changes share an event.
     LibraryUpdated(LibraryStatus),
+    /// A server or worker began or ended, says something else of itself, or began or ended a task. Only with several on one
+    /// database.
+    WorkersUpdated(Workers),
     /// Styles were created, changed, deleted, restored or imported: read the list again.
     StylesUpdated(StylesUpdated),
     /// A worker started a task. Sent once per attempt, before its first step.
@@ -76,6 +79,7 @@ impl Event {
             | Self::Metrics(_)
             | Self::QueueUpdated(_)
             | Self::LibraryUpdated(_)
+            | Self::WorkersUpdated(_)
             | Self::StylesUpdated(_) => None,
             Self::ProjectUpdated(data) => Some(data.project.id),
             Self::FrameCreated(data) | Self::FrameUpdated(data) | Self::FrameDeleted(data) => {

@@ -17,6 +17,7 @@ mod steer;
 pub mod style;
 mod task;
 mod trace;
+mod worker;
 
 pub use self::generation::{Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, TokenCount};
 pub use ::generation::{Lora, Loras, PreviewMethod, Recommended, Sampler, Schedule, Track, TrackChange};
@@ -40,3 +41,4 @@ pub use steer::{TaskPatch, expected as task_patch_expected};
 pub use style::{NewStyle, Style, StyleImport, StylePatch};
 pub use task::{ModelLoading, Queue, QueueOrder, Task, TaskStatus, TaskSummary};
 pub use trace::{NewBranch, TakeTrace, TraceStep, finish_error, step_path};
+pub use worker::{AdvertisedModel, Worker, WorkerId, WorkerKind, WorkerModel, Workers};

@@ -28,6 +28,9 @@ pub struct Model {
     /// selected. It is empty in the others, so every entry of the list can be selected.
     #[serde(default)]
     pub refused: Vec<RefusedModel>,
+    /// Names of the servers and workers that have it, where several share a database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<String>,
 }
 
 /// A file or folder next to the models that cannot be selected.

@@ -83,7 +83,7 @@ pub struct TaskSummary {
     /// Estimated time until the picture is finished in milliseconds; null if unknown.
     pub eta_ms: Option<u64>,
     /// What a running task waits for before it continues by itself, such as `the disk is full`; null while it makes
-    /// progress.
+    /// progress. Of a queued task: that no worker has its model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
     /// The model that a running task loads before its first step; null while none is loaded for it.
@@ -147,8 +147,11 @@ pub struct Task {
     /// Estimated time until the picture is finished in milliseconds; null if unknown.
     pub eta_ms: Option<u64>,
     /// What a running task waits for before it continues by itself, such as `the disk is full`; null while it makes
-    /// progress.
+    /// progress. Of a queued task: that no worker has its model.
     pub waiting_for: Option<String>,
+    /// Name of the server or worker that runs it, where several share a database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
     /// The model that a running task loads before its first step; null while none is loaded for it.
     #[serde(default)]
     pub loading: Option<ModelLoading>,

@@ -4,9 +4,9 @@ use crate::changes::{Change, Outcome, frame_after, frame_updated, ids_of};
 use crate::clock::now_ms;
 use crate::locks::LockQueries;
 use crate::log::LogLock;
-use crate::next_task::{NextWaiting, Waiting};
+use crate::next_task::{Claimant, NextWaiting, Waiting};
 use crate::rows::{from_column, to_column};
-use crate::runs::{Holder, RunRows};
+use crate::runs::RunRows;
 use crate::schema::{takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{FullRow, TaskQueries, task_from_row};
@@ -119,12 +119,11 @@ on_connections! {
     async fn next_readable(
         conn: Db,
         skipped: Vec<i64>,
-        in_turns: bool,
-        overnight: bool,
+        by: Claimant,
     ) -> Result<(Option<Waiting>, Vec<i64>), StoreError> {
         let mut unreadable = skipped;
         loop {
-            let Some(next) = conn.next_waiting(unreadable.clone(), in_turns, overnight).await? else {
+            let Some(next) = conn.next_waiting(unreadable.clone(), by.clone()).await? else {
                 return Ok((None, unreadable));
             };
             let Waiting { id, attempt, finished_at, .. } = next;
@@ -146,16 +145,10 @@ on_connections! {
     }
 
     /// See [`Store::claim_task`].
-    async fn claim(
-        conn: Db,
-        is_alone: bool,
-        in_turns: bool,
-        overnight: bool,
-        holder: Holder,
-    ) -> Result<Claimed, StoreError> {
+    async fn claim(conn: Db, is_alone: bool, by: Claimant) -> Result<Claimed, StoreError> {
         let (mut unreadable, mut changes) = (Vec::new(), Vec::new());
         loop {
-            let (next, skipped) = conn.next_readable(unreadable, in_turns, overnight).await?;
+            let (next, skipped) = conn.next_readable(unreadable, by.clone()).await?;
             unreadable = skipped;
             let Some(Waiting { id, unclean_ends, .. }) = next else {
                 return Ok(Claimed::nothing(Claim::Nothing, changes));
@@ -175,7 +168,7 @@ on_connections! {
             );
             // 0 rows: another worker claimed it first. Look for the next one.
             if diesel::update(waiting).set(start).execute(conn).await? == 1 {
-                conn.begin_run(id, holder.clone()).await?;
+                conn.begin_run(id, by.holder.clone()).await?;
                 match open_task_from_row(conn.task_with_take(id).await?) {
                     Err(StoreError::Corrupt { column, value }) => {
                         changes.extend(conn.fail_unreadable(id, column, value).await?);
@@ -246,8 +239,8 @@ on_connections! {
 
 impl Store {
     /// Claims the first queued task: it is running now, as a new attempt. None when no task is queued. Skips tasks of
-    /// deleted frames and projects, and tasks that cannot be read. Overnight tasks come last. Safe with any number of workers and processes. On
-    /// PostgreSQL there is also none while the queue is paused.
+    /// deleted frames and projects, and tasks that cannot be read. Overnight tasks come last. Safe with any number of workers
+    /// and processes. On PostgreSQL there is also none while the queue is paused.
     pub async fn claim_task(&self) -> Result<Option<OpenTask>, StoreError> {
         match self.claim(true, true).await? {
             Claim::Task(open) => Ok(Some(*open)),
@@ -262,15 +255,20 @@ impl Store {
 
     /// Whether a worker could claim a task that is not overnight.
     pub async fn others_wait(&self) -> Result<bool, StoreError> {
-        let in_turns = self.inner.own.in_turns();
+        let by = self.claimant(false);
         // The query locks what it finds.
-        write!(self, |conn| { Ok(conn.next_readable(Vec::new(), in_turns, false).await?.0.is_some()) })
+        write!(self, |conn| { Ok(conn.next_readable(Vec::new(), by).await?.0.is_some()) })
+    }
+
+    fn claimant(&self, overnight: bool) -> Claimant {
+        let own = &self.inner.own;
+        Claimant { holder: own.holder(), in_turns: own.in_turns(), models: own.models(), overnight }
     }
 
     async fn claim(&self, is_alone: bool, overnight: bool) -> Result<Claim, StoreError> {
-        let (inner, holder) = (Arc::clone(&self.inner), self.inner.own.holder());
+        let (inner, by) = (Arc::clone(&self.inner), self.claimant(overnight));
         let claimed = change!(self, |conn| {
-            let mut claimed = conn.claim(is_alone, inner.own.in_turns(), overnight, holder).await?;
+            let mut claimed = conn.claim(is_alone, by).await?;
             if let Claim::Task(open) = &claimed.claim {
                 claimed.total_steps = inner.total_steps(&open.task.parameters);
             }

@@ -90,6 +90,17 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens the database for a worker beside servers. Neither creates nor migrates it.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::TooOld`] for a database that no server of this version has used yet.
+    pub async fn join(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url, Missing::Refuse, false).await?;
+        store.set_clock().await?;
+        tracing::info!(database = store.inner.database, "database open");
+        Ok(store)
+    }
+
     /// Opens a database for reading only. Neither creates nor migrates it.
     ///
     /// # Errors

@@ -264,6 +264,7 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         _ => 0,
     };
     Ok(Task {
+        worker: None,
         id: TaskId(row.id),
         project_id: ProjectId(row.project_id),
         frame_id: FrameId(row.frame_id),

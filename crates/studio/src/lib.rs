@@ -9,7 +9,7 @@ use protocol::{
     Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
     LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject,
     NewStyle, Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId,
-    StylePatch, Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount,
+    StylePatch, Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount, Worker, WorkerId,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -186,6 +186,13 @@ pub trait Services: Send + Sync {
     async fn resume_queue(&self) -> Result<Queue, Problem>;
     /// Puts queued tasks into the given order. Those not named follow in their present order.
     async fn reorder_queue(&self, ids: Vec<TaskId>) -> Result<Queue, Problem>;
+
+    /// The servers and workers that share the database, by name; none on SQLite.
+    async fn list_workers(&self) -> Result<Vec<Worker>, Problem>;
+    /// Lets a worker finish its pictures and start no others.
+    async fn drain_worker(&self, id: WorkerId) -> Result<Worker, Problem>;
+    /// Lets a worker start pictures again.
+    async fn resume_worker(&self, id: WorkerId) -> Result<Worker, Problem>;
 
     /// The models that can be chosen, the default first, with the files of the model folder that cannot be used.
     async fn list_models(&self) -> Result<Vec<Model>, Problem>;

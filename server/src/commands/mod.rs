@@ -14,5 +14,6 @@ pub mod settings;
 mod text;
 pub mod upscale;
 mod wildcards;
+pub mod workers;
 
 pub use wildcards::wildcards;

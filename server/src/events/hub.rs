@@ -30,6 +30,7 @@ pub struct Hub {
     queue_bytes: AtomicUsize,
     queue_changed: Notify,
     library_changed: Notify,
+    workers_changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +113,7 @@ impl Hub {
             queue_bytes: AtomicUsize::new(0),
             queue_changed: Notify::new(),
             library_changed: Notify::new(),
+            workers_changed: Notify::new(),
         }
     }
 
@@ -195,6 +197,7 @@ impl Hub {
         if is_shared && position.since.is_some() {
             self.queue_changed.notify_one();
             self.library_changed.notify_one();
+            self.workers_changed.notify_one();
         }
         Subscription { epoch, seq, reader, resync }
     }
@@ -222,6 +225,11 @@ impl Hub {
     /// Waits until the library has changed. Changes before the call count as one.
     pub async fn library_change(&self) {
         self.library_changed.notified().await;
+    }
+
+    /// Waits until the servers and workers have changed. Changes before the call count as one.
+    pub async fn workers_change(&self) {
+        self.workers_changed.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -269,6 +277,10 @@ impl engine::Announce for Hub {
 
     fn queue_changed(&self) {
         self.queue_changed.notify_one();
+    }
+
+    fn workers_changed(&self) {
+        self.workers_changed.notify_one();
     }
 }
 

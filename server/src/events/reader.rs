@@ -52,6 +52,8 @@ pub enum Thing {
     Queue,
     /// The library.
     Library,
+    /// The servers and workers.
+    Workers,
     /// The styles.
     Styles,
     /// A project.
@@ -69,6 +71,7 @@ impl Delivery {
             Event::QueueUpdated(_) => Self::State(Thing::Queue),
             Event::LibraryUpdated(_) => Self::State(Thing::Library),
             Event::StylesUpdated(_) => Self::State(Thing::Styles),
+            Event::WorkersUpdated(_) => Self::State(Thing::Workers),
             Event::ProjectUpdated(it) => Self::State(Thing::Project(it.project.id)),
             Event::FrameUpdated(it) => Self::State(Thing::Frame(it.frame.id)),
             _ => Self::Always,

@@ -9,7 +9,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{StatusCode, request::Parts},
 };
-use protocol::{ExportId, FrameId, LibraryId, Problem, ProjectId, StyleId, TakeId, TaskId};
+use protocol::{ExportId, FrameId, LibraryId, Problem, ProjectId, StyleId, TakeId, TaskId, WorkerId};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::str::FromStr;
 
@@ -117,6 +117,7 @@ path_ids! {
     TakeId => "take",
     LibraryId => "file",
     ExportId => "export",
+    WorkerId => "worker",
 }
 
 impl<S: Send + Sync, T: PathId> FromRequestParts<S> for IdPath<T> {

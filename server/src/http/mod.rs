@@ -34,6 +34,7 @@ mod takes;
 mod tasks;
 mod thumbnails;
 mod upload;
+mod workers;
 
 use crate::state::AppState;
 use access::Access;

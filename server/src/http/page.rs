@@ -37,6 +37,7 @@ pub fn routes(router: Router<AppState>) -> Router<AppState> {
     let pages = router
         .route("/", get(page))
         .route("/library", get(page))
+        .route("/workers", get(page))
         .route("/projects/{id}", get(page))
         .fallback(file_or_not_found);
     server_fn_paths().fold(pages, |router, (path, method)| match MethodFilter::try_from(method) {

@@ -4,7 +4,7 @@
 use super::{
     exports, frames, generations, health, inspect_png, library, media, metrics, models,
     openapi::{self, Api},
-    projects, queue, settings, steps, styles, takes, tasks, thumbnails,
+    projects, queue, settings, steps, styles, takes, tasks, thumbnails, workers,
 };
 
 /// Routes under `/api/v1`.
@@ -18,6 +18,7 @@ pub fn api(api: Api) -> Api {
         tasks::routes,
         queue::routes,
         models::routes,
+        workers::routes,
         library::routes,
         settings::routes,
         styles::routes,

@@ -2,35 +2,38 @@
 
 mod data;
 mod models;
+mod parts;
 mod stop;
+mod worker;
+
+pub use worker::run as run_worker;
 
 use crate::{
     cli::ServeArgs,
-    commands::{library::Reader, wildcards},
+    commands::wildcards,
     data_dir,
-    events::Hub,
     http::{
         self,
         access::{Access, Credentials},
         client::TrustedProxies,
         guard::Origins,
     },
+    machine,
     net::{self, Limits},
     purge,
     state::AppState,
     ws,
 };
 use anyhow::{Context, Result, bail};
-use checkpoint::VaeConfig;
 use data::Data;
-use engine::{Engine, EngineOptions, Models, TraceLimits};
+use engine::{Engine, Identity};
 use leptos::config::LeptosOptions;
-use library::Library;
-use local_studio::{BaseOffers, LibraryLoras, LocalStudio, StoreKeeper, WildcardFolder};
+use local_studio::{LocalStudio, WildcardFolder};
+use parts::{About, Parts};
+use protocol::WorkerKind;
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    num::NonZeroUsize,
     path::Path,
     sync::Arc,
 };
@@ -56,14 +59,21 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let dir = data::lock(&args)?;
     // Model headers are read first, so that a wrong --model is reported at once. The port is bound before the database is
     // opened, so that a taken port does not wait for a migration.
-    let (models, vae) = models::open(&args)?;
+    let (models, vae) = models::open(&args.models)?;
     let wildcards = wildcards(args.wildcards.as_deref())?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another with --listen", args.listen))?;
     let address = listener.local_addr().context("the listening socket has no address")?;
     let data = data::open(&args, dir).await?;
-    let parts = Parts::start(&args, &data, models, vae).await?;
+    let offered = models.offers().iter().map(|offer| (offer.name.clone(), offer.title.clone())).collect::<Vec<_>>();
+    data.store.note_offered(format!("{offered:?}")).await?;
+    let about = About {
+        identity: Identity { name: machine::name(), kind: WorkerKind::Server },
+        concurrency: args.concurrency,
+        fault: args.inject_fault,
+    };
+    let parts = Parts::start(&args.models, about, (&data.store, &data.media), models, vae).await?;
     let state = parts.state(&data, wildcards, leptos_options(address, args.site_root)?);
     let policy =
         http::Policy { origins: origins.with_own(address), access, proxies: TrustedProxies::new(args.trust_proxy) };
@@ -72,6 +82,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         tokio::spawn(ws::report_metrics(state.clone())),
         tokio::spawn(ws::report_queue(state.clone())),
         tokio::spawn(ws::report_library(state.clone())),
+        tokio::spawn(ws::report_workers(state.clone())),
         tokio::spawn(purge::run(state.clone(), data.lost_found)),
     ];
     let Parts { library, engine, base, .. } = parts;
@@ -102,40 +113,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     Ok(())
 }
 
-/// What runs behind the routes.
-struct Parts {
-    hub: Arc<Hub>,
-    library: Library,
-    engine: Engine,
-    base: BaseOffers,
-}
-
 impl Parts {
-    /// Starts the engine. The library's scan is started later.
-    async fn start(args: &ServeArgs, data: &Data, models: Models, vae: Option<VaeConfig>) -> Result<Self> {
-        let (models, hub) = (Arc::new(models), Arc::new(Hub::new()));
-        LocalStudio::apply_settings(&data.store, &models).await?;
-        let open = models::open_options(args.dtype);
-        let base = BaseOffers { offers: models.offers(), is_chosen: args.model.is_some(), open: open.clone() };
-        let keeper = Arc::new(StoreKeeper::new(data.store.clone(), hub.clone()));
-        let library = Library::new(args.models.clone(), keeper.clone(), Arc::new(Reader { options: open, vae }));
-        models.set_complete(!library.has_folders());
-        models.set_loras(Arc::new(LibraryLoras(library.clone())));
-        let options = EngineOptions {
-            concurrency: NonZeroUsize::new(args.concurrency.into()),
-            paused: data.store.queue_paused().await?,
-            traces: TraceLimits::from(&LocalStudio::stored_settings(&data.store).await?),
-            interrupted: LocalStudio::interrupted,
-            fault: args.inject_fault,
-        };
-        let offered = models.offers().iter().map(|offer| (offer.name.clone(), offer.title.clone())).collect::<Vec<_>>();
-        data.store.note_offered(format!("{offered:?}")).await?;
-        let engine = Engine::start(data.store.clone(), Arc::clone(&data.media), models, hub.clone(), options).await;
-        let engine = engine.context("cannot start the engine")?;
-        keeper.set_engine(engine.clone());
-        Ok(Self { hub, library, engine, base })
-    }
-
     fn state(&self, data: &Data, wildcards: Option<WildcardFolder>, leptos: LeptosOptions) -> AppState {
         let Self { hub, library, engine, base } = self;
         let exports = Arc::clone(&data.exports);

@@ -1,6 +1,6 @@
 //! The models of the command line.
 
-use crate::{cli::ServeArgs, commands::offers::Offers};
+use crate::{cli::ModelArgs, commands::offers::Offers};
 use anyhow::{Context, Result};
 use checkpoint::{Checkpoint, OpenOptions, Part, VaeConfig};
 use engine::{Engine, ModelOptions, Models};
@@ -11,7 +11,7 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 /// Opens the offered models, reading only their headers and tokenizers, and the device. Also returns the configuration of
 /// `--vae`.
-pub(super) fn open(args: &ServeArgs) -> Result<(Models, Option<VaeConfig>)> {
+pub(super) fn open(args: &ModelArgs) -> Result<(Models, Option<VaeConfig>)> {
     let options = open_options(args.dtype);
     let part = |part, path: Option<&Path>| -> Result<Option<Checkpoint>> {
         let Some(path) = path else { return Ok(None) };

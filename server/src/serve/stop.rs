@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Time limit for open requests, the running step and open WebSockets when the server stops.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// Waits for open requests, then for the running step, then for open WebSockets, up to [`GRACE`] for each.
 pub(super) async fn finish(state: &AppState, engine: &Engine, server: JoinHandle<()>) -> Result<()> {

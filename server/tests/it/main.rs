@@ -30,6 +30,7 @@ mod schema;
 mod server_functions;
 #[cfg(unix)]
 mod several_servers;
+mod several_workers;
 mod shared_log;
 mod start_and_stop;
 mod steering;

@@ -291,6 +291,8 @@ fn whatever_is_sent_is_answered_as_the_document_says() {
         "DELETE /api/v1/exports/{id}",
         "GET /media/{name}",
         "POST /api/v1/styles/import",
+        "POST /api/v1/workers/{id}/drain",
+        "POST /api/v1/workers/{id}/resume",
     ];
     for Operation { verb, path, about } in operations(&document) {
         let name = format!("{verb} {path}");

@@ -20,14 +20,14 @@ use tempfile::TempDir;
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// A database and a folder that servers share.
-struct Place {
-    url: String,
-    pictures: TempDir,
+pub struct Place {
+    pub url: String,
+    pub pictures: TempDir,
 }
 
 impl Place {
     /// None if PostgreSQL is not installed.
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("several_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let url = test_postgres::cluster()?.create(&name);
@@ -35,7 +35,7 @@ impl Place {
     }
 
     /// A server with its own data folder. A lease of three seconds, so that the tests do not wait for long.
-    fn server(&self, more: &[&str]) -> TestServer {
+    pub fn server(&self, more: &[&str]) -> TestServer {
         self.server_at(&self.url, more)
     }
 
@@ -47,7 +47,7 @@ impl Place {
 }
 
 /// Takes of a prompt; returns the tasks.
-fn generate(server: &TestServer, project: &Value, side: u32, steps: u32, takes: u32) -> Vec<Value> {
+pub fn generate(server: &TestServer, project: &Value, side: u32, steps: u32, takes: u32) -> Vec<Value> {
     let asked =
         json!({"prompt": "a red car", "width": side, "height": side, "steps": steps, "seed": 7, "num_variants": takes});
     let answer = server.send("POST", &format!("/api/v1/projects/{}/generations", project["id"]), &asked);
@@ -55,12 +55,12 @@ fn generate(server: &TestServer, project: &Value, side: u32, steps: u32, takes: 
     answer.json()["tasks"].as_array().expect("tasks").clone()
 }
 
-fn task(server: &TestServer, made: &Value) -> Value {
+pub fn task(server: &TestServer, made: &Value) -> Value {
     server.get(&format!("/api/v1/tasks/{}", made["task_id"])).json()
 }
 
 /// Waits until the task is as wanted. Returns it.
-fn wait_for(server: &TestServer, made: &Value, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub fn wait_for(server: &TestServer, made: &Value, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + WITHIN;
     loop {
         let now = task(server, made);
@@ -72,12 +72,16 @@ fn wait_for(server: &TestServer, made: &Value, what: &str, is: impl Fn(&Value) -
     }
 }
 
-fn runs_as(attempt: u64) -> impl Fn(&Value) -> bool {
+pub fn runs_as(attempt: u64) -> impl Fn(&Value) -> bool {
     move |task| task["status"] == "running" && task["attempt"] == attempt && task["step"].as_u64() > Some(2)
 }
 
 fn signal(server: &TestServer, name: &str) {
-    let sent = Command::new("kill").args([name, &server.id().to_string()]).status().expect("kill runs");
+    signal_to(server.id(), name);
+}
+
+pub fn signal_to(process: u32, name: &str) {
+    let sent = Command::new("kill").args([name, &process.to_string()]).status().expect("kill runs");
     assert!(sent.success());
 }
 
@@ -187,7 +191,7 @@ fn another_server_cancels_and_keeps() {
 }
 
 /// The database of a place, for SQL that bypasses the servers.
-fn execute(place: &Place, sql: &str) -> String {
+pub fn execute(place: &Place, sql: &str) -> String {
     let name = place.url.trim_start_matches("postgres:///").split('?').next().expect("a name");
     test_postgres::cluster().expect("it runs").execute(name, sql)
 }

@@ -155,6 +155,7 @@ mod tests {
             loaded: false,
             notes: notes.iter().map(|note| (*note).to_owned()).collect(),
             refused: Vec::new(),
+            workers: Vec::new(),
         }
     }
 

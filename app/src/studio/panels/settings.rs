@@ -8,7 +8,7 @@ use crate::{
     view::Erase,
 };
 use leptos::{ev, prelude::*, task::spawn_local};
-use protocol::{Interrupted, PreviewMethod, SettingsPatch, TraceLevel};
+use protocol::{Interrupted, PreviewMethod, SettingsPatch, TraceLevel, url_path};
 
 /// Storage key of the motion setting; also the name of `<html data-motion>`.
 pub const MOTION: &str = "motion";
@@ -51,6 +51,7 @@ pub fn content(store: Store) -> AnyView {
             {choice("trace", "Keep of a picture that forms", &traces, trace)}
             {choice("interrupted", "After a restart, unfinished pictures", &policies, policy)}
             {choice("models_in_memory", "Models in memory at most", &models, &settings.models_in_memory.to_string())}
+            <p><a href=url_path("/workers")>"Servers and workers"</a></p>
         </div>
     }
     .erase()

@@ -201,6 +201,7 @@ pub fn every_event() -> Vec<Event> {
         Event::QueueUpdated(Queue { paused: true, tasks: vec![task(1), task(2)] }),
         Event::LibraryUpdated(LibraryStatus { revision: 3, scanning: true, ..LibraryStatus::default() }),
         Event::StylesUpdated(StylesUpdated { styles: 2 }),
+        Event::WorkersUpdated(Workers::default()),
         started(ids(1, 1)),
         progress(ids(1, 1), 3),
         waits(ids(1, 1), 3, "the disk is full"),

@@ -148,7 +148,11 @@ impl StudioState {
             Event::GenerationPaused(data) => self.paused(&data.of, data.step, data.frame, true),
             Event::GenerationResumed(data) => self.paused(&data.of, data.step, data.frame, false),
             Event::LibraryUpdated(data) => self.library_revision = data.files_revision,
-            Event::Hello(_) | Event::Metrics(_) | Event::ProjectUpdated(_) | Event::StylesUpdated(_) => {}
+            Event::Hello(_)
+            | Event::Metrics(_)
+            | Event::ProjectUpdated(_)
+            | Event::StylesUpdated(_)
+            | Event::WorkersUpdated(_) => {}
         }
         Next::Continue
     }

@@ -3,12 +3,15 @@
 
 mod asked;
 mod keeper;
+mod processes;
 mod remote;
 mod reports;
 mod shown;
 
 use keeper::sure_until;
 pub(crate) use keeper::{give_back, keep_leases};
+pub use processes::Identity;
+pub(crate) use processes::{Processes, starts_tasks, watch_processes};
 pub(crate) use remote::Remote;
 pub(crate) use reports::{Reports, send_reports, vacuum};
 use shown::Kept;
@@ -34,6 +37,7 @@ pub(crate) struct Cluster {
     /// Notified when there is a request about a run of this server.
     pub(crate) asked: Arc<Notify>,
     interrupted: ReadInterrupted,
+    pub(crate) processes: Processes,
 }
 
 impl Cluster {
@@ -41,8 +45,8 @@ impl Cluster {
     pub(crate) fn of(store: &Store, slots: &Arc<Slots>, interrupted: ReadInterrupted) -> Option<Arc<Self>> {
         let (store, slots) = (store.clone(), Arc::clone(slots));
         store.is_shared().then(|| {
-            let (reports, kept, asked) = Default::default();
-            Arc::new(Self { store, slots, reports, kept, asked, interrupted })
+            let (reports, kept, asked, processes) = Default::default();
+            Arc::new(Self { store, slots, reports, kept, asked, interrupted, processes })
         })
     }
 

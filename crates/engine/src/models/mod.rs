@@ -1,6 +1,7 @@
 //! The available models, and those that are in memory.
 
 mod error;
+mod fingerprint;
 mod kept;
 mod limits;
 mod load;
@@ -9,6 +10,7 @@ mod offer;
 mod shares;
 
 pub use error::NoPipeline;
+pub(crate) use fingerprint::Fingerprints;
 pub(crate) use load::Watch;
 pub use memory::memory_bytes;
 pub use offer::Offer;
@@ -165,6 +167,7 @@ impl Models {
             loaded: loaded.contains(&offer.name),
             notes: offer.notes.clone(),
             refused: if place == 0 { self.refused.clone() } else { Vec::new() },
+            workers: Vec::new(),
         };
         self.offers().iter().enumerate().map(model).collect()
     }

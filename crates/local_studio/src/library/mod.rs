@@ -7,7 +7,7 @@ mod usage;
 
 pub use keeper::StoreKeeper;
 pub use loras::LibraryLoras;
-pub use offers::BaseOffers;
+pub use offers::{BaseOffers, Offering};
 pub(crate) use usage::CountedUsage;
 use usage::Usage;
 

@@ -1,12 +1,12 @@
 //! The library's checkpoints, offered to the engine beside the models of `--model`.
 
 use crate::LocalStudio;
-use ::library::{CheckpointFacts, Entry};
+use ::library::{CheckpointFacts, Entry, Library};
 use checkpoint::{Checkpoint, OpenOptions};
-use engine::Offer;
+use engine::{Engine, Offer};
 use protocol::LibraryKind;
 use std::sync::Arc;
-use store::TaskFilter;
+use store::{Store, TaskFilter};
 
 /// The models of `--model`, and how those of the library are opened.
 #[derive(Clone, Debug)]
@@ -19,10 +19,31 @@ pub struct BaseOffers {
     pub open: OpenOptions,
 }
 
+/// Offers the engine its models.
+#[derive(Clone, Debug)]
+pub struct Offering {
+    /// The database.
+    pub store: Store,
+    /// Gets the models.
+    pub engine: Engine,
+    /// The library.
+    pub library: Library,
+    /// The models of `--model`.
+    pub base: BaseOffers,
+}
+
 impl LocalStudio {
+    /// See [`Offering::offer_models`].
+    pub(super) async fn offer_models(&self) {
+        let (store, engine) = (self.store.clone(), self.engine.clone());
+        Offering { store, engine, library: self.library.clone(), base: self.base.clone() }.offer_models().await;
+    }
+}
+
+impl Offering {
     /// Offers the models of `--model` and the library's. If no `--model` was given, the default is the model of the newest
     /// task, otherwise the library's first, otherwise the model inside the program.
-    pub(super) async fn offer_models(&self) {
+    pub async fn offer_models(&self) {
         // Read first: a list read after the scan has ended is complete.
         let scanning = self.library.status().scanning;
         let (shelf, base) = (self.library.shelf(), &self.base);

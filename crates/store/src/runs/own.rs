@@ -3,7 +3,7 @@
 use super::holder::Holder;
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,13 +18,15 @@ pub(crate) struct Own {
     server: Arc<str>,
     lease_ms: AtomicU64,
     in_turns: AtomicBool,
+    /// The models that this process has; all while it has not said.
+    models: RwLock<Option<Vec<String>>>,
 }
 
 impl Own {
     /// With a new id.
     pub(crate) fn new() -> Self {
         let server = format!("{:032x}", rand::random::<u128>()).into();
-        Self { server, lease_ms: AtomicU64::new(LEASE_MS), in_turns: AtomicBool::new(false) }
+        Self { server, lease_ms: AtomicU64::new(LEASE_MS), in_turns: AtomicBool::new(false), models: RwLock::default() }
     }
 
     pub(crate) fn holder(&self) -> Holder {
@@ -39,6 +41,15 @@ impl Own {
     /// Whether projects take turns in the queue.
     pub(crate) fn in_turns(&self) -> bool {
         self.in_turns.load(Ordering::Relaxed)
+    }
+
+    /// The models that this process has; all if none.
+    pub(crate) fn models(&self) -> Option<Vec<String>> {
+        self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_models(&self, names: Vec<String>) {
+        *self.models.write().unwrap_or_else(PoisonError::into_inner) = Some(names);
     }
 
     pub(crate) fn take_turns(&self) {

@@ -6,9 +6,11 @@ mod renewals;
 mod requests;
 mod servers;
 mod steps;
+mod workers;
 
 pub use previews::{NewPreview, Showing};
 pub use renewals::{Kept, Renewed};
 pub(crate) use requests::RequestRows;
 pub use requests::{Asked, RequestState, RunRequest};
 pub use servers::SharedStart;
+pub use workers::{About, Process};

@@ -24,6 +24,7 @@ mod tables;
 mod timeline;
 mod tls;
 mod unreadable;
+mod workers;
 
 /// Defines a test for each database from an `async fn(&Database)`.
 macro_rules! on_both {

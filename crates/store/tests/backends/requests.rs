@@ -37,9 +37,9 @@ async fn a_request_reaches_the_server_of_the_run_until_it_is_done() {
     conflict(one.steer_attempt(task.id, 2, 3, parameters, &[changes]).await);
     assert_eq!(state(&two, changes).await, RequestState::Pending);
     one.steer_attempt(task.id, 1, 3, parameters, &[changes]).await.expect("recorded");
+    assert_eq!(renew(&one, &[run]).await.asked, both[..1], "it is done");
     assert_eq!(state(&two, changes).await, RequestState::Done);
     assert_eq!(state(&two, changes).await, RequestState::Over, "it is forgotten");
-    assert_eq!(renew(&one, &[run]).await.asked, both[..1]);
     one.requests_done(&[]).await.expect("nothing to do");
     let unpause = ask(&one, task.id, &RunRequest::Unpause).await;
     one.requests_done(&[unpause]).await.expect("recorded");

@@ -102,6 +102,12 @@ async fn a_task_that_has_lost_its_server_three_times_fails() {
         let run = run_of(&claim(&one).await);
         assert_eq!(run.attempt, lost);
         expired(&two, run).await;
+        let old = Run { attempt: lost - 1, ..run };
+        assert_eq!(
+            two.end_expired_run(old, None).await.expect("answered"),
+            RunEnd::No,
+            "from a list that is out of date"
+        );
         let expected = if lost < 3 { RunEnd::Queued } else { RunEnd::Failed };
         assert_eq!(two.end_expired_run(run, None).await.expect("ended"), expected);
     }

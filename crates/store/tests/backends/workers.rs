@@ -1,0 +1,127 @@
+//! What the servers and workers of a database say of themselves, and which tasks they claim.
+
+use crate::runs::{renew, run_of, servers};
+use crate::studio::{claim, new_frame, parameters, request};
+use protocol::{AdvertisedModel, Model, Parameters, ProjectId, Recommended, TaskId, WorkerKind};
+use std::time::Duration;
+use store::{About, NewTake, Process, Store};
+
+/// Longer than a test.
+const LONG: Duration = Duration::from_secs(600);
+
+/// Queues a task with this model.
+async fn with_model(store: &Store, project: ProjectId, model: &str) -> TaskId {
+    let mut tasks = request(project, None, 1);
+    let parameters = Parameters { model: model.to_owned(), ..parameters() };
+    tasks.takes = tasks.takes.into_iter().map(|take| NewTake { parameters: parameters.clone(), ..take }).collect();
+    store.create_tasks(tasks).await.expect("created").accepted[0].task_id
+}
+
+fn has(store: &Store, models: &[&str]) {
+    store.set_models(models.iter().map(|&name| name.to_owned()).collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_claims_only_tasks_whose_models_it_has() {
+    let Some((database, one, two, project)) = servers().await else { return };
+    let names = ["a", "b \"quoted\" 'c'", "a"];
+    let mut ids = Vec::new();
+    for name in names {
+        ids.push(with_model(&one, project, name).await);
+    }
+    has(&one, &["x", "b \"quoted\" 'c'"]);
+    assert_eq!(claim(&one).await.task.id, ids[1]);
+    assert_eq!(one.claim_task().await.expect("answered"), None, "the others wait for a worker with their model");
+    has(&one, &[]);
+    assert_eq!(one.claim_task().await.expect("answered"), None);
+    has(&two, &["a"]);
+    assert_eq!([claim(&two).await.task.id, claim(&two).await.task.id], [ids[0], ids[2]]);
+    // A task whose parameters cannot be read is anybody's: whoever claims it reports it.
+    let unreadable = with_model(&one, project, "a").await;
+    let later = with_model(&one, project, "x").await;
+    database.execute(&format!("UPDATE tasks SET parameters = 'no JSON' WHERE id = {unreadable}")).await;
+    assert_eq!(
+        database.number(&format!("SELECT count(*) FROM tasks WHERE id = {unreadable} AND model IS NULL")).await,
+        1
+    );
+    has(&one, &["x"]);
+    assert_eq!(claim(&one).await.task.id, later);
+}
+
+fn about(name: &str) -> About {
+    let model = Model {
+        name: "it's".into(),
+        title: "It's".into(),
+        recommended: Recommended::default(),
+        has_taesd: true,
+        examples: Vec::new(),
+        loaded: false,
+        notes: Vec::new(),
+        refused: Vec::new(),
+        workers: Vec::new(),
+    };
+    About {
+        name: name.to_owned(),
+        kind: WorkerKind::Worker,
+        device: "CPU".into(),
+        concurrency: 2,
+        models: vec![AdvertisedModel { model, fingerprint: Some("0123456789abcdef".into()) }],
+        loaded: vec!["it's".into()],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_know_each_other_by_what_they_say_of_themselves() {
+    let Some((_database, one, two, project)) = servers().await else { return };
+    one.set_lease(LONG);
+    let digest = async || two.processes_digest().await.expect("read");
+    let (id, nobody) = (one.server_id().expect("on PostgreSQL"), digest().await);
+    assert!(!one.advertise(&about("gpu")).await.expect("answered"), "it is not registered");
+    renew(&one, &[]).await;
+    let known = Process { id: id.clone(), ..two.processes().await.expect("read").remove(0) };
+    assert_eq!(
+        (known.about, known.draining, known.tasks),
+        (About::default(), false, Vec::new()),
+        "it has said nothing"
+    );
+    let registered = digest().await;
+    assert!(one.advertise(&about("gpu")).await.expect("recorded"));
+    let said = digest().await;
+    assert!(nobody != registered && registered != said && said == digest().await);
+    new_frame(&one, project).await;
+    let open = claim(&one).await;
+    let known = two.processes().await.expect("read");
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let expected = Process { id: id.clone(), version, about: about("gpu"), draining: false, tasks: vec![open.task.id] };
+    assert_eq!(known, [expected]);
+    assert_ne!(said, digest().await, "it runs a task");
+    // Renewals leave it as it is; a process that is gone is not listed.
+    let now = digest().await;
+    renew(&one, &[run_of(&open)]).await;
+    assert_eq!(digest().await, now);
+    one.unregister().await.expect("gone");
+    assert_eq!(two.processes().await.expect("read"), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_drains_starts_nothing_until_it_is_resumed() {
+    let Some((_database, one, two, project)) = servers().await else { return };
+    [&one, &two].iter().for_each(|store| store.set_lease(LONG));
+    let id = one.server_id().expect("on PostgreSQL");
+    for unknown in ["0123456789abcdef", "", "' OR TRUE --"] {
+        assert!(!two.set_draining(unknown, true).await.expect("answered"), "{unknown}");
+    }
+    renew(&one, &[]).await;
+    renew(&two, &[]).await;
+    new_frame(&one, project).await;
+    assert!(two.set_draining(&id, true).await.expect("recorded"));
+    renew(&one, &[]).await;
+    assert_eq!(one.claim_task().await.expect("answered"), None);
+    let drains: Vec<bool> = two.processes().await.expect("read").iter().map(|it| it.draining).collect();
+    assert_eq!(drains.iter().filter(|drains| **drains).count(), 1);
+    assert!(two.set_draining(&id, false).await.expect("recorded"));
+    claim(&one).await;
+    new_frame(&one, project).await;
+    assert!(one.set_draining(&id, true).await.expect("recorded"));
+    claim(&two).await;
+}
