@@ -1,6 +1,6 @@
 import type { APIRequestContext, Page } from "@playwright/test";
 import { ask, generate, newProject, openStudio } from "../support/studio.ts";
-import { expect, expectAccessible, hydrated, serverForThisFile, test } from "../support/test.ts";
+import { expect, expectAccessible, hydrated, keepScreenshot, serverForThisFile, test } from "../support/test.ts";
 
 const server = serverForThisFile();
 const LAST = 8;
@@ -261,4 +261,50 @@ test("how a take formed is exported as an animation", async ({ page, request, co
   await expectAccessible(page);
   const file = await (await request.get(server.url + (await link.getAttribute("href")))).body();
   expect(file.subarray(0, 4).toString()).toBe("RIFF");
+});
+
+test("the rest of a picture is done in fewer steps, while it is paused", async ({ page, request, consoleMessages }) => {
+  await keep(request, "all");
+  const project = await newProject(request, server.url, "Storm over the bay", 192);
+  await openStudio(page, server.url, project);
+  await generate(page, "a red circle", 400);
+  const status = page.locator(".viewer-status");
+  const tasks = async () => (await (await request.get(`${server.url}/api/v1/tasks?project_id=${project}`)).json()) as { status: string; step: number; total_steps: number; parameters: { track?: { step: number; finish_in: number }[] } }[];
+  await expect(status.getByText(/^Step ([3-9]|\d\d+)\/400$/)).toBeVisible({ timeout: 30_000 });
+  await status.getByRole("button", { name: "Pause it" }).click();
+  await expect(status.getByText(/^Paused at step/)).toBeVisible();
+  const steps = status.getByRole("spinbutton", { name: "Finish in" });
+  await expect(steps).toHaveValue("4");
+  await expectAccessible(page);
+  await steps.fill("500");
+  await steps.press("Enter");
+  await expect(page.getByRole("alert")).toContainText("steps that are left, not 500");
+  expect(consoleMessages.splice(0).filter((message) => !message.includes("422"))).toEqual([]);
+  await steps.fill("3");
+  await status.getByRole("button", { name: "Finish in" }).click();
+  const before = (await tasks())[0].step;
+  await expect(status.getByText(`Paused at step ${before} of ${before + 3}`)).toBeVisible();
+  await expect(page.getByRole("alert")).toHaveCount(0);
+  await keepScreenshot(page, "finish-in");
+  await status.getByRole("button", { name: "Resume" }).click();
+  await expect.poll(async () => (await tasks())[0].status, { timeout: 30_000 }).toBe("completed");
+  expect((await tasks())[0]).toMatchObject({ step: before + 3, parameters: { track: [{ step: before, finish_in: 3 }] } });
+});
+
+test("the steps of a take are pinned", async ({ page, request }) => {
+  const project = await newProject(request, server.url);
+  const { take_id } = await made(request, project, 1);
+  await openStudio(page, server.url, project);
+  const pin = page.getByRole("button", { name: "Pin these steps" });
+  await expect(pin).toHaveAttribute("aria-pressed", "false");
+  await pin.click();
+  await expect(pin).toHaveAttribute("aria-pressed", "true");
+  const pinned = async () => (await (await request.get(`${server.url}/api/v1/takes/${take_id}/trace`)).json()).trace_pinned;
+  await expect.poll(pinned).toBe(true);
+  await expectAccessible(page);
+  await page.reload();
+  await hydrated(page);
+  await expect(pin).toHaveAttribute("aria-pressed", "true");
+  await pin.click();
+  await expect.poll(pinned).toBe(false);
 });
