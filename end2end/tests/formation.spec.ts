@@ -263,7 +263,7 @@ test("how a take formed is exported as an animation", async ({ page, request, co
   expect(file.subarray(0, 4).toString()).toBe("RIFF");
 });
 
-test("the rest of a picture is done in fewer steps, while it is paused", async ({ page, request, consoleMessages }) => {
+test("the rest of a picture is done in fewer steps, while it forms and from a step of a kept take", async ({ page, request, consoleMessages }) => {
   await keep(request, "all");
   const project = await newProject(request, server.url, "Storm over the bay", 192);
   await openStudio(page, server.url, project);
@@ -289,6 +289,21 @@ test("the rest of a picture is done in fewer steps, while it is paused", async (
   await status.getByRole("button", { name: "Resume" }).click();
   await expect.poll(async () => (await tasks())[0].status, { timeout: 30_000 }).toBe("completed");
   expect((await tasks())[0]).toMatchObject({ step: before + 3, parameters: { track: [{ step: before, finish_in: 3 }] } });
+
+  // One that is kept early offers its last state.
+  await generate(page, "a blue square", 400);
+  await expect(status.getByText(/^Step ([3-9]|\d\d+)\/400$/)).toBeVisible({ timeout: 30_000 });
+  await status.getByRole("button", { name: "Finish now" }).click();
+  await expect.poll(async () => (await tasks())[0].status, { timeout: 30_000 }).toBe("completed");
+  // A state is kept before each step, so the last one is that of the step before.
+  const kept = (await tasks())[0].step - 1;
+  await page.getByRole("button", { name: `Branch from step ${kept}` }).click();
+  const form = page.getByRole("form", { name: "New picture" });
+  await form.getByRole("spinbutton", { name: "Finish in" }).fill("2");
+  await expectAccessible(page);
+  await form.getByRole("button", { name: `Generate from step ${kept}` }).click();
+  await expect.poll(async () => (await tasks()).map((task) => task.status), { timeout: 30_000 }).toEqual(["completed", "completed", "completed"]);
+  expect((await tasks())[0]).toMatchObject({ step: kept + 2, parameters: { from_step: kept, track: [{ step: kept, finish_in: 2 }] } });
 });
 
 test("the steps of a take are pinned", async ({ page, request }) => {

@@ -79,7 +79,7 @@ test("an overnight picture makes room for another one, and goes on", async ({ pa
     await expect.poll(async () => (await tasks()).map((task) => [task.overnight, task.status]), { timeout: 60_000 }).toEqual([[false, "completed"], [true, "running"]]);
     await page.keyboard.press("Escape");
     await page.locator(".clip-button").first().click();
-    await page.locator(".viewer-status").getByRole("button", { name: "Keep" }).click();
+    await page.locator(".viewer-status").getByRole("button", { name: "Finish now" }).click();
     await expect.poll(async () => (await tasks()).at(-1)?.status, { timeout: 30_000 }).toBe("completed");
     expect((await tasks()).at(-1)?.attempt).toBe(2);
     await page.goto("about:blank");

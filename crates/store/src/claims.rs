@@ -112,6 +112,11 @@ impl Outcome for Requeued {
     }
 }
 
+/// Why a run ended that was not taken back, for users.
+pub(crate) const STOPPED: &str = "its worker has stopped";
+/// As [`STOPPED`], if nobody stopped it.
+pub(crate) const ENDED_UNEXPECTEDLY: &str = "the server ended unexpectedly";
+
 on_connections! {
     trait ClaimQueries;
 
@@ -217,6 +222,7 @@ on_connections! {
         id: TaskId,
         unclean_ends: i32,
         done_steps: Option<i32>,
+        reason: &'static str,
     ) -> Result<Requeued, StoreError> {
         conn.lock_task(id).await?;
         let running = tasks::table.find(id.0).filter(tasks::status.eq(TaskStatus::Running.as_str()));
@@ -232,7 +238,6 @@ on_connections! {
         }
         let open = open_task_from_row(conn.task_with_take(id.0).await?)?;
         let frame = conn.frame_shown(open.task.frame_id.0).await?;
-        let reason = if unclean_ends > 0 { "the server ended unexpectedly" } else { "its worker has stopped" };
         Ok(Requeued { open, frame, reason })
     }
 }
@@ -282,16 +287,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it is not running; [`StoreError::NotFound`].
     pub async fn requeue_task(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        Ok(change!(self, |conn| { conn.requeue(id, 0, None).await })?.open)
+        Ok(change!(self, |conn| { conn.requeue(id, 0, None, STOPPED).await })?.open)
     }
 
-    /// As [`Store::requeue_task`], for a task that goes on after this number of saved steps.
+    /// As [`Store::requeue_task`], for a task that goes on after this number of saved steps. An unclean end of the server is not
+    /// counted.
     ///
     /// # Errors
     /// As [`Store::requeue_task`].
-    pub async fn requeue_after_steps(&self, id: TaskId, done: u32) -> Result<OpenTask, StoreError> {
+    pub async fn requeue_after_steps(&self, id: TaskId, done: u32, is_unclean: bool) -> Result<OpenTask, StoreError> {
         let done = to_column("tasks.done_steps", done)?;
-        Ok(change!(self, |conn| { conn.requeue(id, 0, Some(done)).await })?.open)
+        let reason = if is_unclean { ENDED_UNEXPECTEDLY } else { STOPPED };
+        Ok(change!(self, |conn| { conn.requeue(id, 0, Some(done), reason).await })?.open)
     }
 
     /// As [`Store::requeue_task`], for a task during which the server ended uncleanly; counts that end.
@@ -299,7 +306,7 @@ impl Store {
     /// # Errors
     /// As [`Store::requeue_task`].
     pub async fn requeue_after_unclean_end(&self, id: TaskId) -> Result<OpenTask, StoreError> {
-        Ok(change!(self, |conn| { conn.requeue(id, 1, None).await })?.open)
+        Ok(change!(self, |conn| { conn.requeue(id, 1, None, ENDED_UNEXPECTEDLY).await })?.open)
     }
 }
 

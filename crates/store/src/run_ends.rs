@@ -3,7 +3,7 @@
 use crate::backend::Pools;
 use crate::backend::postgres::Connection;
 use crate::changes::{Change, Outcome};
-use crate::claims::{ClaimQueries, Requeued};
+use crate::claims::{ClaimQueries, ENDED_UNEXPECTEDLY, Requeued, STOPPED};
 use crate::lifecycle::{End, Ended, LifecycleQueries};
 use crate::live::Run;
 use crate::locks::LockQueries;
@@ -111,20 +111,20 @@ async fn end(
     // The project first, as in every change of a task: two changes that meet wait for each other in one order.
     conn.lock_task(task).await?;
     let attempt = to_column("runs.attempt", attempt)?;
-    let (ended, unclean_ends) = match reason {
+    let (ended, unclean_ends, why_ended) = match reason {
         Reason::Expired => {
             let end = diesel::sql_query(EXPIRED).bind::<BigInt, _>(task.0).bind::<Integer, _>(attempt);
-            (end.execute(conn).await?, 1)
+            (end.execute(conn).await?, 1, ENDED_UNEXPECTEDLY)
         }
         Reason::GivenBack(holder) => {
             let end = diesel::sql_query(MINE).bind::<BigInt, _>(task.0).bind::<Integer, _>(attempt);
-            (end.bind::<Text, _>(&*holder.server).execute(conn).await?, 0)
+            (end.bind::<Text, _>(&*holder.server).execute(conn).await?, 0, STOPPED)
         }
     };
     if ended == 0 {
         return Ok(Over::No);
     }
-    let requeued = Box::new(conn.requeue(task, unclean_ends, None).await?);
+    let requeued = Box::new(conn.requeue(task, unclean_ends, None, why_ended).await?);
     let lost = requeued.unclean_ends();
     let why = fails.or_else(|| (unclean_ends > 0 && lost >= MOST_LOST).then(|| lost_too_often(lost)));
     let Some(why) = why else { return Ok(Over::Queued(requeued)) };

@@ -62,6 +62,13 @@ impl Steps {
         self.at(step).is_some_and(|kept| kept.step == step && kept.can_branch)
     }
 
+    /// The last step that a take which was kept before its end can branch from; its last one if it can branch from none. None
+    /// for a whole run. The state of the very last step is not in a trace: it was not needed for a further step.
+    pub fn kept_branch(&self) -> Option<u32> {
+        let last = self.kept.last().filter(|kept| kept.step < self.total)?;
+        Some(self.kept.iter().rfind(|kept| kept.can_branch).unwrap_or(last).step)
+    }
+
     /// The kept step after this one.
     pub fn after(&self, step: u32) -> Option<&Kept> {
         self.kept.iter().find(|kept| kept.step > step)
@@ -124,6 +131,9 @@ mod tests {
         let at = |step| steps.at(step).map(|kept| (kept.step, kept.can_branch));
         assert_eq!([0, 1, 3, 4, 7, 99].map(at), [1, 1, 2, 4, 4, 8].map(|step| Some((step, step % 2 == 0))));
         assert_eq!([1, 2, 3, 8].map(|step| steps.can_branch(step)), [false, true, false, true]);
+        assert_eq!((steps.kept_branch(), self::steps(&[1, 3]).kept_branch()), (Some(8), Some(3)));
+        assert_eq!(self::steps(&[1, 2, 3]).kept_branch(), Some(2));
+        assert_eq!((self::steps(&[88, 90]).kept_branch(), Steps::default().kept_branch()), (None, None));
         assert_eq!(steps.after(2).map(|kept| kept.path.as_str()), Some("/4"));
         assert_eq!((steps.after(8), steps.label(4)), (None, "Step 4 of 90".to_owned()));
     }

@@ -37,7 +37,7 @@ pub(super) async fn requeue(
 ) -> Result<(), StoreError> {
     if let Some(step) = saved.get(&id) {
         tracing::info!(task.id = %id, step, "a generation goes on after its last saved step");
-        skip_unreadable(store.requeue_after_steps(id, *step).await)?;
+        skip_unreadable(store.requeue_after_steps(id, *step, last_end == LastEnd::Unclean).await)?;
         return Ok(());
     }
     if last_end == LastEnd::Stopped {

@@ -108,7 +108,7 @@ async fn steps_saved_at_a_kill_are_not_held_against_a_task(database: &Database) 
     let (_, task) = new_frame(&store, project).await;
     for done in [4, 9] {
         claim(&store).await;
-        let open = store.requeue_after_steps(task.id, done).await.expect("queued");
+        let open = store.requeue_after_steps(task.id, done, true).await.expect("queued");
         assert_eq!((open.done_steps, open.unclean_ends, open.task.step), (done, 0, done));
     }
     claim(&store).await;

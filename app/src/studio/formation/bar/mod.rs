@@ -216,8 +216,8 @@ impl Bar {
 
     /// The step that a branch begins after: the one that is scrubbed to, or the last one of a take that was kept before its end.
     fn branch_step(self) -> Option<u32> {
-        let kept = || self.steps.with(|steps| steps.ends().map(|(_, last)| last).filter(|last| *last < steps.total));
-        self.at.get().or_else(|| if self.is_forming() { None } else { kept() })
+        let kept = || self.steps.with(Steps::kept_branch).filter(|_| !self.is_forming());
+        self.at.get().or_else(kept)
     }
 
     /// Fills the form to continue the take after the shown step.
