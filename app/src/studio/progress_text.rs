@@ -123,6 +123,6 @@ mod tests {
         assert_eq!((step(&waits), time_left(&waits)), ("Step 30/30".into(), "waiting: the disk is full".into()));
         let no_worker = Some("a worker with the model \"sdxl\"".into());
         let queued = TaskSummary { waiting_for: no_worker, ..at(TaskStatus::Queued, 0, None) };
-        assert_eq!(in_queue(&queued), "waits for a worker with the model \"sdxl\"");
+        assert_eq!(in_queue(&queued), "Waiting for a worker with the model \"sdxl\"");
     }
 }

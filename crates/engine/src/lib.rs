@@ -3,8 +3,8 @@
 //!
 //! Guarantees:
 //! - A picture's address never returns a partial picture, nor an older picture after a newer one.
-//! - A change updates the rows first, then the files, then its event is published, by the store. [`Media`] may hold a file without a row
-//!   for a moment, and [`recovery`] moves such files to [`lost_found`]. A published picture always has its file.
+//! - A change updates the rows first, then the files, then its event is published, by the store. [`Media`] may hold a file
+//!   without a row for a moment, and [`recovery`] moves such files to [`lost_found`]. A published picture always has its file.
 //! - The sampler waits only for the device. Previews are decoded, encoded and written on another thread.
 //! - Requests and the page come before computing: a step uses every core, at a lower priority.
 //! - Once a cancellation is published, the cancelled attempt writes no file and publishes no event.

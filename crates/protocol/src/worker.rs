@@ -52,8 +52,8 @@ impl WorkerKind {
 pub struct WorkerModel {
     /// Its name in tasks.
     pub name: String,
-    /// A hash of its files' headers and lengths, 16 digits; null until it is computed, or if the files cannot be read. Models of one
-    /// name that differ in it are different models.
+    /// A hash of the lengths of its files and of pieces of their bytes, 16 digits; null until it is computed, or if the files cannot
+    /// be read. Models of one name that differ in it are different models.
     pub fingerprint: Option<String>,
 }
 

@@ -12,8 +12,8 @@ use std::error::Error;
 use store::StoreError;
 
 impl Attempt<'_> {
-    /// Saves the steps that are done, and records the pause, or that it steps aside. While the server stops nothing is recorded: the next start
-    /// queues the task again, and it goes on after these steps.
+    /// Saves the steps that are done, and records the pause, or that the task steps aside. While the server stops nothing is
+    /// recorded: the next start queues the task again, and it goes on after these steps.
     pub(super) fn pause(&self, run: &PausedRun) {
         // Without a step there is nothing to save: the next attempt starts with the same noise.
         let done = if run.step > 0 && self.saves(run) { run.step } else { 0 };

@@ -247,8 +247,8 @@ pub async fn reconcile(
     Ok(findings)
 }
 
-/// Moves pictures and traces without a row, and the rows of missing pictures, to `lost+found`. Returns the folder of this start; none
-/// if nothing was moved.
+/// Moves pictures and traces without a row, and the rows of missing pictures, to `lost+found`. Returns the folder of this start;
+/// none if nothing was moved.
 async fn move_to_lost_found(
     store: &Store,
     media: &Media,
