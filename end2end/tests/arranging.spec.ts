@@ -212,10 +212,10 @@ test("the queue is put into another order by pointer and by keyboard", async ({ 
   const last = (await rows.nth(3).boundingBox())!;
   await rows.nth(0).dragTo(rows.nth(2), { targetPosition: { x: last.width / 2, y: last.height - 2 } });
   await expect.poll(told).toEqual(["two", "three", "one", "four"]);
-  await rows.nth(3).getByRole("button", { name: /^Move/ }).focus();
+  await rows.nth(3).getByRole("button", { name: /^Move:/ }).focus();
   await page.keyboard.press("ArrowUp");
   await expect.poll(told).toEqual(["two", "three", "four", "one"]);
-  await expect(rows.nth(2).getByRole("button", { name: /^Move/ }), "the focus goes with it").toBeFocused();
+  await expect(rows.nth(2).getByRole("button", { name: /^Move:/ }), "the focus goes with it").toBeFocused();
   await expectAccessible(page);
   const queued = (await (await request.get(`${server.url}/api/v1/queue`)).json()).tasks.map((task: { prompt: string }) => task.prompt);
   expect(queued).toEqual(["two", "three", "four", "one"]);

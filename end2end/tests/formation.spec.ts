@@ -282,21 +282,21 @@ test("the rest of a picture is done in fewer steps, while it forms and from a st
   expect(consoleMessages.splice(0).filter((message) => !message.includes("422"))).toEqual([]);
   await steps.fill("3");
   await status.getByRole("button", { name: "Finish in" }).click();
-  const before = (await tasks())[0].step;
+  const before = (await tasks())[0]!.step;
   await expect(status.getByText(`Paused at step ${before} of ${before + 3}`)).toBeVisible();
   await expect(page.getByRole("alert")).toHaveCount(0);
   await keepScreenshot(page, "finish-in");
   await status.getByRole("button", { name: "Resume" }).click();
-  await expect.poll(async () => (await tasks())[0].status, { timeout: 30_000 }).toBe("completed");
+  await expect.poll(async () => (await tasks())[0]!.status, { timeout: 30_000 }).toBe("completed");
   expect((await tasks())[0]).toMatchObject({ step: before + 3, parameters: { track: [{ step: before, finish_in: 3 }] } });
 
   // One that is kept early offers its last state.
   await generate(page, "a blue square", 400);
   await expect(status.getByText(/^Step ([3-9]|\d\d+)\/400$/)).toBeVisible({ timeout: 30_000 });
   await status.getByRole("button", { name: "Finish now" }).click();
-  await expect.poll(async () => (await tasks())[0].status, { timeout: 30_000 }).toBe("completed");
+  await expect.poll(async () => (await tasks())[0]!.status, { timeout: 30_000 }).toBe("completed");
   // A state is kept before each step, so the last one is that of the step before.
-  const kept = (await tasks())[0].step - 1;
+  const kept = (await tasks())[0]!.step - 1;
   await page.getByRole("button", { name: `Branch from step ${kept}` }).click();
   const form = page.getByRole("form", { name: "New picture" });
   await form.getByRole("spinbutton", { name: "Finish in" }).fill("2");

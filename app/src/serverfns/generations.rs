@@ -28,7 +28,8 @@ pub async fn create_generation(
     super::answer(first.map_err(|problem| draft.refused(problem)))
 }
 
-/// Estimated time of a generation, milliseconds, from the measured time of a step. `None` until a step was measured.
+/// Estimated time of a generation, milliseconds, from the measured time of a step. `None` until a step was measured, and for one
+/// that cannot be made now: its model may be gone.
 #[server(prefix = "/fn", endpoint = "generations/estimate")]
 pub async fn estimate_generation(
     /// Id of the project.
@@ -39,7 +40,10 @@ pub async fn estimate_generation(
     let estimate = match draft.read() {
         Ok(new) => {
             let (steps, shared) = (new.steps.unwrap_or_default(), draft.branch().ok().flatten().map_or(0, |(_, k)| k));
-            let whole = super::services()?.estimate_generation(project_id, new).await;
+            let whole = match super::services()?.estimate_generation(project_id, new).await {
+                Err(protocol::Problem::Invalid(_)) => Ok(None),
+                answer => answer,
+            };
             // A branch computes the steps that it does not share.
             let left = steps.saturating_sub(shared);
             let finish_in = draft.finish_in().ok().flatten().filter(|_| shared > 0);

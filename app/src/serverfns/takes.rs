@@ -17,13 +17,17 @@ pub async fn list_takes(
     super::answer(found.and_then(|takes| Packed::new(&takes)))
 }
 
-/// What is kept of how a take formed.
+/// What is kept of how a take formed; none of a take that is gone. A page may ask for a take that is cancelled at that moment.
 #[server(prefix = "/fn", endpoint = "takes/trace", input = GetUrl)]
 pub async fn get_trace(
     /// Id of the take.
     id: TakeId,
-) -> Result<Packed<TakeTrace>, AppError> {
-    super::answer(super::services()?.get_trace(id).await.and_then(|trace| Packed::new(&trace)))
+) -> Result<Packed<Option<TakeTrace>>, AppError> {
+    let trace = match super::services()?.get_trace(id).await {
+        Err(protocol::Problem::NotFound(_)) => Ok(None),
+        answer => answer.map(Some),
+    };
+    super::answer(trace.and_then(|trace| Packed::new(&trace)))
 }
 
 /// Changes a take.

@@ -18,7 +18,8 @@ pub async fn branching(frame: FrameId, id: TakeId, step: u32) -> Result<Option<D
     let Some(shown) = find(id) else { return Ok(None) };
     let mut of = shown;
     loop {
-        let steps = Steps::from(get_trace(of.id).await?.open()?);
+        let Some(trace) = get_trace(of.id).await?.open()? else { return Ok(None) };
+        let steps = Steps::from(trace);
         if steps.can_branch(step) {
             return Ok(Some(Draft { branch_of: of.id.to_string(), ..Draft::branching(shown, step) }));
         }

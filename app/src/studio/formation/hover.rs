@@ -111,7 +111,7 @@ impl Hover {
             self.store.state.with_untracked(|state| state.frame(frame)?.selected_take_id)
         };
         let Some(of) = take() else { return };
-        let Ok(trace) = get_trace(of).await.and_then(|trace| trace.open()) else { return };
+        let Ok(Some(trace)) = get_trace(of).await.and_then(|trace| trace.open()) else { return };
         if take() == Some(of) {
             let steps = Steps::from(trace);
             self.ahead.set_value(Some(browser::preload(steps.paths())));

@@ -130,7 +130,7 @@ impl Bar {
             return;
         }
         // Without an answer there is no scrub bar; the connection status shows that the server is gone.
-        let Ok(trace) = get_trace(of.take).await.and_then(|trace| trace.open()) else { return };
+        let Ok(Some(trace)) = get_trace(of.take).await.and_then(|trace| trace.open()) else { return };
         let is_same = |shown: Option<Shown>| shown.is_some_and(|shown| shown.take == of.take);
         if self.shown.try_get_untracked().is_some_and(is_same) {
             self.steps.try_set(trace.into());
