@@ -73,46 +73,31 @@ on_connections! {
         conn.moved(id, Became::Paused).await
     }
 
-    /// See [`Store::pause_attempt`].
-    async fn pause_running(conn: Db, id: TaskId, attempt: i32, done_steps: i32) -> Result<Moved, StoreError> {
-        conn.lock_task(id).await?;
-        let running = tasks::table
-            .find(id.0)
-            .filter(tasks::status.eq(TaskStatus::Running.as_str()))
-            .filter(tasks::attempt.eq(attempt));
-        let pause = (
-            tasks::status.eq(TaskStatus::Queued.as_str()),
-            tasks::paused.eq(true),
-            tasks::done_steps.eq(done_steps),
-        );
-        if diesel::update(running).set(pause).execute(conn).await? == 0 {
-            return Err(conn.wrong_status(id, format!("running as attempt {attempt}")).await?);
-        }
-        conn.moved(id, Became::Paused).await
-    }
-
-    /// See [`Store::step_aside`].
-    async fn requeue_overnight(
+    /// Puts a running attempt back into the queue after the steps that are done. See [`Store::pause_attempt`] and
+    /// [`Store::step_aside`].
+    async fn requeue_running(
         conn: Db,
         id: TaskId,
         attempt: i32,
         done_steps: i32,
-        keeps: bool,
+        keeps: Option<bool>,
+        became: Became,
     ) -> Result<Moved, StoreError> {
         conn.lock_task(id).await?;
         let running = tasks::table
             .find(id.0)
             .filter(tasks::status.eq(TaskStatus::Running.as_str()))
             .filter(tasks::attempt.eq(attempt));
-        let aside = (
+        let requeued = (
             tasks::status.eq(TaskStatus::Queued.as_str()),
+            tasks::paused.eq(matches!(became, Became::Paused)),
             tasks::done_steps.eq(done_steps),
-            tasks::keeps.eq(keeps),
+            keeps.map(|keeps| tasks::keeps.eq(keeps)),
         );
-        if diesel::update(running).set(aside).execute(conn).await? == 0 {
+        if diesel::update(running).set(requeued).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, format!("running as attempt {attempt}")).await?);
         }
-        conn.moved(id, Became::SteppedAside).await
+        conn.moved(id, became).await
     }
 
     /// See [`Store::resume_task`].
@@ -162,7 +147,7 @@ impl Store {
     /// [`StoreError::Conflict`] unless it is running as this attempt; [`StoreError::NotFound`].
     pub async fn pause_attempt(&self, id: TaskId, attempt: u32, done_steps: u32) -> Result<OpenTask, StoreError> {
         let (attempt, done) = (to_column("tasks.attempt", attempt)?, to_column("tasks.done_steps", done_steps)?);
-        moved!(self, |conn| conn.pause_running(id, attempt, done))
+        moved!(self, |conn| conn.requeue_running(id, attempt, done, None, Became::Paused))
     }
 
     /// Queues a running overnight task whose state after `done_steps` steps is saved, at its old place: others go first. With
@@ -178,7 +163,7 @@ impl Store {
         keeps: bool,
     ) -> Result<OpenTask, StoreError> {
         let (attempt, done) = (to_column("tasks.attempt", attempt)?, to_column("tasks.done_steps", done_steps)?);
-        moved!(self, |conn| conn.requeue_overnight(id, attempt, done, keeps))
+        moved!(self, |conn| conn.requeue_running(id, attempt, done, Some(keeps), Became::SteppedAside))
     }
 
     /// Queues a paused task at its old place. With `keeps` its next start makes the current estimate the finished picture.
