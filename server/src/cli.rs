@@ -8,6 +8,7 @@ use crate::{
         inspect::InspectArgs,
         library::{FOLDERS, LibraryArgs},
         model::ModelChoice,
+        moving::MoveArgs,
         upscale::UpscaleArgs,
         workers::WorkersArgs,
     },
@@ -46,6 +47,8 @@ pub enum Command {
     Worker(Box<WorkerArgs>),
     /// List the servers and workers of a PostgreSQL database, or drain one.
     Workers(WorkersArgs),
+    /// Copy everything to another database and folder of pictures, from one machine to several or back.
+    Move(Box<MoveArgs>),
     /// Make one picture without a server.
     Generate(Box<GenerateArgs>),
     /// Enlarge a picture.

@@ -6,7 +6,7 @@ use crate::schema::{frames, idempotency_keys, library_files, projects, settings,
 use diesel::prelude::*;
 
 /// A row of `projects`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable, Insertable)]
 #[diesel(table_name = projects)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct ProjectRow {
@@ -29,7 +29,7 @@ pub struct ProjectRow {
 }
 
 /// A row of `frames`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable, Insertable)]
 #[diesel(table_name = frames)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct FrameRow {
@@ -54,7 +54,7 @@ pub struct FrameRow {
 }
 
 /// A row of `tasks`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable, Insertable)]
 #[diesel(table_name = tasks)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct TaskRow {
@@ -95,7 +95,7 @@ pub struct TaskRow {
 }
 
 /// A row of `takes`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Queryable, Selectable, Identifiable, Insertable)]
 #[diesel(table_name = takes)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct TakeRow {
@@ -126,7 +126,7 @@ pub struct TakeRow {
 }
 
 /// A row of `styles`.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Identifiable)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Identifiable, Insertable)]
 #[diesel(table_name = styles)]
 #[diesel(check_for_backend(diesel::sqlite::Sqlite, diesel::pg::Pg))]
 pub struct StyleRow {

@@ -109,6 +109,15 @@ impl Store {
         Self::connect(url, Missing::Refuse, false).await
     }
 
+    /// As [`Store::look`], and no server uses the SQLite file until the last clone is dropped. On PostgreSQL see
+    /// [`Store::begin_start`].
+    ///
+    /// # Errors
+    /// As [`Store::look`], and [`StoreError::Owned`] while a server uses the file.
+    pub async fn hold(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url, Missing::Refuse, true).await
+    }
+
     async fn connect(url: &str, missing: Missing, own: bool) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
         let database = address.display();

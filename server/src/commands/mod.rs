@@ -7,6 +7,7 @@ pub mod generate;
 pub mod inspect;
 pub mod library;
 pub mod model;
+pub mod moving;
 pub mod offers;
 mod picture;
 pub mod scan;

@@ -19,6 +19,8 @@ mod library;
 mod lists;
 mod metrics;
 mod models;
+#[cfg(unix)]
+mod moving;
 mod openapi;
 mod overnight;
 mod page;

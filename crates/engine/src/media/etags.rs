@@ -72,7 +72,9 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-pub(super) fn of_file(mut file: &File) -> io::Result<String> {
+/// Reads the file from its beginning, and returns there.
+pub(crate) fn of_file(mut file: &File) -> io::Result<String> {
+    file.rewind()?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -63,7 +63,7 @@ impl Media {
     }
 
     /// Writes a file under another name in this folder, then renames it to `path`.
-    pub(super) fn write_beside<T>(
+    pub(crate) fn write_beside<T>(
         &self,
         key: &str,
         path: &Path,

@@ -49,6 +49,11 @@ struct Evidence {
     lost: usize,
 }
 
+/// The identity that the database stores; none if no server has used it.
+pub(crate) async fn media_identity(store: &Store) -> Result<Option<String>, StoreError> {
+    store.setting(IDENTITY).await
+}
+
 /// Compares the folder with the database. Changes nothing. `accept_missing`: the user accepts that missing pictures are
 /// lost.
 pub(crate) async fn compare(
@@ -64,7 +69,7 @@ pub(crate) async fn compare(
     let takes = store.take_files().await?;
     let finished: Vec<_> = takes.iter().filter(|take| take.finished).collect();
     let evidence = Evidence {
-        of_store: store.setting(IDENTITY).await?,
+        of_store: media_identity(store).await?,
         of_folder: if folder_is_there { media.identity()? } else { None },
         beside: media.old_identity()?,
         folder_is_there,

@@ -8,6 +8,7 @@ pub use interrupted::LastEnd;
 pub use lost_found::LostFound;
 
 use crate::{Media, first_preview, media::Listing};
+pub(crate) use identity::media_identity;
 use identity::{CompareError, Match, Mismatch};
 use interrupted::{newer_step, remove_preview, requeue, skip_unreadable};
 use protocol::{Interrupted, TakeId, Task, TaskId};

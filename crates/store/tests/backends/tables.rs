@@ -11,37 +11,47 @@ use store::schema::{frames, idempotency_keys, projects, settings, takes, tasks};
 
 on_both![every_column_is_read_as_it_was_written, the_tables_refuse_what_cannot_be, down_undoes_up];
 
-type Rows = (Vec<ProjectRow>, Vec<FrameRow>, Vec<TaskRow>, Vec<TakeRow>, Vec<SettingRow>, Vec<IdempotencyRow>);
+pub type Rows = (Vec<ProjectRow>, Vec<FrameRow>, Vec<TaskRow>, Vec<TakeRow>, Vec<SettingRow>, Vec<IdempotencyRow>);
 
 /// All rows of all tables, by one query for both databases.
 macro_rules! all_rows {
     ($connection:expr) => {{
         let connection = $connection;
         let rows: Rows = (
-            diesel_async::RunQueryDsl::load(projects::table.select(ProjectRow::as_select()), connection)
-                .await
-                .expect("projects"),
-            diesel_async::RunQueryDsl::load(frames::table.select(FrameRow::as_select()), connection)
+            diesel_async::RunQueryDsl::load(
+                projects::table.order(projects::id).select(ProjectRow::as_select()),
+                connection,
+            )
+            .await
+            .expect("projects"),
+            diesel_async::RunQueryDsl::load(frames::table.order(frames::id).select(FrameRow::as_select()), connection)
                 .await
                 .expect("frames"),
-            diesel_async::RunQueryDsl::load(tasks::table.select(TaskRow::as_select()), connection)
+            diesel_async::RunQueryDsl::load(tasks::table.order(tasks::id).select(TaskRow::as_select()), connection)
                 .await
                 .expect("tasks"),
-            diesel_async::RunQueryDsl::load(takes::table.select(TakeRow::as_select()), connection)
+            diesel_async::RunQueryDsl::load(takes::table.order(takes::id).select(TakeRow::as_select()), connection)
                 .await
                 .expect("takes"),
-            diesel_async::RunQueryDsl::load(settings::table.select(SettingRow::as_select()), connection)
-                .await
-                .expect("settings"),
-            diesel_async::RunQueryDsl::load(idempotency_keys::table.select(IdempotencyRow::as_select()), connection)
-                .await
-                .expect("idempotency keys"),
+            diesel_async::RunQueryDsl::load(
+                settings::table.order(settings::name).select(SettingRow::as_select()),
+                connection,
+            )
+            .await
+            .expect("settings"),
+            diesel_async::RunQueryDsl::load(
+                idempotency_keys::table.order(idempotency_keys::key).select(IdempotencyRow::as_select()),
+                connection,
+            )
+            .await
+            .expect("idempotency keys"),
         );
         rows
     }};
 }
 
-async fn rows(database: &Database) -> Rows {
+/// All rows, in the order of their keys.
+pub async fn rows(database: &Database) -> Rows {
     if database.is_sqlite() {
         type Connection = diesel_async::sync_connection_wrapper::SyncConnectionWrapper<SqliteConnection>;
         all_rows!(&mut Connection::establish(&database.url).await.expect("the file opens"))
