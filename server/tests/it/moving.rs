@@ -3,7 +3,7 @@
 use crate::{
     pauses::{begun, done, file, paused, reference, settings},
     several_servers::{Place, execute},
-    support::{TestServer, emberline, run},
+    support::{Events, TestServer, emberline, run},
 };
 use engine::{Media, new_key};
 use protocol::{NewProject, Parameters};
@@ -22,17 +22,17 @@ const LONG: &str = r#"{"steps": 60, "width": 128, "height": 128}"#;
 
 /// Data folder of a stopped server: finished pictures, one with a trace, and a picture that is paused. Returns what its
 /// picture becomes without a pause.
-fn made() -> (TempDir, Value, Vec<u8>) {
+fn made() -> (TempDir, (Value, u64), Vec<u8>) {
     let server = TestServer::start();
     settings(&server, &json!({"trace": "all"}));
     let project = server.create("Kept");
     let long: Value = serde_json::from_str(LONG).expect("JSON");
     let whole = reference(&server, &project, &long);
     let task = begun(&server, &project, &long, 20);
-    paused(&server, &task);
+    let step = paused(&server, &task);
     let gone = server.create("Deleted");
     assert_eq!(server.request("DELETE", &format!("/api/v1/projects/{}", gone["id"]), &[], None).status, 204);
-    (server.stop().2, task, whole)
+    (server.stop().2, (task, step), whole)
 }
 
 /// Adds imported pictures to a stopped server's data folder.
@@ -130,7 +130,7 @@ fn data(folder: &TempDir) -> PathBuf {
 #[test]
 fn a_move_that_is_killed_five_times_moves_everything_and_back() {
     let Some(place) = Place::new() else { return };
-    let (old, task, whole) = made();
+    let (old, (task, step), whole) = made();
     add(&data(&old), 20, 50);
     let server = TestServer::start_in(old, &["--concurrency", "1"]);
     let before = listed(&server);
@@ -164,7 +164,10 @@ fn a_move_that_is_killed_five_times_moves_everything_and_back() {
     assert_eq!(after, before);
     assert_eq!(etags(&server, &after), hashes);
     // The paused picture goes on after its saved step, and becomes the same one.
+    let mut events = Events::connect(&server, "");
     done(&server, &task, "resume");
+    let first = events.until("generation_progress", Duration::from_secs(60)).pop().expect("a step");
+    assert!(first["data"]["step"].as_u64() > Some(step), "paused after {step} steps: {first}");
     server.wait_for_task(&task["task_id"], "completed");
     assert_eq!(file(&server, &task), whole);
 }
