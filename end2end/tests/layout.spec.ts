@@ -102,3 +102,38 @@ test("a message covers neither the picture nor the timeline", async ({ page, req
     }).toPass({ timeout: 3000 });
   }
 });
+
+/** The controls in view that are smaller than 24 x 24 pixels, with their labels. */
+async function small(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const controls = [...document.querySelectorAll<HTMLElement>("button, a[href], input, select, textarea, [tabindex='0']")];
+    // A pane's edge is dragged; the same is done by its keys and by folding the pane.
+    const seen = controls.filter((control) => control.checkVisibility({ checkVisibilityCSS: true }) && !control.matches(".visually-hidden, .pane-edge"));
+    const targets = seen.map((control) => control.closest("label") ?? control);
+    const bad = targets.filter((target) => {
+      const box = target.getBoundingClientRect();
+      return box.width > 0 && (box.width < 24 || box.height < 23.5);
+    });
+    return bad.map((target) => target.outerHTML.slice(0, 120));
+  });
+}
+
+for (const width of [1440, 390]) {
+  test(`every control of the studio can be hit by a finger at ${width} px`, async ({ page, request }) => {
+    await page.setViewportSize({ width, height: width > 600 ? 900 : 844 });
+    const project = await newProject(request, server.url, "Targets");
+    await finishedFrames(request, server.url, project, 2);
+    await openStudio(page, server.url, project);
+    expect(await small(page)).toEqual([]);
+    await ask(request, server.url, project, { prompt: "a blue square", steps: 1000 });
+    await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
+    expect(await small(page), "while a picture forms").toEqual([]);
+    for (const panel of ["Queue", "Export", "Settings", "Event log"]) {
+      await page.getByRole("button", { name: new RegExp(`^${panel}`) }).first().click();
+      await expect(page.getByRole("region", { name: panel })).toBeVisible();
+      expect(await small(page), panel).toEqual([]);
+      await page.keyboard.press("Escape");
+    }
+    await page.getByRole("button", { name: "Cancel" }).locator("visible=true").first().click();
+  });
+}
