@@ -143,8 +143,8 @@ pub struct ServeArgs {
     pub site_root: Option<PathBuf>,
 
     /// For tests of the recovery. `device@STEP`: the first generation that reaches this sampling step loses the device, once.
-    /// `disk-full@SECONDS` and similar: a temporary fault that starts with the first generation. There is no environment
-    /// variable, so that it is never set by accident.
+    /// `disk-full@SECONDS` and similar: a temporary fault that starts with the first generation. `slow@MILLISECONDS`: each step
+    /// takes that much longer. There is no environment variable, so that it is never set by accident.
     #[arg(long, value_name = "FAULT", hide = true)]
     pub inject_fault: Option<InjectedFault>,
 }
@@ -218,6 +218,10 @@ pub struct WorkerArgs {
     /// Seconds until another server takes up the pictures of one that does not answer, 2 to 60; the same as the servers'.
     #[arg(long, env = "EMBERLINE_LEASE", value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u8).range(2..=60))]
     pub lease: u8,
+
+    /// As that of `serve`, for tests.
+    #[arg(long, value_name = "FAULT", hide = true)]
+    pub inject_fault: Option<InjectedFault>,
 }
 
 /// The name of a worker: 1 to 100 characters in one line.

@@ -49,8 +49,9 @@ enum Command {
     GpuCheck,
     /// Check what each crate and each module must not depend on, and that no modules form a cycle.
     Layers,
-    /// Kills, disk faults, floods and a soak test against the release binary: about half an hour on two cores.
-    Storm,
+    /// Kills, disk faults, floods and a soak test against the release binary, then faults of several machines: about an hour and a
+    /// half on two cores.
+    Storm(storm::Options),
     /// Measure the starter model again, or draw its sheets; minutes on two cores.
     Starter {
         /// What to make.
@@ -73,7 +74,7 @@ fn main() -> Result<()> {
         Command::Dist => dist(&workspace),
         Command::GpuCheck => gpu_check::pack(&workspace),
         Command::Layers => layers::check(&workspace),
-        Command::Storm => storm::run(&workspace),
+        Command::Storm(options) => storm::run(&workspace, &options),
         Command::Starter { what } => starter::run(&workspace, what),
         Command::Bundle { csr: false } => bundle::site(&workspace),
         Command::Bundle { csr: true } => bundle::csr(&workspace),

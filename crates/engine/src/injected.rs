@@ -1,5 +1,5 @@
-//! Fault injection, for tests that show how the real worker recovers from a lost device or a full disk. Enabled only by
-//! the hidden option `--inject-fault` of `emberline serve`.
+//! Fault injection, for tests that show how the real worker recovers from a lost device or a full disk, and what happens during
+//! long steps. Enabled only by the hidden option `--inject-fault` of `emberline serve` and `emberline worker`.
 
 use std::{
     io,
@@ -20,6 +20,8 @@ pub enum InjectedFault {
     Device(NonZeroU32),
     /// Operations fail for this many seconds after the first task is claimed. Written, for example, `disk-full@SECONDS`.
     Temporary(TemporaryFault, NonZeroU32),
+    /// Each sampling step takes this many milliseconds longer, all the time. Written `slow@MILLISECONDS`.
+    Slow(NonZeroU32),
 }
 
 /// The operations that fail for a while.
@@ -48,7 +50,8 @@ impl TemporaryFault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no fault {0:?}; it is device@STEP, the sampling step at which the device is lost, 1 for the first, or one \
-     of disk-full, read-only, too-many-files and database-full with @SECONDS, how long it lasts"
+     of disk-full, read-only, too-many-files and database-full with @SECONDS, how long it lasts, or slow@MILLISECONDS, by \
+     which each step takes longer"
 )]
 pub struct UnknownFault(pub String);
 
@@ -60,6 +63,7 @@ impl FromStr for InjectedFault {
             let number = number.parse().ok()?;
             match name {
                 "device" => Some(Self::Device(number)),
+                "slow" => Some(Self::Slow(number)),
                 _ => {
                     let known = TemporaryFault::ALL.iter().find(|(known, _)| *known == name);
                     known.map(|(_, what)| Self::Temporary(*what, number))
@@ -77,16 +81,21 @@ pub(crate) struct FaultInjector {
     device: AtomicU32,
     temporary: Option<(TemporaryFault, Duration)>,
     began: OnceLock<Instant>,
+    /// By which each step takes longer.
+    slow: Duration,
 }
 
 impl FaultInjector {
     pub(crate) fn new(fault: Option<InjectedFault>) -> Self {
-        let (device, temporary) = match fault {
-            None => (0, None),
-            Some(InjectedFault::Device(step)) => (step.get(), None),
-            Some(InjectedFault::Temporary(what, s)) => (0, Some((what, Duration::from_secs(s.get().into())))),
+        let (device, temporary, slow) = match fault {
+            None => (0, None, Duration::ZERO),
+            Some(InjectedFault::Device(step)) => (step.get(), None, Duration::ZERO),
+            Some(InjectedFault::Temporary(what, s)) => {
+                (0, Some((what, Duration::from_secs(s.get().into()))), Duration::ZERO)
+            }
+            Some(InjectedFault::Slow(ms)) => (0, None, Duration::from_millis(ms.get().into())),
         };
-        Self { device: AtomicU32::new(device), temporary, began: OnceLock::new() }
+        Self { device: AtomicU32::new(device), temporary, began: OnceLock::new(), slow }
     }
 
     /// Starts a temporary fault. Called when a task is claimed; only the first call counts.
@@ -97,6 +106,9 @@ impl FaultInjector {
     /// Called at each sampling step, on the sampler's thread. The first attempt that reaches the fault's step panics, as
     /// burn does when wgpu fails. Later attempts pass.
     pub(crate) fn at_step(&self, step: u32) {
+        if !self.slow.is_zero() {
+            std::thread::sleep(self.slow);
+        }
         let is_here = step > 0 && self.device.compare_exchange(step, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if is_here {
             panic!("device lost (injected)");
@@ -147,6 +159,7 @@ mod tests {
     #[test]
     fn a_fault_is_read_from_its_name_and_its_number() {
         assert_eq!("device@3".parse::<InjectedFault>(), Ok(InjectedFault::Device(n(3))));
+        assert_eq!("slow@200".parse::<InjectedFault>(), Ok(InjectedFault::Slow(n(200))));
         for (name, what) in TemporaryFault::ALL {
             assert_eq!(format!("{name}@30").parse(), Ok(InjectedFault::Temporary(what, n(30))));
         }
@@ -164,6 +177,14 @@ mod tests {
         assert_eq!([1, 2, 3, 3, 4].map(fails), [false, false, true, false, false]);
         let none = FaultInjector::new(None);
         assert!((0..5).all(|step| catch_unwind(|| none.at_step(step)).is_ok()));
+    }
+
+    #[test]
+    fn each_step_takes_longer_on_a_slow_device() {
+        let fault = FaultInjector::new("slow@30".parse().ok());
+        let started = Instant::now();
+        (1..=2).for_each(|step| fault.at_step(step));
+        assert!(started.elapsed() >= Duration::from_millis(60));
     }
 
     #[test]

@@ -76,5 +76,6 @@ pub use sharing::{About, Asked, Kept, NewPreview, Process, Renewed, RequestState
 pub use store::Store;
 pub use takes::{DeletedTake, KeyedTake};
 pub use tasks::TaskFilter;
+pub use turns::{Waits, turns};
 pub use unreadable::UnreadableRow;
 pub use url::{has_log_alone, sqlite_file};

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Runs the server for as long as its standard input is open: the end of the test program closes it, however
@@ -11,12 +11,24 @@ use std::time::Duration;
 /// pipe of a test program that is killed while initdb still works, comes to the same end. The server is told to
 /// stop until it is gone: one that has only just begun does not hear the first time.
 /// `$1` is the folder of the programs, `$2` the port. With `$3`, a certificate, and `$4`, its key, it also listens on
-/// 127.0.0.1, with TLS. The folder is short, because a socket's path may have 107 bytes.
+/// 127.0.0.1, with TLS. `$5` are more options of `postgres`. The folder is short, because a socket's path may have 107 bytes.
+/// Lines on standard input crash the server and start it again.
 const SUPERVISOR: &str = r#"
 set -eu
 cd /
 dir=$(mktemp -d /tmp/emberline-pg.XXXXXX)
+programs=$1 port=$2 options=$5
 server=
+addresses=
+begin() {
+    "$programs/postgres" -D "$dir/data" -k "$dir" -p "$port" -c listen_addresses="$addresses" -c max_connections=300 \
+        -c fsync=off -c full_page_writes=off $options >>"$dir/log" 2>&1 </dev/null &
+    server=$!
+}
+crash() {
+    kill -QUIT "$server" && wait "$server" || true
+    server=
+}
 clean() {
     trap '' INT TERM HUP PIPE
     while [ -n "$server" ] && kill -INT "$server" 2>/dev/null; do sleep 0.1; done
@@ -25,7 +37,6 @@ clean() {
 trap clean EXIT
 trap : INT TERM HUP PIPE
 "$1/initdb" -D "$dir/data" -U ember -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
-addresses=
 if [ -n "$3" ]; then
     umask 077
     printf %s "$3" >"$dir/data/server.pem"
@@ -33,11 +44,9 @@ if [ -n "$3" ]; then
     printf "ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n" >>"$dir/data/postgresql.conf"
     addresses=127.0.0.1
 fi
-"$1/postgres" -D "$dir/data" -k "$dir" -p "$2" -c listen_addresses="$addresses" -c max_connections=300 \
-    -c fsync=off -c full_page_writes=off >>"$dir/log" 2>&1 </dev/null &
-server=$!
+begin
 echo "$dir"
-read -r _ || true
+while read -r command; do "$command"; echo "done"; done
 "#;
 
 /// The running cluster.
@@ -49,19 +58,26 @@ pub struct Cluster {
     /// The folder of its programs.
     programs: PathBuf,
     _supervisor: Child,
-    _alive: ChildStdin,
+    /// Where its supervisor takes commands and answers. Its end ends the server.
+    control: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
 }
 
 /// The cluster, started by the first test that uses it. None if PostgreSQL is not installed.
 pub fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| or_skip(start(PORT, ["", ""]))).as_ref()
+    CLUSTER.get_or_init(|| or_skip(start(PORT, ["", ""], ""))).as_ref()
+}
+
+/// Another cluster, with these options of `postgres` besides those of tests, for example `-c fsync=on`. None if PostgreSQL is not
+/// installed.
+pub fn cluster_with(options: &str) -> Option<Cluster> {
+    or_skip(start(PORT, ["", ""], options))
 }
 
 /// Another cluster, which also listens on 127.0.0.1, with TLS. None if PostgreSQL is not installed.
 pub fn cluster_with_tls(certificate: &str, key: &str) -> Option<Cluster> {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-    or_skip(start(free.unwrap_or_else(|error| panic!("no port: {error}")).port(), [certificate, key]))
+    or_skip(start(free.unwrap_or_else(|error| panic!("no port: {error}")).port(), [certificate, key], ""))
 }
 
 /// PostgreSQL's own. A socket's name needs one, though nothing listens on it.
@@ -88,42 +104,70 @@ impl Cluster {
         self.address(database)
     }
 
+    /// Ends the server as a crash does (`pg_ctl stop -m immediate`). It is not there until [`Cluster::start_again`].
+    pub fn crash(&self) {
+        self.control("crash");
+    }
+
+    /// Starts the server after a crash. It recovers what was committed, and takes connections soon after this returns.
+    pub fn start_again(&self) {
+        self.control("begin");
+    }
+
+    fn control(&self, command: &str) {
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answer = String::new();
+        let done = writeln!(control.0, "{command}").and_then(|()| control.1.read_line(&mut answer));
+        assert!(done.is_ok() && answer == "done\n", "the supervisor does not answer: {done:?} {answer:?}");
+    }
+
     /// Runs SQL that must succeed. Returns the values of its rows, separated by `|`.
     pub fn execute(&self, database: &str, sql: &str) -> String {
         for attempt in 0.. {
-            let mut psql = Command::new(self.programs.join("psql"));
-            psql.args(["-h", &self.folder, "-p", &self.port.to_string(), "-U", "ember", "-d", database, "-AXqtc", sql]);
-            let output = psql.output().unwrap_or_else(|error| panic!("psql: {error}"));
-            if output.status.success() {
-                return String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            match self.try_execute(database, sql) {
+                Ok(values) => return values,
+                // The socket is there a moment before the server takes connections.
+                Err(why) => assert!(why.contains("starting up") && attempt < 100, "{sql}: {why}"),
             }
-            // The socket is there a moment before the server takes connections.
-            let why = String::from_utf8_lossy(&output.stderr);
-            assert!(why.contains("starting up") && attempt < 100, "{sql}: {why}");
             std::thread::sleep(Duration::from_millis(100));
         }
         unreachable!()
     }
+
+    /// As [`Cluster::execute`].
+    ///
+    /// # Errors
+    /// What psql says: the server is not there, or refuses the SQL.
+    pub fn try_execute(&self, database: &str, sql: &str) -> Result<String, String> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-h", &self.folder, "-p", &self.port.to_string(), "-U", "ember", "-d", database, "-AXqtc", sql]);
+        let output = psql.output().unwrap_or_else(|error| panic!("psql: {error}"));
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
 }
 
-fn start(port: u16, tls: [&str; 2]) -> Result<Cluster, String> {
+fn start(port: u16, tls: [&str; 2], options: &str) -> Result<Cluster, String> {
     let programs = programs().ok_or("initdb is not on this machine (Debian: apt install postgresql)")?;
     let mut command = Command::new("sh");
-    command.args(["-c", SUPERVISOR, "supervisor"]).arg(&programs).arg(port.to_string()).args(tls);
+    command.args(["-c", SUPERVISOR, "supervisor"]).arg(&programs).arg(port.to_string()).args(tls).arg(options);
     command.env_remove("PGDATA").stdin(Stdio::piped()).stdout(Stdio::piped());
     as_ordinary_user(&mut command)?;
     let mut supervisor = command.spawn().map_err(|e| format!("sh: {e}"))?;
     let alive = supervisor.stdin.take().ok_or("no standard input")?;
     let mut folder = String::new();
-    let output = supervisor.stdout.take().ok_or("no standard output")?;
-    BufReader::new(output).read_line(&mut folder).map_err(|e| e.to_string())?;
+    let mut output = BufReader::new(supervisor.stdout.take().ok_or("no standard output")?);
+    output.read_line(&mut folder).map_err(|e| e.to_string())?;
     let folder = folder.trim().to_owned();
     // initdb exists but fails: an error to investigate, not a reason to skip the tests.
     assert!(!folder.is_empty(), "initdb of {} failed; its output is above", programs.display());
     let socket = Path::new(&folder).join(format!(".s.PGSQL.{port}"));
     for _ in 0..600 {
         if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-            return Ok(Cluster { folder, port, programs, _supervisor: supervisor, _alive: alive });
+            let control = Mutex::new((alive, output));
+            return Ok(Cluster { folder, port, programs, _supervisor: supervisor, control });
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -43,7 +43,7 @@ async fn work(args: &WorkerArgs) -> Result<()> {
     join(&store, &media).await?;
     let name = args.name.clone().unwrap_or_else(machine::name);
     let identity = Identity { name: name.clone(), kind: WorkerKind::Worker };
-    let about = About { identity, concurrency: args.concurrency, fault: None };
+    let about = About { identity, concurrency: args.concurrency, fault: args.inject_fault };
     let parts = Parts::start(&args.models, about, (&store, &media), models, vae).await?;
     let Parts { hub, library, engine, base } = parts;
     let offering =

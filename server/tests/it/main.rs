@@ -4,6 +4,8 @@ mod access;
 mod api;
 mod base_path;
 mod checker;
+#[cfg(unix)]
+mod cluster;
 mod connections;
 mod data_faults;
 mod data_loss;

@@ -92,6 +92,8 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
         claim = shared.runtime.block_on(self::claim(shared, true))?;
     }
     let Claim::Task(claimed) = claim else { return Ok(None) };
+    // Read by the benchmark `rehearse`.
+    tracing::trace!(task.id = %claimed.task.id, took_us = micros(began.elapsed()), "task claimed");
     let listed = shared.slots.begin(claimed.task.id, claimed.task.attempt, claimed.key.clone());
     listed.slot.begin_at(claimed.done_steps);
     listed.slot.set_overnight(claimed.task.overnight);
@@ -102,6 +104,10 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
         listed.slot.renew(cluster.sure_until(began));
     }
     Ok(Some(Taken { claimed: *claimed, listed, _permit: permit }))
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 async fn claim(shared: &Shared, is_alone: bool) -> Result<Claim, StoreError> {

@@ -24,6 +24,7 @@ mod styles;
 mod tables;
 mod timeline;
 mod tls;
+mod turns;
 mod unreadable;
 mod workers;
 
