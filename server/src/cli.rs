@@ -170,7 +170,7 @@ pub struct ModelArgs {
     pub vae: Option<PathBuf>,
 
     /// Where to compute; auto takes a real GPU, else the CPU.
-    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
+    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu|wgpu:N", default_value = "auto")]
     pub device: DeviceChoice,
 
     /// The UNet's and text encoders' number type [default: f16 on a GPU that has it, else f32]
