@@ -70,7 +70,9 @@ pub use live::{Live, Run};
 pub use projects::{DeletedProject, ProjectPlace, Purged};
 pub use recovery::{Forgotten, TakeFile, TakeRecord};
 pub use run_ends::RunEnd;
-pub use sharing::{About, Asked, Kept, NewPreview, Process, Renewed, RequestState, RunRequest, SharedStart, Showing};
+pub use sharing::{
+    About, Asked, Kept, NewPreview, Process, Renewed, RequestState, RunRequest, SharedSessions, SharedStart, Showing,
+};
 pub use store::Store;
 pub use takes::{DeletedTake, KeyedTake};
 pub use tasks::TaskFilter;

@@ -32,6 +32,7 @@ mod server_functions;
 mod several_servers;
 mod several_workers;
 mod shared_log;
+mod shared_sessions;
 mod start_and_stop;
 mod steering;
 mod storm;

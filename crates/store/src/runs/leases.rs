@@ -1,4 +1,4 @@
-//! The connections on which leases are renewed, and steps and previews sent.
+//! Connections for one purpose each: renewing leases, sending steps and previews, sessions.
 
 use crate::backend::{Reach, postgres::Line};
 
@@ -8,6 +8,8 @@ pub(crate) struct Leases {
     pub(crate) renewals: Line,
     pub(crate) steps: Line,
     pub(crate) vacuum: Line,
+    /// Sessions and attempts to sign in: many attempts wait for each other, and not for requests.
+    pub(crate) access: Line,
 }
 
 impl Leases {
@@ -19,6 +21,7 @@ impl Leases {
             renewals: line("emberline (leases)"),
             steps: line("emberline (steps)"),
             vacuum: line("emberline (vacuum)"),
+            access: Line::new(database, reach.clone(), "emberline (sessions)", ""),
         }
     }
 }

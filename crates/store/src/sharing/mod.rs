@@ -5,6 +5,7 @@ mod previews;
 mod renewals;
 mod requests;
 mod servers;
+mod sessions;
 mod steps;
 mod workers;
 
@@ -13,4 +14,5 @@ pub use renewals::{Kept, Renewed};
 pub(crate) use requests::RequestRows;
 pub use requests::{Asked, RequestState, RunRequest};
 pub use servers::SharedStart;
+pub use sessions::SharedSessions;
 pub use workers::{About, Process};
