@@ -4,7 +4,7 @@ use clap::Parser;
 use huge_pages::HugePages;
 use server::{
     cli::{Cli, Command},
-    commands::{doctor, generate, inspect, library, upscale, workers},
+    commands::{doctor, generate, inspect, library, migrate, upscale, workers},
     logging,
     one_line::one_line,
     serve,
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Worker(args) => serve::run_worker(&args),
         Command::Workers(args) => workers::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Upscale(args) => upscale::run(&args),
         Command::Inspect(args) => inspect::run(&args),

@@ -51,6 +51,7 @@ mod store;
 mod styles;
 mod takes;
 mod tasks;
+mod timing;
 mod transaction;
 mod turns;
 mod unreadable;
@@ -71,7 +72,8 @@ pub use projects::{DeletedProject, ProjectPlace, Purged};
 pub use recovery::{Forgotten, TakeFile, TakeRecord};
 pub use run_ends::RunEnd;
 pub use sharing::{
-    About, Asked, Kept, NewPreview, Process, Renewed, RequestState, RunRequest, SharedSessions, SharedStart, Showing,
+    About, Asked, Health, Kept, Measured, NewPreview, Process, Renewed, RequestState, RunRequest, SharedExports,
+    SharedSessions, SharedStart, Showing,
 };
 pub use store::Store;
 pub use takes::{DeletedTake, KeyedTake};

@@ -107,8 +107,8 @@ impl SharedSessions {
     }
 
     async fn query(&self, sql: &str, values: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, StoreError> {
-        let Some(Leases { access, .. }) = &self.0.inner.leases else { return Ok(Vec::new()) };
-        access.query_with(sql, values, ANSWER).await
+        let Some(Leases { shared, .. }) = &self.0.inner.leases else { return Ok(Vec::new()) };
+        shared.query_with(sql, values, ANSWER).await
     }
 }
 
