@@ -54,7 +54,7 @@ impl View {
         });
         let of = move |read: fn(&Worker) -> String| words(move || worker.with(read));
         let now = words(move || worker.with(|worker| self.steps.with(|steps| doing(worker, steps))));
-        let draining = Memo::new(move |_| worker.with(|worker| worker.draining));
+        let button = Memo::new(move |_| worker.with(button));
         let id = worker.with_untracked(|worker| worker.id.0.clone());
         let of_row = id.clone();
         view! {
@@ -64,7 +64,7 @@ impl View {
                 <td>{of(device)}</td>
                 <td>{of(models)}</td>
                 <td class="worker-now">{now}</td>
-                <td>{dynamic(move || drain_button(&id, draining.get()))}</td>
+                <td>{dynamic(move || button.get().map_or_else(nothing, |act| drain_button(&id, act)))}</td>
             </tr>
         }
         .erase()
@@ -112,12 +112,17 @@ fn doing(worker: &Worker, steps: &BTreeMap<TaskId, (u32, u32)>) -> String {
     }
 }
 
+/// The address and the label of a worker's button. None for a server that makes no pictures anyway.
+fn button(worker: &Worker) -> Option<(&'static str, &'static str)> {
+    match (worker.draining, worker.concurrency) {
+        (true, _) => Some(("/fn/workers/resume", "Resume")),
+        (false, 0) => None,
+        (false, _) => Some(("/fn/workers/drain", "Drain")),
+    }
+}
+
 /// Also works without script.
-fn drain_button(id: &str, draining: bool) -> AnyView {
-    let (path, label) = match draining {
-        true => ("/fn/workers/resume", "Resume"),
-        false => ("/fn/workers/drain", "Drain"),
-    };
+fn drain_button(id: &str, (path, label): (&str, &'static str)) -> AnyView {
     view! {
         <form class="inline-form" method="post" action=url_path(path)>
             <input type="hidden" name="id" value=id.to_owned()/>
@@ -204,6 +209,9 @@ mod tests {
         assert_eq!(key(&worker), -1);
         let drains = Worker { draining: true, ..worker.clone() };
         assert_eq!(doing(&drains, &steps), "drains: task 7, step 12 of 30; task 9");
+        let label = |worker: &Worker| button(worker).map(|(_, label)| label);
+        assert_eq!((label(&worker), label(&drains)), (Some("Drain"), Some("Resume")));
+        assert_eq!(label(&Worker { concurrency: 0, ..worker.clone() }), None, "it makes no pictures");
         assert_eq!(doing(&Worker { tasks: Vec::new(), ..drains }, &steps), "drained");
         let web = Worker { tasks: Vec::new(), concurrency: 0, ..worker };
         assert_eq!((device(&web).as_str(), models(&web).as_str()), ("makes no pictures", ""));

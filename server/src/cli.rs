@@ -7,6 +7,7 @@ use crate::{
         generate::GenerateArgs,
         inspect::InspectArgs,
         library::{FOLDERS, LibraryArgs},
+        migrate::MigrateArgs,
         model::ModelChoice,
         moving::MoveArgs,
         upscale::UpscaleArgs,
@@ -43,12 +44,14 @@ pub struct Cli {
 pub enum Command {
     /// Start the studio's server and print its address.
     Serve(Box<ServeArgs>),
-    /// Make pictures for the servers of a PostgreSQL database. Opens no port.
+    /// Make pictures for the servers of a PostgreSQL database. Opens no port unless --metrics-listen is given.
     Worker(Box<WorkerArgs>),
     /// List the servers and workers of a PostgreSQL database, or drain one.
     Workers(WorkersArgs),
     /// Copy everything to another database and folder of pictures, from one machine to several or back.
     Move(Box<MoveArgs>),
+    /// Bring a database's tables up to date, for servers that are started with --no-migrate.
+    Migrate(MigrateArgs),
     /// Make one picture without a server.
     Generate(Box<GenerateArgs>),
     /// Enlarge a picture.
@@ -87,6 +90,10 @@ pub struct ServeArgs {
     /// Seconds until another server takes up the pictures of one that does not answer, 2 to 60. Only with PostgreSQL.
     #[arg(long, env = "EMBERLINE_LEASE", value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u8).range(2..=60))]
     pub lease: u8,
+
+    /// Do not bring the database's tables up to date: the start fails if they are not. `emberline migrate` does it.
+    #[arg(long, env = "EMBERLINE_NO_MIGRATE")]
+    pub no_migrate: bool,
 
     /// Start although pictures are missing, if they are lost for good. For one start only. Their rows in the database are
     /// saved to `lost+found` in the data folder.
@@ -173,7 +180,7 @@ pub struct ModelArgs {
     pub vae: Option<PathBuf>,
 
     /// Where to compute; auto takes a real GPU, else the CPU.
-    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
+    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu|wgpu:N", default_value = "auto")]
     pub device: DeviceChoice,
 
     /// The UNet's and text encoders' number type [default: f16 on a GPU that has it, else f32]
@@ -209,6 +216,10 @@ pub struct WorkerArgs {
     /// Its name, for people [default: the machine's name]
     #[arg(long, env = "EMBERLINE_NAME", value_name = "NAME", value_parser = worker_name)]
     pub name: Option<String>,
+
+    /// Address for /metrics (Prometheus) and /health, without a password: a loopback address. By default a worker opens no port.
+    #[arg(long, env = "EMBERLINE_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// Seconds that it may take after SIGTERM to finish its pictures. What is not finished then goes on elsewhere, after its saved
     /// steps. A second signal ends the wait.

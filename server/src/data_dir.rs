@@ -13,6 +13,11 @@ pub fn media_in(data_dir: &Path) -> PathBuf {
     data_dir.join("media")
 }
 
+/// The folder of exported files.
+pub fn exports_in(folder: &Path) -> PathBuf {
+    folder.join("exports")
+}
+
 /// Path of what did not match at a start, in the folder of the pictures' folder.
 pub fn lost_found_in(folder: &Path) -> PathBuf {
     folder.join("lost+found")
@@ -57,7 +62,7 @@ impl DataDir {
 
     /// The folder of exported files.
     pub fn exports(&self) -> PathBuf {
-        self.path.join("exports")
+        exports_in(&self.path)
     }
 
     /// The id that the last server on this folder had in a PostgreSQL database; none if it is unknown.

@@ -4,7 +4,7 @@ use clap::Parser;
 use huge_pages::HugePages;
 use server::{
     cli::{Cli, Command},
-    commands::{doctor, generate, inspect, library, moving, upscale, workers},
+    commands::{doctor, generate, inspect, library, migrate, moving, upscale, workers},
     logging,
     one_line::one_line,
     serve,
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Worker(args) => serve::run_worker(&args),
         Command::Workers(args) => workers::run(&args),
         Command::Move(args) => moving::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Upscale(args) => upscale::run(&args),
         Command::Inspect(args) => inspect::run(&args),

@@ -19,6 +19,7 @@ pub async fn run(state: AppState, lost_found: LostFound) {
             Ok(Ok(folders)) => tracing::info!(folders, "removed folders of lost+found that were older than 30 days"),
             Ok(Err(error)) => tracing::warn!(%error, "cannot remove old folders of lost+found"),
         }
+        state.services.remove_forgotten_exports().await;
         match purge_once(&state).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(pictures = count, "purged old deletions"),

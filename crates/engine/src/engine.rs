@@ -2,7 +2,7 @@
 
 use crate::{
     Announce, InjectedFault, Media, Models, OpenPicture, Progress, Statistics, TraceLimits,
-    cluster::{self, Identity, ReadInterrupted, Remote, SharedPictureError},
+    cluster::{self, ClusterSummary, Identity, ReadInterrupted, Remote, SharedPictureError},
     committed::Committed,
     injected::FaultInjector,
     priority,
@@ -210,6 +210,11 @@ impl Engine {
             Some(cluster) => cluster.picture(&self.shared.media, key, version).await,
             None => Ok(None),
         }
+    }
+
+    /// What this process has done beside others. None on SQLite.
+    pub fn cluster_summary(&self) -> Option<ClusterSummary> {
+        self.shared.cluster.as_ref().map(|cluster| cluster.counts.summary())
     }
 
     /// Time that generations took.

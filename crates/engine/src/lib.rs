@@ -38,7 +38,7 @@ mod test_parameters;
 pub mod traces;
 
 pub use announce::Announce;
-pub use cluster::{Identity, ReadInterrupted, SharedPictureError};
+pub use cluster::{ClusterSummary, Identity, ReadInterrupted, SharedPictureError};
 pub use engine::{Engine, EngineError, EngineOptions, StartError};
 pub use injected::{InjectedFault, TemporaryFault, UnknownFault};
 pub use media::{Formed, Media, OpenPicture, PictureBytes, new_key};

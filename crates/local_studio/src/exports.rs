@@ -44,7 +44,7 @@ impl LocalStudio {
             Some(of) => (format!("{} take {}", project.name, of.take_id), self.formation(&project, of).await?),
             None => (project.name.clone(), self.sequence(&project).await?),
         };
-        self.exports.create(id, &name, new.format, pictures)
+        self.exports.create_anywhere(id, &name, new.format, pictures).await
     }
 
     /// The selected take of each frame. Frames without a finished take are skipped and counted.

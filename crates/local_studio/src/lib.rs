@@ -117,6 +117,11 @@ impl LocalStudio {
         }
     }
 
+    /// Removes files of exports that no server knows any more.
+    pub async fn remove_forgotten_exports(&self) {
+        self.exports.remove_forgotten().await;
+    }
+
     fn media(&self) -> &Arc<Media> {
         self.engine.media()
     }

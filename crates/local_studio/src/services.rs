@@ -248,19 +248,19 @@ impl Services for LocalStudio {
 
     async fn list_exports(&self, id: ProjectId) -> Result<Vec<Export>, Problem> {
         self.get_project(id).await?;
-        Ok(self.exports.list(id))
+        self.exports.list_anywhere(id).await
     }
 
     async fn get_export(&self, id: ExportId) -> Result<Export, Problem> {
-        self.exports.get(id).ok_or_else(|| Problem::NotFound(format!("export {id}")))
+        self.exports.get_anywhere(id).await?.ok_or_else(|| Problem::NotFound(format!("export {id}")))
     }
 
     async fn get_export_file(&self, id: ExportId) -> Result<ExportFile, Problem> {
-        self.exports.get_file(id).ok_or_else(|| Problem::NotFound(format!("file of export {id}")))
+        self.exports.file_anywhere(id).await?.ok_or_else(|| Problem::NotFound(format!("file of export {id}")))
     }
 
     async fn delete_export(&self, id: ExportId) -> Result<(), Problem> {
-        self.exports.delete(id).then_some(()).ok_or_else(|| Problem::NotFound(format!("export {id}")))
+        self.exports.delete_anywhere(id).await?.then_some(()).ok_or_else(|| Problem::NotFound(format!("export {id}")))
     }
 
     async fn count_tokens(&self, prompt: String, negative_prompt: String) -> Result<TokenCount, Problem> {

@@ -1,11 +1,16 @@
 //! The compute device: a GPU through wgpu, or the CPU.
 
-use crate::DeviceError;
+use crate::{DeviceError, adapters};
 use burn::tensor::{
     DType, Device,
     wgpu::{WgpuSetup, wgpu::DeviceType},
 };
-use std::{fmt, str::FromStr, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
 
 /// The device that a user requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,16 +22,18 @@ pub enum DeviceChoice {
     Cpu,
     /// wgpu's adapter, even if it is a software adapter.
     Wgpu,
+    /// The adapter with this number, in the order of [`Compute::adapters`].
+    Adapter(u16),
 }
 
 impl DeviceChoice {
-    /// The names accepted by [`FromStr`].
+    /// The names accepted by [`FromStr`], beside `wgpu:N`.
     pub const NAMES: [&'static str; 3] = ["auto", "cpu", "wgpu"];
 }
 
 /// A device name that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no device `{0}`; use auto, cpu or wgpu")]
+#[error("there is no device `{0}`; use auto, cpu, wgpu or wgpu:N, with the number of an adapter")]
 pub struct UnknownDevice(pub String);
 
 impl FromStr for DeviceChoice {
@@ -37,7 +44,10 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "wgpu" => Ok(Self::Wgpu),
-            _ => Err(UnknownDevice(name.to_owned())),
+            _ => match name.strip_prefix("wgpu:").map(str::parse) {
+                Some(Ok(number)) => Ok(Self::Adapter(number)),
+                _ => Err(UnknownDevice(name.to_owned())),
+            },
         }
     }
 }
@@ -145,16 +155,25 @@ impl Compute {
     /// Opens the requested device. The GPU is opened once per process; later calls share it.
     ///
     /// # Errors
-    /// [`DeviceError::NoAdapter`] if wgpu was requested and no adapter was found.
+    /// [`DeviceError::NoAdapter`] if wgpu was requested and no adapter was found, and [`DeviceError::NoSuchAdapter`] for a number
+    /// that no adapter has.
     pub fn open(choice: DeviceChoice) -> Result<Self, DeviceError> {
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
-            DeviceChoice::Wgpu => wgpu_device(),
+            DeviceChoice::Wgpu => wgpu_device(None),
+            DeviceChoice::Adapter(number) => wgpu_device(Some(number)),
             // wgpu also finds llvmpipe, a software adapter that is far slower than the CPU backend.
-            DeviceChoice::Auto => {
-                Ok(wgpu_device().ok().filter(|compute| compute.info.kind == DeviceKind::Gpu).unwrap_or_else(Self::cpu))
-            }
+            DeviceChoice::Auto => Ok(wgpu_device(None)
+                .ok()
+                .filter(|compute| compute.info.kind == DeviceKind::Gpu)
+                .unwrap_or_else(Self::cpu)),
         }
+    }
+
+    /// Name and graphics API of each adapter, software adapters included. Its place in the list is the number for
+    /// [`DeviceChoice::Adapter`].
+    pub fn adapters() -> Vec<String> {
+        adapters::all().into_iter().map(|found| found.name).collect()
     }
 
     fn cpu() -> Self {
@@ -221,16 +240,27 @@ fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// wgpu's adapter. Its runtime can be registered only once per process.
-fn wgpu_device() -> Result<Compute, DeviceError> {
-    static OPENED: OnceLock<Result<Compute, DeviceError>> = OnceLock::new();
-    let open = || {
-        let opened = Device::wgpu_options().init_with_setup();
-        let (device, setup) = opened.map_err(|e| DeviceError::NoAdapter(one_line(&e.to_string())))?;
-        let info = describe(&device, &setup);
-        Ok(Compute { device, info })
-    };
-    OPENED.get_or_init(open).clone()
+/// The adapter with this number, or wgpu's choice. The runtime of an adapter can be registered only once per process.
+fn wgpu_device(number: Option<u16>) -> Result<Compute, DeviceError> {
+    static OPENED: Mutex<BTreeMap<Option<u16>, Result<Compute, DeviceError>>> = Mutex::new(BTreeMap::new());
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    opened.entry(number).or_insert_with(|| open_adapter(number)).clone()
+}
+
+fn open_adapter(number: Option<u16>) -> Result<Compute, DeviceError> {
+    let mut options = Device::wgpu_options();
+    if let Some(number) = number {
+        let found = adapters::all();
+        let Some(chosen) = found.get(usize::from(number)) else {
+            let listed = found.iter().enumerate().map(|(number, found)| format!("wgpu:{number} is {}", found.name));
+            return Err(DeviceError::NoSuchAdapter { number, adapters: listed.collect() });
+        };
+        options = options.device_kind(chosen.kind.clone()).graphics_api(chosen.api);
+    }
+    let opened = options.init_with_setup();
+    let (device, setup) = opened.map_err(|e| DeviceError::NoAdapter(one_line(&e.to_string())))?;
+    let info = describe(&device, &setup);
+    Ok(Compute { device, info })
 }
 
 fn describe(device: &Device, setup: &WgpuSetup) -> DeviceInfo {
@@ -266,6 +296,19 @@ mod tests {
             assert_eq!(name.parse::<Precision>().expect("known").name(), name);
         }
         assert!(DeviceChoice::NAMES.iter().all(|name| name.parse::<DeviceChoice>().is_ok()));
-        assert!("cuda".parse::<DeviceChoice>().is_err());
+        assert_eq!("wgpu:1".parse(), Ok(DeviceChoice::Adapter(1)));
+        for unknown in ["cuda", "wgpu:", "wgpu:-1", "wgpu:x", "cpu:0"] {
+            assert!(unknown.parse::<DeviceChoice>().is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_an_adapter_is_refused_with_the_list() {
+        let error = Compute::open(DeviceChoice::Adapter(u16::MAX)).expect_err("no machine has so many");
+        let text = error.to_string();
+        assert!(text.starts_with("there is no graphics adapter 65535"), "{text}");
+        for (number, name) in Compute::adapters().iter().enumerate() {
+            assert!(text.contains(&format!("wgpu:{number} is {name}")), "{text}");
+        }
     }
 }

@@ -128,6 +128,14 @@ pub enum DeviceError {
     /// wgpu found no usable adapter.
     #[error("no graphics adapter: {0}; use --device cpu")]
     NoAdapter(String),
+    /// No adapter has the number.
+    #[error("there is no graphics adapter {number}: {}; or use --device cpu", if adapters.is_empty() { "this machine has none".to_owned() } else { adapters.join(", ") })]
+    NoSuchAdapter {
+        /// The number.
+        number: u16,
+        /// The adapters that there are: `wgpu:0 is NAME (API)`.
+        adapters: Vec<String>,
+    },
     /// The device does not support the number type.
     #[error("{device} does not compute in {dtype}; use --dtype f32")]
     Dtype {

@@ -96,7 +96,9 @@ pub enum StoreError {
         unknown: Vec<String>,
     },
     /// The database needs a migration, and was opened for reading only.
-    #[error("the database {database} is of an older version; the server's next start brings it up to date")]
+    #[error(
+        "the database {database} is of an older version; `emberline migrate`, or the next start of a server, brings it up to date"
+    )]
     TooOld {
         /// The file, or the server and database without its password.
         database: String,

@@ -52,6 +52,7 @@ mod store;
 mod styles;
 mod takes;
 mod tasks;
+mod timing;
 mod transaction;
 mod turns;
 mod unreadable;
@@ -72,7 +73,10 @@ pub use moving::CopiedRows;
 pub use projects::{DeletedProject, ProjectPlace, Purged};
 pub use recovery::{Forgotten, TakeFile, TakeRecord};
 pub use run_ends::RunEnd;
-pub use sharing::{About, Asked, Kept, NewPreview, Process, Renewed, RequestState, RunRequest, SharedStart, Showing};
+pub use sharing::{
+    About, Asked, Health, Kept, Measured, NewPreview, Process, Renewed, RequestState, RunRequest, SharedExports,
+    SharedSessions, SharedStart, Showing,
+};
 pub use store::Store;
 pub use takes::{DeletedTake, KeyedTake};
 pub use tasks::TaskFilter;

@@ -1,7 +1,10 @@
 //! Migrations of the tables.
 
 use crate::{OpenFault, StoreError};
-use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel::migration::MigrationSource;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::collections::BTreeSet;
 
@@ -60,24 +63,83 @@ pub(crate) struct Pending {
     pub(crate) versions: Vec<String>,
 }
 
-/// Finds the missing migrations. `TooNew` if the database has one that this program does not know.
+/// A migration, and the migration that a program has to know to use a database that has it.
+#[derive(QueryableByName)]
+pub(crate) struct Floor {
+    #[diesel(sql_type = Text)]
+    migration: String,
+    #[diesel(sql_type = Text)]
+    floor: String,
+}
+
+/// A migration that has run.
+#[derive(QueryableByName)]
+pub(crate) struct Applied {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// Reads what a database says of its migrations. diesel's harness would create the table for it, which a worker has no right to.
+pub(crate) trait Migrated {
+    /// The migrations that have run. None for a database that has no table for them.
+    fn applied(&mut self) -> QueryResult<Vec<Applied>>;
+
+    /// The floors. An error for a database that has no table for them.
+    fn floors(&mut self) -> QueryResult<Vec<Floor>>;
+}
+
+const APPLIED: &str = "SELECT version FROM __diesel_schema_migrations";
+const FLOORS: &str = "SELECT migration, floor FROM schema_floors";
+
+macro_rules! migrated {
+    ($connection:ty, $table:literal) => {
+        impl Migrated for $connection {
+            fn applied(&mut self) -> QueryResult<Vec<Applied>> {
+                let there: Vec<Applied> = diesel::sql_query($table).load(self)?;
+                if there.is_empty() { Ok(there) } else { diesel::sql_query(APPLIED).load(self) }
+            }
+
+            fn floors(&mut self) -> QueryResult<Vec<Floor>> {
+                diesel::sql_query(FLOORS).load(self)
+            }
+        }
+    };
+}
+
+migrated!(SqliteConnection, "SELECT name AS version FROM sqlite_master WHERE name = '__diesel_schema_migrations'");
+migrated!(
+    AsyncConnectionWrapper<AsyncPgConnection>,
+    "SELECT tablename::text AS version FROM pg_tables \
+     WHERE tablename = '__diesel_schema_migrations' AND schemaname = ANY (current_schemas(FALSE))"
+);
+
+/// Finds the missing migrations. `TooNew` if the database has one that this program does not know and whose floor it does not know
+/// either.
 pub(crate) fn pending<DB, C>(conn: &mut C, known: &EmbeddedMigrations) -> Result<Pending, MigrateError>
 where
     DB: diesel::backend::Backend,
-    C: MigrationHarness<DB>,
+    C: MigrationHarness<DB> + Migrated,
 {
-    let applied: BTreeSet<MigrationVersion<'static>> =
-        conn.applied_migrations().map_err(MigrateError::Failed)?.into_iter().collect();
-    let known: BTreeSet<MigrationVersion<'static>> = MigrationSource::<DB>::migrations(known)
+    let applied: BTreeSet<String> = conn.applied()?.into_iter().map(|applied| applied.version).collect();
+    let known: BTreeSet<String> = MigrationSource::<DB>::migrations(known)
         .map_err(MigrateError::Failed)?
         .iter()
-        .map(|migration| migration.name().version().as_owned())
+        .map(|migration| migration.name().version().to_string())
         .collect();
-    let unknown: Vec<String> = applied.difference(&known).map(ToString::to_string).collect();
+    let unknown: Vec<String> = applied.difference(&known).cloned().collect();
     if !unknown.is_empty() {
-        return Err(MigrateError::TooNew(unknown));
+        let floors = conn.floors().unwrap_or_default();
+        let may_use =
+            |of: &String| floors.iter().any(|Floor { migration, floor }| migration == of && known.contains(floor));
+        if !unknown.iter().all(may_use) {
+            return Err(MigrateError::TooNew(unknown));
+        }
+        tracing::info!(
+            migrations = unknown.join(", "),
+            "the database is of a newer version, beside which this one may run"
+        );
     }
-    let versions = known.difference(&applied).map(ToString::to_string).collect();
+    let versions = known.difference(&applied).cloned().collect();
     Ok(Pending { is_new: applied.is_empty(), versions })
 }
 
@@ -86,7 +148,7 @@ where
 pub(crate) fn run<DB, C>(conn: &mut C, known: EmbeddedMigrations, missing: Missing) -> Result<(), MigrateError>
 where
     DB: diesel::backend::Backend,
-    C: MigrationHarness<DB>,
+    C: MigrationHarness<DB> + Migrated,
 {
     let pending = pending(conn, &known)?;
     if missing == Missing::Refuse {

@@ -24,9 +24,12 @@ impl Store {
         let (inner, pool) = (Arc::clone(&self.inner), pool.clone());
         in_own_task(async move {
             let mut object = checkout(&inner.database, pool.get()).await?;
-            let note = diesel::sql_query(NOTE).bind::<Text, _>(offered);
-            note.bind::<Text, _>(format!("{:032x}", rand::random::<u128>())).execute(&mut *object).await?;
-            Ok(())
+            diesel_async::AsyncConnection::transaction(&mut *object, async move |conn| {
+                let note = diesel::sql_query(NOTE).bind::<Text, _>(offered);
+                note.bind::<Text, _>(format!("{:032x}", rand::random::<u128>())).execute(conn).await?;
+                Ok(())
+            })
+            .await
         })
         .await
     }

@@ -39,4 +39,14 @@ impl Store {
             Ok(())
         })
     }
+
+    /// Sets a setting unless it is set already. Returns the value that counts: of several callers all get the same.
+    pub async fn setting_or(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        let row = SettingRow { name: name.to_owned(), value: value.to_owned() };
+        write!(self, |conn| {
+            let name = row.name.clone();
+            diesel::insert_into(settings::table).values(row).on_conflict_do_nothing().execute(conn).await?;
+            Ok(settings::table.find(name).select(settings::value).first(conn).await?)
+        })
+    }
 }

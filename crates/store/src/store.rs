@@ -6,6 +6,7 @@ use crate::clock::{LATEST_MS, not_before};
 use crate::log::{Tail, TailError};
 use crate::migrate::Missing;
 use crate::runs::{Leases, Own};
+use crate::timing::Counts;
 use crate::transaction::{checkout, in_own_task, read};
 use crate::url::Address;
 use crate::{OpenFault, StoreError};
@@ -39,6 +40,8 @@ pub(crate) struct Inner {
     /// Renews the leases of runs, on PostgreSQL.
     pub(crate) leases: Option<Leases>,
     pub(crate) own: Own,
+    /// For metrics.
+    pub(crate) counts: Arc<Counts>,
 }
 
 impl Inner {
@@ -85,6 +88,17 @@ impl Store {
     /// As [`Store::open`], and [`StoreError::Owned`] while another server uses the file.
     pub async fn own(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect(url, Missing::Run, true).await?;
+        store.set_clock().await?;
+        tracing::info!(database = store.inner.database, "database open");
+        Ok(store)
+    }
+
+    /// As [`Store::own`], for a database that `emberline migrate` has brought up to date.
+    ///
+    /// # Errors
+    /// As [`Store::own`], and [`StoreError::TooOld`] for a database that is not.
+    pub async fn own_migrated(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url, Missing::Refuse, true).await?;
         store.set_clock().await?;
         tracing::info!(database = store.inner.database, "database open");
         Ok(store)
@@ -145,6 +159,7 @@ impl Store {
                 reach,
                 leases,
                 own: Own::new(),
+                counts: Arc::default(),
             }),
         })
     }
@@ -173,8 +188,8 @@ impl Store {
             None => _ = self.inner.subscriber.set(subscriber),
             Some(_) if self.inner.tail.get().is_some() => {}
             Some(reach) => {
-                let started =
-                    Tail::start(&self.inner.database, reach.clone(), &self.inner.own.holder().server, subscriber).await;
+                let (server, counts) = (self.inner.own.holder().server, Arc::clone(&self.inner.counts));
+                let started = Tail::start(&self.inner.database, reach.clone(), &server, counts, subscriber).await;
                 _ = self.inner.tail.set(started.map_err(|error| self.unreachable(error))?);
             }
         }

@@ -80,10 +80,56 @@ pub fn cluster_with_tls(certificate: &str, key: &str) -> Option<Cluster> {
     or_skip(start(free.unwrap_or_else(|error| panic!("no port: {error}")).port(), [certificate, key], ""))
 }
 
+/// Runs PgBouncer for as long as its standard input is open, in transaction mode. `$1` is the folder of PostgreSQL's socket, `$2` its
+/// port, `$3` the pooler's port, `$4` its connections to a database.
+const POOLER_SUPERVISOR: &str = r#"
+set -eu
+dir=$(mktemp -d /tmp/emberline-pooler.XXXXXX)
+pooler=
+clean() {
+    trap '' INT TERM HUP PIPE
+    [ -z "$pooler" ] || kill -INT "$pooler" 2>/dev/null || true
+    rm -rf "$dir"
+}
+trap clean EXIT
+trap : INT TERM HUP PIPE
+printf '"ember" ""\n' >"$dir/users"
+cat >"$dir/ini" <<END
+[databases]
+* = host=$1 port=$2
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $3
+unix_socket_dir =
+auth_type = trust
+auth_file = $dir/users
+pool_mode = transaction
+default_pool_size = $4
+max_client_conn = 500
+END
+pgbouncer -q "$dir/ini" >"$dir/log" 2>&1 </dev/null &
+pooler=$!
+read -r _ || true
+"#;
+
+/// A running PgBouncer in transaction mode, before a cluster.
+pub struct Pooler {
+    port: u16,
+    _supervisor: Child,
+    _alive: ChildStdin,
+}
+
+impl Pooler {
+    /// The address of a database through the pooler.
+    pub fn address(&self, database: &str) -> String {
+        format!("postgres://ember@127.0.0.1:{}/{database}?sslmode=disable&pooler=transaction", self.port)
+    }
+}
+
 /// PostgreSQL's own. A socket's name needs one, though nothing listens on it.
 const PORT: u16 = 5432;
 
-fn or_skip(started: Result<Cluster, String>) -> Option<Cluster> {
+fn or_skip<T>(started: Result<T, String>) -> Option<T> {
     started
         .map_err(|why| {
             // Not eprintln!, whose output the test harness hides when a test passes.
@@ -96,6 +142,35 @@ impl Cluster {
     /// The address of a database.
     pub fn address(&self, database: &str) -> String {
         format!("postgres:///{database}?host={}&user=ember", self.folder)
+    }
+
+    /// Starts PgBouncer before this cluster, with `size` connections to each database: fewer than the clients have, so that each
+    /// transaction gets another one. None if PgBouncer is not installed.
+    pub fn pooler(&self, size: u32) -> Option<Pooler> {
+        // Debian installs it where only root looks.
+        let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+        let found = std::env::split_paths(&path).any(|folder| folder.join("pgbouncer").exists());
+        let started = if found { self.start_pooler(size, &path) } else { Err("pgbouncer is not installed".to_owned()) };
+        or_skip(started)
+    }
+
+    fn start_pooler(&self, size: u32, path: &str) -> Result<Pooler, String> {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let port = free.map_err(|error| format!("no port: {error}"))?.port();
+        let mut command = Command::new("sh");
+        command.args(["-c", POOLER_SUPERVISOR, "sh", &self.folder]);
+        command.args([self.port, port].map(|port| port.to_string())).arg(size.to_string());
+        command.env("PATH", path).stdin(Stdio::piped());
+        as_ordinary_user(&mut command)?;
+        let mut supervisor = command.spawn().map_err(|error| format!("sh: {error}"))?;
+        let alive = supervisor.stdin.take().ok_or("sh has no standard input")?;
+        for _ in 0..100 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Ok(Pooler { port, _supervisor: supervisor, _alive: alive });
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("pgbouncer did not start within 10 s");
     }
 
     /// Creates an empty database. Returns its address.

@@ -1,7 +1,7 @@
-//! `emberline doctor`: checks devices, model, disk, database and pictures. Changes nothing.
+//! `emberline doctor`: checks devices, model, disk, database and pictures, and the servers that share them. Changes nothing.
 
 use crate::{
-    commands::{model::ModelChoice, offers::Offers},
+    commands::{cluster, model::ModelChoice, offers::Offers},
     data_dir,
     one_line::one_line,
     shared_folder::SharedFolder,
@@ -56,10 +56,10 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         None => data_dir::default_path()?,
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
-    let (database, data) = runtime.block_on(database_and_data(args, &folder));
-    let findings = [
+    let (database, data, cluster) = runtime.block_on(database_and_data(args, &folder));
+    let mut findings = vec![
         ("device", device(DeviceChoice::Auto)),
-        ("adapter", device(DeviceChoice::Wgpu)),
+        ("adapter", adapter()),
         ("model", model(&args.model)),
         ("library", library(&args.models)),
         ("disk", disk(&folder)),
@@ -67,6 +67,7 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         ("database", database),
         ("data", data),
     ];
+    findings.extend(cluster);
     let mut out = io::stdout().lock();
     for (what, found) in &findings {
         let line = match found {
@@ -85,6 +86,15 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
 
 fn device(choice: DeviceChoice) -> Result<String> {
     Ok(Compute::open(choice)?.info.to_string())
+}
+
+/// wgpu's choice, and the adapters that `--device wgpu:N` names.
+fn adapter() -> Result<String> {
+    let mut text = device(DeviceChoice::Wgpu)?;
+    for (number, name) in Compute::adapters().iter().enumerate() {
+        write!(text, "\n      wgpu:{number} is {name}")?;
+    }
+    Ok(text)
 }
 
 fn model(model: &ModelChoice) -> Result<String> {
@@ -139,24 +149,27 @@ fn data_folder(folder: &Path) -> Result<String> {
     Ok(format!("nothing is in the way in {}", folder.display()))
 }
 
-/// Checks the database, then compares it with the picture files.
-async fn database_and_data(args: &DoctorArgs, folder: &Path) -> (Result<String>, Result<String>) {
-    if !folder.is_dir() {
-        let absent = || Ok(format!("{} is not there yet; the first start makes it", folder.display()));
-        return (absent(), absent());
-    }
+/// Checks the database, then compares it with the picture files, then looks at the servers and workers that share both.
+async fn database_and_data(
+    args: &DoctorArgs,
+    folder: &Path,
+) -> (Result<String>, Result<String>, Vec<cluster::Finding>) {
     let url = args.database_url.clone().unwrap_or_else(|| data_dir::database_url_in(folder));
+    if !folder.is_dir() && store::sqlite_file(&url).is_some() {
+        let absent = || Ok(format!("{} is not there yet; the first start makes it", folder.display()));
+        return (absent(), absent(), Vec::new());
+    }
     let root = args.media_url.as_ref().map_or(folder, |shared| shared.0.as_path());
     let media = Media::at(&data_dir::media_in(root));
     if store::sqlite_file(&url).is_some_and(|file| !file.exists() && !store::has_log_alone(&file)) {
         let data = recovery::expect_no_pictures(&media).map(|()| "there are no pictures yet".to_owned());
-        return (Ok("there is none yet; the first start makes it".to_owned()), data.map_err(Into::into));
+        return (Ok("there is none yet; the first start makes it".to_owned()), data.map_err(Into::into), Vec::new());
     }
     let store = match Store::look(&url).await.context("cannot open the database") {
         Ok(store) => store,
-        Err(error) => return (Err(error), Err(anyhow!("cannot be judged without the database"))),
+        Err(error) => return (Err(error), Err(anyhow!("cannot be judged without the database")), Vec::new()),
     };
-    let found = (database(&store).await, data(&store, &media).await);
+    let found = (database(&store).await, data(&store, &media).await, cluster::findings(&store, &media).await);
     store.close().await.ok();
     found
 }

@@ -1,11 +1,13 @@
 //! Commands that run without a server, and model options shared with `serve`.
 
+mod cluster;
 pub mod doctor;
 mod extras;
 mod files;
 pub mod generate;
 pub mod inspect;
 pub mod library;
+pub mod migrate;
 pub mod model;
 pub mod moving;
 pub mod offers;

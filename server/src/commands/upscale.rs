@@ -44,7 +44,7 @@ pub struct UpscaleArgs {
     pub scale: Option<u32>,
 
     /// Compute device; auto selects a hardware GPU, otherwise the CPU.
-    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
+    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu|wgpu:N", default_value = "auto")]
     pub device: DeviceChoice,
 
     /// Print a report as JSON to standard output.

@@ -4,9 +4,10 @@ use super::openapi::{About, Api};
 use crate::problem::ApiError;
 use crate::{machine, state::AppState};
 use axum::{extract::State, http::header};
-use engine::Summary;
-use protocol::{Problem, TaskStatus};
+use engine::{Engine, Summary};
+use protocol::{Problem, TaskStatus, Worker};
 use std::fmt::{Display, Write};
+use store::Store;
 
 /// The route with its summary.
 pub fn routes(api: Api) -> Api {
@@ -17,22 +18,97 @@ pub fn routes(api: Api) -> Api {
 async fn get_metrics(
     State(state): State<AppState>,
 ) -> Result<([(header::HeaderName, &'static str); 1], String), ApiError> {
-    let counts = state.store.counts().await.map_err(|error| {
+    let mut page = measured(&state.store, state.services.engine()).await?;
+    page.one("emberline_websocket_clients", "gauge", "Connections to /ws.", state.hub.readers());
+    let dropped = "Progress events that slow WebSocket clients did not get.";
+    page.one("emberline_dropped_progress_events_total", "counter", dropped, state.hub.dropped_progress());
+    Ok(page.answer())
+}
+
+/// The metrics of a worker, which has no WebSocket clients.
+pub(super) async fn of_worker(
+    store: &Store,
+    engine: &Engine,
+) -> Result<([(header::HeaderName, &'static str); 1], String), ApiError> {
+    Ok(measured(store, engine).await?.answer())
+}
+
+/// What servers and workers measure.
+async fn measured(store: &Store, engine: &Engine) -> Result<Page, ApiError> {
+    let counts = store.counts().await.map_err(|error| {
         tracing::warn!(error = &error as &dyn std::error::Error, "cannot count the tasks");
         Problem::Unavailable("the database does not answer".to_owned())
     })?;
     let memory = tokio::task::spawn_blocking(machine::process_memory_bytes).await.unwrap_or_default();
     let mut page = Page::default();
     tasks(&mut page, &counts);
-    costs(&mut page, &state.services.engine().statistics().summary());
-    page.one("emberline_websocket_clients", "gauge", "Connections to /ws.", state.hub.readers());
-    let dropped = "Progress events that slow WebSocket clients did not get.";
-    page.one("emberline_dropped_progress_events_total", "counter", dropped, state.hub.dropped_progress());
-    page.one("process_resident_memory_bytes", "gauge", "Resident memory of the server.", memory);
-    let device = state.services.engine().models().compute().info.to_string();
+    costs(&mut page, &engine.statistics().summary());
+    workers(&mut page, &engine.list_workers());
+    queue(&mut page, engine);
+    database(&mut page, store);
+    page.one("process_resident_memory_bytes", "gauge", "Resident memory of the process.", memory);
+    let device = engine.models().compute().info.to_string();
     page.family("emberline_build_info", "gauge", "1, with the version and the device that computes.");
     page.sample("emberline_build_info", &[("version", env!("CARGO_PKG_VERSION")), ("device", &device)], 1);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0))
+    Ok(page)
+}
+
+/// The servers and workers of the database that make pictures. Nothing on SQLite.
+fn workers(page: &mut Page, workers: &[Worker]) {
+    if workers.is_empty() {
+        return;
+    }
+    page.family("emberline_workers", "gauge", "Servers and workers that make pictures, by what they do.");
+    let state = |worker: &Worker| match (worker.draining, worker.tasks.is_empty()) {
+        (true, _) => "draining",
+        (false, false) => "busy",
+        (false, true) => "idle",
+    };
+    for name in ["idle", "busy", "draining"] {
+        let count = workers.iter().filter(|worker| worker.concurrency > 0 && state(worker) == name).count();
+        page.sample("emberline_workers", &[("state", name)], count);
+    }
+}
+
+/// What this process has taken from the queue and from others. Nothing on SQLite.
+fn queue(page: &mut Page, engine: &Engine) {
+    let Some(of) = engine.cluster_summary() else { return };
+    page.family(
+        "emberline_claims_total",
+        "counter",
+        "Tasks taken from the queue, by whether their model was in memory.",
+    );
+    for (warm, count) in [("true", of.warm_claims), ("false", of.cold_claims)] {
+        page.sample("emberline_claims_total", &[("warm", warm)], count);
+    }
+    page.family("emberline_claim_seconds", "summary", "Time to take a task from the queue.");
+    page.sum("emberline_claim_seconds", &[], of.claims_s, of.warm_claims + of.cold_claims);
+    page.family("emberline_queue_wait_seconds", "summary", "Time in the queue until the first start.");
+    page.sum("emberline_queue_wait_seconds", &[], of.waits_s, of.first_starts);
+    let expired = "Runs of processes that were gone, which this one ended.";
+    page.one("emberline_leases_expired_total", "counter", expired, of.leases_expired);
+    let fenced = "What was refused because the run was over or another process's.";
+    page.family("emberline_fenced_total", "counter", fenced);
+    for (what, count) in [("step", of.fenced_steps), ("result", of.fenced_results)] {
+        page.sample("emberline_fenced_total", &[("what", what)], count);
+    }
+}
+
+/// The use of PostgreSQL. Nothing on SQLite.
+fn database(page: &mut Page, store: &Store) {
+    let Some(of) = store.measured() else { return };
+    page.family("emberline_event_lag_seconds", "summary", "Age of changes when this process hears of them.");
+    page.sum("emberline_event_lag_seconds", &[], of.event_lag.0, of.event_lag.1);
+    page.family("emberline_live_bytes_total", "counter", "Bytes of previews written to the database and read from it.");
+    for (direction, bytes) in [("out", of.live_bytes_out), ("in", of.live_bytes_in)] {
+        page.sample("emberline_live_bytes_total", &[("direction", direction)], bytes);
+    }
+    let reconnects = "How often the connection that follows the changes was lost.";
+    page.one("emberline_listener_reconnects_total", "counter", reconnects, of.reconnects);
+    page.family("emberline_database_seconds", "summary", "Time of statements on connections of their own.");
+    for (call, seconds, calls) in of.database {
+        page.sum("emberline_database_seconds", &[("call", call)], seconds, calls);
+    }
 }
 
 fn tasks(page: &mut Page, counts: &[(TaskStatus, u64)]) {
@@ -66,6 +142,10 @@ fn costs(page: &mut Page, of: &Summary) {
 struct Page(String);
 
 impl Page {
+    fn answer(self) -> ([(header::HeaderName, &'static str); 1], String) {
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], self.0)
+    }
+
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a string cannot fail.
         write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();

@@ -34,6 +34,7 @@ mod takes;
 mod tasks;
 mod thumbnails;
 mod upload;
+mod worker;
 mod workers;
 
 use crate::state::AppState;
@@ -49,6 +50,7 @@ use guard::Origins;
 use openapi::{Api, Document, Documented};
 use std::sync::Arc;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer};
+pub use worker::worker_router;
 
 /// Maximum size of a request body, bytes. Forms and JSON with the longest prompts stay far below it.
 const MAX_BODY_BYTES: usize = 1024 * 1024;

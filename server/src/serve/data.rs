@@ -34,7 +34,7 @@ pub(super) fn lock(args: &ServeArgs) -> Result<DataDir> {
     })
 }
 
-/// Opens the database, reconciles it with the pictures, and empties the folder of exports.
+/// Opens the database, reconciles it with the pictures, and empties the folder of exports unless other servers use it.
 pub(super) async fn open(args: &ServeArgs, dir: DataDir) -> Result<Data> {
     let url = args.database_url.clone().unwrap_or_else(|| dir.database_url());
     if args.concurrency == 0 && store::sqlite_file(&url).is_some() {
@@ -46,6 +46,7 @@ pub(super) async fn open(args: &ServeArgs, dir: DataDir) -> Result<Data> {
     let media = Arc::new(Media::at(&data_dir::media_in(&root)));
     let opening = Opening {
         url,
+        migrates: !args.no_migrate,
         lease: Duration::from_secs(args.lease.into()),
         predecessor: dir.server_id(),
         recovery: recovery_options(&dir, &root, args.accept_missing_pictures),
@@ -55,15 +56,21 @@ pub(super) async fn open(args: &ServeArgs, dir: DataDir) -> Result<Data> {
         dir.set_server_id(&id);
     }
     let running = RunningMark::set(dir.path())?;
-    let first_export = LocalStudio::first_export_id(&store).await?;
-    let exports = Exports::open(dir.exports(), first_export)
-        .with_context(|| format!("cannot make the folder of exports {}", dir.exports().display()))?;
+    // Beside the pictures: on PostgreSQL every server offers the files of all.
+    let folder = data_dir::exports_in(&root);
+    let exports = match store.exports() {
+        Some(shared) => Exports::share(folder.clone(), shared),
+        None => Exports::open(dir.exports(), LocalStudio::first_export_id(&store).await?),
+    };
+    let exports = exports.with_context(|| format!("cannot make the folder of exports {}", folder.display()))?;
     Ok(Data { dir, store, media, exports: Arc::new(exports), running, lost_found: opening.recovery.lost_found })
 }
 
 /// How the database is opened.
 struct Opening {
     url: String,
+    /// Whether the tables are brought up to date.
+    migrates: bool,
     lease: Duration,
     /// The id of the last server on this data folder, which is dead: the folder is locked.
     predecessor: Option<String>,
@@ -87,7 +94,11 @@ async fn open_recovered(opening: &Opening, media: &Media) -> Result<Store> {
     if is_new {
         recovery::expect_no_pictures(media)?;
     }
-    let store = Store::own(url).await.context("cannot open the database")?;
+    let store = match opening.migrates {
+        true => Store::own(url).await,
+        false => Store::own_migrated(url).await,
+    };
+    let store = store.context("cannot open the database")?;
     store.set_lease(opening.lease);
     match recover_or_join(&store, media, opening).await {
         Ok(()) => Ok(store),

@@ -52,7 +52,7 @@ pub fn run(args: ServeArgs) -> Result<()> {
 
 async fn serve(args: ServeArgs) -> Result<()> {
     protocol::set_base_path(args.base_path.clone().leak());
-    let access = access(&args)?;
+    let credentials = credentials(&args)?;
     let origins = Origins::new(&args.allow_origin, &args.host)?;
     // Before anything is opened, because connections must leave file descriptors for the server's own files.
     let limits = Limits::for_descriptors(net::descriptors::raise());
@@ -75,6 +75,13 @@ async fn serve(args: ServeArgs) -> Result<()> {
     };
     let parts = Parts::start(&args.models, about, (&data.store, &data.media), models, vae).await?;
     let state = parts.state(&data, wildcards, leptos_options(address, args.site_root)?);
+    let access = match credentials {
+        Some(credentials) => Some(Arc::new(Access::open(credentials, &data.store).await?)),
+        None => None,
+    };
+    if let Some(access) = access.clone() {
+        tokio::spawn(access.follow_others(data.store.clone(), state.stopping.clone()));
+    }
     let policy =
         http::Policy { origins: origins.with_own(address), access, proxies: TrustedProxies::new(args.trust_proxy) };
     let router = http::router(state.clone(), policy, ws::routes);
@@ -129,8 +136,8 @@ fn log_ready(data_dir: &Path, engine: &Engine) {
     tracing::info!(data_dir = %data_dir.display(), device = %models.compute().info, model, "ready");
 }
 
-/// The access control. `None` without a password or token, which is allowed on a loopback address only.
-fn access(args: &ServeArgs) -> Result<Option<Arc<Access>>> {
+/// The password and the token. `None` without both, which is allowed on a loopback address only.
+fn credentials(args: &ServeArgs) -> Result<Option<Credentials>> {
     let credentials = Credentials::new(args.password.clone(), args.password_file.as_deref(), args.token.clone())?;
     if credentials.is_none() && !args.listen.ip().is_loopback() {
         bail!(
@@ -139,7 +146,7 @@ fn access(args: &ServeArgs) -> Result<Option<Arc<Access>>> {
             args.listen
         );
     }
-    Ok(credentials.map(|credentials| Arc::new(Access::new(credentials))))
+    Ok(credentials)
 }
 
 /// Prints the only line on standard output. Scripts wait for it and read the port from it.

@@ -1,4 +1,5 @@
-//! `emberline worker`: makes the pictures of the servers on a PostgreSQL database. It opens no port; it connects to the database
+//! `emberline worker`: makes the pictures of the servers on a PostgreSQL database. It opens no port (unless one for
+//! metrics is wanted); it connects to the database
 //! and reads and writes the shared folder.
 
 use super::{
@@ -6,7 +7,11 @@ use super::{
     parts::{About, Parts},
     stop::{GRACE, stop_signal},
 };
-use crate::{cli::WorkerArgs, data_dir, machine};
+use crate::{
+    cli::WorkerArgs,
+    data_dir, http, machine,
+    net::{self, Limits},
+};
 use anyhow::{Context, Result, bail};
 use engine::{Engine, Identity, Media, recovery};
 use local_studio::Offering;
@@ -17,6 +22,8 @@ use std::{
     time::Duration,
 };
 use store::Store;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// Changes of the library within this time are combined.
 const DEBOUNCE: Duration = Duration::from_millis(200);
@@ -35,6 +42,17 @@ async fn work(args: &WorkerArgs) -> Result<()> {
     if store::sqlite_file(&args.database_url).is_some() {
         bail!("--database-url: a worker needs the PostgreSQL database of a server; a SQLite file has one server");
     }
+    let listener = match args.metrics_listen {
+        Some(address) if !address.ip().is_loopback() => {
+            bail!("--metrics-listen {address}: must be a loopback address (127.0.0.1, [::1]): there is no password")
+        }
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}; choose another with --metrics-listen"))?,
+        ),
+        None => None,
+    };
     // Model headers are read first, so that a wrong --model is reported at once.
     let (models, vae) = models::open(&args.models)?;
     let media = Arc::new(Media::at(&data_dir::media_in(&args.media_url.0)));
@@ -55,6 +73,14 @@ async fn work(args: &WorkerArgs) -> Result<()> {
             tokio::time::sleep(DEBOUNCE).await;
         }
     });
+    let stopping = CancellationToken::new();
+    if let Some(listener) = listener {
+        let address = listener.local_addr().context("the listening socket has no address")?;
+        let router = http::worker_router(store.clone(), engine.clone(), address)?;
+        tracing::info!(%address, "metrics are served");
+        let limits = Limits::for_descriptors(net::descriptors::raise());
+        tokio::spawn(net::serve(listener, router, limits, stopping.clone()));
+    }
     library.start().context("cannot start the library")?;
     models::load_first(&engine, &library, &base);
     // Before the line is printed: a process that waits for it may stop the worker at once.
@@ -71,6 +97,7 @@ async fn work(args: &WorkerArgs) -> Result<()> {
     if !engine.stop(GRACE).await {
         tracing::warn!(grace_s = GRACE.as_secs(), "a step was still running; another worker begins its picture again");
     }
+    stopping.cancel();
     offers.abort();
     store.close().await.context("cannot close the database")?;
     tracing::info!("stopped");

@@ -6,9 +6,12 @@ mod base_path;
 mod checker;
 #[cfg(unix)]
 mod cluster;
+mod cluster_doctor;
+mod cluster_metrics;
 mod connections;
 mod data_faults;
 mod data_loss;
+mod deployed;
 mod events;
 mod exports;
 mod flood;
@@ -30,12 +33,15 @@ mod pauses;
 mod prompts;
 mod records;
 mod recovery;
+mod rolling;
 mod schema;
 mod server_functions;
 #[cfg(unix)]
 mod several_servers;
 mod several_workers;
+mod shared_exports;
 mod shared_log;
+mod shared_sessions;
 mod start_and_stop;
 mod steering;
 mod storm;

@@ -34,6 +34,11 @@ impl Place {
         Some(Self { url, pictures: tempfile::tempdir().expect("a folder") })
     }
 
+    /// Its name in PostgreSQL.
+    pub fn name(&self) -> &str {
+        self.url.trim_start_matches("postgres:///").split('?').next().expect("a name")
+    }
+
     /// A server with its own data folder. A lease of three seconds, so that the tests do not wait for long.
     pub fn server(&self, more: &[&str]) -> TestServer {
         self.server_at(&self.url, more)
@@ -192,8 +197,7 @@ fn another_server_cancels_and_keeps() {
 
 /// The database of a place, for SQL that bypasses the servers.
 pub fn execute(place: &Place, sql: &str) -> String {
-    let name = place.url.trim_start_matches("postgres:///").split('?').next().expect("a name");
-    test_postgres::cluster().expect("it runs").execute(name, sql)
+    test_postgres::cluster().expect("it runs").execute(place.name(), sql)
 }
 
 #[test]

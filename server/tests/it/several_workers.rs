@@ -12,13 +12,13 @@ use std::{
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// A running worker.
-struct TestWorker {
+pub struct TestWorker {
     child: Child,
     ready: String,
 }
 
 impl TestWorker {
-    fn start(place: &Place, more: &[&str]) -> Self {
+    pub fn start(place: &Place, more: &[&str]) -> Self {
         let mut child = emberline()
             .args(["worker", "--device", "cpu", "--lease", "3", "--database-url", &place.url, "--media-url"])
             .arg(place.pictures.path())
@@ -31,6 +31,17 @@ impl TestWorker {
         let mut ready = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready).expect("standard output");
         Self { child, ready: ready.trim_end().to_owned() }
+    }
+
+    /// Whether it has said that it is ready.
+    pub fn is_ready(&self) -> bool {
+        self.ready.contains(" is ready ")
+    }
+
+    /// Stops it. Returns its log.
+    pub fn stopped(self) -> String {
+        signal_to(self.child.id(), "-TERM");
+        self.ended().1
     }
 
     /// Waits until it has ended. Returns whether it succeeded, and its log.

@@ -47,19 +47,19 @@ impl GenerationForm {
         view! { {choice}<div class="maker-notes" role="status">{about}</div>{refused} }.erase()
     }
 
-    /// Reads the models again when the library changes. A chosen one that is gone stays chosen, and the form says so.
+    /// Reads the models again when the library or the models of workers change. A chosen one that is gone stays chosen, and the form says so.
     pub(super) fn watch_models(self) {
         let state = self.store.state;
-        let revision = Memo::new(move |_| state.with(|state| state.library_revision));
+        let revision = Memo::new(move |_| state.with(|state| (state.library_revision, state.offered.clone())));
         Effect::new(move |_| {
             let now = revision.get();
-            // 0: nothing has changed since the page was loaded.
-            if now == 0 {
+            // Nothing has changed since the page was loaded.
+            if now == (0, None) {
                 return;
             }
             spawn_local(async move {
                 browser::wait(PAUSE_MS).await;
-                if revision.try_get_untracked() != Some(now) {
+                if revision.try_get_untracked().as_ref() != Some(&now) {
                     return;
                 }
                 // Without an answer the list stays; the next change reads it again.

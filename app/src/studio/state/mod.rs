@@ -12,6 +12,7 @@ use protocol::{
     Event, ExportFormat, Frame, FrameId, Hello, Message, Model, Project, Queue, Settings, Studio, TaskId, TaskStatus,
     TaskSummary,
 };
+use std::collections::BTreeSet;
 use timeline::Edit;
 
 /// Notice of a failed or cancelled generation.
@@ -59,6 +60,8 @@ pub struct StudioState {
     pub export_formats: Vec<ExportFormat>,
     /// Grows whenever files of the library change.
     pub library_revision: u64,
+    /// The models of the servers and workers that make pictures, as of the last event; none before it.
+    pub offered: Option<BTreeSet<String>>,
     /// Failed and cancelled generations since the page was loaded, newest last, until they are dismissed or retried.
     pub ended: Vec<Ended>,
     /// The newest announcement for screen readers.
@@ -89,6 +92,7 @@ impl From<Studio> for StudioState {
             settings,
             export_formats,
             library_revision: 0,
+            offered: None,
             ended: Vec::new(),
             spoken: String::new(),
             listed_seq: 0,
@@ -148,11 +152,11 @@ impl StudioState {
             Event::GenerationPaused(data) => self.paused(&data.of, data.step, data.frame, true),
             Event::GenerationResumed(data) => self.paused(&data.of, data.step, data.frame, false),
             Event::LibraryUpdated(data) => self.library_revision = data.files_revision,
-            Event::Hello(_)
-            | Event::Metrics(_)
-            | Event::ProjectUpdated(_)
-            | Event::StylesUpdated(_)
-            | Event::WorkersUpdated(_) => {}
+            Event::WorkersUpdated(data) => {
+                let makers = data.workers.into_iter().filter(|worker| worker.concurrency > 0);
+                self.offered = Some(makers.flat_map(|worker| worker.models).map(|model| model.name).collect());
+            }
+            Event::Hello(_) | Event::Metrics(_) | Event::ProjectUpdated(_) | Event::StylesUpdated(_) => {}
         }
         Next::Continue
     }

@@ -123,7 +123,11 @@ fn settle(slots: &[Arc<Slot>], mine: &[(Run, Kept)], until: Instant) {
 async fn take_up(cluster: Arc<Cluster>, expired: Vec<Run>) {
     let fails = cluster.fails().await;
     for run in expired {
-        match cluster.store.end_expired_run(run, fails.clone()).await {
+        let ended = cluster.store.end_expired_run(run, fails.clone()).await;
+        if matches!(ended, Ok(RunEnd::Queued | RunEnd::Failed)) {
+            cluster.counts.expired();
+        }
+        match ended {
             Ok(RunEnd::Queued) => {
                 tracing::warn!(task.id = %run.task, attempt = run.attempt, "the server of this task is gone; it is queued again")
             }

@@ -2,12 +2,15 @@
 //! exchanges steps and requests with the others. On SQLite none of this runs.
 
 mod asked;
+mod counts;
 mod keeper;
 mod processes;
 mod remote;
 mod reports;
 mod shown;
 
+pub use counts::ClusterSummary;
+use counts::Counts;
 use keeper::sure_until;
 pub(crate) use keeper::{give_back, keep_leases};
 pub use processes::Identity;
@@ -38,6 +41,8 @@ pub(crate) struct Cluster {
     pub(crate) asked: Arc<Notify>,
     interrupted: ReadInterrupted,
     pub(crate) processes: Processes,
+    /// For metrics.
+    pub(crate) counts: Counts,
 }
 
 impl Cluster {
@@ -45,8 +50,8 @@ impl Cluster {
     pub(crate) fn of(store: &Store, slots: &Arc<Slots>, interrupted: ReadInterrupted) -> Option<Arc<Self>> {
         let (store, slots) = (store.clone(), Arc::clone(slots));
         store.is_shared().then(|| {
-            let (reports, kept, asked, processes) = Default::default();
-            Arc::new(Self { store, slots, reports, kept, asked, interrupted, processes })
+            let (reports, kept, asked, processes, counts) = Default::default();
+            Arc::new(Self { store, slots, reports, kept, asked, interrupted, processes, counts })
         })
     }
 

@@ -133,7 +133,9 @@ pub(crate) async fn send_reports(cluster: Arc<Cluster>, announce: Arc<dyn Announ
             let reported = cluster.store.report_step(newest.clone(), preview.as_ref()).await;
             // Nobody hears of an attempt that another server has taken up, or that is over. While the database is away, this
             // server's clients see the steps, as long as the run is surely its own.
-            if !matches!(reported, Ok(false)) {
+            if matches!(reported, Ok(false)) {
+                cluster.counts.fenced_step();
+            } else {
                 events.into_iter().for_each(|event| publish(&slot, event, &*announce));
             }
             if reported.is_ok() && preview.is_some() {

@@ -141,7 +141,12 @@ impl Attempt<'_> {
             // The connection broke after the change was committed, and a retry found it completed.
             Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => self.log_completed(step),
             // Cancelled during the write: the cancellation removed the preview, and this removes the final picture.
-            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => self.remove_picture(),
+            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {
+                if let Some(cluster) = &self.shared.cluster {
+                    cluster.counts.fenced_result();
+                }
+                self.remove_picture();
+            }
             Err(_) if self.is_over() => {}
             Err(error) => {
                 tracing::error!(task.id = %self.task.id, error = &error as &dyn Error, "a finished picture could not be recorded");

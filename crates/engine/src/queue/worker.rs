@@ -2,13 +2,14 @@
 
 use super::{admission::Permit, attempt::Attempt, generate::Outcome, shared::Shared};
 use crate::{retry::Backoff, slots::Listed};
-use protocol::TaskStatus;
+use protocol::{Task, TaskStatus};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 use store::{Claim, OpenTask, StoreError};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// How often an idle worker looks at the queue without being woken: another server on the same database may have queued
 /// a task.
@@ -94,6 +95,10 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
     let Claim::Task(claimed) = claim else { return Ok(None) };
     // Read by the benchmark `rehearse`.
     tracing::trace!(task.id = %claimed.task.id, took_us = micros(began.elapsed()), "task claimed");
+    if let Some(cluster) = &shared.cluster {
+        let is_warm = shared.models.loaded().contains(&claimed.task.parameters.model);
+        cluster.counts.claimed(began.elapsed(), is_warm, waited(&claimed.task));
+    }
     let listed = shared.slots.begin(claimed.task.id, claimed.task.attempt, claimed.key.clone());
     listed.slot.begin_at(claimed.done_steps);
     listed.slot.set_overnight(claimed.task.overnight);
@@ -108,6 +113,13 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// How long a task was in the queue, if this is its first start.
+fn waited(task: &Task) -> Option<Duration> {
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let started = task.started_at.as_deref().filter(|_| task.attempt == 1)?;
+    Some((time(started)? - time(&task.created_at)?).try_into().unwrap_or_default())
 }
 
 async fn claim(shared: &Shared, is_alone: bool) -> Result<Claim, StoreError> {

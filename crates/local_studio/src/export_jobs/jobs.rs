@@ -38,6 +38,11 @@ impl Jobs {
         let open = self.all.values().filter(|job| job.export.status.is_open());
         let (all, of_it) =
             open.fold((0, 0), |(all, of_it), job| (all + 1, of_it + usize::from(job.export.project_id == project)));
+        Self::check_open(all, of_it)
+    }
+
+    /// Fails if too many exports are queued or running: `all`, or `of_it`, those of one project.
+    pub fn check_open(all: usize, of_it: usize) -> Result<(), Problem> {
         if of_it >= OPEN_OF_PROJECT {
             let why = format!("{of_it} exports of this project wait or run, the most at a time");
             return Err(Problem::TooMany(format!("{why}; wait until one has ended, or delete one")));

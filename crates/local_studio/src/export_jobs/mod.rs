@@ -1,7 +1,9 @@
 //! Runs exports and keeps their files. The list is in memory and the files are in a folder that is emptied at each start:
-//! an export can be repeated at any time, because its frames are kept.
+//! an export can be repeated at any time, because its frames are kept. Several servers share the list through their database,
+//! and the folder ([`shared`]).
 
 mod jobs;
+mod shared;
 
 use ::export::{Error, Format, Sequence, Unreadable};
 use jobs::{Job, Jobs};
@@ -15,6 +17,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+use store::SharedExports;
 use studio::ExportFile;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::Semaphore;
@@ -45,6 +48,8 @@ pub struct Exports {
     jobs: Mutex<Jobs>,
     /// Runs one export at a time: an encoder uses a whole core, and the sampler needs all of them.
     turn: Semaphore,
+    /// The exports of all servers, where several share a database. Memory has those that this one runs.
+    shared: Option<SharedExports>,
 }
 
 impl Exports {
@@ -57,7 +62,18 @@ impl Exports {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir_all(&folder)?,
         }
-        Ok(Self { folder, jobs: Mutex::new(Jobs::starting_at(first)), turn: Semaphore::new(1) })
+        Ok(Self { folder, jobs: Mutex::new(Jobs::starting_at(first)), turn: Semaphore::new(1), shared: None })
+    }
+
+    /// Uses a folder that other servers use as well, and creates it if it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be created.
+    pub fn share(folder: PathBuf, shared: SharedExports) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        // The database gives the ids.
+        let jobs = Mutex::new(Jobs::starting_at(ExportId(1)));
+        Ok(Self { folder, jobs, turn: Semaphore::new(1), shared: Some(shared) })
     }
 
     /// The formats that this machine can encode: MP4 needs ffmpeg.
@@ -79,34 +95,25 @@ impl Exports {
         format: ExportFormat,
         pictures: Pictures,
     ) -> Result<Export, Problem> {
-        let cancelled = Arc::new(AtomicBool::new(false));
         let export = {
             let mut jobs = self.lock();
             jobs.check_room(project)?;
-            let now = OffsetDateTime::now_utc();
-            let id = jobs.next_id();
-            let export = Export {
-                id,
-                project_id: project,
-                take_id: pictures.take,
-                format,
-                status: TaskStatus::Queued,
-                done: 0,
-                total: u32::try_from(pictures.sequence.stills.len()).unwrap_or(u32::MAX),
-                skipped: pictures.skipped,
-                path: None,
-                bytes: None,
-                error: None,
-                created_at: now.format(&Rfc3339).unwrap_or_default(),
-            };
-            let file_name = file_name(name, format);
-            jobs.all.insert(id, Job { export: export.clone(), file_name, cancelled: Arc::clone(&cancelled) });
+            let job = new_job(jobs.next_id(), project, name, format, &pictures);
+            let export = job.export.clone();
+            jobs.all.insert(export.id, job);
             export
         };
         self.evict_old();
-        let (exports, id) = (Arc::clone(self), export.id);
-        tokio::spawn(async move { exports.run(id, format, pictures, cancelled).await });
+        self.start(export.id, pictures);
         Ok(export)
+    }
+
+    /// Runs an export of the list when it is its turn.
+    fn start(self: &Arc<Self>, id: ExportId, pictures: Pictures) {
+        let job = self.lock().all.get(&id).map(|job| (job.export.format, Arc::clone(&job.cancelled)));
+        let Some((format, cancelled)) = job else { return };
+        let exports = Arc::clone(self);
+        tokio::spawn(async move { exports.run(id, format, pictures, cancelled).await });
     }
 
     /// One export.
@@ -242,6 +249,24 @@ impl Exports {
     fn lock(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn new_job(id: ExportId, project: ProjectId, name: &str, format: ExportFormat, pictures: &Pictures) -> Job {
+    let export = Export {
+        id,
+        project_id: project,
+        take_id: pictures.take,
+        format,
+        status: TaskStatus::Queued,
+        done: 0,
+        total: u32::try_from(pictures.sequence.stills.len()).unwrap_or(u32::MAX),
+        skipped: pictures.skipped,
+        path: None,
+        bytes: None,
+        error: None,
+        created_at: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
+    };
+    Job { export, file_name: file_name(name, format), cancelled: Arc::default() }
 }
 
 /// The message of an export that failed. It names the frames of pictures that cannot be read.

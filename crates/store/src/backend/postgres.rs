@@ -2,15 +2,16 @@
 
 use super::reach::Reach;
 use crate::migrate::{self, MigrateError, Missing};
+use crate::timing::Timing;
 use crate::{OpenFault, StoreError};
-use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::prelude::*;
 use diesel_async::{
-    AsyncPgConnection,
+    AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
     async_connection_wrapper::AsyncConnectionWrapper,
-    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, deadpool::Pool},
+    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool::Pool},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{
     Client, Row, SimpleQueryMessage,
@@ -30,6 +31,9 @@ const MIGRATION_LOCK: i64 = 0x656d_6265_726c_696e;
 /// hangs is ended, and nobody waits for another one for long.
 const SETUP: &str = "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '3s'";
 
+/// Settings of a transaction that may wait for long, and for which others wait.
+pub(crate) const PATIENT: &str = "SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
 /// Connects, migrates the tables and returns the pool.
 pub(crate) async fn open(database: &str, reach: Reach, missing: Missing) -> Result<Pool<Connection>, StoreError> {
     let first = connect(&reach).await.map_err(|error| unreachable_error(database, Box::new(error)))?;
@@ -38,11 +42,17 @@ pub(crate) async fn open(database: &str, reach: Reach, missing: Missing) -> Resu
     tokio::task::spawn_blocking(move || prepare(&name, first, missing)).await.map_err(StoreError::Aborted)??;
 
     let mut manager = ManagerConfig::<Connection>::default();
+    if reach.is_pooled {
+        // The usual test query is prepared in one transaction and run in another.
+        manager.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection| {
+            Box::pin(SimpleAsyncConnection::batch_execute(connection, "SELECT 1"))
+        }));
+    }
     manager.custom_setup = Box::new(move |_url| {
         let reach = reach.clone();
         Box::pin(async move {
             let mut connection = connect(&reach).await.map_err(ConnectFailure::into_connection_error)?;
-            let setup = diesel_async::SimpleAsyncConnection::batch_execute(&mut connection, SETUP).await;
+            let setup = SimpleAsyncConnection::batch_execute(&mut connection, SETUP).await;
             setup.map(|()| connection).map_err(ConnectionError::CouldntSetupConfiguration)
         })
     });
@@ -58,6 +68,9 @@ pub(crate) struct Line {
     reach: Reach,
     /// Statements that each new connection begins with.
     setup: &'static str,
+    /// Statements before each [`Line::query`], in its transaction.
+    before: &'static str,
+    timing: Timing,
     session: tokio::sync::Mutex<Option<Session>>,
 }
 
@@ -76,12 +89,25 @@ impl Drop for Session {
 impl Line {
     pub(crate) fn new(database: &str, reach: Reach, name: &str, setup: &'static str) -> Self {
         let reach = reach.named(name);
-        Self { database: database.to_owned(), reach, setup, session: tokio::sync::Mutex::default() }
+        let (timing, session) = Default::default();
+        Self { database: database.to_owned(), reach, setup, before: "", timing, session }
+    }
+
+    /// With statements before each [`Line::query`], in its transaction: a setting of the connection would not stay with it behind
+    /// a pooler, and would become that of others.
+    pub(crate) fn beginning_with(self, before: &'static str) -> Self {
+        Self { before, ..self }
+    }
+
+    /// The calls that were answered, and their time.
+    pub(crate) fn timing(&self) -> &Timing {
+        &self.timing
     }
 
     /// The answer to statements that the database answers within `at_most`. They are one transaction.
     pub(crate) async fn query(&self, sql: &str, at_most: Duration) -> Result<Vec<SimpleQueryMessage>, StoreError> {
-        self.ask(at_most, async |client| client.simple_query(sql).await).await
+        let sql = format!("{}{sql}", self.before);
+        self.ask(at_most, async |client| client.simple_query(&sql).await).await
     }
 
     /// The rows of one statement with bound values, which the database answers within `at_most`.
@@ -106,7 +132,9 @@ impl Line {
                 Some(session) => session,
                 None => self.connect().await?,
             };
+            let began = Instant::now();
             let answer = question(&session.client).await?;
+            self.timing.add(1, began.elapsed());
             *held = Some(session);
             Ok::<_, tokio_postgres::Error>(answer)
         });
@@ -150,17 +178,24 @@ impl ConnectFailure {
 /// server").
 async fn connect(reach: &Reach) -> Result<Connection, ConnectFailure> {
     let (client, connection) = reach.connect().await?;
-    Ok(Connection::try_from_client_and_connection(client, connection).await?)
+    let mut connection = Connection::try_from_client_and_connection(client, connection).await?;
+    if reach.is_pooled {
+        // A prepared statement belongs to one connection to PostgreSQL.
+        AsyncConnection::set_prepared_statement_cache_size(&mut connection, CacheSize::Disabled);
+    }
+    Ok(connection)
 }
 
 fn prepare(database: &str, connection: Connection, missing: Missing) -> Result<(), StoreError> {
     let mut connection = AsyncConnectionWrapper::<Connection>::from(connection);
-    connection
-        .transaction(|connection| {
-            connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))?;
-            migrate::run(connection, migrate::POSTGRES, missing)
-        })
-        .map_err(|error: MigrateError| error.into_store_error(database))
+    diesel::Connection::transaction(&mut connection, |connection| {
+        SimpleConnection::batch_execute(
+            connection,
+            &format!("{PATIENT}; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"),
+        )?;
+        migrate::run(connection, migrate::POSTGRES, missing)
+    })
+    .map_err(|error: MigrateError| error.into_store_error(database))
 }
 
 fn unreachable_error(database: &str, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {

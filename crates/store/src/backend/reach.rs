@@ -19,16 +19,26 @@ type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 #[derive(Clone)]
 pub(crate) struct Reach {
     pub(crate) config: Config,
+    /// Whether a pooler in between gives each transaction another connection to PostgreSQL: nothing lasts longer than a
+    /// transaction, and there are no notifications.
+    pub(crate) is_pooled: bool,
     tls: MakeRustlsConnect,
 }
 
 impl Reach {
-    /// Reads `postgres://...`. `sslmode` and `sslrootcert` are those of libpq; see [`Mode`].
+    /// Reads `postgres://...`. `sslmode` and `sslrootcert` are those of libpq; see [`Mode`]. `pooler=transaction` says that a
+    /// pooler such as PgBouncer is in between.
     ///
     /// # Errors
     /// An address that is not valid, or certificates that cannot be read. Does not contain the password.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
-        let (address, mode, root) = split(url);
+        let (url, pooler) = without(url, "pooler");
+        let is_pooled = match pooler.as_deref() {
+            None | Some("none") => false,
+            Some("transaction") => true,
+            Some(_) => return Err("pooler must be transaction or none".to_owned()),
+        };
+        let (address, mode, root) = split(&url);
         let config = address.parse::<Config>().map_err(|error| error.to_string())?;
         let mut config = completed(config);
         let is_here = is_within_machine(&config);
@@ -37,7 +47,7 @@ impl Reach {
             None => Mode::default_for(is_here),
         };
         let tls = connector(&mut config, mode, is_here, root.as_deref())?;
-        Ok(Self { config, tls })
+        Ok(Self { config, is_pooled, tls })
     }
 
     /// The same, with a name by which PostgreSQL lists its connections.
@@ -60,6 +70,18 @@ fn is_within_machine(config: &Config) -> bool {
         Host::Unix(_) => true,
     };
     config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
+}
+
+/// Takes a parameter of our own out of an address.
+fn without(url: &str, name: &str) -> (String, Option<String>) {
+    // A password may have a question mark.
+    let host = url.find('@').unwrap_or_default();
+    let Some(mark) = url[host..].find('?') else { return (url.to_owned(), None) };
+    let (address, query) = (&url[..host + mark], &url[host + mark + 1..]);
+    let (taken, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.split('=').next() == Some(name));
+    let value = taken.last().and_then(|pair| form_urlencoded::parse(pair.as_bytes()).next());
+    let mark = if rest.is_empty() { "" } else { "?" };
+    (format!("{address}{mark}{}", rest.join("&")), value.map(|(_, value)| value.into_owned()))
 }
 
 /// Takes `sslmode` and `sslrootcert` out of an address: the driver does not know all of their values.
@@ -102,6 +124,15 @@ fn completed(mut config: Config) -> Config {
 mod tests {
     use super::*;
     use tokio_postgres::config::SslMode;
+
+    #[test]
+    fn a_pooler_is_taken_out_of_the_address() {
+        let is_pooled = |url: &str| Reach::parse(url).map(|reach| reach.is_pooled);
+        assert_eq!(is_pooled("postgres://u:p?pooler=transaction@localhost/d"), Ok(false));
+        assert_eq!(is_pooled("postgres://localhost/d?pooler=transaction&sslmode=disable"), Ok(true));
+        assert_eq!(is_pooled("postgres://localhost/d?connect_timeout=3&pooler=none"), Ok(false));
+        assert!(is_pooled("postgres://localhost/d?pooler=session").is_err());
+    }
 
     #[test]
     fn tls_is_taken_out_of_the_address_and_the_rest_stays() {

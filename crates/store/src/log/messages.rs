@@ -1,8 +1,7 @@
 //! Messages of other servers that wait to be handed over.
 
-use crate::live::{LIVE, Live};
+use crate::live::Live;
 use std::sync::{Mutex, PoisonError};
-use tokio_postgres::Notification;
 
 /// The most that wait: seconds of a hundred servers. Newer ones are dropped, as they are when the connection is lost.
 const MOST: usize = 10_000;
@@ -19,12 +18,9 @@ impl Messages {
         Self { server: server.to_owned(), waiting: Mutex::default() }
     }
 
-    /// Adds a notification if it is a message of another server. One that this version does not know is ignored.
-    pub(super) fn add(&self, notification: &Notification) {
-        if notification.channel() != LIVE {
-            return;
-        }
-        let Ok(message) = serde_json::from_str(notification.payload()) else { return };
+    /// Adds a message if it is of another server. One that this version does not know is ignored.
+    pub(super) fn add(&self, text: &str) {
+        let Ok(message) = serde_json::from_str(text) else { return };
         if matches!(&message, Live::Progress { server, .. } if *server == self.server) {
             return;
         }

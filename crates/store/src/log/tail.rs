@@ -6,10 +6,12 @@ use super::read::{MOST_ROWS, Row, changes_of, rows_query};
 use crate::backend::Reach;
 use crate::changes::Subscriber;
 use crate::live::LIVE;
+use crate::timing::Counts;
 use std::{
+    collections::HashSet,
     convert::Infallible,
     future::poll_fn,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tokio::{
@@ -60,6 +62,7 @@ impl Tail {
         database: &str,
         reach: Reach,
         server: &str,
+        counts: Arc<Counts>,
         subscriber: Arc<dyn Subscriber>,
     ) -> Result<Self, TailError> {
         let reach = reach.named("emberline (events)");
@@ -76,6 +79,9 @@ impl Tail {
             published,
             wake: Arc::clone(&wake),
             messages,
+            progress: HashSet::new(),
+            counts,
+            is_following: false,
             answered: Arc::clone(&answered),
             pruned: Instant::now(),
         };
@@ -141,7 +147,9 @@ impl Listener {
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notification(notification) = message {
-                    messages.add(&notification);
+                    if notification.channel() == LIVE {
+                        messages.add(notification.payload());
+                    }
                     wake.notify_one();
                 }
             }
@@ -149,7 +157,10 @@ impl Listener {
             wake.notify_one();
         });
         let listener = Self { client, driver };
-        listener.query(&format!("LISTEN {CHANNEL}; LISTEN {LIVE}")).await?;
+        // Behind a pooler the notifications would be those of whoever uses that connection next.
+        if !reach.is_pooled {
+            listener.query(&format!("LISTEN {CHANNEL}; LISTEN {LIVE}")).await?;
+        }
         Ok(listener)
     }
 
@@ -190,16 +201,23 @@ struct Follower {
     published: watch::Sender<u64>,
     wake: Arc<Notify>,
     messages: Arc<Messages>,
+    /// Messages about steps that were read last, behind a pooler.
+    progress: HashSet<String>,
+    counts: Arc<Counts>,
+    /// Whether the rows from before the start are handed over.
+    is_following: bool,
     answered: Arc<Mutex<Instant>>,
     pruned: Instant,
 }
 
 impl Follower {
     async fn run(mut self, first: Listener) {
+        self.is_following = true;
         let mut listener = first;
         loop {
             let Err(error) = self.follow(&listener).await;
             tracing::warn!(database = self.database, %error, "the connection that follows the events is lost; connecting again");
+            self.counts.reconnects.fetch_add(1, Ordering::Relaxed);
             listener = self.connect_again().await;
             tracing::info!(database = self.database, "the events are followed again");
         }
@@ -231,6 +249,11 @@ impl Follower {
     async fn follow(&mut self, listener: &Listener) -> Result<Infallible, TailError> {
         loop {
             while self.hand_over_batch(listener).await? {}
+            if self.reach.is_pooled {
+                self.read_progress(listener).await?;
+                // A start that was committed before the steps that were just read.
+                while self.hand_over_batch(listener).await? {}
+            }
             // After the changes: a step of an attempt comes after its start.
             let messages = self.messages.take();
             if !messages.is_empty() {
@@ -244,6 +267,19 @@ impl Follower {
         }
     }
 
+    /// Reads the newest steps of other servers' runs, in place of notifications.
+    async fn read_progress(&mut self, listener: &Listener) -> Result<(), TailError> {
+        let answer = listener.query("SELECT progress FROM runs WHERE progress IS NOT NULL").await?;
+        let texts = answer.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        let now: HashSet<String> = texts.collect();
+        now.difference(&self.progress).for_each(|text| self.messages.add(text));
+        self.progress = now;
+        Ok(())
+    }
+
     /// Hands over the next rows. Returns whether there may be more.
     async fn hand_over_batch(&mut self, listener: &Listener) -> Result<bool, TailError> {
         let rows = Row::all(&listener.query(&rows_query(self.at.seq, BATCH)).await?);
@@ -253,6 +289,10 @@ impl Follower {
             // Those between were pruned while this process did not run: the computer was asleep.
             tracing::warn!(database = self.database, "events were missed; clients read everything again");
             self.begin_at(Place { seq: first.seq - 1, ..self.at.clone() });
+        }
+        if self.is_following {
+            let ages = rows.iter().map(|row| row.age).sum();
+            self.counts.event_lag.add(rows.len() as u64, ages);
         }
         let (last, has_more) = (last.seq, rows.len() as u64 == BATCH);
         self.subscriber.committed(changes_of(rows));

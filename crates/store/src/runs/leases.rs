@@ -1,6 +1,7 @@
-//! The connections on which leases are renewed, and steps and previews sent.
+//! Connections for one purpose each: renewing leases, sending steps and previews, sessions.
 
 use crate::backend::{Reach, postgres::Line};
+use crate::timing::Timing;
 
 /// The connections that only renew leases, send steps, and free the space of old previews. With those of the pool, which wait for
 /// each other's transactions, a busy server would lose its runs.
@@ -8,17 +9,27 @@ pub(crate) struct Leases {
     pub(crate) renewals: Line,
     pub(crate) steps: Line,
     pub(crate) vacuum: Line,
+    /// Sessions, attempts to sign in, and exports: many attempts wait for each other, and not for requests.
+    pub(crate) shared: Line,
 }
 
 impl Leases {
     pub(crate) fn new(database: &str, reach: &Reach) -> Self {
+        let line = |name| Line::new(database, reach.clone(), name, "SET lock_timeout = '3s'");
         // A renewal that is lost in a crash of the database costs nothing.
-        let setup = "SET synchronous_commit = off; SET lock_timeout = '3s'";
-        let line = |name| Line::new(database, reach.clone(), name, setup);
+        let quick = |name| line(name).beginning_with("SET LOCAL synchronous_commit = off; ");
         Self {
-            renewals: line("emberline (leases)"),
-            steps: line("emberline (steps)"),
+            renewals: quick("emberline (leases)"),
+            steps: quick("emberline (steps)"),
             vacuum: line("emberline (vacuum)"),
+            shared: Line::new(database, reach.clone(), "emberline (sessions)", ""),
         }
+    }
+
+    /// The time of each kind of statement.
+    pub(crate) fn timings(&self) -> [(&'static str, &Timing); 4] {
+        let Self { renewals, steps, vacuum, shared } = self;
+        [("renewal", renewals), ("step", steps), ("vacuum", vacuum), ("session", shared)]
+            .map(|(call, line)| (call, line.timing()))
     }
 }

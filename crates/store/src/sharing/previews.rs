@@ -7,9 +7,12 @@ use crate::transaction::{checkout, in_own_task};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
 use protocol::Parameters;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// How long freeing the space of old previews may take.
 const VACUUM: Duration = Duration::from_secs(60);
@@ -87,13 +90,20 @@ impl Store {
         let Pools::Postgres(pool) = &self.inner.pools else { return Ok(None) };
         let (inner, pool) = (Arc::clone(&self.inner), pool.clone());
         let (name, known) = (key.to_owned(), known.map(str::to_owned));
+        let is_pooled = self.inner.reach.as_ref().is_some_and(|reach| reach.is_pooled);
         let row: Option<ShowingRow> = in_own_task(async move {
             let mut object = checkout(&inner.database, pool.get()).await?;
-            let conn: &mut postgres::Connection = &mut object;
-            let query = diesel::sql_query(SHOWING).bind::<Text, _>(name).bind::<Nullable<Text>, _>(known);
-            Ok(query.get_result(conn).await.optional()?)
+            match is_pooled {
+                // Without a transaction the statement is prepared on one connection and run on another.
+                true => {
+                    AsyncConnection::transaction(&mut *object, async move |conn| showing(conn, name, known).await).await
+                }
+                false => showing(&mut object, name, known).await,
+            }
         })
         .await?;
+        let bytes = row.as_ref().and_then(|row| row.png.as_ref()).map_or(0, |png| png.len() as u64);
+        self.inner.counts.live_bytes_in.fetch_add(bytes, Ordering::Relaxed);
         match row {
             Some(row) => row.showing().map(Some),
             None => Err(StoreError::NotFound { what: format!("picture {key:?}") }),
@@ -110,6 +120,15 @@ impl Store {
         // Shortening the file would wait for readers.
         leases.vacuum.query("VACUUM (SKIP_LOCKED, TRUNCATE FALSE) live_previews", VACUUM).await.map(drop)
     }
+}
+
+async fn showing(
+    conn: &mut postgres::Connection,
+    key: String,
+    known: Option<String>,
+) -> Result<Option<ShowingRow>, StoreError> {
+    let query = diesel::sql_query(SHOWING).bind::<Text, _>(key).bind::<Nullable<Text>, _>(known);
+    Ok(query.get_result(conn).await.optional()?)
 }
 
 impl ShowingRow {

@@ -1,6 +1,6 @@
 //! The servers that use a database, and what a start may do beside others.
 
-use crate::backend::postgres::Line;
+use crate::backend::postgres::{Line, PATIENT};
 use crate::live::Run;
 use crate::{Store, StoreError};
 use protocol::TaskId;
@@ -21,7 +21,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 /// The start of a server on a database that others may use as well. No other server starts until it is dropped.
 pub struct SharedStart {
-    line: Line,
+    /// Has an open transaction, which holds the lock.
+    lock: Line,
     /// Other servers that use the database now.
     pub others: u64,
     /// Runs of the server whose id was given as that of the predecessor. Their leases are over now.
@@ -40,9 +41,12 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn begin_start(&self, predecessor: Option<&str>) -> Result<Option<SharedStart>, StoreError> {
-        let Some(reach) = self.inner.reach.clone() else { return Ok(None) };
-        let line = Line::new(&self.inner.database, reach, "emberline (start)", "");
-        line.query(&format!("SELECT pg_advisory_lock({START_LOCK})"), LONGEST_START).await?;
+        let (Some(reach), Some(leases)) = (self.inner.reach.clone(), &self.inner.leases) else { return Ok(None) };
+        let lock = Line::new(&self.inner.database, reach, "emberline (start)", "");
+        // A lock of the session would be lost behind a pooler.
+        let begin = format!("BEGIN; {PATIENT}; SELECT pg_advisory_xact_lock({START_LOCK})");
+        lock.query(&begin, LONGEST_START).await?;
+        let line = &leases.renewals;
         // Anything but a server's id would be SQL.
         let predecessor = predecessor.filter(|id| id.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let mut left = Vec::new();
@@ -58,7 +62,7 @@ impl Store {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
             _ => None,
         });
-        Ok(Some(SharedStart { line, others: others.unwrap_or_default(), left }))
+        Ok(Some(SharedStart { lock, others: others.unwrap_or_default(), left }))
     }
 
     /// Registers this server, and removes those that are gone.
@@ -73,7 +77,9 @@ impl Store {
              VALUES ('{id}', '{}', clock_timestamp() + {FIRST_LEASE_S} * interval '1 second')",
             env!("CARGO_PKG_VERSION")
         );
-        start.line.query(&register, ANSWER).await.map(drop)
+        let Some(leases) = &self.inner.leases else { return Ok(()) };
+        leases.renewals.query(&register, ANSWER).await?;
+        start.lock.query("COMMIT", ANSWER).await.map(drop)
     }
 
     /// Removes this server from the list, when it stops.

@@ -5,7 +5,7 @@ use crate::live::{LIVE, Live};
 use crate::rows::to_column;
 use crate::{Store, StoreError};
 use protocol::{GenerationProgress, TaskId};
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 use tokio_postgres::{
     SimpleQueryMessage,
     types::{ToSql, Type},
@@ -20,14 +20,15 @@ const MOST_BYTES: usize = 7999;
 /// Notes a step of a run that this process holds, stores its preview if that is newer than the stored one, and notifies the other
 /// servers. Does none of it if the run is over: no other statement can come in between.
 const STEP: &str = "\
-    WITH mine AS (UPDATE runs SET step = greatest(step, $4) \
+    WITH mine AS (UPDATE runs SET step = greatest(step, $4), progress = nullif($10, '') \
         WHERE task_id = $1 AND attempt = $2 AND server_id = $3 RETURNING task_id), \
     shown AS (INSERT INTO live_previews AS p (take_id, attempt, step, etag, png) \
         SELECT $5, $2, $6, $7, $8 FROM mine WHERE $8 IS NOT NULL \
         ON CONFLICT (take_id) DO UPDATE \
             SET attempt = excluded.attempt, step = excluded.step, etag = excluded.etag, png = excluded.png \
             WHERE (p.attempt, p.step) < (excluded.attempt, excluded.step)) \
-    SELECT CASE WHEN length($10) > 0 THEN pg_notify($9, $10)::text END FROM mine";
+    SELECT CASE WHEN length($10) > 0 THEN pg_notify($9, $10)::text END, \
+        set_config('synchronous_commit', 'off', TRUE) FROM mine";
 
 impl Store {
     /// Tells the other servers about a step, after storing the run's newest preview for them, if one is given. Returns false if
@@ -62,7 +63,11 @@ impl Store {
             (&LIVE, Type::TEXT),
             (&message, Type::TEXT),
         ];
-        Ok(!leases.steps.query_with(STEP, &values, ANSWER).await?.is_empty())
+        let is_mine = !leases.steps.query_with(STEP, &values, ANSWER).await?.is_empty();
+        if let Some(preview) = preview.filter(|_| is_mine) {
+            self.inner.counts.live_bytes_out.fetch_add(preview.png.len() as u64, Ordering::Relaxed);
+        }
+        Ok(is_mine)
     }
 
     /// Asks the server that runs a task to keep its current estimate as the final picture. Returns the attempt; none if the task

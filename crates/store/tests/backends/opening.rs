@@ -11,6 +11,7 @@ on_both![
     opening_again_changes_nothing,
     many_may_open_a_new_database_at_once,
     a_newer_database_is_refused_and_left_alone,
+    a_newer_database_is_used_if_its_migrations_allow_it,
     one_that_is_only_looked_at_is_not_changed,
     an_open_database_answers_a_ping,
 ];
@@ -56,6 +57,27 @@ async fn a_newer_database_is_refused_and_left_alone(database: &Database) {
     assert_eq!(database.number("SELECT count(*) FROM projects").await, 1);
     database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '29991231235959'").await;
     assert_eq!(names(&database.open().await).await, ["Storm"]);
+}
+
+async fn a_newer_database_is_used_if_its_migrations_allow_it(database: &Database) {
+    let store = database.open().await;
+    create(&store, "Storm").await;
+    store.close().await.expect("closed");
+    let newest = "(SELECT max(version) FROM __diesel_schema_migrations)";
+    let allowed = format!("INSERT INTO schema_floors (migration, floor) VALUES ('29991231235959', {newest})");
+    database.execute(&allowed).await;
+    database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231235959')").await;
+    assert_eq!(names(&database.open().await).await, ["Storm"]);
+    Store::own_migrated(&database.url).await.expect("nothing is missing").close().await.expect("closed");
+    Store::join(&database.url).await.expect("a worker too").close().await.expect("closed");
+    // Another one says nothing.
+    database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231235960')").await;
+    let error = Store::open(&database.url).await.expect_err("one may not be there");
+    assert!(matches!(&error, StoreError::TooNew { unknown, .. } if unknown.len() == 2), "{error:?}");
+    // The floor is above this program.
+    let floor = "INSERT INTO schema_floors (migration, floor) VALUES ('29991231235960', '29991231235959')";
+    database.execute(floor).await;
+    Store::open(&database.url).await.expect_err("its floor is not known");
 }
 
 async fn one_that_is_only_looked_at_is_not_changed(database: &Database) {

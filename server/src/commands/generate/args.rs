@@ -107,7 +107,7 @@ pub struct GenerateArgs {
     pub strength: f64,
 
     /// Compute device; auto selects a hardware GPU, otherwise the CPU.
-    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu", default_value = "auto")]
+    #[arg(long, env = "EMBERLINE_DEVICE", value_name = "auto|cpu|wgpu|wgpu:N", default_value = "auto")]
     pub device: DeviceChoice,
 
     /// Number type of the UNet and text encoders [default: f16 on a GPU that supports it, else f32]

@@ -35,6 +35,8 @@ impl fmt::Debug for Secret {
 pub struct Credentials {
     password: Option<PasswordHash>,
     token: Option<[u8; 32]>,
+    /// The password as it was typed, until [`Credentials::take_typed`].
+    typed: Option<Secret>,
 }
 
 impl fmt::Debug for Credentials {
@@ -49,17 +51,38 @@ impl Credentials {
     /// # Errors
     /// The file cannot be read, the password is shorter than 8 characters, or the token is shorter than 16.
     pub fn new(password: Option<Secret>, file: Option<&Path>, token: Option<Secret>) -> Result<Option<Self>> {
-        let password = match (password, file) {
-            (Some(Secret(text)), _) => Some(hashed("--password", &text)?),
+        let (option, typed) = match (password, file) {
+            (Some(typed), _) => ("--password", Some(typed)),
             (None, Some(path)) => {
                 let text = fs::read_to_string(path).with_context(|| format!("--password-file {}", path.display()))?;
                 warn_if_shared(path);
-                Some(hashed("--password-file", text.trim_end_matches(['\r', '\n']))?)
+                ("--password-file", Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())))
             }
-            (None, None) => None,
+            (None, None) => ("", None),
         };
+        let password = typed.as_ref().map(|Secret(text)| hashed(option, text)).transpose()?;
         let token = token.map(|Secret(text)| digest_of_long(&text)).transpose()?;
-        Ok((password.is_some() || token.is_some()).then_some(Self { password, token }))
+        Ok((password.is_some() || token.is_some()).then_some(Self { password, token, typed }))
+    }
+
+    /// The password as it was typed, which is forgotten here.
+    pub(super) fn take_typed(&mut self) -> Option<Secret> {
+        self.typed.take()
+    }
+
+    /// A name for the password and the token: the same on all servers that have both and the salt. It is as hard to guess a password
+    /// from it as from its argon2 hash.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn name(&self, typed: Option<Secret>, salt: &str) -> Result<String> {
+        let Secret(text) = typed.unwrap_or_else(|| Secret(String::new()));
+        let mut name = [0; 32];
+        Argon2::default()
+            .hash_password_into(text.as_bytes(), &digest(salt), &mut name)
+            .map_err(|error| anyhow!("the password cannot be hashed: {error}"))?;
+        let token = self.token.unwrap_or_default();
+        Ok(hex(&Sha256::new().chain_update(name).chain_update(token).finalize()))
     }
 
     /// Whether this is the token. Compares digests in constant time.
@@ -111,6 +134,11 @@ pub(super) fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
+/// Two hexadecimal digits for each byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +154,26 @@ mod tests {
         assert!(both.is_password("correct horse") && both.is_password("0123456789abcdef"));
         assert!(!both.is_password("correct hors") && !both.is_password(""));
         assert!(both.is_token("0123456789abcdef") && !both.is_token("correct horse") && !both.is_token(""));
+    }
+
+    #[test]
+    fn the_name_is_that_of_password_token_and_salt() {
+        let name = |password: &str, token: Option<&str>, salt: &str| {
+            let made = Credentials::new(secret(password), None, token.and_then(secret)).expect("valid").expect("set");
+            let mut made = made;
+            let typed = made.take_typed();
+            assert!(made.take_typed().is_none(), "it is forgotten");
+            made.name(typed, salt).expect("hashed")
+        };
+        let first = name("correct horse", None, "a");
+        assert_eq!((first.len(), &first), (64, &name("correct horse", None, "a")), "on another server");
+        for other in [
+            name("correct horsf", None, "a"),
+            name("correct horse", Some("0123456789abcdef"), "a"),
+            name("correct horse", None, "b"),
+        ] {
+            assert_ne!(first, other);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use store::SharedSessions;
 use tokio::sync::{Semaphore, oneshot};
 
 /// Delay after a wrong attempt before the same address's next one.
@@ -29,7 +30,11 @@ const FORGET: Duration = Duration::from_secs(15 * 60);
 
 /// The rate limiter. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Gate(Arc<Mutex<State>>);
+pub struct Gate {
+    state: Arc<Mutex<State>>,
+    /// Where several servers count the attempts of an address together.
+    shared: Option<SharedSessions>,
+}
 
 /// What is tried. Counted apart, so that a program with an old token does not delay sign-in from the same address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +52,8 @@ pub enum Attempt {
     Wrong,
     /// It was not checked, because too many attempts are waiting.
     Crowded,
+    /// It was not checked, because the database of several servers does not answer.
+    Away,
 }
 
 type Key = (Kind, IpAddr);
@@ -72,6 +79,11 @@ struct Seen {
 }
 
 impl Gate {
+    /// A limiter; with `shared`, the limit of an address holds for all servers together.
+    pub fn new(shared: Option<SharedSessions>) -> Self {
+        Self { shared, ..Self::default() }
+    }
+
     /// Checks a password. Runs in its own task, so that a client that disconnects does not get its next attempt sooner.
     pub async fn attempt(&self, client: Client, check: impl FnOnce() -> bool + Send + 'static) -> Attempt {
         self.spawn((Kind::Password, client.network()), |gate, key| async move {
@@ -97,14 +109,34 @@ impl Gate {
         let attempt = tokio::spawn(async move {
             let _place = place;
             let Ok(_turn) = turn.acquire_owned().await else { return Attempt::Crowded };
-            let outcome = attempt.await;
+            let outcome = match gate.wait_for_others(key).await {
+                Ok(()) => attempt.await,
+                Err(refused) => refused,
+            };
             gate.remember(key, outcome);
-            if outcome == Attempt::Wrong {
+            if let (Attempt::Right, Some(shared)) = (outcome, &gate.shared) {
+                // Otherwise the address waits for a second.
+                shared.forgive(&address(key)).await.ok();
+            }
+            if matches!(outcome, Attempt::Wrong | Attempt::Away) {
                 tokio::time::sleep(PENALTY).await;
             }
             outcome
         });
         attempt.await.unwrap_or(Attempt::Wrong)
+    }
+
+    /// Waits for this address's turn among all servers.
+    async fn wait_for_others(&self, key: Key) -> Result<(), Attempt> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        match shared.take_turn(&address(key), PENALTY).await {
+            Ok(wait) => tokio::time::sleep(wait).await,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an attempt to sign in cannot be counted");
+                return Err(Attempt::Away);
+            }
+        }
+        Ok(())
     }
 
     /// Registers an attempt of this address. Returns its place and the semaphore to wait on, or `None` at the limit.
@@ -137,7 +169,7 @@ impl Gate {
             match outcome {
                 Attempt::Right => seen.wrong = 0,
                 Attempt::Wrong => seen.wrong = seen.wrong.saturating_add(1),
-                Attempt::Crowded => {}
+                Attempt::Crowded | Attempt::Away => {}
             }
         }
     }
@@ -166,8 +198,13 @@ impl Gate {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The address as several servers count it.
+fn address((kind, address): Key) -> String {
+    format!("{kind:?} {address}")
 }
 
 impl State {

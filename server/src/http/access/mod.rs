@@ -13,6 +13,7 @@ pub use session::Session;
 
 use super::{client::Client, log_limit::LogLimit};
 use crate::problem::ApiError;
+use anyhow::{Context, Result};
 use axum::{
     Router,
     extract::{Request, State},
@@ -23,8 +24,10 @@ use axum::{
 };
 use gate::{Attempt, Gate};
 use protocol::{Problem, url_path};
-use session::Sessions;
+use session::{Sessions, Shared};
 use std::{sync::Arc, time::Duration};
+use store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
 
 /// The sign-in page.
 const SIGN_IN: &str = "/sign-in";
@@ -42,6 +45,15 @@ const FOR_PROGRAMS: [&str; 6] = ["/api/", "/ws", "/media/", "/metrics", "/fn/", 
 const LOGGED: u32 = 20;
 const LOGGED_IN: Duration = Duration::from_secs(10);
 
+/// Name of the stored setting: the salt of the name of password and token.
+const SALT: &str = "access_salt";
+
+/// How often it is looked for sessions that were ended on another server.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Looks after which old attempts are forgotten.
+const FORGET_EVERY: u32 = 60;
+
 /// The credentials and the sessions.
 #[derive(Debug)]
 pub struct Access {
@@ -52,27 +64,65 @@ pub struct Access {
 }
 
 impl Access {
-    /// Access with these credentials and no sessions.
-    pub fn new(credentials: Credentials) -> Self {
-        Self {
-            credentials: Arc::new(credentials),
-            sessions: Sessions::default(),
-            gate: Gate::default(),
-            log: LogLimit::new(LOGGED, LOGGED_IN),
+    /// Access with these credentials. Servers that share the database share their sessions and the limits of attempts.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn open(mut credentials: Credentials, store: &Store) -> Result<Self> {
+        let typed = credentials.take_typed();
+        let shared = match store.sessions() {
+            Some(all) => {
+                let salt = credentials::hex(&rand::random::<[u8; 16]>());
+                let salt = store.setting_or(SALT, &salt).await.context("cannot read the settings")?;
+                Some(Shared { all, access: credentials.name(typed, &salt)? })
+            }
+            None => None,
+        };
+        let gate = Gate::new(shared.as_ref().map(|shared| shared.all.clone()));
+        let (credentials, sessions) = (Arc::new(credentials), Sessions::new(shared));
+        Ok(Self { credentials, sessions, gate, log: LogLimit::new(LOGGED, LOGGED_IN) })
+    }
+
+    /// Ends sessions that were ended on another server, until the server stops.
+    pub async fn follow_others(self: Arc<Self>, store: Store, stopping: CancellationToken) {
+        let Some(all) = store.sessions() else { return };
+        for look in 1_u32.. {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = stopping.cancelled() => return,
+            }
+            // While the database is away everybody stays signed in; sockets are closed anyway.
+            self.sessions.follow_others().await.ok();
+            if look % FORGET_EVERY == 0 {
+                all.forget_turns().await.ok();
+            }
         }
     }
 
-    fn admission(&self, headers: &HeaderMap) -> Admission {
-        if let Some(session) = session::cookie(headers).and_then(|key| self.sessions.find(key)) {
-            return Admission::Session(session);
+    async fn admission(&self, headers: &HeaderMap) -> Result<Admission, StoreError> {
+        if let Some(key) = session::cookie(headers)
+            && let Some(session) = self.sessions.find(key).await?
+        {
+            return Ok(Admission::Session(session));
         }
-        match bearer(headers) {
+        Ok(match bearer(headers) {
             Some(token) if self.credentials.is_token(token) => Admission::Token,
             Some(_) => Admission::WrongToken,
             None => Admission::Nobody,
+        })
+    }
+
+    /// What a client gets whose session cannot be looked up.
+    fn away(&self, error: &StoreError) -> ApiError {
+        if let Some(left_out) = self.log.pass() {
+            tracing::warn!(error = error as &dyn std::error::Error, left_out, "a session cannot be looked up");
         }
+        Problem::Unavailable(AWAY.to_owned()).into()
     }
 }
+
+/// For clients, while the database does not answer.
+const AWAY: &str = "the server's database cannot be reached";
 
 /// The token that a request carries.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -102,14 +152,15 @@ pub fn routes(access: Arc<Access>) -> Router {
 pub async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let open = path.starts_with("/health/") || path == SIGN_IN || OPEN_FILES.contains(&path);
-    match access.admission(request.headers()) {
-        Admission::Session(session) => {
+    match access.admission(request.headers()).await {
+        Ok(Admission::Session(session)) => {
             request.extensions_mut().insert(session);
         }
-        Admission::Token => {}
+        Ok(Admission::Token) => {}
         _ if open => {}
-        Admission::Nobody => return refusal(&request),
-        Admission::WrongToken => {
+        Err(error) => return access.away(&error).into_response(),
+        Ok(Admission::Nobody) => return refusal(&request),
+        Ok(Admission::WrongToken) => {
             let client = request.extensions().get().copied().unwrap_or_default();
             return match access.wrong_token(client).await {
                 Attempt::Crowded => crowded(),

@@ -1,13 +1,15 @@
-//! Sessions. They are kept in memory, so a restart signs everyone out.
+//! Sessions. One server keeps them in memory, so a restart signs everyone out. Servers that share a database have them there, and in
+//! memory those that their clients use.
 
-use super::credentials::digest;
+use super::credentials::{digest, hex};
 use axum::http::{HeaderMap, header};
 use protocol::cookie_path;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use store::{SharedSessions, StoreError};
 use tokio_util::sync::CancellationToken;
 
 /// The cookie's name.
@@ -16,6 +18,8 @@ const COOKIE: &str = "emberline_session";
 const LASTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Maximum number of sessions. At the limit, a new one evicts the one that expires first.
 const MOST: usize = 1000;
+/// Characters of a key.
+const KEY_CHARS: usize = 64;
 
 /// A session.
 #[derive(Clone, Debug)]
@@ -34,49 +38,105 @@ impl Session {
     }
 }
 
-/// All sessions by the digests of their keys. So a leaked memory dump has no usable key, and the time of a look-up reveals
+/// The sessions of all servers on a database.
+#[derive(Debug)]
+pub struct Shared {
+    pub all: SharedSessions,
+    /// Names the password and the token: sessions with others are worth nothing.
+    pub access: String,
+}
+
+/// Sessions by the digests of their keys. So a leaked memory dump has no usable key, and the time of a look-up reveals
 /// nothing about a key.
 #[derive(Debug, Default)]
-pub struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
+pub struct Sessions {
+    known: Mutex<HashMap<[u8; 32], Session>>,
+    shared: Option<Shared>,
+}
 
 impl Sessions {
-    /// Creates a session. Returns its key: 256 random bits as 64 hexadecimal digits.
-    pub fn create(&self) -> String {
-        self.create_at(Instant::now())
+    /// None yet, or those that other servers have.
+    pub fn new(shared: Option<Shared>) -> Self {
+        Self { shared, ..Self::default() }
     }
 
-    fn create_at(&self, now: Instant) -> String {
-        let key: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut sessions = self.lock();
-        sessions.retain(|_, session| session.ends > now);
-        if sessions.len() >= MOST
-            && let Some(oldest) = sessions.iter().min_by_key(|(_, session)| session.ends).map(|(key, _)| *key)
-            && let Some(session) = sessions.remove(&oldest)
+    /// Creates a session. Returns its key: 256 random bits as 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// The database of several servers does not answer.
+    pub async fn create(&self) -> Result<String, StoreError> {
+        let key = hex(&rand::random::<[u8; 32]>());
+        if let Some(Shared { all, access }) = &self.shared {
+            all.create(&hex(&digest(&key)), access, LASTS, u32::try_from(MOST).unwrap_or(u32::MAX)).await?;
+        }
+        self.add(&key, Instant::now(), LASTS);
+        Ok(key)
+    }
+
+    /// Adds a session to those in memory, unless it is there.
+    fn add(&self, key: &str, now: Instant, lasts: Duration) -> Session {
+        let mut known = self.lock();
+        known.retain(|_, session| session.ends > now);
+        if known.len() >= MOST
+            && let Some(oldest) = known.iter().min_by_key(|(_, session)| session.ends).map(|(key, _)| *key)
+            && let Some(session) = known.remove(&oldest)
         {
             session.ended.cancel();
         }
-        sessions.insert(digest(&key), Session { ends: now + LASTS, ended: CancellationToken::new() });
-        key
+        let new = || Session { ends: now + lasts, ended: CancellationToken::new() };
+        known.entry(digest(key)).or_insert_with(new).clone()
     }
 
     /// The session of a key, if it has not ended.
-    pub fn find(&self, key: &str) -> Option<Session> {
-        self.find_at(key, Instant::now())
+    ///
+    /// # Errors
+    /// The database of several servers does not answer, and this one does not know the session.
+    pub async fn find(&self, key: &str) -> Result<Option<Session>, StoreError> {
+        let known = self.find_at(key, Instant::now());
+        let may_be = known.is_none() && key.len() == KEY_CHARS;
+        let Some(Shared { all, access }) = self.shared.as_ref().filter(|_| may_be) else { return Ok(known) };
+        // Another server has created it.
+        let left = all.find(&hex(&digest(key)), access).await?;
+        Ok(left.map(|left| self.add(key, Instant::now(), left)))
     }
 
     fn find_at(&self, key: &str, now: Instant) -> Option<Session> {
         self.lock().get(&digest(key)).filter(|session| session.ends > now).cloned()
     }
 
-    /// Ends a session and closes its WebSockets.
-    pub fn end(&self, key: &str) {
-        if let Some(session) = self.lock().remove(&digest(key)) {
+    /// Ends a session and closes its WebSockets; those on other servers follow.
+    ///
+    /// # Errors
+    /// The database of several servers does not answer.
+    pub async fn end(&self, key: &str) -> Result<(), StoreError> {
+        if let Some(Shared { all, .. }) = &self.shared {
+            all.end(&hex(&digest(key))).await?;
+        }
+        self.end_here(&digest(key));
+        Ok(())
+    }
+
+    fn end_here(&self, digest: &[u8; 32]) {
+        if let Some(session) = self.lock().remove(digest) {
             session.ended.cancel();
         }
     }
 
+    /// Ends those that were ended on another server.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn follow_others(&self) -> Result<(), StoreError> {
+        // One that is created after this is not in the answer.
+        let before: Vec<[u8; 32]> = self.lock().keys().copied().collect();
+        let Some(Shared { all, access }) = self.shared.as_ref().filter(|_| !before.is_empty()) else { return Ok(()) };
+        let there: HashSet<String> = all.all(access).await?.into_iter().collect();
+        before.iter().filter(|digest| !there.contains(&hex(&digest[..]))).for_each(|digest| self.end_here(digest));
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,29 +163,35 @@ pub fn forget_cookie() -> String {
 mod tests {
     use super::*;
 
+    fn created_at(sessions: &Sessions, now: Instant) -> String {
+        let key = hex(&rand::random::<[u8; 32]>());
+        sessions.add(&key, now, LASTS);
+        key
+    }
+
     #[test]
     fn a_session_is_found_until_it_ends() {
         let (sessions, now) = (Sessions::default(), Instant::now());
-        let key = sessions.create_at(now);
-        assert_eq!(key.len(), 64);
+        let key = created_at(&sessions, now);
+        assert_eq!(key.len(), KEY_CHARS);
         assert!(sessions.find_at(&key, now + LASTS - Duration::from_secs(1)).is_some());
         assert!(sessions.find_at(&key, now + LASTS).is_none(), "too old");
         assert!(sessions.find_at("", now).is_none());
         let session = sessions.find_at(&key, now).expect("signed in");
-        sessions.end(&key);
+        sessions.end_here(&digest(&key));
         assert!(session.ended.is_cancelled() && sessions.find_at(&key, now).is_none(), "signed out");
     }
 
     #[test]
     fn old_sessions_make_room() {
         let (sessions, now) = (Sessions::default(), Instant::now());
-        let first = sessions.create_at(now);
+        let first = created_at(&sessions, now);
         for number in 1..=MOST {
-            sessions.create_at(now + Duration::from_millis(number as u64));
+            created_at(&sessions, now + Duration::from_millis(number as u64));
         }
         assert_eq!(sessions.lock().len(), MOST);
         assert!(sessions.find_at(&first, now).is_none());
-        sessions.create_at(now + LASTS + LASTS);
+        created_at(&sessions, now + LASTS + LASTS);
         assert_eq!(sessions.lock().len(), 1, "what is over goes");
     }
 

@@ -60,8 +60,17 @@ pub async fn create(
     match access.gate.attempt(client, move || credentials.is_password(&password)).await {
         Attempt::Right => {
             let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
-            let cookie = set_cookie(&access.sessions.create(), origin.starts_with("https://"));
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&url_path(to))).into_response()
+            let is_secure = origin.starts_with("https://");
+            match access.sessions.create().await {
+                Ok(key) => {
+                    let cookie = set_cookie(&key, is_secure);
+                    ([(header::SET_COOKIE, cookie)], Redirect::to(&url_path(to))).into_response()
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a session cannot be stored");
+                    away(to)
+                }
+            }
         }
         Attempt::Wrong => {
             if let Some(left_out) = access.log.pass() {
@@ -69,11 +78,18 @@ pub async fn create(
             }
             page::form(StatusCode::UNAUTHORIZED, to, Some("That is not the password."))
         }
+        Attempt::Away => away(to),
         Attempt::Crowded => {
             let words = "Too many are signing in at this moment. Wait a little, then try again.";
             super::with_retry_after(page::form(StatusCode::TOO_MANY_REQUESTS, to, Some(words)))
         }
     }
+}
+
+/// The form while the database does not answer.
+fn away(to: &str) -> Response {
+    let words = "The server's database cannot be reached. Wait a little, then try again.";
+    super::with_retry_after(page::form(StatusCode::SERVICE_UNAVAILABLE, to, Some(words)))
 }
 
 /// Redirects to the form and removes the cookie.
