@@ -49,6 +49,12 @@ struct LastId {
     last: i64,
 }
 
+#[derive(QueryableByName)]
+struct Migration {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
 /// Loads the next rows of a table in the order of ids.
 macro_rules! page {
     ($conn:ident, $table:ident, $row:ty, $after:ident) => {{
@@ -124,6 +130,12 @@ on_connections! {
 
     async fn keys_and_etags(conn: Db) -> Result<Vec<(String, Option<String>)>, StoreError> {
         Ok(takes::table.order(takes::id).select((takes::key, takes::etag)).load(conn).await?)
+    }
+
+    /// The migrations that have run.
+    async fn schema(conn: Db) -> Result<Vec<String>, StoreError> {
+        let versions = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version");
+        Ok(versions.load::<Migration>(conn).await?.into_iter().map(|migration| migration.version).collect())
     }
 
     /// The name of a table that has rows; none in a new database.
@@ -256,12 +268,20 @@ impl Store {
     /// Nothing may change this database meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the other database has been used; a row that cannot be read, or that the other database
+    /// [`StoreError::TooNew`] for a database of a newer version; [`StoreError::Conflict`] if the other one has been used; a row that cannot be read, or that the other database
     /// does not accept; a database that fails.
     pub async fn copy_into(&self, to: &Self) -> Result<CopiedRows, StoreError> {
         let from = self.clone();
         let last_ids = read!(self, |conn| { conn.last_ids().await })?;
+        // Servers accept a database of a newer version; its new columns would be left behind here.
+        let schema = read!(self, |conn| { conn.schema().await })?;
+        let database = self.inner.database.clone();
         write!(to, |conn| {
+            let known = conn.schema().await?;
+            let unknown: Vec<String> = schema.into_iter().filter(|version| !known.contains(version)).collect();
+            if !unknown.is_empty() {
+                return Err(StoreError::TooNew { database, unknown });
+            }
             if let Some(table) = conn.used_table().await? {
                 return Err(StoreError::Conflict { why: format!("it has been used: there are rows in {table}") });
             }

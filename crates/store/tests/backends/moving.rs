@@ -11,7 +11,8 @@ use store::{CopiedRows, Idempotency, Store, StoreError};
 on_both![
     a_copy_has_every_row_and_goes_on_with_the_ids,
     a_used_database_takes_no_copy,
-    nothing_is_copied_if_a_row_is_refused
+    nothing_is_copied_if_a_row_is_refused,
+    the_database_of_a_newer_version_is_not_moved
 ];
 
 /// Copies the database, which is closed meanwhile as a server's is.
@@ -90,6 +91,15 @@ async fn a_used_database_takes_no_copy(database: &Database) {
     let error = copied(database, &used).await.expect_err("refused");
     assert!(matches!(&error, StoreError::Conflict { why } if why.contains("projects")), "{error}");
     assert_eq!(used.number("SELECT count(*) FROM projects").await, 1);
+}
+
+async fn the_database_of_a_newer_version_is_not_moved(database: &Database) {
+    create(&database.open().await, "Storm").await;
+    let floor = "INSERT INTO schema_floors (migration, floor) SELECT '99991231000000', max(version) FROM __diesel_schema_migrations";
+    database.execute(floor).await;
+    database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000')").await;
+    let error = copied(database, &another(database).await).await.expect_err("refused");
+    assert!(matches!(&error, StoreError::TooNew { unknown, .. } if unknown == &["99991231000000"]), "{error}");
 }
 
 async fn nothing_is_copied_if_a_row_is_refused(database: &Database) {
