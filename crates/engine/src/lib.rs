@@ -12,6 +12,7 @@
 
 mod announce;
 mod cluster;
+mod collector;
 mod committed;
 mod elsewhere;
 mod engine;
@@ -38,6 +39,7 @@ pub mod traces;
 
 pub use announce::Announce;
 pub use cluster::{Identity, ReadInterrupted, SharedPictureError};
+pub use collector::{CollectError, ORPHANS_KEPT_FOR, collect_orphans};
 pub use engine::{Engine, EngineError, EngineOptions, StartError};
 pub use injected::{InjectedFault, TemporaryFault, UnknownFault};
 pub use media::{Formed, Media, OpenPicture, PictureBytes, new_key};

@@ -3,6 +3,7 @@
 use crate::{
     cli::ServeArgs,
     data_dir::{self, DataDir},
+    media_url::MediaUrl,
     running::RunningMark,
 };
 use anyhow::{Context, Result, bail};
@@ -42,13 +43,21 @@ pub(super) async fn open(args: &ServeArgs, dir: DataDir) -> Result<Data> {
             "--concurrency 0 needs a PostgreSQL database (--database-url) that other servers use: nobody would make pictures"
         );
     }
-    let root = args.media_url.as_ref().map_or_else(|| dir.path().to_owned(), |folder| folder.0.clone());
-    let media = Arc::new(Media::at(&data_dir::media_in(&root)));
+    let cache_dir = args.cache_dir.clone().unwrap_or_else(|| dir.cache());
+    let media = match &args.media_url {
+        Some(place) => place.media(&url, Some(&cache_dir))?,
+        None => Media::at(&data_dir::media_in(dir.path())),
+    };
+    let media = Arc::new(media);
+    let root = match &args.media_url {
+        Some(MediaUrl::Folder(folder)) => folder.as_path(),
+        _ => dir.path(),
+    };
     let opening = Opening {
         url,
         lease: Duration::from_secs(args.lease.into()),
         predecessor: dir.server_id(),
-        recovery: recovery_options(&dir, &root, args.accept_missing_pictures),
+        recovery: recovery_options(&dir, root, args.accept_missing_pictures),
     };
     let store = open_recovered(&opening, &media).await?;
     if let Some(id) = store.server_id() {

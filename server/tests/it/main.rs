@@ -19,6 +19,7 @@ mod library;
 mod lists;
 mod metrics;
 mod models;
+mod objects;
 mod openapi;
 mod overnight;
 mod page;

@@ -9,6 +9,7 @@ mod generations;
 mod library;
 mod log;
 mod model;
+mod objects;
 mod opening;
 mod pauses;
 mod previews;
