@@ -15,7 +15,7 @@ use crate::{
     },
     http::{access::Secret, base_path::BasePath, client::Network},
     logging::{self, LogFormat},
-    shared_folder::SharedFolder,
+    media_url::MediaUrl,
 };
 use clap::{Args, Parser, Subcommand};
 use engine::InjectedFault;
@@ -82,10 +82,17 @@ pub struct ServeArgs {
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// Folder for the pictures, in place of the data folder: a path, or file:///PATH. All servers on one PostgreSQL database need
-    /// the same one, for example on NFS; each has its own data folder.
+    /// Where the pictures are, in place of the data folder: a folder (a path, or file:///PATH), or an object store
+    /// (s3://BUCKET/PREFIX). All servers on one PostgreSQL database need the same; each has its own data folder. The object
+    /// store's credentials, region and endpoint are those of the variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    /// AWS_REGION, AWS_ENDPOINT_URL.
     #[arg(long, env = "EMBERLINE_MEDIA_URL", value_name = "URL")]
-    pub media_url: Option<SharedFolder>,
+    pub media_url: Option<MediaUrl>,
+
+    /// Folder of this server's own for a cache of pictures, 2 GiB at most, and for finished ones that wait. Only with --media-url
+    /// s3://… [default: cache in the data folder]
+    #[arg(long, env = "EMBERLINE_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
 
     /// Seconds until another server takes up the pictures of one that does not answer, 2 to 60. Only with PostgreSQL.
     #[arg(long, env = "EMBERLINE_LEASE", value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u8).range(2..=60))]
@@ -201,9 +208,14 @@ pub struct WorkerArgs {
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: String,
 
-    /// The folder for the pictures that the servers use: a path, or file:///PATH.
+    /// Where the servers keep the pictures: a path, file:///PATH, or s3://BUCKET/PREFIX.
     #[arg(long, env = "EMBERLINE_MEDIA_URL", value_name = "URL")]
-    pub media_url: SharedFolder,
+    pub media_url: MediaUrl,
+
+    /// Folder of this worker's own for a cache of pictures, 2 GiB at most, and for finished ones that wait. Only with --media-url
+    /// s3://…, which needs it.
+    #[arg(long, env = "EMBERLINE_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
 
     /// The models and the device.
     #[command(flatten)]

@@ -60,6 +60,11 @@ impl DataDir {
         }
     }
 
+    /// The folder of cached pictures, where they are objects.
+    pub fn cache(&self) -> PathBuf {
+        self.path.join("cache")
+    }
+
     /// The folder of exported files.
     pub fn exports(&self) -> PathBuf {
         exports_in(&self.path)

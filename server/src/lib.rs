@@ -9,6 +9,7 @@ mod events;
 pub mod http;
 pub mod logging;
 mod machine;
+mod media_url;
 pub mod net;
 pub mod one_line;
 pub mod problem;
@@ -16,7 +17,6 @@ mod purge;
 mod record;
 mod running;
 pub mod serve;
-mod shared_folder;
 mod state;
 mod ws;
 

@@ -1,7 +1,7 @@
 //! Makes old deletions final.
 
 use crate::state::AppState;
-use engine::{LostFound, lost_found};
+use engine::{LostFound, ORPHANS_KEPT_FOR, lost_found};
 use std::{error::Error, time::Duration};
 use store::StoreError;
 
@@ -25,10 +25,21 @@ pub async fn run(state: AppState, lost_found: LostFound) {
             Ok(count) => tracing::info!(pictures = count, "purged old deletions"),
             Err(error) => tracing::warn!(error = &error as &dyn Error, "cannot purge old deletions"),
         }
+        collect_orphans(&state).await;
         tokio::select! {
             () = tokio::time::sleep(PURGE_EVERY) => {}
             () = state.stopping.cancelled() => return,
         }
+    }
+}
+
+/// Removes objects without a row, if the pictures are objects.
+async fn collect_orphans(state: &AppState) {
+    let Some(pictures) = state.services.engine().media().pictures() else { return };
+    match engine::collect_orphans(&state.store, pictures.objects(), ORPHANS_KEPT_FOR).await {
+        Ok(0) => {}
+        Ok(objects) => tracing::info!(objects, "removed objects without a row"),
+        Err(error) => tracing::warn!(%error, "cannot remove objects without a row; trying again in an hour"),
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod announce;
 mod cluster;
+mod collector;
 mod committed;
 mod elsewhere;
 mod engine;
@@ -39,11 +40,12 @@ pub mod traces;
 
 pub use announce::Announce;
 pub use cluster::{ClusterSummary, Identity, ReadInterrupted, SharedPictureError};
+pub use collector::{CollectError, ORPHANS_KEPT_FOR, collect_orphans};
 pub use engine::{Engine, EngineError, EngineOptions, StartError};
 pub use injected::{InjectedFault, TemporaryFault, UnknownFault};
 pub use media::{Formed, Media, OpenPicture, PictureBytes, new_key};
 pub use models::{LoraFiles, ModelOptions, Models, NoPipeline, Offer, memory_bytes};
-pub use moving::{Installation, MoveError, Moved};
+pub use moving::{Installation, MoveError, Moved, PicturePlace};
 pub use previews::{PreviewTimes, first_preview};
 pub use recovery::{LostFound, lost_found};
 pub use retry::why_unwritten;

@@ -1,5 +1,6 @@
 //! Retries: which errors are temporary, how they are described to users, and the delay between tries.
 
+use ::pictures::ObjectError;
 use std::{error::Error, io, time::Duration};
 
 /// Too many open files, in this process and on the whole machine. The numbers are the same on every Unix.
@@ -11,9 +12,20 @@ const EIO: i32 = 5;
 /// Description of disk errors. The disk may be broken for good, so some retries of them have a limit.
 pub(crate) const DISK_ERRORS: &str = "the disk reports errors";
 
+/// Description of an object store that does not answer, or refuses its credentials.
+pub(crate) const STORE_AWAY: &str = "the object store does not answer";
+
+/// Whether the error is of an object store, and passes.
+fn is_store_away(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<ObjectError>()).is_some_and(ObjectError::is_passing)
+}
+
 /// What a retry of an operation on a file or thread has to wait for, in words for users. None for a permanent error.
 pub(crate) fn io_waits_for(error: &io::Error) -> Option<&'static str> {
     use io::ErrorKind as Kind;
+    if is_store_away(error) {
+        return Some(STORE_AWAY);
+    }
     match error.kind() {
         Kind::StorageFull => Some("the disk is full"),
         Kind::QuotaExceeded => Some("the disk quota is used up"),

@@ -16,10 +16,12 @@ pub use mp4::has_ffmpeg;
 
 use image::ImageFormat;
 use std::{
+    fmt,
     fs::File,
     io::{self, BufReader, BufWriter, Cursor, Read, Seek, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// A file format.
@@ -45,7 +47,34 @@ pub enum Picture {
     File(PathBuf),
     /// The bytes of a PNG.
     Png(Vec<u8>),
+    /// A PNG that is read when it is needed.
+    Later(Later),
 }
+
+/// A function that reads a PNG. Equal to its clones only.
+#[derive(Clone)]
+pub struct Later(Arc<dyn Fn() -> io::Result<Vec<u8>> + Send + Sync>);
+
+impl Later {
+    /// It may block, and may be called more than once.
+    pub fn new(read: impl Fn() -> io::Result<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later")
+    }
+}
+
+impl PartialEq for Later {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Later {}
 
 impl From<PathBuf> for Picture {
     fn from(path: PathBuf) -> Self {
@@ -195,7 +224,7 @@ impl Sequence {
         let file = BufReader::new(self.open(place)?);
         let format = match &self.stills[place].picture {
             Picture::File(path) => ImageFormat::from_path(path),
-            Picture::Png(_) => Ok(ImageFormat::Png),
+            Picture::Png(_) | Picture::Later(_) => Ok(ImageFormat::Png),
         };
         let decoded = format.and_then(|format| image::load(file, format));
         decoded.map_err(|source| Unreadable { number: place + 1, source })
@@ -209,6 +238,10 @@ impl Sequence {
                 Err(source) => Err(Unreadable { number: place + 1, source: source.into() }),
             },
             Picture::Png(bytes) => Ok(Box::new(Cursor::new(bytes))),
+            Picture::Later(later) => match (later.0)() {
+                Ok(bytes) => Ok(Box::new(Cursor::new(bytes))),
+                Err(source) => Err(Unreadable { number: place + 1, source: source.into() }),
+            },
         }
     }
 

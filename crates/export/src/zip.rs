@@ -13,7 +13,7 @@ pub fn write(sequence: &Sequence, out: &mut (impl Write + Seek), watch: Watch<'_
     for (place, still) in sequence.stills.iter().enumerate() {
         let extension = match &still.picture {
             Picture::File(path) => path.extension().and_then(|extension| extension.to_str()).unwrap_or("png"),
-            Picture::Png(_) => "png",
+            Picture::Png(_) | Picture::Later(_) => "png",
         };
         let name = format!("{:0digits$}.{extension}", place + 1);
         archive.start_file(name.as_str(), options).map_err(encode)?;

@@ -1,6 +1,6 @@
 //! Written files are read back, with decoders independent of the writers where available.
 
-use export::{Error, Format, Picture, Sequence, Still};
+use export::{Error, Format, Later, Picture, Sequence, Still};
 use image::{
     AnimationDecoder, Rgb, RgbImage, codecs::gif::GifDecoder, codecs::png::PngDecoder, codecs::webp::WebPDecoder,
 };
@@ -28,7 +28,7 @@ fn sequence(folder: &Path) -> Sequence {
 fn path_of(sequence: &Sequence, place: usize) -> &Path {
     match &sequence.stills[place].picture {
         Picture::File(path) => path,
-        Picture::Png(_) => panic!("picture {place} is no file"),
+        Picture::Png(_) | Picture::Later(_) => panic!("picture {place} is no file"),
     }
 }
 
@@ -43,6 +43,29 @@ fn written(format: Format) -> (tempfile::TempDir, BufReader<File>) {
     sequence(folder.path()).write(format, &out, &mut watch).expect("written");
     assert_eq!(told, [1, 2, 3, 4]);
     (folder, BufReader::new(File::open(out).expect("there")))
+}
+
+#[test]
+fn a_picture_that_is_read_later_makes_the_same_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = sequence(folder.path());
+    let mut later = plain.clone();
+    for (place, still) in later.stills.iter_mut().enumerate() {
+        let path = path_of(&plain, place).to_owned();
+        still.picture = Picture::Later(Later::new(move || std::fs::read(&path)));
+    }
+    let out = folder.path().join("out");
+    let write = |of: &Sequence, format| of.write(format, &out, &mut |_| ControlFlow::Continue(()));
+    let bytes = |of: &Sequence, format| {
+        write(of, format).expect("written");
+        std::fs::read(&out).expect("read")
+    };
+    for format in [Format::Apng, Format::Gif] {
+        assert_eq!(bytes(&later, format), bytes(&plain, format), "{format:?}");
+    }
+    std::fs::remove_file(path_of(&plain, 2)).expect("removed");
+    let error = write(&later, Format::Zip).expect_err("the third is gone");
+    assert!(matches!(&error, Error::Pictures(gone) if gone[0].number == 3), "{error}");
 }
 
 /// For each picture the delay in milliseconds and the colour in the middle.

@@ -2,10 +2,11 @@
 
 use crate::export_jobs::{self, Pictures};
 use crate::{LocalStudio, problem::problem};
-use ::export::{Sequence, Still};
+use ::export::{Later, Picture, Sequence, Still};
+use engine::Media;
 use protocol::{Export, ExportId, Frame, NewExport, Problem, Project, ProjectId};
-use std::path::PathBuf;
-use store::{Store, StoreError};
+use std::sync::Arc;
+use store::{KeyedTake, Store, StoreError};
 use time::OffsetDateTime;
 
 /// Name of the stored setting: the first id that no start of the server has reserved.
@@ -52,8 +53,8 @@ impl LocalStudio {
         let frames = self.list_frames(project.id).await?;
         let (mut stills, mut of_frames) = (Vec::new(), Vec::new());
         for frame in &frames {
-            if let Some(path) = self.finished_picture(frame).await? {
-                stills.push(Still { picture: path.into(), duration: frame.duration });
+            if let Some(picture) = self.finished_picture(frame).await? {
+                stills.push(Still { picture, duration: frame.duration });
                 of_frames.push((frame.position, frame.id));
             }
         }
@@ -65,10 +66,21 @@ impl LocalStudio {
         Ok(Pictures { sequence, frames: of_frames, skipped, take: None })
     }
 
-    async fn finished_picture(&self, frame: &Frame) -> Result<Option<PathBuf>, Problem> {
+    async fn finished_picture(&self, frame: &Frame) -> Result<Option<Picture>, Problem> {
         let Some(take) = frame.selected_take_id else { return Ok(None) };
         let take = self.store.get_take(take).await.map_err(problem)?;
-        self.media().path(&take.key).map(Some).map_err(|_| Problem::Internal)
+        picture_of(self.media(), &take).map(Some)
+    }
+}
+
+/// The finished picture of a take: its file, or a function that reads its object when the export comes to it.
+pub(crate) fn picture_of(media: &Arc<Media>, take: &KeyedTake) -> Result<Picture, Problem> {
+    match take.picture.clone().filter(|picture| picture.object.is_some()) {
+        None => media.path(&take.key).map(Picture::File).map_err(|_| Problem::Internal),
+        Some(picture) => {
+            let (media, key) = (Arc::clone(media), take.key.clone());
+            Ok(Picture::Later(Later::new(move || media.read_final(&key, &picture))))
+        }
     }
 }
 

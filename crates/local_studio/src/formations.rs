@@ -1,10 +1,6 @@
 //! How a take formed, as the pictures of an export.
 
-use crate::{
-    LocalStudio,
-    export_jobs::Pictures,
-    problem::{file_problem, problem},
-};
+use crate::{LocalStudio, export_jobs::Pictures, exports::picture_of, problem::problem};
 use ::export::{Picture, Sequence, Still};
 use engine::Media;
 use protocol::{Easing, Formation, Problem, Project, Take, TaskStatus};
@@ -19,7 +15,9 @@ const PARTS: u32 = 5;
 impl LocalStudio {
     /// The pictures of a take's steps, scaled to the take's size by the export, and the finished picture.
     pub(crate) async fn formation(&self, project: &Project, of: Formation) -> Result<Pictures, Problem> {
-        let KeyedTake { take, key } = self.store.get_take(of.take_id).await.map_err(problem)?;
+        let keyed = self.store.get_take(of.take_id).await.map_err(problem)?;
+        let finished = picture_of(self.media(), &keyed)?;
+        let KeyedTake { take, key, .. } = keyed;
         if take.project_id != project.id {
             return Err(Problem::invalid("formation.take_id", format!("take {} is of another project", take.id)));
         }
@@ -28,14 +26,20 @@ impl LocalStudio {
         }
         let (media, fps) = (Arc::clone(self.media()), FPS);
         let (width, height, take_id) = (take.width, take.height, take.id);
-        let read = tokio::task::spawn_blocking(move || stills(&media, &take, &key, of));
+        let read = tokio::task::spawn_blocking(move || stills(&media, &take, &key, of, finished));
         let stills = read.await.map_err(|_| Problem::Internal)??;
         let sequence = Sequence { stills, fps, width, height };
         Ok(Pictures { sequence, frames: Vec::new(), skipped: 0, take: Some(take_id) })
     }
 }
 
-fn stills(media: &Media, take: &Take, key: &str, of: Formation) -> Result<Vec<Still>, Problem> {
+fn stills(
+    media: &Media,
+    take: &Take,
+    key: &str,
+    of: Formation,
+    finished_picture: Picture,
+) -> Result<Vec<Still>, Problem> {
     let unreadable = |error: trace::Error| match error {
         trace::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => no_trace(take),
         error => Problem::Conflict(format!("the trace of take {} cannot be read: {error}", take.id)),
@@ -53,8 +57,7 @@ fn stills(media: &Media, take: &Take, key: &str, of: Formation) -> Result<Vec<St
         let png = trace.picture(step).map_err(unreadable)?;
         stills.extend(png.map(|png| Still { picture: Picture::Png(png), duration }));
     }
-    let path = media.path(key).map_err(|error| file_problem(&error, "the picture cannot be read"))?;
-    stills.push(Still { picture: path.into(), duration: finished });
+    stills.push(Still { picture: finished_picture, duration: finished });
     Ok(stills)
 }
 

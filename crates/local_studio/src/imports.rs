@@ -11,8 +11,11 @@ use std::sync::Arc;
 use store::{FinishedTake, NewTake};
 use studio::FileBytes;
 
+/// No worker made the picture; every completed task has an attempt.
+const ATTEMPT: u32 = 1;
+
 impl LocalStudio {
-    /// Decodes the file, then stores it in this order: the picture on disk, the rows, the events.
+    /// Decodes the file, then stores it in this order: the picture, the rows, the events.
     pub(crate) async fn import_frame(
         &self,
         id: ProjectId,
@@ -49,13 +52,13 @@ impl LocalStudio {
         let picture::Imported { png, parameters, seed, .. } = imported;
         let (media, key) = (Arc::clone(self.media()), new_key());
         let to = key.clone();
-        let written = tokio::task::spawn_blocking(move || media.write_final(&to, &png));
-        let etag = written.await.map_err(|_| Problem::Internal)?.map_err(|error| {
+        let written = tokio::task::spawn_blocking(move || media.store_final(&to, ATTEMPT, png));
+        let picture = written.await.map_err(|_| Problem::Internal)?.map_err(|error| {
             tracing::error!(project.id = %id, %error, "an imported picture could not be written");
             file_problem(&error, "the server cannot write the picture")
         })?;
         let step = total_steps(&parameters);
-        let take = FinishedTake { take: NewTake { key: key.clone(), parameters, seed }, etag, step };
+        let take = FinishedTake { take: NewTake { key: key.clone(), parameters, seed }, picture, step };
         let made = self.store.import_frame(id, position, take).await;
         if made.is_err() {
             self.remove_pictures(std::iter::once(key.as_str()));

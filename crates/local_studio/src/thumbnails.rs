@@ -116,10 +116,18 @@ impl LocalStudio {
     /// are in it. `version` is the ETag that the address names.
     ///
     /// # Errors
-    /// [`Problem::NotFound`] if there is no such picture, [`Problem::Unavailable`] while the database is away.
+    /// [`Problem::NotFound`] if there is no such picture, [`Problem::Unavailable`] while the database or the object store is away,
+    /// [`Problem::Fault`] if the object is missing or damaged.
     pub async fn shared_picture(&self, key: &str, version: Option<&str>) -> Result<Option<OpenPicture>, Problem> {
         self.engine.shared_picture(key, version).await.map_err(|error| match error {
             SharedPictureError::Store(error) => problem(error),
+            SharedPictureError::Object(error) if error.is_passing() => {
+                Problem::Unavailable("the object store does not answer; try again".to_owned())
+            }
+            // Logged once, when it was fetched.
+            SharedPictureError::Object(_) => Problem::Fault(
+                "the picture is missing or damaged in the object store; the server's log says which".to_owned(),
+            ),
             SharedPictureError::Io(error) => {
                 tracing::error!(key, %error, "cannot show a picture");
                 Problem::Internal

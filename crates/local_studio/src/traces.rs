@@ -21,7 +21,7 @@ use trace::{Header, Writer};
 
 impl LocalStudio {
     pub(crate) async fn get_trace(&self, id: TakeId) -> Result<TakeTrace, Problem> {
-        let KeyedTake { take, key } = self.store.get_take(id).await.map_err(problem)?;
+        let KeyedTake { take, key, .. } = self.store.get_take(id).await.map_err(problem)?;
         self.trace_of(&take, key).await
     }
 
@@ -44,7 +44,7 @@ impl LocalStudio {
         new: NewBranch,
         idempotency_key: Option<String>,
     ) -> Result<Accepted, Problem> {
-        let KeyedTake { take, key } = self.store.get_take(id).await.map_err(problem)?;
+        let KeyedTake { take, key, .. } = self.store.get_take(id).await.map_err(problem)?;
         let idempotency = idempotency_key.map(|key| idempotency(key, &(id, &new))).transpose()?;
         if let Some(tasks) = self.accepted_before(take.project_id, idempotency.as_ref()).await? {
             let request = new.generation(take.frame_id, &take.parameters, take.seed);

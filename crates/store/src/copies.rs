@@ -6,6 +6,7 @@ use crate::creation::CreationQueries;
 use crate::inserts::{InsertTake, NewTake, TakeColumns, columns_from_take};
 use crate::locks::LockQueries;
 use crate::not_found::no_project;
+use crate::objects::FinalPicture;
 use crate::order::OrderQueries;
 use crate::rows::{TakeRow, TaskRow, to_column};
 use crate::schema::{frames, takes, tasks};
@@ -21,10 +22,10 @@ use protocol::{Frame, FrameId, ProjectId, TakeId, TaskStatus};
 /// A take whose picture is final when its rows are inserted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinishedTake {
-    /// The take; its file `<key>.png` exists already.
+    /// The take.
     pub take: NewTake,
-    /// Hash of the file's bytes.
-    pub etag: String,
+    /// Its picture, which is stored already.
+    pub picture: FinalPicture,
     /// The sampling step at which the picture was finished.
     pub step: u32,
 }
@@ -35,6 +36,7 @@ pub(crate) struct Finished {
     started_at: Option<i64>,
     take: TakeColumns,
     etag: Option<String>,
+    object: Option<String>,
     step: Option<i32>,
 }
 
@@ -79,6 +81,7 @@ on_connections! {
                 height: source.height,
             },
             etag: source.etag,
+            object: source.object,
             step: source.finished_step,
         };
         conn.insert_finished((copy, row.project_id), finished, now).await?;
@@ -91,7 +94,7 @@ on_connections! {
         project: ProjectId,
         position: Option<u32>,
         take: TakeColumns,
-        end: (String, i32),
+        end: (FinalPicture, i32),
     ) -> Result<InsertedFrames, StoreError> {
         if !conn.lock_project(project.0).await? {
             return Err(no_project(project));
@@ -102,9 +105,10 @@ on_connections! {
         if let Some(index) = position {
             conn.move_frame((id, project.0), index).await?;
         }
-        let (etag, step) = end;
+        let (FinalPicture { etag, object }, step) = end;
         // No worker ran it, but every completed task has at least one attempt.
-        let finished = Finished { attempt: 1, started_at: Some(now), take, etag: Some(etag), step: Some(step) };
+        let (etag, step) = (Some(etag), Some(step));
+        let finished = Finished { attempt: 1, started_at: Some(now), take, etag, object, step };
         conn.insert_finished((id, project.0), finished, now).await?;
         Ok(InsertedFrames(changed_frames(id, &before, conn.frames_shown(project.0).await?)))
     }
@@ -113,7 +117,7 @@ on_connections! {
     /// project to the top of the list.
     async fn insert_finished(conn: Db, frame: (i64, i64), finished: Finished, now: i64) -> Result<(), StoreError> {
         let (frame_id, project_id) = frame;
-        let Finished { attempt, started_at, take, etag, step } = finished;
+        let Finished { attempt, started_at, take, etag, object, step } = finished;
         let task = (
             tasks::project_id.eq(project_id),
             tasks::frame_id.eq(frame_id),
@@ -137,7 +141,12 @@ on_connections! {
             height: take.height,
             created_at: now,
         };
-        let end = (takes::etag.eq(etag), takes::finished_step.eq(step), takes::finished_at.eq(now));
+        let end = (
+            takes::etag.eq(etag),
+            takes::object.eq(object),
+            takes::finished_step.eq(step),
+            takes::finished_at.eq(now),
+        );
         let take_id: i64 = diesel::insert_into(takes::table).values(new).returning(takes::id).get_result(conn).await?;
         diesel::update(takes::table.find(take_id)).set(end).execute(conn).await?;
         diesel::update(frames::table.find(frame_id)).set(frames::selected_take_id.eq(take_id)).execute(conn).await?;
@@ -146,8 +155,8 @@ on_connections! {
 }
 
 impl Store {
-    /// Copies a frame with its finished take `take` (same parameters, seed and bytes) directly after it. The caller
-    /// has copied the picture's file to `key`. Returns the new frame first, then the frames that moved.
+    /// Copies a frame with its finished take `take` (same parameters, seed and bytes) directly after it. If the picture is a
+    /// file, the caller has copied it to `key`; an object has both names then. Returns the new frame first, then the frames that moved.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when `take` is not a finished take of this frame; [`StoreError::NotFound`].
@@ -167,8 +176,8 @@ impl Store {
         position: Option<u32>,
         take: FinishedTake,
     ) -> Result<Vec<Frame>, StoreError> {
-        let FinishedTake { take, etag, step } = take;
+        let FinishedTake { take, picture, step } = take;
         let (columns, step) = (columns_from_take(take)?, to_column("takes.finished_step", step)?);
-        Ok(change!(self, |conn| { conn.insert_finished_frame(project, position, columns, (etag, step)).await })?.0)
+        Ok(change!(self, |conn| { conn.insert_finished_frame(project, position, columns, (picture, step)).await })?.0)
     }
 }

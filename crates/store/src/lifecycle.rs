@@ -10,6 +10,7 @@ use crate::frames::FrameQueries;
 use crate::inserts::InsertTake;
 use crate::locks::LockQueries;
 use crate::not_found::no_task;
+use crate::objects::FinalPicture;
 use crate::order::OrderQueries;
 use crate::rows::{FrameRow, to_column};
 use crate::runs::{Holder, RunRows};
@@ -96,7 +97,7 @@ on_connections! {
         conn: Db,
         id: TaskId,
         attempt: i32,
-        etag: String,
+        picture: FinalPicture,
         step: i32,
         holder: Holder,
     ) -> Result<Ended, StoreError> {
@@ -112,7 +113,13 @@ on_connections! {
             return Err(conn.wrong_status(id, format!("running as attempt {attempt}")).await?);
         }
         let take = takes::table.filter(takes::task_id.eq(id.0));
-        let finish = (takes::etag.eq(etag), takes::finished_step.eq(step), takes::finished_at.eq(now));
+        let FinalPicture { etag, object } = picture;
+        let finish = (
+            takes::etag.eq(etag),
+            takes::object.eq(object),
+            takes::finished_step.eq(step),
+            takes::finished_at.eq(now),
+        );
         let finished: (i64, String) =
             diesel::update(take).set(finish).returning((takes::id, takes::key)).get_result(conn).await?;
         let (take_id, key) = finished;
@@ -240,16 +247,22 @@ on_connections! {
 }
 
 impl Store {
-    /// Completes a running task whose picture's file is written: marks its take as finished, selects it in its frame, and
+    /// Completes a running task whose picture is stored: marks its take as finished, selects it in its frame, and
     /// moves the project to the top of the list. `step` is the last sampling step that ran.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] unless it is running as this attempt, in this process; [`StoreError::NotFound`].
-    pub async fn complete_task(&self, id: TaskId, attempt: u32, etag: String, step: u32) -> Result<Ended, StoreError> {
+    pub async fn complete_task(
+        &self,
+        id: TaskId,
+        attempt: u32,
+        picture: FinalPicture,
+        step: u32,
+    ) -> Result<Ended, StoreError> {
         let (attempt, step) = (to_column("tasks.attempt", attempt)?, to_column("takes.finished_step", step)?);
-        let (inner, finished, holder) = (Arc::clone(&self.inner), etag.clone(), self.inner.own.holder());
+        let (inner, holder, etag) = (Arc::clone(&self.inner), self.inner.own.holder(), picture.etag.clone());
         let completed = change!(self, |conn| {
-            let ended = conn.complete(id, attempt, finished, step, holder).await?;
+            let ended = conn.complete(id, attempt, picture, step, holder).await?;
             let total_steps = inner.total_steps(&ended.task.parameters);
             Ok(Completed { ended, etag, total_steps })
         })?;

@@ -1,14 +1,17 @@
 //! Copies all rows into another database: `emberline move`.
 
 use crate::backend::{Pools, postgres, sqlite};
-use crate::rows::{FrameRow, IdempotencyRow, LibraryFileRow, ProjectRow, SettingRow, StyleRow, TakeRow, TaskRow};
+use crate::objects::FinalPicture;
+use crate::rows::{
+    FrameRow, IdempotencyRow, LibraryFileRow, ProjectRow, SettingRow, StyleRow, TakeRow, TaskRow, from_column,
+};
 use crate::schema::{frames, idempotency_keys, library_files, projects, settings, styles, takes, tasks};
 use crate::transaction::{checkout, in_own_task, on_connections, read, write};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// Rows that are read at a time.
 const PAGE: i64 = 1000;
@@ -39,6 +42,20 @@ pub struct CopiedRows {
     /// Answers that are kept for requests that are sent again.
     pub idempotency_keys: usize,
 }
+
+/// A take whose picture is moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedTake {
+    /// The picture is at `/media/<key>.png`.
+    pub key: String,
+    /// The attempt that made it, or the last one.
+    pub attempt: u32,
+    /// The picture; none until it is finished.
+    pub picture: Option<FinalPicture>,
+}
+
+/// Key, attempt, etag, object.
+type TakeColumns = (String, i32, Option<String>, Option<String>);
 
 /// The last id that a table gave out.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
@@ -128,8 +145,9 @@ on_connections! {
         insert!(conn, idempotency_keys, idempotency_keys)
     }
 
-    async fn keys_and_etags(conn: Db) -> Result<Vec<(String, Option<String>)>, StoreError> {
-        Ok(takes::table.order(takes::id).select((takes::key, takes::etag)).load(conn).await?)
+    async fn takes_to_move(conn: Db) -> Result<Vec<TakeColumns>, StoreError> {
+        let all = takes::table.inner_join(tasks::table.on(tasks::id.eq(takes::task_id))).order(takes::id);
+        Ok(all.select((takes::key, tasks::attempt, takes::etag, takes::object)).load(conn).await?)
     }
 
     /// The migrations that have run.
@@ -216,12 +234,16 @@ impl IdQueries for postgres::Connection {
     }
 }
 
-/// Copies a table page by page. Returns the number of its rows.
+/// Copies a table page by page, with a change of each row. Returns the number of its rows.
 macro_rules! copied {
-    ($from:ident, $conn:ident, $next:ident, $put:ident) => {{
+    ($from:ident, $conn:ident, $next:ident, $put:ident) => {
+        copied!($from, $conn, $next, $put, |_| {})
+    };
+    ($from:ident, $conn:ident, $next:ident, $put:ident, $change:expr) => {{
         let (mut after, mut count) = (i64::MIN, 0);
         loop {
-            let rows = read!($from, |conn| { conn.$next(after).await })?;
+            let mut rows = read!($from, |conn| { conn.$next(after).await })?;
+            rows.iter_mut().for_each($change);
             let Some(last) = rows.last() else { break count };
             after = last.id;
             count += rows.len();
@@ -238,12 +260,17 @@ const PUT_PREVIEW: &str = "\
     ON CONFLICT DO NOTHING";
 
 impl Store {
-    /// The key of each take, and the hash of its picture if it is finished; deleted ones included.
+    /// All takes and their pictures, deleted ones included.
     ///
     /// # Errors
     /// A row that cannot be read; a database that fails.
-    pub async fn picture_etags(&self) -> Result<Vec<(String, Option<String>)>, StoreError> {
-        read!(self, |conn| { conn.keys_and_etags().await })
+    pub async fn takes_to_move(&self) -> Result<Vec<MovedTake>, StoreError> {
+        let rows = read!(self, |conn| { conn.takes_to_move().await })?;
+        let take = |(key, attempt, etag, object): TakeColumns| {
+            let attempt = from_column("tasks.attempt", attempt)?;
+            Ok(MovedTake { key, attempt, picture: etag.map(|etag| FinalPicture { etag, object }) })
+        };
+        rows.into_iter().map(take).collect()
     }
 
     /// Stores the preview of a task that waits with steps that are done, where servers share the database. Nothing on SQLite.
@@ -263,14 +290,15 @@ impl Store {
         .await
     }
 
-    /// Copies all rows of this database into a new one, in one transaction: all or none. Ids stay the same, and the new
-    /// database continues after the last ones given out here. What servers keep for each other while they run is not copied.
+    /// Copies all rows of this database into a new one, in one transaction: all or none. The pictures of takes with these keys are
+    /// these objects there, and all others files. Ids stay the same, and the new database
+    /// continues after the last ones given out here. What servers keep for each other while they run is not copied.
     /// Nothing may change this database meanwhile.
     ///
     /// # Errors
     /// [`StoreError::TooNew`] for a database of a newer version; [`StoreError::Conflict`] if the other one has been used; a row that cannot be read, or that the other database
     /// does not accept; a database that fails.
-    pub async fn copy_into(&self, to: &Self) -> Result<CopiedRows, StoreError> {
+    pub async fn copy_into(&self, to: &Self, objects: HashMap<String, String>) -> Result<CopiedRows, StoreError> {
         let from = self.clone();
         let last_ids = read!(self, |conn| { conn.last_ids().await })?;
         // Servers accept a database of a newer version; its new columns would be left behind here.
@@ -290,7 +318,9 @@ impl Store {
                 projects: copied!(from, conn, next_projects, put_projects),
                 frames: copied!(from, conn, next_frames, put_frames),
                 tasks: copied!(from, conn, next_tasks, put_tasks),
-                takes: copied!(from, conn, next_takes, put_takes),
+                takes: copied!(from, conn, next_takes, put_takes, |take: &mut TakeRow| {
+                    take.object = objects.get(&take.key).cloned();
+                }),
                 styles: copied!(from, conn, next_styles, put_styles),
                 ..CopiedRows::default()
             };

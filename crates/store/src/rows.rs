@@ -123,6 +123,8 @@ pub struct TakeRow {
     pub created_at: i64,
     /// Whether its trace stays when space is needed.
     pub trace_pinned: bool,
+    /// The object of the final picture; none if that is the file `<key>.png`.
+    pub object: Option<String>,
 }
 
 /// A row of `styles`.

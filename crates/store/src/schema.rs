@@ -114,6 +114,8 @@ diesel::table! {
         created_at -> BigInt,
         /// Whether its trace stays when space is needed.
         trace_pinned -> Bool,
+        /// The object of the final picture; NULL if that is the file `<key>.png`.
+        object -> Nullable<Text>,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::changes::{Change, Outcome};
 use crate::clock::{now_ms, rfc3339_from_ms};
 use crate::locks::LockQueries;
 use crate::not_found::{no_frame, no_take};
+use crate::objects::FinalPicture;
 use crate::order::OrderQueries;
 use crate::rows::{TakeRow, TaskRow, from_column};
 use crate::schema::{frames, projects, takes, tasks};
@@ -21,8 +22,10 @@ use protocol::{Event, Frame, FrameEvent, FrameId, ProjectId, Take, TakeId, TakeP
 pub struct KeyedTake {
     /// The take.
     pub take: Take,
-    /// The picture's file is `<key>.png`.
+    /// The picture's address is `/media/<key>.png`.
     pub key: String,
+    /// Where its final picture is; none until it is finished.
+    pub picture: Option<FinalPicture>,
 }
 
 /// A take that a user deleted.
@@ -233,5 +236,6 @@ fn keyed_take_from_row((row, task, selected): FullRow) -> Result<KeyedTake, Stor
         finished_at: time("takes.finished_at", row.finished_at)?,
         trace_pinned: row.trace_pinned,
     };
-    Ok(KeyedTake { take, key: row.key })
+    let picture = take.etag.clone().map(|etag| FinalPicture { etag, object: row.object });
+    Ok(KeyedTake { take, key: row.key, picture })
 }

@@ -18,8 +18,9 @@ const LOG_WAIT_S: u32 = 3;
 /// What is checked, and what was found.
 pub type Finding = (&'static str, Result<String>);
 
-/// Looks at the database, its servers and workers, their models, and the folder that they share. Empty for SQLite.
-pub async fn findings(store: &Store, media: &Media) -> Vec<Finding> {
+/// Looks at the database, its servers and workers, their models, and the folder that they share, if they share one. Empty for
+/// SQLite.
+pub async fn findings(store: &Store, media: Option<&Media>) -> Vec<Finding> {
     let health = match store.health().await {
         Ok(None) => return Vec::new(),
         Ok(Some(health)) => Ok(health),
@@ -32,14 +33,14 @@ pub async fn findings(store: &Store, media: &Media) -> Vec<Finding> {
         Ok(workers) => (Ok(list(&workers, &silent)), models(&workers)),
         Err(error) => (Err(error), Ok("cannot be judged without the list of servers and workers".to_owned())),
     };
-    let folder = recovery::join(store, media).await.map_err(Into::into);
-    let folder = folder.map(|()| format!("{} is the folder of this database", media.folder().display()));
-    vec![
-        ("postgres", health.and_then(|health| postgres(&health))),
-        ("workers", listed),
-        ("shared", models),
-        ("pictures", folder),
-    ]
+    let mut found =
+        vec![("postgres", health.and_then(|health| postgres(&health))), ("workers", listed), ("shared", models)];
+    if let Some(media) = media {
+        let folder = recovery::join(store, media).await.map_err(Into::into);
+        let folder = folder.map(|()| format!("{} is the folder of this database", media.folder().display()));
+        found.push(("pictures", folder));
+    }
+    found
 }
 
 fn postgres(of: &Health) -> Result<String> {

@@ -3,14 +3,15 @@
 use crate::{
     commands::{cluster, model::ModelChoice, offers::Offers},
     data_dir,
+    media_url::MediaUrl,
     one_line::one_line,
-    shared_folder::SharedFolder,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use checkpoint::OpenOptions;
 use clap::Args;
 use engine::{Media, recovery};
 use local_studio::LocalStudio;
+use pictures::ObjectUrl;
 use protocol::RefusedModel;
 use sdxl::{Compute, DeviceChoice};
 use std::{
@@ -36,9 +37,9 @@ pub struct DoctorArgs {
     #[arg(long, env = "EMBERLINE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// The folder for the pictures that the server is started with, if it has one.
+    /// Where the pictures are, as the server is started with: a folder, or s3://BUCKET/PREFIX.
     #[arg(long, env = "EMBERLINE_MEDIA_URL", value_name = "URL")]
-    pub media_url: Option<SharedFolder>,
+    pub media_url: Option<MediaUrl>,
 
     /// The model that the server is started with.
     #[arg(long, env = "EMBERLINE_MODEL", value_name = "PATH", default_value_t)]
@@ -159,7 +160,10 @@ async fn database_and_data(
         let absent = || Ok(format!("{} is not there yet; the first start makes it", folder.display()));
         return (absent(), absent(), Vec::new());
     }
-    let root = args.media_url.as_ref().map_or(folder, |shared| shared.0.as_path());
+    let root = match &args.media_url {
+        Some(MediaUrl::Folder(shared)) => shared.as_path(),
+        _ => folder,
+    };
     let media = Media::at(&data_dir::media_in(root));
     if store::sqlite_file(&url).is_some_and(|file| !file.exists() && !store::has_log_alone(&file)) {
         let data = recovery::expect_no_pictures(&media).map(|()| "there are no pictures yet".to_owned());
@@ -169,7 +173,11 @@ async fn database_and_data(
         Ok(store) => store,
         Err(error) => return (Err(error), Err(anyhow!("cannot be judged without the database")), Vec::new()),
     };
-    let found = (database(&store).await, data(&store, &media).await, cluster::findings(&store, &media).await);
+    let (data, folder) = match &args.media_url {
+        Some(MediaUrl::Objects(at)) => (objects(&store, &url, at).await, None),
+        _ => (data(&store, &media).await, Some(&media)),
+    };
+    let found = (database(&store).await, data, cluster::findings(&store, folder).await);
     store.close().await.ok();
     found
 }
@@ -197,6 +205,14 @@ async fn database(store: &Store) -> Result<String> {
     let shown = faults.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
     let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
     bail!("{} faults: {shown}{rest}", faults.len());
+}
+
+/// Compares the database with the object store. Reads one object; the pictures are not listed.
+async fn objects(store: &Store, database_url: &str, at: &ObjectUrl) -> Result<String> {
+    let objects = MediaUrl::objects(at, database_url)?;
+    recovery::check_objects(store, &objects).await?;
+    let places = store.picture_places().await?;
+    Ok(format!("{} finished pictures are objects in {at}, which belongs to the database", places.objects))
 }
 
 async fn data(store: &Store, media: &Media) -> Result<String> {

@@ -2,16 +2,16 @@
 
 use crate::{
     data_dir::{self, DataDir},
-    shared_folder::SharedFolder,
+    media_url::MediaUrl,
 };
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use engine::{Installation, Media, Moved};
+use engine::{Installation, Media, Moved, PicturePlace};
 use std::{
     fmt::Write as _,
     fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 use store::{CopiedRows, SharedStart, Store};
@@ -30,7 +30,7 @@ pub struct MoveArgs {
 
     /// Its servers' --media-url [default: the folder of --from]
     #[arg(long, env = "EMBERLINE_FROM_MEDIA", value_name = "URL")]
-    pub from_media: Option<SharedFolder>,
+    pub from_media: Option<MediaUrl>,
 
     /// The new data folder.
     #[arg(long, env = "EMBERLINE_TO", value_name = "DIR")]
@@ -40,9 +40,9 @@ pub struct MoveArgs {
     #[arg(long, env = "EMBERLINE_TO_DATABASE", value_name = "URL", hide_env_values = true)]
     pub to_database: Option<String>,
 
-    /// The new folder for the pictures, the --media-url of the new servers [default: the folder of --to]
+    /// The new place for the pictures, the --media-url of the new servers [default: the folder of --to]
     #[arg(long, env = "EMBERLINE_TO_MEDIA", value_name = "URL")]
-    pub to_media: Option<SharedFolder>,
+    pub to_media: Option<MediaUrl>,
 }
 
 /// Where an installation is, or will be.
@@ -50,8 +50,7 @@ pub struct MoveArgs {
 struct Place {
     folder: Option<PathBuf>,
     database: String,
-    /// The folder that has `media` and `traces`.
-    pictures: PathBuf,
+    pictures: MediaUrl,
 }
 
 /// A place that no server uses as long as this exists.
@@ -64,22 +63,20 @@ struct Held {
 
 impl Place {
     /// `end` is `from` or `to`, as in the options' names.
-    fn new(
-        end: &str,
-        folder: Option<&PathBuf>,
-        database: Option<&String>,
-        media: Option<&SharedFolder>,
-    ) -> Result<Self> {
+    fn new(end: &str, folder: Option<&PathBuf>, database: Option<&String>, media: Option<&MediaUrl>) -> Result<Self> {
         let database = database.cloned().or_else(|| folder.map(|folder| data_dir::database_url_in(folder)));
-        let pictures = media.map(|media| media.0.clone()).or_else(|| folder.cloned());
+        let pictures = media.cloned().or_else(|| folder.cloned().map(MediaUrl::Folder));
         match (database, pictures) {
             (Some(database), Some(pictures)) => Ok(Self { folder: folder.cloned(), database, pictures }),
             _ => bail!("--{end} names a data folder; without it --{end}-database and --{end}-media are both needed"),
         }
     }
 
-    fn media(&self) -> Arc<Media> {
-        Arc::new(Media::at(&data_dir::media_in(&self.pictures)))
+    fn pictures(&self) -> Result<PicturePlace> {
+        Ok(match &self.pictures {
+            MediaUrl::Folder(folder) => PicturePlace::Folder(Arc::new(Media::at(&data_dir::media_in(folder)))),
+            MediaUrl::Objects(url) => PicturePlace::Objects(MediaUrl::objects(url, &self.database)?),
+        })
     }
 
     /// Opens the place without changing it.
@@ -106,7 +103,7 @@ impl Place {
                 "--{end}-database: {others} servers or workers use it; stop them first (`emberline workers` lists them)"
             );
         }
-        Ok(Held { installation: Installation { store, media: self.media() }, _start: start, _folder: folder })
+        Ok(Held { installation: Installation { store, pictures: self.pictures()? }, _start: start, _folder: folder })
     }
 }
 
@@ -129,9 +126,13 @@ pub fn run(args: &MoveArgs) -> Result<()> {
     io::stdout().lock().write_all(report(&moved).as_bytes()).context("cannot print what was moved")
 }
 
-/// Whether two paths are one folder. One that does not exist is none.
-fn is_same(one: &Path, other: &Path) -> bool {
-    one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
+/// Whether two places of pictures are one.
+fn is_same(one: &MediaUrl, other: &MediaUrl) -> bool {
+    let resolved = |place: &MediaUrl| match place {
+        MediaUrl::Folder(folder) => fs::canonicalize(folder).ok(),
+        MediaUrl::Objects(_) => None,
+    };
+    one == other || matches!((resolved(one), resolved(other)), (Some(one), Some(other)) if one == other)
 }
 
 fn report(moved: &Moved) -> String {
@@ -139,7 +140,7 @@ fn report(moved: &Moved) -> String {
         return "It had been moved before. Nothing was copied.\n".to_owned();
     };
     let CopiedRows { projects, frames, tasks, takes, styles, settings, library_files, idempotency_keys: _ } = rows;
-    let Moved { pictures, previews, traces, already_there, bytes, .. } = moved;
+    let Moved { pictures, previews, traces, traces_left, already_there, bytes, .. } = moved;
     let mut text = format!(
         "{projects} projects, {frames} frames, {takes} takes, {tasks} tasks, {styles} styles, {settings} settings, \
          {library_files} library files\n\
@@ -149,6 +150,13 @@ fn report(moved: &Moved) -> String {
     if *already_there > 0 {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{already_there} of the files were there from an earlier call");
+    }
+    if *traces_left > 0 {
+        let _ = writeln!(
+            text,
+            "{traces_left} traces and saved states were left behind: an object store does not keep them. Paused pictures \
+             begin again"
+        );
     }
     text.push_str("The old place is unchanged. Do not start a server on it any more: it would go its own way.\n");
     text
@@ -161,15 +169,16 @@ mod tests {
     #[test]
     fn a_place_is_a_folder_or_a_database_and_pictures() {
         let (dir, url) = (PathBuf::from("/data"), "postgres://db/e".to_owned());
-        let media = SharedFolder("/shared".into());
+        let media = MediaUrl::Folder("/shared".into());
         let place = |folder, database, media| Place::new("from", folder, database, media);
         let local = place(Some(&dir), None, None).expect("a folder");
-        assert_eq!((local.database.as_str(), &local.pictures), ("sqlite:/data/emberline.db", &dir));
+        let in_dir = MediaUrl::Folder(dir.clone());
+        assert_eq!((local.database.as_str(), &local.pictures), ("sqlite:/data/emberline.db", &in_dir));
         let shared = place(None, Some(&url), Some(&media)).expect("both");
-        assert_eq!((&shared.database, &shared.pictures), (&url, &media.0));
+        assert_eq!((&shared.database, &shared.pictures), (&url, &media));
         // A server on PostgreSQL without --media-url has its pictures in its data folder.
         let mixed = place(Some(&dir), Some(&url), None).expect("a folder");
-        assert_eq!((&mixed.database, &mixed.pictures), (&url, &dir));
+        assert_eq!((&mixed.database, &mixed.pictures), (&url, &in_dir));
         for refused in [place(None, None, None), place(None, Some(&url), None), place(None, None, Some(&media))] {
             assert!(refused.expect_err("incomplete").to_string().contains("--from-media"));
         }

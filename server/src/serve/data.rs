@@ -3,6 +3,7 @@
 use crate::{
     cli::ServeArgs,
     data_dir::{self, DataDir},
+    media_url::MediaUrl,
     running::RunningMark,
 };
 use anyhow::{Context, Result, bail};
@@ -42,14 +43,22 @@ pub(super) async fn open(args: &ServeArgs, dir: DataDir) -> Result<Data> {
             "--concurrency 0 needs a PostgreSQL database (--database-url) that other servers use: nobody would make pictures"
         );
     }
-    let root = args.media_url.as_ref().map_or_else(|| dir.path().to_owned(), |folder| folder.0.clone());
-    let media = Arc::new(Media::at(&data_dir::media_in(&root)));
+    let cache_dir = args.cache_dir.clone().unwrap_or_else(|| dir.cache());
+    let media = match &args.media_url {
+        Some(place) => place.media(&url, Some(&cache_dir))?,
+        None => Media::at(&data_dir::media_in(dir.path())),
+    };
+    let media = Arc::new(media);
+    let root = match &args.media_url {
+        Some(MediaUrl::Folder(folder)) => folder.as_path(),
+        _ => dir.path(),
+    };
     let opening = Opening {
         url,
         migrates: !args.no_migrate,
         lease: Duration::from_secs(args.lease.into()),
         predecessor: dir.server_id(),
-        recovery: recovery_options(&dir, &root, args.accept_missing_pictures),
+        recovery: recovery_options(&dir, root, args.accept_missing_pictures),
     };
     let store = open_recovered(&opening, &media).await?;
     if let Some(id) = store.server_id() {
@@ -57,8 +66,10 @@ pub(super) async fn open(args: &ServeArgs, dir: DataDir) -> Result<Data> {
     }
     let running = RunningMark::set(dir.path())?;
     // Beside the pictures: on PostgreSQL every server offers the files of all.
-    let folder = data_dir::exports_in(&root);
-    let exports = match store.exports() {
+    let folder = data_dir::exports_in(root);
+    // With an object store each server offers its own: they have no folder together.
+    let shared = store.exports().filter(|_| !matches!(args.media_url, Some(MediaUrl::Objects(_))));
+    let exports = match shared {
         Some(shared) => Exports::share(folder.clone(), shared),
         None => Exports::open(dir.exports(), LocalStudio::first_export_id(&store).await?),
     };

@@ -55,7 +55,7 @@ async fn work(args: &WorkerArgs) -> Result<()> {
     };
     // Model headers are read first, so that a wrong --model is reported at once.
     let (models, vae) = models::open(&args.models)?;
-    let media = Arc::new(Media::at(&data_dir::media_in(&args.media_url.0)));
+    let media = Arc::new(args.media_url.media(&args.database_url, args.cache_dir.as_deref())?);
     let store = Store::join(&args.database_url).await.context("cannot open the database")?;
     store.set_lease(Duration::from_secs(args.lease.into()));
     join(&store, &media).await?;

@@ -26,6 +26,7 @@ mod metrics;
 mod models;
 #[cfg(unix)]
 mod moving;
+mod objects;
 mod openapi;
 mod overnight;
 mod page;

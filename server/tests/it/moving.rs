@@ -16,6 +16,7 @@ use std::{
 };
 use store::{FinishedTake, NewTake, Store};
 use tempfile::TempDir;
+use test_s3::TestS3;
 
 /// A picture in many steps, for a pause between two of them.
 const LONG: &str = r#"{"steps": 60, "width": 128, "height": 128}"#;
@@ -52,7 +53,10 @@ fn add(folder: &Path, projects: usize, pictures: usize) {
                 let key = new_key();
                 let etag = media.write_final(&key, png.get_ref()).expect("written");
                 let take = NewTake { key, parameters: Parameters::imported(64, 64), seed: seed as u64 };
-                store.import_frame(project, None, FinishedTake { take, etag, step: 1 }).await.expect("imported");
+                store
+                    .import_frame(project, None, FinishedTake { take, picture: etag.into(), step: 1 })
+                    .await
+                    .expect("imported");
             }
         }
         store.close().await.expect("closed");
@@ -216,4 +220,52 @@ fn what_cannot_be_moved_is_refused_and_nothing_changes() {
     assert!(error.contains("in use"), "{error}");
     let server = TestServer::start_in(new, &[]);
     assert_eq!(server.names(), ["Project 0", "Kept"]);
+}
+
+/// A `move` with the variables of an object store.
+fn moved_with(s3: &TestS3, arguments: &[&str]) -> String {
+    let output = emberline().envs(s3.variables()).arg("move").args(arguments).output().expect("the binary starts");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn pictures_become_objects_and_files_again() {
+    let Some(place) = Place::new() else { return };
+    let (old, (task, _), whole) = made();
+    add(&data(&old), 1, 12);
+    let server = TestServer::start_in(old, &[]);
+    let frame = server.get("/api/v1/projects/1/frames").json()[0].clone();
+    let copied = server.request("POST", &format!("/api/v1/frames/{}/duplicate", frame["id"]), &[], None);
+    assert_eq!(copied.status, 201, "{}", copied.text);
+    let before = listed(&server);
+    let hashes = etags(&server, &before);
+    let old = server.stop().2;
+
+    let (s3, from) = (TestS3::start(), data(&old).display().to_string());
+    let there = ["--from", &from, "--to-database", &place.url, "--to-media", &s3.url()];
+    let said = moved_with(&s3, &there);
+    assert!(said.contains("14 finished pictures, each checked"), "{said}");
+    assert!(said.contains("traces and saved states were left behind"), "{said}");
+    assert!(moved_with(&s3, &there).contains("had been moved before"));
+    let variables = s3.variables();
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let shared = ["--device", "cpu", "--database-url", &place.url, "--media-url", &s3.url()];
+    let server = TestServer::start_as(tempfile::tempdir().expect("a folder"), &shared, &variables);
+    let after = listed(&server);
+    assert_eq!(etags(&server, &after), hashes);
+    // It begins again, and becomes the same picture.
+    done(&server, &task, "resume");
+    server.wait_for_task(&task["task_id"], "completed");
+    assert_eq!(file(&server, &task), whole);
+    let (before, hashes) = (listed(&server), etags(&server, &after));
+    server.stop();
+
+    let back = tempfile::tempdir().expect("a folder");
+    let to = data(&back).display().to_string();
+    let said = moved_with(&s3, &["--from-database", &place.url, "--from-media", &s3.url(), "--to", &to]);
+    assert!(said.contains("15 finished pictures, each checked"), "{said}");
+    let server = TestServer::start_in(back, &[]);
+    assert_eq!(listed(&server), before);
+    assert_eq!(etags(&server, &before), hashes);
 }

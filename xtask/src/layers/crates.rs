@@ -43,8 +43,13 @@ pub const RULES: &[Rule] = &[
         never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol", "store", "engine", "checkpoint", "sdxl"],
     },
     Rule { crate_name: "picture_file", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
+    Rule {
+        crate_name: "pictures",
+        never: &["axum", "leptos", "diesel", "burn", "protocol", "store", "engine", "aws-lc-rs"],
+    },
     Rule { crate_name: "test_pictures", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "test_postgres", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
+    Rule { crate_name: "test_s3", never: &["axum", "leptos", "diesel", "burn", "protocol", "store", "engine"] },
     Rule { crate_name: "png_info", never: &["tokio", "axum", "leptos", "diesel", "burn", "protocol"] },
     Rule { crate_name: "studio", never: &["tokio", "axum", "leptos", "diesel", "burn", "store", "engine"] },
     Rule { crate_name: "local_studio", never: &["axum", "leptos", "app", "clap"] },

@@ -6,9 +6,10 @@
 use super::Cluster;
 use crate::{
     Media,
-    media::{Formed, OpenPicture, etags, is_key},
+    media::{Formed, OpenPicture, is_key},
     previews::first_preview,
 };
+use ::pictures::{ObjectError, etag_of};
 use protocol::Parameters;
 use std::{
     collections::HashMap,
@@ -27,6 +28,9 @@ pub enum SharedPictureError {
     /// There is none, or the database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The object cannot be read.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// The first preview cannot be made, or a file not be read.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -90,7 +94,7 @@ impl Kept {
 
 impl Cluster {
     /// What is at the address of this key; none if it is the file in the folder, because the picture is finished. With its ETag as
-    /// `version` a finished picture is found without the database.
+    /// `version` a finished picture is found without the database; one that is an object, once it was found.
     pub(crate) async fn picture(
         &self,
         media: &Arc<Media>,
@@ -99,6 +103,9 @@ impl Cluster {
     ) -> Result<Option<OpenPicture>, SharedPictureError> {
         if !is_key(key) {
             return Err(StoreError::NotFound { what: format!("picture {key:?}") }.into());
+        }
+        if let Some(known) = media.known_object(key) {
+            return Ok(media.open_object(key, known).await?);
         }
         if let Some(version) = version
             && let Ok(picture) = open(media, key).await
@@ -112,6 +119,10 @@ impl Cluster {
             None | Some(Showing::Finished) => {
                 self.kept.remove(key);
                 return Ok(None);
+            }
+            Some(Showing::Object(picture)) => {
+                self.kept.remove(key);
+                return Ok(media.open_object(key, picture).await?);
             }
             Some(Showing::Preview { attempt, step, etag, png }) => {
                 let png = png.map(Arc::from).or_else(|| kept.map(|kept| kept.png)).unwrap_or_default();
@@ -137,7 +148,7 @@ async fn open(media: &Arc<Media>, key: &str) -> io::Result<OpenPicture> {
 
 async fn first(parameters: Parameters, seed: u64) -> io::Result<Preview> {
     let png = spawn_blocking(move || first_preview(&parameters, seed)).await?.map_err(io::Error::other)?;
-    Ok(Preview { formed: Formed::default(), etag: etags::of_bytes(&png), png: png.into() })
+    Ok(Preview { formed: Formed::default(), etag: etag_of(&png), png: png.into() })
 }
 
 #[cfg(test)]

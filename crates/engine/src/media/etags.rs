@@ -1,11 +1,9 @@
 //! ETags of pictures, cached by file.
 
 use super::Formed;
-use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
-    fs::{File, Metadata},
-    io::{self, Read, Seek},
+    fs::Metadata,
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -66,28 +64,4 @@ impl Etags {
         // A lost entry costs one hash of a file.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-pub(crate) fn of_bytes(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Reads the file from its beginning, and returns there.
-pub(crate) fn of_file(mut file: &File) -> io::Result<String> {
-    file.rewind()?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-    file.rewind()?;
-    Ok(hex(&hasher.finalize()))
-}
-
-/// The first 128 bits. Two pictures at one address practically never share them.
-fn hex(hash: &[u8]) -> String {
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,9 +1,10 @@
 //! The pictures' folder. Files are replaced by renaming, so that a reader always has one complete picture.
 
-pub(crate) mod etags;
+mod etags;
 mod files;
 mod identity;
 mod keys;
+mod objects;
 mod opened;
 mod states;
 #[cfg(test)]
@@ -15,11 +16,13 @@ pub use opened::{Formed, OpenPicture, PictureBytes};
 pub use traces::{TraceFile, TraceListing};
 
 use crate::injected::FaultInjector;
+use ::pictures::{etag_of, etag_of_reader};
 use etags::{Etags, FileIdentity, Tag};
 use files::{exchange, private};
+use objects::Objects;
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -30,12 +33,14 @@ use std::{
 /// Suffix of a picture that is being written.
 const UNFINISHED: &str = ".tmp";
 
-/// The folder of all pictures. The file of a take is `<key>.png`.
+/// Where the pictures are: a folder, in which the file of a take is `<key>.png`, or the objects of an object store. The folder is
+/// there in either case, for what only this server uses.
 #[derive(Debug)]
 pub struct Media {
     folder: PathBuf,
     counter: AtomicU64,
     etags: Etags,
+    objects: Option<Objects>,
     /// For tests of the recovery.
     faults: OnceLock<Arc<FaultInjector>>,
 }
@@ -73,7 +78,7 @@ impl Media {
     pub fn at(folder: &Path) -> Self {
         // Another server on the same folder may write a file of the same key at the same time.
         let counter = AtomicU64::new(u64::from(rand::random::<u32>()) << 20);
-        Self { folder: folder.to_owned(), counter, etags: Etags::default(), faults: OnceLock::new() }
+        Self { folder: folder.to_owned(), counter, etags: Etags::default(), objects: None, faults: OnceLock::new() }
     }
 
     /// Creates the folder if it does not exist. On Unix only its owner can open it.
@@ -159,7 +164,7 @@ impl Media {
             fs::remove_file(&fresh).ok();
         }
         let identity = written?;
-        let etag = etags::of_bytes(png);
+        let etag = etag_of(png);
         self.etags.insert(key, identity, Tag { etag: etag.clone(), formed });
         Ok(etag)
     }
@@ -215,7 +220,8 @@ impl Media {
         let tag = match self.etags.get(key, &identity) {
             Some(tag) => tag,
             None => {
-                let tag = Tag { etag: etags::of_file(&file)?, formed: None };
+                let tag = Tag { etag: etag_of_reader(&file)?, formed: None };
+                (&file).rewind()?;
                 self.etags.insert(key, identity, tag.clone());
                 tag
             }
@@ -236,12 +242,14 @@ impl Media {
         matches!(decoded, Ok(Ok(_)))
     }
 
-    /// Removes a picture and its trace. A missing file is not an error.
+    /// Removes a picture's files, and its trace. A missing file is not an error. Objects stay until no row has named them for a
+    /// day: another take may name the same one.
     ///
     /// # Errors
     /// A file that cannot be removed.
     pub fn remove(&self, key: &str) -> io::Result<()> {
         self.etags.remove(key);
+        self.forget(key);
         self.remove_trace(key)?;
         self.remove_state(key)?;
         match fs::remove_file(self.path(key)?) {

@@ -2,11 +2,10 @@
 
 use super::{
     error::GenerationError,
-    generate::{Finished, Generator, Outcome, SourceKeys},
+    generate::{Finished, Generator, Outcome, Sources},
     inputs::Inputs,
     overnight::Aside,
     shared::Shared,
-    unwritten::{Unwritten, write_if_open},
 };
 use crate::{
     models::Watch,
@@ -20,7 +19,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{End, StoreError};
+use store::{End, KeyedTake, StoreError};
 
 /// How long loading a model is retried while the disk reports errors. The disk may be broken for good, and tasks for other
 /// models wait in the queue. Saving a finished picture is retried without a limit, because the picture would be lost.
@@ -59,6 +58,9 @@ impl Attempt<'_> {
 
     /// Generates the picture. When it is changed, it goes on with the changed task, which `steered` has afterwards.
     pub(crate) fn generate(&self, steered: &mut Option<Task>) -> Result<Outcome, GenerationError> {
+        if let Some(finished) = self.spooled() {
+            return Ok(Outcome::Picture(Box::new(finished)));
+        }
         loop {
             let now = Attempt { task: steered.as_ref().unwrap_or(self.task), ..*self };
             let run = match now.generate_until_steered()? {
@@ -99,29 +101,28 @@ impl Attempt<'_> {
         self.shared.faults.open_error().map_err(GenerationError::InitImage)?;
         let Parameters { init_take_id, branch_of, model, .. } = &self.task.parameters;
         // A branch has its initial picture in the steps that it shares.
-        let init = init_take_id.filter(|_| branch_of.is_none()).map(|id| self.key_of(id)).transpose()?;
-        let init = init.map(|key| key.ok_or(GenerationError::NoInitImage)).transpose()?;
-        let branch = branch_of.map(|id| self.key_of(id)).transpose()?.flatten();
+        let init = init_take_id.filter(|_| branch_of.is_none()).map(|id| self.find_take(id)).transpose()?;
+        let init = init.map(|take| take.ok_or(GenerationError::NoInitImage)).transpose()?;
+        let branch = branch_of.map(|id| self.find_take(id)).transpose()?.flatten();
         let loading = Loading { shared: self.shared, slot: self.slot, model };
-        let sources = SourceKeys { init: init.as_deref(), branch: branch.as_deref() };
+        let sources = Sources { init: init.as_ref(), branch: branch.as_ref().map(|take| take.key.as_str()) };
         generator.prepare(self.task, &self.slot.key, sources, &loading)
     }
 
-    /// The key of a take; none if there is no such take any more.
-    fn key_of(&self, take: TakeId) -> Result<Option<String>, GenerationError> {
+    /// A take; none if there is no such take any more.
+    fn find_take(&self, take: TakeId) -> Result<Option<KeyedTake>, GenerationError> {
         match self.block_on(|| self.shared.store.get_take(take)) {
-            Ok(found) => Ok(Some(found.key)),
+            Ok(found) => Ok(Some(found)),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(GenerationError::Database(error)),
         }
     }
 
-    /// Writes the picture, retrying while the disk refuses it, and records it in the database. Returns whether the database
+    /// Stores the picture, retrying while that is refused, and records it in the database. Returns whether the database
     /// was asked to record it: then it may have done so even if it returned an error.
     pub(crate) fn complete(&self, picture: Finished) -> bool {
-        let write = || write_if_open(self.slot, || self.shared.media.write_final(&self.slot.key, &picture.png));
-        let etag = match self.retry(write, Unwritten::waits_for, || self.is_over()) {
-            Ok(Some(etag)) => etag,
+        let stored = match self.store_picture(&picture) {
+            Ok(Some(stored)) => stored,
             Ok(None) => return false,
             Err(_) if self.is_over() => return false,
             Err(error) => {
@@ -129,14 +130,17 @@ impl Attempt<'_> {
                 return false;
             }
         };
-        self.shared.statistics.add(&self.task.parameters, &picture.costs);
+        if let Some(costs) = &picture.costs {
+            self.shared.statistics.add(&self.task.parameters, costs);
+        }
         let step = picture.step;
         let completed =
-            self.change(|| self.shared.store.complete_task(self.task.id, self.task.attempt, etag.clone(), step));
+            self.change(|| self.shared.store.complete_task(self.task.id, self.task.attempt, stored.clone(), step));
         match completed {
             Ok(_) => {
                 self.remove_state();
                 self.log_completed(step);
+                self.remove_spooled();
             }
             // The connection broke after the change was committed, and a retry found it completed.
             Err(StoreError::Conflict { .. }) if self.is(TaskStatus::Completed) => self.log_completed(step),

@@ -23,6 +23,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use store::KeyedTake;
 
 /// Result of an attempt that did not fail.
 pub(crate) enum Outcome {
@@ -48,15 +49,16 @@ pub(crate) struct Finished {
     pub(crate) png: Vec<u8>,
     /// The last sampling step that ran.
     pub(crate) step: u32,
-    pub(crate) costs: Costs,
+    /// None of one that an earlier attempt has made.
+    pub(crate) costs: Option<Costs>,
 }
 
-/// Keys of the pictures that an attempt reads.
+/// The takes whose pictures an attempt reads.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct SourceKeys<'a> {
-    /// Of the initial picture.
-    pub(crate) init: Option<&'a str>,
-    /// Of the take that it branches from.
+pub(crate) struct Sources<'a> {
+    /// That of the initial picture.
+    pub(crate) init: Option<&'a KeyedTake>,
+    /// Key of the take that it branches from.
     pub(crate) branch: Option<&'a str>,
 }
 
@@ -81,7 +83,7 @@ impl Generator<'_> {
         &self,
         task: &Task,
         own_key: &str,
-        sources: SourceKeys<'_>,
+        sources: Sources<'_>,
         watch: &dyn models::Watch,
     ) -> Result<Inputs, GenerationError> {
         let mut params = params(&task.parameters, task.seed);
@@ -176,9 +178,14 @@ impl Generator<'_> {
         }
     }
 
-    fn init_image(&self, key: Option<&str>, strength: Option<f64>) -> Result<Option<InitImage>, GenerationError> {
-        let (Some(key), Some(strength)) = (key, strength) else { return Ok(None) };
-        let bytes = self.media.read(key).map_err(|error| match error.kind() {
+    fn init_image(
+        &self,
+        take: Option<&KeyedTake>,
+        strength: Option<f64>,
+    ) -> Result<Option<InitImage>, GenerationError> {
+        let (Some(take), Some(strength)) = (take, strength) else { return Ok(None) };
+        let picture = take.picture.as_ref().ok_or(GenerationError::NoInitImage)?;
+        let bytes = self.media.read_final(&take.key, picture).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => GenerationError::NoInitImage,
             _ => GenerationError::InitImage(error),
         })?;
@@ -210,7 +217,7 @@ fn finished(task: &Task, output: Output, previews: PreviewTimes) -> Result<Finis
         encode_s: started.elapsed().as_secs_f64(),
         previews,
     };
-    Ok(Finished { png, step: u32::try_from(step).unwrap_or(u32::MAX), costs })
+    Ok(Finished { png, step: u32::try_from(step).unwrap_or(u32::MAX), costs: Some(costs) })
 }
 
 /// The generation parameters that are written into the picture's file.

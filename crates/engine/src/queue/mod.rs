@@ -12,6 +12,7 @@ mod pausing;
 mod progress;
 mod sample;
 mod shared;
+mod storing;
 mod unwritten;
 mod worker;
 mod workers;

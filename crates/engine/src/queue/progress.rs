@@ -5,7 +5,7 @@
 
 use super::attempt::Attempt;
 use crate::{
-    media::{Formed, etags},
+    media::Formed,
     previews::{DoneStep, Show},
     slot::Progress,
     total_steps,
@@ -26,7 +26,7 @@ impl Show for Attempt<'_> {
     fn preview(&self, step: u32, png: Vec<u8>) -> io::Result<Duration> {
         if let Some(cluster) = &self.shared.cluster {
             let pause = Duration::from_secs_f64(png.len() as f64 / STORED_BYTES_PER_S);
-            let etag = etags::of_bytes(&png);
+            let etag = ::pictures::etag_of(&png);
             cluster.reports.add_preview(self.slot, NewPreview { step, etag, png });
             return Ok(pause);
         }

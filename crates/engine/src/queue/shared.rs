@@ -5,7 +5,7 @@ use crate::{
     Announce, Media, Models, ReadInterrupted, Statistics, TraceLimits, cluster::Cluster, injected::FaultInjector,
     slots::Slots, traces,
 };
-use protocol::{TaskId, TaskStatus};
+use protocol::{TaskId, TaskStatus, TraceLevel};
 use std::sync::{Arc, PoisonError, RwLock as StdRwLock, atomic::AtomicBool};
 use store::{End, Ended, Store, StoreError};
 use tokio::runtime::Handle;
@@ -60,8 +60,13 @@ impl Shared {
         }
     }
 
+    /// Where pictures are objects no traces are kept: other servers could not read them.
     pub(crate) fn traces(&self) -> TraceLimits {
-        *self.traces.read().unwrap_or_else(PoisonError::into_inner)
+        let limits = *self.traces.read().unwrap_or_else(PoisonError::into_inner);
+        match self.media.pictures() {
+            Some(_) => TraceLimits { level: TraceLevel::Off, ..limits },
+            None => limits,
+        }
     }
 
     pub(crate) fn set_traces(&self, limits: TraceLimits) {

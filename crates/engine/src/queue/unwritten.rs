@@ -1,6 +1,7 @@
 //! Writing files of an attempt, and why one is not written.
 
 use crate::{retry, slot::Slot};
+use ::pictures::ObjectError;
 use std::io;
 
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +9,9 @@ pub(crate) enum Unwritten {
     /// The disk refused it.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The object store refused it.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// Another server may have taken the task up: this one could not renew its run.
     #[error("the database cannot be reached")]
     Unsure,
@@ -18,6 +22,8 @@ impl Unwritten {
     pub(crate) fn waits_for(&self) -> Option<&'static str> {
         match self {
             Self::Io(error) => retry::write_waits_for(error),
+            // A finished picture would be lost: credentials and buckets are put right too.
+            Self::Object(_) => Some(retry::STORE_AWAY),
             Self::Unsure => Some("the database cannot be reached"),
         }
     }

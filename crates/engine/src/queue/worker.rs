@@ -1,6 +1,6 @@
 //! Worker loop: claims the next queued task and runs it, until the workers are stopped.
 
-use super::{admission::Permit, attempt::Attempt, generate::Outcome, shared::Shared};
+use super::{admission::Permit, attempt::Attempt, generate::Outcome, shared::Shared, storing::is_spool_full};
 use crate::{retry::Backoff, slots::Listed};
 use protocol::{Task, TaskStatus};
 use std::{
@@ -20,7 +20,7 @@ pub(crate) fn run(shared: &Shared) {
     let mut failures = ClaimFailures::new();
     while !shared.control.is_stopping() {
         let seen = shared.control.changes();
-        if shared.control.is_paused() {
+        if shared.control.is_paused() || is_spool_full(shared.media.pictures()) {
             shared.control.sleep(seen, POLL_INTERVAL);
             continue;
         }

@@ -9,7 +9,7 @@ use std::{collections::HashSet, io};
 use store::{Store, StoreError};
 
 /// The database's setting with the identity of its pictures' folder.
-const IDENTITY: &str = "media_identity";
+pub(super) const IDENTITY: &str = "media_identity";
 
 /// If more finished pictures than this are missing, the folder is probably another one or an old copy.
 const MOST_MISSING: usize = 8;

@@ -3,11 +3,13 @@
 mod identity;
 mod interrupted;
 pub mod lost_found;
+mod objects;
 
 pub use interrupted::LastEnd;
 pub use lost_found::LostFound;
 
 use crate::{Media, first_preview, media::Listing};
+use ::pictures::{ObjectError, Objects};
 pub(crate) use identity::media_identity;
 use identity::{CompareError, Match, Mismatch};
 use interrupted::{newer_step, remove_preview, requeue, skip_unreadable};
@@ -71,6 +73,17 @@ pub enum RecoveryError {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// The object store.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// The object store is another database's, or the pictures are elsewhere.
+    #[error("the database and the object store {store} do not belong together: {why}. Nothing was changed")]
+    ForeignStore {
+        /// Its address.
+        store: String,
+        /// What was found.
+        why: String,
+    },
     /// They belong to different installations. Reconciling them would empty both.
     #[error(
         "the database and the pictures' folder {folder} do not belong together: {why}. Nothing was changed. Name the \
@@ -117,6 +130,10 @@ pub async fn find_differences(store: &Store, media: &Media) -> Result<Findings, 
 /// The common identity of the folder and the database, or an error if they do not belong together.
 async fn matching(store: &Store, media: &Media, accept_missing: bool) -> Result<Match, RecoveryError> {
     let folder = media.folder().to_owned();
+    if store.picture_places().await?.objects > 0 {
+        let why = "the database's pictures are objects of an object store: start with --media-url s3://…".to_owned();
+        return Err(RecoveryError::Foreign { folder, why });
+    }
     match identity::compare(store, media, accept_missing).await.map_err(|error| compare_error(media, error))? {
         Ok(matching) => Ok(matching),
         Err(Mismatch::Foreign(why)) => Err(RecoveryError::Foreign { folder, why }),
@@ -130,6 +147,9 @@ async fn matching(store: &Store, media: &Media, accept_missing: bool) -> Result<
 /// # Errors
 /// Another folder, or one that cannot be read.
 pub async fn join(store: &Store, media: &Media) -> Result<(), RecoveryError> {
+    if let Some(pictures) = media.pictures() {
+        return objects::join(store, pictures.objects()).await;
+    }
     let matching = matching(store, media, false).await?;
     match matching.is_known() {
         true => Ok(()),
@@ -138,6 +158,14 @@ pub async fn join(store: &Store, media: &Media) -> Result<(), RecoveryError> {
             Err(RecoveryError::Foreign { folder: media.folder().to_owned(), why })
         }
     }
+}
+
+/// Checks that an object store belongs to the database. Changes nothing.
+///
+/// # Errors
+/// Another database's store, or one that cannot be read.
+pub async fn check_objects(store: &Store, objects: &Objects) -> Result<(), RecoveryError> {
+    objects::compare(store, objects).await.map(drop)
 }
 
 /// Refuses a folder with pictures when the database does not exist yet: a new database has no rows for them.
@@ -160,6 +188,11 @@ pub fn expect_no_pictures(media: &Media) -> Result<(), RecoveryError> {
 }
 
 async fn findings(store: &Store, media: &Media) -> Result<Findings, RecoveryError> {
+    if media.pictures().is_some() {
+        // The objects are not listed: there may be very many.
+        let interrupted = store.interrupted_tasks().await?.into_iter().map(|open| open.task.id).collect();
+        return Ok(Findings { interrupted, ..Findings::default() });
+    }
     let listing = match media.exists() {
         Ok(true) => media.list(),
         Ok(false) => Ok(Listing::default()),
@@ -212,8 +245,13 @@ pub async fn reconcile(
     interrupted: Interrupted,
     options: &RecoveryOptions,
 ) -> Result<Findings, RecoveryError> {
-    let matching = matching(store, media, options.accept_missing).await?;
-    matching.store(store, media).await.map_err(|error| compare_error(media, error))?;
+    match media.pictures() {
+        Some(pictures) => objects::identify(store, pictures.objects()).await?,
+        None => {
+            let matching = matching(store, media, options.accept_missing).await?;
+            matching.store(store, media).await.map_err(|error| compare_error(media, error))?;
+        }
+    }
     let mut findings = findings(store, media).await?;
     for path in &findings.unfinished_files {
         if let Err(error) = std::fs::remove_file(path) {

@@ -1,12 +1,13 @@
 //! Pictures that are being made, on every server that shares the database: what is at their addresses.
 
 use crate::backend::{Pools, postgres};
+use crate::objects::FinalPicture;
 use crate::rows::from_column;
 use crate::tasks::{parameters_from_text, seed_from_row};
 use crate::transaction::{checkout, in_own_task};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use protocol::Parameters;
 use std::{
@@ -31,8 +32,10 @@ pub struct NewPreview {
 /// What is at a take's address.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Showing {
-    /// The final picture: a file.
+    /// The final picture: the file `<key>.png`.
     Finished,
+    /// The final picture: an object.
+    Object(FinalPicture),
     /// The newest preview.
     Preview {
         /// The attempt that made it.
@@ -55,15 +58,17 @@ pub enum Showing {
 
 /// `$2` is the hash of a preview that the caller has: its bytes are not read again.
 const SHOWING: &str = "\
-    SELECT t.etag IS NOT NULL AS is_finished, p.attempt, p.step, p.etag, \
+    SELECT t.etag AS final_etag, t.object, p.attempt, p.step, p.etag, \
         CASE WHEN p.etag IS DISTINCT FROM $2 THEN p.png END AS png, \
         CASE WHEN t.etag IS NULL AND p.take_id IS NULL THEN k.parameters END AS parameters, k.seed \
     FROM takes t JOIN tasks k ON k.id = t.task_id LEFT JOIN live_previews p ON p.take_id = t.id WHERE t.key = $1";
 
 #[derive(QueryableByName)]
 struct ShowingRow {
-    #[diesel(sql_type = Bool)]
-    is_finished: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    final_etag: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    object: Option<String>,
     #[diesel(sql_type = Nullable<Integer>)]
     attempt: Option<i32>,
     #[diesel(sql_type = Nullable<Integer>)]
@@ -134,8 +139,10 @@ async fn showing(
 impl ShowingRow {
     fn showing(self) -> Result<Showing, StoreError> {
         let Self { attempt, step, etag, png, .. } = self;
-        if self.is_finished {
-            return Ok(Showing::Finished);
+        match (self.final_etag, self.object) {
+            (Some(etag), object @ Some(_)) => return Ok(Showing::Object(FinalPicture { etag, object })),
+            (Some(_), None) => return Ok(Showing::Finished),
+            (None, _) => {}
         }
         match (attempt, step, etag, self.parameters) {
             (Some(attempt), Some(step), Some(etag), _) => Ok(Showing::Preview {

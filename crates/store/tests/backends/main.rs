@@ -10,6 +10,7 @@ mod library;
 mod log;
 mod model;
 mod moving;
+mod objects;
 mod opening;
 mod pauses;
 mod previews;

@@ -5,7 +5,7 @@ use crate::on_both;
 use crate::studio::{claim, generate, new_frame, ready_frame, request};
 use crate::tables::rows;
 use protocol::{NewStyle, ProjectId};
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 use store::{CopiedRows, Idempotency, Store, StoreError};
 
 on_both![
@@ -18,7 +18,7 @@ on_both![
 /// Copies the database, which is closed meanwhile as a server's is.
 async fn copied(from: &Database, to: &Database) -> Result<CopiedRows, StoreError> {
     let (source, target) = (Store::hold(&from.url).await.expect("opens"), to.open().await);
-    let copied = source.copy_into(&target).await;
+    let copied = source.copy_into(&target, HashMap::new()).await;
     source.close().await.expect("closed");
     target.close().await.expect("closed");
     copied

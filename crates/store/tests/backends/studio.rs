@@ -39,7 +39,7 @@ pub fn request(project: ProjectId, frame: Option<FrameId>, takes: u64) -> NewTas
 /// A finished picture, for an import, at step 30.
 pub fn finished_take() -> FinishedTake {
     let take = NewTake { key: key(), parameters: parameters(), seed: 100 };
-    FinishedTake { etag: format!("etag-{}", take.key), take, step: 30 }
+    FinishedTake { picture: format!("etag-{}", take.key).into(), take, step: 30 }
 }
 
 /// Queues that many takes.
@@ -71,8 +71,8 @@ pub async fn claim(store: &Store) -> OpenTask {
 pub async fn finish(store: &Store, open: &OpenTask) -> Ended {
     // Pictures of the same millisecond are ordered by id.
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    let etag = format!("etag-{}", open.key);
-    store.complete_task(open.task.id, open.task.attempt, etag, open.task.total_steps).await.expect("completed")
+    let picture = format!("etag-{}", open.key).into();
+    store.complete_task(open.task.id, open.task.attempt, picture, open.task.total_steps).await.expect("completed")
 }
 
 /// Cancels a queued or running task.

@@ -95,7 +95,10 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
     database.execute(&format!("UPDATE tasks SET overnight = {yes}")).await;
     database.execute(&format!("UPDATE takes SET trace_pinned = {yes}")).await;
     database
-        .execute("UPDATE takes SET width = 72, height = 80, etag = 'tag', finished_step = 29, created_at = 5000000010")
+        .execute(
+            "UPDATE takes SET width = 72, height = 80, etag = 'tag', finished_step = 29, created_at = 5000000010, \
+             object = 'pictures/0123456789abcdef-key/1-tag.png'",
+        )
         .await;
     let (projects, frames, tasks, takes, settings, idempotency_keys) = rows(database).await;
     let project_row = ProjectRow {
@@ -151,6 +154,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         finished_at: Some(5_000_000_003),
         created_at: 5_000_000_010,
         trace_pinned: true,
+        object: Some("pictures/0123456789abcdef-key/1-tag.png".into()),
     };
     assert_eq!((projects, frames, tasks, takes), (vec![project_row], vec![frame_row], vec![task_row], vec![take_row]));
     assert_eq!(settings, [SettingRow { name: "a setting".into(), value: "its value".into() }]);

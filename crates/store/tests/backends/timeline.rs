@@ -289,7 +289,7 @@ async fn a_picture_is_imported_where_it_is_asked_for(database: &Database) {
     let made = store.import_frame(project, Some(7), take.clone()).await.expect("the first").remove(0);
     assert_eq!((made.position, made.duration, made.status), (0, 1, FrameStatus::Ready));
     assert_eq!((made.width, made.height, made.selected_take_id), (64, 128, Some(made.take_id)));
-    assert_eq!((made.path.clone(), made.etag.clone()), (protocol::media_path(&take.take.key), Some(take.etag)));
+    assert_eq!((made.path.clone(), made.etag.clone()), (protocol::media_path(&take.take.key), Some(take.picture.etag)));
     let task = store.get_task(made.task_id).await.expect("its task");
     assert_eq!((task.status, task.attempt, task.step, task.total_steps), (TaskStatus::Completed, 1, 30, 30));
     assert_eq!((&task.parameters, task.seed, task.take_id), (&take.take.parameters, 100, Some(made.take_id)));

@@ -1,0 +1,2 @@
+DROP INDEX takes_object;
+ALTER TABLE takes DROP COLUMN object;
