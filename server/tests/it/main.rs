@@ -26,6 +26,7 @@ mod openapi;
 mod overnight;
 mod page;
 mod pauses;
+mod pooled;
 mod prompts;
 mod records;
 mod recovery;
