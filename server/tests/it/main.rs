@@ -31,6 +31,7 @@ mod openapi;
 mod overnight;
 mod page;
 mod pauses;
+mod pooled;
 mod prompts;
 mod records;
 mod recovery;

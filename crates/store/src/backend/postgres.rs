@@ -177,11 +177,19 @@ impl ConnectFailure {
 /// Opens one connection. diesel-async's `establish` is not used because its error drops the cause ("error connecting to
 /// server").
 async fn connect(reach: &Reach) -> Result<Connection, ConnectFailure> {
-    let (client, connection) = reach.connect().await?;
-    let mut connection = Connection::try_from_client_and_connection(client, connection).await?;
+    let (client, mut driver) = reach.connect().await?;
     if reach.is_pooled {
-        // A prepared statement belongs to one connection to PostgreSQL.
+        // diesel prepares its settings, and a prepared statement belongs to one connection to PostgreSQL.
+        tokio::select! {
+            begun = client.batch_execute("BEGIN") => begun?,
+            ended = &mut driver => ended?,
+        }
+    }
+    let mut connection = Connection::try_from_client_and_connection(client, driver).await?;
+    if reach.is_pooled {
         AsyncConnection::set_prepared_statement_cache_size(&mut connection, CacheSize::Disabled);
+        let committed = SimpleAsyncConnection::batch_execute(&mut connection, "COMMIT").await;
+        committed.map_err(ConnectionError::CouldntSetupConfiguration)?;
     }
     Ok(connection)
 }
