@@ -64,9 +64,15 @@ fn main() {
     let web = Server::start(&url, &pictures);
     let heard = Arc::new(Heard::default());
     web.listen(&heard);
-    let workers = Workers::start(&url, pictures.path(), usize::try_from(count).expect("a number"));
+    let flood = web.project("flood");
+    web.fill(&flood);
+    // Spread over the time of a picture, so that they do not all end at the same time.
+    let apart = Duration::from_secs(STEPS.into()).div_f64(count as f64);
+    let workers = Workers::start(&url, pictures.path(), usize::try_from(count).expect("a number"), apart);
     println!("{count} workers, {STEPS} steps of a second a picture, for {seconds} s");
-    let waits = web.flood(Duration::from_secs(seconds), &heard);
+    let waits = web.flood(&flood, Duration::from_secs(seconds), &heard);
+    let calls = "SELECT xact_commit FROM pg_stat_database WHERE datname = 'rehearsal'";
+    println!("{} transactions a second", number(&cluster, calls) / seconds);
     let used = cluster.execute("rehearsal", "SELECT count(*) FROM pg_stat_activity WHERE datname = 'rehearsal'");
     println!("{used} connections to PostgreSQL");
     let noted = workers.noted();
@@ -165,17 +171,21 @@ impl Server {
         self.post(&format!("/api/v1/projects/{project}/generations"), &asked)["tasks"][0]["task_id"].clone()
     }
 
+    /// Fills the queue with tasks of a project.
+    fn fill(&self, project: &Value) {
+        let mut queue = ureq::get(format!("{}/api/v1/queue", self.url)).call().expect("the queue");
+        let queue: Value = queue.body_mut().read_json().expect("JSON");
+        let waiting = queue["tasks"].as_array().expect("tasks").iter().filter(|task| task["status"] == "queued");
+        for _ in 0..WAITING.saturating_sub(waiting.count()) / AT_ONCE {
+            self.generate(project, AT_ONCE);
+        }
+    }
+
     /// Keeps one project's queue full. Returns how long each newcomer waited, in milliseconds.
-    fn flood(&self, lasts: Duration, heard: &Heard) -> Vec<f64> {
-        let flood = self.project("flood");
+    fn flood(&self, flood: &Value, lasts: Duration, heard: &Heard) -> Vec<f64> {
         let (started, mut newcomers) = (Instant::now(), Vec::new());
         while started.elapsed() < lasts {
-            let mut queue = ureq::get(format!("{}/api/v1/queue", self.url)).call().expect("the queue");
-            let queue: Value = queue.body_mut().read_json().expect("JSON");
-            let waiting = queue["tasks"].as_array().expect("tasks").iter().filter(|task| task["status"] == "queued");
-            for _ in 0..WAITING.saturating_sub(waiting.count()) / AT_ONCE {
-                self.generate(&flood, AT_ONCE);
-            }
+            self.fill(flood);
             let asked = Instant::now();
             let id = self.generate(&self.project("newcomer"), 1).as_i64().expect("an id");
             newcomers.push((id, asked));

@@ -49,8 +49,8 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts them, one after the other.
-    pub fn start(url: &str, pictures: &Path, count: usize) -> Self {
+    /// Starts them, one after the other, at least this far apart.
+    pub fn start(url: &str, pictures: &Path, count: usize, apart: Duration) -> Self {
         let noted = Arc::new(Mutex::new(Noted::default()));
         let traces = tracing_subscriber::filter::Targets::new().with_target("engine", tracing::Level::TRACE);
         tracing_subscriber::registry().with(Notes(Arc::clone(&noted)).with_filter(traces)).init();
@@ -60,7 +60,10 @@ impl Workers {
         let compute = Compute::open(DeviceChoice::Cpu).expect("the CPU");
         let models = Arc::new(Models::new(offers.offers, offers.refused, Default::default(), compute));
         models.pipeline(&models.offers()[0].name).expect("the model loads");
-        let engines = (0..count).map(|n| runtime.block_on(start(url, pictures, &models, n)));
+        let engines = (0..count).map(|n| {
+            std::thread::sleep(apart);
+            runtime.block_on(start(url, pictures, &models, n))
+        });
         let engines = engines.collect();
         Self { runtime, engines, noted }
     }

@@ -19,7 +19,7 @@ use figures::Rounds;
 use storm::Size;
 
 /// Nothing fails: all pictures are those of one machine, no socket has to read everything again, and no read fails.
-const CALM: Size = Size { pictures: 24, faults: 0, reads: 500, lease_s: 8, slow_ms: 20, seed: 1 };
+const CALM: Size = Size { pictures: 24, faults: 0, reads: 500, lease_s: 8, slow_ms: 150, seed: 1 };
 
 fn option(name: &str) -> Option<u64> {
     std::env::var(format!("EMBERLINE_STORM_{name}")).ok()?.parse().ok()

@@ -23,7 +23,10 @@ struct Shared {
     urls: Vec<String>,
     /// The newest that any read of a picture has returned.
     newest: Mutex<HashMap<String, (u32, u32)>>,
-    /// The number of crashes of the database so far: previews do not survive one.
+    /// The newest before a crash of the database, of pictures whose previews it lost. Until the next step, servers show what they
+    /// have in memory, or the first preview.
+    lost: Mutex<HashMap<String, (u32, u32)>>,
+    /// The number of crashes so far.
     crashes: AtomicUsize,
     /// Hash of the bytes of each ETag.
     contents: Mutex<HashMap<String, u64>>,
@@ -86,7 +89,8 @@ impl Readers {
     pub fn database_crashed(&self) {
         let mut newest = self.shared.newest.lock().expect("unpoisoned");
         self.shared.crashes.fetch_add(1, Ordering::Relaxed);
-        newest.retain(|_, formed| *formed == FINAL);
+        let mut lost = self.shared.lost.lock().expect("unpoisoned");
+        lost.extend(newest.extract_if(|_, formed| *formed != FINAL));
     }
 
     pub fn finish(mut self) -> Read {
@@ -129,13 +133,20 @@ impl Shared {
         drop(newest);
         let wrong = match () {
             () if answer.status != 200 => Some(format!("status {} {}", answer.status, answer.text)),
-            () if now < before && (before == FINAL || !has_crashed) => Some(format!("{now:?} after {before:?}")),
+            () if now < before && (before == FINAL || !has_crashed) && !self.is_lost(path, before) => {
+                Some(format!("{now:?} after {before:?}"))
+            }
             () if whole_png(&bytes).is_none() => Some(format!("{} bytes are no whole PNG", bytes.len())),
             () => self.other_content(answer.header("etag"), &bytes),
         };
         if let Some(wrong) = wrong {
             self.violations.lock().expect("unpoisoned").push(format!("{url}{path}: {wrong}"));
         }
+    }
+
+    /// Whether the newest preview was lost in a crash, and there is no newer one yet.
+    fn is_lost(&self, path: &str, newest: (u32, u32)) -> bool {
+        self.lost.lock().expect("unpoisoned").get(path).is_some_and(|lost| newest <= *lost)
     }
 
     fn other_content(&self, etag: &str, bytes: &[u8]) -> Option<String> {
