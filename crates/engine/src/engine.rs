@@ -170,10 +170,11 @@ impl Engine {
         !self.shared.slots.is_empty()
     }
 
-    /// Progress of a running task, also of one that another server runs; none when it is not running.
+    /// Progress of the newest attempt at a task, on any server. Also of one that has just ended: a row that was read before is
+    /// shown with its last step, and not with none.
     pub fn progress(&self, task: TaskId) -> Option<Progress> {
-        let here = self.shared.slots.get(task).map(|slot| slot.progress());
-        here.or_else(|| self.remote.progress(task))
+        let known = [self.shared.slots.progress(task), self.remote.progress(task)];
+        known.into_iter().flatten().max_by_key(|progress| (progress.attempt, progress.step))
     }
 
     /// A running task's warning for the user, if it has one.

@@ -1,11 +1,14 @@
 //! The list of the running attempts.
 
-use crate::slot::Slot;
+use crate::slot::{Progress, Slot};
 use protocol::TaskId;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+/// Ended attempts whose progress is remembered.
+const MOST_ENDED: usize = 64;
 
 /// All running attempts, by task.
 #[derive(Debug, Default)]
@@ -16,6 +19,8 @@ struct Running {
     slots: HashMap<TaskId, Arc<Slot>>,
     /// Tasks that are claimed and not listed yet, and should pause before their first step.
     pauses: HashSet<TaskId>,
+    /// The newest attempts that have ended, newest first.
+    ended: VecDeque<(TaskId, Progress)>,
 }
 
 /// Keeps an attempt listed as running until it is dropped.
@@ -37,6 +42,13 @@ impl Slots {
 
     pub(crate) fn get(&self, task_id: TaskId) -> Option<Arc<Slot>> {
         self.lock().slots.get(&task_id).cloned()
+    }
+
+    /// The progress of the newest attempt at a task, also if it has just ended: a reader may have read its row before that.
+    pub(crate) fn progress(&self, task_id: TaskId) -> Option<Progress> {
+        let running = self.lock();
+        let here = running.slots.get(&task_id).map(|slot| slot.progress());
+        here.or_else(|| running.ended.iter().find(|(ended, _)| *ended == task_id).map(|(_, progress)| *progress))
     }
 
     /// Asks the attempt at a running task to pause; one that is claimed but not listed yet (none is returned) as soon as it
@@ -80,6 +92,8 @@ impl Drop for Listed<'_> {
         // A later attempt at the same task may have replaced it.
         if running.slots.get(&self.slot.task_id).is_some_and(|listed| Arc::ptr_eq(listed, &self.slot)) {
             running.slots.remove(&self.slot.task_id);
+            running.ended.push_front((self.slot.task_id, self.slot.progress()));
+            running.ended.truncate(MOST_ENDED);
         }
         drop(running);
         // After the removal: a waiting task must not find the attempt still listed.
@@ -90,7 +104,6 @@ impl Drop for Listed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::Progress;
     use std::time::{Duration, Instant};
 
     #[test]
@@ -108,6 +121,9 @@ mod tests {
         assert_eq!((slot.if_open(|| 7), slot.progress().step, slot.is_stopped()), (None, 1, true));
         drop(listed);
         assert!(slots.get(TaskId(1)).is_none());
+        assert_eq!(slots.progress(TaskId(1)).map(|it| (it.attempt, it.step)), Some((2, 1)), "its row may be read late");
+        drop(slots.begin(TaskId(1), 3, "key".into()));
+        assert_eq!(slots.progress(TaskId(1)).map(|it| it.attempt), Some(3));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::slot::Progress;
 use protocol::{Event, GenerationIds, GenerationProgress, TaskId};
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -39,8 +40,11 @@ impl Remote {
             known.retain(|_, task| !task.has_ended);
         }
         let newest = known.entry(of.task_id).or_default();
-        if newest.attempt <= of.attempt {
-            *newest = Known { attempt: of.attempt, has_ended, ..Known::default() };
+        match newest.attempt.cmp(&of.attempt) {
+            Ordering::Less => *newest = Known { attempt: of.attempt, has_ended, ..Known::default() },
+            // A step may be heard of before the start is read.
+            Ordering::Equal => newest.has_ended |= has_ended,
+            Ordering::Greater => {}
         }
     }
 
@@ -57,10 +61,9 @@ impl Remote {
         true
     }
 
-    /// The newest step of a task that runs elsewhere.
+    /// The newest step of the newest attempt at a task, also if it has ended.
     pub(crate) fn progress(&self, task: TaskId) -> Option<Progress> {
-        let known = self.lock().get(&task).copied().filter(|known| !known.has_ended)?;
-        let Known { attempt, step, eta_ms, .. } = known;
+        let Known { attempt, step, eta_ms, .. } = self.lock().get(&task).copied()?;
         Some(Progress { attempt, step, eta_ms, waiting_for: None })
     }
 
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_only_go_on_and_an_ended_attempt_has_none() {
+    fn steps_only_go_on_and_an_ended_attempt_keeps_its_last() {
         let remote = Remote::default();
         remote.note(&started(1));
         let accepted = |attempt, step| remote.advance(&progress(attempt, step));
@@ -104,7 +107,8 @@ mod tests {
         assert_eq!(remote.progress(TaskId(1)).map(|it| (it.attempt, it.step, it.eta_ms)), Some((1, 3, Some(5))));
         let cancelled = GenerationCancelled { of: of(1), frame_removed: false, frame: None };
         remote.note(&Event::GenerationCancelled(cancelled));
-        assert_eq!((accepted(1, 4), remote.progress(TaskId(1))), (false, None), "a message that came late");
+        assert!(!accepted(1, 4), "a message that came late");
+        assert_eq!(remote.progress(TaskId(1)).map(|it| (it.attempt, it.step)), Some((1, 3)), "a row may be read late");
         remote.note(&started(2));
         assert_eq!([accepted(1, 9), accepted(2, 1)], [false, true]);
         remote.note(&started(1));
