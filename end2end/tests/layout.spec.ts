@@ -80,6 +80,12 @@ test("on a phone the picture is seen forming from any place of the form", async 
   for (const part of ["#picture", ".viewer-step", generate]) {
     expect(await hidden(page, part), `pixels of ${part} outside the window`).toBeLessThanOrEqual(1);
   }
+  // A field that gets the focus is neither behind the picture nor behind the button.
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+  const negative = page.getByRole("textbox", { name: "Negative prompt" });
+  await negative.focus();
+  const [viewer, field] = [await page.locator(".viewer").boundingBox(), await negative.boundingBox()];
+  expect(field?.y ?? 0).toBeGreaterThanOrEqual((viewer?.y ?? 0) + (viewer?.height ?? 0));
   // The end of the page is not behind the button.
   await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
   const note = await page.locator(".inspector-note").boundingBox();
@@ -129,10 +135,13 @@ for (const width of [1440, 390]) {
     await expect(page.getByText(/^Step [1-9]\d*\/1000$/)).toBeVisible();
     expect(await small(page), "while a picture forms").toEqual([]);
     for (const panel of ["Queue", "Export", "Settings", "Event log"]) {
-      await page.getByRole("button", { name: new RegExp(`^${panel}`) }).first().click();
+      const button = page.getByRole("button", { name: new RegExp(`^${panel}`) }).first();
+      await button.click();
       await expect(page.getByRole("region", { name: panel })).toBeVisible();
       expect(await small(page), panel).toEqual([]);
-      await page.keyboard.press("Escape");
+      // The log stays open beside work, until its button is pressed again.
+      await (panel === "Event log" ? button.click() : page.keyboard.press("Escape"));
+      await expect(page.getByRole("region", { name: panel })).toBeHidden();
     }
     await page.getByRole("button", { name: "Cancel" }).locator("visible=true").first().click();
   });

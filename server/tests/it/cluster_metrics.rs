@@ -6,7 +6,10 @@ use crate::support::{Answer, request, run};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::TcpListener,
+    time::{Duration, Instant},
 };
+
+const WITHIN: Duration = Duration::from_secs(10);
 
 /// The metrics of every process, and those of servers that share a database.
 const EVERYWHERE: [&str; 9] = [
@@ -86,8 +89,19 @@ fn servers_and_workers_count_what_they_do_beside_others() {
     for call in ["renewal", "step"] {
         assert!(there[&format!("emberline_database_seconds_count{{call=\"{call}\"}}")] > 2.0, "{call}");
     }
-    let states = ["idle", "busy", "draining"].map(|state| here[&format!("emberline_workers{{state=\"{state}\"}}")]);
-    assert_eq!(states.iter().sum::<f64>(), 1.0, "the server makes no pictures");
+    // A server looks at the list of workers once a second.
+    let makes_pictures = || {
+        let now = samples(&web.get("/metrics"));
+        ["idle", "busy", "draining"]
+            .map(|state| now[&format!("emberline_workers{{state=\"{state}\"}}")])
+            .iter()
+            .sum::<f64>()
+    };
+    let begun = Instant::now();
+    while makes_pictures() != 1.0 {
+        assert!(begun.elapsed() < WITHIN, "the server makes no pictures, the worker does: {}", makes_pictures());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn bad_input_gets_one_line_and_leaves_no_file() {
         (&["--seed", "9007199254740992"], 2, "9007199254740992 is not in 0..=9007199254740991"),
         (&["--sampler", "eulr"], 2, "euler_ancestral"),
         (&["--scheduler", "cosine"], 2, "karras"),
-        (&["--device", "cuda"], 2, "auto, cpu or wgpu"),
+        (&["--device", "cuda"], 2, "auto, cpu, wgpu or wgpu:N"),
         (&["--dtype", "f8"], 2, "f32, f16 or bf16"),
         (&["--prompt", &long], 2, "must be at most 10000 characters long, not 100000"),
         (&["--out", &nowhere], 1, "does not exist"),
