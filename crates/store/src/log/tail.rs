@@ -248,14 +248,13 @@ impl Follower {
     /// Hands over rows until the connection is lost.
     async fn follow(&mut self, listener: &Listener) -> Result<Infallible, TailError> {
         loop {
-            while self.hand_over_batch(listener).await? {}
             if self.reach.is_pooled {
                 self.read_progress(listener).await?;
-                // A start that was committed before the steps that were just read.
-                while self.hand_over_batch(listener).await? {}
             }
-            // After the changes: a step of an attempt comes after its start.
+            // Taken before the rows are read, and handed over after them: the start of an attempt was committed before its steps
+            // were sent, but a step that comes while the rows are read may be of a start that is not among them.
             let messages = self.messages.take();
+            while self.hand_over_batch(listener).await? {}
             if !messages.is_empty() {
                 self.subscriber.heard(messages);
             }
