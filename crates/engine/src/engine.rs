@@ -173,8 +173,7 @@ impl Engine {
     /// Progress of the newest attempt at a task, on any server. Also of one that has just ended: a row that was read before is
     /// shown with its last step, and not with none.
     pub fn progress(&self, task: TaskId) -> Option<Progress> {
-        let known = [self.shared.slots.progress(task), self.remote.progress(task)];
-        known.into_iter().flatten().max_by_key(|progress| (progress.attempt, progress.step))
+        Progress::newest(self.remote.progress(task), self.shared.slots.progress(task))
     }
 
     /// A running task's warning for the user, if it has one.

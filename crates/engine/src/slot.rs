@@ -62,6 +62,15 @@ pub struct Progress {
     pub waiting_for: Option<&'static str>,
 }
 
+impl Progress {
+    /// The newer of what is known from the events of all servers and from this server's attempts, which know more about an equal
+    /// step: the time left, and what is waited for.
+    pub(crate) fn newest(remote: Option<Self>, here: Option<Self>) -> Option<Self> {
+        // Of equal ones the last.
+        [remote, here].into_iter().flatten().max_by_key(|progress| (progress.attempt, progress.step))
+    }
+}
+
 impl Slot {
     pub(crate) fn new(task_id: TaskId, attempt: u32, key: String) -> Self {
         let progress = Progress { attempt, ..Progress::default() };

@@ -127,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_of_this_server_is_known_better_than_its_events_and_a_later_one_counts_more() {
+        let here = Progress { attempt: 2, step: 0, eta_ms: Some(9), waiting_for: Some("the disk is full") };
+        let started = Progress { attempt: 2, ..Progress::default() };
+        assert_eq!(Progress::newest(Some(started), Some(here)), Some(here));
+        let elsewhere = Progress { attempt: 3, ..Progress::default() };
+        assert_eq!(Progress::newest(Some(elsewhere), Some(here)), Some(elsewhere));
+        assert_eq!(Progress::newest(Some(started), None), Some(started));
+    }
+
+    #[test]
     fn an_attempt_that_may_be_another_servers_writes_and_publishes_nothing_until_it_is_renewed() {
         let slot = Slot::new(TaskId(1), 2, "key".into());
         let mut steps = Vec::new();
