@@ -2,17 +2,12 @@
 
 mod previews;
 
+use crate::cluster::proxy::{Cut, Proxy};
 use crate::support::{Events, TestServer};
 use serde_json::{Value, json};
 use std::{
-    io,
-    os::unix::net::{UnixListener, UnixStream},
-    path::PathBuf,
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -277,59 +272,6 @@ fn a_folder_of_another_installation_is_refused() {
     assert!(!output.status.success() && why.contains("the folder is missing"), "{why}");
 }
 
-/// A place between a server and PostgreSQL that can be cut.
-struct Proxy {
-    folder: TempDir,
-    is_cut: Arc<AtomicBool>,
-}
-
-impl Proxy {
-    fn of(url: &str) -> (Self, String) {
-        let (before, after) = url.split_once("host=").expect("a folder");
-        let (folder, rest) = after.split_once('&').expect("a user");
-        let socket = PathBuf::from(folder).join(".s.PGSQL.5432");
-        let proxy = Self { folder: tempfile::tempdir_in("/tmp").expect("a folder"), is_cut: Arc::default() };
-        let listener = UnixListener::bind(proxy.folder.path().join(".s.PGSQL.5432")).expect("a socket");
-        let is_cut = Arc::clone(&proxy.is_cut);
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(database) = UnixStream::connect(&socket) else { return };
-                if !is_cut.load(Ordering::Relaxed) {
-                    pass_on(&client, &database, &is_cut);
-                    pass_on(&database, &client, &is_cut);
-                }
-            }
-        });
-        let url = format!("{before}host={}&{rest}", proxy.folder.path().display());
-        (proxy, url)
-    }
-
-    fn cut(&self, is_cut: bool) {
-        self.is_cut.store(is_cut, Ordering::Relaxed);
-    }
-}
-
-fn pass_on(from: &UnixStream, to: &UnixStream, is_cut: &Arc<AtomicBool>) {
-    let (mut from, mut to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
-    let is_cut = Arc::clone(is_cut);
-    from.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
-    std::thread::spawn(move || {
-        use io::{Read, Write};
-        let mut buffer = [0; 16 * 1024];
-        while !is_cut.load(Ordering::Relaxed) {
-            match from.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(bytes) if to.write_all(&buffer[..bytes]).is_err() => break,
-                Ok(_) => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-                Err(_) => break,
-            }
-        }
-        from.shutdown(std::net::Shutdown::Both).ok();
-        to.shutdown(std::net::Shutdown::Both).ok();
-    });
-}
-
 /// The database is away for longer than eight leases, and comes back.
 #[test]
 fn a_picture_survives_the_absence_of_the_database() {
@@ -346,7 +288,7 @@ fn a_picture_survives_the_absence_of_the_database() {
     wait_for(&server, &made, "running", runs_as(1));
     let mut events = Events::connect(&server, "");
     let cut = Instant::now();
-    proxy.cut(true);
+    proxy.cut(Cut::Closed);
     // Some calls may still have a connection.
     std::thread::sleep(Duration::from_secs(3));
     for _ in 0..3 {
@@ -361,7 +303,7 @@ fn a_picture_survives_the_absence_of_the_database() {
     let farewell = events.farewell(Duration::from_secs(40));
     assert_eq!(farewell, (1013, "the database cannot be reached; connect again".to_owned()));
     assert!(cut.elapsed() > Duration::from_secs(14), "{:?}", cut.elapsed());
-    proxy.cut(false);
+    proxy.cut(Cut::No);
     let back = Instant::now();
     while server.get("/health/ready").status != 200 {
         assert!(back.elapsed() < Duration::from_secs(20), "not ready in 20 s");

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    path::Path,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -32,12 +32,17 @@ pub fn free_port() -> u16 {
     free.expect("a free port").port()
 }
 
+/// HAProxy's program; none if it is not installed.
+pub fn haproxy() -> Option<PathBuf> {
+    let path = format!("{}:/usr/sbin:/usr/local/sbin", std::env::var("PATH").unwrap_or_default());
+    std::env::split_paths(&path).map(|folder| folder.join("haproxy")).find(|program| program.exists())
+}
+
 impl Balancer {
     pub fn start(servers: &[u16]) -> Self {
-        let places = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy"];
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
-        let Some(program) = places.iter().find(|place| Path::new(place).exists()) else {
+        let Some(program) = haproxy() else {
             // Not eprintln!, whose output the test harness hides when a test passes.
             writeln!(
                 io::stderr(),

@@ -3,13 +3,13 @@
 //!
 //! `EMBERLINE_STORM_PICTURES`, `EMBERLINE_STORM_FAULTS` and `EMBERLINE_STORM_SEED` change the long storm.
 
-mod balancer;
+pub mod balancer;
 mod faults;
 mod figures;
 mod machines;
 mod pages;
 mod pictures;
-mod proxy;
+pub mod proxy;
 mod readers;
 mod sockets;
 mod storm;

@@ -23,7 +23,7 @@ pub enum Cut {
     No,
     /// Connections are closed, and none are accepted.
     Closed,
-    /// Nothing passes, and nobody is told. What was sent arrives when the cut is over.
+    /// Nothing passes, and connections stay open. What was sent arrives when the cut is over.
     Silent,
     /// Nothing arrives at the database.
     ToDatabase,

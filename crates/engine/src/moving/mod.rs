@@ -3,23 +3,25 @@
 //! Files first, then all rows in one transaction. So a move that is killed has moved nothing yet, and goes on with the files
 //! that are missing when it is run again. The old place is not changed.
 
+mod files;
+mod place;
+
 use crate::{
     Media,
     recovery::{self, RecoveryError, media_identity},
 };
-use ::pictures::{IDENTITY, ObjectError, Objects, PICTURES, etag_of, etag_of_reader, picture_object};
-use bytes::Bytes;
-use futures::StreamExt;
+use ::pictures::{ObjectError, Objects, etag_of};
+use files::{Copied, CopyError, Job, Kind};
 use protocol::TaskId;
 use std::{
     collections::HashSet,
-    io::{self, Seek},
-    path::{Path, PathBuf},
+    io,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{CopiedRows, FinalPicture, MovedTake, Showing, Store, StoreError, UnreadableRow};
-use tokio::task::{JoinSet, spawn_blocking};
+use store::{CopiedRows, MovedTake, Showing, Store, StoreError, UnreadableRow};
+use tokio::task::JoinSet;
 
 /// Files that are copied at the same time: each waits for its disk.
 const AT_ONCE: usize = 8;
@@ -122,36 +124,8 @@ pub enum MoveError {
     },
 }
 
-/// Why a file was not copied.
-enum CopyError {
-    /// Key of a picture that is missing or has another hash.
-    Damaged(String),
-    Failed(MoveError),
-}
-
-impl<E: Into<MoveError>> From<E> for CopyError {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 fn file_error(path: impl Into<PathBuf>, source: io::Error) -> MoveError {
     MoveError::File { path: path.into(), source }
-}
-
-/// A file that was copied, or was there.
-#[derive(Clone, Copy)]
-struct Copied {
-    kind: Kind,
-    /// None if it was there.
-    bytes: Option<u64>,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Picture,
-    Preview,
-    Trace,
 }
 
 impl Moved {
@@ -310,186 +284,5 @@ impl Installation {
             copied += 1;
         }
         Ok(copied)
-    }
-}
-
-impl PicturePlace {
-    /// Marks a new place, so that a later call knows its own files in it.
-    async fn claim(&self, identity: &str) -> Result<(), MoveError> {
-        let used = |place: String, why: String| MoveError::Used { place, why };
-        match self {
-            Self::Folder(media) => {
-                let folder = media.folder();
-                let failed = |source| file_error(folder, source);
-                media.create().map_err(failed)?;
-                match media.identity().map_err(failed)? {
-                    Some(there) if there == identity => Ok(()),
-                    Some(_) => {
-                        Err(used(folder.display().to_string(), "it has the pictures of another database".to_owned()))
-                    }
-                    None => match media.list().map_err(failed)?.keys.len() {
-                        0 => media.identify(identity).map_err(failed),
-                        pictures => Err(used(folder.display().to_string(), format!("it has {pictures} pictures"))),
-                    },
-                }
-            }
-            Self::Objects(objects) => match objects.read(IDENTITY).await {
-                Ok(there) if there.trim_ascii() == identity.as_bytes() => Ok(()),
-                Ok(_) => Err(used(objects.url().to_string(), "it has the pictures of another database".to_owned())),
-                Err(ObjectError::Missing { .. }) => match Box::pin(objects.list(PICTURES)).next().await.transpose()? {
-                    Some(object) => Err(used(objects.url().to_string(), format!("it has the object {}", object.name))),
-                    None => Ok(objects.put(IDENTITY, identity.to_owned().into_bytes().into()).await?),
-                },
-                Err(error) => Err(error.into()),
-            },
-        }
-    }
-
-    /// The object that a finished picture is at this place; none where it is a file.
-    fn object_of(&self, take: &MovedTake) -> Option<String> {
-        let FinalPicture { etag, object } = take.picture.as_ref()?;
-        match self {
-            Self::Folder(_) => None,
-            Self::Objects(_) => Some(object.clone().unwrap_or_else(|| picture_object(&take.key, take.attempt, etag))),
-        }
-    }
-
-    /// Reads a finished picture. None if it is missing or has other bytes.
-    async fn read(&self, key: &str, object: Option<&str>, etag: &str) -> Result<Option<Bytes>, MoveError> {
-        match (self, object) {
-            (Self::Objects(objects), Some(object)) => match objects.get(object, etag).await {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(ObjectError::Missing { .. } | ObjectError::Damaged { .. }) => Ok(None),
-                Err(error) => Err(error.into()),
-            },
-            (Self::Folder(media), _) => {
-                let (media, name) = (Arc::clone(media), key.to_owned());
-                match spawn_blocking(move || media.read(&name)).await.map_err(StoreError::Aborted)? {
-                    Ok(bytes) => Ok(Some(Bytes::from(bytes)).filter(|bytes| etag_of(bytes) == etag)),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                    Err(source) => Err(file_error(self.path(key), source)),
-                }
-            }
-            (Self::Objects(_), None) => Ok(None),
-        }
-    }
-
-    /// Stores a finished picture, durably.
-    async fn write(&self, key: &str, object: Option<&str>, bytes: Bytes) -> Result<(), MoveError> {
-        match (self, object) {
-            (Self::Objects(objects), Some(object)) => Ok(objects.put(object, bytes).await?),
-            (Self::Folder(media), _) => {
-                let (media, name) = (Arc::clone(media), key.to_owned());
-                let written = spawn_blocking(move || media.write_final(&name, &bytes)).await;
-                written.map_err(StoreError::Aborted)?.map(drop).map_err(|source| file_error(self.path(key), source))
-            }
-            (Self::Objects(_), None) => Ok(()),
-        }
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        match self {
-            Self::Folder(media) => media.path(key).unwrap_or_default(),
-            Self::Objects(_) => PathBuf::new(),
-        }
-    }
-}
-
-/// A file that is to be copied.
-enum Job {
-    /// A finished picture.
-    Picture {
-        key: String,
-        picture: FinalPicture,
-        /// The object that it becomes; none for a file.
-        target: Option<String>,
-    },
-    /// The preview of a picture that is not finished.
-    Preview(String),
-    /// A trace or a saved state.
-    Trace(String, &'static str),
-}
-
-impl Job {
-    /// None for a preview that is not there.
-    async fn run(self, from: PicturePlace, to: PicturePlace) -> Result<Option<Copied>, CopyError> {
-        match (self, from, to) {
-            (Self::Picture { key, picture, target }, from, to) => {
-                picture_copied(&from, &to, key, &picture, target.as_deref()).await.map(Some)
-            }
-            (job, PicturePlace::Folder(from), PicturePlace::Folder(to)) => spawn_blocking(move || match job {
-                Self::Preview(key) => preview(&from, &to, &key),
-                Self::Trace(key, kind) => trace(&from, &to, &key, kind).map(Some),
-                Self::Picture { .. } => Ok(None),
-            })
-            .await
-            .map_err(StoreError::Aborted)?,
-            _ => Ok(None),
-        }
-    }
-}
-
-/// Copies a finished picture and reads it back. One that is there already is only read.
-async fn picture_copied(
-    from: &PicturePlace,
-    to: &PicturePlace,
-    key: String,
-    picture: &FinalPicture,
-    target: Option<&str>,
-) -> Result<Copied, CopyError> {
-    let FinalPicture { etag, object } = picture;
-    if to.read(&key, target, etag).await?.is_some() {
-        return Ok(Copied { kind: Kind::Picture, bytes: None });
-    }
-    let Some(bytes) = from.read(&key, object.as_deref(), etag).await? else { return Err(CopyError::Damaged(key)) };
-    let length = bytes.len() as u64;
-    to.write(&key, target, bytes).await?;
-    match to.read(&key, target, etag).await? {
-        Some(_) => Ok(Copied { kind: Kind::Picture, bytes: Some(length) }),
-        None => {
-            let path = target.map_or_else(|| to.path(&key), PathBuf::from);
-            Err(file_error(path, io::Error::other("what was written cannot be read back")).into())
-        }
-    }
-}
-
-fn preview(from: &Media, to: &Media, key: &str) -> Result<Option<Copied>, CopyError> {
-    let failed = |media: &Media, source| file_error(media.path(key).unwrap_or_default(), source);
-    let bytes = match from.read(key) {
-        Ok(bytes) => bytes,
-        // The next start makes it.
-        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(failed(from, source).into()),
-    };
-    to.write_preview(key, &bytes).map_err(|source| failed(to, source))?;
-    Ok(Some(Copied { kind: Kind::Preview, bytes: Some(bytes.len() as u64) }))
-}
-
-/// Copies a trace or a saved state with the time of its last change, by which the oldest are removed. Records have checksums,
-/// so a file of the same length and time is not read again.
-fn trace(from: &Media, to: &Media, key: &str, extension: &str) -> Result<Copied, CopyError> {
-    let path = |media: &Media| media.trace_path(key).map(|path| path.with_extension(extension)).unwrap_or_default();
-    let (source, target) = (path(from), path(to));
-    let copied = copy_trace(to, key, &source, &target).map_err(|error| file_error(source, error))?;
-    Ok(Copied { kind: Kind::Trace, bytes: copied })
-}
-
-fn copy_trace(to: &Media, key: &str, source: &Path, target: &Path) -> io::Result<Option<u64>> {
-    let mut file = regular_file::open(source)?;
-    let metadata = file.metadata()?;
-    if let Ok(there) = std::fs::metadata(target)
-        && (there.len(), there.modified()?) == (metadata.len(), metadata.modified()?)
-    {
-        return Ok(None);
-    }
-    to.write_beside(key, target, |mut copy| {
-        io::copy(&mut file, &mut copy)?;
-        copy.set_modified(metadata.modified()?)?;
-        copy.sync_all()
-    })?;
-    file.rewind()?;
-    match etag_of_reader(&file)? == etag_of_reader(&regular_file::open(target)?)? {
-        true => Ok(Some(metadata.len())),
-        false => Err(io::Error::other("what was written cannot be read back")),
     }
 }
