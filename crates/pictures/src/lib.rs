@@ -13,6 +13,7 @@
 //! `AWS_ENDPOINT_URL` and so on), as the crate `object_store` understands them.
 
 mod cache;
+mod calls;
 mod error;
 mod etag;
 mod names;
@@ -22,6 +23,7 @@ mod spool;
 mod url;
 
 pub use cache::{CACHE_BYTES, Cache};
+pub use calls::Calls;
 pub use error::ObjectError;
 pub use etag::{etag_of, etag_of_reader};
 pub use names::{IDENTITY, PICTURES, etag_in, picture_object};

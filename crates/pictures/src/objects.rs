@@ -1,6 +1,10 @@
 //! The objects of a bucket.
 
-use crate::{ObjectError, ObjectUrl, etag_of};
+use crate::{
+    ObjectError, ObjectUrl,
+    calls::{Calls, Counted},
+    etag_of,
+};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use object_store::{
@@ -14,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// How long the store may take to accept a connection.
@@ -50,6 +54,7 @@ struct Inner {
     url: ObjectUrl,
     /// Whether the last request found no store.
     is_away: AtomicBool,
+    counted: Counted,
 }
 
 impl Objects {
@@ -79,7 +84,12 @@ impl Objects {
         let retry = RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY };
         let built = builder.with_client_options(client).with_retry(retry).build();
         let store = built.map_err(|error| ObjectError::Setup { url: url.to_string(), why: error.to_string() })?;
-        Ok(Self(Arc::new(Inner { store, url: url.clone(), is_away: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Inner {
+            store,
+            url: url.clone(),
+            is_away: AtomicBool::new(false),
+            counted: Counted::default(),
+        })))
     }
 
     /// Where the objects are.
@@ -92,13 +102,18 @@ impl Objects {
         self.0.is_away.load(Ordering::Relaxed)
     }
 
+    /// The requests so far, for metrics.
+    pub fn calls(&self) -> Vec<Calls> {
+        self.0.counted.all()
+    }
+
     /// Stores an object. When this returns it is durable. Storing the same bytes again changes nothing.
     ///
     /// # Errors
     /// The store is away or refuses it.
     pub async fn put(&self, name: &str, bytes: Bytes) -> Result<(), ObjectError> {
         let put = async { self.0.store.put(&self.path(name), bytes.into()).await.map(drop) };
-        self.asked(name, false, put).await
+        self.asked("put", name, false, put).await
     }
 
     /// The bytes of an object with this ETag ([`etag_of`]).
@@ -126,7 +141,7 @@ impl Objects {
             }
             found.bytes().await
         };
-        self.asked(name, true, read).await
+        self.asked("get", name, true, read).await
     }
 
     /// Deletes an object. A missing one is not an error.
@@ -135,7 +150,7 @@ impl Objects {
     /// The store is away or refuses it.
     pub async fn delete(&self, name: &str) -> Result<(), ObjectError> {
         let path = self.path(name);
-        match self.asked(name, true, self.0.store.delete(&path)).await {
+        match self.asked("delete", name, true, self.0.store.delete(&path)).await {
             Err(ObjectError::Missing { .. }) => Ok(()),
             done => done,
         }
@@ -173,11 +188,14 @@ impl Objects {
 
     async fn asked<T>(
         &self,
+        op: &'static str,
         name: &str,
         is_read: bool,
         call: impl Future<Output = Result<T, object_store::Error>>,
     ) -> Result<T, ObjectError> {
+        let begun = Instant::now();
         let done = call.await.map_err(|error| ObjectError::of(self.0.url.of(name), &error, is_read));
+        self.0.counted.add(op, done.as_ref().err(), begun.elapsed());
         self.note(done.as_ref().err());
         done
     }

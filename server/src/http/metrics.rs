@@ -46,6 +46,7 @@ async fn measured(store: &Store, engine: &Engine) -> Result<Page, ApiError> {
     workers(&mut page, &engine.list_workers());
     queue(&mut page, engine);
     database(&mut page, store);
+    objects(&mut page, engine);
     page.one("process_resident_memory_bytes", "gauge", "Resident memory of the process.", memory);
     let device = engine.models().compute().info.to_string();
     page.family("emberline_build_info", "gauge", "1, with the version and the device that computes.");
@@ -109,6 +110,17 @@ fn database(page: &mut Page, store: &Store) {
     for (call, seconds, calls) in of.database {
         page.sum("emberline_database_seconds", &[("call", call)], seconds, calls);
     }
+}
+
+/// The use of the object store. Nothing if pictures are in a folder.
+fn objects(page: &mut Page, engine: &Engine) {
+    let Some(pictures) = engine.media().pictures() else { return };
+    page.family("emberline_object_seconds", "summary", "Time of requests to the object store, by what became of them.");
+    for of in pictures.objects().calls() {
+        page.sum("emberline_object_seconds", &[("op", of.op), ("outcome", of.outcome)], of.seconds, of.calls);
+    }
+    let waiting = "Finished pictures that wait for the object store.";
+    page.one("emberline_spooled_pictures", "gauge", waiting, pictures.spool().waiting());
 }
 
 fn tasks(page: &mut Page, counts: &[(TaskStatus, u64)]) {

@@ -42,7 +42,8 @@ fn names(answer: &Answer) -> BTreeSet<&str> {
     types.filter_map(|line| line.split(' ').next()).collect()
 }
 
-fn samples(answer: &Answer) -> BTreeMap<String, f64> {
+/// The values by name and labels.
+pub fn samples(answer: &Answer) -> BTreeMap<String, f64> {
     let lines = answer.text.lines().filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| line.rsplit_once(' '))

@@ -1,5 +1,6 @@
 //! Finished pictures as objects: servers on one PostgreSQL and one S3 server.
 
+use crate::cluster_metrics::samples;
 use crate::several_servers::{generate, wait_for};
 use crate::support::{TestServer, emberline};
 use image::ImageFormat;
@@ -154,6 +155,11 @@ fn while_the_object_store_is_away_pictures_wait_and_none_is_lost() {
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{}", answer.text);
     assert_eq!(two.get(&address.replace(".png", "/160.jpg")).status, 503);
     assert_eq!(two.get("/health/ready").status, 200, "pages, previews and the queue are there");
+    let (here, there) = (samples(&one.get("/metrics")), samples(&two.get("/metrics")));
+    let calls =
+        |op: &str, outcome: &str| format!("emberline_object_seconds_count{{op=\"{op}\",outcome=\"{outcome}\"}}");
+    assert_eq!((here[&calls("put", "ok")], here["emberline_spooled_pictures"]), (2.0, 1.0), "{here:?}");
+    assert!(here[&calls("put", "away")] >= 1.0 && there[&calls("get", "away")] >= 1.0, "{here:?} {there:?}");
     // Longer than the lease: it is renewed while the picture waits.
     std::thread::sleep(Duration::from_secs(5));
     place.s3.set_fault(Fault::None);

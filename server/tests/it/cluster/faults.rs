@@ -1,7 +1,7 @@
 //! Faults at random moments.
 
 use super::{
-    machines::{Machine, Machines},
+    machines::{Machine, Machines, Objects},
     proxy::Cut,
 };
 use rand::{Rng, rngs::StdRng};
@@ -11,6 +11,7 @@ use std::{
     thread,
     time::Duration,
 };
+use test_s3::Fault;
 
 /// Injects faults, each of which is over by itself.
 pub struct Faults {
@@ -28,7 +29,8 @@ impl Faults {
 
     /// Injects one. `crashed` is called while the database is down after a crash.
     pub fn inject(&mut self, machines: &Arc<Machines>, crashed: &dyn Fn()) {
-        let name = match self.random.random_range(0..20) {
+        let kinds = if machines.objects.is_some() { 24 } else { 20 };
+        let name = match self.random.random_range(0..kinds) {
             0..2 => {
                 machines.database.crash();
                 crashed();
@@ -36,7 +38,10 @@ impl Faults {
                 machines.database.start_again();
                 "database crashes".to_owned()
             }
-            n => self.disturb(machines, n),
+            n => match &machines.objects {
+                Some(objects) if n >= 20 => self.disturb_objects(objects),
+                _ => self.disturb(machines, n),
+            },
         };
         *self.counts.entry(name).or_default() += 1;
     }
@@ -74,6 +79,24 @@ impl Faults {
         }
     }
 
+    /// A fault of the object store, which may last longer than a lease.
+    fn disturb_objects(&mut self, objects: &Arc<Objects>) -> String {
+        while objects.is_faulted.swap(true, Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let faults = [Fault::Away, Fault::Fails, Fault::FailsSometimes, Fault::Slow(self.lease), Fault::Cut];
+        let fault = faults[self.random.random_range(0..faults.len())];
+        let lasts = self.random_time(0.2, 3.0);
+        objects.s3.set_fault(fault);
+        let objects = Arc::clone(objects);
+        thread::spawn(move || {
+            thread::sleep(lasts);
+            objects.s3.set_fault(Fault::None);
+            objects.is_faulted.store(false, Ordering::Relaxed);
+        });
+        format!("object store: {fault:?}")
+    }
+
     /// A random time in leases.
     fn random_time(&mut self, least: f64, most: f64) -> Duration {
         self.lease.mul_f64(self.random.random_range(least..most))
@@ -97,7 +120,11 @@ fn later(
 
 /// Waits until all faults are over.
 pub fn wait_for_the_end(machines: &Machines) {
-    while machines.all.iter().any(|machine| machine.is_faulted.load(Ordering::Relaxed)) {
+    let is_faulted = |machines: &Machines| {
+        machines.all.iter().any(|machine| machine.is_faulted.load(Ordering::Relaxed))
+            || machines.objects.as_ref().is_some_and(|objects| objects.is_faulted.load(Ordering::Relaxed))
+    };
+    while is_faulted(machines) {
         thread::sleep(Duration::from_millis(50));
     }
 }

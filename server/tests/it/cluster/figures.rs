@@ -150,7 +150,9 @@ impl Studio {
 }
 
 pub fn run(rounds: Rounds) {
-    let Some(machines) = Machines::start(Setup { workers: 2, lease: 8, slow_ms: SLOW_MS }) else { return };
+    let Some(machines) = Machines::start(Setup { workers: 2, lease: 8, slow_ms: SLOW_MS, has_objects: false }) else {
+        return;
+    };
     let new = json!({"name": "Figures", "width": 64, "height": 64, "fps": 12});
     let headers = [("content-type", "application/json")];
     let made =

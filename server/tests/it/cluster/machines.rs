@@ -19,6 +19,7 @@ use std::{
 };
 use tempfile::TempDir;
 use test_postgres::Cluster;
+use test_s3::TestS3;
 
 /// How long a process that has ended stays away.
 const AWAY: Duration = Duration::from_millis(300);
@@ -33,6 +34,7 @@ pub struct Machine {
     /// Whether a fault is in progress.
     pub is_faulted: AtomicBool,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     log: PathBuf,
     /// Its process now.
     child: Mutex<Option<Child>>,
@@ -42,12 +44,21 @@ pub struct Machine {
 /// All of them.
 pub struct Machines {
     pub database: Cluster,
+    /// Where finished pictures are, unless they are in a folder.
+    pub objects: Option<Arc<Objects>>,
     pub all: Vec<Arc<Machine>>,
     pub balancer: Balancer,
     /// The servers' own addresses.
     pub urls: Vec<String>,
     keepers: Vec<JoinHandle<()>>,
     _folder: TempDir,
+}
+
+/// The object store.
+pub struct Objects {
+    pub s3: TestS3,
+    /// Whether a fault is in progress.
+    pub is_faulted: AtomicBool,
 }
 
 /// How they are set up.
@@ -58,6 +69,8 @@ pub struct Setup {
     pub lease: u32,
     /// By which a step takes longer.
     pub slow_ms: u32,
+    /// Whether finished pictures are objects; else they are files in a folder.
+    pub has_objects: bool,
 }
 
 impl Machines {
@@ -67,8 +80,10 @@ impl Machines {
         let url = database.create("machines");
         let folder = tempfile::tempdir().expect("a folder");
         let ports = [free_port(), free_port()];
-        let pictures = folder.path().join("shared").display().to_string();
-        std::fs::create_dir(&pictures).expect("a folder");
+        let objects =
+            setup.has_objects.then(|| Arc::new(Objects { s3: TestS3::start(), is_faulted: AtomicBool::default() }));
+        let variables = objects.as_ref().map(|objects| objects.s3.variables()).unwrap_or_default();
+        let pictures = objects.as_ref().map_or_else(|| shared_folder(&folder), |objects| objects.s3.url());
         let lease = setup.lease.to_string();
         let machine = |name: String, port: Option<u16>| {
             let (proxy, url) = Proxy::of(&url);
@@ -79,12 +94,15 @@ impl Machines {
                 Some(_) => &["serve", "--concurrency", "0", "--listen", &listen, "--data-dir", &data],
                 None => &["worker", "--drain", "0", "--name", &name, "--inject-fault", &slow],
             };
+            let cache = format!("{data}-cache");
+            let objects = if setup.has_objects { &["--cache-dir", &cache][..] } else { &[] };
             let shared = ["--device", "cpu", "--lease", &lease, "--database-url", &url, "--media-url", &pictures];
-            let arguments = own.iter().chain(&shared).map(|text| (*text).to_owned()).collect();
+            let arguments = own.iter().chain(&shared).chain(objects).map(|text| (*text).to_owned()).collect();
             let log = folder.path().join(format!("{name}.log"));
             let (is_worker, child) = (port.is_none(), Mutex::default());
             let [is_faulted, is_over] = Default::default();
-            Arc::new(Machine { name, is_worker, proxy, is_faulted, arguments, log, child, is_over })
+            let variables = variables.clone();
+            Arc::new(Machine { name, is_worker, proxy, is_faulted, arguments, variables, log, child, is_over })
         };
         let servers = ports.iter().enumerate().map(|(n, port)| machine(format!("s{}", n + 1), Some(*port)));
         let workers = (0..setup.workers).map(|n| machine(format!("w{}", n + 1), None));
@@ -101,7 +119,8 @@ impl Machines {
                 wait("a server", || is_ready(&urls[keepers.len() - 1]));
             }
         }
-        let machines = Self { database, all, balancer: Balancer::start(&ports), urls, keepers, _folder: folder };
+        let machines =
+            Self { database, objects, all, balancer: Balancer::start(&ports), urls, keepers, _folder: folder };
         wait("the balancer", || is_ready(&machines.balancer.url));
         wait("the workers", || {
             let listed = request(&format!("{}/api/v1/workers", machines.balancer.url), "GET", &[], None);
@@ -132,6 +151,12 @@ impl Machines {
     }
 }
 
+fn shared_folder(of: &TempDir) -> String {
+    let folder = of.path().join("shared");
+    std::fs::create_dir(&folder).expect("a folder");
+    folder.display().to_string()
+}
+
 fn is_ready(url: &str) -> bool {
     request(&format!("{url}/health/ready"), "GET", &[], None).is_ok_and(|answer| answer.status == 200)
 }
@@ -151,7 +176,12 @@ impl Machine {
         while !self.is_over.load(Ordering::Relaxed) {
             let log = File::options().create(true).append(true).open(&self.log).expect("a log");
             let mut command = emberline();
-            command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+            command
+                .args(&self.arguments)
+                .envs(self.variables.clone())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log);
             *self.lock() = Some(command.spawn().expect("the binary starts"));
             while self.ended().is_none() {
                 thread::sleep(Duration::from_millis(10));

@@ -37,6 +37,8 @@ pub struct Size {
     pub lease_s: u32,
     pub slow_ms: u32,
     pub seed: u64,
+    /// Whether finished pictures are objects; else they are files in a folder.
+    pub has_objects: bool,
 }
 
 /// A row of the end.
@@ -49,7 +51,7 @@ struct Ended {
 
 pub fn run(size: Size) {
     println!("{size:?}");
-    let setup = Setup { workers: 3, lease: size.lease_s, slow_ms: size.slow_ms };
+    let setup = Setup { workers: 3, lease: size.lease_s, slow_ms: size.slow_ms, has_objects: size.has_objects };
     let Some(machines) = Machines::start(setup).map(Arc::new) else { return };
     let expected = oracle();
     let load = Arc::new(Load::new(&machines.balancer.url, size.seed));
