@@ -43,6 +43,8 @@ acts! {
     CancelAll = "cancel-all",
     /// Hides the error of the last command.
     DismissError = "understood",
+    /// Hides the offer to undo a deletion.
+    DismissDone = "dismiss-done",
     /// Shows the frame, or adds it to the selection.
     SelectFrame = "select",
     /// Plays or pauses.

@@ -3,7 +3,7 @@
 use crate::{
     live::Live,
     page::Content,
-    pages::{ProblemPage, ProjectsPage, library_page, studio_page},
+    pages::{BinPage, ProblemPage, ProjectsPage, library_page, studio_page},
     query,
     view::Erase,
     workers::WorkersPage,
@@ -24,6 +24,10 @@ pub fn App() -> impl IntoView {
         Content::Library(library) => library_page(library),
         Content::Workers(workers) => match workers.open() {
             Ok(workers) => view! { <WorkersPage workers/> }.erase(),
+            Err(error) => view! { <ProblemPage problem=error.problem/> }.erase(),
+        },
+        Content::Bin(deleted) => match deleted.open() {
+            Ok(deleted) => view! { <BinPage deleted/> }.erase(),
             Err(error) => view! { <ProblemPage problem=error.problem/> }.erase(),
         },
         Content::Problem(problem) => view! { <ProblemPage problem/> }.erase(),

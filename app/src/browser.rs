@@ -68,6 +68,12 @@ mod here {
         js_sys::Date::now() as u64
     }
 
+    /// Milliseconds since this time (RFC 3339); none if it is in the future.
+    pub fn ms_since(time: &str) -> Option<u64> {
+        let passed = js_sys::Date::now() - js_sys::Date::parse(time);
+        (passed >= 0.0).then_some(passed as u64)
+    }
+
     /// Milliseconds since 1970, with fractions.
     pub fn clock_ms() -> f64 {
         js_sys::Date::now()
@@ -302,6 +308,10 @@ mod nowhere {
     /// Does nothing on the server.
     pub fn random_key() -> String {
         String::new()
+    }
+    /// None on the server.
+    pub fn ms_since(_: &str) -> Option<u64> {
+        None
     }
     /// Does nothing on the server.
     pub fn clock_ms() -> f64 {

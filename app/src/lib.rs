@@ -44,7 +44,7 @@ pub fn hydrate() {
         match page::Page::at(&path()) {
             page::Page::Studio(_) => pages::fetch_studio().await,
             page::Page::Library => pages::fetch_library().await,
-            page::Page::Projects | page::Page::Workers | page::Page::Nowhere => {}
+            page::Page::Projects | page::Page::Workers | page::Page::Bin | page::Page::Nowhere => {}
         }
         leptos::mount::hydrate_body(App);
     });

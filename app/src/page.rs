@@ -5,7 +5,7 @@
 use crate::{drafts::Library, packed::Packed};
 #[cfg(feature = "ssr")]
 use protocol::project::SHOWN_PROJECTS;
-use protocol::{Problem, Project, ProjectId, Studio, Worker};
+use protocol::{BinProject, Problem, Project, ProjectId, Studio, Worker};
 use serde::{Deserialize, Serialize};
 
 /// The page at an address.
@@ -19,6 +19,8 @@ pub enum Page {
     Library,
     /// `/workers`: the servers and workers that share the database.
     Workers,
+    /// `/bin`: the deleted projects.
+    Bin,
     /// Any other address.
     Nowhere,
 }
@@ -30,6 +32,7 @@ impl Page {
             "/" => Self::Projects,
             "/library" => Self::Library,
             "/workers" => Self::Workers,
+            "/bin" => Self::Bin,
             path => {
                 let id = path.strip_prefix("/projects/").and_then(|id| id.parse().ok());
                 id.map_or(Self::Nowhere, Self::Studio)
@@ -59,6 +62,8 @@ pub enum Content {
     Library(Packed<Library>),
     /// The servers and workers.
     Workers(Packed<Vec<Worker>>),
+    /// The deleted projects.
+    Bin(Packed<Vec<BinProject>>),
     /// The error page.
     Problem(Problem),
 }
@@ -71,6 +76,7 @@ impl Content {
             Self::Studio { name, .. } => name,
             Self::Library(_) => "Library",
             Self::Workers(_) => "Workers",
+            Self::Bin(_) => "Bin",
             Self::Problem(Problem::NotFound(_)) => "Not found",
             Self::Problem(_) => "Something is wrong",
         };
@@ -106,6 +112,7 @@ impl Content {
             }
             Page::Library => Ok(Self::Library(Packed::new(&Library::read(query, services).await?)?)),
             Page::Workers => Ok(Self::Workers(Packed::new(&services.list_workers().await?)?)),
+            Page::Bin => Ok(Self::Bin(Packed::new(&services.list_deleted_projects().await?)?)),
             Page::Nowhere => Err(Problem::NotFound("page at this address".to_owned())),
         }
     }
@@ -120,6 +127,7 @@ mod tests {
         assert_eq!(Page::at("/"), Page::Projects);
         assert_eq!(Page::at("/library"), Page::Library);
         assert_eq!(Page::at("/workers"), Page::Workers);
+        assert_eq!(Page::at("/bin"), Page::Bin);
         assert_eq!(Page::at("/projects/7"), Page::Studio(ProjectId(7)));
         for path in
             ["", "//", "/projects", "/projects/", "/projects/x", "/projects/7/", "/projects/7/x", "/projects/1e9"]

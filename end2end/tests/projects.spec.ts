@@ -35,6 +35,27 @@ test("a project is renamed, deleted after a question, and restored", async ({ pa
   await expect(page.getByRole("link", { name: "Lighthouse", exact: true })).toBeVisible();
 });
 
+test("a deleted project is restored from the bin, also without script", async ({ page, browser, request }) => {
+  const create = (name: string) => request.post(`${server.url}/api/v1/projects`, { data: { name, width: 512, height: 512, fps: 12 } });
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  for (const shown of [page, await context.newPage()]) {
+    const name = shown === page ? "Lantern" : "Beacon";
+    const project = await (await create(name)).json();
+    expect((await request.delete(`${server.url}/api/v1/projects/${project.id}`)).status()).toBe(204);
+    await shown.goto(server.url);
+    await expect(shown.getByRole("link", { name, exact: true })).toHaveCount(0);
+    await shown.getByRole("link", { name: "Bin", exact: true }).click();
+    await expect(shown.getByRole("heading", { name })).toBeVisible();
+    if (shown === page) {
+      await hydrated(page);
+      await expectAccessible(page);
+    }
+    await shown.getByRole("button", { name: `Restore ${name}` }).click();
+    await expect(shown.getByRole("link", { name, exact: true })).toBeVisible();
+  }
+  await context.close();
+});
+
 test("each bad field is told at the field, and nothing is stored", async ({ page, request }) => {
   await page.goto(server.url);
   await hydrated(page);

@@ -2,12 +2,14 @@
 
 use crate::state::AppState;
 use engine::{LostFound, ORPHANS_KEPT_FOR, lost_found};
+use protocol::Bin;
 use std::{error::Error, time::Duration};
 use store::StoreError;
 
-/// Interval of the search for old deletions, and how long a deletion can be undone.
+/// Interval of the search for old deletions.
 const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
-const UNDO_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long a deletion can be undone.
+const UNDO_FOR: Duration = Bin::KEPT_FOR;
 
 /// Purges old deletions and old folders of `lost+found`, now and every hour, until the server stops.
 pub async fn run(state: AppState, lost_found: LostFound) {
@@ -48,6 +50,7 @@ async fn collect_orphans(state: &AppState) {
 async fn purge_once(state: &AppState) -> Result<usize, StoreError> {
     let mut keys = state.store.purge_projects(UNDO_FOR).await?.take_keys;
     keys.extend(state.store.purge_frames(UNDO_FOR).await?);
+    keys.extend(state.store.purge_takes(UNDO_FOR).await?);
     state.store.purge_styles(UNDO_FOR).await?;
     let media = state.services.engine().media();
     for key in &keys {

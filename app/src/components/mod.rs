@@ -12,6 +12,6 @@ mod undo_bar;
 
 pub use dialog::Cancel;
 pub use picture::picture;
-pub use project_card::ProjectCard;
+pub use project_card::{ProjectCard, cover_url};
 pub use top_bar::TopBar;
 pub use undo_bar::UndoBar;

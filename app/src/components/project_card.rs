@@ -63,7 +63,7 @@ pub fn ProjectCard(
 }
 
 /// URL of the project's cover, for a card of up to 20 rem. A picture of a small project is its own thumbnail.
-fn cover_url(project: &Project) -> Option<String> {
+pub fn cover_url(project: &Project) -> Option<String> {
     let cover = project.cover.as_deref()?;
     let [.., largest] = THUMBNAIL_SIDES_PX;
     Some(match project.width.max(project.height) > largest {

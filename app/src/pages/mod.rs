@@ -1,10 +1,12 @@
 //! The pages, one file each.
 
+mod bin;
 mod library;
 mod problem;
 mod projects;
 mod studio;
 
+pub use bin::BinPage;
 #[cfg(feature = "hydrate")]
 pub use library::fetch as fetch_library;
 pub use library::library_page;

@@ -10,7 +10,7 @@ use crate::{
     view::{self, Erase, dynamic, nothing, words},
 };
 use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
-use protocol::{Project, ProjectId, project::SHOWN_PROJECTS};
+use protocol::{Project, ProjectId, project::SHOWN_PROJECTS, url_path};
 
 const NEW_DIALOG: &str = "new-project";
 
@@ -84,6 +84,7 @@ pub fn ProjectsPage(
             } else {
                 view! { <Cards list is_part size actions/> }.erase()
             })}
+            <nav class="parts"><a class="button button-small" href=url_path("/bin")>"Bin"</a></nav>
             {dynamic(move || match deleted.get() {
                 Some(id) => view! { <UndoBar id deleted=actions.delete action=actions.restore/> }.erase(),
                 None => nothing(),

@@ -1,6 +1,7 @@
 //! The server functions: every read and every change that a page makes. Each takes the services from the context and
 //! calls the method of the same name. One file per resource.
 
+pub mod bin;
 pub mod exports;
 pub mod frames;
 pub mod generations;

@@ -41,11 +41,20 @@ pub async fn update_take(
     super::answer(super::services()?.update_take(id, patch).await.map(|_| ()))
 }
 
-/// Deletes a take and its picture for good.
+/// Deletes a take. It can be restored for thirty days.
 #[server(prefix = "/fn", endpoint = "takes/delete")]
 pub async fn delete_take(
     /// Id of the take.
     id: TakeId,
 ) -> Result<(), AppError> {
     super::answer(super::services()?.delete_take(id).await.map(|_| ()))
+}
+
+/// Undoes the deletion of a take.
+#[server(prefix = "/fn", endpoint = "takes/restore")]
+pub async fn restore_take(
+    /// Id of the take.
+    id: TakeId,
+) -> Result<(), AppError> {
+    super::answer(super::services()?.restore_take(id).await.map(|_| ()))
 }

@@ -96,7 +96,7 @@ fn start(store: Store) -> AnyView {
     .erase()
 }
 
-/// Notices: failed and cancelled tasks, rejected commands.
+/// Notices: failed and cancelled tasks, rejected commands, deletions that can be undone.
 fn messages(store: Store) -> AnyView {
     let ended = Memo::new(move |_| store.state.with(|state| state.ended.clone()));
     let list = dynamic(move || {
@@ -126,5 +126,16 @@ fn messages(store: Store) -> AnyView {
         .erase(),
         None => nothing(),
     });
-    view! { <ul class="messages">{list}{refused}</ul> }.erase()
+    let done = dynamic(move || match store.done.get() {
+        Some(done) => view! {
+            <li class="message">
+                <p class="message-text" role="status">{done.text()}</p>
+                {button("button button-small", Act::Undo, "", "Undo")}
+                {button("button button-small", Act::DismissDone, "", "Dismiss")}
+            </li>
+        }
+        .erase(),
+        None => nothing(),
+    });
+    view! { <ul class="messages">{list}{refused}{done}</ul> }.erase()
 }

@@ -38,7 +38,32 @@ pub struct Store {
     pub scrubbed: RwSignal<Option<StepPicture>>,
     /// Why the last command was rejected.
     pub refused: RwSignal<Option<String>>,
+    /// What was deleted just now and can be undone.
+    pub done: RwSignal<Option<Done>>,
 }
+
+/// A deletion that the page offers to undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// A take.
+    TakeDeleted,
+    /// This many frames.
+    FramesDeleted(usize),
+}
+
+impl Done {
+    /// As a sentence.
+    pub fn text(self) -> String {
+        match self {
+            Self::TakeDeleted => "Take deleted.".to_owned(),
+            Self::FramesDeleted(1) => "Frame deleted.".to_owned(),
+            Self::FramesDeleted(frames) => format!("{frames} frames deleted."),
+        }
+    }
+}
+
+/// How long the offer to undo a deletion is shown. Ctrl+Z and the bin do the same afterwards.
+const OFFER_MS: u32 = 10_000;
 
 /// A decoded picture of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +106,7 @@ impl Store {
             compared: RwSignal::new(None),
             scrubbed: RwSignal::new(None),
             refused: RwSignal::new(None),
+            done: RwSignal::new(None),
         }
     }
 
@@ -148,6 +174,18 @@ impl Store {
     /// Shows an error.
     pub fn refuse(self, error: AppError) {
         self.refused.try_set(Some(sentence(&error.problem.to_string())));
+    }
+
+    /// Offers to undo a deletion for a while, in place of an earlier offer.
+    pub fn offer_undo(self, done: Option<Done>) {
+        self.done.set(done);
+        let Some(done) = done else { return };
+        spawn_local(async move {
+            browser::wait(OFFER_MS).await;
+            if self.done.try_get_untracked() == Some(Some(done)) {
+                self.done.set(None);
+            }
+        });
     }
 
     /// Keeps showing the current frame, because someone is editing it.

@@ -5,7 +5,7 @@ use crate::{
     problem::{file_problem, problem},
 };
 use engine::new_key;
-use protocol::{Frame, FrameId, FramePatch, Problem, ProjectId, Take, TakeId};
+use protocol::{Bin, Frame, FrameId, FramePatch, Problem, ProjectId, Take, TakeId};
 use std::{io, sync::Arc};
 use store::KeyedTake;
 
@@ -70,7 +70,15 @@ impl LocalStudio {
         self.store.list_takes(id).await.map_err(problem)
     }
 
+    pub(crate) async fn restore_take(&self, id: TakeId) -> Result<Frame, Problem> {
+        self.store.restore_take(id).await.map_err(problem)
+    }
+
+    pub(crate) async fn get_bin(&self, id: ProjectId) -> Result<Bin, Problem> {
+        self.store.get_bin(id).await.map_err(problem)
+    }
+
     pub(crate) async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {
-        Ok(self.store.delete_take(id).await.map_err(problem)?.frame)
+        self.store.delete_take(id).await.map_err(problem)
     }
 }

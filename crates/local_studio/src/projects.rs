@@ -1,7 +1,7 @@
 //! Projects.
 
 use crate::{LocalStudio, problem::problem};
-use protocol::{NewProject, Problem, Project, ProjectId, ProjectPatch};
+use protocol::{BinProject, NewProject, Problem, Project, ProjectId, ProjectPatch};
 use store::{DeletedProject, ProjectPlace};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -28,6 +28,10 @@ impl LocalStudio {
         let DeletedProject { project, open_tasks } = self.store.delete_project(id).await.map_err(problem)?;
         self.cancel_tasks(open_tasks).await;
         Ok(project)
+    }
+
+    pub(crate) async fn list_deleted_projects(&self) -> Result<Vec<BinProject>, Problem> {
+        self.store.deleted_projects().await.map_err(problem)
     }
 
     pub(crate) async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem> {

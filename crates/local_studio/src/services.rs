@@ -3,10 +3,10 @@
 use crate::{Exports, LocalStudio, tokens};
 use async_trait::async_trait;
 use protocol::{
-    Accepted, Export, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem, LibraryKind,
-    LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject, NewStyle,
-    Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId, StylePatch,
-    Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TokenCount, Worker, WorkerId,
+    Accepted, Bin, BinProject, Export, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
+    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject,
+    NewStyle, Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId,
+    StylePatch, Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TokenCount, Worker, WorkerId,
 };
 use studio::{ExportFile, FileBytes, LibraryQuery, Services, TaskQuery, Thumbnail};
 
@@ -30,6 +30,10 @@ impl Services for LocalStudio {
 
     async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem> {
         self.to_completion(move |studio| async move { studio.delete_project(id).await }).await
+    }
+
+    async fn list_deleted_projects(&self) -> Result<Vec<BinProject>, Problem> {
+        self.list_deleted_projects().await
     }
 
     async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem> {
@@ -114,6 +118,14 @@ impl Services for LocalStudio {
 
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem> {
         self.to_completion(move |studio| async move { studio.delete_take(id).await }).await
+    }
+
+    async fn restore_take(&self, id: TakeId) -> Result<Frame, Problem> {
+        self.to_completion(move |studio| async move { studio.restore_take(id).await }).await
+    }
+
+    async fn get_bin(&self, id: ProjectId) -> Result<Bin, Problem> {
+        self.get_bin(id).await
     }
 
     async fn update_take(&self, id: TakeId, patch: TakePatch) -> Result<Take, Problem> {

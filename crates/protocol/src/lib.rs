@@ -2,6 +2,7 @@
 //! and its validation; compiled for both sides.
 
 mod base;
+mod bin;
 mod error;
 mod event;
 pub mod export;
@@ -22,6 +23,7 @@ mod worker;
 pub use self::generation::{Accepted, AcceptedTask, Defaults, IMPORTED, NewGeneration, Parameters, TokenCount};
 pub use ::generation::{Lora, Loras, PreviewMethod, Recommended, Sampler, Schedule, Track, TrackChange};
 pub use base::{base_path, cookie_path, set_base_path, url_path};
+pub use bin::{Bin, BinItem, BinKind, BinProject};
 pub use error::{FieldError, Problem};
 pub use event::{
     Event, FrameEvent, GENERATOR, GenerationCancelled, GenerationCompleted, GenerationFailed, GenerationIds,

@@ -21,6 +21,7 @@ mod claims;
 mod clock;
 mod copies;
 mod creation;
+mod deleted;
 mod error;
 mod frames;
 mod idempotency;
@@ -80,7 +81,7 @@ pub use sharing::{
     SharedSessions, SharedStart, Showing,
 };
 pub use store::Store;
-pub use takes::{DeletedTake, KeyedTake};
+pub use takes::KeyedTake;
 pub use tasks::TaskFilter;
 pub use turns::{Waits, turns};
 pub use unreadable::UnreadableRow;

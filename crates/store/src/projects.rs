@@ -54,16 +54,17 @@ pub(crate) struct ChangeProject {
 }
 
 /// A project's row and the key of its cover picture.
-type CoveredRow = (ProjectRow, Option<String>);
+pub(crate) type CoveredRow = (ProjectRow, Option<String>);
 
 /// The key of a project's newest finished take on a live frame. A subquery that uses the index `takes_newest`, so that
 /// a list needs one query and not one for each project.
 #[diesel::dsl::auto_type]
-fn cover_key() -> _ {
+pub(crate) fn cover_key() -> _ {
     takes::table
         .inner_join(frames::table)
         .filter(takes::project_id.eq(projects::id))
         .filter(takes::finished_at.is_not_null())
+        .filter(takes::deleted_at.is_null())
         .filter(frames::deleted_at.is_null())
         .order((takes::finished_at.desc(), takes::id.desc()))
         .select(takes::key)
@@ -72,7 +73,7 @@ fn cover_key() -> _ {
 
 /// Projects with their covers, without a filter.
 #[diesel::dsl::auto_type]
-fn covered() -> _ {
+pub(crate) fn covered() -> _ {
     let columns: <projects::table as Table>::AllColumns = projects::all_columns;
     projects::table.select((columns, cover_key()))
 }
@@ -301,7 +302,7 @@ impl Store {
     }
 }
 
-fn project_from_row((row, cover): CoveredRow) -> Result<Project, StoreError> {
+pub(crate) fn project_from_row((row, cover): CoveredRow) -> Result<Project, StoreError> {
     Ok(Project {
         id: ProjectId(row.id),
         name: row.name,

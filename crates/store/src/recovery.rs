@@ -80,7 +80,8 @@ on_connections! {
         }
         let before = conn.frame_shown(row.frame_id).await?;
         let frame_id = row.frame_id;
-        conn.delete_finished_take(row).await?;
+        conn.deselect_take(row).await?;
+        diesel::delete(takes::table.find(id.0)).execute(conn).await?;
         let is_removed = conn.delete_if_empty(frame_id, now_ms()).await?;
         let frame = conn.frame_shown(frame_id).await?;
         Ok(Forgotten { frame, frame_removed: before.filter(|_| is_removed) })

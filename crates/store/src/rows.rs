@@ -125,6 +125,8 @@ pub struct TakeRow {
     pub trace_pinned: bool,
     /// The object of the final picture; none if that is the file `<key>.png`.
     pub object: Option<String>,
+    /// Epoch milliseconds; none while it is live.
+    pub deleted_at: Option<i64>,
 }
 
 /// A row of `styles`.

@@ -116,6 +116,8 @@ diesel::table! {
         trace_pinned -> Bool,
         /// The object of the final picture; NULL if that is the file `<key>.png`.
         object -> Nullable<Text>,
+        /// Epoch milliseconds; NULL while it is live.
+        deleted_at -> Nullable<BigInt>,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Takes: list, read, delete.
 
-use crate::changes::{Change, Outcome};
+use crate::changes::{Change, Outcome, frame_updated};
 use crate::clock::{now_ms, rfc3339_from_ms};
 use crate::locks::LockQueries;
 use crate::not_found::{no_frame, no_take};
@@ -15,7 +15,7 @@ use crate::unreadable::{load_readable, readable};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use protocol::{Event, Frame, FrameEvent, FrameId, ProjectId, Take, TakeId, TakePatch, TaskId, frame, media_path};
+use protocol::{Frame, FrameId, ProjectId, Take, TakeId, TakePatch, TaskId, frame, media_path};
 
 /// A take and its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,19 +28,12 @@ pub struct KeyedTake {
     pub picture: Option<FinalPicture>,
 }
 
-/// A take that a user deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeletedTake {
-    /// The file `<key>.png` has no row any more.
-    pub key: String,
-    /// Its frame in its new state.
-    pub frame: Frame,
-}
+/// The frame of a take that a user deleted.
+pub(crate) struct WithoutTake(Frame);
 
-impl Outcome for DeletedTake {
+impl Outcome for WithoutTake {
     fn changes(&self) -> Vec<Change> {
-        let event = Event::FrameUpdated(FrameEvent::from(self.frame.clone()));
-        vec![Change::Event { event, deleted_take: Some(self.key.clone()) }]
+        vec![frame_updated(&self.0)]
     }
 }
 
@@ -56,13 +49,14 @@ impl Outcome for UpdatedTake {
 /// A take's row, its task's row, and the id of the take that its frame has selected.
 type FullRow = (TakeRow, TaskRow, Option<i64>);
 
-/// Takes of live frames and projects.
+/// Takes that are not deleted, of live frames and projects.
 macro_rules! joined_takes {
     () => {
         takes::table
             .inner_join(tasks::table.on(tasks::id.eq(takes::task_id)))
             .inner_join(frames::table.on(frames::id.eq(takes::frame_id)))
             .inner_join(projects::table.on(projects::id.eq(takes::project_id)))
+            .filter(takes::deleted_at.is_null())
             .filter(frames::deleted_at.is_null())
             .filter(projects::deleted_at.is_null())
     };
@@ -83,6 +77,7 @@ on_connections! {
         let own = takes::table
             .find(take.0)
             .filter(takes::frame_id.eq(frame_id))
+            .filter(takes::deleted_at.is_null())
             .filter(takes::finished_at.is_not_null());
         let row = own.select(TakeRow::as_select()).first(conn).await.optional()?;
         row.ok_or_else(|| {
@@ -91,11 +86,12 @@ on_connections! {
         })
     }
 
-    /// Deletes a finished take. If its frame had selected it, selects the newest other finished take.
-    async fn delete_finished_take(conn: Db, take: TakeRow) -> Result<(), StoreError> {
+    /// If this take is the selected one of its frame, selects the newest other finished take.
+    async fn deselect_take(conn: Db, take: TakeRow) -> Result<(), StoreError> {
         let newest_other: Option<i64> = takes::table
             .filter(takes::frame_id.eq(take.frame_id))
             .filter(takes::id.ne(take.id))
+            .filter(takes::deleted_at.is_null())
             .filter(takes::finished_at.is_not_null())
             .order((takes::finished_at.desc(), takes::id.desc()))
             .select(takes::id)
@@ -104,7 +100,6 @@ on_connections! {
             .optional()?;
         let showing = frames::table.find(take.frame_id).filter(frames::selected_take_id.eq(take.id));
         diesel::update(showing).set(frames::selected_take_id.eq(newest_other)).execute(conn).await?;
-        diesel::delete(takes::table.find(take.id)).execute(conn).await?;
         Ok(())
     }
 
@@ -119,7 +114,7 @@ on_connections! {
     }
 
     /// See [`Store::delete_take`].
-    async fn delete_one_take(conn: Db, id: TakeId) -> Result<DeletedTake, StoreError> {
+    async fn soft_delete_take(conn: Db, id: TakeId) -> Result<WithoutTake, StoreError> {
         let frame_id: Option<i64> = takes::table.find(id.0).select(takes::frame_id).first(conn).await.optional()?;
         let frame_id = frame_id.ok_or_else(|| no_take(id))?;
         let project_id = match conn.lock_live_frame(frame_id).await {
@@ -130,6 +125,7 @@ on_connections! {
         let row: Option<(TakeRow, TaskRow)> = takes::table
             .inner_join(tasks::table.on(tasks::id.eq(takes::task_id)))
             .filter(takes::id.eq(id.0))
+            .filter(takes::deleted_at.is_null())
             .select((TakeRow::as_select(), TaskRow::as_select()))
             .first(conn)
             .await
@@ -140,15 +136,15 @@ on_connections! {
             let why = format!("take {id} is still being made: task {task} is {status}; cancel it first");
             return Err(StoreError::Conflict { why });
         }
-        let key = row.key.clone();
-        conn.delete_finished_take(row).await?;
+        conn.deselect_take(row).await?;
+        diesel::update(takes::table.find(id.0)).set(takes::deleted_at.eq(now_ms())).execute(conn).await?;
         if conn.shows_nothing(frame_id).await? {
             let why = "a frame's only take cannot be deleted; delete the frame instead".to_owned();
             return Err(StoreError::Conflict { why });
         }
         conn.touch_project(project_id, now_ms()).await?;
         let frame = conn.frame_shown(frame_id).await?.ok_or_else(|| no_frame(FrameId(frame_id)))?;
-        Ok(DeletedTake { key, frame })
+        Ok(WithoutTake(frame))
     }
 }
 
@@ -206,13 +202,14 @@ impl Store {
         })
     }
 
-    /// Deletes a take for good. If its frame had selected it, selects the newest other finished take.
+    /// Deletes a take; it can be restored until it is purged. If its frame had selected it, selects the newest other finished
+    /// take. Returns its frame.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when its task is queued or running, or its frame has nothing else to show;
     /// [`StoreError::NotFound`].
-    pub async fn delete_take(&self, id: TakeId) -> Result<DeletedTake, StoreError> {
-        change!(self, |conn| { conn.delete_one_take(id).await })
+    pub async fn delete_take(&self, id: TakeId) -> Result<Frame, StoreError> {
+        Ok(change!(self, |conn| { conn.soft_delete_take(id).await })?.0)
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) use joined_tasks;
 macro_rules! full_tasks {
     () => {
         $crate::tasks::joined_tasks!()
-            .left_join(takes::table.on(takes::task_id.eq(tasks::id)))
+            .left_join(takes::table.on(takes::task_id.eq(tasks::id).and(takes::deleted_at.is_null())))
             .select(($crate::rows::TaskRow::as_select(), (takes::id, takes::key, takes::finished_step).nullable()))
     };
 }

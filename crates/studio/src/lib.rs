@@ -6,10 +6,11 @@
 
 use async_trait::async_trait;
 use protocol::{
-    Accepted, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId, LibraryItem,
-    LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration, NewProject,
-    NewStyle, Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style, StyleId,
-    StylePatch, Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount, Worker, WorkerId,
+    Accepted, Bin, BinProject, Export, ExportFormat, ExportId, FieldError, Frame, FrameId, FramePatch, LibraryId,
+    LibraryItem, LibraryKind, LibraryPage, LibraryPatch, LibraryStatus, Model, NewBranch, NewExport, NewGeneration,
+    NewProject, NewStyle, Problem, Project, ProjectId, ProjectPatch, Queue, Settings, SettingsPatch, Studio, Style,
+    StyleId, StylePatch, Take, TakeId, TakePatch, TakeTrace, Task, TaskId, TaskPatch, TaskStatus, TokenCount, Worker,
+    WorkerId,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -90,6 +91,8 @@ pub trait Services: Send + Sync {
     async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Problem>;
     /// Soft-deletes a project and cancels its open tasks. It can be restored for thirty days.
     async fn delete_project(&self, id: ProjectId) -> Result<Project, Problem>;
+    /// The deleted projects that can be restored, newest deletion first.
+    async fn list_deleted_projects(&self) -> Result<Vec<BinProject>, Problem>;
     /// Undoes a deletion. Does nothing to a project that is not deleted.
     async fn restore_project(&self, id: ProjectId) -> Result<Project, Problem>;
 
@@ -108,6 +111,8 @@ pub trait Services: Send + Sync {
 
     /// Everything that a project's page shows, with the `seq` of the newest event that it includes.
     async fn get_studio(&self, id: ProjectId) -> Result<Studio, Problem>;
+    /// What was deleted of a project and can be restored, newest first.
+    async fn get_bin(&self, id: ProjectId) -> Result<Bin, Problem>;
     /// A project's frames in timeline order.
     async fn list_frames(&self, id: ProjectId) -> Result<Vec<Frame>, Problem>;
     /// Creates a frame from a PNG, JPEG or WebP file, at `position` or at the end. An empty file makes a white
@@ -131,8 +136,11 @@ pub trait Services: Send + Sync {
 
     /// A frame's takes, newest first.
     async fn list_takes(&self, id: FrameId) -> Result<Vec<Take>, Problem>;
-    /// Deletes a take and its picture for good. Returns its frame.
+    /// Soft-deletes a take. It can be restored for thirty days. Returns its frame.
     async fn delete_take(&self, id: TakeId) -> Result<Frame, Problem>;
+    /// Undoes the deletion of a take, and of its frame if that was removed because nothing was left to show. Returns the frame.
+    /// Does nothing to a take that is not deleted. [`Problem::Conflict`] if a user deleted the frame.
+    async fn restore_take(&self, id: TakeId) -> Result<Frame, Problem>;
     /// Changes the fields that are set and returns the take.
     async fn update_take(&self, id: TakeId, patch: TakePatch) -> Result<Take, Problem>;
     /// What is kept of how a take formed. Without a trace it has no steps.

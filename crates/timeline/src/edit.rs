@@ -37,6 +37,30 @@ pub enum Edit {
         /// Its index.
         at: usize,
     },
+    /// Deletes a take of a clip.
+    DeleteTake(TakeOfClip),
+    /// Restores a deleted take of a clip.
+    RestoreTake(TakeOfClip),
+    /// Selects a take of a clip.
+    SelectTake {
+        /// Id of the clip.
+        id: i64,
+        /// Id of the take that was selected before.
+        from: i64,
+        /// Id of the take that is selected.
+        to: i64,
+    },
+}
+
+/// A take that is deleted or restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeOfClip {
+    /// Id of the clip.
+    pub clip: i64,
+    /// Id of the take.
+    pub take: i64,
+    /// Whether it is the selected one when it is not deleted.
+    pub is_selected: bool,
 }
 
 impl Edit {
@@ -47,6 +71,9 @@ impl Edit {
             Self::Stretch { id, from, to } => Self::Stretch { id, from: to, to: from },
             Self::Delete { clip, at } => Self::Restore { clip, at },
             Self::Restore { clip, at } => Self::Delete { clip, at },
+            Self::DeleteTake(take) => Self::RestoreTake(take),
+            Self::RestoreTake(take) => Self::DeleteTake(take),
+            Self::SelectTake { id, from, to } => Self::SelectTake { id, from: to, to: from },
         }
     }
 
@@ -55,11 +82,13 @@ impl Edit {
         match self {
             Self::Move { from, to, .. } => from == to,
             Self::Stretch { from, to, .. } => from == to,
-            Self::Delete { .. } | Self::Restore { .. } => false,
+            Self::SelectTake { from, to, .. } => from == to,
+            Self::Delete { .. } | Self::Restore { .. } | Self::DeleteTake(_) | Self::RestoreTake(_) => false,
         }
     }
 
-    /// Applies the edit. An edit of a clip that no longer exists (deleted in another page) does nothing.
+    /// Applies the edit. An edit of a clip that no longer exists (deleted in another page) does nothing. Takes are no part of
+    /// clips.
     pub fn apply(self, clips: &mut Vec<Clip>) {
         let place = |clips: &[Clip], id| clips.iter().position(|clip| clip.id == id);
         match self {
@@ -80,6 +109,7 @@ impl Edit {
                     clips.insert(at.min(clips.len()), clip);
                 }
             }
+            Self::DeleteTake(_) | Self::RestoreTake(_) | Self::SelectTake { .. } => {}
         }
     }
 }
@@ -161,6 +191,20 @@ mod tests {
             edit.inverse().apply(&mut now);
             assert_eq!(now, clips(), "{edit:?}");
             assert_eq!(edit.inverse().inverse(), edit);
+        }
+    }
+
+    #[test]
+    fn edits_of_takes_have_inverses_and_change_no_clip() {
+        let take = TakeOfClip { clip: 2, take: 20, is_selected: true };
+        let select = Edit::SelectTake { id: 2, from: 20, to: 21 };
+        assert_eq!(Edit::DeleteTake(take).inverse(), Edit::RestoreTake(take));
+        assert_eq!(select.inverse(), Edit::SelectTake { id: 2, from: 21, to: 20 });
+        assert!(Edit::SelectTake { id: 2, from: 20, to: 20 }.is_idle() && !select.is_idle());
+        for edit in [Edit::DeleteTake(take), Edit::RestoreTake(take), select] {
+            let mut now = clips();
+            edit.apply(&mut now);
+            assert_eq!((now, edit.inverse().inverse()), (clips(), edit));
         }
     }
 

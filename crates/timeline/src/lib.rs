@@ -11,6 +11,6 @@ mod selection;
 
 pub use axis::Axis;
 pub use clips::{Clip, Clips};
-pub use edit::{Edit, History};
+pub use edit::{Edit, History, TakeOfClip};
 pub use play::{Play, Speed};
 pub use selection::Selection;

@@ -38,6 +38,7 @@ pub fn routes(router: Router<AppState>) -> Router<AppState> {
         .route("/", get(page))
         .route("/library", get(page))
         .route("/workers", get(page))
+        .route("/bin", get(page))
         .route("/projects/{id}", get(page))
         .fallback(file_or_not_found);
     server_fn_paths().fold(pages, |router, (path, method)| match MethodFilter::try_from(method) {

@@ -11,7 +11,7 @@ use axum::{
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
-use protocol::{NewProject, Project, ProjectId, ProjectPatch, url_path};
+use protocol::{Bin, BinProject, NewProject, Project, ProjectId, ProjectPatch, url_path};
 use studio::Services;
 
 /// The routes with their summaries.
@@ -27,6 +27,8 @@ pub fn routes(api: Api) -> Api {
             about("Deletes a project. It can be restored for thirty days.").status(204),
         )
         .post("/projects/{id}/restore", restore_project, about("Restores a deleted project."))
+        .get("/bin", list_deleted_projects, about("Lists the deleted projects that can be restored."))
+        .get("/projects/{id}/bin", get_bin, about("Returns the deleted frames and takes that can be restored."))
 }
 
 async fn list_projects(State(state): State<AppState>, part: Part) -> Result<Listed<Project>, ApiError> {
@@ -68,4 +70,12 @@ async fn restore_project(
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<axum::Json<Project>, ApiError> {
     Ok(axum::Json(state.services.restore_project(id).await?))
+}
+
+async fn get_bin(State(state): State<AppState>, IdPath(id): IdPath<ProjectId>) -> Result<axum::Json<Bin>, ApiError> {
+    Ok(axum::Json(state.services.get_bin(id).await?))
+}
+
+async fn list_deleted_projects(State(state): State<AppState>) -> Result<axum::Json<Vec<BinProject>>, ApiError> {
+    Ok(axum::Json(state.services.list_deleted_projects().await?))
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::problem::ApiError;
 use crate::state::AppState;
 use axum::{Json, extract::State, http::StatusCode};
-use protocol::{Accepted, FrameId, NewBranch, Take, TakeId, TakePatch, TakeTrace};
+use protocol::{Accepted, Frame, FrameId, NewBranch, Take, TakeId, TakePatch, TakeTrace};
 use studio::Services;
 
 /// The routes with their summaries.
@@ -16,7 +16,12 @@ pub fn routes(api: Api) -> Api {
     let about = |summary| About::new("takes", summary);
     api.get("/frames/{id}/takes", list_takes, about("Lists a frame's takes, newest first."))
         .patch("/takes/{id}", update_take, about("Changes a take: whether its trace is pinned."))
-        .delete("/takes/{id}", delete_take, about("Deletes a take and its picture for good.").status(204).fails(&[409]))
+        .delete(
+            "/takes/{id}",
+            delete_take,
+            about("Deletes a take. It can be restored for thirty days.").status(204).fails(&[409]),
+        )
+        .post("/takes/{id}/restore", restore_take, about("Restores a deleted take. Returns its frame.").fails(&[409]))
         .get(
             "/takes/{id}/trace",
             get_trace,
@@ -65,4 +70,8 @@ async fn branch_take(
 async fn delete_take(State(state): State<AppState>, IdPath(id): IdPath<TakeId>) -> Result<StatusCode, ApiError> {
     state.services.delete_take(id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn restore_take(State(state): State<AppState>, IdPath(id): IdPath<TakeId>) -> Result<Json<Frame>, ApiError> {
+    Ok(Json(state.services.restore_take(id).await?))
 }

@@ -4,7 +4,8 @@ use crate::support::TestServer;
 use serde_json::Value;
 
 /// Each function with arguments: method, endpoint, and valid arguments.
-const FUNCTIONS: [(&str, &str, &str); 27] = [
+const FUNCTIONS: [(&str, &str, &str); 29] = [
+    ("GET", "bin/get", "id=1"),
     ("POST", "exports/create", "project_id=1&format=zip"),
     ("POST", "exports/delete", "id=1"),
     ("GET", "exports/get", "id=1"),
@@ -28,6 +29,7 @@ const FUNCTIONS: [(&str, &str, &str); 27] = [
     ("POST", "settings/update", "preview_interval_ms=1000"),
     ("GET", "studio/get", "id=1"),
     ("POST", "takes/delete", "id=1"),
+    ("POST", "takes/restore", "id=1"),
     ("POST", "tasks/cancel", "id=1"),
     ("POST", "tasks/keep", "id=1"),
     ("POST", "tasks/retry", "id=1"),

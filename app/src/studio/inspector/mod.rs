@@ -10,16 +10,14 @@ use crate::{
     browser,
     buttons::{button, icon_button},
     icons::Icon,
-    serverfns::{
-        frames::update_frame,
-        takes::{delete_take, list_takes},
-    },
+    serverfns::{frames::update_frame, takes::list_takes},
     studio::GenerationForm,
     view::{Erase, dynamic, list, nothing, subscribe, words},
 };
 use generation::Lora;
 use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus, frame::limits::DURATION};
+use timeline::{Edit, TakeOfClip};
 
 /// The inspector's state: the finished takes of the current frame.
 #[derive(Clone, Copy)]
@@ -33,12 +31,14 @@ pub struct Inspector {
 const VARY_STRENGTH: &str = "0.35";
 
 impl Inspector {
-    /// An inspector that reads the takes again whenever the current frame, its selected take, or the number of its open
-    /// tasks changes.
+    /// An inspector that reads the takes again whenever the current frame, one of its takes, or the number of its open tasks
+    /// changes.
     pub fn new(store: Store, form: GenerationForm) -> Self {
         let inspector = Self { store, form, takes: RwSignal::new(Vec::new()) };
         let frame = Memo::new(move |_| {
-            store.current.with(|frame| frame.as_ref().map(|frame| (frame.id, frame.selected_take_id)))
+            let (id, selected) =
+                store.current.with(|frame| frame.as_ref().map(|frame| (frame.id, frame.selected_take_id)))?;
+            Some((id, (selected, store.state.with(|state| state.changes_of(id)))))
         });
         let open = Memo::new(move |_| {
             let of_frame = |(id, _)| store.state.with(|state| state.tasks.iter().filter(|t| t.frame_id == id).count());
@@ -87,29 +87,20 @@ impl Inspector {
         self.takes.with_untracked(|takes| takes.iter().find(|take| take.id == id).cloned())
     }
 
-    /// Selects a take: the frame and the inspector show it at once.
-    pub fn select(self, id: TakeId) {
-        let Some(take) = self.take(id).filter(|take| !take.selected) else { return };
-        let frame = take.frame_id;
+    /// Selects a take: the inspector shows it at once. Returns the edit, which is not sent yet; none if it is selected already.
+    pub fn select(self, id: TakeId) -> Option<Edit> {
+        let take = self.take(id).filter(|take| !take.selected)?;
+        let before = self.takes.with_untracked(|takes| takes.iter().find(|take| take.selected).map(|take| take.id));
         self.swap_comparison(id);
         self.takes.update(|takes| takes.iter_mut().for_each(|take| take.selected = take.id == id));
-        self.store.run(async move {
-            let done = update_frame(frame, None, None, Some(id), None).await;
-            if done.is_err() {
-                self.read(frame);
-            }
-            done
-        });
+        // Without a selected take there is nothing to go back to.
+        Some(Edit::SelectTake { id: take.frame_id.0, from: before.unwrap_or(id).0, to: id.0 })
     }
 
-    /// Deletes a take. No event reports a take that is not selected, so the list is read again.
-    pub fn delete(self, id: TakeId) {
-        let Some(take) = self.take(id) else { return };
-        self.store.run(async move {
-            delete_take(id).await?;
-            self.read(take.frame_id);
-            Ok(())
-        });
+    /// The edit that deletes a take.
+    pub fn delete(self, id: TakeId) -> Option<Edit> {
+        let take = self.take(id)?;
+        Some(Edit::DeleteTake(TakeOfClip { clip: take.frame_id.0, take: id.0, is_selected: take.selected }))
     }
 
     /// Compares the selected take with the newest other one, or ends the comparison.

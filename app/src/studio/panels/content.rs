@@ -1,13 +1,14 @@
 //! The content of the panels that need script. Its code is in the file `on_demand`, which is loaded when it is needed for
 //! the first time.
 
-use super::{export::Export, log::Log, settings, shortcuts};
+use super::{bin::Bin, export::Export, log::Log, settings, shortcuts};
 use crate::{error::AppError, live::Live, studio::Store};
 use leptos::prelude::*;
 
 /// Whose content.
 #[derive(Clone, Copy)]
 pub enum Content {
+    Bin(Store),
     Export(Store),
     Settings(Store),
     Log(Live),
@@ -20,6 +21,7 @@ pub enum Content {
 )]
 fn panel_content(content: Content) -> Result<AnyView, AppError> {
     Ok(match content {
+        Content::Bin(store) => Bin::new(store).content(),
         Content::Export(store) => Export::new(store).content(),
         Content::Settings(store) => settings::content(store),
         Content::Log(live) => Log::new(live).content(),

@@ -1,7 +1,8 @@
-//! The panels that open from the top bar: queue, export, settings, event log, shortcuts. They are popovers, so that they
+//! The panels that open from the top bar: queue, bin, export, settings, event log, shortcuts. They are popovers, so that they
 //! open and close without script. The content of all but the queue needs script; it is loaded when a panel is opened for the
 //! first time.
 
+mod bin;
 mod content;
 mod export;
 mod log;
@@ -25,11 +26,13 @@ pub use settings::MOTION;
 pub fn panels(store: Store, live: Live) -> AnyView {
     view! {
         {queue::opener(store)}
+        {opener("bin", "Bin", Icon::Delete)}
         {opener("export", "Export", Icon::Export)}
         {opener("settings", "Settings", Icon::Settings)}
         {opener("event-log", "Event log", Icon::Log)}
         {opener("keys", "Keyboard", Icon::Keys)}
         {queue::panel(store)}
+        {loaded_panel(store, "bin", "Bin", Content::Bin(store))}
         {loaded_panel(store, "export", "Export", Content::Export(store))}
         {loaded_panel(store, "settings", "Settings", Content::Settings(store))}
         {log_panel(store, live)}

@@ -44,7 +44,7 @@ impl StudioState {
             }
             Edit::Delete { clip: Clip { id, .. }, .. } => self.remove(FrameId(id)),
             // The server's event brings the frame.
-            Edit::Restore { .. } => {}
+            Edit::Restore { .. } | Edit::DeleteTake(_) | Edit::RestoreTake(_) | Edit::SelectTake { .. } => {}
         }
     }
 }

@@ -12,7 +12,7 @@ use protocol::{
     Event, ExportFormat, Frame, FrameId, Hello, Message, Model, Project, Queue, Settings, Studio, TaskId, TaskStatus,
     TaskSummary,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use timeline::Edit;
 
 /// Notice of a failed or cancelled generation.
@@ -64,6 +64,12 @@ pub struct StudioState {
     pub offered: Option<BTreeSet<String>>,
     /// Failed and cancelled generations since the page was loaded, newest last, until they are dismissed or retried.
     pub ended: Vec<Ended>,
+    /// Grows whenever a frame is created, changed or deleted, or its takes are, or the state is read again.
+    pub frame_changes: u64,
+    /// The value of `frame_changes` at the last change of each frame.
+    changed_at: BTreeMap<FrameId, u64>,
+    /// The value of `frame_changes` when the state was read last.
+    read_at: u64,
     /// The newest announcement for screen readers.
     pub spoken: String,
     /// The newest `seq` at a hello, which lists all open tasks: others had ended by then.
@@ -94,6 +100,9 @@ impl From<Studio> for StudioState {
             library_revision: 0,
             offered: None,
             ended: Vec::new(),
+            frame_changes: 0,
+            changed_at: BTreeMap::new(),
+            read_at: 0,
             spoken: String::new(),
             listed_seq: 0,
             held: None,
@@ -134,8 +143,15 @@ impl StudioState {
             Event::ProjectUpdated(data) if data.project.id == self.project.id => {
                 (self.project, self.deleted) = (data.project, data.deleted);
             }
-            Event::FrameCreated(data) | Event::FrameUpdated(data) => self.put(data.frame),
-            Event::FrameDeleted(data) => self.remove(data.frame_id),
+            Event::FrameCreated(data) | Event::FrameUpdated(data) => {
+                self.note_change(data.frame.id);
+                self.put(data.frame);
+            }
+            Event::FrameDeleted(data) => {
+                self.note_change(data.frame_id);
+                self.changed_at.remove(&data.frame_id);
+                self.remove(data.frame_id);
+            }
             Event::QueueUpdated(queue) => self.requeue(queue),
             Event::GenerationStarted(data) => {
                 let has_ended = seq.is_some_and(|seq| seq <= self.listed_seq);
@@ -200,7 +216,8 @@ impl StudioState {
         }
         let Some(held) = self.held.take() else { return Next::Continue };
         let (ended, pending_edits) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.pending_edits));
-        *self = Self { ended, pending_edits, ..studio.into() };
+        let read_at = self.frame_changes + 1;
+        *self = Self { ended, pending_edits, read_at, frame_changes: read_at, ..studio.into() };
         self.show_edits();
         let mut next = Next::Continue;
         for message in held {
@@ -248,6 +265,16 @@ impl StudioState {
     /// Removes a notice.
     pub fn dismiss(&mut self, id: TaskId) {
         self.ended.retain(|ended| ended.task_id != id);
+    }
+
+    fn note_change(&mut self, id: FrameId) {
+        self.frame_changes += 1;
+        self.changed_at.insert(id, self.frame_changes);
+    }
+
+    /// Changes whenever a frame or its takes do.
+    pub fn changes_of(&self, id: FrameId) -> u64 {
+        self.changed_at.get(&id).copied().unwrap_or(self.read_at)
     }
 
     fn put(&mut self, frame: Frame) {

@@ -2,12 +2,16 @@
 
 use super::Timeline;
 use crate::{
-    serverfns::frames::{delete_frame, duplicate_frame, restore_frame, update_frame},
-    studio::state::StudioState,
+    error::AppError,
+    serverfns::{
+        frames::{delete_frame, duplicate_frame, restore_frame, update_frame},
+        takes::{delete_take, restore_take},
+    },
+    studio::{state::StudioState, store::Done},
 };
 use leptos::{prelude::*, task::spawn_local};
-use protocol::{FrameId, frame::limits::DURATION};
-use timeline::{Clip, Clips, Edit, Selection};
+use protocol::{FrameId, TakeId, frame::limits::DURATION};
+use timeline::{Clip, Clips, Edit, Selection, TakeOfClip};
 
 /// Longest duration of a frame.
 const MAX_DURATION: u32 = *DURATION.end();
@@ -106,20 +110,24 @@ impl Timeline {
 
     /// Undoes the newest step.
     pub fn undo(self) {
+        self.store.done.set(None);
         let step = self.history.try_update(timeline::History::undo).unwrap_or_default();
         self.carry_out(step);
     }
 
     /// Redoes the step that was undone last.
     pub fn redo(self) {
+        self.store.done.set(None);
         let step = self.history.try_update(timeline::History::redo).unwrap_or_default();
         self.carry_out(step);
     }
 
-    fn edit(self, step: Vec<Edit>) {
+    /// Carries out a step and records it for Undo. Offers to undo it at once if it deletes something.
+    pub fn edit(self, step: Vec<Edit>) {
         if step.iter().all(|edit| edit.is_idle()) {
             return;
         }
+        self.store.offer_undo(deleted_by(&step));
         self.history.update(|history| history.push(step.clone()));
         self.carry_out(step);
     }
@@ -141,16 +149,7 @@ impl Timeline {
     async fn send_edits(self) {
         let Self { store, .. } = self;
         while let Some(edit) = store.state.try_with_untracked(StudioState::oldest_edit).flatten() {
-            let done = match edit {
-                Edit::Move { id, to, .. } => {
-                    let to = u32::try_from(to).unwrap_or(u32::MAX);
-                    update_frame(FrameId(id), Some(to), None, None, None).await
-                }
-                Edit::Stretch { id, to, .. } => update_frame(FrameId(id), None, Some(to), None, None).await,
-                Edit::Delete { clip, .. } => delete_frame(FrameId(clip.id)).await,
-                Edit::Restore { clip, .. } => restore_frame(FrameId(clip.id)).await,
-            };
-            if let Err(error) = done {
+            if let Err(error) = send(edit).await {
                 store.refuse(error);
                 store.state.try_update(StudioState::drop_edits);
                 // The page shows edits that were rejected.
@@ -158,5 +157,37 @@ impl Timeline {
             }
             store.state.try_update_untracked(StudioState::edit_done);
         }
+    }
+}
+
+/// Sends an edit to the server.
+async fn send(edit: Edit) -> Result<(), AppError> {
+    match edit {
+        Edit::Move { id, to, .. } => {
+            let to = u32::try_from(to).unwrap_or(u32::MAX);
+            update_frame(FrameId(id), Some(to), None, None, None).await
+        }
+        Edit::Stretch { id, to, .. } => update_frame(FrameId(id), None, Some(to), None, None).await,
+        Edit::Delete { clip, .. } => delete_frame(FrameId(clip.id)).await,
+        Edit::Restore { clip, .. } => restore_frame(FrameId(clip.id)).await,
+        Edit::DeleteTake(TakeOfClip { take, .. }) => delete_take(TakeId(take)).await,
+        Edit::RestoreTake(TakeOfClip { clip, take, is_selected }) => {
+            restore_take(TakeId(take)).await?;
+            match is_selected {
+                true => update_frame(FrameId(clip), None, None, Some(TakeId(take)), None).await,
+                false => Ok(()),
+            }
+        }
+        Edit::SelectTake { id, to, .. } => update_frame(FrameId(id), None, None, Some(TakeId(to)), None).await,
+    }
+}
+
+/// What a step deletes.
+fn deleted_by(step: &[Edit]) -> Option<Done> {
+    let frames = step.iter().filter(|edit| matches!(edit, Edit::Delete { .. })).count();
+    let is_take = step.iter().any(|edit| matches!(edit, Edit::DeleteTake(_)));
+    match frames {
+        0 => is_take.then_some(Done::TakeDeleted),
+        frames => Some(Done::FramesDeleted(frames)),
     }
 }

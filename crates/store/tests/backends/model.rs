@@ -26,6 +26,8 @@ pub struct ModelTask {
     pub status: TaskStatus,
     pub attempt: u32,
     pub take: Option<ModelTake>,
+    /// Its take after a user deleted that.
+    pub deleted: Option<ModelTake>,
     /// Place in the queue.
     pub place: usize,
 }
@@ -137,8 +139,8 @@ impl Model {
         }
     }
 
-    /// Removes a finished take.
-    pub fn drop_take(&mut self, task: TaskId) {
+    /// Removes a finished take. Returns it.
+    pub fn drop_take(&mut self, task: TaskId) -> ModelTake {
         let frame = self.task(task).frame;
         let take = self.task(task).take.take().expect("a take");
         let other = self.takes_of(frame).filter(|(_, other)| other.finished.is_some());
@@ -147,6 +149,7 @@ impl Model {
         if frame.selected == Some(take.id) {
             frame.selected = newest;
         }
+        take
     }
 
     /// Moves a frame to an index among the live frames, directly after the frame before it.

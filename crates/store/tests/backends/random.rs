@@ -6,7 +6,7 @@ use crate::on_both;
 use crate::steps::{Step, take_step};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
-use protocol::{ProjectId, TaskId, TaskStatus};
+use protocol::{BinKind, FrameId, ProjectId, TakeId, TaskId, TaskStatus};
 use std::collections::BTreeMap;
 use store::{Store, TaskFilter};
 
@@ -30,6 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => n().prop_map(|frame| Step::DeleteFrame { frame }),
         2 => n().prop_map(|frame| Step::RestoreFrame { frame }),
         2 => n().prop_map(|take| Step::DeleteTake { take }),
+        2 => n().prop_map(|take| Step::RestoreTake { take }),
         1 => n().prop_map(|take| Step::ForgetTake { take }),
         2 => (n(), n()).prop_map(|(frame, take)| Step::Select { frame, take }),
         2 => (n(), 0..6_usize).prop_map(|(frame, rank)| Step::Move { frame, rank }),
@@ -109,23 +110,46 @@ async fn check(store: &Store, project: ProjectId, model: &Model, step: &str) {
         assert!(task.status != TaskStatus::Running || task.started_at.is_some(), "after {step}: {task:?}");
     }
     check_files(store, model, step).await;
+    check_bin(store, project, model, step).await;
     let queue = store.get_queue().await.expect("the queue");
     let waiting: Vec<TaskId> =
         queue.iter().filter(|task| task.status == TaskStatus::Queued).map(|task| task.id).collect();
     assert_eq!(waiting, model.waiting(), "after {step}");
 }
 
-/// One row for each take of the model, those of deleted frames too, and none besides.
+/// One row for each take of the model, deleted ones and those of deleted frames too, and none besides.
 async fn check_files(store: &Store, model: &Model, step: &str) {
     let ours: BTreeMap<TaskId, &ModelTask> = model.tasks.iter().map(|task| (task.id, task)).collect();
     let files = store.take_files().await.expect("the files");
     let mut found = 0;
     for file in files {
         let Some(task) = ours.get(&file.task_id) else { continue };
-        let take = task.take.as_ref().unwrap_or_else(|| panic!("after {step}: a row of {task:?}"));
+        let take =
+            task.take.as_ref().or(task.deleted.as_ref()).unwrap_or_else(|| panic!("after {step}: a row of {task:?}"));
         assert_eq!((file.take_id, protocol::media_path(&file.key)), (take.id, take.path.clone()), "after {step}");
         assert_eq!((file.finished, file.status), (take.finished.is_some(), task.status), "after {step}");
         found += 1;
     }
-    assert_eq!(found, model.tasks.iter().filter(|task| task.take.is_some()).count(), "after {step}");
+    assert_eq!(
+        found,
+        model.tasks.iter().filter(|task| task.take.is_some() || task.deleted.is_some()).count(),
+        "after {step}"
+    );
+}
+
+/// The bin has the deleted frames that show something, and the deleted takes and cancelled tasks of all other frames.
+async fn check_bin(store: &Store, project: ProjectId, model: &Model, step: &str) {
+    let bin = store.get_bin(project).await.expect("the bin");
+    let frames = model.frames.iter().filter(|frame| frame.life == Life::Deleted && frame.selected.is_some());
+    let mut expected: Vec<_> = frames.map(|frame| (BinKind::Frame, frame.id, frame.selected)).collect();
+    for task in model.tasks.iter().filter(|task| model.life(task.frame) != Life::Deleted) {
+        expected.extend(task.deleted.as_ref().map(|take| (BinKind::Take, task.frame, Some(take.id))));
+        expected.extend((task.status == TaskStatus::Cancelled).then_some((BinKind::Task, task.frame, None)));
+    }
+    let mut found: Vec<_> = bin.items.iter().map(|item| (item.kind, item.frame_id, item.take_id)).collect();
+    let order = |(kind, frame, take): &(BinKind, FrameId, Option<TakeId>)| (*kind as u8, *frame, *take);
+    expected.sort_by_key(order);
+    found.sort_by_key(order);
+    assert_eq!((found, bin.total), (expected.clone(), expected.len() as u64), "after {step}");
+    assert!(bin.items.is_sorted_by(|a, b| a.deleted_at >= b.deleted_at), "after {step}: {bin:?}");
 }

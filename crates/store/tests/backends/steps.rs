@@ -20,6 +20,7 @@ pub enum Step {
     DeleteFrame { frame: usize },
     RestoreFrame { frame: usize },
     DeleteTake { take: usize },
+    RestoreTake { take: usize },
     ForgetTake { take: usize },
     Select { frame: usize, take: usize },
     Move { frame: usize, rank: usize },
@@ -65,6 +66,7 @@ pub async fn take_step(store: &Store, project: ProjectId, model: &mut Model, ste
         Step::DeleteFrame { frame } => delete_frame(store, model, frame).await,
         Step::RestoreFrame { frame } => restore_frame(store, model, frame).await,
         Step::DeleteTake { take } => delete_take(store, model, take).await,
+        Step::RestoreTake { take } => restore_take(store, model, take).await,
         Step::ForgetTake { take } => forget_take(store, model, take).await,
         Step::Select { frame, take } => select(store, model, frame, take).await,
         Step::Move { frame, rank } => move_frame(store, model, frame, rank).await,
@@ -101,7 +103,15 @@ async fn create_some(
             let (take, place) = (queued_take(created, n), model.next_place());
             assert!(model.tasks.iter().all(|known| known.id < task.id), "an id is never used twice");
             let status = TaskStatus::Queued;
-            model.tasks.push(ModelTask { id: task.id, frame: id, status, attempt: 0, take: Some(take), place });
+            model.tasks.push(ModelTask {
+                id: task.id,
+                frame: id,
+                status,
+                attempt: 0,
+                take: Some(take),
+                deleted: None,
+                place,
+            });
         }
     }
     Some((outcome(&result), if is_gone { Outcome::NotFound } else { Outcome::Done }))
@@ -252,7 +262,7 @@ async fn delete_take(store: &Store, model: &mut Model, n: usize) -> Option<(Outc
     let (task, take) = any_take(model, n)?;
     let result = store.delete_take(take.id).await;
     let mut without = model.clone();
-    without.drop_take(task.id);
+    without.task(task.id).deleted = Some(without.drop_take(task.id));
     let expected = match () {
         () if model.life(task.frame) != Life::Live => Outcome::NotFound,
         () if task.status.is_open() || without.is_bare(task.frame) => Outcome::Conflict,
@@ -262,6 +272,23 @@ async fn delete_take(store: &Store, model: &mut Model, n: usize) -> Option<(Outc
         }
     };
     Some((outcome(&result), expected))
+}
+
+async fn restore_take(store: &Store, model: &mut Model, n: usize) -> Option<(Outcome, Outcome)> {
+    let deleted: Vec<ModelTask> = model.tasks.iter().filter(|task| task.deleted.is_some()).cloned().collect();
+    let task = deleted.get(n % deleted.len().max(1))?;
+    let take = task.deleted.clone()?;
+    let result = store.restore_take(take.id).await;
+    if model.life(task.frame) == Life::Deleted {
+        return Some((outcome(&result), Outcome::Conflict));
+    }
+    let again = model.task(task.id);
+    (again.take, again.deleted) = (Some(take.clone()), None);
+    let frame = model.frame(task.frame);
+    frame.life = Life::Live;
+    frame.selected.get_or_insert(take.id);
+    assert_eq!(result.as_ref().map(|frame| frame.id).ok(), Some(task.frame));
+    Some((outcome(&result), Outcome::Done))
 }
 
 async fn forget_take(store: &Store, model: &mut Model, n: usize) -> Option<(Outcome, Outcome)> {
@@ -330,7 +357,15 @@ async fn duplicate(store: &Store, model: &mut Model, n: usize) -> Option<(Outcom
             let (place, finished) = (model.next_place(), Some(model.next_finished()));
             let take = Some(ModelTake { id: copy.take_id, path: copy.path, finished });
             let status = TaskStatus::Completed;
-            model.tasks.push(ModelTask { id: copy.task_id, frame: copy.id, status, attempt, take, place });
+            model.tasks.push(ModelTask {
+                id: copy.task_id,
+                frame: copy.id,
+                status,
+                attempt,
+                take,
+                deleted: None,
+                place,
+            });
             Outcome::Done
         }
     };
@@ -353,6 +388,6 @@ async fn import(
     let (place, finished) = (model.next_place(), Some(model.next_finished()));
     let take = Some(ModelTake { id: made.take_id, path: made.path, finished });
     let status = TaskStatus::Completed;
-    model.tasks.push(ModelTask { id: made.task_id, frame: made.id, status, attempt: 1, take, place });
+    model.tasks.push(ModelTask { id: made.task_id, frame: made.id, status, attempt: 1, take, deleted: None, place });
     Some((outcome(&result), Outcome::Done))
 }

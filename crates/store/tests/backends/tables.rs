@@ -97,7 +97,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
     database
         .execute(
             "UPDATE takes SET width = 72, height = 80, etag = 'tag', finished_step = 29, created_at = 5000000010, \
-             object = 'pictures/0123456789abcdef-key/1-tag.png'",
+             object = 'pictures/0123456789abcdef-key/1-tag.png', deleted_at = 5000000012",
         )
         .await;
     let (projects, frames, tasks, takes, settings, idempotency_keys) = rows(database).await;
@@ -155,6 +155,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         created_at: 5_000_000_010,
         trace_pinned: true,
         object: Some("pictures/0123456789abcdef-key/1-tag.png".into()),
+        deleted_at: Some(5_000_000_012),
     };
     assert_eq!((projects, frames, tasks, takes), (vec![project_row], vec![frame_row], vec![task_row], vec![take_row]));
     assert_eq!(settings, [SettingRow { name: "a setting".into(), value: "its value".into() }]);

@@ -5,9 +5,9 @@ use crate::on_both;
 use crate::studio::{
     cancel, claim, conflict, finish, finished_take, generate, key, missing, new_frame, ready_frame, timeline,
 };
-use protocol::{FrameId, FramePatch, FrameStatus, ProjectId, TakeId, TaskStatus};
+use protocol::{BinKind, FrameId, FramePatch, FrameStatus, ProjectId, TakeId, TaskStatus};
 use std::time::Duration;
-use store::{End, StoreError};
+use store::{End, Store, StoreError};
 
 on_both![
     frames_are_moved_and_answered,
@@ -17,6 +17,7 @@ on_both![
     a_frame_goes_with_its_only_task_and_comes_back_with_it,
     a_frame_that_a_person_deleted_does_not_come_back_by_itself,
     takes_are_deleted_but_not_the_last_one,
+    deleted_takes_are_restored_and_purged,
     a_purge_takes_old_deleted_frames_only,
     a_copy_follows_its_original,
     a_picture_is_imported_where_it_is_asked_for,
@@ -216,9 +217,9 @@ async fn takes_are_deleted_but_not_the_last_one(database: &Database) {
     let waiting = made.accepted[2].take_id;
     assert!(conflict(store.delete_take(waiting).await).contains("cancel it first"));
     let deleted = store.delete_take(zero.take_id).await.expect("the selected one");
-    assert_eq!((deleted.key, deleted.frame.take_id), (zero.key, one.take_id));
+    assert_eq!(deleted.take_id, one.take_id);
     let deleted = store.delete_take(first.take_id).await.expect("one that is not shown");
-    assert_eq!(deleted.frame.take_id, one.take_id);
+    assert_eq!(deleted.take_id, one.take_id);
     let listed = store.list_takes(id).await.expect("takes");
     assert_eq!(
         listed.iter().map(|take| (take.id, take.selected)).collect::<Vec<_>>(),
@@ -226,10 +227,61 @@ async fn takes_are_deleted_but_not_the_last_one(database: &Database) {
     );
     assert_eq!(store.get_task(zero.task.id).await.expect("stays").take_id, None);
     let deleted = store.delete_take(one.take_id).await.expect("the waiting one is left to show");
-    assert_eq!((deleted.frame.take_id, deleted.frame.status), (waiting, FrameStatus::Queued));
+    assert_eq!((deleted.take_id, deleted.status), (waiting, FrameStatus::Queued));
     assert_eq!(missing(store.delete_take(one.take_id).await), format!("take {}", one.take_id));
     let ended = cancel(&store, &made.tasks[2]).await;
     assert_eq!(ended.frame_removed.expect("nothing is left").id, id);
+}
+
+async fn deleted_takes_are_restored_and_purged(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let first = ready_frame(&store, project).await;
+    let made = generate(&store, project, Some(first.id), 2).await;
+    let second = claim(&store).await;
+    finish(&store, &second).await;
+    store.delete_take(first.take_id).await.expect("one that is not shown");
+    assert_eq!(missing(store.get_take(first.take_id).await), format!("take {}", first.take_id));
+    let chosen = FramePatch { take_id: Some(first.take_id), ..FramePatch::default() };
+    assert!(matches!(store.update_frame(first.id, chosen).await, Err(StoreError::Invalid { .. })));
+    let bin = store.get_bin(project).await.expect("the bin");
+    let item = bin.items.first().expect("the take");
+    assert_eq!(
+        (item.kind, item.take_id, item.path.as_ref(), item.prompt.as_str()),
+        (BinKind::Take, Some(first.take_id), Some(&first.path), "a storm over \"龍\" 🔥")
+    );
+    assert_eq!(
+        store.restore_take(first.take_id).await.expect("restored").take_id,
+        second.take_id,
+        "the other stays selected"
+    );
+    assert_eq!(store.restore_take(first.take_id).await.expect("as it is").id, first.id);
+    // Of a frame that lost its last picture with a cancelled task, the take brings the frame back.
+    store.delete_take(first.take_id).await.expect("deleted");
+    store.delete_take(second.take_id).await.expect("the waiting one is left to show");
+    assert!(cancel(&store, &made.tasks[1]).await.frame_removed.is_some());
+    assert_eq!(kinds(&store, project).await, [BinKind::Task, BinKind::Take, BinKind::Take]);
+    let back = store.restore_take(second.take_id).await.expect("restored");
+    assert_eq!((back.id, back.selected_take_id), (first.id, Some(second.take_id)));
+    assert_eq!(timeline(&store, project).await, [first.id]);
+    // The bin of a frame that a user deleted is the frame.
+    store.delete_frame(first.id).await.expect("deleted");
+    let why = conflict(store.restore_take(first.take_id).await);
+    assert!(why.contains("restore it first"), "{why}");
+    assert_eq!(kinds(&store, project).await, [BinKind::Frame]);
+    store.restore_frame(first.id).await.expect("restored");
+    assert_eq!(store.purge_takes(Duration::from_secs(60)).await.expect("none is that old"), [""; 0]);
+    database.execute("UPDATE takes SET deleted_at = deleted_at - 60000 WHERE deleted_at IS NOT NULL").await;
+    let keys = store.purge_takes(Duration::from_secs(30)).await.expect("purged");
+    assert_eq!(keys.iter().map(|key| protocol::media_path(key)).collect::<Vec<_>>(), [first.path]);
+    assert_eq!(missing(store.restore_take(first.take_id).await), format!("take {}", first.take_id));
+    store.retry_task(made.tasks[1].id, key()).await.expect("queued again");
+    assert_eq!(store.get_bin(project).await.expect("the bin").total, 0);
+}
+
+/// The kinds of what is in the bin, newest first.
+async fn kinds(store: &Store, project: ProjectId) -> Vec<BinKind> {
+    store.get_bin(project).await.expect("the bin").items.iter().map(|item| item.kind).collect()
 }
 
 async fn a_purge_takes_old_deleted_frames_only(database: &Database) {
