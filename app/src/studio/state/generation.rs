@@ -142,6 +142,8 @@ impl StudioState {
                 waiting_for,
                 loading: None,
                 overnight: false,
+                pause_at: None,
+                seed: 0,
                 preview_path: path.to_owned(),
                 prompt: String::new(),
             });
