@@ -69,6 +69,7 @@ impl Controls {
             Act::ZoomIn => stage.zoom_in(),
             Act::ZoomOut => stage.zoom_out(),
             Act::Compare => inspector.toggle_comparison(),
+            Act::Wall => store.toggle_wall(),
             Act::SelectTake => inspector.select(TakeId(id)),
             Act::DeleteTake => inspector.delete(TakeId(id)),
             Act::UseSettings => inspector.use_settings(TakeId(id)),

@@ -22,10 +22,8 @@ fn with(parameters: &Value, more: &Value) -> Value {
 
 fn request(server: &TestServer, project: &Value, body: &Value, key: Option<&str>) -> Answer {
     let path = format!("/api/v1/projects/{}/generations", project["id"]);
-    let headers: Vec<_> = [("content-type", "application/json")]
-        .into_iter()
-        .chain(key.map(|key| ("idempotency-key", key)))
-        .collect();
+    let headers: Vec<_> =
+        [("content-type", "application/json")].into_iter().chain(key.map(|key| ("idempotency-key", key))).collect();
     server.request("POST", &path, &headers, Some(body.to_string().as_bytes()))
 }
 
@@ -61,13 +59,16 @@ fn each_take_stops_at_the_step_and_the_chosen_ones_go_on_bit_for_bit() {
         let heard = events.until("generation_paused", WITHIN);
         assert_eq!(heard.last().expect("it")["data"]["step"], 11);
         assert!(
-            heard.iter().all(|event| event["type"] != "generation_progress" || event["data"]["step"].as_u64() <= Some(11)),
+            heard
+                .iter()
+                .all(|event| event["type"] != "generation_progress" || event["data"]["step"].as_u64() <= Some(11)),
             "{level}: no step after the 11th"
         );
         let listed = server.get("/api/v1/tasks?status=paused").json();
         assert!(listed.as_array().expect("a list").iter().all(|task| task["pause_at"] == 11), "{listed}");
         let queue = server.get("/api/v1/queue").json();
-        let in_queue: Vec<_> = queue["tasks"].as_array().expect("a list").iter().map(|task| &task["pause_at"]).collect();
+        let in_queue: Vec<_> =
+            queue["tasks"].as_array().expect("a list").iter().map(|task| &task["pause_at"]).collect();
         assert_eq!(in_queue, [&json!(11); 4], "{level}");
 
         // Two are chosen, one stays, one is discarded.
@@ -143,10 +144,18 @@ fn the_step_must_be_before_the_last_one() {
         (json!({"pause_at": 30, "steps": 30}), "must be a whole number from 1 to 29, not 30: the picture has 30 steps"),
         (json!({"pause_at": 1, "steps": 1}), "must not be given for a picture of one step"),
         // A starting picture leaves fewer steps.
-        (with(&start, &json!({"pause_at": 15, "steps": 20})), "must be a whole number from 1 to 9, not 15: the picture has 10 steps"),
+        (
+            with(&start, &json!({"pause_at": 15, "steps": 20})),
+            "must be a whole number from 1 to 9, not 15: the picture has 10 steps",
+        ),
     ] {
         let refused = request(&server, &project, &with(&json!({"prompt": "x"}), &more), None);
-        assert_eq!((refused.status, refused.bad_fields()), (422, vec!["pause_at".to_owned()]), "{more}: {}", refused.text);
+        assert_eq!(
+            (refused.status, refused.bad_fields()),
+            (422, vec!["pause_at".to_owned()]),
+            "{more}: {}",
+            refused.text
+        );
         assert!(refused.text.contains(why), "{more}: {}", refused.text);
     }
     assert_eq!(task(&server, &picture)["pause_at"], Value::Null);

@@ -176,7 +176,17 @@ fn a_frame_that_never_had_a_picture_goes_with_its_generation() {
     let now =
         applied(state(vec![frame(1), queued(2)], vec![task(2)]), &[started(ids(2, 1)), cancelled(ids(2, 1), None)]);
     assert_eq!((now.frames.len(), now.tasks.len()), (1, 0));
-    assert_eq!(now.ended, [Ended { task_id: TaskId(2), prompt: "a red car".into(), error: None }]);
+    assert_eq!(
+        now.ended,
+        [Ended {
+            task_id: TaskId(2),
+            frame_id: FrameId(2),
+            take_id: TakeId(2),
+            seed: 100,
+            prompt: "a red car".into(),
+            error: None
+        }]
+    );
     assert_eq!(now.spoken, "The generation was cancelled.");
 }
 
