@@ -74,7 +74,9 @@ impl Engine {
                 if !self.shared.store.pause_no_more(id).await? {
                     continue;
                 }
-                self.shared.slots.get(id).iter().for_each(|slot| slot.set_pause_at(None));
+                if let Some(slot) = self.shared.slots.get(id) {
+                    slot.set_pause_at(None);
+                }
                 task.pause_at = None;
             }
             match (task.status, self.shared.slots.get(id)) {

@@ -106,8 +106,9 @@ on_connections! {
             Became::Paused => true,
             Became::PausedItself if keeps == Some(true) => false,
             Became::PausedItself => {
-                let step = tasks::table.find(id.0).select(tasks::pause_at).first::<Option<i32>>(conn);
-                step.await.optional()?.flatten().is_some()
+                let step: Option<Option<i32>> =
+                    tasks::table.find(id.0).select(tasks::pause_at).first(conn).await.optional()?;
+                step.flatten().is_some()
             }
             Became::Resumed | Became::SteppedAside => false,
         };

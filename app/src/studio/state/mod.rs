@@ -299,7 +299,10 @@ impl StudioState {
 /// The newer of two states of a task, by attempt, then step.
 fn newest(known: Option<&TaskSummary>, received: TaskSummary) -> TaskSummary {
     match known {
-        Some(known) if (known.attempt, known.step) > (received.attempt, received.step) => known.clone(),
+        // That it was resumed changes no step.
+        Some(known) if (known.attempt, known.step) > (received.attempt, received.step) => {
+            TaskSummary { pause_at: received.pause_at, ..known.clone() }
+        }
         _ => received,
     }
 }

@@ -300,3 +300,12 @@ fn the_default_frame_is_the_one_that_is_being_made() {
     let now = state(vec![frame(1), queued(2), frame(3)], vec![task(2), run]);
     assert_eq!(now.default_frame(Some(FrameId(3))), Some(&frame(1)));
 }
+
+#[test]
+fn a_running_task_that_was_resumed_does_not_pause_by_itself_any_more() {
+    let stops = |step| TaskSummary { pause_at: Some(8), attempt: 1, step, status: TaskStatus::Running, ..task(1) };
+    let resumed = TaskSummary { pause_at: None, ..stops(2) };
+    let events = [progress(ids(1, 1), 5), Event::QueueUpdated(Queue { paused: false, tasks: vec![resumed] })];
+    let now = applied(state(vec![queued(1)], vec![stops(2)]), &events);
+    assert_eq!((now.tasks[0].step, now.tasks[0].pause_at), (5, None), "the list is older than the step");
+}
