@@ -43,7 +43,12 @@ impl Wall {
 
     pub fn view(self) -> AnyView {
         let keys = window_event_listener(ev::keydown, move |event| self.key(&event));
-        on_cleanup(move || keys.remove());
+        on_cleanup(move || {
+            keys.remove();
+            if browser::find(".wall :focus").is_some() {
+                request_animation_frame(|| browser::focus(".wall-opener"));
+            }
+        });
         // The button that opened it passes the focus on. After Generate the form keeps it.
         request_animation_frame(|| {
             if browser::find(".wall-opener:focus").is_some() {
@@ -248,6 +253,5 @@ impl Wall {
 
     pub(super) fn close(self) {
         self.store.wall.set(None::<OpenWall>);
-        request_animation_frame(|| browser::focus(".wall-opener"));
     }
 }
