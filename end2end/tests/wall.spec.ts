@@ -123,14 +123,15 @@ test("rough takes are chosen with keys and finished, over a reload and a restart
     await expect(finish).toHaveText("Finish chosen (2)");
     for (const chosen of [2, 5]) await expect(takeAt(page, chosen)).toHaveAttribute("aria-pressed", "true");
 
-    // X discards the take that has the focus, and its notice brings it back: it stops at the step again.
+    // X discards the take that has the focus, and "Undo" brings it back: it stops at the step again.
     await page.keyboard.press("ArrowRight");
     await expect(takeAt(page, 1)).toBeFocused();
     await page.keyboard.press("x");
     await expect(cellsOf(page)).toHaveCount(4);
     await expect(takeAt(page, 1)).toBeFocused();
     await expect(takeAt(page, 1)).toHaveAccessibleName("Take 1, Paused at step 8 of 40. Seed 41");
-    await page.getByRole("button", { name: "Retry" }).click();
+    await expect(page.getByText("Cancelled.")).toHaveCount(0);
+    await wallOf(page).getByRole("button", { name: "Undo discard (1)" }).click();
     await allSay(page, 5, "Paused at step 8 of 40");
 
     await takeAt(page, 3).focus();
@@ -142,6 +143,8 @@ test("rough takes are chosen with keys and finished, over a reload and a restart
     await wallOf(page).getByRole("button", { name: "Discard the others (3)" }).click();
     await expect(cellsOf(page)).toHaveCount(2);
     await allSay(page, 2, "Finished");
+    await expect(page.getByText("Cancelled.")).toHaveCount(0);
+    await expect(wallOf(page).getByRole("button", { name: "Undo discard (3)" })).toBeVisible();
     const tasks = await (await request.get(`${server.url}/api/v1/tasks?project_id=${project}`)).json();
     const ends = tasks.map((task: { seed: number; status: string; step: number }) => [task.seed, task.status]);
     expect(ends.sort()).toEqual([[40, "cancelled"], [41, "completed"], [42, "cancelled"], [43, "cancelled"], [44, "completed"]]);

@@ -22,6 +22,7 @@ const PICK: &str = "wall-pick";
 const DISCARD: &str = "wall-discard";
 const FINISH: &str = "wall-finish";
 const DISCARD_OTHERS: &str = "wall-discard-others";
+const UNDO: &str = "wall-undo";
 
 /// The wall of the current frame.
 #[derive(Clone, Copy)]
@@ -29,6 +30,8 @@ pub struct Wall {
     store: Store,
     inspector: Inspector,
     seen: Memo<Seen>,
+    /// The tasks that were discarded since it was opened, by one act each.
+    discarded: RwSignal<Vec<Vec<TaskId>>>,
 }
 
 impl Wall {
@@ -38,7 +41,23 @@ impl Wall {
             let of = |frame| store.state.with(|state| inspector.with_finished(|takes| cells(frame, takes, state)));
             Seen { frame, reads, cells: frame.map(of).unwrap_or_default() }.after(before)
         });
-        Self { store, inspector, seen }
+        let wall = Self { store, inspector, seen, discarded: RwSignal::new(Vec::new()) };
+        // They have one "Undo" here in place of a notice each.
+        Effect::new(move |_| {
+            for task in wall.noticed() {
+                store.state.update(|state| state.dismiss(task));
+            }
+        });
+        wall
+    }
+
+    /// The discarded tasks of which there are notices.
+    fn noticed(self) -> Vec<TaskId> {
+        let is_own = |task| self.discarded.with(|acts| acts.iter().flatten().any(|own| *own == task));
+        self.store.state.with(|state| {
+            let cancelled = state.ended.iter().filter(|ended| ended.error.is_none()).map(|ended| ended.task_id);
+            cancelled.filter(|task| is_own(*task)).collect()
+        })
     }
 
     pub fn view(self) -> AnyView {
@@ -82,7 +101,8 @@ impl Wall {
             let has_rough = seen.cells.iter().any(|cell| cell.is_rough);
             (has_rough, to_finish(&seen.cells, &chosen).len(), others(&seen.cells, &chosen).len())
         });
-        if !has_rough && discard == 0 {
+        let undo = self.discarded.with(|acts| acts.last().map(Vec::len));
+        if !has_rough && discard == 0 && undo.is_none() {
             return nothing();
         }
         let finish = match has_rough {
@@ -98,7 +118,11 @@ impl Wall {
             0 => nothing(),
             count => button("button button-small", DISCARD_OTHERS, "", format!("Discard the others ({count})")),
         };
-        view! { <div class="wall-foot">{finish}{discard}</div> }.erase()
+        let undo = match undo {
+            Some(count) => button("button button-small", UNDO, "", format!("Undo discard ({count})")),
+            None => nothing(),
+        };
+        view! { <div class="wall-foot">{finish}{discard}{undo}</div> }.erase()
     }
 
     /// One take.
@@ -168,6 +192,7 @@ impl Wall {
             DISCARD => self.discard(id),
             FINISH => self.finish(),
             DISCARD_OTHERS => self.discard_others(),
+            UNDO => self.undo(),
             _ => {}
         }
     }
@@ -199,7 +224,7 @@ impl Wall {
         }
     }
 
-    /// Cancels a take that is not finished; its notice has "Retry".
+    /// Cancels a take that is not finished, and removes one that has failed.
     pub(super) fn discard(self, take: i64) {
         let Some(cell) = self.cell_now(take) else { return };
         let task = TaskId(cell.task);
@@ -208,7 +233,7 @@ impl Wall {
             Status::Failed => self.store.state.update(|state| state.dismiss(task)),
             _ => {
                 self.focus_beside(take);
-                self.store.run(cancel_task(task));
+                self.cancel(vec![task]);
             }
         }
     }
@@ -242,10 +267,25 @@ impl Wall {
 
     fn discard_others(self) {
         let chosen = untrack(|| self.chosen());
-        let tasks = self.seen.with_untracked(|seen| others(&seen.cells, &chosen));
+        self.cancel(self.seen.with_untracked(|seen| others(&seen.cells, &chosen)));
+    }
+
+    fn cancel(self, tasks: Vec<TaskId>) {
+        self.discarded.update(|acts| acts.push(tasks.clone()));
         self.store.run(async move {
             for task in tasks {
                 cancel_task(task).await?;
+            }
+            Ok(())
+        });
+    }
+
+    /// Makes the takes that were discarded last again.
+    fn undo(self) {
+        let tasks = self.discarded.try_update(Vec::pop).flatten().unwrap_or_default();
+        self.store.run(async move {
+            for task in tasks {
+                retry_task(task).await?;
             }
             Ok(())
         });
