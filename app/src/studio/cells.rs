@@ -88,7 +88,7 @@ impl Cell {
     }
 }
 
-/// The cells of a frame, oldest take first. `takes`: its finished takes.
+/// The cells of a frame, in the order of their tasks: a take that is made again keeps its place. `takes`: its finished takes.
 pub fn cells(frame: FrameId, takes: &[Take], state: &StudioState) -> Vec<Cell> {
     let open = state.tasks.iter().filter(|task| task.frame_id == frame).map(Cell::of_task);
     let mut cells: Vec<Cell> = open.collect();
@@ -109,7 +109,7 @@ pub fn cells(frame: FrameId, takes: &[Take], state: &StudioState) -> Vec<Cell> {
             });
         }
     }
-    cells.sort_by_key(|cell| cell.take);
+    cells.sort_by_key(|cell| cell.task);
     cells
 }
 
@@ -131,7 +131,7 @@ impl Seen {
         let gone = before.cells.iter().filter(|cell| self.cells.iter().all(|now| now.take != cell.take));
         let gone: Vec<Cell> = gone.filter(|cell| cell.status.is_open()).cloned().collect();
         self.cells.extend(gone);
-        self.cells.sort_by_key(|cell| cell.take);
+        self.cells.sort_by_key(|cell| cell.task);
         self
     }
 }
