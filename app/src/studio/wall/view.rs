@@ -3,7 +3,7 @@
 use crate::{
     act::clicked,
     browser,
-    buttons::{button, icon_button},
+    buttons::icon_button,
     icons::Icon,
     serverfns::tasks::{cancel_task, resume_task, retry_task},
     studio::{
@@ -84,7 +84,7 @@ impl Wall {
                     {icon_button(CLOSE, "", "Close (Esc)", Icon::Close)}
                 </div>
                 <ul class="wall-grid">{list(ids.into(), move |id| self.cell(id))}</ul>
-                {dynamic(move || self.foot())}
+                {self.foot()}
             </section>
         }
         .erase()
@@ -94,35 +94,37 @@ impl Wall {
         self.store.wall.with(|wall| wall.as_ref().map(|wall| wall.chosen.clone()).unwrap_or_default())
     }
 
-    /// The buttons for the chosen takes and for the others; nothing while all are finished.
+    /// The buttons for the chosen takes and for the others. They stay in the page, so that one that has the focus keeps it.
     fn foot(self) -> AnyView {
-        let chosen = self.chosen();
-        let (has_rough, finish, discard) = self.seen.with(|seen| {
-            let has_rough = seen.cells.iter().any(|cell| cell.is_rough);
-            (has_rough, to_finish(&seen.cells, &chosen).len(), others(&seen.cells, &chosen).len())
-        });
-        let undo = self.discarded.with(|acts| acts.last().map(Vec::len));
-        if !has_rough && discard == 0 && undo.is_none() {
-            return nothing();
-        }
-        let finish = match has_rough {
-            true => view! {
-                <button class="button button-small button-primary" type="button" data-act=FINISH disabled={finish == 0} aria-keyshortcuts="Enter">
-                    {format!("Finish chosen ({finish})")}
+        let count = move |of: fn(&[Cell], &[TaskId]) -> usize| {
+            Memo::new(move |_| self.seen.with(|seen| of(&seen.cells, &self.chosen())))
+        };
+        let rough = count(|cells, _| cells.iter().filter(|cell| cell.is_rough).count());
+        let finish = count(|cells, chosen| to_finish(cells, chosen).len());
+        let others = count(|cells, chosen| others(cells, chosen).len());
+        let undo = Memo::new(move |_| self.discarded.with(|acts| acts.last().map_or(0, Vec::len)));
+        let labelled = |label: &'static str, count: Memo<usize>| words(move || format!("{label} ({})", count.get()));
+        view! {
+            <div class="wall-foot" hidden=move || rough.get() + others.get() + undo.get() == 0>
+                <button
+                    class="button button-small button-primary"
+                    type="button"
+                    data-act=FINISH
+                    hidden=move || rough.get() == 0
+                    aria-disabled=words(move || (finish.get() == 0).to_string())
+                    aria-keyshortcuts="Enter"
+                >
+                    {labelled("Finish chosen", finish)}
                 </button>
-            }
-            .erase(),
-            false => nothing(),
-        };
-        let discard = match discard {
-            0 => nothing(),
-            count => button("button button-small", DISCARD_OTHERS, "", format!("Discard the others ({count})")),
-        };
-        let undo = match undo {
-            Some(count) => button("button button-small", UNDO, "", format!("Undo discard ({count})")),
-            None => nothing(),
-        };
-        view! { <div class="wall-foot">{finish}{discard}{undo}</div> }.erase()
+                <button class="button button-small" type="button" data-act=DISCARD_OTHERS hidden=move || others.get() == 0>
+                    {labelled("Discard the others", others)}
+                </button>
+                <button class="button button-small" type="button" data-act=UNDO hidden=move || undo.get() == 0>
+                    {labelled("Undo discard", undo)}
+                </button>
+            </div>
+        }
+        .erase()
     }
 
     /// One take.
@@ -190,7 +192,7 @@ impl Wall {
             CLOSE => self.close(),
             PICK => self.pick(id),
             DISCARD => self.discard(id),
-            FINISH => self.finish(),
+            FINISH => _ = self.finish(),
             DISCARD_OTHERS => self.discard_others(),
             UNDO => self.undo(),
             _ => {}
@@ -268,6 +270,7 @@ impl Wall {
     fn discard_others(self) {
         let chosen = untrack(|| self.chosen());
         self.cancel(self.seen.with_untracked(|seen| others(&seen.cells, &chosen)));
+        browser::focus(".wall-take");
     }
 
     fn cancel(self, tasks: Vec<TaskId>) {
@@ -283,6 +286,7 @@ impl Wall {
     /// Makes the takes that were discarded last again.
     fn undo(self) {
         let tasks = self.discarded.try_update(Vec::pop).flatten().unwrap_or_default();
+        browser::focus(".wall-take");
         self.store.run(async move {
             for task in tasks {
                 retry_task(task).await?;
