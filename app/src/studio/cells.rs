@@ -6,11 +6,15 @@ use protocol::{FrameId, Take, TakeId, TaskId, TaskStatus, TaskSummary};
 /// A take on the wall.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
+    /// Id of the take.
     pub take: i64,
+    /// Id of its task.
     pub task: i64,
+    /// Its state.
     pub status: Status,
     /// `Step 3/30`, `Waiting`, `Finished` or why it failed.
     pub said: String,
+    /// Seed of the noise.
     pub seed: u64,
     /// The URL of its picture; empty without one.
     pub picture: String,
@@ -24,14 +28,20 @@ pub struct Cell {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     #[default]
+    /// Queued.
     Waiting,
+    /// Running.
     Forming,
+    /// Paused by a user or by itself.
     Paused,
+    /// Its picture is finished.
     Finished,
+    /// It has failed since the page was loaded.
     Failed,
 }
 
 impl Status {
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -116,9 +126,11 @@ pub fn cells(frame: FrameId, takes: &[Take], state: &StudioState) -> Vec<Cell> {
 /// What the wall shows, and what it is made from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {
+    /// The frame.
     pub frame: Option<FrameId>,
     /// How often the finished takes were read.
     pub reads: u32,
+    /// What is shown.
     pub cells: Vec<Cell>,
 }
 
@@ -139,7 +151,9 @@ impl Seen {
 /// The wall that is open: the frame, and its chosen tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenWall {
+    /// The frame whose takes it shows.
     pub frame: FrameId,
+    /// The chosen tasks.
     pub chosen: Vec<TaskId>,
 }
 
