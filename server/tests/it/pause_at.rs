@@ -110,7 +110,6 @@ fn what_stops_and_what_is_still_to_stop_outlives_the_server() {
     check(&folder.path().join("data"));
     let server = TestServer::start_in(folder, &[]);
     assert_eq!(task(&server, &rough[0])["step"], 150);
-    server.wait_for_start(&rough[1]["task_id"], 1);
     let (status, log, folder) = server.stop();
     assert!(status.success(), "{log}");
     let server = TestServer::start_in(folder, &["--concurrency", "2"]);
