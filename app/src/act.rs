@@ -87,6 +87,8 @@ acts! {
     ZoomOut = "zoom-out",
     /// Starts or ends the comparison of two takes.
     Compare = "compare",
+    /// Opens or closes the wall: all takes at once.
+    Wall = "wall",
     /// Selects the take.
     SelectTake = "take",
     /// Deletes the take.

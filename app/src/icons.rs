@@ -76,6 +76,8 @@ pub enum Icon {
     Star,
     /// A pin.
     Pin,
+    /// Four pictures in a square.
+    Wall,
 }
 
 impl Icon {
@@ -122,6 +124,7 @@ impl Icon {
             Self::Library => "M2.5 2.5h3v11h-3ZM5.5 2.5h3v11h-3ZM9.1 3.3l2.9-.8 2.4 10.2-2.9.8Z",
             Self::Star => "m8 1.9 1.85 3.9 4.25.55-3.1 2.95.8 4.2L8 11.45 4.2 13.5l.8-4.2-3.1-2.95 4.25-.55Z",
             Self::Pin => "M5.5 2.5h5M6.25 2.5v4L4 9.25h8L9.75 6.5v-4M8 9.25v4.25",
+            Self::Wall => "M2.5 2.5H7V7H2.5ZM9 2.5h4.5V7H9ZM2.5 9H7v4.5H2.5ZM9 9h4.5v4.5H9Z",
             Self::Back => "M9.75 3.25 5 8l4.75 4.75",
         }
     }

@@ -20,6 +20,8 @@ parameters! {
         pub size: String,
         /// Number of takes.
         pub num_variants: String,
+        /// The step at which the takes pause; empty for none.
+        pub pause_at: String,
         /// Preview method.
         pub preview_method: String,
         /// Name of the model.
@@ -49,7 +51,7 @@ parameters! {
 pub fn fields_with_errors() -> Vec<&'static str> {
     let parameters = Draft::default();
     let parameters = parameters.parameters().into_iter().map(|(field, _)| field);
-    parameters.chain(["num_variants", "strength", "model", "styles", "finish_in"]).collect()
+    parameters.chain(["num_variants", "pause_at", "strength", "model", "styles", "finish_in"]).collect()
 }
 
 impl Draft {
@@ -133,6 +135,7 @@ impl Draft {
             strength: if from_take { read("strength", &self.strength, &mut errors) } else { None },
             frame_id: read("frame_id", &self.frame_id, &mut errors),
             num_variants: read("num_variants", &self.num_variants, &mut errors),
+            pause_at: read("pause_at", &self.pause_at, &mut errors),
             overnight: !self.overnight.is_empty(),
             styles: self.style_names(),
             ..NewGeneration::from_partial(partial)

@@ -39,7 +39,8 @@ pub async fn estimate_generation(
 ) -> Result<Packed<Option<u64>>, AppError> {
     let estimate = match draft.read() {
         Ok(new) => {
-            let (steps, shared) = (new.steps.unwrap_or_default(), draft.branch().ok().flatten().map_or(0, |(_, k)| k));
+            let (pause_at, steps) = (new.pause_at, new.steps.unwrap_or_default());
+            let shared = draft.branch().ok().flatten().map_or(0, |(_, k)| k);
             let whole = match super::services()?.estimate_generation(project_id, new).await {
                 Err(protocol::Problem::Invalid(_)) => Ok(None),
                 answer => answer,
@@ -48,6 +49,8 @@ pub async fn estimate_generation(
             let left = steps.saturating_sub(shared);
             let finish_in = draft.finish_in().ok().flatten().filter(|_| shared > 0);
             let own = finish_in.map_or(left, |steps| steps.min(left));
+            // Until they pause.
+            let own = pause_at.filter(|_| shared == 0).map_or(own, |step| step.min(own));
             let share = |ms: u64| (ms * u64::from(own)).checked_div(steps.into());
             whole.map(|ms| ms.map(|ms| share(ms).unwrap_or(ms)))
         }

@@ -16,6 +16,11 @@ pub fn picture(frame: &Frame, tasks: &[TaskSummary]) -> String {
     format!("{}?t={attempt}.{step}", frame.path)
 }
 
+/// The URL of the preview of a task.
+pub fn of_task(task: &TaskSummary) -> String {
+    format!("{}?t={}.{}", task.preview_path, task.attempt, task.step)
+}
+
 /// The URL while the socket is down: with the time as query.
 pub fn picture_unheard(frame: &Frame, now_ms: u64) -> String {
     format!("{}?t={now_ms}", frame.path)

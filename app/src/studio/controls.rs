@@ -70,6 +70,7 @@ impl Controls {
             Act::ZoomIn => stage.zoom_in(),
             Act::ZoomOut => stage.zoom_out(),
             Act::Compare => inspector.toggle_comparison(),
+            Act::Wall => store.toggle_wall(),
             Act::SelectTake => timeline.edit(inspector.select(TakeId(id)).into_iter().collect()),
             Act::DeleteTake => timeline.edit(inspector.delete(TakeId(id)).into_iter().collect()),
             Act::UseSettings => inspector.use_settings(TakeId(id)),

@@ -1,7 +1,8 @@
-//! The studio: one project's page. The pure half (`state`, `refresh`, `zoom`) is tested on its own. [`Store`]
+//! The studio: one project's page. The pure half (`state`, `cells`, `refresh`, `zoom`) is tested on its own. [`Store`]
 //! owns the state as signals; views read it and send commands to it.
 
 pub mod address;
+pub mod cells;
 mod controls;
 pub mod form;
 mod formation;
@@ -18,6 +19,7 @@ pub mod state;
 mod store;
 mod timeline;
 mod viewer;
+mod wall;
 pub mod zoom;
 
 pub use form::GenerationForm;

@@ -8,6 +8,7 @@ use super::{
     side_panels::{SidePanel, SidePanels},
     timeline::Timeline,
     viewer::{Stage, viewer},
+    wall,
 };
 use crate::act::Act;
 use crate::{
@@ -58,7 +59,7 @@ pub fn Studio(
         <main id="main" class=layout tabindex="-1">
             {form.view()}
             {side_panels.left.edge()}
-            {viewer(store, stage, form)}
+            {viewer(store, stage, form, wall::part(store, inspector, timeline))}
             {side_panels.right.edge()}
             {inspector.view(timeline)}
             {timeline.view()}

@@ -1,6 +1,7 @@
 //! The owner of the studio's state: it applies events, runs commands, and is read by the views.
 
 use super::{
+    cells::OpenWall,
     refresh::{Pace, Pictures},
     state::{Next, StudioState},
 };
@@ -36,6 +37,10 @@ pub struct Store {
     pub compared: RwSignal<Option<Take>>,
     /// The step that the scrub bar shows in place of the current frame's picture.
     pub scrubbed: RwSignal<Option<StepPicture>>,
+    /// The wall that is open: all takes of a frame at once.
+    pub wall: RwSignal<Option<OpenWall>>,
+    /// Whether the viewer shows the wall of the current frame.
+    pub shows_wall: Memo<bool>,
     /// Why the last command was rejected.
     pub refused: RwSignal<Option<String>>,
     /// What was deleted just now and can be undone.
@@ -94,6 +99,13 @@ impl Store {
             let under: Option<FrameId> = playing.get();
             under.and_then(|id| state.with(|state| state.frame(id).cloned())).or_else(|| current.get())
         });
+        let wall = RwSignal::new(None::<OpenWall>);
+        let shows_wall = Memo::new(move |_| {
+            let of = wall.with(|wall| wall.as_ref().map(|wall| wall.frame));
+            of.is_some()
+                && playing.with(Option::is_none)
+                && current.with(|frame| frame.as_ref().map(|frame| frame.id)) == of
+        });
         Self {
             state,
             pictures,
@@ -105,6 +117,8 @@ impl Store {
             onion: RwSignal::new(0),
             compared: RwSignal::new(None),
             scrubbed: RwSignal::new(None),
+            wall,
+            shows_wall,
             refused: RwSignal::new(None),
             done: RwSignal::new(None),
         }
@@ -199,6 +213,21 @@ impl Store {
     pub fn current_task(self) -> Option<TaskSummary> {
         let frame = self.current.get()?;
         self.state.with(|state| state.task_of(&frame).cloned())
+    }
+
+    /// The number of open tasks of the current frame.
+    pub fn open_tasks_of_current(self) -> usize {
+        let id = self.current.with(|frame| frame.as_ref().map(|frame| frame.id));
+        self.state.with(|state| state.tasks.iter().filter(|task| Some(task.frame_id) == id).count())
+    }
+
+    /// Opens the wall of the current frame, or closes it.
+    pub fn toggle_wall(self) {
+        let current = self.current.with_untracked(|frame| frame.as_ref().map(|frame| frame.id));
+        let is_open = self.shows_wall.get_untracked();
+        // The frame stays, whichever is being made next.
+        self.pin();
+        self.wall.set(current.filter(|_| !is_open).map(OpenWall::of));
     }
 
     /// The URL of a frame's picture on the screen.

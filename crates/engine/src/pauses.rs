@@ -57,7 +57,7 @@ impl Engine {
     }
 
     /// Queues a paused task at its old place in the queue; its next attempt goes on after the steps that are done. A task that
-    /// is queued or running stays as it is.
+    /// is queued or running goes on. Neither pauses by itself any more.
     ///
     /// # Errors
     /// [`EngineError::Ended`] for a task that has ended; a task that does not exist.
@@ -68,7 +68,17 @@ impl Engine {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
-            let task = self.shared.store.get_task(id).await?;
+            let mut task = self.shared.store.get_task(id).await?;
+            if task.pause_at.is_some() && matches!(task.status, TaskStatus::Queued | TaskStatus::Running) {
+                // Another server that runs it finds out when it reaches the step, and queues it.
+                if !self.shared.store.pause_no_more(id).await? {
+                    continue;
+                }
+                if let Some(slot) = self.shared.slots.get(id) {
+                    slot.set_pause_at(None);
+                }
+                task.pause_at = None;
+            }
             match (task.status, self.shared.slots.get(id)) {
                 // It may be about to stop.
                 (TaskStatus::Running, Some(slot)) if !slot.unpause() => slot.wait_for_end(at_most).await,

@@ -5,7 +5,7 @@ use protocol::{ModelLoading, TaskId};
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -20,6 +20,8 @@ pub(crate) struct Slot {
     stopped: AtomicBool,
     keep: AtomicBool,
     overnight: AtomicBool,
+    /// Number of steps after which it pauses by itself; 0 if it does not.
+    pause_at: AtomicU32,
     pause: Mutex<Pause>,
     pub(crate) steer: Steer,
     /// Whether it was cancelled while the database could not be changed. The attempt records it later.
@@ -83,6 +85,7 @@ impl Slot {
             stopped,
             keep,
             overnight,
+            pause_at: AtomicU32::new(0),
             pause,
             steer: Steer::new(),
             cancelled,
@@ -118,6 +121,18 @@ impl Slot {
     /// Sets whether the attempt steps aside for others, before it runs.
     pub(crate) fn set_overnight(&self, overnight: bool) {
         self.overnight.store(overnight, Ordering::Relaxed);
+    }
+
+    /// Whether the attempt pauses by itself when so many steps are done. Also after more of them: the server may have ended
+    /// between the step and the pause.
+    pub(crate) fn pauses_after(&self, done: u32) -> bool {
+        let at = self.pause_at.load(Ordering::Relaxed);
+        at > 0 && done >= at && !self.is_kept()
+    }
+
+    /// Sets the number of steps after which it pauses by itself; none if it does not.
+    pub(crate) fn set_pause_at(&self, step: Option<u32>) {
+        self.pause_at.store(step.unwrap_or_default(), Ordering::Relaxed);
     }
 
     /// Asks the sampler to stop before its next step.

@@ -37,6 +37,8 @@ pub const SIDE_PX: RangeInclusive<u32> = 64..=2048;
 pub const SIDE_STEP_PX: u32 = 8;
 /// Takes per request.
 pub const NUM_VARIANTS: RangeInclusive<u32> = 1..=16;
+/// Number of steps after which a picture can pause by itself: before its last step.
+pub const PAUSE_AT: RangeInclusive<u32> = *STEPS.start()..=*STEPS.end() - 1;
 /// Maximum number of queued tasks.
 pub const QUEUED_TASKS: usize = 1000;
 /// Minimum time between two previews, in milliseconds.

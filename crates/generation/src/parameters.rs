@@ -414,6 +414,7 @@ pub fn rule(field: &str) -> Option<Rule> {
         "prompt" => Rule::Text(limits::PROMPT_CHARS),
         "strength" => Rule::Number(limits::STRENGTH),
         "num_variants" => Rule::whole(&limits::NUM_VARIANTS),
+        "pause_at" => Rule::whole(&limits::PAUSE_AT),
         "preview_interval_ms" => Rule::whole(&limits::PREVIEW_INTERVAL_MS),
         "preview_method" => Rule::Name(PreviewMethod::NAMES),
         _ => return listed_rule(field),

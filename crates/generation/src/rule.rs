@@ -172,6 +172,7 @@ mod tests {
             ("width", [64, 2048], [60, 2056]),
             ("height", [64, 1000], [63, 1001]),
             ("num_variants", [1, 16], [0, 17]),
+            ("pause_at", [1, 999], [0, 1000]),
         ] {
             assert!(good.into_iter().all(|number| check(field, Value::Whole(number)).is_none()), "{field}");
             assert!(bad.into_iter().all(|number| check(field, Value::Whole(number)).is_some()), "{field}");

@@ -4,11 +4,11 @@ use crate::{
     LocalStudio,
     problem::{file_problem, problem},
 };
-use engine::{first_preview, new_key};
+use engine::{first_preview, new_key, total_steps};
 use prompt::template::{self, Random, Wildcards};
 use protocol::{
     Accepted, AcceptedTask, Defaults, FieldError, NewGeneration, Parameters, Problem, Project, ProjectId, Recommended,
-    generation::limits::SEED,
+    generation::limits::SEED, generation::pause_error,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -35,6 +35,9 @@ impl LocalStudio {
         let new = self.styled(new).await?;
         let defaults = self.defaults(&project, &new).await?;
         let parameters = new.resolved(&defaults)?;
+        if let Some(error) = new.pause_at.and_then(|step| pause_error(step, total_steps(&parameters))) {
+            return Err(Problem::Invalid(vec![error]));
+        }
         self.check_start(id, &parameters).await?;
         // PyTorch's generator uses the low 32 bits of a seed, so a random seed needs no more.
         let first_seed = new.seed.unwrap_or_else(|| rand::random::<u32>().into());
@@ -50,8 +53,9 @@ impl LocalStudio {
             takes.push(NewTake { key: new_key(), parameters, seed });
         }
         self.write_first_previews(&takes).await?;
-        let (frame_id, overnight) = (new.frame_id, new.overnight);
-        let tasks = self.queue_takes(NewTasks { project_id: id, frame_id, takes, idempotency, overnight }).await?;
+        let (project_id, NewGeneration { frame_id, overnight, pause_at, .. }) = (id, new);
+        let tasks =
+            self.queue_takes(NewTasks { project_id, frame_id, takes, idempotency, overnight, pause_at }).await?;
         Ok(Accepted { tasks, warnings })
     }
 

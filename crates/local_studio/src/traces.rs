@@ -66,8 +66,9 @@ impl LocalStudio {
         let made = NewTake { key: new_key(), parameters, seed: request.seed.unwrap_or(take.seed) };
         self.write_shared_steps(key, new.from_step, made.clone()).await?;
         let (project_id, frame_id) = (take.project_id, Some(take.frame_id));
-        let (takes, overnight) = (vec![made], new.overnight);
-        let tasks = self.queue_takes(NewTasks { project_id, frame_id, takes, idempotency, overnight }).await?;
+        let (takes, overnight, pause_at) = (vec![made], new.overnight, None);
+        let tasks =
+            self.queue_takes(NewTasks { project_id, frame_id, takes, idempotency, overnight, pause_at }).await?;
         Ok(Accepted { tasks, warnings })
     }
 

@@ -41,6 +41,10 @@ parameters! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "openapi", schemars(range(min = *limits::NUM_VARIANTS.start(), max = *limits::NUM_VARIANTS.end())))]
         pub num_variants: Option<u32>,
+        /// Number of steps after which each take pauses by itself; at most one less than it has. By default it does not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schemars(range(min = *limits::PAUSE_AT.start(), max = *limits::PAUSE_AT.end())))]
+        pub pause_at: Option<u32>,
         /// Whether the tasks wait until no other task does, and step aside for those between two steps.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         pub overnight: bool,
@@ -192,6 +196,7 @@ impl NewGeneration {
             ("strength", check("strength", self.strength.as_ref().map(Value::from))),
             ("strength", is_alone.then(needs_take)),
             ("num_variants", check("num_variants", self.num_variants.as_ref().map(Value::from))),
+            ("pause_at", check("pause_at", self.pause_at.as_ref().map(Value::from))),
             ("track", self.track.error().or_else(|| self.track.iter().find_map(track_error))),
         ];
         errors.extend(own.into_iter().filter_map(|(field, message)| Some(FieldError::new(field, message?))));
@@ -245,6 +250,18 @@ pub fn expected(field: &str) -> Option<String> {
         "from_step" => Some("must be a whole number, 1 for the first step".to_owned()),
         _ => rule(field).map(|rule| rule.expected()),
     }
+}
+
+/// Why a picture of `total_steps` steps cannot pause after `pause_at` of them; none if it can.
+pub fn pause_error(pause_at: u32, total_steps: u32) -> Option<FieldError> {
+    if (1..total_steps).contains(&pause_at) {
+        return None;
+    }
+    let message = match total_steps.saturating_sub(1) {
+        0 => "must not be given for a picture of one step".to_owned(),
+        last => format!("must be a whole number from 1 to {last}, not {pause_at}: the picture has {total_steps} steps"),
+    };
+    Some(FieldError::new("pause_at", message))
 }
 
 fn check(field: &str, value: Option<Value<'_>>) -> Option<String> {
@@ -370,10 +387,11 @@ mod tests {
             preview_interval_ms: Some(2001),
             strength: Some(1.5),
             num_variants: Some(17),
+            pause_at: Some(1000),
             ..NewGeneration::default()
         };
         let all = "prompt negative_prompt steps cfg_scale sampler scheduler seed width height preview_interval_ms \
-                   strength strength num_variants";
+                   strength strength num_variants pause_at";
         assert_eq!(bad_fields(&new).join(" "), all);
     }
 
@@ -443,6 +461,16 @@ mod tests {
         assert_eq!(bad_fields(&new(100)), ["prompt", "negative_prompt"]);
         new(20).resolved(&defaults()).expect("only 20 of them are used");
         assert_eq!(bad_fields(&NewGeneration::of("a <lora:x:1,5>")), ["prompt"]);
+    }
+
+    #[test]
+    fn a_picture_pauses_before_its_last_step() {
+        let error = |pause_at, total| pause_error(pause_at, total).map(|error| error.message);
+        assert_eq!([error(1, 2), error(29, 30)], [None, None]);
+        let beyond = "must be a whole number from 1 to 29, not 30: the picture has 30 steps";
+        assert_eq!(error(30, 30).as_deref(), Some(beyond));
+        assert_eq!(error(1, 1).as_deref(), Some("must not be given for a picture of one step"));
+        assert!(error(0, 30).is_some());
     }
 
     #[test]

@@ -92,6 +92,12 @@ pub struct TaskSummary {
     /// Whether it waits until no other task does, and steps aside for those.
     #[serde(default)]
     pub overnight: bool,
+    /// Number of steps after which it pauses, or has paused, by itself; null if it does not, or was resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_at: Option<u32>,
+    /// Seed of the noise.
+    #[serde(default)]
+    pub seed: u64,
     /// URL path of its preview, later of its picture.
     pub preview_path: String,
     /// The start of its prompt: at most [`PROMPT_START_CHARS`] characters.
@@ -118,6 +124,8 @@ impl From<&Task> for TaskSummary {
             waiting_for: task.waiting_for.clone(),
             loading: task.loading.clone(),
             overnight: task.overnight,
+            pause_at: task.pause_at,
+            seed: task.seed,
             preview_path: task.preview_path.clone().unwrap_or_default(),
             prompt: task.parameters.prompt.chars().take(PROMPT_START_CHARS).collect(),
         }
@@ -160,6 +168,9 @@ pub struct Task {
     /// Whether it waits until no other task does, and steps aside for those.
     #[serde(default)]
     pub overnight: bool,
+    /// Number of steps after which it pauses, or has paused, by itself; null if it does not, or was resumed.
+    #[serde(default)]
+    pub pause_at: Option<u32>,
     /// All its parameters except the seed.
     pub parameters: Parameters,
     /// Warnings for users, by field: which parts of its prompts are read as ordinary words

@@ -130,6 +130,7 @@ impl NewBranch {
             strength: of.strength,
             frame_id: Some(frame),
             num_variants: None,
+            pause_at: None,
             overnight: self.overnight,
             styles: Vec::new(),
             track: self.track(of),

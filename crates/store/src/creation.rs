@@ -7,6 +7,7 @@ use crate::inserts::{InsertQueries, InsertTask, NewTake, TakeColumns, columns_fr
 use crate::locks::LockQueries;
 use crate::not_found::{no_frame, no_project};
 use crate::order::OrderQueries;
+use crate::rows::to_column;
 use crate::schema::{frames, projects, takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{FullRow, TaskQueries, full_tasks, tasks_from_rows};
@@ -30,6 +31,15 @@ pub struct NewTasks {
     pub idempotency: Option<Idempotency>,
     /// Whether they wait until no other task does, and step aside for those.
     pub overnight: bool,
+    /// Number of steps after which each pauses by itself.
+    pub pause_at: Option<u32>,
+}
+
+/// When the tasks of a request run.
+#[derive(Clone, Copy)]
+pub(crate) struct Course {
+    overnight: bool,
+    pause_at: Option<i32>,
 }
 
 /// Tasks that were created, or queued again.
@@ -107,7 +117,7 @@ on_connections! {
         frame_id: Option<FrameId>,
         new: Vec<TakeColumns>,
         idempotency: Option<Idempotency>,
-        overnight: bool,
+        course: Course,
     ) -> Result<Created, StoreError> {
         if !conn.lock_project(project_id.0).await? {
             return Err(no_project(project_id));
@@ -131,7 +141,8 @@ on_connections! {
                 seed: take.seed,
                 queue_order,
                 created_at: now,
-                overnight,
+                overnight: course.overnight,
+                pause_at: course.pause_at,
             };
             let id = conn.insert_task(task, take).await?;
             tasks.push(conn.task_shown(id).await?);
@@ -172,12 +183,14 @@ impl Store {
     /// [`StoreError::QueueFull`]; [`StoreError::Conflict`] for an idempotency key that was used for another
     /// request; [`StoreError::Invalid`] when there is no take.
     pub async fn create_tasks(&self, new: NewTasks) -> Result<Created, StoreError> {
-        let NewTasks { project_id, frame_id, takes, idempotency, overnight } = new;
+        let NewTasks { project_id, frame_id, takes, idempotency, overnight, pause_at } = new;
         if takes.is_empty() {
             let message = "there must be at least one".to_owned();
             return Err(StoreError::Invalid { field: "num_variants", message });
         }
         let columns = takes.into_iter().map(columns_from_take).collect::<Result<Vec<_>, _>>()?;
-        change!(self, |conn| { conn.insert_tasks(project_id, frame_id, columns, idempotency, overnight).await })
+        let pause_at = pause_at.map(|step| to_column("tasks.pause_at", step)).transpose()?;
+        let course = Course { overnight, pause_at };
+        change!(self, |conn| { conn.insert_tasks(project_id, frame_id, columns, idempotency, course).await })
     }
 }

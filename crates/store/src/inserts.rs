@@ -30,6 +30,7 @@ pub(crate) struct InsertTask {
     pub(crate) queue_order: i64,
     pub(crate) created_at: i64,
     pub(crate) overnight: bool,
+    pub(crate) pause_at: Option<i32>,
 }
 
 #[derive(Insertable)]

@@ -92,6 +92,8 @@ pub struct TaskRow {
     pub keeps: bool,
     /// Whether it waits until no other task does, and steps aside for those.
     pub overnight: bool,
+    /// Number of steps after which it pauses by itself.
+    pub pause_at: Option<i32>,
 }
 
 /// A row of `takes`.

@@ -84,6 +84,8 @@ diesel::table! {
         keeps -> Bool,
         /// Whether it waits until no other task does, and steps aside for those.
         overnight -> Bool,
+        /// Number of steps after which it pauses by itself; NULL if it does not, or was resumed.
+        pause_at -> Nullable<Integer>,
     }
 }
 

@@ -278,6 +278,7 @@ pub(crate) fn task_from_row((row, take): FullRow) -> Result<Task, StoreError> {
         loading: None,
         error: row.error,
         overnight: row.overnight,
+        pause_at: row.pause_at.map(|step| from_column("tasks.pause_at", step)).transpose()?,
         parameters,
         warnings: Vec::new(),
         seed: seed_from_row(row.seed)?,

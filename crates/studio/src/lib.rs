@@ -175,8 +175,8 @@ pub trait Services: Send + Sync {
     /// Pauses a queued or running task; a running one stops before its next step and keeps its steps. Does nothing to a
     /// paused task. [`Problem::Conflict`] for one that has ended.
     async fn pause_task(&self, id: TaskId) -> Result<Task, Problem>;
-    /// Queues a paused task at its old place, to go on after the steps that are done. Does nothing to a queued or running
-    /// task. [`Problem::Conflict`] for one that has ended.
+    /// Queues a paused task at its old place, to go on after the steps that are done; a queued or running one goes on. It does
+    /// not pause by itself any more. [`Problem::Conflict`] for one that has ended.
     async fn resume_task(&self, id: TaskId) -> Result<Task, Problem>;
     /// Changes the fields that are set; of a running task before its next step. [`Problem::Conflict`] for one that has ended.
     async fn update_task(&self, id: TaskId, patch: TaskPatch) -> Result<Task, Problem>;

@@ -36,7 +36,11 @@ pub fn routes(api: Api) -> Api {
         .post(
             "/tasks/{id}/resume",
             resume_task,
-            about("Queues a paused task at its old place; it goes on after the steps that are done.").fails(&[409]),
+            about(
+                "Queues a paused task at its old place; it goes on after the steps that are done, and does not pause at `pause_at` \
+                 any more, as also a queued or running task.",
+            )
+            .fails(&[409]),
         )
         .post(
             "/tasks/{id}/keep",

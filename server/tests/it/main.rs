@@ -30,6 +30,8 @@ mod objects;
 mod openapi;
 mod overnight;
 mod page;
+#[cfg(unix)]
+mod pause_at;
 mod pauses;
 mod pooled;
 mod prompts;

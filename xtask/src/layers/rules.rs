@@ -24,6 +24,7 @@ pub const RULES: &[Rule] = &[
     Rule { in_crate: "app", module: "pages", never: &["live::socket", "live::wire"] },
     Rule { in_crate: "app", module: "serverfns", never: &["components", "live", "pages"] },
     Rule { in_crate: "app", module: "studio", never: &["live::socket", "pages"] },
+    Rule { in_crate: "app", module: "studio::cells", never: &["components", "live", "serverfns", "studio::store"] },
     Rule { in_crate: "app", module: "studio::refresh", never: &["components", "live", "serverfns", "studio::store"] },
     Rule { in_crate: "app", module: "studio::state", never: &["components", "serverfns", "studio::store"] },
     Rule { in_crate: "app", module: "studio::zoom", never: &["components", "live", "serverfns", "studio::store"] },

@@ -13,7 +13,7 @@ use generation::limits;
 use leptos::prelude::*;
 
 /// The controls of what a branch takes over from its take.
-const LOCKED: [&str; 10] = [
+const LOCKED: [&str; 11] = [
     "#generation-steps",
     "#generation-cfg_rescale",
     "#generation-scheduler",
@@ -21,6 +21,7 @@ const LOCKED: [&str; 10] = [
     "#generation-width",
     "#generation-height",
     "#generation-num_variants",
+    "#generation-pause_at",
     "#generation-preview_method",
     "#generation-model",
     "#generation-styles-opener",

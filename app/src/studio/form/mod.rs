@@ -19,7 +19,7 @@ use crate::{
     error::AppError,
     query,
     serverfns::generations::{CreateGeneration, create_generation},
-    studio::Store,
+    studio::{Store, cells::OpenWall},
 };
 use leptos::{ev, html, prelude::*, server_fn::ServerFn, task::spawn_local};
 use protocol::{ProjectId, TakeId, TokenCount};
@@ -207,6 +207,7 @@ impl Store {
         let project = self.project_id();
         spawn_local(async move {
             for (index, draft) in drafts.into_iter().enumerate() {
+                let has_several = draft.num_variants.trim().parse::<u32>().is_ok_and(|count| count > 1);
                 // An idempotency key for each request.
                 let key = browser::random_key();
                 match create_generation(project, Draft { key, ..draft }).await {
@@ -214,6 +215,9 @@ impl Store {
                         browser::remember(&last_seed_key(project), &seed.to_string());
                         if index == 0 {
                             self.chosen.try_set(Some(frame));
+                            if has_several {
+                                self.wall.try_set(Some(OpenWall::of(frame)));
+                            }
                         }
                     }
                     Err(error) => return rejected(error),

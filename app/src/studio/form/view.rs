@@ -109,8 +109,9 @@ impl GenerationForm {
                 {self.start(draft)}
                 <div class="maker-pair">
                     {self.field(draft, "num_variants", "Takes").number(Number::within(&limits::NUM_VARIANTS, 1))}
-                    {self.field(draft, "preview_method", "Preview").choice(methods())}
+                    {self.pause_at(draft)}
                 </div>
+                {self.field(draft, "preview_method", "Preview").choice(methods())}
                 {self.model(draft)}
                 {overnight(draft)}
                 <div class="maker-foot">
@@ -140,6 +141,12 @@ impl GenerationForm {
             </div>
         }
         .erase()
+    }
+
+    /// The step at which the takes wait until they are chosen.
+    fn pause_at(self, draft: &mut Draft) -> AnyView {
+        let number = Number { placeholder: Some("Never"), ..Number::within(&limits::PAUSE_AT, 1) };
+        self.field(draft, "pause_at", "Pause at step").number(number)
     }
 
     fn size(self, draft: &mut Draft) -> AnyView {

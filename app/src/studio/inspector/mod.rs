@@ -19,12 +19,13 @@ use leptos::{ev, prelude::*, task::spawn_local};
 use protocol::{Frame, FrameId, Parameters, Take, TakeId, TaskStatus, frame::limits::DURATION};
 use timeline::{Edit, TakeOfClip};
 
-/// The inspector's state: the finished takes of the current frame.
+/// The inspector's state: the finished takes of the current frame, and how often they were read.
 #[derive(Clone, Copy)]
 pub struct Inspector {
     store: Store,
     form: GenerationForm,
     takes: RwSignal<Vec<Take>>,
+    reads: RwSignal<u32>,
 }
 
 /// Strength of a variation: the part of the picture that is generated again.
@@ -34,7 +35,7 @@ impl Inspector {
     /// An inspector that reads the takes again whenever the current frame, one of its takes, or the number of its open tasks
     /// changes.
     pub fn new(store: Store, form: GenerationForm) -> Self {
-        let inspector = Self { store, form, takes: RwSignal::new(Vec::new()) };
+        let inspector = Self { store, form, takes: RwSignal::new(Vec::new()), reads: RwSignal::new(0) };
         let frame = Memo::new(move |_| {
             let (id, selected) =
                 store.current.with(|frame| frame.as_ref().map(|frame| (frame.id, frame.selected_take_id)))?;
@@ -72,9 +73,25 @@ impl Inspector {
             if still == Some(true) {
                 let finished = takes.into_iter().filter(|take| take.status == TaskStatus::Completed);
                 self.takes.try_set(finished.collect());
+                self.reads.try_update(|reads| *reads = reads.wrapping_add(1));
                 self.end_comparison();
             }
         });
+    }
+
+    /// The number of finished takes.
+    pub fn finished(self) -> usize {
+        self.takes.with(Vec::len)
+    }
+
+    /// Reads the finished takes.
+    pub fn with_finished<T>(self, read: impl FnOnce(&[Take]) -> T) -> T {
+        self.takes.with(|takes| read(takes))
+    }
+
+    /// How often the finished takes were read.
+    pub fn reads(self) -> u32 {
+        self.reads.get()
     }
 
     /// The selected take.

@@ -37,6 +37,8 @@ pub fn task(id: i64) -> TaskSummary {
         waiting_for: None,
         loading: None,
         overnight: false,
+        pause_at: None,
+        seed: 100,
         preview_path: format!("/media/k{id}.png"),
         prompt: "a red car".into(),
     }

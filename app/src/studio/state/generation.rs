@@ -53,7 +53,7 @@ impl StudioState {
         frame: Option<Frame>,
         error: Option<String>,
     ) {
-        let prompt = self.task(of.task_id).map(|task| task.prompt.clone()).unwrap_or_default();
+        let (prompt, seed) = self.task(of.task_id).map(|task| (task.prompt.clone(), task.seed)).unwrap_or_default();
         self.close(of);
         match frame {
             Some(frame) if !frame_removed => self.put(frame),
@@ -65,7 +65,8 @@ impl StudioState {
             None => "The generation was cancelled.".to_owned(),
         };
         self.ended.retain(|ended| ended.task_id != of.task_id);
-        self.ended.push(Ended { task_id: of.task_id, prompt, error });
+        let GenerationIds { task_id, frame_id, take_id, .. } = *of;
+        self.ended.push(Ended { task_id, frame_id, take_id, seed, prompt, error });
         let surplus = self.ended.len().saturating_sub(MAX_ENDED);
         self.ended.drain(..surplus);
     }
@@ -142,6 +143,8 @@ impl StudioState {
                 waiting_for,
                 loading: None,
                 overnight: false,
+                pause_at: None,
+                seed: 0,
                 preview_path: path.to_owned(),
                 prompt: String::new(),
             });

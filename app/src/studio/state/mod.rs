@@ -9,8 +9,8 @@ mod generation;
 mod tests;
 
 use protocol::{
-    Event, ExportFormat, Frame, FrameId, Hello, Message, Model, Project, Queue, Settings, Studio, TaskId, TaskStatus,
-    TaskSummary,
+    Event, ExportFormat, Frame, FrameId, Hello, Message, Model, Project, Queue, Settings, Studio, TakeId, TaskId,
+    TaskStatus, TaskSummary,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use timeline::Edit;
@@ -20,6 +20,12 @@ use timeline::Edit;
 pub struct Ended {
     /// The task.
     pub task_id: TaskId,
+    /// Its frame.
+    pub frame_id: FrameId,
+    /// The take that it made.
+    pub take_id: TakeId,
+    /// Seed of the noise.
+    pub seed: u64,
     /// The start of its prompt.
     pub prompt: String,
     /// The error; none if it was cancelled.
@@ -320,7 +326,10 @@ impl StudioState {
 /// The newer of two states of a task, by attempt, then step.
 fn newest(known: Option<&TaskSummary>, received: TaskSummary) -> TaskSummary {
     match known {
-        Some(known) if (known.attempt, known.step) > (received.attempt, received.step) => known.clone(),
+        // That it was resumed changes no step.
+        Some(known) if (known.attempt, known.step) > (received.attempt, received.step) => {
+            TaskSummary { pause_at: received.pause_at, ..known.clone() }
+        }
         _ => received,
     }
 }

@@ -176,7 +176,17 @@ fn a_frame_that_never_had_a_picture_goes_with_its_generation() {
     let now =
         applied(state(vec![frame(1), queued(2)], vec![task(2)]), &[started(ids(2, 1)), cancelled(ids(2, 1), None)]);
     assert_eq!((now.frames.len(), now.tasks.len()), (1, 0));
-    assert_eq!(now.ended, [Ended { task_id: TaskId(2), prompt: "a red car".into(), error: None }]);
+    assert_eq!(
+        now.ended,
+        [Ended {
+            task_id: TaskId(2),
+            frame_id: FrameId(2),
+            take_id: TakeId(2),
+            seed: 100,
+            prompt: "a red car".into(),
+            error: None
+        }]
+    );
     assert_eq!(now.spoken, "The generation was cancelled.");
 }
 
@@ -289,4 +299,13 @@ fn the_default_frame_is_the_one_that_is_being_made() {
     let run = TaskSummary { status: TaskStatus::Running, ..task(1) };
     let now = state(vec![frame(1), queued(2), frame(3)], vec![task(2), run]);
     assert_eq!(now.default_frame(Some(FrameId(3))), Some(&frame(1)));
+}
+
+#[test]
+fn a_running_task_that_was_resumed_does_not_pause_by_itself_any_more() {
+    let stops = |step| TaskSummary { pause_at: Some(8), attempt: 1, step, status: TaskStatus::Running, ..task(1) };
+    let resumed = TaskSummary { pause_at: None, ..stops(2) };
+    let events = [progress(ids(1, 1), 5), Event::QueueUpdated(Queue { paused: false, tasks: vec![resumed] })];
+    let now = applied(state(vec![queued(1)], vec![stops(2)]), &events);
+    assert_eq!((now.tasks[0].step, now.tasks[0].pause_at), (5, None), "the list is older than the step");
 }

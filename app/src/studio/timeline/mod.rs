@@ -20,6 +20,7 @@ use clip::Shown;
 use drag::Drag;
 use leptos::{ev, prelude::*};
 use protocol::FrameId;
+pub use shortcuts::{bound_key, is_typing};
 use std::ops::Range;
 use timeline::{Axis, Clip, Clips, History, Play, Selection};
 

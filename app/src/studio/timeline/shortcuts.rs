@@ -2,11 +2,11 @@
 
 use super::{STRIP, Timeline};
 use crate::browser;
-use leptos::{ev, prelude::*};
+use leptos::{ev, prelude::*, web_sys};
 use timeline::Selection;
 
 /// Keys that act once for each press and do not repeat while held.
-const NO_REPEAT: [&str; 8] = ["Delete", "Backspace", " ", "Enter", "d", "o", "j", "l"];
+const NO_REPEAT: [&str; 9] = ["Delete", "Backspace", " ", "Enter", "d", "o", "j", "l", "w"];
 
 /// Signs that are bound themselves, wherever a layout has them.
 const BOUND: [char; 3] = ['+', '-', '?'];
@@ -25,18 +25,37 @@ fn binding(key: &str, code: &str, shift: bool) -> String {
     }
 }
 
+/// Keys that belong to the wall while it is open.
+fn is_of_wall(key: &str) -> bool {
+    matches!(key, "Enter" | "Escape" | "x" | "Delete" | "Backspace")
+        || key.starts_with("Arrow")
+        || key.parse::<u8>().is_ok()
+}
+
+/// The name by which the pressed key is bound.
+pub fn bound_key(event: &ev::KeyboardEvent) -> String {
+    binding(&event.key(), &event.code(), event.shift_key())
+}
+
+/// Whether the key is for an input field, a dialog or a panel.
+pub fn is_typing(event: &ev::KeyboardEvent) -> bool {
+    let inside = |target: web_sys::Element| target.closest("input, textarea, select, dialog, [popover]").ok().flatten();
+    event.default_prevented() || browser::target(event).and_then(inside).is_some()
+}
+
 impl Timeline {
     /// Handles a key press.
     pub fn key(self, event: &ev::KeyboardEvent) {
         let Some(target) = browser::target(event) else { return };
-        if event.default_prevented()
-            || target.closest("input, textarea, select, dialog, [popover]").ok().flatten().is_some()
-        {
+        if is_typing(event) {
             return;
         }
         let on_button = target.closest("button:not(.clip-button), a, summary").ok().flatten().is_some();
         let command = event.ctrl_key() || event.meta_key();
-        let key = binding(&event.key(), &event.code(), event.shift_key());
+        let key = bound_key(event);
+        if !command && !event.alt_key() && self.store.shows_wall.get_untracked() && is_of_wall(&key) {
+            return;
+        }
         if event.repeat() && NO_REPEAT.contains(&key.as_str()) {
             return event.prevent_default();
         }
@@ -101,6 +120,7 @@ impl Timeline {
             ("-", _) => self.stage.zoom_out(),
             ("0", _) => self.stage.fit(),
             ("1", _) => self.stage.actual_size(),
+            ("w", _) if browser::find(".wall-opener").is_some() => self.store.toggle_wall(),
             ("?", _) => browser::open("keys"),
             _ => return false,
         }

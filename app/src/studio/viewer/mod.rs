@@ -15,7 +15,7 @@ use protocol::{Frame, FrameId, FrameStatus, TaskStatus};
 pub use stage::Stage;
 
 /// The section in the middle of the studio.
-pub fn viewer(store: Store, stage: Stage, form: GenerationForm) -> AnyView {
+pub fn viewer(store: Store, stage: Stage, form: GenerationForm, wall: AnyView) -> AnyView {
     let empty = Memo::new(move |_| store.current.with(Option::is_none));
     let formation = formation::load(store);
     view! {
@@ -35,6 +35,7 @@ pub fn viewer(store: Store, stage: Stage, form: GenerationForm) -> AnyView {
                 {dynamic(move || onion(store))}
                 {dynamic(move || compare(store))}
             </div>
+            {wall}
             {formation::row(formation, store, form)}
             {dynamic(move || if empty.get() { nothing() } else { tools(stage) })}
             {status(formation, store, form)}

@@ -51,7 +51,7 @@ struct Pending {
     done: DoneStep,
     /// The estimate for its preview; none for a step without a preview.
     estimate: Option<Tensor<4>>,
-    /// Whether its preview is never skipped: the first and the last step's.
+    /// Whether its preview is never skipped: that of the first step, the last one, and the one at which the task pauses by itself.
     always: bool,
 }
 
@@ -69,6 +69,8 @@ pub(crate) struct PreviewQueue {
     waiting: StepQueue<Pending, Spacing>,
     method: PreviewMethod,
     least: Duration,
+    /// The step at which the task pauses by itself.
+    pause_at: Option<u32>,
 }
 
 /// Times of previews, by stage.
@@ -88,12 +90,17 @@ pub struct PreviewTimes {
 
 impl PreviewQueue {
     pub(crate) fn new(method: PreviewMethod, least: Duration) -> Self {
-        Self { waiting: StepQueue::default(), method, least }
+        Self { waiting: StepQueue::default(), method, least, pause_at: None }
+    }
+
+    /// Shows this step in any case: the task pauses there.
+    pub(crate) fn pausing_at(self, step: Option<u32>) -> Self {
+        Self { pause_at: step, ..self }
     }
 
     /// Adds a finished step. Keeps a handle on its estimate and reads nothing from the device.
     pub(crate) fn push(&self, done: DoneStep, estimate: &Tensor<4>) {
-        let always = done.step == 1 || done.step >= done.total;
+        let always = done.step == 1 || done.step >= done.total || Some(done.step) == self.pause_at;
         self.waiting.update(|Waiting { steps, shared: spacing, .. }| {
             let least = self.least.max(spacing.pause);
             let spaced = always || spacing.last_taken.is_none_or(|last| last.elapsed() >= least);
@@ -226,6 +233,18 @@ mod tests {
         queue.waiting.lock().shared.pause = Duration::from_secs(3600);
         push(9);
         assert_eq!(has_one(), Some(true), "the last is never left out");
+    }
+
+    #[test]
+    fn the_step_at_which_a_picture_pauses_is_shown() {
+        let queue = PreviewQueue::new(PreviewMethod::Taesd, Duration::from_secs(3600)).pausing_at(Some(3));
+        let estimate = Tensor::zeros([1, 4, 2, 2], &Device::flex());
+        for step in 1..=3 {
+            queue.push(DoneStep { step, total: 9, took: Duration::ZERO, eta_ms: 0 }, &estimate);
+        }
+        queue.end();
+        let shown = std::iter::from_fn(|| queue.waiting.next()).map(|p| p.estimate.is_some());
+        assert_eq!(shown.collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]

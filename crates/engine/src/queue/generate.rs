@@ -142,7 +142,7 @@ impl Generator<'_> {
             return Ok(Outcome::Stopped);
         }
         let least = Duration::from_millis(task.parameters.preview_interval_ms.into());
-        let queue = PreviewQueue::new(task.parameters.preview_method, least);
+        let queue = PreviewQueue::new(task.parameters.preview_method, least).pausing_at(task.pause_at);
         let trace = TraceQueue::new(self.traces);
         let begun = inputs.begun.as_ref();
         let (generated, previews) = thread::scope(|scope| {

@@ -1,4 +1,5 @@
-//! An attempt that stops between two steps: a user paused or changed its task, it makes room for others, or the server stops.
+//! An attempt that stops between two steps: a user paused or changed its task, it has reached the step at which it pauses by
+//! itself, it makes room for others, or the server stops.
 
 use super::{
     attempt::Attempt,
@@ -7,7 +8,7 @@ use super::{
     unwritten::{Unwritten, write_if_open},
 };
 use crate::{steer::Wanted, total_steps};
-use protocol::{Task, TrackChange};
+use protocol::{Task, TaskStatus, TrackChange};
 use std::error::Error;
 use store::StoreError;
 
@@ -21,14 +22,22 @@ impl Attempt<'_> {
             return;
         }
         let (store, id, attempt) = (&self.shared.store, self.task.id, self.task.attempt);
-        // A user's pause counts if both came at once.
+        // A user's pause counts if several came at once.
         let is_paused = self.slot.takes_pause();
-        let recorded = match is_paused {
-            true => self.change(|| store.pause_attempt(id, attempt, done)),
-            false => self.change(|| store.step_aside(id, attempt, done, self.slot.is_kept())),
+        let steps_aside = self.slot.is_overnight() && !self.slot.pauses_after(run.step);
+        let recorded = match (is_paused, steps_aside) {
+            (true, _) => self.change(|| store.pause_attempt(id, attempt, done)),
+            (false, true) => self.change(|| store.step_aside(id, attempt, done, self.slot.is_kept())),
+            (false, false) => self.change(|| store.pause_at_its_step(id, attempt, done, self.slot.is_kept())),
         };
         match recorded {
-            Ok(_) if is_paused => tracing::info!(task.id = %id, step = done, "generation paused"),
+            Ok(open) if open.task.status == TaskStatus::Paused => {
+                tracing::info!(task.id = %id, step = done, "generation paused");
+            }
+            Ok(_) if !steps_aside => {
+                // It was resumed at this moment.
+                tracing::info!(task.id = %id, step = done, "generation queued to go on");
+            }
             Ok(_) => tracing::info!(task.id = %id, step = done, "generation steps aside for others"),
             // Cancelled meanwhile, or the connection broke after the change was committed.
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {}

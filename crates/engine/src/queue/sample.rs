@@ -94,10 +94,11 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Whether the attempt stops before the step after `done` steps: to be paused or changed, or to make room for others. Each
-    /// attempt does a step at least, so that it gets on whatever waits.
+    /// attempt does a step at least before it makes room, so that it gets on whatever waits.
     fn stops(&mut self, done: usize) -> bool {
         self.is_aside = self.is_aside || (count(done) > self.began && self.aside.is_due());
-        self.is_aside || self.slot.steer.is_due(done) || self.slot.takes_pause()
+        let is_due = self.is_aside || self.slot.steer.is_due(done);
+        is_due || self.slot.takes_pause() || self.slot.pauses_after(count(done))
     }
 }
 

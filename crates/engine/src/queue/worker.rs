@@ -102,6 +102,7 @@ fn take(shared: &Shared) -> Result<Option<Taken<'_>>, StoreError> {
     let listed = shared.slots.begin(claimed.task.id, claimed.task.attempt, claimed.key.clone());
     listed.slot.begin_at(claimed.done_steps);
     listed.slot.set_overnight(claimed.task.overnight);
+    listed.slot.set_pause_at(claimed.task.pause_at);
     if claimed.keeps {
         listed.slot.keep();
     }

@@ -2,13 +2,14 @@
 
 use crate::database::{Database, create};
 use crate::on_both;
-use crate::studio::{claim, conflict, finish, key, missing, new_frame};
+use crate::studio::{claim, conflict, finish, key, missing, new_frame, request};
 use protocol::{FrameStatus, TaskId, TaskStatus};
-use store::{End, Store, TaskFilter};
+use store::{End, NewTasks, Store, TaskFilter};
 
 on_both![
     a_paused_task_keeps_its_place_and_its_steps,
     what_ends_a_paused_task,
+    a_task_pauses_at_its_step_unless_it_was_resumed_or_kept,
     steps_saved_at_a_kill_are_not_held_against_a_task
 ];
 
@@ -67,6 +68,37 @@ async fn a_paused_task_keeps_its_place_and_its_steps(database: &Database) {
     finish(&store, &again).await;
     assert_eq!(claim(&store).await.task.id, third.id);
     assert_eq!(store.claim_task().await.expect("answered"), None, "the second is paused");
+}
+
+async fn a_task_pauses_at_its_step_unless_it_was_resumed_or_kept(database: &Database) {
+    let store = database.open().await;
+    let project = create(&store, "Storm").await.id;
+    let asked = NewTasks { pause_at: Some(8), ..request(project, None, 3) };
+    let made: Vec<_> = store.create_tasks(asked).await.expect("accepted").tasks.iter().map(|task| task.id).collect();
+    let open = claim(&store).await;
+    assert_eq!((open.task.id, open.task.pause_at), (made[0], Some(8)));
+    let paused = store.pause_at_its_step(made[0], 1, 8, false).await.expect("paused").task;
+    assert_eq!((paused.status, paused.step, paused.pause_at), (TaskStatus::Paused, 8, Some(8)));
+    assert!(!store.pause_no_more(made[0]).await.expect("answered"), "it is paused");
+    conflict(store.pause_at_its_step(made[0], 1, 8, false).await);
+    // Resumed, it does not pause again.
+    let resumed = store.resume_task(made[0], false).await.expect("queued").task;
+    assert_eq!((resumed.status, resumed.pause_at), (TaskStatus::Queued, None));
+    assert!(!store.pause_no_more(made[0]).await.expect("answered"));
+    let finished = claim(&store).await;
+    assert_eq!((finished.task.id, finished.done_steps), (made[0], 8));
+    finish(&store, &finished).await;
+    // Resumed before its step.
+    assert_eq!(claim(&store).await.task.id, made[1]);
+    assert!(store.pause_no_more(made[1]).await.expect("changed"));
+    let goes_on = store.pause_at_its_step(made[1], 1, 8, false).await.expect("queued").task;
+    assert_eq!((goes_on.status, goes_on.step, goes_on.pause_at), (TaskStatus::Queued, 8, None));
+    finish(&store, &claim(&store).await).await;
+    // Kept before it stopped.
+    assert_eq!(claim(&store).await.task.id, made[2]);
+    let kept = store.pause_at_its_step(made[2], 1, 8, true).await.expect("queued");
+    assert_eq!((kept.task.status, kept.keeps), (TaskStatus::Queued, true));
+    assert!(!store.pause_no_more(TaskId(999)).await.is_ok_and(|changed| changed));
 }
 
 async fn what_ends_a_paused_task(database: &Database) {

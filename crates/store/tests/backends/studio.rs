@@ -33,6 +33,7 @@ pub fn request(project: ProjectId, frame: Option<FrameId>, takes: u64) -> NewTas
         takes: (0..takes).map(take).collect(),
         idempotency: None,
         overnight: false,
+        pause_at: None,
     }
 }
 

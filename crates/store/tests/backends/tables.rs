@@ -92,7 +92,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         )
         .await;
     let yes = if database.is_sqlite() { "1" } else { "TRUE" };
-    database.execute(&format!("UPDATE tasks SET overnight = {yes}")).await;
+    database.execute(&format!("UPDATE tasks SET overnight = {yes}, pause_at = 12")).await;
     database.execute(&format!("UPDATE takes SET trace_pinned = {yes}")).await;
     database
         .execute(
@@ -140,6 +140,7 @@ async fn every_column_is_read_as_it_was_written(database: &Database) {
         done_steps: 0,
         keeps: false,
         overnight: true,
+        pause_at: Some(12),
     };
     let take_row = TakeRow {
         id: take,
