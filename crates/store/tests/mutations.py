@@ -46,7 +46,7 @@ MUTATIONS = [
     ("a worker is woken for its models only", "w.model = ANY (s.waits)", "s.waits = s.waits~", "wake_ups::a_process_that_waits"),
     ("a worker that drains is not woken", "NOT s.draining", "TRUE~", "wake_ups::a_process_that_waits"),
     ("a few workers are woken", "ORDER BY random() LIMIT 3", "ORDER BY random() LIMIT 9", "wake_ups::of_many"),
-    ("a process asks about its own runs only", " AND r.server_id = '", " AND ''~<> '", "runs::a_process_that_asks"),
+    ("a process asks about its own runs only", " AND r.server_id = '", " AND ''~<> '", "wake_ups::a_process_that_asks"),
     ("a change and its request are one transaction", "UPDATE run_requests SET done = TRUE WHERE id = ANY ($1)",
      "UPDATE run_requests SET done = done WHERE id = ANY ($1)", "requests::"),
     ("a lock is not waited for without end", "SET lock_timeout = '3s'", "SET lock_timeout = '0s'", "runs::a_change_waits"),

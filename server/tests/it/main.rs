@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod asking;
 mod base_path;
 mod checker;
 #[cfg(unix)]

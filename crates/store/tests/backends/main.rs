@@ -6,6 +6,7 @@ mod database;
 mod durability;
 mod events;
 mod generations;
+mod late;
 mod library;
 mod log;
 mod model;
