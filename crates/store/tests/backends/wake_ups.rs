@@ -141,7 +141,9 @@ async fn a_process_that_follows_nothing_hears_of_its_own_changes_before_they_are
 async fn a_process_that_asks_about_its_runs_hears_what_is_wanted_of_them_and_which_are_over() {
     let Some((_database, one, two, project)) = servers().await else { return };
     [&one, &two].iter().for_each(|store| store.set_lease(LEASE));
-    [new_frame(&one, project).await, new_frame(&one, project).await];
+    for _ in 0..2 {
+        new_frame(&one, project).await;
+    }
     let (open, foreign) = (claim(&one).await, claim(&two).await);
     let (run, none) = (run_of(&open), Wishes::default());
     let ask = async || one.ask_about_runs(&[run, run_of(&foreign)], LEASE).await.expect("answered");
