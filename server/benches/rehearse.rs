@@ -1,26 +1,27 @@
 //! Many workers on one PostgreSQL, in one process, whose steps take a second of sleep: everything but the sampler is real, also
 //! leases, claims, steps with previews, and the log. A server without workers and one of its WebSockets watch. Prints
 //! - how long claims took, and from an entry in the log, and from the end of a step, to the socket's message;
-//! - leases that ended, and renewals that were missed;
-//! - how long the first pictures of newcomers waited while one project has hundreds of pictures waiting.
+//! - leases that ended;
+//! - how long the first pictures of newcomers waited while one project has hundreds of pictures waiting;
+//! - what was asked of the database: transactions, connections, and the statements of each kind.
 //!
 //! Fails if a lease ended, if the 95th percentile of claims is over 50 ms, of an entry to the socket over 100 ms, or if a newcomer
 //! waited for longer than a picture takes. All processes and PostgreSQL (with `fsync`) run on this machine.
 //!
 //! `cargo bench --bench rehearse` (with `-- WORKERS SECONDS` to change 100 workers for 60 seconds).
 
+#[path = "support/machine.rs"]
+mod machine;
 #[path = "support/percentiles.rs"]
 mod percentiles;
 #[path = "support/workers.rs"]
 mod workers;
 
+use machine::Machine;
 use percentiles::Percentiles;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    io::{BufRead, BufReader},
-    net::TcpStream,
-    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -28,9 +29,7 @@ use std::{
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tempfile::TempDir;
 use test_postgres::Cluster;
-use tungstenite::{Message, WebSocket, stream::MaybeTlsStream};
 use workers::{Noted, Workers};
 
 /// Sampling steps of a picture, of a second each.
@@ -61,22 +60,37 @@ fn main() {
     let options = format!("-c max_connections={connections} -c fsync=on -c full_page_writes=on");
     let Some(cluster) = test_postgres::cluster_with(&options) else { return };
     let (url, pictures) = (cluster.create("rehearsal"), tempfile::tempdir().expect("a folder"));
-    let web = Server::start(&url, &pictures);
-    let heard = Arc::new(Heard::default());
-    web.listen(&heard);
+    let media = pictures.path().display().to_string();
+    let web = Machine::serve(&[
+        "--concurrency",
+        "0",
+        "--model",
+        workers::MODEL,
+        "--database-url",
+        &url,
+        "--media-url",
+        &media,
+    ]);
+    let (heard, is_over) = (Arc::new(Heard::default()), Arc::new(AtomicBool::new(false)));
+    listen(&web, &heard, &is_over);
     let flood = web.project("flood");
-    web.fill(&flood);
+    fill(&web, &flood);
     // Spread over the time of a picture, so that they do not all end at the same time.
     let apart = Duration::from_secs(STEPS.into()).div_f64(count as f64);
     let workers = Workers::start(&url, pictures.path(), usize::try_from(count).expect("a number"), apart);
     println!("{count} workers, {STEPS} steps of a second a picture, for {seconds} s");
-    let waits = web.flood(&flood, Duration::from_secs(seconds), &heard);
     let calls = "SELECT xact_commit FROM pg_stat_database WHERE datname = 'rehearsal'";
-    println!("{} transactions a second", number(&cluster, calls) / seconds);
+    let (before, began) = (number(&cluster, calls), Instant::now());
+    let waits = keep_full(&web, &flood, Duration::from_secs(seconds), &heard);
+    let calls = (number(&cluster, calls) - before) as f64 / began.elapsed().as_secs_f64();
     let used = cluster.execute("rehearsal", "SELECT count(*) FROM pg_stat_activity WHERE datname = 'rehearsal'");
-    println!("{used} connections to PostgreSQL");
+    println!("{calls:.0} transactions a second, {used} connections to PostgreSQL");
+    for (call, (mean_ms, calls)) in workers.calls() {
+        println!("{call}: {calls} of {mean_ms:.1} ms");
+    }
     let noted = workers.noted();
     let is_kept = report(&cluster, &noted, &heard, waits);
+    is_over.store(true, Ordering::Relaxed);
     drop(workers);
     assert!(is_kept, "a promise is broken");
 }
@@ -99,10 +113,7 @@ fn report(cluster: &Cluster, noted: &Noted, heard: &Heard, waits: Vec<f64>) -> b
     let expired: u64 = number(cluster, "SELECT count(*) FROM tasks WHERE unclean_ends > 0 OR attempt > 1");
     let completed: u64 = number(cluster, "SELECT count(*) FROM tasks WHERE status = 'completed'");
     let failed: u64 = number(cluster, "SELECT count(*) FROM tasks WHERE status = 'failed'");
-    println!(
-        "{completed} pictures, {failed} failed; leases that ended: {expired}; renewals: {}, missed: {}, longest time between two: {} ms",
-        noted.renewals, noted.missed, noted.longest_gap_ms
-    );
+    println!("{completed} pictures, {failed} failed; leases that ended: {expired}");
     let newcomers = Percentiles::of(waits);
     println!("newcomer's first picture starts after: {newcomers}");
     let picture_ms = 1000.0 * f64::from(STEPS);
@@ -114,88 +125,47 @@ fn number(cluster: &Cluster, sql: &str) -> u64 {
     cluster.execute("rehearsal", sql).parse().expect("a number")
 }
 
-/// A server that makes no pictures.
-struct Server {
-    url: String,
-    child: Child,
-    is_over: Arc<AtomicBool>,
-    _folder: TempDir,
+/// Notes what a socket of this server hears.
+fn listen(web: &Machine, heard: &Arc<Heard>, is_over: &Arc<AtomicBool>) {
+    let (mut socket, heard, is_over) = (web.socket(), Arc::clone(heard), Arc::clone(is_over));
+    thread::spawn(move || {
+        while let Some(event) = socket.next(None) {
+            heard.note(&event);
+        }
+        assert!(is_over.load(Ordering::Relaxed), "the socket was closed");
+    });
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        self.child.kill().ok();
-        self.child.wait().ok();
+fn generate(web: &Machine, project: &Value, takes: usize) -> Value {
+    let asked =
+        json!({"prompt": "a star", "seed": 1, "steps": STEPS, "width": 64, "height": 64, "num_variants": takes});
+    web.post(&format!("/api/v1/projects/{project}/generations"), &asked)["tasks"][0]["task_id"].clone()
+}
+
+/// Fills the queue with tasks of a project.
+fn fill(web: &Machine, project: &Value) {
+    let mut queue = ureq::get(format!("{}/api/v1/queue", web.url)).call().expect("the queue");
+    let queue: Value = queue.body_mut().read_json().expect("JSON");
+    let waiting = queue["tasks"].as_array().expect("tasks").iter().filter(|task| task["status"] == "queued");
+    for _ in 0..WAITING.saturating_sub(waiting.count()) / AT_ONCE {
+        generate(web, project, AT_ONCE);
     }
 }
 
-impl Server {
-    fn start(database: &str, pictures: &TempDir) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_emberline"));
-        command.args(["--log", "warn", "serve", "--listen", "127.0.0.1:0", "--device", "cpu", "--concurrency", "0"]);
-        command.args(["--model", workers::MODEL, "--database-url", database, "--media-url"]).arg(pictures.path());
-        let mut child =
-            command.arg("--data-dir").arg(folder.path()).stdout(Stdio::piped()).spawn().expect("the server starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its address");
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("its address").to_owned();
-        Self { url, child, is_over: Arc::default(), _folder: folder }
+/// Keeps one project's queue full. Returns how long each newcomer waited, in milliseconds.
+fn keep_full(web: &Machine, flood: &Value, lasts: Duration, heard: &Heard) -> Vec<f64> {
+    let (started, mut newcomers) = (Instant::now(), Vec::new());
+    while started.elapsed() < lasts {
+        fill(web, flood);
+        let asked = Instant::now();
+        let id = generate(web, &web.project("newcomer"), 1).as_i64().expect("an id");
+        newcomers.push((id, asked));
+        thread::sleep(NEWCOMERS);
     }
-
-    fn listen(&self, heard: &Arc<Heard>) {
-        let (mut socket, _) =
-            tungstenite::connect(format!("{}/ws", self.url.replace("http:", "ws:"))).expect("connects");
-        let (heard, is_over) = (Arc::clone(heard), Arc::clone(&self.is_over));
-        thread::spawn(move || {
-            while let Some(event) = next(&mut socket) {
-                heard.note(&event);
-            }
-            assert!(is_over.load(Ordering::Relaxed), "the socket was closed");
-        });
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Value {
-        let mut answer = ureq::post(format!("{}{path}", self.url)).send_json(body).expect("accepted");
-        answer.body_mut().read_json().expect("JSON")
-    }
-
-    fn project(&self, name: &str) -> Value {
-        self.post("/api/v1/projects", &json!({"name": name, "width": 64, "height": 64, "fps": 12}))["id"].clone()
-    }
-
-    fn generate(&self, project: &Value, takes: usize) -> Value {
-        let asked =
-            json!({"prompt": "a star", "seed": 1, "steps": STEPS, "width": 64, "height": 64, "num_variants": takes});
-        self.post(&format!("/api/v1/projects/{project}/generations"), &asked)["tasks"][0]["task_id"].clone()
-    }
-
-    /// Fills the queue with tasks of a project.
-    fn fill(&self, project: &Value) {
-        let mut queue = ureq::get(format!("{}/api/v1/queue", self.url)).call().expect("the queue");
-        let queue: Value = queue.body_mut().read_json().expect("JSON");
-        let waiting = queue["tasks"].as_array().expect("tasks").iter().filter(|task| task["status"] == "queued");
-        for _ in 0..WAITING.saturating_sub(waiting.count()) / AT_ONCE {
-            self.generate(project, AT_ONCE);
-        }
-    }
-
-    /// Keeps one project's queue full. Returns how long each newcomer waited, in milliseconds.
-    fn flood(&self, flood: &Value, lasts: Duration, heard: &Heard) -> Vec<f64> {
-        let (started, mut newcomers) = (Instant::now(), Vec::new());
-        while started.elapsed() < lasts {
-            self.fill(flood);
-            let asked = Instant::now();
-            let id = self.generate(&self.project("newcomer"), 1).as_i64().expect("an id");
-            newcomers.push((id, asked));
-            thread::sleep(NEWCOMERS);
-        }
-        let started = heard.started.lock().expect("unpoisoned");
-        // One that has not started yet has waited for the time until now, which is longer than a picture takes.
-        let wait = |(id, asked): (i64, Instant)| started.get(&id).map_or(asked.elapsed(), |at| *at - asked);
-        newcomers.into_iter().map(|newcomer| 1000.0 * wait(newcomer).as_secs_f64()).collect()
-    }
+    let started = heard.started.lock().expect("unpoisoned");
+    // One that has not started yet has waited for the time until now, which is longer than a picture takes.
+    let wait = |(id, asked): (i64, Instant)| started.get(&id).map_or(asked.elapsed(), |at| *at - asked);
+    newcomers.into_iter().map(|newcomer| 1000.0 * wait(newcomer).as_secs_f64()).collect()
 }
 
 impl Heard {
@@ -215,14 +185,6 @@ impl Heard {
                 }
             }
             _ => {}
-        }
-    }
-}
-
-fn next(socket: &mut WebSocket<MaybeTlsStream<TcpStream>>) -> Option<Value> {
-    loop {
-        if let Message::Text(text) = socket.read().ok()? {
-            return Some(serde_json::from_str(&text).expect("JSON"));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The receiver of the engine's events.
 
 use protocol::Event;
-use store::Subscriber;
+use store::{LogEntry, Subscriber};
 
 /// Publishes events. As a [`Subscriber`] it gets what is stored, from the database; its own methods are for what is only
 /// in memory. Called from any thread; must not block on clients.
@@ -13,4 +13,19 @@ pub trait Announce: Subscriber {
     fn queue_changed(&self);
     /// Schedules an event with the servers and workers of the database, after one of them has changed.
     fn workers_changed(&self);
+}
+
+/// The events of a process without clients.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoClients;
+
+impl Subscriber for NoClients {
+    fn log_opened(&self, _: &str, _: u64) {}
+    fn committed(&self, _: Vec<LogEntry>) {}
+}
+
+impl Announce for NoClients {
+    fn announce(&self, _: Event) {}
+    fn queue_changed(&self) {}
+    fn workers_changed(&self) {}
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     Announce, InjectedFault, Media, Models, OpenPicture, Progress, Statistics, TraceLimits,
+    beside_others::beside_others,
     cluster::{self, ClusterSummary, Identity, ReadInterrupted, Remote, SharedPictureError},
     committed::Committed,
     injected::FaultInjector,
@@ -10,7 +11,7 @@ use crate::{
     slot::Slot,
     total_steps,
 };
-use protocol::{ModelLoading, Task, TaskId, TaskStatus};
+use protocol::{ModelLoading, Task, TaskId, TaskStatus, WorkerKind};
 use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 use store::{End, Store, StoreError};
 use tokio::task::JoinHandle;
@@ -104,7 +105,7 @@ impl Engine {
     /// Starts the workers on their own threads, and gives the computing threads a lower priority than the others.
     ///
     /// Run [`crate::recovery`] first: workers claim every queued task. From here on `announce` gets every change that the
-    /// store commits.
+    /// store commits, and those of other processes, unless this one is a [`WorkerKind::Worker`].
     ///
     /// # Errors
     /// A thread that cannot be started, or a database whose changes cannot be followed.
@@ -130,25 +131,15 @@ impl Engine {
             asked: shared.cluster.as_ref().map(|cluster| Arc::clone(&cluster.asked)).unwrap_or_default(),
             announce: Arc::clone(&shared.announce),
         };
-        shared.store.subscribe(Arc::new(committed)).await?;
+        // A worker has no clients, and need not hear of what others do.
+        let is_worker = shared.cluster.is_some() && options.identity.kind == WorkerKind::Worker;
+        match is_worker {
+            true => shared.store.subscribe_to_own(Arc::new(committed)),
+            false => shared.store.subscribe(Arc::new(committed)).await?,
+        }
         priority::lower();
         let count = options.concurrency.map_or(0, NonZeroUsize::get);
-        let tasks_at_once = u32::try_from(count).unwrap_or(u32::MAX);
-        let beside_others = shared.cluster.iter().flat_map(|cluster| {
-            [
-                tokio::spawn(cluster::keep_leases(Arc::clone(cluster))),
-                tokio::spawn(cluster::send_reports(Arc::clone(cluster), Arc::clone(&shared.announce))),
-                tokio::spawn(cluster::vacuum(Arc::clone(cluster))),
-                tokio::spawn(cluster::watch_processes(
-                    Arc::clone(cluster),
-                    Arc::clone(&shared.models),
-                    options.identity.clone(),
-                    tasks_at_once,
-                    processes_changed(&shared),
-                )),
-            ]
-        });
-        let beside_others = beside_others.collect();
+        let beside_others = beside_others(&shared, &options.identity, count);
         let for_workers = Arc::clone(&shared);
         let workers = Workers::start(count, move || queue::run_worker(&for_workers))?;
         let (workers, beside_others) = (Arc::new(workers), Arc::new(beside_others));
@@ -289,23 +280,10 @@ impl Engine {
         self.beside_others.iter().for_each(JoinHandle::abort);
         if let Some(cluster) = &self.shared.cluster {
             // A worker that has not ended writes and publishes nothing more.
-            self.shared.slots.all().iter().for_each(|slot| slot.close());
+            self.shared.slots.all().iter().for_each(|slot| _ = slot.close());
             cluster::give_back(cluster).await;
         }
         have_ended
-    }
-}
-
-/// What is done after a change of the servers and workers of the database.
-fn processes_changed(shared: &Arc<Shared>) -> impl Fn(bool) + Send + use<> {
-    let shared = Arc::clone(shared);
-    move |has_other_models| {
-        shared.announce.workers_changed();
-        if has_other_models {
-            // Waiting tasks say whether they wait for a worker with their model.
-            shared.announce.queue_changed();
-        }
-        shared.control.wake();
     }
 }
 

@@ -74,6 +74,9 @@ impl FromStr for InjectedFault {
     }
 }
 
+/// How often a step that takes longer looks whether its attempt is over.
+const SLOW_CHECK: Duration = Duration::from_millis(5);
+
 /// Injects the fault into the engine's operations.
 #[derive(Debug)]
 pub(crate) struct FaultInjector {
@@ -104,10 +107,15 @@ impl FaultInjector {
     }
 
     /// Called at each sampling step, on the sampler's thread. The first attempt that reaches the fault's step panics, as
-    /// burn does when wgpu fails. Later attempts pass.
-    pub(crate) fn at_step(&self, step: u32) {
-        if !self.slow.is_zero() {
-            std::thread::sleep(self.slow);
+    /// burn does when wgpu fails. Later attempts pass. A step that takes longer ends soon after `is_stopped`.
+    pub(crate) fn at_step(&self, step: u32, is_stopped: impl Fn() -> bool) {
+        let end = Instant::now() + self.slow;
+        while !self.slow.is_zero() && !is_stopped() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(SLOW_CHECK));
         }
         let is_here = step > 0 && self.device.compare_exchange(step, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if is_here {
@@ -173,18 +181,20 @@ mod tests {
     #[test]
     fn the_first_that_reaches_the_step_fails_and_none_after_it() {
         let fault = FaultInjector::new("device@3".parse().ok());
-        let fails = |step| catch_unwind(|| fault.at_step(step)).is_err();
+        let fails = |step| catch_unwind(|| fault.at_step(step, || false)).is_err();
         assert_eq!([1, 2, 3, 3, 4].map(fails), [false, false, true, false, false]);
         let none = FaultInjector::new(None);
-        assert!((0..5).all(|step| catch_unwind(|| none.at_step(step)).is_ok()));
+        assert!((0..5).all(|step| catch_unwind(|| none.at_step(step, || false)).is_ok()));
     }
 
     #[test]
     fn each_step_takes_longer_on_a_slow_device() {
         let fault = FaultInjector::new("slow@30".parse().ok());
         let started = Instant::now();
-        (1..=2).for_each(|step| fault.at_step(step));
+        (1..=2).for_each(|step| fault.at_step(step, || false));
         assert!(started.elapsed() >= Duration::from_millis(60));
+        let hour = FaultInjector::new("slow@3600000".parse().ok());
+        hour.at_step(1, || started.elapsed() >= Duration::from_millis(90));
     }
 
     #[test]

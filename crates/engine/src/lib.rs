@@ -11,6 +11,7 @@
 //! - A panic or an error ends one task only.
 
 mod announce;
+mod beside_others;
 mod cluster;
 mod collector;
 mod committed;
@@ -38,7 +39,7 @@ mod steps;
 mod test_parameters;
 pub mod traces;
 
-pub use announce::Announce;
+pub use announce::{Announce, NoClients};
 pub use cluster::{ClusterSummary, Identity, ReadInterrupted, SharedPictureError};
 pub use collector::{CollectError, ORPHANS_KEPT_FOR, collect_orphans};
 pub use engine::{Engine, EngineError, EngineOptions, StartError};

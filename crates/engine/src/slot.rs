@@ -30,6 +30,8 @@ pub(crate) struct Slot {
     open: Mutex<bool>,
     /// Until when this server is sure to hold the run. None where no other server can take it up.
     sure_until: Mutex<Option<Instant>>,
+    /// When the database was last asked about the run.
+    asked_at: Mutex<Instant>,
     /// Has its own lock, so that a list of tasks does not wait for a picture to be written.
     progress: Mutex<Progress>,
     /// A warning for the user.
@@ -91,6 +93,7 @@ impl Slot {
             cancelled,
             open,
             sure_until: Mutex::default(),
+            asked_at: Mutex::new(Instant::now()),
             progress,
             warning: Mutex::default(),
             loading: Mutex::default(),
@@ -187,10 +190,20 @@ impl Slot {
     }
 
     /// Stops the attempt. After this returns, it writes no file and publishes no event, so the caller may remove its files.
-    /// Waits for a file that is being written.
-    pub(crate) fn close(&self) {
+    /// Waits for a file that is being written. Returns whether this call has closed it.
+    pub(crate) fn close(&self) -> bool {
         self.stop();
-        *self.lock() = false;
+        std::mem::replace(&mut *self.lock(), false)
+    }
+
+    /// Notes that the database was asked about the run just now.
+    pub(crate) fn set_asked(&self) {
+        *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// How long ago the database was asked about the run.
+    pub(crate) fn unasked_for(&self) -> Duration {
+        self.asked_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// The run is this server's until then at least. Without a further call nothing is written or published afterwards.

@@ -77,6 +77,10 @@ impl Slots {
         self.lock().slots.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.lock().slots.len()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
         self.lock().slots.values().cloned().collect()
     }

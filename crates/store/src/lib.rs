@@ -77,8 +77,8 @@ pub use projects::{DeletedProject, ProjectPlace, Purged};
 pub use recovery::{Forgotten, TakeFile, TakeRecord};
 pub use run_ends::RunEnd;
 pub use sharing::{
-    About, Asked, Health, Kept, Measured, NewPreview, Process, Renewed, RequestState, RunRequest, SharedExports,
-    SharedSessions, SharedStart, Showing,
+    About, Asked, Health, Kept, Measured, NewPreview, OwnProcess, Process, Renewed, RequestState, RunRequest, RunsNow,
+    SharedExports, SharedSessions, SharedStart, Showing, Wishes,
 };
 pub use store::Store;
 pub use takes::KeyedTake;

@@ -86,12 +86,13 @@ impl Store {
             let mut object = checkout(&inner.database, pool.get()).await?;
             let committed = diesel_async::AsyncConnection::transaction(&mut *object, async move |conn| {
                 let over = end(conn, run, reason, fails).await?;
-                let seq = crate::log::append(conn, &over.changes()).await?;
-                Ok::<_, StoreError>((over, seq))
+                let changes = over.changes();
+                let seq = crate::log::append(conn, &changes).await?;
+                Ok::<_, StoreError>((over, changes, seq))
             });
-            let (over, seq) = committed.await?;
+            let (over, changes, seq) = committed.await?;
             drop(object);
-            inner.published(seq).await;
+            inner.committed(changes, seq).await;
             Ok(match over {
                 Over::No => RunEnd::No,
                 Over::Queued(_) => RunEnd::Queued,

@@ -3,7 +3,7 @@
 use crate::backend::{Pools, Reach, postgres, sqlite};
 use crate::changes::{Change, LogEntry, Subscriber};
 use crate::clock::{LATEST_MS, not_before};
-use crate::log::{Tail, TailError};
+use crate::log::{Tail, TailError, WakeUps};
 use crate::migrate::Missing;
 use crate::runs::{Leases, Own};
 use crate::timing::Counts;
@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     count_steps: OnceLock<fn(&Parameters) -> u32>,
     /// Follows the log for the subscriber, on PostgreSQL.
     tail: OnceLock<Tail>,
+    /// For a process that does not follow the log.
+    pub(crate) wake_ups: WakeUps,
     /// How PostgreSQL is reached.
     pub(crate) reach: Option<Reach>,
     /// Renews the leases of runs, on PostgreSQL.
@@ -45,17 +47,27 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    /// Hands the changes of a transaction on SQLite to the subscriber. The caller ensures the order.
+    /// Hands the changes of a transaction to the subscriber, if it is not one that follows PostgreSQL's log. On SQLite the caller
+    /// ensures the order.
     pub(crate) fn announce(&self, changes: Vec<Change>) {
         if let Some(subscriber) = self.subscriber.get().filter(|_| !changes.is_empty()) {
             subscriber.committed(changes.into_iter().map(|change| LogEntry { seq: None, change }).collect());
         }
     }
 
-    /// Waits until an entry of PostgreSQL's log is handed to this process's subscriber, if there is one.
-    pub(crate) async fn published(&self, seq: Option<u64>) {
+    /// Waits until an entry of PostgreSQL's log is handed to this process's subscriber, if it follows the log.
+    async fn published(&self, seq: Option<u64>) {
         if let (Some(seq), Some(tail)) = (seq, self.tail.get()) {
             tail.published(seq).await;
+        }
+    }
+
+    /// Hands the changes of a transaction on PostgreSQL, whose last entry in the log is `seq`, to the subscriber: with those of all
+    /// others, if it follows the log.
+    pub(crate) async fn committed(&self, changes: Vec<Change>, seq: Option<u64>) {
+        match self.tail.get() {
+            Some(_) => self.published(seq).await,
+            None => self.announce(changes),
         }
     }
 
@@ -156,6 +168,7 @@ impl Store {
                 subscriber: OnceLock::new(),
                 count_steps: OnceLock::new(),
                 tail: OnceLock::new(),
+                wake_ups: WakeUps::default(),
                 reach,
                 leases,
                 own: Own::new(),
@@ -196,18 +209,24 @@ impl Store {
         Ok(())
     }
 
+    /// Sets the receiver of the changes that this store and its clones commit from now on, on PostgreSQL too: not of those of others.
+    /// Two that are committed at the same time may come in either order. Only the first call of this and [`Store::subscribe`] counts.
+    pub fn subscribe_to_own(&self, subscriber: Arc<dyn Subscriber>) {
+        self.inner.subscriber.set(subscriber).ok();
+    }
+
     /// Waits until an entry of PostgreSQL's log is handed to the subscriber, but only for some seconds: there may be no such
     /// entry.
     pub async fn published(&self, seq: u64) {
         self.inner.published(Some(seq)).await;
     }
 
-    /// How long the database has not answered this server. Zero on SQLite, and before [`Store::subscribe`].
+    /// How long the database has not answered this server. Zero on SQLite, and without [`Store::subscribe`].
     pub fn silence(&self) -> Duration {
         self.inner.tail.get().map(Tail::silence).unwrap_or_default()
     }
 
-    fn unreachable(&self, error: TailError) -> StoreError {
+    pub(crate) fn unreachable(&self, error: TailError) -> StoreError {
         let fault = OpenFault::Unreachable(Box::new(error));
         StoreError::Open { database: self.inner.database.clone(), fault }
     }

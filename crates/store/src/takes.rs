@@ -187,6 +187,15 @@ impl Store {
         keyed_take_from_row(row.ok_or_else(|| no_take(id))?)
     }
 
+    /// Whether there is a take with this key, also in a deleted frame. One that is gone does not come back.
+    pub async fn has_take(&self, key: &str) -> Result<bool, StoreError> {
+        let key = key.to_owned();
+        let found: Option<i64> = read!(self, |conn| {
+            Ok(takes::table.filter(takes::key.eq(key)).select(takes::id).first(conn).await.optional()?)
+        })?;
+        Ok(found.is_some())
+    }
+
     /// Changes the fields that are set.
     ///
     /// # Errors

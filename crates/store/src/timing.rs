@@ -32,4 +32,6 @@ pub(crate) struct Counts {
     pub(crate) reconnects: AtomicU64,
     /// Entries of the log that were handed over, and how old they were then.
     pub(crate) event_lag: Timing,
+    /// Previews whose bytes were read, and how old they were then.
+    pub(crate) preview_age: Timing,
 }

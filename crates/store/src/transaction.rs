@@ -75,7 +75,7 @@ macro_rules! write {
 /// the order of the commits. The body is one call.
 ///
 /// On SQLite the one writer is held until they are handed over. On PostgreSQL they are appended to the log with the commit,
-/// from which every server hands them over; this returns when this one has.
+/// from which every server hands them over; this returns when this one has. A worker hands over its own ones without the log.
 ///
 /// [`Outcome`]: crate::changes::Outcome
 macro_rules! change {
@@ -92,12 +92,13 @@ macro_rules! change {
                 let committed = diesel_async::AsyncConnection::transaction(&mut *object, async move |$conn| {
                     let done: Result<_, $crate::StoreError> = $body;
                     let outcome = done?;
-                    let seq = $crate::log::append($conn, &$crate::changes::Outcome::changes(&outcome)).await?;
-                    Ok::<_, $crate::StoreError>((outcome, seq))
+                    let changes = $crate::changes::Outcome::changes(&outcome);
+                    let seq = $crate::log::append($conn, &changes).await?;
+                    Ok::<_, $crate::StoreError>((outcome, changes, seq))
                 });
-                let (outcome, seq) = committed.await?;
+                let (outcome, changes, seq) = committed.await?;
                 drop(object);
-                inner.published(seq).await;
+                inner.committed(changes, seq).await;
                 Ok(outcome)
             }
         )

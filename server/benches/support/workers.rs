@@ -1,18 +1,18 @@
 //! Workers in this process, each with its own connections, as `emberline worker` has them.
 
-use engine::{Announce, Engine, EngineOptions, Identity, InjectedFault, Media, Models, TraceLimits, recovery};
+use engine::{Engine, EngineOptions, Identity, InjectedFault, Media, Models, NoClients, TraceLimits, recovery};
 use local_studio::LocalStudio;
-use protocol::{Event, WorkerKind};
+use protocol::WorkerKind;
 use sdxl::{Compute, DeviceChoice};
 use server::commands::{model::ModelChoice, offers::Offers};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use store::{LogEntry, Store, Subscriber};
+use store::Store;
 use tokio::runtime::Runtime;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
@@ -23,8 +23,6 @@ pub const MODEL: &str =
 
 /// A step takes a second.
 const STEP_MS: NonZeroU32 = NonZeroU32::new(1000).expect("not 0");
-/// Milliseconds between two renewals: an eighth of a lease of 8 s.
-const RENEWAL_MS: u64 = 1000;
 /// How long the workers may take to stop.
 const STOP: Duration = Duration::from_secs(5);
 
@@ -35,16 +33,13 @@ pub struct Noted {
     pub claims_ms: Vec<f64>,
     /// When each step of a task was done, seconds since 1970.
     pub steps: HashMap<(i64, u64), f64>,
-    pub renewals: u64,
-    /// Renewals that should have come in the time between two.
-    pub missed: u64,
-    pub longest_gap_ms: u64,
 }
 
 /// Running workers.
 pub struct Workers {
     runtime: Runtime,
     engines: Vec<Engine>,
+    stores: Vec<Store>,
     noted: Arc<Mutex<Noted>>,
 }
 
@@ -64,8 +59,20 @@ impl Workers {
             std::thread::sleep(apart);
             runtime.block_on(start(url, pictures, &models, n))
         });
-        let engines = engines.collect();
-        Self { runtime, engines, noted }
+        let (engines, stores) = engines.unzip();
+        Self { runtime, engines, stores, noted }
+    }
+
+    /// The mean time of each kind of statement, in milliseconds, and their number.
+    pub fn calls(&self) -> BTreeMap<&'static str, (f64, u64)> {
+        let mut sums = BTreeMap::<_, (f64, u64)>::new();
+        for (call, seconds, count) in self.stores.iter().filter_map(Store::measured).flat_map(|of| of.database) {
+            let sum = sums.entry(call).or_default();
+            *sum = (sum.0 + seconds, sum.1 + count);
+        }
+        sums.into_iter()
+            .map(|(call, (seconds, count))| (call, (1000.0 * seconds / count.max(1) as f64, count)))
+            .collect()
     }
 
     /// What was noted so far.
@@ -87,7 +94,7 @@ impl Drop for Workers {
     }
 }
 
-async fn start(url: &str, pictures: &Path, models: &Arc<Models>, number: usize) -> Engine {
+async fn start(url: &str, pictures: &Path, models: &Arc<Models>, number: usize) -> (Engine, Store) {
     let store = Store::join(url).await.expect("the database opens");
     let media = Arc::new(Media::at(&pictures.join("media")));
     let start = store.begin_start(None).await.expect("begins").expect("on PostgreSQL");
@@ -102,21 +109,8 @@ async fn start(url: &str, pictures: &Path, models: &Arc<Models>, number: usize) 
         interrupted: LocalStudio::interrupted,
         fault: Some(InjectedFault::Slow(STEP_MS)),
     };
-    Engine::start(store, media, Arc::clone(models), Arc::new(Nobody), options).await.expect("the engine starts")
-}
-
-/// A worker has no clients.
-struct Nobody;
-
-impl Subscriber for Nobody {
-    fn log_opened(&self, _: &str, _: u64) {}
-    fn committed(&self, _: Vec<LogEntry>) {}
-}
-
-impl Announce for Nobody {
-    fn announce(&self, _: Event) {}
-    fn queue_changed(&self) {}
-    fn workers_changed(&self) {}
+    let engine = Engine::start(store.clone(), media, Arc::clone(models), Arc::new(NoClients), options);
+    (engine.await.expect("the engine starts"), store)
 }
 
 /// Reads the engine's traces.
@@ -134,12 +128,6 @@ impl<S: tracing::Subscriber> Layer<S> for Notes {
             Some("step done") => {
                 let task = i64::try_from(number("task.id")).expect("an id");
                 noted.steps.insert((task, number("step")), at);
-            }
-            Some("leases renewed") => {
-                let gap = number("gap_ms");
-                noted.renewals += 1;
-                noted.missed += (gap / RENEWAL_MS).saturating_sub(1);
-                noted.longest_gap_ms = noted.longest_gap_ms.max(gap);
             }
             Some(message) if *event.metadata().level() <= tracing::Level::WARN => eprintln!("{message} {:?}", fields.0),
             _ => {}

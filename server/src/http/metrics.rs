@@ -7,7 +7,7 @@ use axum::{extract::State, http::header};
 use engine::{Engine, Summary};
 use protocol::{Problem, TaskStatus, Worker};
 use std::fmt::{Display, Write};
-use store::Store;
+use store::{Process, Store, StoreError};
 
 /// The route with its summary.
 pub fn routes(api: Api) -> Api {
@@ -18,7 +18,8 @@ pub fn routes(api: Api) -> Api {
 async fn get_metrics(
     State(state): State<AppState>,
 ) -> Result<([(header::HeaderName, &'static str); 1], String), ApiError> {
-    let mut page = measured(&state.store, state.services.engine()).await?;
+    let engine = state.services.engine();
+    let mut page = measured(&state.store, engine, &engine.list_workers()).await?;
     page.one("emberline_websocket_clients", "gauge", "Connections to /ws.", state.hub.readers());
     let dropped = "Progress events that slow WebSocket clients did not get.";
     page.one("emberline_dropped_progress_events_total", "counter", dropped, state.hub.dropped_progress());
@@ -30,20 +31,25 @@ pub(super) async fn of_worker(
     store: &Store,
     engine: &Engine,
 ) -> Result<([(header::HeaderName, &'static str); 1], String), ApiError> {
-    Ok(measured(store, engine).await?.answer())
+    // It does not follow the others.
+    let workers = store.processes().await.map_err(unmeasured)?;
+    let workers: Vec<Worker> = workers.iter().map(Process::to_worker).collect();
+    Ok(measured(store, engine, &workers).await?.answer())
+}
+
+fn unmeasured(error: StoreError) -> Problem {
+    tracing::warn!(error = &error as &dyn std::error::Error, "metrics cannot be read from the database");
+    Problem::Unavailable("the database does not answer".to_owned())
 }
 
 /// What servers and workers measure.
-async fn measured(store: &Store, engine: &Engine) -> Result<Page, ApiError> {
-    let counts = store.counts().await.map_err(|error| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "cannot count the tasks");
-        Problem::Unavailable("the database does not answer".to_owned())
-    })?;
+async fn measured(store: &Store, engine: &Engine, all_workers: &[Worker]) -> Result<Page, ApiError> {
+    let counts = store.counts().await.map_err(unmeasured)?;
     let memory = tokio::task::spawn_blocking(machine::process_memory_bytes).await.unwrap_or_default();
     let mut page = Page::default();
     tasks(&mut page, &counts);
     costs(&mut page, &engine.statistics().summary());
-    workers(&mut page, &engine.list_workers());
+    workers(&mut page, all_workers);
     queue(&mut page, engine);
     database(&mut page, store);
     objects(&mut page, engine);
@@ -100,11 +106,17 @@ fn database(page: &mut Page, store: &Store) {
     let Some(of) = store.measured() else { return };
     page.family("emberline_event_lag_seconds", "summary", "Age of changes when this process hears of them.");
     page.sum("emberline_event_lag_seconds", &[], of.event_lag.0, of.event_lag.1);
+    page.family(
+        "emberline_preview_age_seconds",
+        "summary",
+        "Age of previews when this process first reads their bytes.",
+    );
+    page.sum("emberline_preview_age_seconds", &[], of.preview_age.0, of.preview_age.1);
     page.family("emberline_live_bytes_total", "counter", "Bytes of previews written to the database and read from it.");
     for (direction, bytes) in [("out", of.live_bytes_out), ("in", of.live_bytes_in)] {
         page.sample("emberline_live_bytes_total", &[("direction", direction)], bytes);
     }
-    let reconnects = "How often the connection that follows the changes was lost.";
+    let reconnects = "How often the connection was lost that follows the changes, or on which a worker waits.";
     page.one("emberline_listener_reconnects_total", "counter", reconnects, of.reconnects);
     page.family("emberline_database_seconds", "summary", "Time of statements on connections of their own.");
     for (call, seconds, calls) in of.database {

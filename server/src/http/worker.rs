@@ -18,8 +18,9 @@ use engine::Engine;
 use protocol::Problem;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::Store;
+use tokio::time::timeout;
 
-/// After this time without an answer of the database the worker is not ready.
+/// The database answers a worker that is ready within this time.
 const NOT_READY: Duration = Duration::from_secs(2);
 
 /// The routes of a worker that listens on `address`. No other path is there.
@@ -44,6 +45,6 @@ async fn get_metrics(State((store, engine)): State<(Store, Engine)>) -> Result<R
 
 /// 503 if the database does not answer.
 async fn ready(State((store, _)): State<(Store, Engine)>) -> Result<&'static str, ApiError> {
-    let answers = store.silence() < NOT_READY && store.ping().await.is_ok();
+    let answers = matches!(timeout(NOT_READY, store.ping()).await, Ok(Ok(())));
     answers.then_some("ok").ok_or_else(|| Problem::Unavailable("the database does not answer".to_owned()).into())
 }

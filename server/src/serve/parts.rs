@@ -4,9 +4,10 @@ use super::models;
 use crate::{cli::ModelArgs, commands::library::Reader, events::Hub};
 use anyhow::{Context, Result};
 use checkpoint::VaeConfig;
-use engine::{Engine, EngineOptions, Identity, InjectedFault, Media, Models, TraceLimits};
+use engine::{Announce, Engine, EngineOptions, Identity, InjectedFault, Media, Models, NoClients, TraceLimits};
 use library::Library;
 use local_studio::{BaseOffers, LibraryLoras, LocalStudio, StoreKeeper};
+use protocol::WorkerKind;
 use std::{num::NonZeroUsize, sync::Arc};
 use store::Store;
 
@@ -51,7 +52,11 @@ impl Parts {
             interrupted: LocalStudio::interrupted,
             fault: about.fault,
         };
-        let engine = Engine::start(store.clone(), Arc::clone(media), models, hub.clone(), options).await;
+        let announce: Arc<dyn Announce> = match options.identity.kind {
+            WorkerKind::Server => hub.clone(),
+            WorkerKind::Worker => Arc::new(NoClients),
+        };
+        let engine = Engine::start(store.clone(), Arc::clone(media), models, announce, options).await;
         let engine = engine.context("cannot start the engine")?;
         keeper.set_engine(engine.clone());
         Ok(Self { hub, library, engine, base })

@@ -23,13 +23,14 @@ const EVERYWHERE: [&str; 9] = [
     "emberline_build_info",
     "emberline_workers",
 ];
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 10] = [
     "emberline_claims_total",
     "emberline_claim_seconds",
     "emberline_queue_wait_seconds",
     "emberline_leases_expired_total",
     "emberline_fenced_total",
     "emberline_event_lag_seconds",
+    "emberline_preview_age_seconds",
     "emberline_live_bytes_total",
     "emberline_listener_reconnects_total",
     "emberline_database_seconds",
@@ -87,6 +88,10 @@ fn servers_and_workers_count_what_they_do_beside_others() {
     assert!(there["emberline_live_bytes_total{direction=\"out\"}"] > 1000.0);
     assert!(here["emberline_live_bytes_total{direction=\"in\"}"] > 1000.0);
     assert!(here["emberline_event_lag_seconds_count"] > 5.0 && here["emberline_event_lag_seconds_sum"] > 0.0);
+    let ages = ["count", "sum"].map(|of| here[&format!("emberline_preview_age_seconds_{of}")]);
+    assert!(ages[0] >= 1.0 && ages[1] > 0.0 && ages[1] < ages[0] * 60.0, "{ages:?}");
+    assert_eq!(there["emberline_preview_age_seconds_count"], 0.0, "it shows none");
+    assert_eq!(there["emberline_event_lag_seconds_count"], 0.0, "it does not follow the others");
     for call in ["renewal", "step"] {
         assert!(there[&format!("emberline_database_seconds_count{{call=\"{call}\"}}")] > 2.0, "{call}");
     }

@@ -1,6 +1,6 @@
 //! Renews the leases of this server's runs, and takes up those of servers that are gone.
 
-use super::{Cluster, asked::Requests};
+use super::{Cluster, asked::Requests, run_of};
 use crate::slot::Slot;
 use std::{
     collections::HashMap,
@@ -42,11 +42,6 @@ impl Contact {
         self.newest = now;
     }
 
-    /// Milliseconds since the last answer.
-    fn gap_ms(&self, now: Instant) -> u64 {
-        u64::try_from(now.duration_since(self.newest).as_millis()).unwrap_or(u64::MAX)
-    }
-
     fn lost(&mut self) {
         self.since = None;
     }
@@ -68,12 +63,10 @@ pub(crate) async fn keep_leases(cluster: Arc<Cluster>) {
         let runs: Vec<Run> = slots.iter().map(|slot| run_of(slot)).collect();
         match cluster.store.renew_runs(&runs, lease / 4).await {
             Ok(Renewed { mine, expired, asked }) => {
-                settle(&slots, &mine, sure_until(began, lease));
+                settle(&cluster, &slots, &mine, sure_until(began, lease)).await;
                 requests.obey(&cluster.slots, asked);
                 requests.record(&cluster.store).await;
                 let now = Instant::now();
-                // Read by the benchmark `rehearse`.
-                tracing::trace!(gap_ms = contact.gap_ms(now), "leases renewed");
                 contact.answered(now, lease);
                 if std::mem::take(&mut is_lost) {
                     tracing::info!("the runs of this server are renewed again");
@@ -99,24 +92,27 @@ pub(crate) async fn keep_leases(cluster: Arc<Cluster>) {
     }
 }
 
-fn run_of(slot: &Slot) -> Run {
-    Run { task: slot.task_id, attempt: slot.attempt }
+/// Closes the attempts whose runs are over: they were cancelled, or this server was away and another one has taken them up.
+async fn settle(cluster: &Cluster, slots: &[Arc<Slot>], mine: &[(Run, Kept)], until: Instant) {
+    for slot in over(slots, mine, until) {
+        cluster.give_up(slot).await;
+    }
 }
 
-/// Closes the attempts whose runs are over: they were cancelled, or this server was away and another one has taken them up.
-fn settle(slots: &[Arc<Slot>], mine: &[(Run, Kept)], until: Instant) {
+/// Renews the attempts whose runs are this process's. Returns the others.
+fn over<'a>(slots: &'a [Arc<Slot>], mine: &[(Run, Kept)], until: Instant) -> Vec<&'a Arc<Slot>> {
     let mine: HashMap<Run, Kept> = mine.iter().copied().collect();
-    for slot in slots {
-        match mine.get(&run_of(slot)) {
-            Some(is_kept) => {
-                slot.renew(until);
-                if *is_kept {
-                    slot.keep();
-                }
+    let is_over = |slot: &&Arc<Slot>| match mine.get(&run_of(slot)) {
+        Some(is_kept) => {
+            slot.renew(until);
+            if *is_kept {
+                slot.keep();
             }
-            None => slot.close(),
+            false
         }
-    }
+        None => true,
+    };
+    slots.iter().filter(is_over).collect()
 }
 
 /// Queues the tasks of servers that are gone again.
@@ -201,7 +197,8 @@ mod tests {
         listed.iter().for_each(|listed| listed.slot.renew(Instant::now()));
         assert!(listed.iter().all(|listed| listed.slot.if_open(|| ()).is_none()), "nothing is sure any more");
         let mine = [(Run { task: TaskId(1), attempt: 1 }, true), (Run { task: TaskId(2), attempt: 4 }, false)];
-        settle(&listed.each_ref().map(|listed| Arc::clone(&listed.slot)), &mine, soon);
+        let slots = listed.each_ref().map(|listed| Arc::clone(&listed.slot));
+        over(&slots, &mine, soon).iter().for_each(|slot| _ = slot.close());
         let state = |n: usize| {
             let slot = &listed[n].slot;
             (slot.if_open(|| ()).is_some(), slot.is_kept(), slot.is_stopped())

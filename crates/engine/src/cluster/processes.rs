@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use store::{About, Process};
+use store::{About, OwnProcess, Process, Store};
 
 /// How often it is looked for changes.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -50,18 +50,48 @@ pub(crate) fn starts_tasks(process: &Process) -> bool {
     process.about.concurrency > 0 && !process.draining
 }
 
+/// What a process tells the others of itself.
+pub(crate) struct Own {
+    models: Arc<Models>,
+    identity: Identity,
+    /// Tasks at the same time.
+    concurrency: u32,
+    fingerprints: Fingerprints,
+    /// What was told last.
+    told: Option<About>,
+}
+
+impl Own {
+    pub(crate) fn new(models: &Arc<Models>, identity: &Identity, concurrency: u32) -> Self {
+        let (fingerprints, told) = Default::default();
+        Self { models: Arc::clone(models), identity: identity.clone(), concurrency, fingerprints, told }
+    }
+
+    /// Tells it if it has changed, or if the others do not have it. Returns whether it was told.
+    async fn tell(&mut self, store: &Store, has_said: bool) -> bool {
+        let (offers, mut fingerprints) = (self.models.offers(), std::mem::take(&mut self.fingerprints));
+        let computed = tokio::task::spawn_blocking(move || {
+            fingerprints.add_some(&offers);
+            fingerprints
+        });
+        // An error: the runtime is shut down.
+        self.fingerprints = computed.await.unwrap_or_default();
+        let about = about(&self.models, &self.identity, self.concurrency, &self.fingerprints);
+        if has_said && self.told.as_ref() == Some(&about) {
+            return false;
+        }
+        let is_told = matches!(store.advertise(&about).await, Ok(true));
+        self.told = is_told.then_some(about);
+        is_told
+    }
+}
+
 /// Tells the others what this process has and follows what they have, until the task is aborted. Calls `changed` after each
 /// change, with whether other models can be drawn than before. An error is not reported: the renewals of leases log that
 /// the database is away.
-pub(crate) async fn watch_processes(
-    cluster: Arc<Cluster>,
-    models: Arc<Models>,
-    identity: Identity,
-    concurrency: u32,
-    changed: impl Fn(bool) + Send,
-) {
+pub(crate) async fn watch_processes(cluster: Arc<Cluster>, mut own: Own, changed: impl Fn(bool) + Send) {
     let store = &cluster.store;
-    let (own, mut digest, mut fingerprints) = (store.server_id(), String::new(), Fingerprints::default());
+    let (id, mut digest) = (store.server_id(), String::new());
     loop {
         if let Ok(now) = store.processes_digest().await
             && now != digest
@@ -70,18 +100,25 @@ pub(crate) async fn watch_processes(
             digest = now;
             changed(cluster.processes.set(processes));
         }
-        let offers = models.offers();
-        let computed = tokio::task::spawn_blocking(move || {
-            fingerprints.add_some(&offers);
-            fingerprints
-        });
-        let Ok(computed) = computed.await else { return };
-        fingerprints = computed;
-        let about = about(&models, &identity, concurrency, &fingerprints);
         let processes = cluster.processes.all();
-        let told = processes.iter().find(|process| Some(&process.id) == own.as_ref());
-        if told.is_some_and(|told| told.about != about) {
-            store.advertise(&about).await.ok();
+        if let Some(known) = processes.iter().find(|process| Some(&process.id) == id.as_ref()) {
+            let has_said = known.about != About::default();
+            own.tell(store, has_said).await;
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// As [`watch_processes`], for a process that need not know the others: reads its own row only. Calls `wake` when it
+/// may start tasks again, or has other models.
+pub(crate) async fn advertise(cluster: Arc<Cluster>, mut own: Own, wake: impl Fn() + Send) {
+    let mut is_draining = false;
+    loop {
+        if let Ok(Some(OwnProcess { has_said, draining })) = cluster.store.own_process().await {
+            let is_resumed = std::mem::replace(&mut is_draining, draining) && !draining;
+            if own.tell(&cluster.store, has_said).await || is_resumed {
+                wake();
+            }
         }
         tokio::time::sleep(INTERVAL).await;
     }

@@ -133,10 +133,14 @@ pub(crate) async fn send_reports(cluster: Arc<Cluster>, announce: Arc<dyn Announ
             let reported = cluster.store.report_step(newest.clone(), preview.as_ref()).await;
             // Nobody hears of an attempt that another server has taken up, or that is over. While the database is away, this
             // server's clients see the steps, as long as the run is surely its own.
-            if matches!(reported, Ok(false)) {
+            if let Ok(None) = reported {
                 cluster.counts.fenced_step();
+                cluster.give_up(&slot).await;
             } else {
                 events.into_iter().for_each(|event| publish(&slot, event, &*announce));
+            }
+            if let Ok(Some(wishes)) = reported {
+                cluster.heed(&slot, wishes);
             }
             if reported.is_ok() && preview.is_some() {
                 reports.has_stored.store(true, Ordering::Relaxed);
@@ -163,7 +167,7 @@ pub(crate) async fn vacuum(cluster: Arc<Cluster>) {
         tokio::time::sleep(VACUUM_EVERY).await;
         // A failure is repeated after the next preview.
         if cluster.reports.has_stored.swap(false, Ordering::Relaxed) {
-            cluster.store.vacuum_previews().await.ok();
+            cluster.store.vacuum_previews(VACUUM_EVERY * 4 / 5).await.ok();
         }
     }
 }

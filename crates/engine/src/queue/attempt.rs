@@ -168,10 +168,11 @@ impl Attempt<'_> {
     }
 
     /// Removes the picture of an attempt that was not recorded. Where other servers use the folder it may be the picture of a
-    /// later attempt; there the event of a cancellation removes it.
+    /// later attempt, unless the take is gone.
     fn remove_picture(&self) {
-        if self.shared.cluster.is_none() {
-            self.shared.media.remove(&self.slot.key).ok();
+        match &self.shared.cluster {
+            Some(cluster) => self.block_on(|| cluster.give_up(self.slot)),
+            None => _ = self.shared.media.remove(&self.slot.key),
         }
     }
 

@@ -108,7 +108,7 @@ impl Observer for Watch<'_> {
             return ControlFlow::Break(Stop::Cancel);
         }
         let (index, total) = (count(step.index + 1), self.total);
-        self.faults.at_step(index);
+        self.faults.at_step(index, || self.slot.is_stopped());
         let (took, eta_ms) = self.eta.step_done(index, total, Instant::now());
         // The benchmark `live` measures from here.
         tracing::trace!(task.id = %self.slot.task_id, step = index, "step done");

@@ -42,7 +42,7 @@ impl Shared {
         interrupted: ReadInterrupted,
     ) -> Self {
         let slots = Arc::default();
-        let cluster = Cluster::of(&store, &slots, interrupted);
+        let cluster = Cluster::of(&store, &media, &slots, interrupted);
         Self {
             store,
             media,

@@ -187,7 +187,11 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
         // [`Attempt::generate`] goes on after a change.
         Ok(Ok(Outcome::Steered(_))) => false,
         // Cancelled: recorded already. Server stopping: the next start runs the task again.
-        Ok(Ok(Outcome::Stopped)) => false,
+        Ok(Ok(Outcome::Stopped)) => {
+            // The benchmark `cancel` measures until here.
+            tracing::trace!(task.id = %claimed.task.id, "generation stopped");
+            false
+        }
         // It was waiting for a temporary error to pass when it was cancelled or the server stopped.
         Ok(Err(error)) if error.waits_for().is_some() && attempt.is_over() => false,
         Ok(Err(error)) => {

@@ -14,7 +14,7 @@ use diesel_async::{
 use std::time::{Duration, Instant};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{
-    Client, Row, SimpleQueryMessage,
+    Client, Row, SimpleQueryMessage, SimpleQueryRow,
     types::{ToSql, Type},
 };
 
@@ -107,7 +107,17 @@ impl Line {
     /// The answer to statements that the database answers within `at_most`. They are one transaction.
     pub(crate) async fn query(&self, sql: &str, at_most: Duration) -> Result<Vec<SimpleQueryMessage>, StoreError> {
         let sql = format!("{}{sql}", self.before);
-        self.ask(at_most, async |client| client.simple_query(&sql).await).await
+        self.ask(at_most, &self.timing, async |client| client.simple_query(&sql).await).await
+    }
+
+    /// As [`Line::query`], for a statement that only reads, and whose time is counted elsewhere.
+    pub(crate) async fn read(
+        &self,
+        sql: &str,
+        at_most: Duration,
+        timing: &Timing,
+    ) -> Result<Vec<SimpleQueryMessage>, StoreError> {
+        self.ask(at_most, timing, async |client| client.simple_query(sql).await).await
     }
 
     /// The rows of one statement with bound values, which the database answers within `at_most`.
@@ -117,12 +127,13 @@ impl Line {
         values: &[(&(dyn ToSql + Sync), Type)],
         at_most: Duration,
     ) -> Result<Vec<Row>, StoreError> {
-        self.ask(at_most, async |client| client.query_typed(sql, values).await).await
+        self.ask(at_most, &self.timing, async |client| client.query_typed(sql, values).await).await
     }
 
     async fn ask<T>(
         &self,
         at_most: Duration,
+        timing: &Timing,
         question: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, StoreError> {
         let mut held = self.session.lock().await;
@@ -134,7 +145,7 @@ impl Line {
             };
             let began = Instant::now();
             let answer = question(&session.client).await?;
-            self.timing.add(1, began.elapsed());
+            timing.add(1, began.elapsed());
             *held = Some(session);
             Ok::<_, tokio_postgres::Error>(answer)
         });
@@ -154,6 +165,14 @@ impl Line {
         }
         Ok(session)
     }
+}
+
+/// The rows of an answer.
+pub(crate) fn rows(answer: &[SimpleQueryMessage]) -> impl Iterator<Item = &SimpleQueryRow> {
+    answer.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    })
 }
 
 /// Why a connection failed.

@@ -1,12 +1,14 @@
 //! Appends to the log.
 
 use super::CHANNEL;
+use super::wake_ups::WAKE;
 use crate::StoreError;
 use crate::backend::{postgres, sqlite};
 use crate::changes::Change;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use protocol::Event;
 use std::{future::Future, pin::Pin};
 
 /// Takes the numbers and adds the rows in one statement. The update locks the head until the commit.
@@ -43,7 +45,9 @@ pub(crate) async fn append(conn: &mut postgres::Connection, changes: &[Change]) 
         bodies.push(body);
         takes.push(take);
     }
-    conn.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
+    if !changes.iter().any(is_start) {
+        conn.batch_execute(&before_append(changes.contains(&Change::Queue))).await?;
+    }
     let append = diesel::sql_query(APPEND)
         .bind::<Array<Nullable<Text>>, _>(bodies)
         .bind::<Array<Nullable<Text>>, _>(takes)
@@ -52,10 +56,20 @@ pub(crate) async fn append(conn: &mut postgres::Connection, changes: &[Change]) 
     Ok(u64::try_from(head.seq).ok())
 }
 
+/// Whether a transaction with this change has called [`LogLock::lock_log`].
+fn is_start(change: &Change) -> bool {
+    matches!(change, Change::Event { event: Event::GenerationStarted(_), .. })
+}
+
+/// What is done before the log is locked, in one round trip.
+fn before_append(is_queue_changed: bool) -> String {
+    format!("SET CONSTRAINTS ALL IMMEDIATE; {}", if is_queue_changed { WAKE } else { "" })
+}
+
 /// The future of [`LogLock::lock_log`].
 pub(crate) type Locking<'conn> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'conn>>;
 
-/// Locks the log, for a transaction that reads what it announces without holding a lock on it. Without this, a change that
+/// Locks the log, for a claim: it reads what it announces of its frame without holding a lock on that. Without this, a change that
 /// is committed in between is announced first, and the older state after it.
 pub(crate) trait LogLock {
     /// Locks the log until the transaction ends. Nothing but reads and [`append`] may follow.
@@ -72,8 +86,8 @@ impl LogLock for sqlite::Connection {
 impl LogLock for postgres::Connection {
     fn lock_log(&mut self) -> Locking<'_> {
         Box::pin(async move {
-            self.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
-            let _head: Head = diesel::sql_query("SELECT seq FROM event_head FOR UPDATE").get_result(self).await?;
+            let before = before_append(true);
+            self.batch_execute(&format!("{before}; SELECT seq FROM event_head FOR UPDATE")).await?;
             Ok(())
         })
     }

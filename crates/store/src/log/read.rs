@@ -1,5 +1,6 @@
 //! Reads the log.
 
+use crate::backend::postgres::rows;
 use crate::changes::{Change, LogEntry};
 use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
@@ -29,16 +30,12 @@ pub(crate) fn rows_query(after: u64, most: u64) -> String {
 impl Row {
     /// The rows of an answer.
     pub(super) fn all(answer: &[SimpleQueryMessage]) -> Vec<Self> {
-        let rows = answer.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
         let read = |row: &tokio_postgres::SimpleQueryRow| {
             let text = |column: usize| row.try_get(column).ok().flatten().map(str::to_owned);
             let age = text(3).and_then(|micros| micros.parse().ok()).map(Duration::from_micros).unwrap_or_default();
             Some(Self { seq: text(0)?.parse().ok()?, body: text(1), deleted_take: text(2), age })
         };
-        rows.filter_map(read).collect()
+        rows(answer).filter_map(read).collect()
     }
 }
 

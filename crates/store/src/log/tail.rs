@@ -1,16 +1,16 @@
 //! Follows the log.
 
 use super::CHANNEL;
+use super::listener::{Listener, Place, TailError};
 use super::messages::Messages;
 use super::read::{MOST_ROWS, Row, changes_of, rows_query};
-use crate::backend::Reach;
+use crate::backend::{Reach, postgres::rows};
 use crate::changes::Subscriber;
 use crate::live::LIVE;
 use crate::timing::Counts;
 use std::{
     collections::HashSet,
     convert::Infallible,
-    future::poll_fn,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -19,7 +19,6 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 /// How often the log is read without a notification. PostgreSQL's notifications get lost with a connection, and do not pass
 /// through every pooler.
@@ -30,9 +29,6 @@ const BATCH: u64 = 500;
 
 /// Delay between attempts to connect again.
 const RETRY: Duration = Duration::from_millis(250);
-
-/// How long the database may take to answer before the connection is given up: the network may have been cut.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long a change waits until it is published here. Longer only while the connection is down.
 const PUBLISHED: Duration = Duration::from_secs(5);
@@ -67,7 +63,7 @@ impl Tail {
     ) -> Result<Self, TailError> {
         let reach = reach.named("emberline (events)");
         let (wake, messages) = (Arc::new(Notify::new()), Arc::new(Messages::of_others(server)));
-        let listener = Listener::connect(&reach, &wake, &messages).await?;
+        let listener = listen(&reach, &wake, &messages).await?;
         let start = listener.start().await?;
         let (published, receiver) = watch::channel(start.seq);
         let answered = Arc::new(Mutex::new(Instant::now()));
@@ -86,7 +82,9 @@ impl Tail {
             pruned: Instant::now(),
         };
         follower.begin_at(start);
-        while follower.hand_over_batch(&listener).await? {}
+        // The newest step of each run, of which no further message may come for minutes.
+        follower.read_progress(&listener).await?;
+        follower.hand_over(&listener).await?;
         Ok(Self { wake, published: receiver, answered, follower: tokio::spawn(follower.run(listener)) })
     }
 
@@ -109,87 +107,21 @@ impl Tail {
     }
 }
 
-/// Why the log cannot be followed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TailError {
-    #[error(transparent)]
-    Database(#[from] tokio_postgres::Error),
-    #[error("the database has not answered for {} s", ANSWER.as_secs())]
-    Silent(#[from] tokio::time::error::Elapsed),
-    #[error("the table event_head has no row")]
-    NoHead,
-}
-
-/// A place in the log: the rows up to a number, and the epoch to which the number belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    epoch: String,
-    seq: u64,
-}
-
-/// A connection that is notified when the log grows.
-struct Listener {
-    client: Client,
-    /// Drives the connection and passes notifications on; ends with it.
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-impl Listener {
-    async fn connect(reach: &Reach, wake: &Arc<Notify>, messages: &Arc<Messages>) -> Result<Self, TailError> {
-        let (client, mut connection) = timeout(ANSWER, reach.connect()).await??;
-        let (wake, messages) = (Arc::clone(wake), Arc::clone(messages));
-        let driver = tokio::spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                if let AsyncMessage::Notification(notification) = message {
-                    if notification.channel() == LIVE {
-                        messages.add(notification.payload());
-                    }
-                    wake.notify_one();
-                }
-            }
-            // The next query reports that the connection is lost.
-            wake.notify_one();
-        });
-        let listener = Self { client, driver };
-        // Behind a pooler the notifications would be those of whoever uses that connection next.
-        if !reach.is_pooled {
-            listener.query(&format!("LISTEN {CHANNEL}; LISTEN {LIVE}")).await?;
+/// A connection that is notified when the log grows, and of messages.
+async fn listen(reach: &Reach, wake: &Arc<Notify>, messages: &Arc<Messages>) -> Result<Listener, TailError> {
+    let (wake, messages) = (Arc::clone(wake), Arc::clone(messages));
+    let listener = Listener::connect(reach, move |notification| {
+        if let Some(message) = notification.filter(|notification| notification.channel() == LIVE) {
+            messages.add(message.payload());
         }
-        Ok(listener)
+        wake.notify_one();
+    });
+    let listener = listener.await?;
+    // Behind a pooler the notifications would be those of whoever uses that connection next.
+    if !reach.is_pooled {
+        listener.query(&format!("LISTEN {CHANNEL}; LISTEN {LIVE}")).await?;
     }
-
-    async fn query(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, TailError> {
-        Ok(timeout(ANSWER, self.client.simple_query(sql)).await??)
-    }
-
-    /// The place after the newest row. The timeline is part of the epoch: a standby that took over may lack the newest rows,
-    /// and then gives their numbers to others.
-    async fn head(&self) -> Result<Place, TailError> {
-        self.place("seq").await
-    }
-
-    /// The place before the oldest row that is still there.
-    async fn start(&self) -> Result<Place, TailError> {
-        self.place("coalesce((SELECT min(seq) - 1 FROM events), seq)").await
-    }
-
-    async fn place(&self, seq: &str) -> Result<Place, TailError> {
-        let epoch = "epoch || '-' || left(pg_walfile_name(pg_current_wal_lsn()), 8)";
-        let answer = self.query(&format!("SELECT {seq}, {epoch} FROM event_head")).await?;
-        let place = answer.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => {
-                Some(Place { seq: row.get(0)?.parse().ok()?, epoch: row.get(1)?.to_owned() })
-            }
-            _ => None,
-        });
-        place.ok_or(TailError::NoHead)
-    }
+    Ok(listener)
 }
 
 struct Follower {
@@ -227,7 +159,7 @@ impl Follower {
     async fn connect_again(&mut self) -> Listener {
         loop {
             tokio::time::sleep(RETRY).await;
-            let Ok(listener) = Listener::connect(&self.reach, &self.wake, &self.messages).await else { continue };
+            let Ok(listener) = listen(&self.reach, &self.wake, &self.messages).await else { continue };
             if self.resume(&listener).await.is_ok() {
                 return listener;
             }
@@ -242,7 +174,8 @@ impl Follower {
             tracing::warn!(database = self.database, "events were missed; clients read everything again");
             self.begin_at(start);
         }
-        Ok(())
+        // Messages were lost meanwhile.
+        self.read_progress(listener).await
     }
 
     /// Hands over rows until the connection is lost.
@@ -251,13 +184,7 @@ impl Follower {
             if self.reach.is_pooled {
                 self.read_progress(listener).await?;
             }
-            // Taken before the rows are read, and handed over after them: the start of an attempt was committed before its steps
-            // were sent, but a step that comes while the rows are read may be of a start that is not among them.
-            let messages = self.messages.take();
-            while self.hand_over_batch(listener).await? {}
-            if !messages.is_empty() {
-                self.subscriber.heard(messages);
-            }
+            self.hand_over(listener).await?;
             if self.pruned.elapsed() >= PRUNE_EVERY {
                 self.pruned = Instant::now();
                 listener.query(&prune(self.at.seq)).await?;
@@ -266,14 +193,22 @@ impl Follower {
         }
     }
 
-    /// Reads the newest steps of other servers' runs, in place of notifications.
+    /// Hands over the rows that are there, and then the messages that came before.
+    async fn hand_over(&mut self, listener: &Listener) -> Result<(), TailError> {
+        // Taken before the rows are read, and handed over after them: the start of an attempt was committed before its steps
+        // were sent, but a step that comes while the rows are read may be of a start that is not among them.
+        let messages = self.messages.take();
+        while self.hand_over_batch(listener).await? {}
+        if !messages.is_empty() {
+            self.subscriber.heard(messages);
+        }
+        Ok(())
+    }
+
+    /// Reads the newest steps of other servers' runs, where no notification of them came.
     async fn read_progress(&mut self, listener: &Listener) -> Result<(), TailError> {
         let answer = listener.query("SELECT progress FROM runs WHERE progress IS NOT NULL").await?;
-        let texts = answer.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        });
-        let now: HashSet<String> = texts.collect();
+        let now: HashSet<String> = rows(&answer).filter_map(|row| row.get(0).map(str::to_owned)).collect();
         now.difference(&self.progress).for_each(|text| self.messages.add(text));
         self.progress = now;
         Ok(())

@@ -11,6 +11,8 @@ pub(crate) struct Leases {
     pub(crate) vacuum: Line,
     /// Sessions, attempts to sign in, and exports: many attempts wait for each other, and not for requests.
     pub(crate) shared: Line,
+    /// Questions about runs between two renewals, on the same connection.
+    pub(crate) asks: Timing,
 }
 
 impl Leases {
@@ -24,13 +26,14 @@ impl Leases {
             // A worker whose role does not own the table would be warned each time.
             vacuum: Line::new(database, reach.clone(), "emberline (vacuum)", "SET client_min_messages = error"),
             shared: Line::new(database, reach.clone(), "emberline (sessions)", ""),
+            asks: Timing::default(),
         }
     }
 
     /// The time of each kind of statement.
-    pub(crate) fn timings(&self) -> [(&'static str, &Timing); 4] {
-        let Self { renewals, steps, vacuum, shared } = self;
-        [("renewal", renewals), ("step", steps), ("vacuum", vacuum), ("session", shared)]
-            .map(|(call, line)| (call, line.timing()))
+    pub(crate) fn timings(&self) -> [(&'static str, &Timing); 5] {
+        let Self { renewals, steps, vacuum, shared, asks } = self;
+        let [renewals, steps, vacuum, shared] = [renewals, steps, vacuum, shared].map(Line::timing);
+        [("renewal", renewals), ("ask", asks), ("step", steps), ("vacuum", vacuum), ("session", shared)]
     }
 }

@@ -14,6 +14,8 @@ pub struct Measured {
     pub reconnects: u64,
     /// The age of entries of the log when they were handed over: the sum in seconds, and their number.
     pub event_lag: (f64, u64),
+    /// The age of previews when their bytes were read: the sum in seconds, and their number.
+    pub preview_age: (f64, u64),
     /// Seconds and calls, for each kind of statement.
     pub database: Vec<(&'static str, f64, u64)>,
 }
@@ -31,6 +33,7 @@ impl Store {
             live_bytes_in: counts.live_bytes_in.load(Ordering::Relaxed),
             reconnects: counts.reconnects.load(Ordering::Relaxed),
             event_lag: counts.event_lag.sum(),
+            preview_age: counts.preview_age.sum(),
             database: database.to_vec(),
         })
     }

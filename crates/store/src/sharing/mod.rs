@@ -3,6 +3,7 @@
 
 mod exports;
 mod health;
+mod idle;
 mod measured;
 mod previews;
 mod renewals;
@@ -10,6 +11,7 @@ mod requests;
 mod servers;
 mod sessions;
 mod steps;
+mod wishes;
 mod workers;
 
 pub use exports::SharedExports;
@@ -21,4 +23,5 @@ pub(crate) use requests::RequestRows;
 pub use requests::{Asked, RequestState, RunRequest};
 pub use servers::SharedStart;
 pub use sessions::SharedSessions;
-pub use workers::{About, Process};
+pub use wishes::{RunsNow, Wishes};
+pub use workers::{About, OwnProcess, Process};

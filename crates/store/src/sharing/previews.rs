@@ -1,6 +1,6 @@
 //! Pictures that are being made, on every server that shares the database: what is at their addresses.
 
-use crate::backend::{Pools, postgres};
+use crate::backend::{Pools, postgres, postgres::rows};
 use crate::objects::FinalPicture;
 use crate::rows::from_column;
 use crate::tasks::{parameters_from_text, seed_from_row};
@@ -60,8 +60,13 @@ pub enum Showing {
 const SHOWING: &str = "\
     SELECT t.etag AS final_etag, t.object, p.attempt, p.step, p.etag, \
         CASE WHEN p.etag IS DISTINCT FROM $2 THEN p.png END AS png, \
+        (extract(epoch FROM clock_timestamp() - p.stored_at) * 1000000)::bigint AS age_us, \
         CASE WHEN t.etag IS NULL AND p.take_id IS NULL THEN k.parameters END AS parameters, k.seed \
     FROM takes t JOIN tasks k ON k.id = t.task_id LEFT JOIN live_previews p ON p.take_id = t.id WHERE t.key = $1";
+
+/// A row if the space of old previews was freed within the time that follows.
+const LAST_VACUUM: &str = "SELECT 1 FROM pg_stat_user_tables \
+    WHERE relid = to_regclass('live_previews') AND last_vacuum > clock_timestamp() - ";
 
 #[derive(QueryableByName)]
 struct ShowingRow {
@@ -77,6 +82,8 @@ struct ShowingRow {
     etag: Option<String>,
     #[diesel(sql_type = Nullable<Binary>)]
     png: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    age_us: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
     parameters: Option<String>,
     #[diesel(sql_type = BigInt)]
@@ -107,21 +114,30 @@ impl Store {
             }
         })
         .await?;
-        let bytes = row.as_ref().and_then(|row| row.png.as_ref()).map_or(0, |png| png.len() as u64);
-        self.inner.counts.live_bytes_in.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(row) = &row
+            && let Some(png) = &row.png
+        {
+            let age_us = row.age_us.and_then(|age| u64::try_from(age).ok()).unwrap_or_default();
+            self.inner.counts.preview_age.add(1, Duration::from_micros(age_us));
+            self.inner.counts.live_bytes_in.fetch_add(png.len() as u64, Ordering::Relaxed);
+        }
         match row {
             Some(row) => row.showing().map(Some),
             None => Err(StoreError::NotFound { what: format!("picture {key:?}") }),
         }
     }
 
-    /// Frees the space of previews that newer ones have replaced, unless another server is doing that. PostgreSQL's own job comes
+    /// Frees the space of previews that newer ones have replaced, unless another server is doing that, or has done it within this time. PostgreSQL's own job comes
     /// once a minute, and a picture of a megapixel can replace its preview four times a second. Nothing on SQLite.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn vacuum_previews(&self) -> Result<(), StoreError> {
+    pub async fn vacuum_previews(&self, unless_within: Duration) -> Result<(), StoreError> {
         let Some(leases) = &self.inner.leases else { return Ok(()) };
+        let is_fresh = format!("{LAST_VACUUM}{} * interval '1 millisecond'", unless_within.as_millis());
+        if rows(&leases.steps.query(&is_fresh, VACUUM).await?).next().is_some() {
+            return Ok(());
+        }
         // Shortening the file would wait for readers.
         leases.vacuum.query("VACUUM (SKIP_LOCKED, TRUNCATE FALSE) live_previews", VACUUM).await.map(drop)
     }

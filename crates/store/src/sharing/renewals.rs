@@ -1,12 +1,13 @@
 //! Leases: renewed once a second or so by each server, in one statement for all of its runs.
 
 use super::requests::Asked;
+use crate::backend::postgres::rows;
 use crate::live::Run;
 use crate::runs::Holder;
 use crate::{Store, StoreError};
 use protocol::TaskId;
 use std::time::Duration;
-use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::SimpleQueryRow;
 
 /// How long the database may take to answer where nothing waits for the answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -90,13 +91,6 @@ impl Store {
         let answer = leases.renewals.query(&sql, ANSWER).await?;
         Ok(rows(&answer).filter_map(run).collect())
     }
-}
-
-fn rows(answer: &[SimpleQueryMessage]) -> impl Iterator<Item = &SimpleQueryRow> {
-    answer.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    })
 }
 
 /// The run in a row's second and third column.

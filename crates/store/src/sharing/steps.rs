@@ -1,6 +1,7 @@
 //! Messages to other servers: steps with their previews, and requests to keep a picture.
 
 use super::previews::NewPreview;
+use super::wishes::Wishes;
 use crate::live::{LIVE, Live};
 use crate::rows::to_column;
 use crate::{Store, StoreError};
@@ -21,18 +22,21 @@ const MOST_BYTES: usize = 7999;
 /// servers. Does none of it if the run is over: no other statement can come in between.
 const STEP: &str = "\
     WITH mine AS (UPDATE runs SET step = greatest(step, $4), progress = nullif($10, '') \
-        WHERE task_id = $1 AND attempt = $2 AND server_id = $3 RETURNING task_id), \
+        WHERE task_id = $1 AND attempt = $2 AND server_id = $3 RETURNING task_id, attempt, keep), \
     shown AS (INSERT INTO live_previews AS p (take_id, attempt, step, etag, png) \
         SELECT $5, $2, $6, $7, $8 FROM mine WHERE $8 IS NOT NULL \
         ON CONFLICT (take_id) DO UPDATE \
-            SET attempt = excluded.attempt, step = excluded.step, etag = excluded.etag, png = excluded.png \
+            SET attempt = excluded.attempt, step = excluded.step, etag = excluded.etag, png = excluded.png, \
+                stored_at = excluded.stored_at \
             WHERE (p.attempt, p.step) < (excluded.attempt, excluded.step)) \
-    SELECT CASE WHEN length($10) > 0 THEN pg_notify($9, $10)::text END, \
+    SELECT mine.keep, EXISTS (SELECT FROM run_requests q \
+            WHERE q.task_id = mine.task_id AND q.attempt = mine.attempt AND NOT q.done), \
+        CASE WHEN length($10) > 0 THEN pg_notify($9, $10)::text END, \
         set_config('synchronous_commit', 'off', TRUE) FROM mine";
 
 impl Store {
-    /// Tells the other servers about a step, after storing the run's newest preview for them, if one is given. Returns false if
-    /// this process has lost the run: then nothing is stored, and nobody hears of it. Always false on SQLite.
+    /// Tells the other servers about a step, after storing the run's newest preview for them, if one is given. Returns what is
+    /// wanted of the run; none if this process has lost it: then nothing is stored, and nobody hears of it. Always none on SQLite.
     ///
     /// # Errors
     /// The database does not answer.
@@ -40,8 +44,8 @@ impl Store {
         &self,
         event: GenerationProgress,
         preview: Option<&NewPreview>,
-    ) -> Result<bool, StoreError> {
-        let Some(leases) = &self.inner.leases else { return Ok(false) };
+    ) -> Result<Option<Wishes>, StoreError> {
+        let Some(leases) = &self.inner.leases else { return Ok(None) };
         let server = self.inner.own.holder().server.to_string();
         let (task, take, step) = (event.of.task_id.0, event.of.take_id.0, to_column("runs.step", event.step)?);
         let attempt = to_column("runs.attempt", event.of.attempt)?;
@@ -63,11 +67,12 @@ impl Store {
             (&LIVE, Type::TEXT),
             (&message, Type::TEXT),
         ];
-        let is_mine = !leases.steps.query_with(STEP, &values, ANSWER).await?.is_empty();
-        if let Some(preview) = preview.filter(|_| is_mine) {
+        let answer = leases.steps.query_with(STEP, &values, ANSWER).await?;
+        let wishes = answer.first().map(|row| Wishes { keep: row.get(0), has_requests: row.get(1) });
+        if let Some(preview) = preview.filter(|_| wishes.is_some()) {
             self.inner.counts.live_bytes_out.fetch_add(preview.png.len() as u64, Ordering::Relaxed);
         }
-        Ok(is_mine)
+        Ok(wishes)
     }
 
     /// Asks the server that runs a task to keep its current estimate as the final picture. Returns the attempt; none if the task

@@ -1,10 +1,11 @@
 //! What the servers and workers of a database have: each says it of itself, and all read it.
 
+use crate::backend::postgres::rows;
 use crate::{Store, StoreError};
 use protocol::{AdvertisedModel, TaskId, Worker, WorkerId, WorkerKind, WorkerModel};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::SimpleQueryRow;
 
 /// How long the database may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -40,6 +41,15 @@ pub struct Process {
     pub draining: bool,
     /// The tasks that it runs.
     pub tasks: Vec<TaskId>,
+}
+
+/// What the others know of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnProcess {
+    /// Whether it has said anything of itself.
+    pub has_said: bool,
+    /// Whether it starts no more tasks.
+    pub draining: bool,
 }
 
 impl Process {
@@ -96,6 +106,19 @@ impl Store {
         Ok(rows(&answer).next().and_then(|row| text(row, 0)).unwrap_or_default().to_owned())
     }
 
+    /// What the others know of this process; none before it is registered, and on SQLite.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn own_process(&self) -> Result<Option<OwnProcess>, StoreError> {
+        let Some(leases) = &self.inner.leases else { return Ok(None) };
+        let id = self.inner.own.holder().server;
+        let own = format!("SELECT about IS NOT NULL, draining FROM servers WHERE id = '{id}'");
+        let answer = leases.steps.query(&own, ANSWER).await?;
+        let is = |row, column| text(row, column) == Some("t");
+        Ok(rows(&answer).next().map(|row| OwnProcess { has_said: is(row, 0), draining: is(row, 1) }))
+    }
+
     /// The servers and workers that use the database, the oldest first. None on SQLite.
     ///
     /// # Errors
@@ -126,13 +149,6 @@ impl Store {
     pub fn set_models(&self, names: Vec<String>) {
         self.inner.own.set_models(names);
     }
-}
-
-fn rows(answer: &[SimpleQueryMessage]) -> impl Iterator<Item = &SimpleQueryRow> {
-    answer.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    })
 }
 
 fn text(row: &SimpleQueryRow, column: usize) -> Option<&str> {

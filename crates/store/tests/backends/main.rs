@@ -27,6 +27,7 @@ mod timeline;
 mod tls;
 mod turns;
 mod unreadable;
+mod wake_ups;
 mod workers;
 
 /// Defines a test for each database from an `async fn(&Database)`.

@@ -177,7 +177,7 @@ async fn a_frame_goes_with_its_only_task_and_comes_back_with_it(database: &Datab
 }
 
 /// A finished frame at the end, made while those tasks wait.
-async fn ready_after(store: &store::Store, project: ProjectId, waiting: &[protocol::Task]) -> FrameId {
+async fn ready_after(store: &Store, project: ProjectId, waiting: &[protocol::Task]) -> FrameId {
     let (frame, task) = new_frame(store, project).await;
     let ids: Vec<_> = std::iter::once(task.id).chain(waiting.iter().map(|task| task.id)).collect();
     store.reorder_queue(&ids).await.expect("first");

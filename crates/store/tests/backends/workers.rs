@@ -4,20 +4,20 @@ use crate::runs::{renew, run_of, servers};
 use crate::studio::{claim, new_frame, parameters, request};
 use protocol::{AdvertisedModel, Model, Parameters, ProjectId, Recommended, TaskId, WorkerKind};
 use std::time::Duration;
-use store::{About, NewTake, Process, Store};
+use store::{About, NewTake, OwnProcess, Process, Store};
 
 /// Longer than a test.
 const LONG: Duration = Duration::from_secs(600);
 
 /// Queues a task with this model.
-async fn with_model(store: &Store, project: ProjectId, model: &str) -> TaskId {
+pub async fn with_model(store: &Store, project: ProjectId, model: &str) -> TaskId {
     let mut tasks = request(project, None, 1);
     let parameters = Parameters { model: model.to_owned(), ..parameters() };
     tasks.takes = tasks.takes.into_iter().map(|take| NewTake { parameters: parameters.clone(), ..take }).collect();
     store.create_tasks(tasks).await.expect("created").accepted[0].task_id
 }
 
-fn has(store: &Store, models: &[&str]) {
+pub fn has(store: &Store, models: &[&str]) {
     store.set_models(models.iter().map(|&name| name.to_owned()).collect());
 }
 
@@ -85,7 +85,11 @@ async fn processes_know_each_other_by_what_they_say_of_themselves() {
         "it has said nothing"
     );
     let registered = digest().await;
+    let told = |has_said, draining| Some(OwnProcess { has_said, draining });
+    assert_eq!(one.own_process().await.expect("answered"), told(false, false));
     assert!(one.advertise(&about("gpu")).await.expect("recorded"));
+    assert_eq!(one.own_process().await.expect("answered"), told(true, false));
+    assert_eq!(two.own_process().await.expect("answered"), None, "it is not registered");
     let said = digest().await;
     assert!(nobody != registered && registered != said && said == digest().await);
     new_frame(&one, project).await;
@@ -115,6 +119,7 @@ async fn a_process_that_drains_starts_nothing_until_it_is_resumed() {
     renew(&two, &[]).await;
     new_frame(&one, project).await;
     assert!(two.set_draining(&id, true).await.expect("recorded"));
+    assert_eq!(one.own_process().await.expect("answered").map(|own| own.draining), Some(true));
     renew(&one, &[]).await;
     assert_eq!(one.claim_task().await.expect("answered"), None);
     let drains: Vec<bool> = two.processes().await.expect("read").iter().map(|it| it.draining).collect();
