@@ -1,7 +1,7 @@
 //! The engine: the server's handle on the workers.
 
 use crate::{
-    Announce, InjectedFault, Media, Models, OpenPicture, Progress, Statistics, TraceLimits,
+    Announce, InjectedFault, Media, Models, OpenPicture, Progress, ReadTraceLimits, Statistics, TraceLimits,
     cluster::{self, ClusterSummary, Identity, ReadInterrupted, Remote, SharedPictureError},
     committed::Committed,
     injected::FaultInjector,
@@ -26,6 +26,8 @@ pub struct EngineOptions {
     pub paused: bool,
     /// What is kept of how pictures form, at first.
     pub traces: TraceLimits,
+    /// Reads that again before each picture, where several servers share the settings.
+    pub read_traces: ReadTraceLimits,
     /// Reads what becomes of tasks whose server is gone.
     pub interrupted: ReadInterrupted,
     /// For tests of the recovery only.
@@ -119,7 +121,8 @@ impl Engine {
         media.inject(&faults);
         // On PostgreSQL the database has no task for a claim while the queue is paused, whichever server paused it.
         let paused = options.paused && !store.is_shared();
-        let shared = Shared::new(store, media, models, announce, paused, options.traces, faults, options.interrupted);
+        let traces = (options.traces, options.read_traces);
+        let shared = Shared::new(store, media, models, announce, paused, traces, faults, options.interrupted);
         let (shared, remote) = (Arc::new(shared), Arc::<Remote>::default());
         shared.store.count_steps(total_steps);
         let committed = Committed {

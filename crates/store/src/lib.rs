@@ -54,6 +54,7 @@ mod styles;
 mod takes;
 mod tasks;
 mod timing;
+mod trace_objects;
 mod transaction;
 mod turns;
 mod unreadable;
@@ -70,7 +71,7 @@ pub use inserts::NewTake;
 pub use library::FinishedRecipe;
 pub use lifecycle::{End, Ended};
 pub use live::{Live, Run};
-pub use moving::{CopiedRows, MovedTake};
+pub use moving::{CopiedRows, MovedTake, MovedTrace};
 pub use objects::{FinalPicture, PicturePlaces};
 pub use projects::{DeletedProject, ProjectPlace, Purged};
 pub use recovery::{Forgotten, TakeFile, TakeRecord};
@@ -79,9 +80,10 @@ pub use sharing::{
     About, Asked, Health, Kept, Measured, NewPreview, Process, Renewed, RequestState, RunRequest, SharedExports,
     SharedSessions, SharedStart, Showing,
 };
-pub use store::Store;
+pub use store::{Store, WeakStore};
 pub use takes::{DeletedTake, KeyedTake};
 pub use tasks::TaskFilter;
+pub use trace_objects::{ListedTrace, TraceKind, TraceObject};
 pub use turns::{Waits, turns};
 pub use unreadable::UnreadableRow;
 pub use url::{has_log_alone, sqlite_file};

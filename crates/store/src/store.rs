@@ -15,7 +15,7 @@ use diesel_async::RunQueryDsl;
 use protocol::Parameters;
 use std::{
     fs::File,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -23,6 +23,23 @@ use std::{
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
+}
+
+/// The database, for parts that the store's subscriber holds: it does not keep the store alive.
+#[derive(Clone)]
+pub struct WeakStore(Weak<Inner>);
+
+impl WeakStore {
+    /// The store; none after its last clone was dropped.
+    pub fn upgrade(&self) -> Option<Store> {
+        self.0.upgrade().map(|inner| Store { inner })
+    }
+}
+
+impl std::fmt::Debug for WeakStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WeakStore").finish_non_exhaustive()
+    }
 }
 
 pub(crate) struct Inner {
@@ -162,6 +179,11 @@ impl Store {
                 counts: Arc::default(),
             }),
         })
+    }
+
+    /// A handle that does not keep the store alive.
+    pub fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.inner))
     }
 
     /// Ensures that new timestamps are later than the stored ones: the system clock may have been set back.

@@ -99,6 +99,7 @@ async fn start(url: &str, pictures: &Path, models: &Arc<Models>, number: usize) 
         concurrency: NonZeroUsize::new(1),
         paused: false,
         traces: TraceLimits::from(&LocalStudio::stored_settings(&store).await.expect("settings")),
+        read_traces: LocalStudio::trace_limits,
         interrupted: LocalStudio::interrupted,
         fault: Some(InjectedFault::Slow(STEP_MS)),
     };

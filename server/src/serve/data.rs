@@ -111,6 +111,7 @@ async fn open_recovered(opening: &Opening, media: &Media) -> Result<Store> {
     };
     let store = store.context("cannot open the database")?;
     store.set_lease(opening.lease);
+    media.find_traces_in(&store);
     match recover_or_join(&store, media, opening).await {
         Ok(()) => Ok(store),
         Err(error) => {

@@ -48,6 +48,7 @@ impl Parts {
             concurrency: NonZeroUsize::new(about.concurrency.into()),
             paused: store.queue_paused().await?,
             traces: TraceLimits::from(&LocalStudio::stored_settings(store).await?),
+            read_traces: LocalStudio::trace_limits,
             interrupted: LocalStudio::interrupted,
             fault: about.fault,
         };

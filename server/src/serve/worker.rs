@@ -58,6 +58,7 @@ async fn work(args: &WorkerArgs) -> Result<()> {
     let media = Arc::new(args.media_url.media(&args.database_url, args.cache_dir.as_deref())?);
     let store = Store::join(&args.database_url).await.context("cannot open the database")?;
     store.set_lease(Duration::from_secs(args.lease.into()));
+    media.find_traces_in(&store);
     join(&store, &media).await?;
     let name = args.name.clone().unwrap_or_else(machine::name);
     let identity = Identity { name: name.clone(), kind: WorkerKind::Worker };

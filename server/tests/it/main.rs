@@ -26,6 +26,8 @@ mod metrics;
 mod models;
 #[cfg(unix)]
 mod moving;
+mod object_states;
+mod object_traces;
 mod objects;
 mod openapi;
 mod overnight;

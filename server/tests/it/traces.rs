@@ -9,38 +9,38 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
 /// A finished take, as its task in the answer to the request.
-fn made(server: &TestServer, project: &Value, more: &Value) -> Value {
+pub fn made(server: &TestServer, project: &Value, more: &Value) -> Value {
     let task = ask(server, project, more);
     server.wait_for_task(&task["task_id"], "completed");
     task
 }
 
-fn trace(server: &TestServer, take: &Value) -> Value {
+pub fn trace(server: &TestServer, take: &Value) -> Value {
     let answer = server.get(&format!("/api/v1/takes/{take}/trace"));
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
 
 /// The numbers of the kept steps that meet a condition.
-fn steps(trace: &Value, is_wanted: impl Fn(&Value) -> bool) -> Vec<u64> {
+pub fn steps(trace: &Value, is_wanted: impl Fn(&Value) -> bool) -> Vec<u64> {
     let steps = trace["steps"].as_array().expect("a list").iter().filter(|step| is_wanted(step));
     steps.map(|step| step["step"].as_u64().expect("a number")).collect()
 }
 
 /// The pictures of all steps.
-fn pictures(server: &TestServer, take: &Value) -> Vec<Vec<u8>> {
+pub fn pictures(server: &TestServer, take: &Value) -> Vec<Vec<u8>> {
     let trace = trace(server, take);
     let paths = trace["steps"].as_array().expect("a list").iter().map(|step| step["path"].clone());
     paths.map(|path| server.bytes(path.as_str().expect("a path")).1).collect()
 }
 
-fn branch(server: &TestServer, take: &Value, body: &Value) -> Value {
+pub fn branch(server: &TestServer, take: &Value, body: &Value) -> Value {
     let answer = server.send("POST", &format!("/api/v1/takes/{take}/branch"), body);
     assert_eq!(answer.status, 202, "{}", answer.text);
     answer.json()["tasks"][0].clone()
 }
 
-fn branched(server: &TestServer, take: &Value, body: &Value) -> Value {
+pub fn branched(server: &TestServer, take: &Value, body: &Value) -> Value {
     let task = branch(server, take, body);
     server.wait_for_task(&task["task_id"], "completed");
     task

@@ -70,6 +70,8 @@ pub(crate) struct Generator<'a> {
     pub(crate) decode: Option<Duration>,
     /// What is kept of how the picture forms.
     pub(crate) traces: TraceLimits,
+    /// Least time between two states that are saved for a server that is killed.
+    pub(crate) save_interval: Duration,
     /// For tests of the recovery.
     pub(crate) faults: &'a FaultInjector,
     /// Whether the attempt makes room for others.
@@ -106,7 +108,7 @@ impl Generator<'_> {
         source_key: Option<&str>,
         header: &trace::Header,
     ) -> Result<Option<Begun>, NotShared> {
-        if let Some(saved) = Saved::newest(self.media, own_key, &header.parameters) {
+        if let Some(saved) = Saved::newest(self.media, own_key, &header.parameters)? {
             return Ok(Some(Begun::Saved(saved)));
         }
         let Some(step) = task.parameters.from_step else { return Ok(None) };
@@ -143,7 +145,7 @@ impl Generator<'_> {
         }
         let least = Duration::from_millis(task.parameters.preview_interval_ms.into());
         let queue = PreviewQueue::new(task.parameters.preview_method, least);
-        let trace = TraceQueue::new(self.traces);
+        let trace = TraceQueue::new(self.traces, self.save_interval);
         let begun = inputs.begun.as_ref();
         let (generated, previews) = thread::scope(|scope| {
             // A builder, because `scope.spawn` panics when no thread can be started.

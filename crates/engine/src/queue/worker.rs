@@ -207,6 +207,7 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
     if listed.slot.is_cancelled() {
         attempt.record_cancellation(may_be_completed);
     }
+    shared.media.end_forming_trace(&listed.slot.key);
     drop(listed);
     shared.remove_old_traces();
 }

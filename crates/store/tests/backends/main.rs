@@ -25,6 +25,7 @@ mod styles;
 mod tables;
 mod timeline;
 mod tls;
+mod trace_objects;
 mod turns;
 mod unreadable;
 mod workers;
