@@ -1,7 +1,7 @@
 //! Removes objects that no row names: pictures, traces and saved states of attempts that lost their runs, and of takes that were
-//! deleted.
+//! deleted; exported files of servers that are gone.
 
-use ::pictures::{Object, ObjectError, Objects, PICTURES, TRACES};
+use ::pictures::{EXPORTS, Object, ObjectError, Objects, PICTURES, TRACES};
 use futures::StreamExt;
 use std::time::{Duration, SystemTime};
 use store::{Store, StoreError};
@@ -39,7 +39,11 @@ pub async fn collect_orphans(store: &Store, objects: &Objects, age: Duration) ->
 
 async fn collect_all(store: &Store, objects: &Objects, age: Duration) -> Result<usize, CollectError> {
     store.forget_traces_without_take(age).await?;
-    Ok(collect(store, objects, PICTURES, age).await? + collect(store, objects, TRACES, age).await?)
+    let mut removed = 0;
+    for under in [PICTURES, TRACES, EXPORTS] {
+        removed += collect(store, objects, under, age).await?;
+    }
+    Ok(removed)
 }
 
 async fn collect(store: &Store, objects: &Objects, under: &str, age: Duration) -> Result<usize, CollectError> {
@@ -50,7 +54,12 @@ async fn collect(store: &Store, objects: &Objects, under: &str, age: Duration) -
         let now = SystemTime::now();
         let is_old = |object: &Object| now.duration_since(object.modified).is_ok_and(|old| old >= age);
         let old: Vec<String> = part.into_iter().filter(is_old).map(|object| object.name).collect();
-        let named = store.named_objects(old.clone()).await?;
+        let mut named = store.named_objects(old.clone()).await?;
+        if under == EXPORTS
+            && let Some(exports) = store.exports()
+        {
+            named.extend(exports.objects().await?);
+        }
         for object in old.iter().filter(|object| !named.contains(*object)) {
             objects.delete(object).await?;
             removed += 1;

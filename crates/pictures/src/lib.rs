@@ -17,6 +17,7 @@
 mod cache;
 mod error;
 mod etag;
+mod files;
 mod names;
 mod objects;
 mod pictures;
@@ -26,7 +27,7 @@ mod url;
 pub use cache::{CACHE_BYTES, Cache};
 pub use error::ObjectError;
 pub use etag::{etag_of, etag_of_reader};
-pub use names::{IDENTITY, PICTURES, TRACES, etag_in, picture_object, trace_object};
+pub use names::{EXPORTS, IDENTITY, PICTURES, TRACES, etag_in, export_object, picture_object, trace_object};
 pub use objects::{Object, Objects};
 pub use pictures::{Opened, Pictures};
 pub use spool::{Spool, Spooled};
