@@ -5,12 +5,13 @@ use crate::{
     cluster::{self, ClusterSummary, Identity, ReadInterrupted, Remote, SharedPictureError},
     committed::Committed,
     injected::FaultInjector,
+    needs::{DRAWING_PROTOCOL, needs_of},
     priority,
     queue::{self, Shared, Workers},
     slot::Slot,
     total_steps,
 };
-use protocol::{ModelLoading, Task, TaskId, TaskStatus};
+use protocol::{ModelLoading, Parameters, Task, TaskId, TaskStatus};
 use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 use store::{End, Store, StoreError};
 use tokio::task::JoinHandle;
@@ -30,6 +31,8 @@ pub struct EngineOptions {
     pub read_traces: ReadTraceLimits,
     /// Reads what becomes of tasks whose server is gone.
     pub interrupted: ReadInterrupted,
+    /// The version of the drawing protocol that this process draws and that the tasks it creates need, for tests; none: its own.
+    pub protocol: Option<u32>,
     /// For tests of the recovery only.
     pub fault: Option<InjectedFault>,
 }
@@ -122,9 +125,15 @@ impl Engine {
         // On PostgreSQL the database has no task for a claim while the queue is paused, whichever server paused it.
         let paused = options.paused && !store.is_shared();
         let traces = (options.traces, options.read_traces);
-        let shared = Shared::new(store, media, models, announce, paused, traces, faults, options.interrupted);
+        let mut shared = Shared::new(store, media, models, announce, paused, traces, faults, options.interrupted);
+        shared.protocol = options.protocol.unwrap_or(DRAWING_PROTOCOL);
         let (shared, remote) = (Arc::new(shared), Arc::<Remote>::default());
         shared.store.count_steps(total_steps);
+        if shared.store.is_shared() {
+            let (models, least) = (Arc::downgrade(&shared.models), options.protocol.unwrap_or(1));
+            let needs = move |of: &Parameters| models.upgrade().map(|models| needs_of(of, &models, least));
+            shared.store.find_needs(Box::new(move |of| needs(of).unwrap_or_default()));
+        }
         let committed = Committed {
             slots: Arc::clone(&shared.slots),
             control: Arc::clone(&shared.control),
@@ -146,7 +155,7 @@ impl Engine {
                     Arc::clone(cluster),
                     Arc::clone(&shared.models),
                     options.identity.clone(),
-                    tasks_at_once,
+                    (tasks_at_once, shared.protocol),
                     processes_changed(&shared),
                 )),
             ]

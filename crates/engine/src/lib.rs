@@ -20,6 +20,7 @@ mod injected;
 pub mod media;
 mod models;
 mod moving;
+mod needs;
 mod offered;
 mod pauses;
 mod previews;

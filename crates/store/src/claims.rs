@@ -273,7 +273,8 @@ impl Store {
 
     fn claimant(&self, overnight: bool) -> Claimant {
         let own = &self.inner.own;
-        Claimant { holder: own.holder(), in_turns: own.in_turns(), models: own.models(), overnight }
+        let (models, abilities) = (own.models(), own.abilities());
+        Claimant { holder: own.holder(), in_turns: own.in_turns(), models, abilities, overnight }
     }
 
     async fn claim(&self, is_alone: bool, overnight: bool) -> Result<Claim, StoreError> {

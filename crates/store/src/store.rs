@@ -5,6 +5,7 @@ use crate::changes::{Change, LogEntry, Subscriber};
 use crate::clock::{LATEST_MS, not_before};
 use crate::log::{Tail, TailError};
 use crate::migrate::Missing;
+use crate::needs::{FindNeeds, Needs};
 use crate::runs::{Leases, Own};
 use crate::timing::Counts;
 use crate::transaction::{checkout, in_own_task, read};
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     _owner: Option<File>,
     subscriber: OnceLock<Arc<dyn Subscriber>>,
     count_steps: OnceLock<fn(&Parameters) -> u32>,
+    pub(crate) find_needs: OnceLock<FindNeeds>,
     /// Follows the log for the subscriber, on PostgreSQL.
     tail: OnceLock<Tail>,
     /// How PostgreSQL is reached.
@@ -74,6 +76,11 @@ impl Inner {
         if let (Some(seq), Some(tail)) = (seq, self.tail.get()) {
             tail.published(seq).await;
         }
+    }
+
+    /// What a task with these parameters needs.
+    pub(crate) fn needs(&self, of: &Parameters) -> Needs {
+        self.find_needs.get().map(|find| find(of)).unwrap_or_default()
     }
 
     /// The number of sampling steps of a task.
@@ -172,6 +179,7 @@ impl Store {
                 _owner: owner,
                 subscriber: OnceLock::new(),
                 count_steps: OnceLock::new(),
+                find_needs: OnceLock::new(),
                 tail: OnceLock::new(),
                 reach,
                 leases,

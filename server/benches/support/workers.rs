@@ -101,6 +101,7 @@ async fn start(url: &str, pictures: &Path, models: &Arc<Models>, number: usize) 
         traces: TraceLimits::from(&LocalStudio::stored_settings(&store).await.expect("settings")),
         read_traces: LocalStudio::trace_limits,
         interrupted: LocalStudio::interrupted,
+        protocol: None,
         fault: Some(InjectedFault::Slow(STEP_MS)),
     };
     Engine::start(store, media, Arc::clone(models), Arc::new(Nobody), options).await.expect("the engine starts")

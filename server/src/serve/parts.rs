@@ -23,6 +23,8 @@ pub(super) struct About {
     pub(super) identity: Identity,
     /// Generations at the same time.
     pub(super) concurrency: u8,
+    /// For tests: the version of the drawing protocol.
+    pub(super) protocol: Option<u32>,
     pub(super) fault: Option<InjectedFault>,
 }
 
@@ -50,6 +52,7 @@ impl Parts {
             traces: TraceLimits::from(&LocalStudio::stored_settings(store).await?),
             read_traces: LocalStudio::trace_limits,
             interrupted: LocalStudio::interrupted,
+            protocol: about.protocol,
             fault: about.fault,
         };
         let engine = Engine::start(store.clone(), Arc::clone(media), models, hub.clone(), options).await;

@@ -38,6 +38,7 @@ mod prompts;
 mod records;
 mod recovery;
 mod rolling;
+mod routing;
 mod schema;
 mod server_functions;
 #[cfg(unix)]

@@ -32,17 +32,21 @@ impl Processes {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces them. Returns whether other models can be drawn than before.
+    /// Replaces them. Returns whether other tasks can be drawn than before.
     fn set(&self, now: Vec<Process>) -> bool {
         let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), Arc::new(now));
         offered(&before) != offered(&self.all())
     }
 }
 
-/// The models that can be drawn.
-fn offered(processes: &[Process]) -> BTreeSet<String> {
+/// What can be drawn: by each process its models, files and drawing protocol.
+fn offered(processes: &[Process]) -> BTreeSet<(BTreeSet<String>, u32)> {
+    let names = |about: &About| {
+        let models = about.models.iter().map(|offered| &offered.model.name);
+        models.chain(&about.files.hashes).chain(&about.files.unhashed).cloned().collect()
+    };
     let starting = processes.iter().filter(|process| starts_tasks(process));
-    starting.flat_map(|process| &process.about.models).map(|offered| offered.model.name.clone()).collect()
+    starting.map(|process| (names(&process.about), process.about.protocol)).collect()
 }
 
 /// Whether a process starts tasks.
@@ -51,13 +55,13 @@ pub(crate) fn starts_tasks(process: &Process) -> bool {
 }
 
 /// Tells the others what this process has and follows what they have, until the task is aborted. Calls `changed` after each
-/// change, with whether other models can be drawn than before. An error is not reported: the renewals of leases log that
+/// change, with whether other tasks can be drawn than before. An error is not reported: the renewals of leases log that
 /// the database is away.
 pub(crate) async fn watch_processes(
     cluster: Arc<Cluster>,
     models: Arc<Models>,
     identity: Identity,
-    concurrency: u32,
+    (concurrency, protocol): (u32, u32),
     changed: impl Fn(bool) + Send,
 ) {
     let store = &cluster.store;
@@ -77,7 +81,7 @@ pub(crate) async fn watch_processes(
         });
         let Ok(computed) = computed.await else { return };
         fingerprints = computed;
-        let about = about(&models, &identity, concurrency, &fingerprints);
+        let about = About { protocol, ..about(&models, &identity, concurrency, &fingerprints) };
         let processes = cluster.processes.all();
         let told = processes.iter().find(|process| Some(&process.id) == own.as_ref());
         if told.is_some_and(|told| told.about != about) {
@@ -101,5 +105,7 @@ fn about(models: &Models, identity: &Identity, concurrency: u32, fingerprints: &
         concurrency,
         models: models.list().into_iter().map(advertised).collect(),
         loaded: models.loaded(),
+        protocol: 0,
+        files: models.files(),
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     Costs, Media, Models, PreviewTimes, TraceLimits,
     injected::FaultInjector,
     models,
+    needs::texts,
     previews::{PreviewQueue, Show},
     slot::Slot,
     traces::{Begun, NotShared, Saved, SharedSteps, TraceQueue, header, read_state},
@@ -124,10 +125,7 @@ impl Generator<'_> {
     }
 
     fn embeddings(&self, of: &Parameters) -> Result<Vec<Arc<EmbeddingFile>>, GenerationError> {
-        let changed = of.track.iter().flat_map(|change| [&change.prompt, &change.negative_prompt]).flatten();
-        let texts: Vec<&str> =
-            [&of.prompt, &of.negative_prompt].into_iter().chain(changed).map(String::as_str).collect();
-        let paths = self.models.embeddings_in(&texts.join("\n"));
+        let paths = self.models.embeddings_in(&texts(of));
         let open = |path| EmbeddingFile::open(path).map(Arc::new).map_err(GenerationError::Embedding);
         paths.iter().map(|path| open(path)).collect()
     }

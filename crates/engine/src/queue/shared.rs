@@ -3,7 +3,7 @@
 use super::{admission::Admission, control::Control};
 use crate::{
     Announce, Media, Models, ReadInterrupted, ReadTraceLimits, Statistics, TraceLimits, cluster::Cluster,
-    injected::FaultInjector, slots::Slots, traces,
+    injected::FaultInjector, needs::DRAWING_PROTOCOL, slots::Slots, traces,
 };
 use protocol::{TaskId, TaskStatus};
 use std::{
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// What is kept of how pictures form.
     traces: StdRwLock<TraceLimits>,
     read_traces: ReadTraceLimits,
+    /// The version of the drawing protocol that this process draws.
+    pub(crate) protocol: u32,
     /// This server beside others; none on SQLite.
     pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) runtime: Handle,
@@ -60,6 +62,7 @@ impl Shared {
             has_lost_claim: AtomicBool::new(false),
             traces: StdRwLock::new(traces),
             read_traces,
+            protocol: DRAWING_PROTOCOL,
             cluster,
             runtime: Handle::current(),
         }

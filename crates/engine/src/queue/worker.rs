@@ -129,6 +129,7 @@ async fn claim(shared: &Shared, is_alone: bool) -> Result<Claim, StoreError> {
     shared.faults.database_error()?;
     if shared.cluster.is_some() {
         shared.store.set_models(shared.models.offers().iter().map(|offer| offer.name.clone()).collect());
+        shared.store.set_abilities(shared.protocol, shared.models.files());
     }
     // On PostgreSQL such a task has a run that nobody renews: it is taken up as those of servers that are gone.
     if shared.cluster.is_none() && shared.has_lost_claim.load(Ordering::Relaxed) {
