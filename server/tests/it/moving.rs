@@ -275,7 +275,7 @@ fn pictures_become_objects_and_files_again() {
         let mut events = Events::connect(server, "");
         done(server, &task, "resume");
         let first = events.until("generation_progress", Duration::from_secs(60)).pop().expect("a step");
-        assert_eq!(first["data"]["step"], json!(step + 1));
+        assert!(first["data"]["step"].as_u64() > Some(step), "paused after {step} steps: {first}");
         server.wait_for_task(&task["task_id"], "completed");
         assert_eq!(file(server, &task), whole);
     }
