@@ -23,6 +23,9 @@ GRANT UPDATE (updated_at) ON projects TO emberline_worker;
 -- Who runs what, and how far it is.
 GRANT SELECT, INSERT, UPDATE, DELETE ON servers, runs, run_requests, live_previews TO emberline_worker;
 
+-- How pictures formed, and what paused ones go on from, with an object store.
+GRANT SELECT, INSERT, UPDATE, DELETE ON trace_objects TO emberline_worker;
+
 -- The log of changes.
 GRANT SELECT, INSERT, DELETE ON events TO emberline_worker;
 GRANT SELECT, UPDATE ON event_head TO emberline_worker;

@@ -78,7 +78,8 @@ fn cancel(web: &Machine, worker: &Machine, project: &serde_json::Value, into_ste
     let (mut events, mut is_cancelled) = (0, false);
     while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         let Some(event) = socket.next(Some(left)) else { continue };
-        if event["data"]["task_id"] == id {
+        let is_of_picture = event["type"].as_str().is_some_and(|name| name.starts_with("generation_"));
+        if is_of_picture && event["data"]["task_id"] == id {
             // What came before the answer is read here, too; the cancellation is the last of it.
             events += usize::from(is_cancelled);
             is_cancelled |= event["type"] == "generation_cancelled";

@@ -8,7 +8,8 @@
 //! Fails if a lease ended, if the 95th percentile of claims is over 50 ms, of an entry to the socket over 100 ms, or if a newcomer
 //! waited for longer than a picture takes. All processes and PostgreSQL (with `fsync`) run on this machine.
 //!
-//! `cargo bench --bench rehearse` (with `-- WORKERS SECONDS` to change 100 workers for 60 seconds).
+//! `cargo bench --bench rehearse` (with `-- WORKERS SECONDS` to change 100 workers for 60 seconds; with `-- follow` the workers hear of
+//! everything, as servers do: what that costs).
 
 #[path = "support/machine.rs"]
 mod machine;
@@ -19,6 +20,7 @@ mod workers;
 
 use machine::Machine;
 use percentiles::Percentiles;
+use protocol::WorkerKind;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -77,7 +79,11 @@ fn main() {
     fill(&web, &flood);
     // Spread over the time of a picture, so that they do not all end at the same time.
     let apart = Duration::from_secs(STEPS.into()).div_f64(count as f64);
-    let workers = Workers::start(&url, pictures.path(), usize::try_from(count).expect("a number"), apart);
+    let kind = match std::env::args().any(|argument| argument == "follow") {
+        true => WorkerKind::Server,
+        false => WorkerKind::Worker,
+    };
+    let workers = Workers::start(&url, pictures.path(), (usize::try_from(count).expect("a number"), kind), apart);
     println!("{count} workers, {STEPS} steps of a second a picture, for {seconds} s");
     let calls = "SELECT xact_commit FROM pg_stat_database WHERE datname = 'rehearsal'";
     let (before, began) = (number(&cluster, calls), Instant::now());

@@ -161,6 +161,10 @@ pub struct ServeArgs {
     /// takes that much longer. There is no environment variable, so that it is never set by accident.
     #[arg(long, value_name = "FAULT", hide = true)]
     pub inject_fault: Option<InjectedFault>,
+
+    /// For tests of versions beside each other: it draws this version of the drawing protocol, and the tasks that it creates need it.
+    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pretend_protocol: Option<u32>,
 }
 
 /// Which models there are, and where they are computed.
@@ -245,6 +249,10 @@ pub struct WorkerArgs {
     /// As that of `serve`, for tests.
     #[arg(long, value_name = "FAULT", hide = true)]
     pub inject_fault: Option<InjectedFault>,
+
+    /// For tests of versions beside each other: it draws this version of the drawing protocol, and the tasks that it creates need it.
+    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pretend_protocol: Option<u32>,
 }
 
 /// The name of a worker: 1 to 100 characters in one line.
@@ -270,7 +278,7 @@ mod tests {
     fn every_option_is_an_environment_variable_too() {
         let command = Cli::command();
         let options = command.get_subcommands().flat_map(|sub| sub.get_arguments()).chain(command.get_arguments());
-        let special = ["help", "version", "inject_fault"];
+        let special = ["help", "version", "inject_fault", "pretend_protocol"];
         for option in options.filter(|arg| !arg.is_positional() && !special.contains(&arg.get_id().as_str())) {
             let long = option.get_long().expect("every option has a long name");
             let expected = format!("EMBERLINE_{}", long.to_uppercase().replace('-', "_"));

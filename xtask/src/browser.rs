@@ -11,7 +11,7 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     let folder = workspace.root.join("end2end");
     process::run(Command::new("npx").args(["--no-install", "tsc"]).current_dir(&folder))?;
     bundle::csr(workspace)?;
-    workspace.build_binary()?;
+    workspace.build_tested_binary()?;
     process::run(
         Command::new("npx")
             .args(["--no-install", "playwright", "test"])

@@ -15,7 +15,8 @@ pub(crate) fn beside_others(shared: &Arc<Shared>, identity: &Identity, tasks_at_
         let control = Arc::clone(&shared.control);
         move || control.wake()
     };
-    let own = cluster::Own::new(&shared.models, identity, u32::try_from(tasks_at_once).unwrap_or(u32::MAX));
+    let concurrency = u32::try_from(tasks_at_once).unwrap_or(u32::MAX);
+    let own = cluster::Own::new(&shared.models, identity, concurrency, shared.protocol);
     let mut tasks = vec![
         tokio::spawn(cluster::keep_leases(Arc::clone(cluster))),
         tokio::spawn(cluster::send_reports(Arc::clone(cluster), Arc::clone(&shared.announce))),

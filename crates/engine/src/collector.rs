@@ -1,6 +1,7 @@
-//! Removes objects that no row names: pictures of attempts that lost their runs, and of takes that were deleted.
+//! Removes objects that no row names: pictures, traces and saved states of attempts that lost their runs, and of takes that were
+//! deleted; exported files of servers that are gone.
 
-use ::pictures::{Object, ObjectError, Objects, PICTURES};
+use ::pictures::{EXPORTS, Object, ObjectError, Objects, PICTURES, TRACES};
 use futures::StreamExt;
 use std::time::{Duration, SystemTime};
 use store::{Store, StoreError};
@@ -22,7 +23,7 @@ pub enum CollectError {
     Object(#[from] ObjectError),
 }
 
-/// Deletes the pictures of the object store that no row names and that are older than `age` by the store's clock. Returns how
+/// Deletes the pictures, traces and saved states of the object store that no row names and that are older than `age` by the store's clock. Returns how
 /// many. Does nothing while another server does it.
 ///
 /// # Errors
@@ -31,20 +32,34 @@ pub async fn collect_orphans(store: &Store, objects: &Objects, age: Duration) ->
     if !store.begin_collection().await? {
         return Ok(0);
     }
-    let collected = collect(store, objects, age).await;
+    let collected = collect_all(store, objects, age).await;
     store.end_collection().await?;
     collected
 }
 
-async fn collect(store: &Store, objects: &Objects, age: Duration) -> Result<usize, CollectError> {
+async fn collect_all(store: &Store, objects: &Objects, age: Duration) -> Result<usize, CollectError> {
+    store.forget_traces_without_take(age).await?;
     let mut removed = 0;
-    let mut listed = std::pin::pin!(objects.list(PICTURES).chunks(AT_ONCE));
+    for under in [PICTURES, TRACES, EXPORTS] {
+        removed += collect(store, objects, under, age).await?;
+    }
+    Ok(removed)
+}
+
+async fn collect(store: &Store, objects: &Objects, under: &str, age: Duration) -> Result<usize, CollectError> {
+    let mut removed = 0;
+    let mut listed = std::pin::pin!(objects.list(under).chunks(AT_ONCE));
     while let Some(part) = listed.next().await {
         let part = part.into_iter().collect::<Result<Vec<Object>, _>>()?;
         let now = SystemTime::now();
         let is_old = |object: &Object| now.duration_since(object.modified).is_ok_and(|old| old >= age);
         let old: Vec<String> = part.into_iter().filter(is_old).map(|object| object.name).collect();
-        let named = store.named_objects(old.clone()).await?;
+        let mut named = store.named_objects(old.clone()).await?;
+        if under == EXPORTS
+            && let Some(exports) = store.exports()
+        {
+            named.extend(exports.objects().await?);
+        }
         for object in old.iter().filter(|object| !named.contains(*object)) {
             objects.delete(object).await?;
             removed += 1;

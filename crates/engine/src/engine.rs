@@ -1,17 +1,18 @@
 //! The engine: the server's handle on the workers.
 
 use crate::{
-    Announce, InjectedFault, Media, Models, OpenPicture, Progress, Statistics, TraceLimits,
+    Announce, InjectedFault, Media, Models, OpenPicture, Progress, ReadTraceLimits, Statistics, TraceLimits,
     beside_others::beside_others,
     cluster::{self, ClusterSummary, Identity, ReadInterrupted, Remote, SharedPictureError},
     committed::Committed,
     injected::FaultInjector,
+    needs::{DRAWING_PROTOCOL, needs_of},
     priority,
     queue::{self, Shared, Workers},
     slot::Slot,
     total_steps,
 };
-use protocol::{ModelLoading, Task, TaskId, TaskStatus, WorkerKind};
+use protocol::{ModelLoading, Parameters, Task, TaskId, TaskStatus, WorkerKind};
 use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 use store::{End, Store, StoreError};
 use tokio::task::JoinHandle;
@@ -27,8 +28,12 @@ pub struct EngineOptions {
     pub paused: bool,
     /// What is kept of how pictures form, at first.
     pub traces: TraceLimits,
+    /// Reads that again before each picture, where several servers share the settings.
+    pub read_traces: ReadTraceLimits,
     /// Reads what becomes of tasks whose server is gone.
     pub interrupted: ReadInterrupted,
+    /// The version of the drawing protocol that this process draws and that the tasks it creates need, for tests; none: its own.
+    pub protocol: Option<u32>,
     /// For tests of the recovery only.
     pub fault: Option<InjectedFault>,
 }
@@ -120,9 +125,16 @@ impl Engine {
         media.inject(&faults);
         // On PostgreSQL the database has no task for a claim while the queue is paused, whichever server paused it.
         let paused = options.paused && !store.is_shared();
-        let shared = Shared::new(store, media, models, announce, paused, options.traces, faults, options.interrupted);
+        let traces = (options.traces, options.read_traces);
+        let mut shared = Shared::new(store, media, models, announce, paused, traces, faults, options.interrupted);
+        shared.protocol = options.protocol.unwrap_or(DRAWING_PROTOCOL);
         let (shared, remote) = (Arc::new(shared), Arc::<Remote>::default());
         shared.store.count_steps(total_steps);
+        if shared.store.is_shared() {
+            let (models, least) = (Arc::downgrade(&shared.models), options.protocol.unwrap_or(1));
+            let needs = move |of: &Parameters| models.upgrade().map(|models| needs_of(of, &models, least));
+            shared.store.find_needs(Box::new(move |of| needs(of).unwrap_or_default()));
+        }
         let committed = Committed {
             slots: Arc::clone(&shared.slots),
             control: Arc::clone(&shared.control),

@@ -21,6 +21,7 @@ mod injected;
 pub mod media;
 mod models;
 mod moving;
+mod needs;
 mod offered;
 mod pauses;
 mod previews;
@@ -49,8 +50,8 @@ pub use models::{LoraFiles, ModelOptions, Models, NoPipeline, Offer, memory_byte
 pub use moving::{Installation, MoveError, Moved, PicturePlace};
 pub use previews::{PreviewTimes, first_preview};
 pub use recovery::{LostFound, lost_found};
-pub use retry::why_unwritten;
+pub use retry::{why_unread, why_unwritten};
 pub use slot::Progress;
 pub use statistics::{Costs, Statistics, Summary};
 pub use steps::total_steps;
-pub use traces::TraceLimits;
+pub use traces::{ReadTraceLimits, TraceLimits};

@@ -1,9 +1,32 @@
 //! The models of all servers and workers of a database.
 
 use crate::{Engine, cluster::starts_tasks};
-use protocol::{AdvertisedModel, Model, Recommended, TaskId, Worker};
+use protocol::{AdvertisedModel, Model, Parameters, Recommended, TaskId, Worker};
 use std::{collections::HashMap, sync::Arc};
-use store::Process;
+use store::{FileKind, NeededFile, Needs, Process};
+
+/// Whether a process can make a picture, and what it lacks.
+struct Able {
+    has_model: bool,
+    /// Whether it knows the drawing protocol.
+    is_new: bool,
+    /// A file or version that it lacks, as what a task waits for.
+    lacks: Option<String>,
+    /// Whether it starts tasks.
+    starts: bool,
+}
+
+impl Able {
+    /// How much of what is needed it has.
+    fn rank(&self) -> u32 {
+        match (self.has_model, self.is_new, &self.lacks) {
+            (false, ..) => 0,
+            (true, false, _) => 1,
+            (true, true, Some(_)) => 2,
+            (true, true, None) => 3,
+        }
+    }
+}
 
 impl Engine {
     /// The servers and workers of the database, by name; none on SQLite.
@@ -55,25 +78,48 @@ impl Engine {
         }
     }
 
-    /// What a queued task with this model waits for, if nobody can start it.
-    pub fn waits_for_worker(&self, model: &str) -> Option<String> {
-        let processes = self.processes();
-        let own = self.shared.store.server_id();
-        // What this server has is known before it has told the others.
-        let has = |process: &&Process| match Some(&process.id) == own.as_ref() {
-            true => self.makes_pictures && self.models().offer(model).is_some(),
-            false => process.about.models.iter().any(|offered| offered.model.name == model),
-        };
+    /// What a queued task with these parameters waits for, if nobody can start it.
+    pub fn waits_for_worker(&self, of: &Parameters) -> Option<String> {
+        let (processes, needs) = (self.processes(), self.shared.store.needs(of));
         if processes.is_empty() {
             return None;
         }
-        let mut with_model = processes.iter().filter(has).peekable();
-        if with_model.peek().is_none() {
+        let able: Vec<Able> = processes.iter().map(|process| self.able(process, of, &needs)).collect();
+        let model = &of.model;
+        let Some(best) = able.iter().map(|able| able.rank()).max().filter(|best| *best > 0) else {
             return Some(format!("a worker with the model \"{model}\""));
+        };
+        let lacks = able.iter().find(|able| able.rank() == best).and_then(|able| able.lacks.clone());
+        if lacks.is_some() {
+            return lacks;
         }
-        let is_own = |process: &Process| Some(&process.id) == own.as_ref() && !process.draining;
-        let all_drain = !with_model.any(|process| starts_tasks(process) || is_own(process));
+        let all_drain = !able.iter().any(|able| able.lacks.is_none() && able.has_model && able.starts);
         all_drain.then(|| format!("a worker with the model \"{model}\": those that have it are draining"))
+    }
+
+    /// Whether a process can make a picture.
+    fn able(&self, process: &Process, of: &Parameters, needs: &Needs) -> Able {
+        // What this server has is known before it has told the others.
+        let is_own = Some(&process.id) == self.shared.store.server_id().as_ref();
+        let (has_model, files, protocol, starts) = match is_own {
+            true => {
+                let has_model = self.makes_pictures && self.models().offer(&of.model).is_some();
+                (has_model, self.models().files(), self.shared.protocol, self.makes_pictures && !process.draining)
+            }
+            false => {
+                let about = &process.about;
+                let has_model = about.models.iter().any(|offered| offered.model.name == of.model);
+                (has_model, about.files.clone(), about.protocol.max(1), starts_tasks(process))
+            }
+        };
+        let missing = needs.files.iter().find(|file| !files.has(file));
+        let lacks = match missing {
+            _ if protocol < needs.protocol => Some("a worker of a newer version of Emberline".to_owned()),
+            Some(NeededFile { kind: FileKind::Lora, name, .. }) => Some(format!("a worker with the LoRA \"{name}\"")),
+            Some(NeededFile { name, .. }) => Some(format!("a worker with the embedding \"{name}\"")),
+            None => None,
+        };
+        Able { has_model, lacks, starts, is_new: protocol >= needs.protocol }
     }
 
     /// Name of the server or worker that runs a task; none on SQLite and for one that does not run.

@@ -2,6 +2,7 @@
 
 use ::pictures::ObjectError;
 use std::{error::Error, io, time::Duration};
+use store::StoreError;
 
 /// Too many open files, in this process and on the whole machine. The numbers are the same on every Unix.
 const EMFILE: i32 = 24;
@@ -25,6 +26,9 @@ pub(crate) fn io_waits_for(error: &io::Error) -> Option<&'static str> {
     use io::ErrorKind as Kind;
     if is_store_away(error) {
         return Some(STORE_AWAY);
+    }
+    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<StoreError>()) {
+        return error.waits_for();
     }
     match error.kind() {
         Kind::StorageFull => Some("the disk is full"),
@@ -69,6 +73,11 @@ pub(crate) fn write_waits_for(error: &io::Error) -> Option<&'static str> {
 /// Why a picture could not be written, in words for users.
 pub fn why_unwritten(error: &io::Error) -> String {
     write_waits_for(error).map_or_else(|| error.to_string(), str::to_owned)
+}
+
+/// Why a file or an object could not be read, in words for users.
+pub fn why_unread(error: &io::Error) -> String {
+    io_waits_for(error).map_or_else(|| error.to_string(), str::to_owned)
 }
 
 /// As [`io_waits_for`], for the operating system's error among an error's causes.

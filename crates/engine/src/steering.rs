@@ -6,7 +6,7 @@ use crate::{
 };
 use protocol::{Parameters, Task, TaskId, TaskStatus, TrackChange};
 use std::{sync::Arc, time::Duration};
-use store::{RequestState, RunRequest, StoreError};
+use store::{RequestState, RunRequest, StoreError, TraceKind};
 
 /// How often a change is tried again when the task's status changes meanwhile: it is claimed, or its attempt ends.
 const TRIES: usize = 100;
@@ -95,8 +95,12 @@ impl Engine {
     async fn saved_step(&self, task: &Task) -> Result<u32, EngineError> {
         let Some(take) = task.take_id else { return Ok(0) };
         let key = self.shared.store.get_take(take).await?.key;
+        if self.media().pictures().is_some() {
+            let saved = self.shared.store.trace_object(&key, TraceKind::State).await?;
+            return Ok(saved.map_or(0, |saved| saved.step));
+        }
         let (media, hash) = (Arc::clone(self.media()), parameters_hash(&task.parameters, task.seed));
         let newest = tokio::task::spawn_blocking(move || Saved::newest(&media, &key, &hash));
-        Ok(newest.await.ok().flatten().map_or(0, |saved| saved.step))
+        Ok(newest.await.ok().and_then(Result::ok).flatten().map_or(0, |saved| saved.step))
     }
 }

@@ -1,6 +1,6 @@
 //! How a take formed, as the pictures of an export.
 
-use crate::{LocalStudio, export_jobs::Pictures, exports::picture_of, problem::problem};
+use crate::{LocalStudio, export_jobs::Pictures, exports::picture_of, problem::problem, traces::out_of_reach};
 use ::export::{Picture, Sequence, Still};
 use engine::Media;
 use protocol::{Easing, Formation, Problem, Project, Take, TaskStatus};
@@ -42,7 +42,8 @@ fn stills(
 ) -> Result<Vec<Still>, Problem> {
     let unreadable = |error: trace::Error| match error {
         trace::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => no_trace(take),
-        error => Problem::Conflict(format!("the trace of take {} cannot be read: {error}", take.id)),
+        error => out_of_reach(&error)
+            .unwrap_or_else(|| Problem::Conflict(format!("the trace of take {} cannot be read: {error}", take.id))),
     };
     let mut trace = media.open_trace(key).map_err(unreadable)?;
     let steps: Vec<u32> = trace.pictures().map(|(step, _)| step).collect();

@@ -33,6 +33,7 @@ pub use events::Events;
 pub use export_jobs::Exports;
 pub use picture::TAKE;
 pub use thumbnails::TakeThumbnail;
+pub use traces::step_problem;
 pub use wildcards::WildcardFolder;
 
 use ::library::Library;

@@ -38,6 +38,11 @@ impl LocalStudio {
         Box::pin(async move { Self::stored_settings(&store).await.unwrap_or_default().interrupted })
     }
 
+    /// What is kept of how pictures form, by the stored settings; none while they cannot be read.
+    pub fn trace_limits(store: Store) -> Pin<Box<dyn Future<Output = Option<TraceLimits>> + Send>> {
+        Box::pin(async move { Self::stored_settings(&store).await.ok().map(|settings| TraceLimits::from(&settings)) })
+    }
+
     /// Why the stored settings cannot be parsed; `None` if they can.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ impl LocalStudio {
             task.warnings.extend(self.engine.warning(task.id).map(|why| FieldError::new("width", why)));
         }
         if task.status == TaskStatus::Queued {
-            task.waiting_for = self.engine.waits_for_worker(&task.parameters.model);
+            task.waiting_for = self.engine.waits_for_worker(&task.parameters);
         }
         task
     }

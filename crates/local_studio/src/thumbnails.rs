@@ -128,6 +128,9 @@ impl LocalStudio {
             SharedPictureError::Object(_) => Problem::Fault(
                 "the picture is missing or damaged in the object store; the server's log says which".to_owned(),
             ),
+            SharedPictureError::Io(error) if error.kind() == io::ErrorKind::HostUnreachable => {
+                Problem::Unavailable(format!("{}; try again", engine::why_unread(&error)))
+            }
             SharedPictureError::Io(error) => {
                 tracing::error!(key, %error, "cannot show a picture");
                 Problem::Internal

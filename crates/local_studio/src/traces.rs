@@ -7,7 +7,7 @@ use crate::{
 };
 use engine::{
     Media, new_key, total_steps,
-    traces::{SharedSteps, parameters_hash},
+    traces::{NotShared, SharedSteps, parameters_hash},
 };
 use generation::PromptSyntax;
 use prompt::networks::networks;
@@ -91,34 +91,63 @@ impl LocalStudio {
     }
 
     /// Writes the new take's trace, with the first steps of the take with this key, and its first preview: the picture of
-    /// the last of these steps.
+    /// the last of these steps. Where pictures are objects it is read from the trace.
     async fn write_shared_steps(&self, source: String, step: u32, take: NewTake) -> Result<(), Problem> {
-        let media = Arc::clone(self.media());
-        let write = move || -> io::Result<()> {
-            let shared = SharedSteps::read(&media, &source, step).map_err(io::Error::other)?;
-            let shared = shared.for_sampler(take.parameters.sampler);
-            let parameters = parameters_hash(&take.parameters, take.seed);
-            let header = Header { run: rand::random(), parameters, ..shared.header.clone() };
-            let written = media.start_trace(&take.key, |file| {
-                let mut writer = Writer::start(file, &header)?;
-                shared.write(&mut writer)?;
-                Ok(writer)
-            });
-            let preview = match shared.last_picture() {
-                Some(png) => Ok(png.to_vec()),
-                None => engine::first_preview(&take.parameters, take.seed).map_err(io::Error::other),
-            };
-            let written = written.and_then(|_| media.write_preview(&take.key, &preview?));
-            if written.is_err() {
-                media.remove(&take.key).ok();
-            }
-            written
+        let (media, key) = (Arc::clone(self.media()), take.key.clone());
+        let write = move || match media.pictures() {
+            None => write_files(&media, &source, step, &take).map(|()| None),
+            Some(_) => shared_trace(&media, &source, step, &take).map(Some),
         };
-        tokio::task::spawn_blocking(write).await.map_err(|_| Problem::Internal)?.map_err(|error| {
+        let written = tokio::task::spawn_blocking(write).await.map_err(|_| Problem::Internal)?;
+        let stored = match written {
+            Ok(Some(trace)) => {
+                self.media().store_trace_of_new_take(&key, step, trace.into()).await.map_err(io::Error::from)
+            }
+            written => written.map(drop),
+        };
+        stored.map_err(|error| {
             tracing::error!(%error, "the first steps of a branch could not be written");
             file_problem(&error, "the server cannot write pictures")
         })
     }
+}
+
+/// The first steps of the take with this key as the trace of a new take.
+fn shared_trace(media: &Media, source: &str, step: u32, take: &NewTake) -> io::Result<Vec<u8>> {
+    let (shared, header) = shared_steps(media, source, step, take)?;
+    let mut bytes = Vec::new();
+    shared.write(&mut Writer::start(&mut bytes, &header)?)?;
+    Ok(bytes)
+}
+
+/// As [`shared_trace`], as files.
+fn write_files(media: &Media, source: &str, step: u32, take: &NewTake) -> io::Result<()> {
+    let (shared, header) = shared_steps(media, source, step, take)?;
+    let written = media.start_trace(&take.key, |file| {
+        let mut writer = Writer::start(file, &header)?;
+        shared.write(&mut writer)?;
+        Ok(writer)
+    });
+    let preview = match shared.last_picture() {
+        Some(png) => Ok(png.to_vec()),
+        None => engine::first_preview(&take.parameters, take.seed).map_err(io::Error::other),
+    };
+    let written = written.and_then(|_| media.write_preview(&take.key, &preview?));
+    if written.is_err() {
+        media.remove(&take.key).ok();
+    }
+    written
+}
+
+fn shared_steps(media: &Media, source: &str, step: u32, take: &NewTake) -> io::Result<(SharedSteps, Header)> {
+    let shared = SharedSteps::read(media, source, step).map_err(|error| match error {
+        NotShared::Trace(trace::Error::Io(error)) => error,
+        error => io::Error::other(error),
+    })?;
+    let shared = shared.for_sampler(take.parameters.sampler);
+    let parameters = parameters_hash(&take.parameters, take.seed);
+    let header = Header { run: rand::random(), parameters, ..shared.header.clone() };
+    Ok((shared, header))
 }
 
 /// The LoRA files of a take without those that only its prompt names: another prompt names its own.
@@ -158,6 +187,27 @@ fn read_trace(media: &Media, empty: TakeTrace, key: &str) -> Result<TakeTrace, t
 }
 
 fn unreadable(id: TakeId, error: &trace::Error) -> Problem {
+    if let Some(problem) = out_of_reach(error) {
+        return problem;
+    }
     tracing::error!(take.id = %id, %error, "a trace cannot be read");
     Problem::Conflict(format!("the trace of take {id} cannot be read: {error}"))
+}
+
+/// The problem for a trace that is an object and cannot be reached now.
+pub(crate) fn out_of_reach(error: &trace::Error) -> Option<Problem> {
+    match error {
+        trace::Error::Io(error) if error.kind() == io::ErrorKind::HostUnreachable => {
+            Some(Problem::Unavailable(format!("the server cannot read traces: {}", engine::why_unread(error))))
+        }
+        _ => None,
+    }
+}
+
+/// The problem for the picture of a step whose trace cannot be read.
+pub fn step_problem(error: &trace::Error) -> Problem {
+    out_of_reach(error).unwrap_or_else(|| {
+        tracing::error!(%error, "cannot read a trace");
+        Problem::Internal
+    })
 }

@@ -20,9 +20,12 @@ pub struct Calls {
     pub seconds: f64,
 }
 
-/// The sums, while they grow: calls and seconds by operation and outcome.
+/// Calls and seconds by operation and outcome.
+type Sums = BTreeMap<(&'static str, &'static str), (u64, f64)>;
+
+/// The sums, while they grow.
 #[derive(Debug, Default)]
-pub(crate) struct Counted(Mutex<BTreeMap<(&'static str, &'static str), (u64, f64)>>);
+pub(crate) struct Counted(Mutex<Sums>);
 
 impl Counted {
     pub(crate) fn add(&self, op: &'static str, error: Option<&ObjectError>, time: Duration) {

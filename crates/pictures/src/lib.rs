@@ -6,6 +6,8 @@
 //! - [`Pictures`] is both: it fetches each object once, however many requests for it there are at a time.
 //! - [`Spool`] keeps finished pictures on the disk that cannot be stored yet.
 //!
+//! Traces and saved states of takes are objects of the same kind.
+//!
 //! The names of objects, such as `pictures/<key>/<attempt>-<etag>.png`, are relative to the prefix of the [`ObjectUrl`], so
 //! that a bucket can be copied to another place.
 //!
@@ -16,6 +18,7 @@ mod cache;
 mod calls;
 mod error;
 mod etag;
+mod files;
 mod names;
 mod objects;
 mod pictures;
@@ -26,7 +29,7 @@ pub use cache::{CACHE_BYTES, Cache};
 pub use calls::Calls;
 pub use error::ObjectError;
 pub use etag::{etag_of, etag_of_reader};
-pub use names::{IDENTITY, PICTURES, etag_in, picture_object};
+pub use names::{EXPORTS, IDENTITY, PICTURES, TRACES, etag_in, export_object, picture_object, trace_object};
 pub use objects::{Object, Objects};
 pub use pictures::{Opened, Pictures};
 pub use spool::{Spool, Spooled};

@@ -182,11 +182,15 @@ impl Objects {
         })
     }
 
-    fn path(&self, name: &str) -> Path {
+    pub(crate) fn store(&self) -> &AmazonS3 {
+        &self.0.store
+    }
+
+    pub(crate) fn path(&self, name: &str) -> Path {
         Path::from(self.0.url.key(name))
     }
 
-    async fn asked<T>(
+    pub(crate) async fn asked<T>(
         &self,
         op: &'static str,
         name: &str,

@@ -134,7 +134,7 @@ impl Pictures {
             Err(error @ (ObjectError::Damaged { .. } | ObjectError::Missing { .. })) => {
                 let mut damaged = self.0.damaged.lock().unwrap_or_else(PoisonError::into_inner);
                 if damaged.len() < MOST_DAMAGED && damaged.insert(object.to_owned()) {
-                    tracing::error!(%error, "a finished picture cannot be shown");
+                    tracing::error!(%error, "what is stored cannot be shown");
                 }
             }
             Err(_) => {}

@@ -166,3 +166,32 @@ async fn one_process_uses_a_folder() {
     drop(first);
     place.pictures();
 }
+
+/// A file that is larger than a part goes in parts, and comes back whole or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_put_and_got_in_parts() {
+    let s3 = TestS3::start();
+    let url: ObjectUrl = s3.url().parse().expect("an address");
+    let objects = Objects::open(&url, s3.variables()).expect("opens");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (from, to) = (folder.path().join("from.zip"), folder.path().join("to.zip"));
+    // Two whole parts and some bytes, and two whole parts.
+    for length in [(32 << 20) + 77, 32 << 20] {
+        let bytes: Vec<u8> = (0..length).map(|n: usize| (n * 31 % 251) as u8).collect();
+        let (etag, length) = (etag_of(&bytes), bytes.len() as u64);
+        let name = pictures::export_object(length as i64, &etag, "zip");
+        std::fs::write(&from, &bytes).expect("written");
+        objects.put_file(&name, &from).await.expect("put");
+        objects.get_file(&name, &etag, length, &to).await.expect("got");
+        assert!(std::fs::read(&to).expect("a file") == bytes);
+        std::fs::remove_file(&to).expect("removed");
+        s3.set_fault(Fault::Flipped);
+        let changed = objects.get_file(&name, &etag, length, &to).await.expect_err("other bytes");
+        assert!(matches!(changed, ObjectError::Damaged { .. }), "{changed}");
+        s3.set_fault(Fault::Fails);
+        let away = objects.get_file(&name, &etag, length, &to).await.expect_err("away");
+        assert!(away.is_passing(), "{away}");
+        s3.set_fault(Fault::None);
+    }
+    assert!(!to.exists() && std::fs::read_dir(folder.path()).expect("read").count() == 1, "nothing is left of them");
+}

@@ -10,6 +10,7 @@ use crate::runs::RunRows;
 use crate::schema::{takes, tasks};
 use crate::shows::ShowQueries;
 use crate::tasks::{FullRow, TaskQueries, task_from_row};
+use crate::trace_objects::TraceQueries;
 use crate::transaction::{change, on_connections, write};
 use crate::unreadable::{readable, report};
 use crate::{Store, StoreError};
@@ -233,7 +234,12 @@ on_connections! {
         if diesel::update(running).set(waiting).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, TaskStatus::Running.as_str().to_owned()).await?);
         }
-        if let Some(done) = done_steps {
+        // Of a saved state that is an object the step is known without reading it.
+        let saved = match done_steps {
+            None => conn.newer_saved_step(id.0).await?,
+            done => done,
+        };
+        if let Some(done) = saved {
             diesel::update(tasks::table.find(id.0)).set(tasks::done_steps.eq(done)).execute(conn).await?;
         }
         let open = open_task_from_row(conn.task_with_take(id.0).await?)?;
@@ -267,7 +273,8 @@ impl Store {
 
     fn claimant(&self, overnight: bool) -> Claimant {
         let own = &self.inner.own;
-        Claimant { holder: own.holder(), in_turns: own.in_turns(), models: own.models(), overnight }
+        let (models, abilities) = (own.models(), own.abilities());
+        Claimant { holder: own.holder(), in_turns: own.in_turns(), models, abilities, overnight }
     }
 
     async fn claim(&self, is_alone: bool, overnight: bool) -> Result<Claim, StoreError> {

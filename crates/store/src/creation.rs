@@ -5,6 +5,7 @@ use crate::clock::now_ms;
 use crate::idempotency::{Idempotency, IdempotencyQueries};
 use crate::inserts::{InsertQueries, InsertTask, NewTake, TakeColumns, columns_from_take};
 use crate::locks::LockQueries;
+use crate::needs::{NeedRows, Needs};
 use crate::not_found::{no_frame, no_project};
 use crate::order::OrderQueries;
 use crate::rows::to_column;
@@ -115,7 +116,7 @@ on_connections! {
         conn: Db,
         project_id: ProjectId,
         frame_id: Option<FrameId>,
-        new: Vec<TakeColumns>,
+        new: Vec<(TakeColumns, Needs)>,
         idempotency: Option<Idempotency>,
         course: Course,
     ) -> Result<Created, StoreError> {
@@ -132,7 +133,7 @@ on_connections! {
         let of_frame = conn.frame_for_tasks(project_id, frame_id, now).await?;
         let first = conn.end_of_queue().await?;
         let mut tasks = Vec::with_capacity(new.len());
-        for (queue_order, mut take) in (first..).zip(new) {
+        for (queue_order, (mut take, needs)) in (first..).zip(new) {
             let task = InsertTask {
                 project_id: project_id.0,
                 frame_id: of_frame,
@@ -145,6 +146,9 @@ on_connections! {
                 pause_at: course.pause_at,
             };
             let id = conn.insert_task(task, take).await?;
+            if needs != Needs::default() {
+                conn.put_needs(id, needs).await?;
+            }
             tasks.push(conn.task_shown(id).await?);
         }
         conn.touch_project(project_id.0, now).await?;
@@ -188,7 +192,11 @@ impl Store {
             let message = "there must be at least one".to_owned();
             return Err(StoreError::Invalid { field: "num_variants", message });
         }
-        let columns = takes.into_iter().map(columns_from_take).collect::<Result<Vec<_>, _>>()?;
+        let with_needs = |take: NewTake| {
+            let needs = self.needs(&take.parameters);
+            columns_from_take(take).map(|columns| (columns, needs))
+        };
+        let columns = takes.into_iter().map(with_needs).collect::<Result<Vec<_>, _>>()?;
         let pause_at = pause_at.map(|step| to_column("tasks.pause_at", step)).transpose()?;
         let course = Course { overnight, pause_at };
         change!(self, |conn| { conn.insert_tasks(project_id, frame_id, columns, idempotency, course).await })

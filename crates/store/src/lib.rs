@@ -33,6 +33,7 @@ mod locks;
 mod log;
 mod migrate;
 mod moving;
+mod needs;
 mod next_task;
 mod not_found;
 mod objects;
@@ -55,6 +56,7 @@ mod styles;
 mod takes;
 mod tasks;
 mod timing;
+mod trace_objects;
 mod transaction;
 mod turns;
 mod unreadable;
@@ -71,7 +73,8 @@ pub use inserts::NewTake;
 pub use library::FinishedRecipe;
 pub use lifecycle::{End, Ended};
 pub use live::{Live, Run};
-pub use moving::{CopiedRows, MovedTake};
+pub use moving::{CopiedRows, MovedTake, MovedTrace};
+pub use needs::{FileKind, FindNeeds, NeededFile, Needs, OwnFiles};
 pub use objects::{FinalPicture, PicturePlaces};
 pub use projects::{DeletedProject, ProjectPlace, Purged};
 pub use recovery::{Forgotten, TakeFile, TakeRecord};
@@ -80,9 +83,10 @@ pub use sharing::{
     About, Asked, Health, Kept, Measured, NewPreview, OwnProcess, Process, Renewed, RequestState, RunRequest, RunsNow,
     SharedExports, SharedSessions, SharedStart, Showing, Wishes,
 };
-pub use store::Store;
+pub use store::{Store, WeakStore};
 pub use takes::KeyedTake;
 pub use tasks::TaskFilter;
+pub use trace_objects::{ListedTrace, TraceKind, TraceObject};
 pub use turns::{Waits, turns};
 pub use unreadable::UnreadableRow;
 pub use url::{has_log_alone, sqlite_file};

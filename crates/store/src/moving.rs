@@ -6,6 +6,7 @@ use crate::rows::{
     FrameRow, IdempotencyRow, LibraryFileRow, ProjectRow, SettingRow, StyleRow, TakeRow, TaskRow, from_column,
 };
 use crate::schema::{frames, idempotency_keys, library_files, projects, settings, styles, takes, tasks};
+use crate::trace_objects::{TraceObject, TraceQueries, TraceRow};
 use crate::transaction::{checkout, in_own_task, on_connections, read, write};
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -52,6 +53,15 @@ pub struct MovedTake {
     pub attempt: u32,
     /// The picture; none until it is finished.
     pub picture: Option<FinalPicture>,
+}
+
+/// A trace or a saved state that is an object at the new place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedTrace {
+    /// The object.
+    pub of: TraceObject,
+    /// When it was stored, epoch milliseconds.
+    pub created_at: i64,
 }
 
 /// Key, attempt, etag, object.
@@ -143,6 +153,12 @@ on_connections! {
             diesel::insert_into(library_files::table).values(row).execute(conn).await?;
         }
         insert!(conn, idempotency_keys, idempotency_keys)
+    }
+
+    /// See [`Store::copy_into`].
+    async fn put_trace_objects(conn: Db, traces: Vec<MovedTrace>) -> Result<(), StoreError> {
+        let rows = traces.into_iter().map(|MovedTrace { of, created_at }| TraceRow::new(of, created_at));
+        conn.put_traces(rows.collect::<Result<_, _>>()?).await
     }
 
     async fn takes_to_move(conn: Db) -> Result<Vec<TakeColumns>, StoreError> {
@@ -291,14 +307,19 @@ impl Store {
     }
 
     /// Copies all rows of this database into a new one, in one transaction: all or none. The pictures of takes with these keys are
-    /// these objects there, and all others files. Ids stay the same, and the new database
+    /// these objects there, and all others files; `traces` are the traces and saved states that are objects there. Ids stay the same, and the new database
     /// continues after the last ones given out here. What servers keep for each other while they run is not copied.
     /// Nothing may change this database meanwhile.
     ///
     /// # Errors
     /// [`StoreError::TooNew`] for a database of a newer version; [`StoreError::Conflict`] if the other one has been used; a row that cannot be read, or that the other database
     /// does not accept; a database that fails.
-    pub async fn copy_into(&self, to: &Self, objects: HashMap<String, String>) -> Result<CopiedRows, StoreError> {
+    pub async fn copy_into(
+        &self,
+        to: &Self,
+        objects: HashMap<String, String>,
+        traces: Vec<MovedTrace>,
+    ) -> Result<CopiedRows, StoreError> {
         let from = self.clone();
         let last_ids = read!(self, |conn| { conn.last_ids().await })?;
         // Servers accept a database of a newer version; its new columns would be left behind here.
@@ -329,6 +350,7 @@ impl Store {
             copied.library_files = named.library_files.len();
             copied.idempotency_keys = named.idempotency_keys.len();
             conn.put_named_rows(named).await?;
+            conn.put_trace_objects(traces).await?;
             conn.continue_after(last_ids).await?;
             Ok(copied)
         })

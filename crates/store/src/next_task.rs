@@ -2,6 +2,7 @@
 
 use crate::StoreError;
 use crate::backend::{postgres, sqlite};
+use crate::needs::OwnFiles;
 use crate::runs::Holder;
 use crate::schema::{frames, projects, tasks};
 use crate::tasks::is_waiting;
@@ -26,8 +27,8 @@ pub(crate) struct Waiting {
 /// Finds the next task, overnight ones last or not at all, and locks it, in one statement that many servers run at the same
 /// time: a task that another one has just locked is skipped, not waited for. In turns, the k-th waiting task of a project is as
 /// far back as a project has tasks before it, running ones included; else all are in the queue's order. The first tasks of each
-/// project are read by its part of an index, so that a queue of ten thousand is not sorted for each claim. Tasks whose models
-/// this process does not have are left to others. There is no next task in a paused queue, and none for a process that drains.
+/// project are read by its part of an index, so that a queue of ten thousand is not sorted for each claim. Tasks whose models,
+/// LoRA files or embeddings this process does not have, and those of a newer drawing protocol, are left to others. There is no next task in a paused queue, and none for a process that drains.
 const NEXT: &str = "WITH busy AS (SELECT t.project_id, count(*) AS running FROM runs r JOIN tasks t ON t.id = r.task_id \
          GROUP BY t.project_id), \
      first AS (SELECT h.id, CASE WHEN $2 THEN coalesce(b.running, 0) + h.rank ELSE 0 END AS turn, h.queue_order, \
@@ -37,6 +38,8 @@ const NEXT: &str = "WITH busy AS (SELECT t.project_id, count(*) AS running FROM 
                  SELECT t.id, t.queue_order, t.overnight FROM tasks t JOIN frames f ON f.id = t.frame_id \
                  WHERE t.project_id = p.id AND t.status = 'queued' AND NOT t.paused AND f.deleted_at IS NULL AND t.id <> ALL ($1) \
                      AND t.overnight <= $3 AND ($4 OR t.model IS NULL OR t.model = ANY ($5)) \
+                     AND t.needs <= $7 AND ($8 OR NOT EXISTS (SELECT FROM jsonb_array_elements(coalesce(t.files, '[]')) n \
+                         WHERE (n.value->>'hash' = ANY ($9) OR n.value->>'name' = ANY ($10)) IS NOT TRUE)) \
                  ORDER BY t.overnight, t.queue_order, t.id LIMIT 32) q) h \
          WHERE p.deleted_at IS NULL ORDER BY h.overnight, turn, h.queue_order, h.id LIMIT 32) \
      SELECT k.id, k.unclean_ends, k.attempt, k.finished_at FROM first JOIN tasks k ON k.id = first.id \
@@ -53,6 +56,8 @@ pub(crate) struct Claimant {
     pub(crate) in_turns: bool,
     /// The models that it has; all if none.
     pub(crate) models: Option<Vec<String>>,
+    /// The drawing protocol and the files that it has; any if none.
+    pub(crate) abilities: Option<(u32, OwnFiles)>,
     /// Whether it takes overnight tasks.
     pub(crate) overnight: bool,
 }
@@ -88,7 +93,13 @@ impl NextWaiting for postgres::Connection {
             let next = diesel::sql_query(NEXT).bind::<Array<BigInt>, _>(skip).bind::<Bool, _>(by.in_turns);
             let next = next.bind::<Bool, _>(by.overnight).bind::<Bool, _>(by.models.is_none());
             let next = next.bind::<Array<Text>, _>(by.models.unwrap_or_default());
-            Ok(next.bind::<Text, _>(&*by.holder.server).get_result(self).await.optional()?)
+            let next = next.bind::<Text, _>(&*by.holder.server);
+            let has_any = by.abilities.is_none();
+            let (protocol, OwnFiles { hashes, unhashed }) =
+                by.abilities.unwrap_or_else(|| (u32::MAX, OwnFiles::default()));
+            let next = next.bind::<Integer, _>(i32::try_from(protocol).unwrap_or(i32::MAX)).bind::<Bool, _>(has_any);
+            let next = next.bind::<Array<Text>, _>(hashes).bind::<Array<Text>, _>(unhashed);
+            Ok(next.get_result(self).await.optional()?)
         })
     }
 }

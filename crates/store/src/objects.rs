@@ -1,6 +1,6 @@
-//! Finished pictures that are objects of an object store, and not files of a folder.
+//! Objects of an object store: finished pictures that are not files of a folder, and which objects a row names.
 
-use crate::schema::takes;
+use crate::schema::{takes, trace_objects};
 use crate::transaction::read;
 use crate::{Store, StoreError};
 use diesel::prelude::*;
@@ -67,8 +67,10 @@ impl Store {
             for part in objects.chunks(AT_ONCE) {
                 let part: Vec<&str> = part.iter().map(String::as_str).collect();
                 let name = takes::object.assume_not_null();
-                let of_takes = takes::table.filter(takes::object.is_not_null()).filter(name.eq_any(part));
+                let of_takes = takes::table.filter(takes::object.is_not_null()).filter(name.eq_any(part.clone()));
                 named.extend(of_takes.select(name).load::<String>(conn).await?);
+                let of_traces = trace_objects::table.filter(trace_objects::object.eq_any(part));
+                named.extend(of_traces.select(trace_objects::object).load::<String>(conn).await?);
             }
             Ok(named)
         })

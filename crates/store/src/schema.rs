@@ -193,6 +193,24 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// Traces and saved states that are objects of an object store.
+    trace_objects (key, kind) {
+        /// The take's key. The take may not be there yet, or not any more.
+        key -> Text,
+        /// One of `store::TraceKind`'s names.
+        kind -> Text,
+        /// The object.
+        object -> Text,
+        /// Its length.
+        bytes -> BigInt,
+        /// Steps that are done.
+        step -> Integer,
+        /// Epoch milliseconds.
+        created_at -> BigInt,
+    }
+}
+
 diesel::joinable!(frames -> projects (project_id));
 diesel::joinable!(tasks -> frames (frame_id));
 diesel::joinable!(takes -> frames (frame_id));
@@ -206,5 +224,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     settings,
     idempotency_keys,
     library_files,
-    styles
+    styles,
+    trace_objects
 );

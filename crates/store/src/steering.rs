@@ -3,6 +3,7 @@
 use crate::changes::{Change, Outcome, ids_of};
 use crate::claims::{OpenTask, open_task_from_row};
 use crate::locks::LockQueries;
+use crate::needs::{NeedRows, Needs};
 use crate::rows::{json_for_column, to_column};
 use crate::schema::tasks;
 use crate::sharing::RequestRows;
@@ -57,7 +58,13 @@ on_connections! {
     }
 
     /// See [`Store::steer_waiting`].
-    async fn steer_queued(conn: Db, id: TaskId, before: Parameters, after: String) -> Result<OpenTask, StoreError> {
+    async fn steer_queued(
+        conn: Db,
+        id: TaskId,
+        before: Parameters,
+        after: String,
+        needs: Needs,
+    ) -> Result<OpenTask, StoreError> {
         conn.lock_task(id).await?;
         let (row, _) = conn.task_with_take(id.0).await?;
         if parameters_from_text(&row.parameters)? != before {
@@ -67,6 +74,7 @@ on_connections! {
         if diesel::update(queued).set(tasks::parameters.eq(after)).execute(conn).await? == 0 {
             return Err(conn.wrong_status(id, "queued or paused".to_owned()).await?);
         }
+        conn.put_needs(id.0, needs).await?;
         open_task_from_row(conn.task_with_take(id.0).await?)
     }
 }
@@ -105,9 +113,9 @@ impl Store {
         after: &Parameters,
     ) -> Result<OpenTask, StoreError> {
         let (before, total_steps) = (before.clone(), self.inner.total_steps(after));
-        let text = json_for_column("tasks.parameters", after)?;
+        let (text, needs) = (json_for_column("tasks.parameters", after)?, self.needs(after));
         let steered = change!(self, |conn| {
-            let open = conn.steer_queued(id, before, text).await?;
+            let open = conn.steer_queued(id, before, text, needs).await?;
             Ok(Steered { open, step, total_steps })
         })?;
         Ok(steered.open)

@@ -5,6 +5,7 @@ use crate::changes::{Change, LogEntry, Subscriber};
 use crate::clock::{LATEST_MS, not_before};
 use crate::log::{Tail, TailError, WakeUps};
 use crate::migrate::Missing;
+use crate::needs::{FindNeeds, Needs};
 use crate::runs::{Leases, Own};
 use crate::timing::Counts;
 use crate::transaction::{checkout, in_own_task, read};
@@ -15,7 +16,7 @@ use diesel_async::RunQueryDsl;
 use protocol::Parameters;
 use std::{
     fs::File,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -23,6 +24,23 @@ use std::{
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
+}
+
+/// The database, for parts that the store's subscriber holds: it does not keep the store alive.
+#[derive(Clone)]
+pub struct WeakStore(Weak<Inner>);
+
+impl WeakStore {
+    /// The store; none after its last clone was dropped.
+    pub fn upgrade(&self) -> Option<Store> {
+        self.0.upgrade().map(|inner| Store { inner })
+    }
+}
+
+impl std::fmt::Debug for WeakStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WeakStore").finish_non_exhaustive()
+    }
 }
 
 pub(crate) struct Inner {
@@ -33,6 +51,7 @@ pub(crate) struct Inner {
     _owner: Option<File>,
     subscriber: OnceLock<Arc<dyn Subscriber>>,
     count_steps: OnceLock<fn(&Parameters) -> u32>,
+    pub(crate) find_needs: OnceLock<FindNeeds>,
     /// Follows the log for the subscriber, on PostgreSQL.
     tail: OnceLock<Tail>,
     /// For a process that does not follow the log.
@@ -69,6 +88,11 @@ impl Inner {
             Some(_) => self.published(seq).await,
             None => self.announce(changes),
         }
+    }
+
+    /// What a task with these parameters needs.
+    pub(crate) fn needs(&self, of: &Parameters) -> Needs {
+        self.find_needs.get().map(|find| find(of)).unwrap_or_default()
     }
 
     /// The number of sampling steps of a task.
@@ -167,6 +191,7 @@ impl Store {
                 _owner: owner,
                 subscriber: OnceLock::new(),
                 count_steps: OnceLock::new(),
+                find_needs: OnceLock::new(),
                 tail: OnceLock::new(),
                 wake_ups: WakeUps::default(),
                 reach,
@@ -175,6 +200,11 @@ impl Store {
                 counts: Arc::default(),
             }),
         })
+    }
+
+    /// A handle that does not keep the store alive.
+    pub fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.inner))
     }
 
     /// Ensures that new timestamps are later than the stored ones: the system clock may have been set back.

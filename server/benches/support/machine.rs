@@ -30,6 +30,7 @@ pub struct Log {
 pub struct Machine {
     /// Of a server.
     pub url: String,
+    #[allow(dead_code, reason = "not all benchmarks read it")]
     pub log: Arc<Mutex<Log>>,
     child: Child,
     _folder: TempDir,

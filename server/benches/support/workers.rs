@@ -45,7 +45,7 @@ pub struct Workers {
 
 impl Workers {
     /// Starts them, one after the other, at least this far apart.
-    pub fn start(url: &str, pictures: &Path, count: usize, apart: Duration) -> Self {
+    pub fn start(url: &str, pictures: &Path, (count, kind): (usize, WorkerKind), apart: Duration) -> Self {
         let noted = Arc::new(Mutex::new(Noted::default()));
         let traces = tracing_subscriber::filter::Targets::new().with_target("engine", tracing::Level::TRACE);
         tracing_subscriber::registry().with(Notes(Arc::clone(&noted)).with_filter(traces)).init();
@@ -57,7 +57,7 @@ impl Workers {
         models.pipeline(&models.offers()[0].name).expect("the model loads");
         let engines = (0..count).map(|n| {
             std::thread::sleep(apart);
-            runtime.block_on(start(url, pictures, &models, n))
+            runtime.block_on(start(url, pictures, &models, (n, kind)))
         });
         let (engines, stores) = engines.unzip();
         Self { runtime, engines, stores, noted }
@@ -94,7 +94,12 @@ impl Drop for Workers {
     }
 }
 
-async fn start(url: &str, pictures: &Path, models: &Arc<Models>, number: usize) -> (Engine, Store) {
+async fn start(
+    url: &str,
+    pictures: &Path,
+    models: &Arc<Models>,
+    (number, kind): (usize, WorkerKind),
+) -> (Engine, Store) {
     let store = Store::join(url).await.expect("the database opens");
     let media = Arc::new(Media::at(&pictures.join("media")));
     let start = store.begin_start(None).await.expect("begins").expect("on PostgreSQL");
@@ -102,11 +107,13 @@ async fn start(url: &str, pictures: &Path, models: &Arc<Models>, number: usize) 
     store.take_turns();
     store.end_start(start).await.expect("registered");
     let options = EngineOptions {
-        identity: Identity { name: format!("worker {number}"), kind: WorkerKind::Worker },
+        identity: Identity { name: format!("worker {number}"), kind },
         concurrency: NonZeroUsize::new(1),
         paused: false,
         traces: TraceLimits::from(&LocalStudio::stored_settings(&store).await.expect("settings")),
+        read_traces: LocalStudio::trace_limits,
         interrupted: LocalStudio::interrupted,
+        protocol: None,
         fault: Some(InjectedFault::Slow(STEP_MS)),
     };
     let engine = Engine::start(store.clone(), media, Arc::clone(models), Arc::new(NoClients), options);

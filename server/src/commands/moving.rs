@@ -154,8 +154,8 @@ fn report(moved: &Moved) -> String {
     if *traces_left > 0 {
         let _ = writeln!(
             text,
-            "{traces_left} traces and saved states were left behind: an object store does not keep them. Paused pictures \
-             begin again"
+            "{traces_left} traces and saved states were left behind: they are missing or damaged. Paused pictures without \
+             theirs begin again"
         );
     }
     text.push_str("The old place is unchanged. Do not start a server on it any more: it would go its own way.\n");

@@ -47,10 +47,7 @@ async fn get_step(
         Ok(Ok(Some(response))) => Ok(response),
         Ok(Ok(None)) => Err(unknown.into()),
         Ok(Err(trace::Error::Io(error))) if error.kind() == io::ErrorKind::NotFound => Err(unknown.into()),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "cannot read a trace");
-            Err(Problem::Internal.into())
-        }
+        Ok(Err(error)) => Err(local_studio::step_problem(&error).into()),
         Err(_) => Err(Problem::Internal.into()),
     }
 }

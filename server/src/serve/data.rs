@@ -65,12 +65,13 @@ pub(super) async fn open(args: &ServeArgs, dir: DataDir) -> Result<Data> {
         dir.set_server_id(&id);
     }
     let running = RunningMark::set(dir.path())?;
-    // Beside the pictures: on PostgreSQL every server offers the files of all.
+    // Beside the pictures: on PostgreSQL every server offers the files of all. With an object store the files are objects, and the
+    // folder has those that this server made or was asked for.
     let folder = data_dir::exports_in(root);
-    // With an object store each server offers its own: they have no folder together.
-    let shared = store.exports().filter(|_| !matches!(args.media_url, Some(MediaUrl::Objects(_))));
-    let exports = match shared {
-        Some(shared) => Exports::share(folder.clone(), shared),
+    let exports = match store.exports() {
+        Some(shared) => {
+            Exports::share(folder.clone(), shared, media.pictures().map(|pictures| pictures.objects().clone()))
+        }
         None => Exports::open(dir.exports(), LocalStudio::first_export_id(&store).await?),
     };
     let exports = exports.with_context(|| format!("cannot make the folder of exports {}", folder.display()))?;
@@ -111,6 +112,7 @@ async fn open_recovered(opening: &Opening, media: &Media) -> Result<Store> {
     };
     let store = store.context("cannot open the database")?;
     store.set_lease(opening.lease);
+    media.find_traces_in(&store);
     match recover_or_join(&store, media, opening).await {
         Ok(()) => Ok(store),
         Err(error) => {

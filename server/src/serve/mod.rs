@@ -71,6 +71,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let about = About {
         identity: Identity { name: machine::name(), kind: WorkerKind::Server },
         concurrency: args.concurrency,
+        protocol: args.pretend_protocol,
         fault: args.inject_fault,
     };
     let parts = Parts::start(&args.models, about, (&data.store, &data.media), models, vae).await?;

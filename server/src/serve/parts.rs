@@ -24,6 +24,8 @@ pub(super) struct About {
     pub(super) identity: Identity,
     /// Generations at the same time.
     pub(super) concurrency: u8,
+    /// For tests: the version of the drawing protocol.
+    pub(super) protocol: Option<u32>,
     pub(super) fault: Option<InjectedFault>,
 }
 
@@ -49,7 +51,9 @@ impl Parts {
             concurrency: NonZeroUsize::new(about.concurrency.into()),
             paused: store.queue_paused().await?,
             traces: TraceLimits::from(&LocalStudio::stored_settings(store).await?),
+            read_traces: LocalStudio::trace_limits,
             interrupted: LocalStudio::interrupted,
+            protocol: about.protocol,
             fault: about.fault,
         };
         let announce: Arc<dyn Announce> = match options.identity.kind {

@@ -58,10 +58,12 @@ async fn work(args: &WorkerArgs) -> Result<()> {
     let media = Arc::new(args.media_url.media(&args.database_url, args.cache_dir.as_deref())?);
     let store = Store::join(&args.database_url).await.context("cannot open the database")?;
     store.set_lease(Duration::from_secs(args.lease.into()));
+    media.find_traces_in(&store);
     join(&store, &media).await?;
     let name = args.name.clone().unwrap_or_else(machine::name);
     let identity = Identity { name: name.clone(), kind: WorkerKind::Worker };
-    let about = About { identity, concurrency: args.concurrency, fault: args.inject_fault };
+    let (concurrency, protocol, fault) = (args.concurrency, args.pretend_protocol, args.inject_fault);
+    let about = About { identity, concurrency, protocol, fault };
     let parts = Parts::start(&args.models, about, (&store, &media), models, vae).await?;
     let Parts { hub, library, engine, base } = parts;
     let offering =

@@ -341,7 +341,18 @@ fn takes_of_one_frame_stay_and_can_be_chosen_and_deleted() {
     assert_eq!(frames(&server, &project)[0]["path"], takes[0]["path"]);
     assert_eq!(delete(&takes[0]["id"]), 409, "its only picture");
     assert_eq!(delete(&takes[1]["id"]), 404);
-    assert_eq!(files(&server), [file_name(&takes[0]["path"])]);
+    // Its picture stays: it can be restored.
+    let bin = || server.get(&format!("/api/v1/projects/{}/bin", project["id"])).json();
+    assert_eq!((&bin()["items"][0]["take_id"], files(&server).len()), (&takes[1]["id"], 2));
+    let restored = server.request("POST", &format!("/api/v1/takes/{}/restore", takes[1]["id"]), &[], None);
+    assert_eq!((restored.status, &restored.json()["path"]), (200, &takes[0]["path"]), "the other stays selected");
+    let listed = server.get(&format!("/api/v1/frames/{}/takes", restored.json()["id"])).json();
+    assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
+    assert_eq!(
+        bin()["items"].as_array().map(|items| items.iter().filter(|item| item["kind"] == "take").count()),
+        Some(0)
+    );
+    assert_eq!(delete(&takes[1]["id"]), 204);
 
     // Use a take as the initial picture.
     let from = generate(&server, &project, &json!({"steps": 8, "init_take_id": takes[0]["id"], "strength": 0.5}));

@@ -76,12 +76,16 @@ fn status(server: &TestServer) -> Value {
 
 /// A server whose library has been scanned.
 pub(crate) fn scanned(arguments: &[&str]) -> TestServer {
-    let server = TestServer::start_with(arguments);
+    scanned_server(TestServer::start_with(arguments))
+}
+
+/// The server, when its library is scanned.
+pub(crate) fn scanned_server(server: TestServer) -> TestServer {
     wait_until("the scan", || status(&server)["scanning"] == false);
     server
 }
 
-fn item(server: &TestServer, kind: &str, name: &str) -> Value {
+pub(crate) fn item(server: &TestServer, kind: &str, name: &str) -> Value {
     let list = server.get(&format!("/api/v1/library?kind={kind}")).json();
     let found = list.as_array().expect("a list").iter().find(|item| item["name"] == name).cloned();
     found.unwrap_or_else(|| panic!("no {kind} {name} in {list}"))

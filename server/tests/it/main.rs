@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod asking;
 mod base_path;
 mod checker;
 #[cfg(unix)]
@@ -26,6 +27,8 @@ mod metrics;
 mod models;
 #[cfg(unix)]
 mod moving;
+mod object_states;
+mod object_traces;
 mod objects;
 mod openapi;
 mod overnight;
@@ -38,6 +41,7 @@ mod prompts;
 mod records;
 mod recovery;
 mod rolling;
+mod routing;
 mod schema;
 mod server_functions;
 #[cfg(unix)]

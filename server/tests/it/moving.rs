@@ -232,7 +232,7 @@ fn moved_with(s3: &TestS3, arguments: &[&str]) -> String {
 #[test]
 fn pictures_become_objects_and_files_again() {
     let Some(place) = Place::new() else { return };
-    let (old, (task, _), whole) = made();
+    let (old, (task, step), whole) = made();
     add(&data(&old), 1, 12);
     let server = TestServer::start_in(old, &[]);
     let frame = server.get("/api/v1/projects/1/frames").json()[0].clone();
@@ -240,13 +240,17 @@ fn pictures_become_objects_and_files_again() {
     assert_eq!(copied.status, 201, "{}", copied.text);
     let before = listed(&server);
     let hashes = etags(&server, &before);
+    let traced = [&frame["take_id"], &task["take_id"]].map(|take| format!("/api/v1/takes/{take}/trace"));
+    let traces = |server: &TestServer| traced.each_ref().map(|path| server.get(path).json());
+    let formed = traces(&server);
+    assert!(formed.iter().all(|trace| trace["steps"].as_array().is_some_and(|steps| steps.len() > 1)), "{formed:?}");
     let old = server.stop().2;
 
     let (s3, from) = (TestS3::start(), data(&old).display().to_string());
     let there = ["--from", &from, "--to-database", &place.url, "--to-media", &s3.url()];
     let said = moved_with(&s3, &there);
     assert!(said.contains("14 finished pictures, each checked"), "{said}");
-    assert!(said.contains("traces and saved states were left behind"), "{said}");
+    assert!(said.contains("3 traces") && !said.contains("left behind"), "{said}");
     assert!(moved_with(&s3, &there).contains("had been moved before"));
     let variables = s3.variables();
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -254,18 +258,25 @@ fn pictures_become_objects_and_files_again() {
     let server = TestServer::start_as(tempfile::tempdir().expect("a folder"), &shared, &variables);
     let after = listed(&server);
     assert_eq!(etags(&server, &after), hashes);
-    // It begins again, and becomes the same picture.
-    done(&server, &task, "resume");
-    server.wait_for_task(&task["task_id"], "completed");
-    assert_eq!(file(&server, &task), whole);
-    let (before, hashes) = (listed(&server), etags(&server, &after));
-    server.stop();
+    assert_eq!(traces(&server), formed);
+    let folder = server.stop().2;
 
     let back = tempfile::tempdir().expect("a folder");
     let to = data(&back).display().to_string();
     let said = moved_with(&s3, &["--from-database", &place.url, "--from-media", &s3.url(), "--to", &to]);
-    assert!(said.contains("15 finished pictures, each checked"), "{said}");
-    let server = TestServer::start_in(back, &[]);
-    assert_eq!(listed(&server), before);
-    assert_eq!(etags(&server, &before), hashes);
+    assert!(said.contains("14 finished pictures, each checked") && said.contains("3 traces"), "{said}");
+    let local = TestServer::start_in(back, &[]);
+    assert_eq!(listed(&local), before);
+    assert_eq!(etags(&local, &before), hashes);
+    assert_eq!(traces(&local), formed);
+    // The paused picture goes on after its saved step, from the file and from the object.
+    let server = TestServer::start_as(folder, &shared, &variables);
+    for server in [&local, &server] {
+        let mut events = Events::connect(server, "");
+        done(server, &task, "resume");
+        let first = events.until("generation_progress", Duration::from_secs(60)).pop().expect("a step");
+        assert!(first["data"]["step"].as_u64() > Some(step), "paused after {step} steps: {first}");
+        server.wait_for_task(&task["task_id"], "completed");
+        assert_eq!(file(server, &task), whole);
+    }
 }

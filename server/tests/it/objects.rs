@@ -18,21 +18,27 @@ use test_s3::{Fault, TestS3};
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// A database and an object store that servers share.
-struct Place {
-    url: String,
-    s3: TestS3,
+pub struct Place {
+    pub url: String,
+    pub s3: TestS3,
 }
 
 impl Place {
     /// None if PostgreSQL is not installed.
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("objects_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         Some(Self { url: test_postgres::cluster()?.create(&name), s3: TestS3::start() })
     }
 
-    fn server(&self, more: &[&str]) -> TestServer {
+    pub fn server(&self, more: &[&str]) -> TestServer {
         self.server_in(tempfile::tempdir().expect("a folder"), more)
+    }
+
+    /// The answer of its database to a query.
+    pub fn execute(&self, sql: &str) -> String {
+        let name = self.url.trim_start_matches("postgres:///").split('?').next().expect("a name");
+        test_postgres::cluster().expect("it runs").execute(name, sql)
     }
 
     fn server_in(&self, folder: TempDir, more: &[&str]) -> TestServer {
@@ -158,7 +164,11 @@ fn while_the_object_store_is_away_pictures_wait_and_none_is_lost() {
     let (here, there) = (samples(&one.get("/metrics")), samples(&two.get("/metrics")));
     let calls =
         |op: &str, outcome: &str| format!("emberline_object_seconds_count{{op=\"{op}\",outcome=\"{outcome}\"}}");
-    assert_eq!((here[&calls("put", "ok")], here["emberline_spooled_pictures"]), (2.0, 1.0), "{here:?}");
+    assert_eq!(
+        (here[&calls("put", "ok")], here["emberline_spooled_pictures"]),
+        (3.0, 1.0),
+        "its identity, a picture and its trace: {here:?}"
+    );
     assert!(here[&calls("put", "away")] >= 1.0 && there[&calls("get", "away")] >= 1.0, "{here:?} {there:?}");
     // Longer than the lease: it is renewed while the picture waits.
     std::thread::sleep(Duration::from_secs(5));

@@ -9,38 +9,38 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
 /// A finished take, as its task in the answer to the request.
-fn made(server: &TestServer, project: &Value, more: &Value) -> Value {
+pub fn made(server: &TestServer, project: &Value, more: &Value) -> Value {
     let task = ask(server, project, more);
     server.wait_for_task(&task["task_id"], "completed");
     task
 }
 
-fn trace(server: &TestServer, take: &Value) -> Value {
+pub fn trace(server: &TestServer, take: &Value) -> Value {
     let answer = server.get(&format!("/api/v1/takes/{take}/trace"));
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
 
 /// The numbers of the kept steps that meet a condition.
-fn steps(trace: &Value, is_wanted: impl Fn(&Value) -> bool) -> Vec<u64> {
+pub fn steps(trace: &Value, is_wanted: impl Fn(&Value) -> bool) -> Vec<u64> {
     let steps = trace["steps"].as_array().expect("a list").iter().filter(|step| is_wanted(step));
     steps.map(|step| step["step"].as_u64().expect("a number")).collect()
 }
 
 /// The pictures of all steps.
-fn pictures(server: &TestServer, take: &Value) -> Vec<Vec<u8>> {
+pub fn pictures(server: &TestServer, take: &Value) -> Vec<Vec<u8>> {
     let trace = trace(server, take);
     let paths = trace["steps"].as_array().expect("a list").iter().map(|step| step["path"].clone());
     paths.map(|path| server.bytes(path.as_str().expect("a path")).1).collect()
 }
 
-fn branch(server: &TestServer, take: &Value, body: &Value) -> Value {
+pub fn branch(server: &TestServer, take: &Value, body: &Value) -> Value {
     let answer = server.send("POST", &format!("/api/v1/takes/{take}/branch"), body);
     assert_eq!(answer.status, 202, "{}", answer.text);
     answer.json()["tasks"][0].clone()
 }
 
-fn branched(server: &TestServer, take: &Value, body: &Value) -> Value {
+pub fn branched(server: &TestServer, take: &Value, body: &Value) -> Value {
     let task = branch(server, take, body);
     server.wait_for_task(&task["task_id"], "completed");
     task
@@ -259,14 +259,18 @@ fn traces_live_and_end_with_their_takes() {
     let third = made(&server, &project, &json!({"steps": 3}));
     let names = |tasks: &[&Value]| tasks.iter().map(|task| trace_name(task)).collect::<BTreeSet<_>>();
     assert_eq!(traces(&server), names(&[&first, &second, &third]));
-    // A deleted frame can be restored, with its trace; a deleted take cannot.
+    // A deleted frame or take can be restored, with its trace.
     let frame = format!("/api/v1/frames/{}", third["frame_id"]);
     assert_eq!(server.request("DELETE", &frame, &[], None).status, 204);
     assert_eq!(server.get(&format!("/api/v1/takes/{}/trace", third["take_id"])).status, 404);
     assert_eq!(server.request("POST", &format!("{frame}/restore"), &[], None).status, 200);
     assert_eq!(steps(&trace(&server, &third["take_id"]), |_| true), [1, 2, 3]);
     assert_eq!(server.request("DELETE", &format!("/api/v1/takes/{}", second["take_id"]), &[], None).status, 204);
-    assert_eq!(traces(&server), names(&[&first, &third]));
+    assert_eq!(server.get(&format!("/api/v1/takes/{}/trace", second["take_id"])).status, 404);
+    let restore = format!("/api/v1/takes/{}/restore", second["take_id"]);
+    assert_eq!(server.request("POST", &restore, &[], None).status, 200);
+    assert_eq!(steps(&trace(&server, &second["take_id"]), |_| true), [1, 2, 3]);
+    assert_eq!(traces(&server), names(&[&first, &second, &third]));
     // Cancelled: nothing is left. Kept: the steps that ran are.
     let running = ask(&server, &project, &json!({"steps": 1000}));
     server.wait_for_start(&running["task_id"], 1);
@@ -278,7 +282,7 @@ fn traces_live_and_end_with_their_takes() {
         assert_eq!(server.request("POST", &path, &[], None).status, 200, "{verb}");
     };
     act("cancel", &running);
-    assert_eq!(traces(&server), names(&[&first, &third]));
+    assert_eq!(traces(&server), names(&[&first, &second, &third]));
     let kept = ask(&server, &project, &json!({"steps": 1000}));
     server.wait_for_start(&kept["task_id"], 1);
     while steps(&trace(&server, &kept["take_id"]), |_| true).len() < 3 {

@@ -40,8 +40,10 @@ impl Wall {
     pub fn new(store: Store, inspector: Inspector, timeline: Timeline) -> Self {
         let seen = Memo::new(move |before: Option<&Seen>| {
             let (frame, reads) = (store.wall.with(|wall| wall.as_ref().map(|wall| wall.frame)), inspector.reads());
-            let of = |frame| store.state.with(|state| inspector.with_finished(|takes| cells(frame, takes, state)));
-            Seen { frame, reads, cells: frame.map(of).unwrap_or_default() }.after(before)
+            // It is being closed: the cell that has the focus stays until the focus is passed on.
+            let Some(of) = frame else { return before.cloned().unwrap_or_default() };
+            let cells = store.state.with(|state| inspector.with_finished(|takes| cells(of, takes, state)));
+            Seen { frame, reads, cells }.after(before)
         });
         let wall = Self { store, inspector, timeline, seen, discarded: RwSignal::new(Vec::new()) };
         // They have one "Undo" here in place of a notice each.
@@ -298,6 +300,10 @@ impl Wall {
     }
 
     pub(super) fn close(self) {
+        // Before the cells are removed: a removed one has lost the focus.
+        if browser::find(".wall :focus").is_some() {
+            request_animation_frame(|| browser::focus(".wall-opener"));
+        }
         self.store.wall.set(None::<OpenWall>);
     }
 }

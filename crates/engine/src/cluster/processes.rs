@@ -32,17 +32,21 @@ impl Processes {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces them. Returns whether other models can be drawn than before.
+    /// Replaces them. Returns whether other tasks can be drawn than before.
     fn set(&self, now: Vec<Process>) -> bool {
         let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), Arc::new(now));
         offered(&before) != offered(&self.all())
     }
 }
 
-/// The models that can be drawn.
-fn offered(processes: &[Process]) -> BTreeSet<String> {
+/// What can be drawn: by each process its models, files and drawing protocol.
+fn offered(processes: &[Process]) -> BTreeSet<(BTreeSet<String>, u32)> {
+    let names = |about: &About| {
+        let models = about.models.iter().map(|offered| &offered.model.name);
+        models.chain(&about.files.hashes).chain(&about.files.unhashed).cloned().collect()
+    };
     let starting = processes.iter().filter(|process| starts_tasks(process));
-    starting.flat_map(|process| &process.about.models).map(|offered| offered.model.name.clone()).collect()
+    starting.map(|process| (names(&process.about), process.about.protocol)).collect()
 }
 
 /// Whether a process starts tasks.
@@ -56,15 +60,17 @@ pub(crate) struct Own {
     identity: Identity,
     /// Tasks at the same time.
     concurrency: u32,
+    /// The version of the drawing protocol that it draws.
+    protocol: u32,
     fingerprints: Fingerprints,
     /// What was told last.
     told: Option<About>,
 }
 
 impl Own {
-    pub(crate) fn new(models: &Arc<Models>, identity: &Identity, concurrency: u32) -> Self {
+    pub(crate) fn new(models: &Arc<Models>, identity: &Identity, concurrency: u32, protocol: u32) -> Self {
         let (fingerprints, told) = Default::default();
-        Self { models: Arc::clone(models), identity: identity.clone(), concurrency, fingerprints, told }
+        Self { models: Arc::clone(models), identity: identity.clone(), concurrency, protocol, fingerprints, told }
     }
 
     /// Tells it if it has changed, or if the others do not have it. Returns whether it was told.
@@ -77,6 +83,7 @@ impl Own {
         // An error: the runtime is shut down.
         self.fingerprints = computed.await.unwrap_or_default();
         let about = about(&self.models, &self.identity, self.concurrency, &self.fingerprints);
+        let about = About { protocol: self.protocol, ..about };
         if has_said && self.told.as_ref() == Some(&about) {
             return false;
         }
@@ -87,7 +94,7 @@ impl Own {
 }
 
 /// Tells the others what this process has and follows what they have, until the task is aborted. Calls `changed` after each
-/// change, with whether other models can be drawn than before. An error is not reported: the renewals of leases log that
+/// change, with whether other tasks can be drawn than before. An error is not reported: the renewals of leases log that
 /// the database is away.
 pub(crate) async fn watch_processes(cluster: Arc<Cluster>, mut own: Own, changed: impl Fn(bool) + Send) {
     let store = &cluster.store;
@@ -138,5 +145,7 @@ fn about(models: &Models, identity: &Identity, concurrency: u32, fingerprints: &
         concurrency,
         models: models.list().into_iter().map(advertised).collect(),
         loaded: models.loaded(),
+        protocol: 0,
+        files: models.files(),
     }
 }

@@ -6,7 +6,7 @@
 use super::Cluster;
 use crate::{
     Media,
-    media::{Formed, OpenPicture, is_key},
+    media::{Formed, OpenPicture, is_key, is_out_of_reach},
     previews::first_preview,
 };
 use ::pictures::{ObjectError, etag_of};
@@ -132,7 +132,10 @@ impl Cluster {
             Some(Showing::First { parameters, seed }) => match kept {
                 Some(kept) => kept,
                 // The first picture of a branch is that of the last step that it shares.
-                None if parameters.branch_of.is_some() => return Ok(None),
+                None if parameters.branch_of.is_some() => match media.pictures() {
+                    Some(_) => shared_step(media, key, *parameters, seed).await?,
+                    None => return Ok(None),
+                },
                 None => first(*parameters, seed).await?,
             },
         };
@@ -144,6 +147,24 @@ impl Cluster {
 async fn open(media: &Arc<Media>, key: &str) -> io::Result<OpenPicture> {
     let (media, key) = (Arc::clone(media), key.to_owned());
     spawn_blocking(move || media.picture(&key)).await?
+}
+
+/// The picture of the last step in the trace of a take that has not begun; its first preview without one.
+async fn shared_step(media: &Arc<Media>, key: &str, parameters: Parameters, seed: u64) -> io::Result<Preview> {
+    let (media, key) = (Arc::clone(media), key.to_owned());
+    let read = spawn_blocking(move || -> Result<_, trace::Error> {
+        let mut trace = media.open_trace(&key)?;
+        let last = trace.pictures().map(|(step, _)| step).last();
+        last.map_or(Ok(None), |step| trace.picture(step))
+    });
+    match read.await? {
+        Ok(Some(png)) => Ok(Preview { formed: Formed::default(), etag: etag_of(&png), png: png.into() }),
+        Err(error) if is_out_of_reach(&error) => Err(match error {
+            trace::Error::Io(error) => error,
+            error => io::Error::other(error),
+        }),
+        _ => first(parameters, seed).await,
+    }
 }
 
 async fn first(parameters: Parameters, seed: u64) -> io::Result<Preview> {

@@ -9,10 +9,13 @@ mod opened;
 mod states;
 #[cfg(test)]
 mod tests;
+mod trace_objects;
 mod traces;
 
 pub use keys::{is_key, new_key};
 pub use opened::{Formed, OpenPicture, PictureBytes};
+pub use trace_objects::TraceUnstored;
+pub(crate) use trace_objects::is_out_of_reach;
 pub use traces::{TraceFile, TraceListing};
 
 use crate::injected::FaultInjector;

@@ -7,9 +7,9 @@ use std::{
     collections::HashMap,
     io::{self, Cursor, Read},
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
-use store::FinalPicture;
+use store::{FinalPicture, WeakStore};
 use tokio::runtime::Handle;
 
 /// Finished pictures whose objects are remembered by key, so that their addresses need no database.
@@ -18,17 +18,22 @@ const REMEMBERED: usize = 4096;
 /// The objects, and which of them are known by key.
 #[derive(Debug)]
 pub(super) struct Objects {
-    pictures: Pictures,
+    pub(super) pictures: Pictures,
     /// For calls of threads that may block.
-    runtime: Handle,
+    pub(super) runtime: Handle,
+    /// The rows that name traces and saved states.
+    pub(super) rows: OnceLock<WeakStore>,
     by_key: Mutex<HashMap<String, FinalPicture>>,
 }
 
 impl Media {
-    /// Finished pictures are objects. The folder is of this server alone. Call it in an async runtime.
+    /// Finished pictures, traces and saved states are objects. The folder is of this process alone. Call it in an async runtime.
     pub fn of_objects(folder: &Path, pictures: Pictures) -> Self {
-        let objects = Objects { pictures, runtime: Handle::current(), by_key: Mutex::default() };
-        Self { objects: Some(objects), ..Self::at(folder) }
+        let (rows, by_key) = Default::default();
+        let media =
+            Self { objects: Some(Objects { pictures, runtime: Handle::current(), rows, by_key }), ..Self::at(folder) };
+        media.remove_forming_traces();
+        media
     }
 
     /// The objects; none where pictures are files.

@@ -1,11 +1,12 @@
-//! Saved states of takes that are not finished: `<key>.state` beside the traces, a trace with one state.
+//! Saved states of takes that are not finished: `<key>.state` beside the traces, or an object; a trace with one state.
 
-use super::Media;
+use super::{Media, PictureBytes};
 use std::{
     fs::{self, File},
     io,
     path::PathBuf,
 };
+use store::TraceKind;
 use trace::{Header, State, Trace, Writer};
 
 impl Media {
@@ -41,15 +42,22 @@ impl Media {
         Ok(())
     }
 
-    /// Opens a take's saved state.
+    /// Opens a take's saved state. Blocks.
     ///
     /// # Errors
     /// As [`Media::open_trace`].
-    pub(crate) fn open_state(&self, key: &str) -> Result<Trace<File>, trace::Error> {
-        Trace::read(regular_file::open(&self.state_path(key)?)?)
+    pub(crate) fn open_state(&self, key: &str) -> Result<Trace<PictureBytes>, trace::Error> {
+        if self.objects.is_some() {
+            match self.open_trace_object(key, TraceKind::State) {
+                // An earlier version has left a file.
+                Err(trace::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened,
+            }
+        }
+        Trace::read(PictureBytes::File(regular_file::open(&self.state_path(key)?)?))
     }
 
-    /// Removes a take's saved state. A missing file is not an error.
+    /// Removes the file of a take's saved state. A missing one is not an error.
     ///
     /// # Errors
     /// A file that cannot be removed.

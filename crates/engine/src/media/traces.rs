@@ -1,7 +1,8 @@
 //! The folder of traces, beside the pictures' folder. The trace of a take is `<key>.trace`, and the saved state of one that
-//! is not finished `<key>.state`. Neither has a row: a take has what is there.
+//! is not finished `<key>.state`. Neither has a row: a take has what is there. Where pictures are objects the folder has only the
+//! traces of pictures that this process makes.
 
-use super::{Media, UNFINISHED, files::private, is_key};
+use super::{Media, PictureBytes, UNFINISHED, files::private, is_key};
 use std::{
     fs::{self, File},
     io,
@@ -9,6 +10,7 @@ use std::{
     sync::atomic::Ordering,
     time::SystemTime,
 };
+use store::TraceKind;
 use trace::{Trace, Writer};
 
 /// A trace's file.
@@ -81,19 +83,23 @@ impl Media {
         done
     }
 
-    /// Opens a take's trace.
+    /// Opens a take's trace: of a picture that forms in this process, what is written so far. Blocks.
     ///
     /// # Errors
-    /// [`trace::Error::Io`] with `NotFound` where there is none; else a file that cannot be read or is no trace.
-    pub fn open_trace(&self, key: &str) -> Result<Trace<File>, trace::Error> {
+    /// [`trace::Error::Io`] with `NotFound` where there is none; else a file, or an object, that cannot be read or is no trace.
+    pub fn open_trace(&self, key: &str) -> Result<Trace<PictureBytes>, trace::Error> {
         let path = self.trace_path(key)?;
-        match fs::metadata(&path)?.is_file() {
-            true => Trace::read(File::open(&path)?),
-            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file").into()),
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => Trace::read(PictureBytes::File(File::open(&path)?)),
+            Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file").into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.objects.is_some() => {
+                self.open_trace_object(key, TraceKind::Trace)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Removes a take's trace. A missing file is not an error.
+    /// Removes the file of a take's trace. A missing one is not an error.
     ///
     /// # Errors
     /// A file that cannot be removed.
@@ -102,6 +108,13 @@ impl Media {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Removes the traces that an earlier process has left of pictures that formed, where finished ones are objects.
+    pub(super) fn remove_forming_traces(&self) {
+        let listing = self.list_traces().unwrap_or_default();
+        let traces = listing.traces.iter().filter_map(|trace| self.trace_path(&trace.key).ok());
+        traces.chain(listing.unfinished).for_each(|path| _ = fs::remove_file(path));
     }
 
     /// Lists the traces. Files with other names do not belong to Emberline and are not listed.

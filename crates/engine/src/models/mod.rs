@@ -29,6 +29,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+use store::{NeededFile, OwnFiles};
 
 /// Options for all models: replaced parts, number type, and how many stay in memory.
 #[derive(Debug, Default)]
@@ -78,6 +79,12 @@ pub trait LoraFiles: Send + Sync + fmt::Debug {
 
     /// The paths of the embeddings whose names occur in a text.
     fn embeddings_in(&self, text: &str) -> Vec<PathBuf>;
+
+    /// The embeddings whose names occur in a text, of those that are known now. Does not wait for the folders to be scanned.
+    fn embeddings_named(&self, text: &str) -> Vec<NeededFile>;
+
+    /// The usable LoRA files and embeddings that are known now.
+    fn files(&self) -> OwnFiles;
 }
 
 impl Models {
@@ -147,6 +154,16 @@ impl Models {
     /// The paths of the embeddings whose names occur in a text.
     pub(crate) fn embeddings_in(&self, text: &str) -> Vec<PathBuf> {
         self.loras.get().map(|files| files.embeddings_in(text)).unwrap_or_default()
+    }
+
+    /// The embeddings whose names occur in a text, of those that are known now.
+    pub(crate) fn embeddings_named(&self, text: &str) -> Vec<NeededFile> {
+        self.loras.get().map(|files| files.embeddings_named(text)).unwrap_or_default()
+    }
+
+    /// The LoRA files and embeddings that are known now.
+    pub(crate) fn files(&self) -> OwnFiles {
+        self.loras.get().map(|files| files.files()).unwrap_or_default()
     }
 
     /// Names of the models in memory, the most recently used last.

@@ -3,15 +3,18 @@
 //! Files first, then all rows in one transaction. So a move that is killed has moved nothing yet, and goes on with the files
 //! that are missing when it is run again. The old place is not changed.
 
+mod copied;
 mod files;
 mod place;
+mod traces;
 
 use crate::{
     Media,
     recovery::{self, RecoveryError, media_identity},
 };
 use ::pictures::{ObjectError, Objects, etag_of};
-use files::{Copied, CopyError, Job, Kind};
+use copied::{Copied, Kind};
+use files::{CopyError, Job};
 use protocol::TaskId;
 use std::{
     collections::HashSet,
@@ -20,7 +23,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{CopiedRows, MovedTake, Showing, Store, StoreError, UnreadableRow};
+use store::{CopiedRows, MovedTake, MovedTrace, Showing, Store, StoreError, UnreadableRow};
 use tokio::task::JoinSet;
 
 /// Files that are copied at the same time: each waits for its disk.
@@ -43,7 +46,7 @@ pub struct Installation {
 pub enum PicturePlace {
     /// Pictures, previews and traces are files of a folder.
     Folder(Arc<Media>),
-    /// Finished pictures are objects. Traces are not kept.
+    /// Finished pictures, traces and saved states are objects.
     Objects(Objects),
 }
 
@@ -58,7 +61,7 @@ pub struct Moved {
     pub previews: u64,
     /// Traces and saved states.
     pub traces: u64,
-    /// Traces and saved states that the new place cannot keep. Paused pictures begin again there.
+    /// Traces and saved states that are missing or damaged at the old place. Paused pictures begin again without theirs.
     pub traces_left: u64,
     /// Of all files, those that an earlier call had copied.
     pub already_there: u64,
@@ -129,11 +132,12 @@ fn file_error(path: impl Into<PathBuf>, source: io::Error) -> MoveError {
 }
 
 impl Moved {
-    fn count(&mut self, copied: Copied) {
+    fn count(&mut self, copied: &Copied) {
         *match copied.kind {
             Kind::Picture => &mut self.pictures,
             Kind::Preview => &mut self.previews,
             Kind::Trace => &mut self.traces,
+            Kind::LostTrace => &mut self.traces_left,
         } += 1;
         match copied.bytes {
             Some(bytes) => self.bytes += bytes,
@@ -157,10 +161,10 @@ impl Installation {
         to.pictures.claim(&identity).await?;
         let takes = self.store.takes_to_move().await?;
         let mut moved = Moved::default();
-        self.copy_files(to, &takes, &mut moved).await?;
+        let traces = self.copy_files(to, &takes, &mut moved).await?;
         let placed = takes.into_iter().filter_map(|take| Some((to.pictures.object_of(&take)?, take.key)));
         let objects = placed.map(|(object, key)| (key, object)).collect();
-        let rows = self.store.copy_into(&to.store, objects).await.map_err(|error| match error {
+        let rows = self.store.copy_into(&to.store, objects, traces).await.map_err(|error| match error {
             StoreError::Conflict { why } => MoveError::Used { place: "database".to_owned(), why },
             error => error.into(),
         })?;
@@ -193,9 +197,16 @@ impl Installation {
         Ok(identity)
     }
 
-    /// Copies pictures, traces and saved states; previews too, if both places have them in a folder.
-    async fn copy_files(&self, to: &Self, takes: &[MovedTake], moved: &mut Moved) -> Result<(), MoveError> {
-        let mut jobs = self.jobs(to, takes, moved)?.into_iter();
+    /// Copies pictures, traces and saved states; previews too, if both places have them in a folder. Returns the traces and states
+    /// that are objects at the new place.
+    async fn copy_files(
+        &self,
+        to: &Self,
+        takes: &[MovedTake],
+        moved: &mut Moved,
+    ) -> Result<Vec<MovedTrace>, MoveError> {
+        let mut jobs = self.jobs(to, takes, moved).await?.into_iter();
+        let mut traces = Vec::new();
         let total = jobs.len();
         let (mut running, mut damaged) = (JoinSet::new(), Vec::new());
         let (mut done, mut reported) = (0_usize, Instant::now());
@@ -207,7 +218,10 @@ impl Installation {
             }
             let Some(ended) = running.join_next().await else { break };
             match ended.map_err(StoreError::Aborted)? {
-                Ok(copied) => copied.into_iter().for_each(|copied| moved.count(copied)),
+                Ok(copied) => copied.into_iter().for_each(|copied| {
+                    moved.count(&copied);
+                    traces.extend(copied.trace);
+                }),
                 Err(CopyError::Damaged(key)) => damaged.push(key),
                 Err(CopyError::Failed(error)) => return Err(error),
             }
@@ -220,12 +234,12 @@ impl Installation {
         let count = damaged.len();
         match damaged.into_iter().min() {
             Some(first) => Err(MoveError::Damaged { count, first }),
-            None => Ok(()),
+            None => Ok(traces),
         }
     }
 
     /// What has to be copied.
-    fn jobs(&self, to: &Self, takes: &[MovedTake], moved: &mut Moved) -> Result<Vec<Job>, MoveError> {
+    async fn jobs(&self, to: &Self, takes: &[MovedTake], moved: &mut Moved) -> Result<Vec<Job>, MoveError> {
         let previews_are_files = !self.store.is_shared() && !to.store.is_shared();
         let (mut jobs, mut objects) = (Vec::with_capacity(takes.len()), HashSet::new());
         for take in takes {
@@ -238,16 +252,7 @@ impl Installation {
                 None => {}
             }
         }
-        let PicturePlace::Folder(media) = &self.pictures else { return Ok(jobs) };
-        let known: HashSet<&str> = takes.iter().map(|take| take.key.as_str()).collect();
-        let listing = media.list_traces().map_err(|source| file_error(media.traces_folder(), source))?;
-        let names = [(listing.traces, "trace"), (listing.states, "state")];
-        let traces = names.into_iter().flat_map(|(files, kind)| files.into_iter().map(move |file| (file.key, kind)));
-        let traces = traces.filter(|(key, _)| known.contains(key.as_str())).map(|(key, kind)| Job::Trace(key, kind));
-        match &to.pictures {
-            PicturePlace::Folder(_) => jobs.extend(traces),
-            PicturePlace::Objects(_) => moved.traces_left = traces.count() as u64,
-        }
+        jobs.extend(traces::found(self, takes).await?.into_iter().map(Job::Trace));
         Ok(jobs)
     }
 

@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{End, KeyedTake, StoreError};
+use store::{End, KeyedTake, StoreError, TraceKind};
 
 /// How long loading a model is retried while the disk reports errors. The disk may be broken for good, and tasks for other
 /// models wait in the queue. Saving a finished picture is retried without a limit, because the picture would be lost.
@@ -92,6 +92,7 @@ impl Attempt<'_> {
             media: &self.shared.media,
             decode: self.shared.statistics.decode(&of.model, of.width, of.height),
             traces: self.shared.traces(),
+            save_interval: self.shared.save_interval(),
             faults: &self.shared.faults,
             aside: Aside::new(self.shared, self.slot),
         }
@@ -121,7 +122,7 @@ impl Attempt<'_> {
     /// Stores the picture, retrying while that is refused, and records it in the database. Returns whether the database
     /// was asked to record it: then it may have done so even if it returned an error.
     pub(crate) fn complete(&self, picture: Finished) -> bool {
-        let stored = match self.store_picture(&picture) {
+        let stored = match self.store_finished(&picture) {
             Ok(Some(stored)) => stored,
             Ok(None) => return false,
             Err(_) if self.is_over() => return false,
@@ -162,8 +163,12 @@ impl Attempt<'_> {
 
     /// Removes the saved state of a picture that is finished. One that stays is removed at the next start.
     fn remove_state(&self) {
-        if let Err(error) = self.shared.media.remove_state(&self.slot.key) {
+        let media = &self.shared.media;
+        if let Err(error) = media.remove_state(&self.slot.key) {
             tracing::warn!(task.id = %self.task.id, %error, "the saved state of a finished picture could not be removed");
+        }
+        if let Err(error) = self.block_on(|| media.forget_trace_object(&self.slot.key, TraceKind::State)) {
+            tracing::debug!(task.id = %self.task.id, %error, "the saved state of a finished picture is removed later");
         }
     }
 

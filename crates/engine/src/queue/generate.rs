@@ -10,6 +10,7 @@ use crate::{
     Costs, Media, Models, PreviewTimes, TraceLimits,
     injected::FaultInjector,
     models,
+    needs::texts,
     previews::{PreviewQueue, Show},
     slot::Slot,
     traces::{Begun, NotShared, Saved, SharedSteps, TraceQueue, header, read_state},
@@ -70,6 +71,8 @@ pub(crate) struct Generator<'a> {
     pub(crate) decode: Option<Duration>,
     /// What is kept of how the picture forms.
     pub(crate) traces: TraceLimits,
+    /// Least time between two states that are saved for a server that is killed.
+    pub(crate) save_interval: Duration,
     /// For tests of the recovery.
     pub(crate) faults: &'a FaultInjector,
     /// Whether the attempt makes room for others.
@@ -106,7 +109,7 @@ impl Generator<'_> {
         source_key: Option<&str>,
         header: &trace::Header,
     ) -> Result<Option<Begun>, NotShared> {
-        if let Some(saved) = Saved::newest(self.media, own_key, &header.parameters) {
+        if let Some(saved) = Saved::newest(self.media, own_key, &header.parameters)? {
             return Ok(Some(Begun::Saved(saved)));
         }
         let Some(step) = task.parameters.from_step else { return Ok(None) };
@@ -122,10 +125,7 @@ impl Generator<'_> {
     }
 
     fn embeddings(&self, of: &Parameters) -> Result<Vec<Arc<EmbeddingFile>>, GenerationError> {
-        let changed = of.track.iter().flat_map(|change| [&change.prompt, &change.negative_prompt]).flatten();
-        let texts: Vec<&str> =
-            [&of.prompt, &of.negative_prompt].into_iter().chain(changed).map(String::as_str).collect();
-        let paths = self.models.embeddings_in(&texts.join("\n"));
+        let paths = self.models.embeddings_in(&texts(of));
         let open = |path| EmbeddingFile::open(path).map(Arc::new).map_err(GenerationError::Embedding);
         paths.iter().map(|path| open(path)).collect()
     }
@@ -143,7 +143,7 @@ impl Generator<'_> {
         }
         let least = Duration::from_millis(task.parameters.preview_interval_ms.into());
         let queue = PreviewQueue::new(task.parameters.preview_method, least).pausing_at(task.pause_at);
-        let trace = TraceQueue::new(self.traces);
+        let trace = TraceQueue::new(self.traces, self.save_interval);
         let begun = inputs.begun.as_ref();
         let (generated, previews) = thread::scope(|scope| {
             // A builder, because `scope.spawn` panics when no thread can be started.

@@ -7,10 +7,14 @@ use super::{
     generate::PausedRun,
     unwritten::{Unwritten, write_if_open},
 };
-use crate::{steer::Wanted, total_steps};
+use crate::{
+    steer::Wanted,
+    total_steps,
+    traces::{state_bytes, store_object},
+};
 use protocol::{Task, TaskStatus, TrackChange};
 use std::error::Error;
-use store::StoreError;
+use store::{StoreError, TraceKind};
 
 impl Attempt<'_> {
     /// Saves the steps that are done, and records the pause, or that the task steps aside. While the server stops nothing is
@@ -18,6 +22,10 @@ impl Attempt<'_> {
     pub(super) fn pause(&self, run: &PausedRun) {
         // Without a step there is nothing to save: the next attempt starts with the same noise.
         let done = if run.step > 0 && self.saves(run) { run.step } else { 0 };
+        if done > 0 {
+            // For the server that goes on, and for looking at the steps meanwhile.
+            self.store_trace_if_possible(done);
+        }
         if self.shared.control.is_stopping() {
             return;
         }
@@ -76,11 +84,17 @@ impl Attempt<'_> {
         }
     }
 
-    /// Saves the state, retrying while the disk refuses it and while another server may have the run. Returns whether it is saved.
+    /// Saves the state, retrying while the disk or the object store refuses it and while another server may have the run. Returns whether it is saved.
     fn saves(&self, run: &PausedRun) -> bool {
-        let media = &self.shared.media;
+        let (media, slot) = (&self.shared.media, self.slot);
         let state = (run.step, &run.state);
-        let write = || write_if_open(self.slot, || media.write_state(&self.slot.key, &run.header, state, true));
+        let write = || match media.pictures() {
+            None => write_if_open(slot, || media.write_state(&slot.key, &run.header, state, true)),
+            Some(_) => {
+                let bytes = state_bytes(&run.header, run.step, &run.state)?;
+                Ok(store_object(media, slot, TraceKind::State, run.step, bytes)?)
+            }
+        };
         match self.retry(write, Unwritten::waits_for, || self.is_over()) {
             Ok(written) => written.is_some(),
             Err(error) => {

@@ -2,11 +2,14 @@
 
 use super::{admission::Admission, control::Control};
 use crate::{
-    Announce, Media, Models, ReadInterrupted, Statistics, TraceLimits, cluster::Cluster, injected::FaultInjector,
-    slots::Slots, traces,
+    Announce, Media, Models, ReadInterrupted, ReadTraceLimits, Statistics, TraceLimits, cluster::Cluster,
+    injected::FaultInjector, needs::DRAWING_PROTOCOL, slots::Slots, traces,
 };
-use protocol::{TaskId, TaskStatus, TraceLevel};
-use std::sync::{Arc, PoisonError, RwLock as StdRwLock, atomic::AtomicBool};
+use protocol::{TaskId, TaskStatus};
+use std::{
+    sync::{Arc, PoisonError, RwLock as StdRwLock, atomic::AtomicBool},
+    time::Duration,
+};
 use store::{End, Ended, Store, StoreError};
 use tokio::runtime::Handle;
 
@@ -24,6 +27,9 @@ pub(crate) struct Shared {
     pub(crate) has_lost_claim: AtomicBool,
     /// What is kept of how pictures form.
     traces: StdRwLock<TraceLimits>,
+    read_traces: ReadTraceLimits,
+    /// The version of the drawing protocol that this process draws.
+    pub(crate) protocol: u32,
     /// This server beside others; none on SQLite.
     pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) runtime: Handle,
@@ -37,7 +43,7 @@ impl Shared {
         models: Arc<Models>,
         announce: Arc<dyn Announce>,
         paused: bool,
-        traces: TraceLimits,
+        (traces, read_traces): (TraceLimits, ReadTraceLimits),
         faults: Arc<FaultInjector>,
         interrupted: ReadInterrupted,
     ) -> Self {
@@ -55,17 +61,29 @@ impl Shared {
             faults,
             has_lost_claim: AtomicBool::new(false),
             traces: StdRwLock::new(traces),
+            read_traces,
+            protocol: DRAWING_PROTOCOL,
             cluster,
             runtime: Handle::current(),
         }
     }
 
-    /// Where pictures are objects no traces are kept: other servers could not read them.
+    /// What is kept of how pictures form. Another server may have changed it. Blocks.
     pub(crate) fn traces(&self) -> TraceLimits {
-        let limits = *self.traces.read().unwrap_or_else(PoisonError::into_inner);
+        if self.cluster.is_some()
+            && let Some(limits) = self.runtime.block_on((self.read_traces)(self.store.clone()))
+        {
+            self.set_traces(limits);
+            return limits;
+        }
+        *self.traces.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Least time between two states of a picture that are saved for a server that is killed.
+    pub(crate) fn save_interval(&self) -> Duration {
         match self.media.pictures() {
-            Some(_) => TraceLimits { level: TraceLevel::Off, ..limits },
-            None => limits,
+            Some(_) => self.store.lease() * traces::SAVE_LEASES,
+            None => traces::SAVE_INTERVAL,
         }
     }
 

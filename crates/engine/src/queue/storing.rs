@@ -8,10 +8,11 @@ use super::{
     generate::Finished,
     unwritten::{Unwritten, write_if_open},
 };
+use crate::traces::store_object;
 use ::pictures::{Pictures, etag_of};
 use bytes::Bytes;
-use std::time::Duration;
-use store::FinalPicture;
+use std::{thread, time::Duration};
+use store::{FinalPicture, TraceKind};
 
 /// With this many pictures that wait for the object store, nothing is begun.
 const MOST_WAITING: usize = 2;
@@ -25,8 +26,45 @@ pub(super) fn is_spool_full(pictures: Option<&Pictures>) -> bool {
 }
 
 impl Attempt<'_> {
+    /// Stores the finished picture, and beside it its trace where that is an object: both are there when the task is completed. A
+    /// trace that cannot be stored is lost, and the picture is not.
+    pub(super) fn store_finished(&self, picture: &Finished) -> Result<Option<FinalPicture>, Unwritten> {
+        if self.shared.media.pictures().is_none() {
+            return self.store_picture(picture);
+        }
+        let (stored, traced) = thread::scope(|scope| {
+            let trace = thread::Builder::new().name("trace".to_owned());
+            let trace = trace.spawn_scoped(scope, || self.store_trace(picture.step));
+            let stored = self.store_picture(picture);
+            let traced = trace.ok().and_then(|trace| trace.join().ok());
+            (stored, traced.is_some_and(|traced| traced.is_ok()))
+        });
+        // The object store was away before it took the picture.
+        if !traced && matches!(stored, Ok(Some(_))) {
+            self.store_trace_if_possible(picture.step);
+        }
+        stored
+    }
+
+    /// Stores the trace of the picture as far as it is formed, where traces are objects.
+    fn store_trace(&self, step: u32) -> Result<(), Unwritten> {
+        let (media, slot) = (&self.shared.media, self.slot);
+        if media.pictures().is_none() {
+            return Ok(());
+        }
+        let Some(bytes) = media.read_forming_trace(&slot.key)? else { return Ok(()) };
+        Ok(store_object(media, slot, TraceKind::Trace, step, bytes.into()).map(drop)?)
+    }
+
+    /// As [`Attempt::store_trace`]; a trace that cannot be stored is logged.
+    pub(super) fn store_trace_if_possible(&self, step: u32) {
+        if let Err(error) = self.store_trace(step) {
+            tracing::warn!(task.id = %self.task.id, %error, "the trace of a picture could not be stored: its steps so far cannot be looked at");
+        }
+    }
+
     /// Stores the picture, retrying while that is refused. None if the attempt is over.
-    pub(super) fn store_picture(&self, picture: &Finished) -> Result<Option<FinalPicture>, Unwritten> {
+    fn store_picture(&self, picture: &Finished) -> Result<Option<FinalPicture>, Unwritten> {
         let media = &self.shared.media;
         let Some(pictures) = media.pictures() else {
             let write = || media.write_final(&self.slot.key, &picture.png).map(FinalPicture::from);

@@ -1,8 +1,9 @@
 //! Writing files of an attempt, and why one is not written.
 
-use crate::{retry, slot::Slot};
+use crate::{media::TraceUnstored, retry, slot::Slot};
 use ::pictures::ObjectError;
 use std::io;
+use store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unwritten {
@@ -12,9 +13,21 @@ pub(crate) enum Unwritten {
     /// The object store refused it.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// The row that names an object could not be written.
+    #[error(transparent)]
+    Database(StoreError),
     /// Another server may have taken the task up: this one could not renew its run.
     #[error("the database cannot be reached")]
     Unsure,
+}
+
+impl From<TraceUnstored> for Unwritten {
+    fn from(error: TraceUnstored) -> Self {
+        match error {
+            TraceUnstored::Object(error) => Self::Object(error),
+            TraceUnstored::Store(error) => Self::Database(error),
+        }
+    }
 }
 
 impl Unwritten {
@@ -24,6 +37,7 @@ impl Unwritten {
             Self::Io(error) => retry::write_waits_for(error),
             // A finished picture would be lost: credentials and buckets are put right too.
             Self::Object(_) => Some(retry::STORE_AWAY),
+            Self::Database(error) => error.waits_for(),
             Self::Unsure => Some("the database cannot be reached"),
         }
     }

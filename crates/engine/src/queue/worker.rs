@@ -130,6 +130,7 @@ async fn claim(shared: &Shared, is_alone: bool) -> Result<Claim, StoreError> {
     shared.faults.database_error()?;
     if shared.cluster.is_some() {
         shared.store.set_models(shared.models.offers().iter().map(|offer| offer.name.clone()).collect());
+        shared.store.set_abilities(shared.protocol, shared.models.files());
     }
     // On PostgreSQL such a task has a run that nobody renews: it is taken up as those of servers that are gone.
     if shared.cluster.is_none() && shared.has_lost_claim.load(Ordering::Relaxed) {
@@ -212,6 +213,7 @@ fn attempt(shared: &Shared, Taken { claimed, listed, _permit }: Taken<'_>) {
     if listed.slot.is_cancelled() {
         attempt.record_cancellation(may_be_completed);
     }
+    shared.media.end_forming_trace(&listed.slot.key);
     drop(listed);
     shared.remove_old_traces();
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 use protocol::{TaskId, TaskStatus};
 use std::collections::HashMap;
-use store::{End, OpenTask, Store, StoreError};
+use store::{End, OpenTask, Store, StoreError, TraceKind};
 
 /// How the server's last run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +22,16 @@ pub enum LastEnd {
 const MAX_UNCLEAN_ENDS: u32 = 2;
 
 /// The step from which an interrupted task goes on, if more steps are saved than when it was last interrupted or paused.
-pub(super) fn newer_step(media: &Media, open: &OpenTask) -> Option<u32> {
-    let parameters = parameters_hash(&open.task.parameters, open.task.seed);
-    Some(Saved::newest(media, &open.key, &parameters)?.step).filter(|step| *step > open.done_steps)
+pub(super) async fn newer_step(store: &Store, media: &Media, open: &OpenTask) -> Result<Option<u32>, StoreError> {
+    let step = match media.pictures() {
+        // Not read: a start does not need the object store.
+        Some(_) => store.trace_object(&open.key, TraceKind::State).await?.map(|saved| saved.step),
+        None => {
+            let parameters = parameters_hash(&open.task.parameters, open.task.seed);
+            Saved::newest(media, &open.key, &parameters).ok().flatten().map(|saved| saved.step)
+        }
+    };
+    Ok(step.filter(|step| *step > open.done_steps))
 }
 
 /// Requeues an interrupted task, or fails it if it seems to end the server each time. One that got further is not blamed.

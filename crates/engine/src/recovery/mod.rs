@@ -268,8 +268,10 @@ pub async fn reconcile(
     }
     // Of the interrupted tasks, the steps from which they go on.
     let open = store.interrupted_tasks().await?;
-    let saved: HashMap<TaskId, u32> =
-        open.iter().filter_map(|open| Some((open.task.id, newer_step(media, open)?))).collect();
+    let mut saved = HashMap::new();
+    for open in &open {
+        saved.extend(newer_step(store, media, open).await?.map(|step| (open.task.id, step)));
+    }
     findings.lost_found = move_to_lost_found(store, media, &options.lost_found, &findings).await?;
     for id in &findings.interrupted {
         match interrupted {

@@ -5,8 +5,10 @@ use protocol::{ProjectId, Settings, TraceLevel};
 use std::{
     collections::{HashMap, HashSet},
     io,
+    pin::Pin,
+    time::{Duration, UNIX_EPOCH},
 };
-use store::{Store, StoreError};
+use store::{ListedTrace, Store, StoreError, TraceKind};
 
 /// What is kept of how pictures form, and how much space it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,9 @@ impl From<&Settings> for TraceLimits {
     }
 }
 
+/// Reads what is kept of how pictures form: settings of the user's, which any server may change. None while they cannot be read.
+pub type ReadTraceLimits = fn(Store) -> Pin<Box<dyn Future<Output = Option<TraceLimits>> + Send>>;
+
 /// Why old traces could not be removed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BudgetError {
@@ -42,6 +47,54 @@ pub(crate) enum BudgetError {
     Folder(#[from] io::Error),
 }
 
+/// The traces from the oldest to the newest, those that stay, and the bytes of the saved states. States are of pictures that are not
+/// finished: they count, and stay.
+struct Listed {
+    traces: Vec<TraceFile>,
+    projects: HashMap<String, ProjectId>,
+    stay: HashSet<String>,
+    states: u64,
+}
+
+impl Listed {
+    /// None if the files are within the limits.
+    async fn of_files(media: &Media, store: &Store, limits: TraceLimits) -> Result<Option<Self>, BudgetError> {
+        let listing = media.list_traces()?;
+        let (mut traces, stay) = (listing.traces, HashSet::new());
+        let states = listing.states.iter().map(|state| state.bytes).sum();
+        let total: u64 = traces.iter().map(|trace| trace.bytes).sum();
+        // No project has more than all together, so in most cases the database need not be asked.
+        if total <= limits.total_bytes.saturating_sub(states).min(limits.project_bytes) {
+            return Ok(None);
+        }
+        traces.sort_by(|a, b| (a.modified, &a.key).cmp(&(b.modified, &b.key)));
+        let projects = store.take_projects().await?.into_iter().collect();
+        Ok(Some(Self { traces, projects, stay, states }))
+    }
+
+    /// None if the objects are within the limits. The traces of pictures that are not finished stay.
+    async fn of_objects(store: &Store, limits: TraceLimits) -> Result<Option<Self>, BudgetError> {
+        if store.trace_object_bytes().await? <= limits.total_bytes.min(limits.project_bytes) {
+            return Ok(None);
+        }
+        let (mut traces, mut projects, mut stay) = (Vec::new(), HashMap::new(), HashSet::new());
+        let mut states = 0;
+        for ListedTrace { of, created_at, project, is_finished } in store.list_trace_objects().await? {
+            if of.kind == TraceKind::State {
+                states += of.bytes;
+                continue;
+            }
+            if !is_finished {
+                stay.insert(of.key.clone());
+            }
+            projects.insert(of.key.clone(), project);
+            let modified = UNIX_EPOCH + Duration::from_millis(u64::try_from(created_at).unwrap_or_default());
+            traces.push(TraceFile { key: of.key, bytes: of.bytes, modified });
+        }
+        Ok(Some(Self { traces, projects, stay, states }))
+    }
+}
+
 /// Removes the oldest traces until the others keep to the limits. Those of running tasks, `in_use`, and pinned ones stay.
 pub(crate) async fn remove_oldest(
     media: &Media,
@@ -49,22 +102,19 @@ pub(crate) async fn remove_oldest(
     limits: TraceLimits,
     in_use: HashSet<String>,
 ) -> Result<(), BudgetError> {
-    let listing = media.list_traces()?;
-    let mut traces = listing.traces;
-    // States are of pictures that are not finished. They count, and stay.
-    let states: u64 = listing.states.iter().map(|state| state.bytes).sum();
+    let listed = match media.pictures() {
+        None => Listed::of_files(media, store, limits).await?,
+        Some(_) => Listed::of_objects(store, limits).await?,
+    };
+    let Some(Listed { traces, projects, stay, states }) = listed else { return Ok(()) };
     let limits = TraceLimits { total_bytes: limits.total_bytes.saturating_sub(states), ..limits };
-    let total: u64 = traces.iter().map(|trace| trace.bytes).sum();
-    // No project has more than all together, so in most cases the database need not be asked.
-    if total <= limits.total_bytes.min(limits.project_bytes) {
-        return Ok(());
-    }
-    traces.sort_by(|a, b| (a.modified, &a.key).cmp(&(b.modified, &b.key)));
-    let projects: HashMap<String, ProjectId> = store.take_projects().await?.into_iter().collect();
     // Read last: one that was pinned a moment ago stays.
-    let stay: HashSet<String> = store.pinned_traces().await?.into_iter().chain(in_use).collect();
+    let stay = store.pinned_traces().await?.into_iter().chain(in_use).chain(stay).collect();
     for key in surplus(&traces, &projects, limits, &stay) {
-        media.remove_trace(key)?;
+        match media.pictures() {
+            None => media.remove_trace(key)?,
+            Some(_) => media.forget_trace_object(key, TraceKind::Trace).await?,
+        }
     }
     Ok(())
 }
@@ -96,7 +146,7 @@ fn surplus<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     const LIMITS: TraceLimits =
         TraceLimits { level: TraceLevel::All, take_bytes: 100, project_bytes: 30, total_bytes: 50 };

@@ -1,13 +1,10 @@
 //! The state that is saved of a take's own run, from which its next attempt goes on.
 
 use super::shared_steps::{NotShared, on_device};
-use crate::media::Media;
+use crate::media::{Media, is_out_of_reach};
 use burn::tensor::Device;
 use diffusion::SamplerState;
-use std::{
-    fs::File,
-    io::{self, Write},
-};
+use std::io::{self, Read, Seek, Write};
 use trace::{Header, State, Trace, Writer};
 
 /// The newest saved state of a take's own run: that of its file, or the last one in its trace.
@@ -21,14 +18,17 @@ pub(crate) struct Saved {
 
 impl Saved {
     /// The newest state of the take with this key that is of a run with these parameters ([`Header::parameters`]); none
-    /// without one. Files that are missing, damaged or of other parameters count as none: the run then starts again.
-    pub(crate) fn newest(media: &Media, key: &str, parameters: &str) -> Option<Self> {
-        let of_file = media.open_state(key).ok().and_then(|file| Self::last(file, parameters));
-        let of_trace = media.open_trace(key).ok().and_then(|trace| Self::last(trace, parameters));
-        of_file.into_iter().chain(of_trace).max_by_key(|saved| saved.step)
+    /// without one. What is missing, damaged or of other parameters counts as none: the run then starts again. Blocks.
+    ///
+    /// # Errors
+    /// An object that may be there and cannot be read now.
+    pub(crate) fn newest(media: &Media, key: &str, parameters: &str) -> Result<Option<Self>, trace::Error> {
+        let state = within_reach(media.open_state(key))?.and_then(|state| Self::last(state, parameters));
+        let of_trace = within_reach(media.open_trace(key))?.and_then(|trace| Self::last(trace, parameters));
+        Ok(state.into_iter().chain(of_trace).max_by_key(|saved| saved.step))
     }
 
-    fn last(mut of: Trace<File>, parameters: &str) -> Option<Self> {
+    fn last<R: Read + Seek>(mut of: Trace<R>, parameters: &str) -> Option<Self> {
         if of.header().parameters != parameters {
             return None;
         }
@@ -51,15 +51,14 @@ impl Saved {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub(crate) fn write<W: Write>(
+    pub(crate) fn write<R: Read + Seek, W: Write>(
         &self,
-        media: &Media,
-        key: &str,
+        earlier: Option<Trace<R>>,
         with_states: bool,
         writer: &mut Writer<W>,
     ) -> io::Result<()> {
         let mut has_own = false;
-        if let Ok(mut earlier) = media.open_trace(key) {
+        if let Some(mut earlier) = earlier {
             for step in 0..=self.step {
                 if let Some(png) = earlier.picture(step).ok().flatten() {
                     writer.picture(step, &png)?;
@@ -74,11 +73,19 @@ impl Saved {
     }
 }
 
+/// None for one that is missing or damaged.
+fn within_reach<T>(opened: Result<T, trace::Error>) -> Result<Option<T>, trace::Error> {
+    match opened {
+        Err(error) if is_out_of_reach(&error) => Err(error),
+        opened => Ok(opened.ok()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::new_key;
-    use std::fs;
+    use std::fs::{self, File};
     use trace::Precision;
 
     fn header(parameters: &str) -> Header {
@@ -115,7 +122,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let media = Media::open(&folder.path().join("media")).expect("opens");
         let key = new_key();
-        let newest = || Saved::newest(&media, &key, "mine").map(|saved| (saved.step, saved.state));
+        let newest = || {
+            let saved = Saved::newest(&media, &key, "mine").expect("a folder is within reach");
+            saved.map(|saved| (saved.step, saved.state))
+        };
         assert_eq!(newest(), None);
         media.write_state(&key, &header("mine"), (2, &state(2)), true).expect("written");
         assert_eq!(newest(), Some((2, state(2))));
@@ -147,10 +157,11 @@ mod tests {
         media.write_state(&key, &header("mine"), (2, &state(2)), false).expect("written");
         let file = media.open_state(&key).expect("there");
         let saved = Saved::last(file, "mine").expect("a state");
+        let earlier = media.open_trace(&key).ok();
         media
             .start_trace(&key, |file| {
                 let mut writer = Writer::start(file, &header("mine"))?;
-                saved.write(&media, &key, true, &mut writer)?;
+                saved.write(earlier, true, &mut writer)?;
                 writer.picture(3, b"again")?;
                 Ok(writer)
             })

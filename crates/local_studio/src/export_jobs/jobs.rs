@@ -17,6 +17,8 @@ pub(super) struct Job {
     pub export: Export,
     /// File name that the client is offered.
     pub file_name: String,
+    /// The object of its file, where all servers read it from an object store.
+    pub object: Option<String>,
     pub cancelled: Arc<AtomicBool>,
 }
 
@@ -83,7 +85,7 @@ mod tests {
             error: None,
             created_at: String::new(),
         };
-        jobs.all.insert(id, Job { export, file_name: String::new(), cancelled: Arc::default() });
+        jobs.all.insert(id, Job { export, file_name: String::new(), object: None, cancelled: Arc::default() });
         Ok(id)
     }
 

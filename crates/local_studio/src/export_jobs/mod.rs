@@ -3,9 +3,11 @@
 //! and the folder ([`shared`]).
 
 mod jobs;
+mod objects;
 mod shared;
 
 use ::export::{Error, Format, Sequence, Unreadable};
+use ::pictures::Objects;
 use jobs::{Job, Jobs};
 use protocol::{Export, ExportFormat, ExportId, FrameId, Problem, ProjectId, TakeId, TaskStatus};
 use std::{
@@ -50,6 +52,10 @@ pub struct Exports {
     turn: Semaphore,
     /// The exports of all servers, where several share a database. Memory has those that this one runs.
     shared: Option<SharedExports>,
+    /// Where the files are for all servers, if not in the folder.
+    objects: Option<Objects>,
+    /// Held while a file is got from there.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 impl Exports {
@@ -62,18 +68,23 @@ impl Exports {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir_all(&folder)?,
         }
-        Ok(Self { folder, jobs: Mutex::new(Jobs::starting_at(first)), turn: Semaphore::new(1), shared: None })
+        Ok(Self::of(folder, first, None, None))
     }
 
-    /// Uses a folder that other servers use as well, and creates it if it is not there.
+    /// Uses a folder that other servers use as well, and creates it if it is not there. With `objects` the folder is of this server
+    /// alone, and the files are objects for the others.
     ///
     /// # Errors
     /// The folder cannot be created.
-    pub fn share(folder: PathBuf, shared: SharedExports) -> io::Result<Self> {
+    pub fn share(folder: PathBuf, shared: SharedExports, objects: Option<Objects>) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         // The database gives the ids.
-        let jobs = Mutex::new(Jobs::starting_at(ExportId(1)));
-        Ok(Self { folder, jobs, turn: Semaphore::new(1), shared: Some(shared) })
+        Ok(Self::of(folder, ExportId(1), Some(shared), objects))
+    }
+
+    fn of(folder: PathBuf, first: ExportId, shared: Option<SharedExports>, objects: Option<Objects>) -> Self {
+        let (jobs, turn, fetching) = (Mutex::new(Jobs::starting_at(first)), Semaphore::new(1), Default::default());
+        Self { folder, jobs, turn, shared, objects, fetching }
     }
 
     /// The formats that this machine can encode: MP4 needs ffmpeg.
@@ -144,6 +155,7 @@ impl Exports {
         // The disk space is free once the encoder has seen the flag, within milliseconds. On systems where an open file
         // cannot be removed, the encoder removes it when it ends.
         _ = fs::remove_file(unfinished(&path));
+        self.delete_object(job.object);
         true
     }
 
@@ -171,6 +183,10 @@ impl Exports {
             Ok(ended) => ended,
             // The encoder panicked.
             Err(_) => Err(Error::Encode("the server failed".to_owned())),
+        };
+        let ended = match ended {
+            Ok(bytes) => self.store_object(id, format).await.map(|()| bytes),
+            Err(error) => Err(error),
         };
         self.update(id, |export| match ended {
             Ok(bytes) => {
@@ -266,7 +282,7 @@ fn new_job(id: ExportId, project: ProjectId, name: &str, format: ExportFormat, p
         error: None,
         created_at: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
     };
-    Job { export, file_name: file_name(name, format), cancelled: Arc::default() }
+    Job { export, file_name: file_name(name, format), object: None, cancelled: Arc::default() }
 }
 
 /// The message of an export that failed. It names the frames of pictures that cannot be read.

@@ -32,11 +32,13 @@ const LOST: &str = "the server that made it is gone; export it again";
 struct Stored {
     export: Export,
     file_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
 }
 
 impl Stored {
     fn of(job: &Job) -> Self {
-        Self { export: job.export.clone(), file_name: job.file_name.clone() }
+        Self { export: job.export.clone(), file_name: job.file_name.clone(), object: job.object.clone() }
     }
 
     fn text(&self) -> String {
@@ -129,11 +131,9 @@ impl Exports {
         let Some(rows) = self.shared.as_ref().filter(|_| own.is_none()) else { return Ok(own) };
         let stored = rows.get(id).await.map_err(problem)?.as_deref().and_then(Stored::read);
         let stored = stored.filter(|stored| stored.export.status == TaskStatus::Completed);
-        Ok(stored.map(|Stored { export, file_name }| ExportFile {
-            path: self.path(id, export.format),
-            file_name,
-            format: export.format,
-        }))
+        let Some(Stored { export, file_name, object }) = stored else { return Ok(None) };
+        self.fetch(&export, object.as_deref()).await?;
+        Ok(Some(ExportFile { path: self.path(id, export.format), file_name, format: export.format }))
     }
 
     /// Cancels an export of any server if it is open, and removes it with its file. Returns whether it existed.
@@ -171,7 +171,8 @@ impl Exports {
     }
 
     fn remove_files(&self, text: &str) {
-        let Some(Stored { export, .. }) = Stored::read(text) else { return };
+        let Some(Stored { export, object, .. }) = Stored::read(text) else { return };
+        self.delete_object(object);
         let path = self.path(export.id, export.format);
         remove_file(&path);
         remove_file(&unfinished(&path));

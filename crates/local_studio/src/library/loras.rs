@@ -7,6 +7,7 @@ use generation::{PromptSyntax, nearest};
 use prompt::networks::{all_loras, networks};
 use protocol::{FieldError, LibraryItem, LibraryKind, Lora, Loras, Parameters, Problem};
 use std::{path::PathBuf, sync::Arc, time::Duration};
+use store::{FileKind, NeededFile, OwnFiles};
 
 /// How long a task waits for the first scan after a start.
 const SCAN_TIMEOUT: Duration = Duration::from_secs(120);
@@ -25,6 +26,28 @@ impl LoraFiles for LibraryLoras {
     fn embeddings_in(&self, text: &str) -> Vec<PathBuf> {
         self.0.wait_for_scan(SCAN_TIMEOUT);
         self.0.shelf().embeddings_in(text).map(|entry| entry.path.clone()).collect()
+    }
+
+    fn embeddings_named(&self, text: &str) -> Vec<NeededFile> {
+        let needed = |entry: &Arc<Entry>| NeededFile {
+            kind: FileKind::Embedding,
+            name: entry.item.name.clone(),
+            hash: entry.item.hashes.auto_v3.clone(),
+        };
+        self.0.shelf().embeddings_in(text).map(needed).collect()
+    }
+
+    fn files(&self) -> OwnFiles {
+        let (shelf, mut files) = (self.0.shelf(), OwnFiles::default());
+        for kind in [LibraryKind::Lora, LibraryKind::Embedding] {
+            for entry in shelf.of_kind(kind).filter(|entry| entry.item.problem.is_none()) {
+                match entry.item.hashes.auto_v3.clone() {
+                    Some(hash) => files.hashes.push(hash),
+                    None => files.unhashed.push(entry.item.name.clone()),
+                }
+            }
+        }
+        files
     }
 }
 

@@ -11,7 +11,10 @@ use crate::timing::Counts;
 use std::{
     collections::HashSet,
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -40,6 +43,8 @@ const KEPT_FOR: &str = "15 minutes";
 /// Hands every row of the log to the subscriber, in order, until it is dropped.
 pub(crate) struct Tail {
     wake: Arc<Notify>,
+    /// Whether there may be rows that are not read.
+    has_grown: Arc<AtomicBool>,
     published: watch::Receiver<u64>,
     /// When the database last answered.
     answered: Arc<Mutex<Instant>>,
@@ -63,7 +68,8 @@ impl Tail {
     ) -> Result<Self, TailError> {
         let reach = reach.named("emberline (events)");
         let (wake, messages) = (Arc::new(Notify::new()), Arc::new(Messages::of_others(server)));
-        let listener = listen(&reach, &wake, &messages).await?;
+        let has_grown = Arc::new(AtomicBool::new(true));
+        let listener = listen(&reach, &wake, &has_grown, &messages).await?;
         let start = listener.start().await?;
         let (published, receiver) = watch::channel(start.seq);
         let answered = Arc::new(Mutex::new(Instant::now()));
@@ -74,18 +80,20 @@ impl Tail {
             at: start.clone(),
             published,
             wake: Arc::clone(&wake),
+            has_grown: Arc::clone(&has_grown),
             messages,
             progress: HashSet::new(),
             counts,
             is_following: false,
             answered: Arc::clone(&answered),
+            read_at: Instant::now(),
             pruned: Instant::now(),
         };
         follower.begin_at(start);
         // The newest step of each run, of which no further message may come for minutes.
         follower.read_progress(&listener).await?;
         follower.hand_over(&listener).await?;
-        Ok(Self { wake, published: receiver, answered, follower: tokio::spawn(follower.run(listener)) })
+        Ok(Self { wake, has_grown, published: receiver, answered, follower: tokio::spawn(follower.run(listener)) })
     }
 
     /// Stops following.
@@ -100,6 +108,7 @@ impl Tail {
 
     /// Waits until this number is published here: the answer to a request comes after the request's events.
     pub(crate) async fn published(&self, seq: u64) {
+        self.has_grown.store(true, Ordering::Relaxed);
         self.wake.notify_one();
         let mut published = self.published.clone();
         // An error: the time is over, or the tail has ended. The change is committed all the same.
@@ -108,11 +117,18 @@ impl Tail {
 }
 
 /// A connection that is notified when the log grows, and of messages.
-async fn listen(reach: &Reach, wake: &Arc<Notify>, messages: &Arc<Messages>) -> Result<Listener, TailError> {
-    let (wake, messages) = (Arc::clone(wake), Arc::clone(messages));
+async fn listen(
+    reach: &Reach,
+    wake: &Arc<Notify>,
+    has_grown: &Arc<AtomicBool>,
+    messages: &Arc<Messages>,
+) -> Result<Listener, TailError> {
+    let (wake, has_grown, messages) = (Arc::clone(wake), Arc::clone(has_grown), Arc::clone(messages));
     let listener = Listener::connect(reach, move |notification| {
-        if let Some(message) = notification.filter(|notification| notification.channel() == LIVE) {
-            messages.add(message.payload());
+        match notification.filter(|notification| notification.channel() == LIVE) {
+            Some(message) => messages.add(message.payload()),
+            // The log has grown, or the connection is lost.
+            None => has_grown.store(true, Ordering::Release),
         }
         wake.notify_one();
     });
@@ -132,6 +148,7 @@ struct Follower {
     at: Place,
     published: watch::Sender<u64>,
     wake: Arc<Notify>,
+    has_grown: Arc<AtomicBool>,
     messages: Arc<Messages>,
     /// Messages about steps that were read last, behind a pooler.
     progress: HashSet<String>,
@@ -139,6 +156,8 @@ struct Follower {
     /// Whether the rows from before the start are handed over.
     is_following: bool,
     answered: Arc<Mutex<Instant>>,
+    /// When the log was last read.
+    read_at: Instant,
     pruned: Instant,
 }
 
@@ -159,7 +178,8 @@ impl Follower {
     async fn connect_again(&mut self) -> Listener {
         loop {
             tokio::time::sleep(RETRY).await;
-            let Ok(listener) = listen(&self.reach, &self.wake, &self.messages).await else { continue };
+            let listener = listen(&self.reach, &self.wake, &self.has_grown, &self.messages).await;
+            let Ok(listener) = listener else { continue };
             if self.resume(&listener).await.is_ok() {
                 return listener;
             }
@@ -198,7 +218,12 @@ impl Follower {
         // Taken before the rows are read, and handed over after them: the start of an attempt was committed before its steps
         // were sent, but a step that comes while the rows are read may be of a start that is not among them.
         let messages = self.messages.take();
-        while self.hand_over_batch(listener).await? {}
+        // PostgreSQL sends notifications in the order of the commits: rows from before the messages were notified before them. A
+        // step need not wait for a query that finds nothing.
+        if self.has_grown.swap(false, Ordering::Acquire) || self.read_at.elapsed() >= POLL {
+            self.read_at = Instant::now();
+            while self.hand_over_batch(listener).await? {}
+        }
         if !messages.is_empty() {
             self.subscriber.heard(messages);
         }

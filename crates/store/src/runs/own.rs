@@ -1,6 +1,7 @@
 //! What a store knows of its own runs and of the queue's rule.
 
 use super::holder::Holder;
+use crate::needs::OwnFiles;
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
@@ -20,13 +21,21 @@ pub(crate) struct Own {
     in_turns: AtomicBool,
     /// The models that this process has; all while it has not said.
     models: RwLock<Option<Vec<String>>>,
+    /// The drawing protocol and the files of this process; any while it has not said.
+    abilities: RwLock<Option<(u32, OwnFiles)>>,
 }
 
 impl Own {
     /// With a new id.
     pub(crate) fn new() -> Self {
         let server = format!("{:032x}", rand::random::<u128>()).into();
-        Self { server, lease_ms: AtomicU64::new(LEASE_MS), in_turns: AtomicBool::new(false), models: RwLock::default() }
+        Self {
+            server,
+            lease_ms: AtomicU64::new(LEASE_MS),
+            in_turns: AtomicBool::new(false),
+            models: RwLock::default(),
+            abilities: RwLock::default(),
+        }
     }
 
     pub(crate) fn holder(&self) -> Holder {
@@ -50,6 +59,15 @@ impl Own {
 
     pub(crate) fn set_models(&self, names: Vec<String>) {
         *self.models.write().unwrap_or_else(PoisonError::into_inner) = Some(names);
+    }
+
+    /// The drawing protocol and the files of this process; any if none.
+    pub(crate) fn abilities(&self) -> Option<(u32, OwnFiles)> {
+        self.abilities.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_abilities(&self, protocol: u32, files: OwnFiles) {
+        *self.abilities.write().unwrap_or_else(PoisonError::into_inner) = Some((protocol, files));
     }
 
     pub(crate) fn take_turns(&self) {

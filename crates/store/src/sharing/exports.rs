@@ -108,6 +108,14 @@ impl SharedExports {
         Ok(rows.iter().filter_map(|row| row.try_get(0).ok().map(ExportId)).collect())
     }
 
+    /// The objects of exported files, in an object store.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn objects(&self) -> Result<Vec<String>, StoreError> {
+        Ok(bodies(&self.query("SELECT body->>'object' FROM exports WHERE body ? 'object'", &[]).await?))
+    }
+
     /// Deletes an export. Returns what it was.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! What the servers and workers of a database have: each says it of itself, and all read it.
 
 use crate::backend::postgres::rows;
+use crate::needs::{FindNeeds, Needs, OwnFiles};
 use crate::{Store, StoreError};
-use protocol::{AdvertisedModel, TaskId, Worker, WorkerId, WorkerKind, WorkerModel};
+use protocol::{AdvertisedModel, Parameters, TaskId, Worker, WorkerId, WorkerKind, WorkerModel};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio_postgres::SimpleQueryRow;
@@ -26,6 +27,10 @@ pub struct About {
     pub models: Vec<AdvertisedModel>,
     /// Names of those that are in memory.
     pub loaded: Vec<String>,
+    /// The version of the drawing protocol that it draws. 0 of a process that does not say: it draws version 1.
+    pub protocol: u32,
+    /// The LoRA files and embeddings that it has.
+    pub files: OwnFiles,
 }
 
 /// A process that uses the database.
@@ -148,6 +153,22 @@ impl Store {
     /// Sets which models this process has: on PostgreSQL it claims only tasks with these, from now on. All without this call.
     pub fn set_models(&self, names: Vec<String>) {
         self.inner.own.set_models(names);
+    }
+
+    /// Sets how it is found what a task needs. Until then a task needs nothing. Only the first call counts.
+    pub fn find_needs(&self, find: FindNeeds) {
+        self.inner.find_needs.set(find).ok();
+    }
+
+    /// What a task with these parameters needs.
+    pub fn needs(&self, of: &Parameters) -> Needs {
+        self.inner.needs(of)
+    }
+
+    /// Sets the version of the drawing protocol that this process draws, and the files that it has: on PostgreSQL it claims only tasks
+    /// that need no more, from now on. Without this call it claims tasks of any version and with any files.
+    pub fn set_abilities(&self, protocol: u32, files: OwnFiles) {
+        self.inner.own.set_abilities(protocol, files);
     }
 }
 

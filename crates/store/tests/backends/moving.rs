@@ -18,7 +18,7 @@ on_both![
 /// Copies the database, which is closed meanwhile as a server's is.
 async fn copied(from: &Database, to: &Database) -> Result<CopiedRows, StoreError> {
     let (source, target) = (Store::hold(&from.url).await.expect("opens"), to.open().await);
-    let copied = source.copy_into(&target, HashMap::new()).await;
+    let copied = source.copy_into(&target, HashMap::new(), Vec::new()).await;
     source.close().await.expect("closed");
     target.close().await.expect("closed");
     copied

@@ -154,14 +154,16 @@ async fn changes_that_meet_leave_nothing_bare(database: &Database) {
     }
     let bare = "SELECT count(*) FROM frames WHERE deleted_at IS NULL AND id NOT IN (SELECT frame_id FROM takes)";
     let unselected = "SELECT count(*) FROM frames WHERE selected_take_id IS NULL AND id IN \
-                      (SELECT frame_id FROM takes WHERE finished_at IS NOT NULL)";
+                      (SELECT frame_id FROM takes WHERE finished_at IS NOT NULL AND deleted_at IS NULL)";
     let unfinished = "SELECT count(*) FROM frames f JOIN takes t ON t.id = f.selected_take_id \
                       WHERE t.finished_at IS NULL";
+    let deleted =
+        "SELECT count(*) FROM frames f JOIN takes t ON t.id = f.selected_take_id WHERE t.deleted_at IS NOT NULL";
     let left_over = "SELECT count(*) FROM takes t JOIN tasks k ON k.id = t.task_id \
                      WHERE k.status IN ('failed', 'cancelled') OR (k.status = 'completed') <> (t.finished_at IS NOT NULL)";
     let without_take = "SELECT count(*) FROM tasks WHERE status IN ('queued', 'running') \
                         AND id NOT IN (SELECT task_id FROM takes)";
-    for sql in [bare, unselected, unfinished, left_over, without_take] {
+    for sql in [bare, unselected, unfinished, deleted, left_over, without_take] {
         assert_eq!(database.number(sql).await, 0, "{sql}");
     }
     let live = "SELECT count(*) FROM frames WHERE deleted_at IS NULL";

@@ -6,9 +6,7 @@ use crate::studio::{claim, conflict, finish, generate, new_frame};
 use protocol::{FrameId, GenerationIds, GenerationProgress, ProjectId, TakeId, TaskId, TaskStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use store::{
-    End, Live, LogEntry, OpenTask, Renewed, Run, RunEnd, RunRequest, RunsNow, Store, StoreError, Subscriber, Wishes,
-};
+use store::{Live, LogEntry, OpenTask, Renewed, Run, RunEnd, Store, StoreError, Subscriber, Wishes};
 
 /// Short, so that the tests do not wait.
 const LEASE: Duration = Duration::from_millis(400);
@@ -255,7 +253,7 @@ impl Heard {
         heard
     }
 
-    fn take(&self) -> Vec<Live> {
+    pub fn take(&self) -> Vec<Live> {
         std::mem::take(&mut self.0.lock().expect("unpoisoned"))
     }
 
@@ -272,7 +270,7 @@ impl Heard {
     }
 }
 
-fn step(open: &OpenTask, step: u32) -> GenerationProgress {
+pub fn step(open: &OpenTask, step: u32) -> GenerationProgress {
     let (task_id, attempt) = (open.task.id, open.task.attempt);
     let (frame_id, project_id, take_id) = (FrameId(1), ProjectId(1), TakeId(1));
     let of = GenerationIds { task_id, frame_id, project_id, take_id, attempt };
@@ -301,61 +299,4 @@ async fn steps_reach_the_other_servers_unless_the_run_is_lost() {
     assert_eq!(at_one.next().await, [Live::Keep(run_of(&again))], "and not its own steps");
     assert_eq!(renew(&two, &[run_of(&again)]).await.mine, [(run_of(&again), true)], "also if the message is lost");
     assert_eq!(one.keep_run(TaskId(999)).await.expect("answered"), None);
-}
-
-/// A server that starts while others draw would show no step until the next one.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_starts_hears_the_newest_step_of_each_run_after_its_start() {
-    let Some((database, one, two, project)) = servers().await else { return };
-    [new_frame(&one, project).await, new_frame(&one, project).await, new_frame(&one, project).await];
-    let (open, other, silent) = (claim(&one).await, claim(&two).await, claim(&one).await);
-    for n in [3, 7] {
-        one.report_step(step(&open, n), None).await.expect("reported");
-    }
-    two.report_step(step(&other, 2), None).await.expect("reported");
-    let three = database.open().await;
-    let at_three = Heard::of(&three).await;
-    let [here, there] = [&one, &two].map(|store| store.server_id().expect("on PostgreSQL"));
-    let mut heard = at_three.take();
-    heard.sort_by_key(|live| matches!(live, Live::Progress { event, .. } if event.of.task_id == other.task.id));
-    let newest = |server, event| Live::Progress { server, event };
-    assert_eq!(heard, [newest(here, step(&open, 7)), newest(there.clone(), step(&other, 2))], "at once");
-    // What another server did while the connection was lost, too; not what is known.
-    finish(&one, &silent).await;
-    database.execute("UPDATE runs SET progress = replace(progress, '\"step\":7', '\"step\":8')").await;
-    let killed = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                  WHERE application_name = 'emberline (events)' AND datname = current_database()";
-    assert_eq!(database.number(killed).await, 1);
-    let heard = at_three.next().await;
-    let of_open = |live: &Live| matches!(live, Live::Progress { event, .. } if event.of.task_id == open.task.id && event.step == 8);
-    assert!(heard.len() == 1 && of_open(&heard[0]), "{heard:?}");
-}
-
-/// What a process that hears no messages finds out by asking.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_asks_about_its_runs_hears_what_is_wanted_of_them_and_which_are_over() {
-    let Some((_database, one, two, project)) = servers().await else { return };
-    [&one, &two].iter().for_each(|store| store.set_lease(ANSWER));
-    [new_frame(&one, project).await, new_frame(&one, project).await];
-    let (open, foreign) = (claim(&one).await, claim(&two).await);
-    let (run, none) = (run_of(&open), Wishes::default());
-    let ask = async || one.ask_about_runs(&[run, run_of(&foreign)], ANSWER).await.expect("answered");
-    assert_eq!(one.ask_about_runs(&[], ANSWER).await.expect("answered"), RunsNow::default());
-    let RunsNow { wishes, log } = ask().await;
-    assert_eq!(wishes, [(run, none)], "the other one is not its own");
-    assert_eq!(ask().await, RunsNow { wishes, log }, "nothing has changed");
-    let asked = two.ask_run(run.task, &RunRequest::Pause).await.expect("asked").expect("it runs");
-    let has_requests = Wishes { has_requests: true, ..none };
-    assert_eq!(ask().await.wishes, [(run, has_requests)]);
-    assert_eq!(one.report_step(step(&open, 1), None).await.expect("reported"), Some(has_requests));
-    one.requests_done(&[asked]).await.expect("recorded");
-    two.keep_run(run.task).await.expect("asked");
-    let keep = Wishes { keep: true, ..none };
-    assert_eq!(ask().await, RunsNow { wishes: vec![(run, keep)], log }, "a request is no change");
-    assert_eq!(one.report_step(step(&open, 2), None).await.expect("reported"), Some(keep));
-    assert!(one.has_take(&open.key).await.expect("answered"));
-    two.end_task(run.task, &[TaskStatus::Running], End::Cancelled).await.expect("cancelled");
-    let now = ask().await;
-    assert!(now.wishes.is_empty() && now.log > log, "{now:?}");
-    assert!(!one.has_take(&open.key).await.expect("answered"));
 }

@@ -1,15 +1,15 @@
 //! How processes that do not follow the log hear that a task waits, and of their own changes.
 
 use crate::database::{Database, create};
-use crate::runs::{renew, servers};
+use crate::runs::{renew, run_of, servers, step};
 use crate::studio::{cancel, claim, new_frame};
 use crate::workers::{has, with_model};
-use protocol::Event;
+use protocol::{Event, TaskStatus};
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use store::{Change, LogEntry, Store, Subscriber};
+use store::{Change, End, LogEntry, RunRequest, RunsNow, Store, Subscriber, Wishes};
 
 /// Less than the time after which a process looks by itself.
 const SOON: Duration = Duration::from_millis(300);
@@ -134,4 +134,35 @@ async fn a_process_that_follows_nothing_hears_of_its_own_changes_before_they_are
     let reads = "SELECT count(*) FROM pg_stat_activity \
                  WHERE application_name = 'emberline (events)' AND datname = current_database()";
     assert_eq!(database.number(reads).await, 0);
+}
+
+/// What a process that hears no messages finds out by asking.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_asks_about_its_runs_hears_what_is_wanted_of_them_and_which_are_over() {
+    let Some((_database, one, two, project)) = servers().await else { return };
+    [&one, &two].iter().for_each(|store| store.set_lease(LEASE));
+    for _ in 0..2 {
+        new_frame(&one, project).await;
+    }
+    let (open, foreign) = (claim(&one).await, claim(&two).await);
+    let (run, none) = (run_of(&open), Wishes::default());
+    let ask = async || one.ask_about_runs(&[run, run_of(&foreign)], LEASE).await.expect("answered");
+    assert_eq!(one.ask_about_runs(&[], LEASE).await.expect("answered"), RunsNow::default());
+    let RunsNow { wishes, log } = ask().await;
+    assert_eq!(wishes, [(run, none)], "the other one is not its own");
+    assert_eq!(ask().await, RunsNow { wishes, log }, "nothing has changed");
+    let asked = two.ask_run(run.task, &RunRequest::Pause).await.expect("asked").expect("it runs");
+    let has_requests = Wishes { has_requests: true, ..none };
+    assert_eq!(ask().await.wishes, [(run, has_requests)]);
+    assert_eq!(one.report_step(step(&open, 1), None).await.expect("reported"), Some(has_requests));
+    one.requests_done(&[asked]).await.expect("recorded");
+    two.keep_run(run.task).await.expect("asked");
+    let keep = Wishes { keep: true, ..none };
+    assert_eq!(ask().await, RunsNow { wishes: vec![(run, keep)], log }, "a request is no change");
+    assert_eq!(one.report_step(step(&open, 2), None).await.expect("reported"), Some(keep));
+    assert!(one.has_take(&open.key).await.expect("answered"));
+    two.end_task(run.task, &[TaskStatus::Running], End::Cancelled).await.expect("cancelled");
+    let now = ask().await;
+    assert!(now.wishes.is_empty() && now.log > log, "{now:?}");
+    assert!(!one.has_take(&open.key).await.expect("answered"));
 }

@@ -4,7 +4,7 @@ use crate::runs::{renew, run_of, servers};
 use crate::studio::{claim, new_frame, parameters, request};
 use protocol::{AdvertisedModel, Model, Parameters, ProjectId, Recommended, TaskId, WorkerKind};
 use std::time::Duration;
-use store::{About, NewTake, OwnProcess, Process, Store};
+use store::{About, FileKind, NeededFile, Needs, NewTake, OwnFiles, OwnProcess, Process, Store};
 
 /// Longer than a test.
 const LONG: Duration = Duration::from_secs(600);
@@ -67,6 +67,8 @@ fn about(name: &str) -> About {
         concurrency: 2,
         models: vec![AdvertisedModel { model, fingerprint: Some("0123456789abcdef".into()) }],
         loaded: vec!["it's".into()],
+        protocol: 3,
+        files: OwnFiles { hashes: vec!["0123456789ab".into()], unhashed: vec!["it's".into()] },
     }
 }
 
@@ -129,4 +131,61 @@ async fn a_process_that_drains_starts_nothing_until_it_is_resumed() {
     new_frame(&one, project).await;
     assert!(one.set_draining(&id, true).await.expect("recorded"));
     claim(&two).await;
+}
+
+/// The file that a prompt of these tests names: `name`, or `name:hash`.
+fn file_of(prompt: &str) -> Option<NeededFile> {
+    let (name, hash) = prompt.split_once(':').map_or((prompt, None), |(name, hash)| (name, Some(hash.to_owned())));
+    (!name.is_empty()).then(|| NeededFile { kind: FileKind::Lora, name: name.to_owned(), hash })
+}
+
+/// Queues a task with this prompt, which says what it needs.
+async fn with_prompt(store: &Store, project: ProjectId, prompt: &str) -> TaskId {
+    let mut tasks = request(project, None, 1);
+    tasks.takes[0].parameters.prompt = prompt.to_owned();
+    store.create_tasks(tasks).await.expect("created").accepted[0].task_id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_claims_only_tasks_whose_files_it_has() {
+    let Some((_database, one, two, project)) = servers().await else { return };
+    one.find_needs(Box::new(|of| Needs { protocol: 1, files: file_of(&of.prompt).into_iter().collect() }));
+    let (hashed, unhashed) = (with_prompt(&one, project, "it's:aaaa").await, with_prompt(&one, project, "plain").await);
+    let (other, free) = (with_prompt(&one, project, "gone:bbbb").await, with_prompt(&one, project, "").await);
+    let files = |hashes: &[&str], unhashed: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        OwnFiles { hashes: owned(hashes), unhashed: owned(unhashed) }
+    };
+    two.set_abilities(1, OwnFiles::default());
+    assert_eq!(claim(&two).await.task.id, free, "it has no file");
+    assert_eq!(two.claim_task().await.expect("answered"), None);
+    two.set_abilities(1, files(&["aaaa"], &[]));
+    assert_eq!(claim(&two).await.task.id, hashed);
+    assert_eq!(two.claim_task().await.expect("answered"), None, "a hash is no name");
+    // A file whose hash is not computed yet counts by its name.
+    two.set_abilities(1, files(&["cccc"], &["plain"]));
+    assert_eq!(claim(&two).await.task.id, unhashed);
+    two.set_abilities(1, files(&[], &["gone"]));
+    assert_eq!(claim(&two).await.task.id, other);
+    // A change of what waits changes what it needs.
+    let changed = with_prompt(&one, project, "gone:bbbb").await;
+    two.set_abilities(1, OwnFiles::default());
+    assert_eq!(two.claim_task().await.expect("answered"), None);
+    let before = one.get_task(changed).await.expect("a task").parameters;
+    let after = Parameters { prompt: String::new(), ..before.clone() };
+    one.steer_waiting(changed, 0, &before, &after).await.expect("changed");
+    assert_eq!(claim(&two).await.task.id, changed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_process_leaves_tasks_of_a_newer_drawing_protocol_to_others() {
+    let Some((_database, one, two, project)) = servers().await else { return };
+    let newer = |of: &Parameters| if of.prompt == "new" { 2 } else { 1 };
+    one.find_needs(Box::new(move |of| Needs { protocol: newer(of), files: Vec::new() }));
+    let (new, old) = (with_prompt(&one, project, "new").await, with_prompt(&one, project, "old").await);
+    one.set_abilities(1, OwnFiles::default());
+    assert_eq!(claim(&one).await.task.id, old);
+    assert_eq!(one.claim_task().await.expect("answered"), None);
+    two.set_abilities(2, OwnFiles::default());
+    assert_eq!(claim(&two).await.task.id, new);
 }

@@ -1,0 +1,3 @@
+DELETE FROM schema_floors WHERE migration = '20261129030100';
+ALTER TABLE tasks DROP COLUMN files;
+ALTER TABLE tasks DROP COLUMN needs;

@@ -1,0 +1,1 @@
+DELETE FROM schema_floors WHERE migration = '20261129030100';
