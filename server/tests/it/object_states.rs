@@ -150,7 +150,7 @@ fn while_the_object_store_is_away_a_saved_state_is_waited_for() {
     place.s3.set_fault(Fault::None);
     loop {
         let first = next_step(&mut events);
-        // What it waits for is told as progress too.
+        // What it waits for is published as progress too.
         if first != step {
             goes_on(step, first);
             break;
