@@ -50,6 +50,7 @@ test("takes are seen at once while they form, and a click opens one in the viewe
 
   // The button opens it again, it stays open over a reload, and Escape closes it.
   const opener = page.getByRole("button", { name: "All takes at once" });
+  await expect(opener).toBeFocused();
   await opener.click();
   await expect(takeAt(page, 1)).toBeFocused();
   await expect(takeAt(page, 2)).toHaveAttribute("aria-pressed", "true");

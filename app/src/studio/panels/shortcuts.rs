@@ -3,7 +3,7 @@
 use crate::view::Erase;
 use leptos::prelude::*;
 
-const SHORTCUTS: [(&str, &str); 20] = [
+const SHORTCUTS: [(&str, &str); 25] = [
     ("Ctrl + Enter", "Generate"),
     ("Space", "Play, pause"),
     ("J, K, L", "Play backwards, stop, play forwards; again for faster"),
@@ -19,9 +19,14 @@ const SHORTCUTS: [(&str, &str); 20] = [
     ("Ctrl + Z", "Undo"),
     ("Ctrl + Shift + Z", "Redo"),
     ("+ −", "Zoom the picture"),
-    ("0, 1", "Fit the picture, one to one"),
+    ("0", "Fit the picture"),
+    ("1", "One to one"),
     ("O", "Onion skin"),
     ("W", "All takes at once"),
+    ("1 to 9", "There: open the finished take, or choose the rough one"),
+    ("X", "There: discard the take with the focus"),
+    ("Enter", "There: finish the chosen takes"),
+    ("Esc", "Leave it"),
     ("Ctrl + wheel", "Zoom the timeline"),
     ("?", "This list"),
 ];
