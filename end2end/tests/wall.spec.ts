@@ -145,6 +145,11 @@ test("rough takes are chosen with keys and finished, over a reload and a restart
     await allSay(page, 2, "Finished");
     await expect(page.locator(".message")).toHaveCount(0);
     await expect(wallOf(page).getByRole("button", { name: "Undo discard (3)" })).toBeVisible();
+    // A finished take is deleted, which the message offers to undo.
+    await wallOf(page).getByRole("button", { name: "Discard take 2" }).click();
+    await expect(cellsOf(page)).toHaveCount(1);
+    await page.locator(".message", { hasText: "Take deleted." }).getByRole("button", { name: "Undo" }).click();
+    await allSay(page, 2, "Finished");
     const tasks = await (await request.get(`${server.url}/api/v1/tasks?project_id=${project}`)).json();
     const ends = tasks.map((task: { seed: number; status: string; step: number }) => [task.seed, task.status]);
     expect(ends.sort()).toEqual([[40, "cancelled"], [41, "completed"], [42, "cancelled"], [43, "cancelled"], [44, "completed"]]);

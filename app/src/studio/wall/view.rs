@@ -147,7 +147,6 @@ impl Wall {
         let number = words(move || place.get().to_string());
         let label = words(move || cell.with(|cell| format!("Take {}, {}. Seed {}", place.get(), cell.said, cell.seed)));
         let discard_label = words(move || format!("Discard take {}", place.get()));
-        let can_discard = Memo::new(move |_| cell.with(|cell| cell.status != Status::Finished));
         view! {
             <li class="wall-cell" data-id=id data-state=of(|cell| cell.status.as_str().to_owned())>
                 <button class="wall-take" type="button" data-act=PICK aria-pressed=pressed aria-label=label>
@@ -156,15 +155,9 @@ impl Wall {
                     <span class="wall-said" aria-hidden="true">{of(|cell| cell.said.clone())}</span>
                     <span class="wall-seed" aria-hidden="true">{of(|cell| format!("Seed {}", cell.seed))}</span>
                 </button>
-                {dynamic(move || match can_discard.get() {
-                    true => view! {
-                        <button class="icon-button wall-discard" type="button" data-act=DISCARD aria-label=discard_label title="Discard (X)">
-                            {Icon::Close.view()}
-                        </button>
-                    }
-                    .erase(),
-                    false => nothing(),
-                })}
+                <button class="icon-button wall-discard" type="button" data-act=DISCARD aria-label=discard_label title="Discard (X)">
+                    {Icon::Close.view()}
+                </button>
             </li>
         }
         .erase()
@@ -230,12 +223,15 @@ impl Wall {
         }
     }
 
-    /// Cancels a take that is not finished, and removes one that has failed.
+    /// Cancels a take that is not finished, deletes a finished one, and removes one that has failed.
     pub(super) fn discard(self, take: i64) {
         let Some(cell) = self.cell_now(take) else { return };
         let task = TaskId(cell.task);
         match cell.status {
-            Status::Finished => {}
+            Status::Finished => {
+                self.focus_beside(take);
+                self.timeline.edit(self.inspector.delete(TakeId(take)).into_iter().collect());
+            }
             Status::Failed => self.store.state.update(|state| state.dismiss(task)),
             _ => {
                 self.focus_beside(take);
